@@ -1,0 +1,1 @@
+"""The server: takes what agents send, keeps it, shows it."""

@@ -1,0 +1,1 @@
+"""Who looks: login and logout. Nothing about mail."""

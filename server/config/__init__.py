@@ -1,0 +1,1 @@
+"""Wiring: settings, routes, applications, the broker. Nothing about mail belongs here."""

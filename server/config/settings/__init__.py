@@ -1,0 +1,1 @@
+"""Settings, split by difference: base is safe for production, the others override a few lines."""

@@ -1,0 +1,205 @@
+"""What every process shares. Defaults are safe for production; secrets have none.
+
+Each setting of ours is described in docs/configuration.md; tests/server/config/test_settings.py
+checks that. Any variable may be given as NAME_FILE, the path of a file that holds the value.
+"""
+
+from pathlib import Path
+
+import django_stubs_ext
+import environ
+from csp.constants import NONE, SELF
+
+from server.config.broker import dramatiq_broker, redis_database
+
+django_stubs_ext.monkeypatch()
+env = environ.FileAwareEnv()
+
+BASE_DIR = Path(__file__).resolve().parents[3]
+
+# --- Django -------------------------------------------------------------------------------------
+SECRET_KEY = env.str("SECRET_KEY")
+DEBUG = False
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ROOT_URLCONF = "server.config.urls"
+WSGI_APPLICATION = "server.config.wsgi.application"
+ASGI_APPLICATION = "server.config.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+INSTALLED_APPS = [
+    # Before our apps: it sets the broker, to which actors bind when they are imported.
+    "django_dramatiq",
+    "server.accounts",
+    "server.timescale",
+    "server.nodes",
+    "server.events",
+    "server.metrics",
+    "server.rollups",
+    "server.live",
+    "server.ingest",
+    "server.api",
+    "server.dashboard",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "server.dashboard.context.frame",
+            ],
+        },
+    }
+]
+
+# --- Storage ------------------------------------------------------------------------------------
+DATABASES = {"default": env.db("DATABASE_URL", engine="timescale.db.backends.postgresql")}
+DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+REDIS_URL = env.str("REDIS_URL")
+INBOX_REDIS_URL = env.str("INBOX_REDIS_URL", default=redis_database(REDIS_URL, 0))
+BROKER_REDIS_URL = env.str("BROKER_REDIS_URL", default=redis_database(REDIS_URL, 1))
+LIVE_REDIS_URL = env.str("LIVE_REDIS_URL", default=redis_database(REDIS_URL, 2))
+DRAMATIQ_BROKER = dramatiq_broker(BROKER_REDIS_URL)
+DRAMATIQ_AUTODISCOVER_MODULES = ["actors"]
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": [LIVE_REDIS_URL], "capacity": 100, "expiry": 10},
+    }
+}
+# Each login page writes a session row; nothing else needs a shared cache yet.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# --- Accounts -----------------------------------------------------------------------------------
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "email-flow"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+
+# --- Transport security (behind a TLS proxy that sets X-Forwarded-Proto) -----------------------
+SECURE_SSL_REDIRECT = True
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = False
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# Where the browser opens its socket; empty: this site's own /ws/live/.
+LIVE_URL = env.str("LIVE_URL", default="")
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "connect-src": [SELF, *([LIVE_URL] if LIVE_URL else [])],
+        "img-src": [SELF, "data:"],
+        # ECharts and Tabler set style attributes; scripts never run inline.
+        "style-src": [SELF, "'unsafe-inline'"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    }
+}
+
+# --- Static files -------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = env.path("STATIC_ROOT", default=str(BASE_DIR / ".run" / "static"))()
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- API ----------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Mallard",
+    "DESCRIPTION": "What agents, plugins and programs say to a Mallard server.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# --- The door (DESIGN: limits are settings with safe defaults) ----------------------------------
+INGEST_MAX_WIRE_BYTES = env.int("INGEST_MAX_WIRE_BYTES", default=4 * 1024 * 1024)
+INGEST_MAX_UNPACKED_BYTES = env.int("INGEST_MAX_UNPACKED_BYTES", default=16 * 1024 * 1024)
+INGEST_MAX_EVENTS = env.int("INGEST_MAX_EVENTS", default=5_000)
+# Django would refuse a body over 2.5 MB before the door could say 413 in its own words.
+DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_WIRE_BYTES + 1
+EVENTS_RETENTION_DAYS = env.int("EVENTS_RETENTION_DAYS", default=180)
+KEY_CACHE_SECONDS = env.int("KEY_CACHE_SECONDS", default=10)
+
+# --- Inbox and writer ---------------------------------------------------------------------------
+INBOX_MAX_ENTRIES = env.int("INBOX_MAX_ENTRIES", default=200_000)
+WRITER_MAX_EVENTS = env.int("WRITER_MAX_EVENTS", default=5_000)
+WRITER_LINGER_MS = env.int("WRITER_LINGER_MS", default=50)
+WRITER_CLAIM_AFTER_MS = env.int("WRITER_CLAIM_AFTER_MS", default=30_000)
+
+# --- Live pages ---------------------------------------------------------------------------------
+LIVE_TICK_MS = env.int("LIVE_TICK_MS", default=250)
+NODE_OFFLINE_AFTER_S = env.int("NODE_OFFLINE_AFTER_S", default=45)
+# Set by the demo: events before this time were generated and the pages say so.
+DEMO_HISTORY_UNTIL = env.str("DEMO_HISTORY_UNTIL", default="")
+
+# --- Logs ---------------------------------------------------------------------------------------
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+}

@@ -1,0 +1,9 @@
+"""One machine, loopback, no TLS: the demo and development."""
+
+from server.config.settings.base import *
+
+DEBUG = env.bool("DEBUG", default=False)
+SECURE_SSL_REDIRECT = False
+SECURE_HSTS_SECONDS = 0
+SESSION_COOKIE_SECURE = False
+CSRF_COOKIE_SECURE = False

@@ -1,0 +1,22 @@
+"""Dramatiq actors: woken by the door or the sweeper, they drain an inbox."""
+
+import dramatiq
+
+from server.ingest import writer
+
+#: A shift is 5 s; a transaction that takes longer than this is stuck.
+TIME_LIMIT_MS = 60_000
+
+
+@dramatiq.actor(queue_name="events", max_retries=0, time_limit=TIME_LIMIT_MS)
+def write_events() -> None:
+    """Store accepted events. Safe to run twice; a failure is mended by the sweeper's next wake-up."""
+    if writer.drain_events():
+        write_events.send()
+
+
+@dramatiq.actor(queue_name="samples", max_retries=0, time_limit=TIME_LIMIT_MS)
+def write_samples() -> None:
+    """Store accepted samples. Safe to run twice."""
+    if writer.drain_samples():
+        write_samples.send()

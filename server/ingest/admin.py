@@ -1,0 +1,20 @@
+"""Dead letters in the Django admin, to read and discard."""
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from server.ingest.models import DeadLetter
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(admin.ModelAdmin[DeadLetter]):
+    """Nobody writes one by hand."""
+
+    list_display = ["created_at", "kind", "node", "reason"]
+    list_filter = ["kind"]
+    search_fields = ["node", "reason"]
+    readonly_fields = ["created_at", "kind", "node", "reason", "payload"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """They come from the writer alone."""
+        return False

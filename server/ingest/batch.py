@@ -1,0 +1,99 @@
+"""Pure: the body of a POST → what is taken of it and what is refused, item by item."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+
+from server.events.mapping import Context, Refused, copy_line
+from server.ingest.errors import Malformed, TooLarge
+from server.metrics.wire import SystemSample
+
+Item = TypeVar("Item")
+MAX_SEQ = 2**53
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    """A numbered batch. `first_seq`: the number of its first event in the agent's `epoch`."""
+
+    events: list[msgspec.Raw]
+    epoch: str | None = None
+    first_seq: int | None = None
+
+
+@dataclass
+class Batch:
+    """What came of one POST. `rejected`: index and reason of each refused item."""
+
+    taken: list[Any] = field(default_factory=list)
+    rejected: list[dict[str, object]] = field(default_factory=list)
+    epoch: str | None = None
+    first_seq: int | None = None
+
+
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_sample = msgspec.json.Decoder(SystemSample).decode
+
+
+def event_batch(body: bytes, context: Context, *, max_events: int) -> Batch:
+    """Read one event, an array of them, or a numbered envelope. Raises Malformed or TooLarge."""
+    envelope = _envelope(body)
+    if len(envelope.events) > max_events:
+        raise TooLarge(f"{len(envelope.events)} events; send at most {max_events} in one batch")
+    batch = _sort_items(envelope.events, lambda raw: copy_line(raw, context))
+    batch.epoch, batch.first_seq = envelope.epoch, envelope.first_seq
+    return batch
+
+
+def sample_batch(body: bytes, *, node: str | None, max_samples: int) -> Batch:
+    """Read one system sample or an array of them. Raises Malformed or TooLarge."""
+    items = _decoded(_decode_list, body) if body.lstrip()[:1] == b"[" else [msgspec.Raw(body)]
+    if len(items) > max_samples:
+        raise TooLarge(f"{len(items)} samples; send at most {max_samples} in one batch")
+    _decoded(msgspec.json.decode, body)
+
+    def sample(raw: msgspec.Raw) -> SystemSample:
+        decoded = _decode_sample(raw)
+        if node is not None and decoded.node_id != node:
+            raise Refused(f"node_id: this key speaks for {node!r} only")
+        return decoded
+
+    return _sort_items(items, sample)
+
+
+def _envelope(body: bytes) -> _Envelope:
+    match body.lstrip()[:1]:
+        case b"[":
+            return _Envelope(events=_decoded(_decode_list, body))
+        case b"{" if _is_envelope(body):
+            return _decoded(_decode_envelope, body)
+        case _:
+            _decoded(msgspec.json.decode, body)
+            return _Envelope(events=[msgspec.Raw(body)])
+
+
+class _Probe(msgspec.Struct):
+    events: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+def _is_envelope(body: bytes) -> bool:
+    return _decoded(msgspec.json.Decoder(_Probe).decode, body).events is not msgspec.UNSET
+
+
+def _decoded(decode: Callable[[bytes], Item], body: bytes) -> Item:
+    try:
+        return decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"the body is not what this door reads: {error}") from error
+
+
+def _sort_items(items: list[msgspec.Raw], read: Callable[[msgspec.Raw], Any]) -> Batch:
+    batch = Batch()
+    for index, raw in enumerate(items):
+        try:
+            batch.taken.append(read(raw))
+        except (Refused, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            batch.rejected.append({"index": index, "error": str(error)})
+    return batch

@@ -1,0 +1,68 @@
+"""What can stand in the way of accepting a batch.
+
+IngestError
+ |- TooLarge          413: on the wire, unpacked, or too many events
+ |- WrongEncoding     415: neither plain nor gzip
+ |- Malformed         400: not JSON, or gzip that is not gzip
+ |- NothingValid      422: every item was refused
+ |- InboxFull         503: the bound of the inbox is reached; agents keep their spools
+ `- InboxUnavailable  503: Redis does not answer or refuses to write
+"""
+
+from rest_framework.exceptions import APIException
+
+
+class IngestError(APIException):
+    """Base of all refusals of a whole batch. DRF turns it into its answer."""
+
+    retry_after_s: int | None = None
+
+
+class TooLarge(IngestError):
+    """More bytes or events than the limits allow. Smaller batches are taken."""
+
+    status_code = 413
+    default_code = "too_large"
+
+
+class WrongEncoding(IngestError):
+    """A Content-Encoding the door does not know."""
+
+    status_code = 415
+    default_code = "wrong_encoding"
+
+
+class Malformed(IngestError):
+    """The body cannot be read at all. Sending it again will not help."""
+
+    status_code = 400
+    default_code = "malformed"
+
+
+class NothingValid(IngestError):
+    """Each item was refused, with its reason. Never to be sent again."""
+
+    status_code = 422
+    default_code = "nothing_valid"
+
+    def __init__(self, rejected: list[dict[str, object]]) -> None:
+        super().__init__("nothing in this batch was valid")
+        self.rejected = rejected
+
+
+class InboxFull(IngestError):
+    """The writers are behind by the inbox's whole bound."""
+
+    status_code = 503
+    default_detail = "The inbox is full. Keep the batch and send it again."
+    default_code = "inbox_full"
+    retry_after_s = 5
+
+
+class InboxUnavailable(IngestError):
+    """Nothing can be accepted durably just now."""
+
+    status_code = 503
+    default_detail = "The inbox is not available. Keep the batch and send it again."
+    default_code = "inbox_unavailable"
+    retry_after_s = 5

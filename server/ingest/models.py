@@ -1,0 +1,19 @@
+"""What could not be stored, kept for a person."""
+
+from django.db import models
+
+
+class DeadLetter(models.Model):
+    """One event or batch of samples that PostgreSQL refused, with its words. Nothing waits for it."""
+
+    kind = models.CharField(max_length=16)
+    node = models.CharField(max_length=64, blank=True)
+    reason = models.TextField()
+    payload = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.node or 'no node'}: {self.reason[:60]}"

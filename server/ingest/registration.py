@@ -1,0 +1,35 @@
+"""Pure: the body of a registration → what is kept of the node."""
+
+from ipaddress import ip_address
+from typing import Annotated, Any
+
+import msgspec
+
+from server.ingest.errors import Malformed
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Short = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class Registration(msgspec.Struct, frozen=True):
+    """What an agent says of its node."""
+
+    node_id: Name
+    hostname: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    addresses: Annotated[list[str], msgspec.Meta(max_length=100)] = []
+    role: Short = ""
+    agent_version: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    versions: Annotated[dict[Short, Short], msgspec.Meta(max_length=50)] = {}
+
+
+_decode = msgspec.json.Decoder(Registration).decode
+
+
+def read_registration(body: bytes) -> dict[str, Any]:
+    """Return the columns of the node, with `node_id` for its name. Raises Malformed."""
+    try:
+        registration = _decode(body)
+        addresses = [str(ip_address(text)) for text in registration.addresses]
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise Malformed(f"the registration cannot be read: {error}") from error
+    return msgspec.structs.asdict(registration) | {"addresses": addresses}

@@ -1,0 +1,98 @@
+"""What the OpenAPI description says of the door. The door itself decodes with msgspec."""
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_view,
+    inline_serializer,
+)
+from rest_framework import serializers
+
+ACCEPTED = inline_serializer(
+    "Accepted",
+    {
+        "queued": serializers.IntegerField(help_text="Items durably accepted."),
+        "rejected": serializers.ListField(
+            child=inline_serializer(
+                "Rejected",
+                {"index": serializers.IntegerField(), "error": serializers.CharField()},
+            ),
+            help_text="Items refused, each with its reason. Never to be sent again.",
+        ),
+    },
+)
+REFUSALS = {
+    400: OpenApiResponse(description="The body cannot be read."),
+    401: OpenApiResponse(description="No key, or a wrong or revoked one."),
+    403: OpenApiResponse(description="A key of another scope or node."),
+    413: OpenApiResponse(description="Too large, on the wire or unpacked, or too many items."),
+    415: OpenApiResponse(description="A Content-Encoding other than gzip."),
+    422: OpenApiResponse(description="Nothing in it was valid; `rejected` says why."),
+    503: OpenApiResponse(description="Not accepted now; see Retry-After."),
+}
+EVENT_EXAMPLE = {
+    "event_id": "a6e612ff-3ae6-55ff-b3b7-aaf16d8eae41",
+    "occurred_at": "2026-11-21T10:07:13.433Z",
+    "event_type": "delivered",
+    "direction": "outbound",
+    "mta_node": "mta-01",
+    "queue_id": "1a1fd92f960000a951",
+    "from_address": "alice@corp.example",
+    "to_address": "bob@good.example",
+    "status_code": 250,
+    "status_message": "250 2.0.0 OK",
+    "delivery_time_ms": 31,
+    "message_size_bytes": 782,
+}
+EVENT_EXAMPLES = [
+    OpenApiExample("one event", value=EVENT_EXAMPLE, request_only=True),
+    OpenApiExample(
+        "a numbered batch",
+        value={
+            "epoch": "3d0c7a52-41c5-4a7e-9d3c-6f0f5b8a7d10",
+            "first_seq": 41,
+            "events": [EVENT_EXAMPLE],
+        },
+        request_only=True,
+    ),
+]
+
+events = extend_schema_view(
+    post=extend_schema(
+        summary="Send events",
+        description=(
+            "One event, an array of events, or a numbered batch. gzip is allowed. "
+            "Each event is taken or refused by itself."
+        ),
+        request={"application/json": OpenApiTypes.OBJECT},
+        responses={202: ACCEPTED, **REFUSALS},
+        examples=EVENT_EXAMPLES,
+    )
+)
+system_samples = extend_schema_view(
+    post=extend_schema(
+        summary="Send system samples",
+        description="One sample of a node's own state, or an array of them. gzip is allowed.",
+        request={"application/json": OpenApiTypes.OBJECT},
+        responses={202: ACCEPTED, **REFUSALS},
+    )
+)
+nodes = extend_schema_view(
+    post=extend_schema(
+        summary="Register a node",
+        description="Creates the node, or renews what is known of it. May be repeated.",
+        request={"application/json": OpenApiTypes.OBJECT},
+        responses={
+            200: inline_serializer(
+                "Registered",
+                {
+                    "node_id": serializers.CharField(),
+                    "heartbeat_offline_after_s": serializers.IntegerField(),
+                },
+            ),
+            **{code: REFUSALS[code] for code in (400, 401, 403, 413, 415)},
+        },
+    )
+)

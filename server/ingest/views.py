@@ -1,0 +1,120 @@
+"""The door. Each view: read, decode, hand over, answer."""
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import msgspec
+from django.conf import settings
+from django.utils import timezone
+from rest_framework import status
+from rest_framework.exceptions import APIException, PermissionDenied
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from server.events.mapping import Context
+from server.ingest import actors, schema
+from server.ingest.batch import Batch, event_batch, sample_batch
+from server.ingest.errors import IngestError, NothingValid
+from server.ingest.inbox import EVENTS, SAMPLES, Entry
+from server.ingest.keys import ApiKeyAuthentication, KeyHolder, MayIngest
+from server.ingest.limits import read_body
+from server.ingest.registration import read_registration
+from server.nodes import store as nodes
+from server.nodes.models import ApiKey
+
+
+class DoorView(APIView):
+    """What the views of the door share: keys, scopes, raw bodies, answers to refusals."""
+
+    authentication_classes = [ApiKeyAuthentication]
+    permission_classes = [MayIngest]
+    parser_classes: ClassVar[list[type[BaseParser]]] = []  # bodies are decoded once, with msgspec
+    scopes: ClassVar[tuple[str, ...]] = (ApiKey.Scope.AGENT,)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Add what a refusal carries beside its words: Retry-After, the refused items."""
+        response: Response = super().handle_exception(exc)
+        if isinstance(exc, IngestError) and exc.retry_after_s:
+            response["Retry-After"] = str(exc.retry_after_s)
+        if isinstance(exc, NothingValid):
+            response.data["rejected"] = exc.rejected
+        return response
+
+
+@schema.events
+class EventsView(DoorView):
+    """Take events. 202 means durably accepted, not yet stored."""
+
+    scopes = (ApiKey.Scope.AGENT, ApiKey.Scope.WEBHOOK)
+
+    def post(self, request: Request) -> Response:
+        """Take one event, an array, or a numbered envelope."""
+        retention = timedelta(days=settings.EVENTS_RETENTION_DAYS)
+        context = Context.at(timezone.now(), node=_holder(request).node, retention=retention)
+        body = read_body(request._request)  # noqa: SLF001 (DRF's documented way to Django's request)
+        batch = event_batch(body, context, max_events=settings.INGEST_MAX_EVENTS)
+        if batch.taken and EVENTS.append(_entry(request, batch, "\n".join(batch.taken).encode())):
+            actors.write_events.send()
+        return _answer(batch)
+
+
+@schema.system_samples
+class SystemSamplesView(DoorView):
+    """Take system samples. 202 means durably accepted, not yet stored."""
+
+    def post(self, request: Request) -> Response:
+        """Take one sample or an array of them."""
+        batch = sample_batch(
+            read_body(request._request),  # noqa: SLF001
+            node=_holder(request).node,
+            max_samples=settings.INGEST_MAX_EVENTS,
+        )
+        if batch.taken:
+            payload = b"\n".join(map(msgspec.json.encode, batch.taken))
+            if SAMPLES.append(_entry(request, batch, payload, node=batch.taken[-1].node_id)):
+                actors.write_samples.send()
+        return _answer(batch)
+
+
+@schema.nodes
+class NodesView(DoorView):
+    """Register a node, or renew what is known of it."""
+
+    def post(self, request: Request) -> Response:
+        """Create or renew the node the body names. Idempotent."""
+        details = read_registration(read_body(request._request))  # noqa: SLF001
+        name = details.pop("node_id")
+        bound = _holder(request).node
+        if bound is not None and bound != name:
+            raise PermissionDenied(f"This key speaks for {bound!r} only.")
+        node = nodes.register(name, details)
+        return Response(
+            {"node_id": node.name, "heartbeat_offline_after_s": settings.NODE_OFFLINE_AFTER_S}
+        )
+
+
+def _holder(request: Request) -> KeyHolder:
+    holder: Any = request.user
+    if not isinstance(holder, KeyHolder):
+        raise APIException  # the authentication class gives nothing else
+    return holder
+
+
+def _entry(request: Request, batch: Batch, payload: bytes, *, node: str | None = None) -> Entry:
+    return Entry(
+        node=node or _holder(request).node,
+        received_at=timezone.now().timestamp(),
+        count=len(batch.taken),
+        payload=payload,
+        epoch=batch.epoch,
+        first_seq=batch.first_seq,
+    )
+
+
+def _answer(batch: Batch) -> Response:
+    if batch.rejected and not batch.taken:
+        raise NothingValid(batch.rejected)
+    answer = {"queued": len(batch.taken), "rejected": batch.rejected}
+    return Response(answer, status=status.HTTP_202_ACCEPTED)

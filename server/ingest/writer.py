@@ -1,0 +1,165 @@
+"""From the inbox to the tables: drain, store, acknowledge, publish. The actors call this."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from time import monotonic, sleep
+
+import msgspec
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+
+from server.ingest.inbox import EVENTS, SAMPLES, Entry, Inbox
+from server.ingest.models import DeadLetter
+from server.live import publisher
+from server.metrics.store import write_system_samples
+from server.metrics.wire import SystemSample
+from server.nodes import store as nodes
+from server.rollups.store import write_events
+
+logger = logging.getLogger(__name__)
+
+#: How long one message keeps a worker thread; then it hands over, so that a stop is felt.
+SHIFT_S = 5.0
+#: How long a writer waits for more before it goes: a cold wake-up costs more than this wait.
+IDLE_MS = 500
+READ_ENTRIES = 500
+#: In-place retries when the database is away; what is still unstored then is claimed later.
+RETRY_AFTER_S = (0.2, 1.0, 3.0)
+
+Rows = list[tuple[bytes, Entry]]
+
+
+def drain(inbox: Inbox, store: Callable[[Sequence[Entry]], None]) -> bool:
+    """Store what waits in `inbox` until it is empty or the shift is over; True: there is more.
+
+    Raises OperationalError when the database stays away; nothing is acknowledged then.
+    """
+    consumer = f"{os.uname().nodename}-{os.getpid()}-{threading.get_ident()}"
+    over = monotonic() + SHIFT_S
+    claimed = inbox.claim(consumer, count=READ_ENTRIES, idle_ms=settings.WRITER_CLAIM_AFTER_MS)
+    _store_rows(inbox, claimed, store)
+    while monotonic() < over:
+        inbox.keep_awake()
+        rows = _gather(inbox, consumer)
+        if not rows:
+            inbox.fall_asleep()
+            # What was appended before the flag fell woke nobody: look once more.
+            rows = inbox.read(consumer, count=READ_ENTRIES, block_ms=None)
+            if not rows:
+                return False
+        _store_rows(inbox, rows, store)
+    return True
+
+
+def store_events(entries: Sequence[Entry]) -> None:
+    """Store the events of `entries` once and publish the new ones."""
+    lines = [line for entry in entries for line in entry.payload.decode().split("\n")]
+    publisher.publish(write_events(lines))
+
+
+def store_samples(entries: Sequence[Entry]) -> None:
+    """Store the system samples of `entries`, and move each node's last_seen_at."""
+    samples = [
+        msgspec.json.decode(line, type=SystemSample)
+        for entry in entries
+        for line in entry.payload.split(b"\n")
+    ]
+    write_system_samples(samples)
+    seen = {entry.node: entry.received_at for entry in sorted(entries, key=_received)}
+    ids = nodes.node_ids(name for name in seen if name)
+    for name, node_id in ids.items():
+        nodes.mark_seen(node_id, datetime.fromtimestamp(seen[name], UTC))
+
+
+def drain_events() -> bool:
+    """Drain the inbox of events."""
+    return drain(EVENTS, store_events)
+
+
+def drain_samples() -> bool:
+    """Drain the inbox of samples."""
+    return drain(SAMPLES, store_samples)
+
+
+def _received(entry: Entry) -> float:
+    return entry.received_at
+
+
+def _gather(inbox: Inbox, consumer: str) -> Rows:
+    """Read until there are enough events for one transaction, or none came for the linger."""
+    rows = inbox.read(consumer, count=READ_ENTRIES, block_ms=IDLE_MS)
+    over = monotonic() + settings.WRITER_LINGER_MS / 1000
+    while rows and _count(rows) < settings.WRITER_MAX_EVENTS and monotonic() < over:
+        more = inbox.read(consumer, count=READ_ENTRIES, block_ms=settings.WRITER_LINGER_MS)
+        if not more:
+            break
+        rows += more
+    return rows
+
+
+def _count(rows: Rows) -> int:
+    return sum(entry.count for _, entry in rows)
+
+
+def _store_rows(inbox: Inbox, rows: Rows, store: Callable[[Sequence[Entry]], None]) -> None:
+    if rows:
+        _store_or_split([entry for _, entry in rows], inbox.kind, store)
+        inbox.done(entry_id for entry_id, _ in rows)
+
+
+def _store_or_split(
+    entries: Sequence[Entry], kind: str, store: Callable[[Sequence[Entry]], None]
+) -> None:
+    """Store `entries`; if the database refuses them, halve until the poison stands alone."""
+    try:
+        _with_retries(lambda: store(entries))
+    except (OperationalError, InterfaceError):
+        raise
+    except (DatabaseError, ValueError) as error:
+        parts = _halves(entries)
+        if parts is None:
+            _bury(entries[0], kind, error)
+            return
+        for part in parts:
+            _store_or_split(part, kind, store)
+
+
+def _halves(entries: Sequence[Entry]) -> tuple[Sequence[Entry], Sequence[Entry]] | None:
+    """Return two halves of `entries`, splitting a lone entry by its lines; None when it is one."""
+    if len(entries) > 1:
+        middle = len(entries) // 2
+        return entries[:middle], entries[middle:]
+    (entry,) = entries
+    lines = entry.payload.split(b"\n")
+    if len(lines) == 1:
+        return None
+    middle = len(lines) // 2
+    first, second = (
+        msgspec.structs.replace(entry, count=len(part), payload=b"\n".join(part))
+        for part in (lines[:middle], lines[middle:])
+    )
+    return [first], [second]
+
+
+def _bury(entry: Entry, kind: str, error: Exception) -> None:
+    logger.error("One %s could not be stored and is a dead letter: %s", kind, error)
+    DeadLetter.objects.create(
+        kind=kind,
+        node=entry.node or "",
+        reason=str(error)[:2000],
+        payload=entry.payload.decode(errors="replace"),
+    )
+
+
+def _with_retries(call: Callable[[], None]) -> None:
+    for wait_s in RETRY_AFTER_S:
+        try:
+            return call()
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("The database is away, trying again in %s s: %s", wait_s, error)
+            connection.close()
+            sleep(wait_s)
+    return call()

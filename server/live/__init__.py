@@ -1,0 +1,1 @@
+"""Live counters: published after commit, pumped once a tick to every socket."""

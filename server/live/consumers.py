@@ -1,0 +1,48 @@
+"""Sockets of the live pages. After connect they do no work of their own: the pump does it once."""
+
+from typing import Any
+
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+
+from server.live.pump import GROUP, Pump
+
+NOT_LOGGED_IN = 4401
+NOT_READY = 4503
+_pumps: list[Pump] = []
+
+
+def use_pump(pump: Pump) -> None:
+    """Name the pump of this process. Called once, by its lifespan."""
+    _pumps[:] = [pump]
+
+
+class FlowConsumer(AsyncJsonWebsocketConsumer):
+    """Live counters of the mail flow, for people who are logged in."""
+
+    async def connect(self) -> None:
+        """Join, then send the snapshot, so that nothing falls between."""
+        await self.accept()
+        if not self.scope["user"].is_authenticated:
+            await self.close(NOT_LOGGED_IN)
+            return
+        await self.channel_layer.group_add(GROUP, self.channel_name)
+        await self._send_snapshot()
+
+    async def disconnect(self, code: int) -> None:
+        """Leave."""
+        await self.channel_layer.group_discard(GROUP, self.channel_name)
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        """A page that missed a tick asks for all again. Anything else is ignored."""
+        if isinstance(content, dict) and content.get("type") == "snapshot":
+            await self._send_snapshot()
+
+    async def flow(self, event: dict[str, Any]) -> None:
+        """Hand on one frame of the pump."""
+        await self.send_json(event["frame"])
+
+    async def _send_snapshot(self) -> None:
+        try:
+            await self.send_json(await _pumps[0].snapshot())
+        except (TimeoutError, IndexError):
+            await self.close(NOT_READY)

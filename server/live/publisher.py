@@ -1,0 +1,43 @@
+"""What a writer says after its commit. Plain synchronous Redis: from worker threads this is fifty
+times faster than sending to a channel group."""
+
+import json
+import logging
+from collections.abc import Sequence
+from functools import cache
+from time import time as epoch_s  # noqa: TID251 (compared with the seconds of events)
+
+import redis
+from django.conf import settings
+
+from server.live import counters
+from server.rollups.store import NewEvents
+
+logger = logging.getLogger(__name__)
+
+
+@cache
+def _client() -> "redis.Redis":
+    return redis.Redis.from_url(
+        settings.LIVE_REDIS_URL, socket_timeout=2.0, socket_connect_timeout=2.0
+    )
+
+
+def publish(new_events: Sequence[NewEvents]) -> None:
+    """Count `new_events` by second and tell the pumps. Never raises for Redis: the rows are stored."""
+    recent = epoch_s() - counters.WINDOW_S
+    counted = [e for e in new_events if not e.is_null_sender]
+    fresh = [e for e in counted if e.second.timestamp() >= recent]
+    if not new_events:
+        return
+    try:
+        with _client().pipeline(transaction=False) as pipe:
+            for event in fresh:
+                key = counters.second_key(int(event.second.timestamp()))
+                pipe.hincrby(key, counters.field(event.direction, event.event_type), event.count)
+                pipe.expire(key, counters.KEEP_S)
+            seconds = sorted({int(e.second.timestamp()) for e in fresh})
+            pipe.publish(counters.CHANNEL, json.dumps(seconds))
+            pipe.execute()
+    except redis.RedisError as error:
+        logger.warning("Live counts of %d rows not published: %s", len(new_events), error)

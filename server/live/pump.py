@@ -1,0 +1,139 @@
+"""One per live process: adds up what the writers published, and once a tick tells every socket."""
+
+import asyncio
+import json
+import logging
+import os
+from time import monotonic
+from typing import Any
+
+import redis.asyncio as aioredis
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from server.live import counters, messages
+from server.live.counters import Seconds
+
+logger = logging.getLogger(__name__)
+
+#: Sockets of this process only: each live process has its own pump.
+GROUP = f"flow.{os.getpid()}"
+#: With nothing new the pump still ticks this often, so that a page knows that it lives.
+HEARTBEAT_S = 1.0
+RETRY_S = 1.0
+
+
+class Pump:
+    """Follows the writers and broadcasts. `start` and `stop` belong to the process's lifespan."""
+
+    def __init__(self) -> None:
+        self.tick = 0
+        self._seconds: Seconds = {}
+        self._totals: dict[str, Any] = {}
+        self._changed: set[int] = set()
+        self._dirty = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to listen and to tick. Call inside the event loop."""
+        self._tasks = [
+            asyncio.create_task(self._forever(self._listen), name="pump-listen"),
+            asyncio.create_task(self._forever(self._broadcast), name="pump-broadcast"),
+        ]
+
+    async def stop(self) -> None:
+        """End both tasks."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def snapshot(self, *, timeout_s: float = 5.0) -> dict[str, Any]:
+        """Return all a page shows. Raises TimeoutError while there is nothing to show yet."""
+        await asyncio.wait_for(self._ready.wait(), timeout_s)
+        return messages.frame(self.tick, self._totals, self._window(), kind="snapshot")
+
+    async def _forever(self, work: Any) -> None:
+        while True:
+            try:
+                await work()
+            except (RedisError, DatabaseError, InterfaceError, OSError) as error:
+                logger.warning("The live pump cannot read, trying again: %s", error)
+                await asyncio.sleep(RETRY_S)
+
+    async def _listen(self) -> None:
+        """Note which seconds changed. After a (new) subscription all of them may have."""
+        async with _redis() as client, client.pubsub() as pubsub:
+            await pubsub.subscribe(counters.CHANNEL)
+            self._note(counters.window(_now_s()))
+            while True:
+                message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=5.0)
+                if message:
+                    self._note(json.loads(message["data"]))
+
+    def _note(self, seconds: Any) -> None:
+        self._changed.update(seconds)
+        self._dirty.set()
+
+    async def _broadcast(self) -> None:
+        """Tick: at most every LIVE_TICK_MS, at least every HEARTBEAT_S."""
+        layer = get_channel_layer()
+        async with _redis() as client:
+            while True:
+                started = monotonic()
+                await self._refresh(client)
+                self.tick += 1
+                tail = range(_now_s() - messages.TAIL_S, _now_s() + 1)
+                frame = messages.frame(
+                    self.tick, self._totals, counters.trimmed(self._seconds, tail), kind="tick"
+                )
+                await layer.group_send(GROUP, {"type": messages.FLOW, "frame": frame})
+                await self._wait_for_news(started)
+
+    async def _wait_for_news(self, started: float) -> None:
+        elapsed = monotonic() - started
+        await asyncio.sleep(max(0.0, settings.LIVE_TICK_MS / 1000 - elapsed))
+        try:
+            await asyncio.wait_for(self._dirty.wait(), HEARTBEAT_S)
+        except TimeoutError:
+            return
+
+    async def _refresh(self, client: Any) -> None:
+        """Read absolute counts of the changed seconds, and the totals."""
+        self._dirty.clear()
+        changed, self._changed = sorted(self._changed), set()
+        try:
+            async with client.pipeline(transaction=False) as pipe:
+                for second in changed:
+                    pipe.hgetall(counters.second_key(second))
+                answers = await pipe.execute()
+            self._totals = await database_sync_to_async(_totals)()
+        except BaseException:
+            self._changed.update(changed)
+            raise
+        for second, counts in zip(changed, answers, strict=True):
+            self._seconds[second] = counters.decode_second(counts)
+        self._seconds = self._window()
+        self._ready.set()
+
+    def _window(self) -> Seconds:
+        return counters.trimmed(self._seconds, counters.window(_now_s() + 1))
+
+
+def _totals() -> dict[str, Any]:
+    close_old_connections()
+    return messages.totals_now()
+
+
+def _redis() -> Any:
+    return aioredis.Redis.from_url(
+        settings.LIVE_REDIS_URL, socket_timeout=10.0, socket_connect_timeout=5.0
+    )
+
+
+def _now_s() -> int:
+    return int(timezone.now().timestamp())

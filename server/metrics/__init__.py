@@ -1,0 +1,1 @@
+"""Facts: readings of one source at one time, kept in the metrics_* hypertables."""

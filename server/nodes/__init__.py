@@ -1,0 +1,1 @@
+"""Who is watched: nodes, and the keys with which their agents speak."""

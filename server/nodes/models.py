@@ -1,0 +1,76 @@
+"""Nodes and the keys that speak for them."""
+
+from django.db import models
+
+from server.nodes import keys
+
+NODE_NAME_MAX = 64
+
+
+class Node(models.Model):
+    """A watched host. `name` is what its agent calls itself and what events carry as mta_node."""
+
+    name = models.CharField(max_length=NODE_NAME_MAX, unique=True)
+    hostname = models.CharField(max_length=255, blank=True)
+    role = models.CharField(max_length=64, blank=True, help_text="Such as zonemta-outbound.")
+    addresses = models.JSONField(default=list, blank=True)
+    agent_version = models.CharField(max_length=32, blank=True)
+    versions = models.JSONField(default=dict, blank=True, help_text="Program name to version.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    registered_at = models.DateTimeField(null=True, blank=True)
+    last_seen_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the server last took a sample, by its own clock."
+    )
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(models.Model):
+    """A key, without its secret: that is shown once, when the key is made, and kept as a hash."""
+
+    class Scope(models.TextChoices):
+        """What a key may do."""
+
+        AGENT = "agent", "agent: register, samples and events"
+        WEBHOOK = "webhook", "webhook: events only"
+        READ = "read", "read: the read API"
+
+    name = models.CharField(max_length=100, help_text="Who holds it.")
+    prefix = models.CharField(max_length=keys.PREFIX_CHARS, unique=True, editable=False)
+    secret_hash = models.CharField(max_length=64, editable=False)
+    scope = models.CharField(max_length=16, choices=Scope.choices, default=Scope.AGENT)
+    node = models.ForeignKey(
+        Node,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="keys",
+        help_text="The only node this key may speak for. Empty: any node.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @classmethod
+    def issue(cls, *, name: str, scope: str, node: Node | None = None) -> tuple["ApiKey", str]:
+        """Store a new key; return it with the text to hand over, which cannot be had again."""
+        text = keys.new_key()
+        key = cls.objects.create(
+            name=name,
+            scope=scope,
+            node=node,
+            prefix=text.prefix,
+            secret_hash=keys.hash_secret(text.secret),
+        )
+        return key, str(text)

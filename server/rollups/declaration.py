@@ -1,0 +1,77 @@
+"""The one declaration of the levels: their width, dimensions, measures and histograms.
+
+Tables, the writer's upsert and the queries are all made from what stands here. All levels share
+one shape, `bucket, direction, event_type, dimension, value` and the measures, and every measure is
+a sum, so that levels, nodes and ranges merge by adding.
+"""
+
+from dataclasses import dataclass
+
+#: Upper bounds of the delivery-time histogram, in ms: 8·√2^i, each rounded, with the nearest one
+#: moved onto 1, 3, 10, 30, 60 and 300 s so that the brackets the pages draw are exact. A bound
+#: belongs to the bucket above it (PostgreSQL's width_bucket), so "< 1 s" is exact.
+DELIVERY_BOUNDS_MS = (
+    8, 11, 16, 23, 32, 45, 64, 91, 128, 181, 256, 362, 512, 724, 1_000, 1_448, 2_048, 3_000,
+    4_096, 5_793, 8_192, 10_000, 16_384, 23_170, 30_000, 46_341, 60_000, 92_682, 131_072,
+    185_364, 300_000,
+)  # fmt: skip
+
+#: Upper bounds of the message-size brackets, in bytes: 10 KB, 100 KB, 1 MB, 5 MB, 25 MB.
+SIZE_BOUNDS_BYTES = (10_000, 100_000, 1_000_000, 5_000_000, 25_000_000)
+
+#: Dimension → the column of email_events it groups by. `all` groups by nothing.
+DIMENSIONS = {
+    "node": "mta_node",
+    "from_domain": "from_domain",
+    "to_domain": "to_domain",
+    "sending_ip": "host(sending_ip)",
+}
+#: Outbound mail with an empty sender (DSNs): counted under this dimension only, kept out of totals.
+NULL_SENDER = "null_sender"
+IS_NULL_SENDER = "(direction = 'outbound' AND from_address = '<>')"
+
+KEY = ("bucket", "direction", "event_type", "dimension", "value")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number of a level: its column, and the aggregate over raw rows that gives it."""
+
+    column: str
+    aggregate: str
+
+
+def _histogram(prefix: str, value: str, bounds: tuple[int, ...]) -> tuple[Measure, ...]:
+    digits = len(str(len(bounds)))
+    return tuple(
+        Measure(f"{prefix}{i:0{digits}}", f"count(*) FILTER (WHERE {value} = {i})")
+        for i in range(len(bounds) + 1)
+    )
+
+
+DELIVERY_HISTOGRAM = _histogram("delivery_h", "delivery_bin", DELIVERY_BOUNDS_MS)
+SIZE_HISTOGRAM = _histogram("size_h", "size_bin", SIZE_BOUNDS_BYTES)
+
+MEASURES = (
+    Measure("events", "count(*)"),
+    # So that every answer can say how much of it the change stream inferred.
+    Measure("inferred_events", "count(*) FILTER (WHERE certainty = 'inferred')"),
+    Measure("size_bytes", "coalesce(sum(message_size_bytes), 0)"),
+    Measure("size_count", "count(message_size_bytes)"),
+    Measure("delivery_ms_sum", "coalesce(sum(delivery_time_ms), 0)"),
+    Measure("delivery_count", "count(delivery_time_ms)"),
+    *DELIVERY_HISTOGRAM,
+    *SIZE_HISTOGRAM,
+)
+
+
+@dataclass(frozen=True)
+class Level:
+    """One rollup: its table, the width of its buckets, and how wide a chunk is."""
+
+    table: str
+    width: str
+    chunk_days: int
+
+
+ONE_MINUTE = Level("email_stats_1m", "1 minute", chunk_days=1)

@@ -1,0 +1,45 @@
+"""The only writer of the levels: rows and counts in one transaction, so that they always agree."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connection, transaction
+
+from server.events import store as events
+from server.rollups import sql
+from server.rollups.declaration import IS_NULL_SENDER, ONE_MINUTE
+
+#: Insert what is new, add exactly that to the level, and answer what was new by second.
+WRITE = f"""WITH fresh AS (
+{events.INSERT_NEW}
+RETURNING {", ".join(sql.RAW_COLUMNS)}
+), counted AS (
+{sql.upsert(ONE_MINUTE, "fresh")}
+)
+SELECT date_trunc('second', occurred_at), direction, event_type, {IS_NULL_SENDER}, count(*)
+FROM fresh GROUP BY 1, 2, 3, 4"""  # noqa: S608 (names from the declaration only)
+
+
+class NewEvents(NamedTuple):
+    """How many events of one kind, in one second, were stored for the first time."""
+
+    second: datetime
+    direction: str
+    event_type: str
+    is_null_sender: bool
+    count: int
+
+
+def write_events(lines: Sequence[str]) -> list[NewEvents]:
+    """Store COPY lines once, whatever came before, and count the new ones in the level.
+
+    Safe to run twice. Raises django.db.Error, and then has stored nothing.
+    """
+    if not lines:
+        return []
+    with transaction.atomic():
+        span = events.stage(lines)
+        with connection.cursor() as cursor:
+            cursor.execute(WRITE, span)
+            return [NewEvents(*row) for row in cursor.fetchall()]

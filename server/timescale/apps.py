@@ -1,0 +1,14 @@
+"""Registration of this room with Django."""
+
+from django.apps import AppConfig
+
+
+class TimescaleConfig(AppConfig):
+    """See the package's docstring for what belongs here."""
+
+    name = "server.timescale"
+    label = "timescale"
+
+    def ready(self) -> None:
+        """Register the checks."""
+        from server.timescale import checks  # noqa: F401

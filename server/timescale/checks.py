@@ -1,0 +1,41 @@
+"""Is TimescaleDB there? Run by `manage.py check --database default`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import Error as DatabaseError
+from django.db import connections
+
+EXTENSION_SQL = """SELECT installed_version FROM pg_available_extensions
+WHERE name = 'timescaledb'"""
+
+
+@register(Tags.database)
+def timescaledb_is_installed(
+    app_configs: object, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Say what is missing when a database has no TimescaleDB, or cannot be asked."""
+    return [message for alias in databases or () for message in _check(alias)]
+
+
+def _check(alias: str) -> list[CheckMessage]:
+    try:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(EXTENSION_SQL)
+            row = cursor.fetchone()
+    except DatabaseError as error:
+        hint = "Look at DATABASE_URL, and whether PostgreSQL runs."
+        message = f"Database {alias!r} cannot be asked: {error}"
+        return [Error(message, hint=hint, id="timescale.E002")]
+    if row is None:
+        hint = "Install TimescaleDB for this version of PostgreSQL, then restart PostgreSQL."
+        return [
+            Error(f"The server of {alias!r} has no TimescaleDB.", hint=hint, id="timescale.E001")
+        ]
+    if row[0] is None:
+        # A warning, because `migrate` checks first and then makes the extension itself.
+        hint = "Run manage.py migrate."
+        message = f"TimescaleDB is not yet switched on in database {alias!r}."
+        return [Warning(message, hint=hint, id="timescale.W001")]
+    return []
