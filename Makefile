@@ -1,0 +1,64 @@
+# Every target may be run again at any time; what is done already takes no time.
+# `./mallard TARGET` is the same on a system that has no make yet.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+python := .venv/bin/python
+# The interpreter and the programs of the environment first, as if it were activated.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+ready := .venv/.ready
+node = $$($(python) -c 'from build.stack import node; print(node.program())')
+lock = uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header
+
+.PHONY: help setup demo test lint test-js stop clean lock assets screenshots packages-%
+
+help: ## list every command
+	@./mallard help
+
+setup: packages-setup $(ready) ## make the virtual environment .venv from the lock
+
+demo: packages-demo $(ready) ## run all of it on this machine, with real mail; Ctrl-C ends it
+	@exec $(python) -m build.demo
+
+test: packages-test $(ready) ## check and test all of it; ARGS='-k name' goes to pytest
+	@failed=; for step in lint test-js; do $(MAKE) $$step || failed="$$failed --failed $$step"; done; \
+	exec $(python) -m build.stack exec $$failed postgres redis -- $(python) -m pytest $(ARGS)
+
+lint: $(ready) ## format, lint, types, import directions, templates, migrations
+	ruff format --check --quiet .
+	ruff check --quiet .
+	mypy agent server build
+	lint-imports --no-logo
+	djlint server --lint --quiet
+	DJANGO_SETTINGS_MODULE=server.config.settings.test $(python) manage.py makemigrations --check --dry-run
+
+test-js: $(ready) ## test the plugins that run inside the mail programs
+	@set -- $$(find agent/plugins -path '*/node_modules' -prune -o -path '*/test/*.test.js' -print); \
+	if [ $$# -gt 0 ]; then exec "$(node)" --test "$$@"; fi
+
+stop: $(ready) ## end the demo and whatever an earlier run left behind
+	@exec $(python) -m build.stack stop
+
+clean: ## stop everything and remove what was made: .run and .venv
+	@[ ! -e $(ready) ] || $(python) -m build.stack stop
+	rm -rf .run .venv
+
+assets: $(ready) ## copy Tabler and ECharts from the npm registry to where the pages are served
+	@exec $(python) -m build.assets
+
+screenshots: packages-screenshots $(ready) ## make the pictures of the README from the running demo
+	@exec $(python) -m build.screenshots
+
+lock: $(ready) ## resolve requirements/*.in again into hashed locks
+	$(lock) requirements/dev.in -o requirements/dev.txt
+	for name in agent server stack build; do \
+		$(lock) requirements/$$name.in -c requirements/dev.txt -o requirements/$$name.txt || exit; \
+	done
+
+packages-%:
+	@sh build/stack/system-packages.sh $*
+
+# Made anew whenever the lock changes.
+$(ready): requirements/dev.txt
+	@sh build/stack/environment.sh

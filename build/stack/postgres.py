@@ -1,0 +1,215 @@
+"""A private PostgreSQL with TimescaleDB: loopback only, passwords, a database and role of ours."""
+
+import contextlib
+import json
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+from psycopg2 import sql
+
+from build.stack.errors import MissingError, StackError
+from build.stack.paths import ROOT
+from build.stack.ports import LOOPBACK, free_port
+from build.stack.supervisor import Program, Running, Supervisor
+
+NAME = "mallard"
+INITDB_TIMEOUT_SECONDS = 120
+BUILD_TIMEOUT_SECONDS = 900
+CONNECT_TIMEOUT_SECONDS = 2
+SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",
+    "shared_preload_libraries": "timescaledb",
+    "timescaledb.telemetry_level": "off",
+    "password_encryption": "scram-sha-256",
+    "shared_buffers": "256MB",
+    "max_worker_processes": "32",  # TimescaleDB keeps one per database, tests make several
+    "max_locks_per_transaction": "256",  # a lock per chunk
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+# For tests: a crash of the machine may lose everything, and does not matter.
+CARELESS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A started server: `url` is of the role `mallard` (may create databases), on its database."""
+
+    port: int
+    url: str
+    superuser_url: str
+    running: Running
+
+
+@contextlib.contextmanager
+def running(directory: Path, *, durable: bool = False) -> Iterator[Postgres]:
+    """Run one in `directory` for the length of the block."""
+    with Supervisor(directory) as supervisor:
+        yield start(supervisor, directory, durable=durable)
+
+
+def start(
+    supervisor: Supervisor, directory: Path, *, port: int | None = None, durable: bool = True
+) -> Postgres:
+    """Start one with its data in `directory`/postgres, made at the first start.
+
+    Without `durable` it writes faster and a power cut may ruin the data.
+    """
+    programs = programs_directory()
+    home = directory / "postgres"
+    home.mkdir(parents=True, exist_ok=True)
+    passwords = _passwords(home)
+    data = home / "data"
+    if not data.exists():
+        _initialise(programs, data, password=passwords["superuser"])
+    _refuse_other_version(programs, data)
+    port = port or free_port()
+    superuser_url = f"postgres://postgres:{passwords['superuser']}@{LOOPBACK}:{port}/postgres"
+    settings = SETTINGS | ({} if durable else CARELESS)
+    running = supervisor.start(
+        Program(
+            name="postgres",
+            argv=[
+                programs / "postgres",
+                *("-D", data, "-p", str(port)),
+                *(part for key, value in settings.items() for part in ("-c", f"{key}={value}")),
+            ],
+            # Not the system's: its libraries are found relative to the program.
+            is_ready=lambda: _accepts(superuser_url),
+            ready_within_s=60,
+            stop_signal=signal.SIGINT,  # ends sessions; SIGTERM would wait for them
+            run_as=_identity(home),
+        )
+    )
+    _make_role_and_database(superuser_url, password=passwords["role"])
+    url = f"postgres://{NAME}:{passwords['role']}@{LOOPBACK}:{port}/{NAME}"
+    return Postgres(port=port, url=url, superuser_url=superuser_url, running=running)
+
+
+def programs_directory() -> Path:
+    """Return where initdb and postgres with TimescaleDB lie, making the private copy if needed."""
+    script = ROOT / "build" / "stack" / "timescaledb.sh"
+    found = subprocess.run(
+        ["sh", script, "build"], stdout=subprocess.PIPE, timeout=BUILD_TIMEOUT_SECONDS, check=False
+    )
+    if found.returncode != 0:
+        message = "there is no PostgreSQL with TimescaleDB; see the lines above"
+        raise MissingError(message)
+    return Path(os.fsdecode(found.stdout.strip()))
+
+
+def _passwords(home: Path) -> dict[str, str]:
+    """Return the passwords of the superuser and our role, made at the first call."""
+    path = home / "passwords.json"
+    if not path.exists():
+        made = {name: secrets.token_urlsafe(24) for name in ("superuser", "role")}
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(made))
+    passwords: dict[str, str] = json.loads(path.read_text())
+    return passwords
+
+
+def _initialise(programs: Path, data: Path, *, password: str) -> None:
+    """Make the data directory; complete or not there at all."""
+    half_made = data.with_name("data.new")
+    password_file = half_made.with_name("password")
+    shutil.rmtree(half_made, ignore_errors=True)
+    half_made.mkdir(mode=0o700)
+    password_file.touch(mode=0o600)
+    password_file.write_text(password)
+    identity = _identity(data.parent)
+    if identity:
+        for path in (half_made, password_file):
+            shutil.chown(path, "postgres", "postgres")
+    argv: list[str | Path] = [
+        *("setpriv", *identity, "--"),
+        *(programs / "initdb", "-D", half_made, "--username=postgres"),
+        *(f"--pwfile={password_file}", "--auth=scram-sha-256"),
+        *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"),
+    ]
+    try:
+        made = subprocess.run(
+            argv,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=INITDB_TIMEOUT_SECONDS,
+            check=False,
+        )
+    finally:
+        password_file.unlink()
+    if made.returncode != 0:
+        message = f"initdb failed:\n{made.stdout.decode(errors='replace')}"
+        raise StackError(message)
+    half_made.rename(data)
+
+
+def _identity(home: Path) -> list[str]:
+    """Return setpriv's options for whom to run as: PostgreSQL refuses to run as root."""
+    if os.getuid() != 0:
+        return []
+    try:
+        pwd.getpwnam("postgres")
+    except KeyError as error:
+        message = "PostgreSQL does not run as root and there is no user named postgres: add one"
+        raise MissingError(message) from error
+    identity = ["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
+    seen = subprocess.run(["setpriv", *identity, "--", "test", "-x", home], check=False)
+    if seen.returncode == 0:
+        return identity
+    # A checkout under /root, say, is closed to that user. The right to pass through closed folders
+    # costs less than opening them for everybody. Containers often grant only the broader one.
+    capability = "dac_read_search" if _may_grant(2) else "dac_override"
+    grant = f"-all,+{capability}"
+    return [*identity, "--inh-caps", grant, "--ambient-caps", grant]
+
+
+def _may_grant(capability_number: int) -> bool:
+    """Return whether this process may give that capability on (its bounding set has it)."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapBnd:"):
+            return bool(int(line.split()[1], 16) >> capability_number & 1)
+    return False
+
+
+def _refuse_other_version(programs: Path, data: Path) -> None:
+    made_by = (data / "PG_VERSION").read_text().strip()
+    said = subprocess.run([programs / "postgres", "--version"], stdout=subprocess.PIPE, check=True)
+    runs = said.stdout.decode().split()[2].split(".")[0]
+    if made_by != runs:
+        message = (
+            f"the data in {data} was made by PostgreSQL {made_by}, but {runs} is installed now; "
+            "`make clean` removes it"
+        )
+        raise StackError(message)
+
+
+def _accepts(url: str) -> bool:
+    try:
+        psycopg2.connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
+
+
+def _make_role_and_database(superuser_url: str, *, password: str) -> None:
+    connection = psycopg2.connect(superuser_url, connect_timeout=CONNECT_TIMEOUT_SECONDS)
+    connection.autocommit = True  # CREATE DATABASE refuses a transaction
+    name = sql.Identifier(NAME)
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [NAME])
+        if cursor.fetchone() is None:
+            cursor.execute(
+                sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD %s").format(name), [password]
+            )
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME])
+        if cursor.fetchone() is None:
+            cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))

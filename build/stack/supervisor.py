@@ -1,0 +1,365 @@
+"""Starts programs, waits until they answer, and leaves none behind.
+
+Every program leads a session of its own, so Ctrl-C in the terminal reaches only the runner, which
+then stops them in reverse order. Two nets lie under that: the kernel sends a program its stop
+signal when the runner dies (setpriv --pdeathsig), and a file per program with its process id and
+start time lets the next run, or `make stop`, end what is left all the same.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+import psutil
+
+from build.stack.errors import MissingError, StartError
+
+POLL_SECONDS = 0.05
+STOP_WITHIN_SECONDS = 20.0
+KILL_WITHIN_SECONDS = 5.0
+RESTART_WINDOW_SECONDS = 60.0
+LOG_MAX_BYTES = 50 * 1024 * 1024
+LOG_TAIL_LINES = 15
+# Written into every program's environment: tells ours from a stranger that got the same number.
+MARK = "MALLARD_RUN"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """What to start, and how to know that it is up.
+
+    `environment` is added to the runner's. `restarts` is how often a watched program may be
+    started again within a minute. A program ends when the *thread* that started it ends, so start
+    from one that lives as long as the program should.
+    """
+
+    name: str
+    argv: Sequence[str | Path]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+    is_ready: Callable[[], bool] | None = None
+    ready_within_s: float = 30.0
+    stop_signal: signal.Signals = signal.SIGTERM
+    restarts: int = 0
+    run_as: Sequence[str] = ()  # options of setpriv
+
+
+class Running:
+    """A started program: its process, its log, and how to end it."""
+
+    def __init__(self, program: Program, *, log: Path, pid_file: Path, run: str) -> None:
+        self.program = program
+        self.log = log
+        self._pid_file = pid_file
+        self._run = run
+        self._created_at = 0.0
+        self._process = self._spawn()
+        self.restarted_at: list[float] = []  # on the monotonic clock
+
+    @property
+    def pid(self) -> int:
+        """The process id of the session's leader."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative for the signal that ended it."""
+        return self._process.poll()
+
+    def wait_until_ready(self) -> None:
+        """Return when it answers. Raise StartError when it ends first or the deadline passes."""
+        deadline = time.monotonic() + self.program.ready_within_s
+        while True:
+            if self.exit_code is not None:
+                raise StartError(self._complaint(f"ended with code {self.exit_code}"))
+            if self.program.is_ready is None or self.program.is_ready():
+                return
+            if time.monotonic() > deadline:
+                within = f"{self.program.ready_within_s:.0f} s"
+                raise StartError(self._complaint(f"did not answer within {within}"))
+            time.sleep(POLL_SECONDS)
+
+    def stop(self, *, within_s: float = STOP_WITHIN_SECONDS) -> None:
+        """Ask it to end; kill it and all its children when it has not after `within_s` seconds."""
+        end(
+            [(self._family(), self.program.stop_signal)], within_s=within_s, reap=self._process.poll
+        )
+        self._process.poll()
+        self._pid_file.unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """End it and all its children at once with SIGKILL, as a crash would."""
+        end([(self._family(), signal.SIGKILL)], within_s=0, reap=self._process.poll)
+        self._process.poll()
+        self._pid_file.unlink(missing_ok=True)
+
+    def start_again(self) -> None:
+        """Start the same program again after it ended, and wait until it answers."""
+        if self.exit_code is None:
+            self.stop()
+        self._process = self._spawn()
+        self.wait_until_ready()
+
+    def log_tail(self, lines: int = LOG_TAIL_LINES) -> str:
+        """Return the last lines it wrote."""
+        return tail(self.log, lines)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        program = self.program
+        launcher = shutil.which("setpriv")
+        if launcher is None:
+            message = "setpriv is missing; it belongs to util-linux (apt-get install util-linux)"
+            raise MissingError(message)
+        stop = program.stop_signal.name.removeprefix("SIG")
+        argv = [launcher, *program.run_as, "--pdeathsig", stop, "--", *map(str, program.argv)]
+        for folder in (self.log.parent, self._pid_file.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        shrink(self.log)
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                argv,
+                cwd=program.cwd,
+                env={**os.environ, **program.environment, MARK: self._run},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._created_at = psutil.Process(process.pid).create_time()
+        note = {
+            "name": program.name,
+            "pid": process.pid,
+            "created_at": self._created_at,
+            "started_ns": time.monotonic_ns(),
+            "stop_signal": int(program.stop_signal),
+            "run": self._run,
+        }
+        self._pid_file.write_text(json.dumps(note))
+        return process
+
+    def _family(self) -> list[psutil.Process]:
+        return family(self.pid, created_at=self._created_at, run=self._run)
+
+    def _complaint(self, what: str) -> str:
+        return f"{self.program.name} {what}; the end of {self.log}:\n{self.log_tail()}"
+
+
+class Supervisor:
+    """Starts programs one after the other and stops them in reverse order.
+
+    `directory` names the run; process files lie in it, logs in `log_directory` or its `log`.
+    """
+
+    def __init__(self, directory: Path, *, log_directory: Path | None = None) -> None:
+        self.directory = directory
+        self.log_directory = log_directory or directory / "log"
+        self.programs: list[Running] = []
+
+    def __enter__(self) -> Self:
+        stop_leftovers(self.directory)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self, program: Program) -> Running:
+        """Start `program`, wait until it answers, and return it."""
+        running = self.spawn(program)
+        running.wait_until_ready()
+        return running
+
+    def spawn(self, program: Program) -> Running:
+        """Start `program` and return at once; ask it later with `wait_until_ready`."""
+        running = Running(
+            program,
+            log=self.log_directory / f"{program.name}.log",
+            pid_file=pid_directory(self.directory) / f"{program.name}.json",
+            run=str(self.directory),
+        )
+        self.programs.append(running)
+        return running
+
+    def stop(self, *, within_s: float = STOP_WITHIN_SECONDS) -> None:
+        """Stop everything in reverse order, all within one deadline; then kill what is left."""
+        deadline = time.monotonic() + within_s
+        with interrupts_held():
+            while self.programs:
+                self.programs[-1].stop(within_s=max(0.0, deadline - time.monotonic()))
+                self.programs.pop()
+
+    def restart_ended(self) -> Iterator[tuple[Running, int, bool]]:
+        """Yield each program that has ended since: it, its exit code, whether it was restarted.
+
+        One that has used up its restarts is yielded once and left.
+        """
+        for running in list(self.programs):
+            code = running.exit_code
+            shrink(running.log)
+            if code is None:
+                continue
+            now = time.monotonic()
+            recent = [at for at in running.restarted_at if now - at < RESTART_WINDOW_SECONDS]
+            running.restarted_at = recent
+            if len(recent) >= running.program.restarts:
+                self.programs.remove(running)
+                running.stop()
+                yield running, code, False
+                continue
+            running.restarted_at.append(now)
+            running.stop()  # children of a leader that died
+            with contextlib.suppress(StartError):  # then it has ended again: the next round says so
+                running.start_again()
+            yield running, code, True
+
+
+def family(leader: int, *, created_at: float, run: str) -> list[psutil.Process]:
+    """Return the living processes of the session that `leader` leads or led, the leader first.
+
+    Sessions below it count too (PostgreSQL's children lead their own). The leader is known by its
+    start time, children it left behind by the mark they inherited: a stranger that got an old
+    number is never in the list.
+    """
+    found: dict[int, psutil.Process] = {}
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(leader)
+        if abs(process.create_time() - created_at) < 1:
+            found = {each.pid: each for each in [process, *process.children(recursive=True)]}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getsid(process.pid) == leader and process.environ().get(MARK) == run:
+                found.setdefault(process.pid, process)
+    return list(found.values())
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Return whether it runs still; one that nobody has waited for yet does not."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def end(
+    families: Sequence[tuple[Sequence[psutil.Process], signal.Signals]],
+    *,
+    within_s: float,
+    reap: Callable[[], object] = lambda: None,
+) -> None:
+    """Send each family's first process its signal, wait for all, then SIGKILL what is left.
+
+    Only the first is asked: a program knows best how to end its children.
+    """
+    members = [process for processes, _ in families for process in processes]
+    for processes, stop_signal in families:
+        with contextlib.suppress(psutil.NoSuchProcess, IndexError):
+            processes[0].send_signal(stop_signal)
+    if not _gone(members, within_s=within_s, reap=reap):
+        for process in members:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        _gone(members, within_s=KILL_WITHIN_SECONDS, reap=reap)
+
+
+def _gone(
+    members: Sequence[psutil.Process], *, within_s: float, reap: Callable[[], object]
+) -> bool:
+    deadline = time.monotonic() + within_s
+    while True:
+        reap()
+        if not any(is_alive(process) for process in members):
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+
+
+def pid_directory(directory: Path) -> Path:
+    """Return where the process files of the run in `directory` lie."""
+    return directory / "pid"
+
+
+def stop_leftovers(directory: Path, *, within_s: float = STOP_WITHIN_SECONDS) -> list[str]:
+    """End the programs an earlier run in `directory` left behind; return their names.
+
+    See `family` for how they are known.
+    """
+    notes = []
+    for path in pid_directory(directory).glob("*.json"):
+        try:
+            notes.append((path, json.loads(path.read_text())))
+        except (OSError, ValueError):
+            path.unlink(missing_ok=True)  # half written: the runner died between two lines
+    notes.sort(key=lambda pair: pair[1]["started_ns"], reverse=True)
+    deadline = time.monotonic() + within_s
+    names = []
+    for path, note in notes:
+        processes = family(note["pid"], created_at=note["created_at"], run=note["run"])
+        if processes:
+            names.append(note["name"])
+            remaining_s = max(0.0, deadline - time.monotonic())
+            end([(processes, signal.Signals(note["stop_signal"]))], within_s=remaining_s)
+        path.unlink(missing_ok=True)
+    return names
+
+
+def tail(path: Path, lines: int = LOG_TAIL_LINES) -> str:
+    """Return the last lines of a file, indented, or a word when there are none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 64 * 1024))
+            text = file.read().decode(errors="replace")
+    except FileNotFoundError:
+        text = ""
+    last = text.splitlines()[-lines:]
+    return "\n".join(f"    {line}" for line in last) or "    (it wrote nothing)"
+
+
+def shrink(log: Path) -> None:
+    """Move a log that has grown past its bound aside, in place: the program keeps it open."""
+    with contextlib.suppress(FileNotFoundError):
+        if log.stat().st_size > LOG_MAX_BYTES:
+            shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+            os.truncate(log, 0)
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back while stopping, so that an impatient second one leaves nothing.
+
+    A no-op outside the main thread, where signals never arrive.
+    """
+    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    try:
+        before = [signal.signal(each, signal.SIG_IGN) for each in caught]
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        for each, handler in zip(caught, before, strict=True):
+            signal.signal(each, handler)
+
+
+def end_on_signals() -> None:
+    """Make SIGTERM and SIGHUP unwind as Ctrl-C does, so that `with` blocks stop their programs."""
+
+    def unwind(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, unwind)
+    signal.signal(signal.SIGHUP, unwind)

