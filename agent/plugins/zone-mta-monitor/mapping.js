@@ -1,0 +1,365 @@
+'use strict';
+
+/**
+ * Pure: one `log:entry` of ZoneMTA → the events of Mallard's wire format.
+ *
+ * No clock, no I/O, no memory. Everything in an entry may be missing, of a wrong type or written by
+ * a hostile remote server, so every value goes through a reader that returns null for what it does
+ * not understand. Keys whose value is unknown are left out: absent and null mean the same.
+ *
+ * The subject of a message is never read.
+ */
+
+const crypto = require('node:crypto');
+const net = require('node:net');
+
+// tests/contract/event_id.json holds the rule and its vectors, for every program that makes ids.
+const EVENT_NAMESPACE = Buffer.from('f7972ba4c67e59f5b609efd69fe0e842', 'hex');
+const PROGRAM = 'zonemta';
+
+// Characters kept of each text; the server cuts at the same lengths.
+const LIMITS = {
+    address: 254,
+    authUser: 254,
+    category: 64,
+    host: 255,
+    messageId: 255,
+    queueId: 64,
+    queueSeq: 8,
+    reply: 500,
+    symbol: 64,
+    tls: 32,
+    zone: 64
+};
+const MAX_SPAM_SYMBOLS = 100;
+const MAX_WHOLE_NUMBER = 2 ** 31 - 1;
+
+// Line and terminal control (C0, DEL, C1, the Unicode line ends): a reply must not write log lines.
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g; // eslint-disable-line no-control-regex
+const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+/**
+ * @param {unknown} value
+ * @param {number} limit in characters
+ * @returns {string|null} the text cut to `limit`, control characters as one space; null if none
+ */
+function text(value, limit) {
+    if (typeof value !== 'string') {
+        return null;
+    }
+    // Cut before cleaning, so that a megabyte costs no more than its beginning.
+    const cleaned = value
+        .slice(0, limit * 2)
+        .replace(CONTROL, ' ')
+        .trim()
+        .slice(0, limit)
+        .replace(LONE_SURROGATE, '\ufffd');
+    return cleaned || null;
+}
+
+/** Returns a whole number (of ms, of bytes) that the wire takes, or null. */
+function wholeNumber(value) {
+    if (typeof value !== 'number' || !Number.isFinite(value)) {
+        return null;
+    }
+    // Below zero only when the queue time was stamped by another host's clock.
+    return Math.min(Math.max(Math.round(value), 0), MAX_WHOLE_NUMBER);
+}
+
+/** Returns the deterministic id of an event: UUIDv5 over `zonemta|queue id|recipient|type|n`. */
+function eventId(queueId, recipient, eventType, n, program = PROGRAM) {
+    const hash = crypto
+        .createHash('sha1')
+        .update(EVENT_NAMESPACE)
+        .update([program, queueId, recipient.toLowerCase(), eventType, n].join('|'), 'utf8')
+        .digest();
+    hash[6] = (hash[6] & 0x0f) | 0x50;
+    hash[8] = (hash[8] & 0x3f) | 0x80;
+    return hash.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+/** Cuts at commas outside of a quoted local part; null when a quote is never closed. */
+function cutOutsideQuotes(list) {
+    const pieces = [];
+    let start = 0;
+    let quoted = false;
+    for (let at = 0; at < list.length; at++) {
+        const character = list[at];
+        if (quoted && character === '\\') {
+            at++; // the next character is taken as it is
+        } else if (character === '"' && (quoted || at === start)) {
+            quoted = !quoted; // a quote opens only at the beginning of an address
+        } else if (character === ',' && !quoted) {
+            pieces.push(list.slice(start, at));
+            start = at + 1;
+        }
+    }
+    return quoted ? null : [...pieces, list.slice(start)];
+}
+
+/**
+ * ZoneMTA joins the recipients of a message with bare commas (lib/mail-drop.js).
+ *
+ * @param {unknown} list "a@x,b@y"
+ * @returns {string[]} each address once, in order; [] for "" and "<>"
+ */
+function splitRecipients(list) {
+    if (typeof list !== 'string') {
+        return [];
+    }
+    const addresses = new Map();
+    let open = '';
+    for (const piece of cutOutsideQuotes(list) || list.split(',')) {
+        // ZoneMTA's SMTP server takes `a,b@example`, unquoted: a piece without @ goes with the next.
+        const address = open + piece;
+        if (address.includes('@')) {
+            addresses.set(address.toLowerCase(), address);
+            open = '';
+        } else {
+            open = address + ',';
+        }
+    }
+    const rest = open.slice(0, -1);
+    if (rest && rest !== '<>') {
+        addresses.set(rest.toLowerCase(), rest);
+    }
+    return [...addresses.values()];
+}
+
+/** Returns the envelope sender, "<>" for the null sender, null when the entry does not tell. */
+function sender(entry, known) {
+    const from = 'from' in entry ? entry.from : known.from;
+    if (from === '' || from === false || from === '<>') {
+        return '<>';
+    }
+    return text(from, LIMITS.address);
+}
+
+function messageId(entry, known) {
+    for (const value of [entry['message-id'], entry.messageId, known.messageId]) {
+        const id = text(value, LIMITS.messageId);
+        // "<>" and the queue id stand in for a Message-ID that is not there.
+        if (id && id !== '<>' && id !== entry.id) {
+            return id;
+        }
+    }
+    return null;
+}
+
+/** Returns the address as PostgreSQL and Python read it: no IPv4 in IPv6, no interface name. */
+function ip(value) {
+    if (typeof value !== 'string') {
+        return null;
+    }
+    const plain = value.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '');
+    return net.isIP(plain) ? plain : null;
+}
+
+function replyCode(reply) {
+    const match = typeof reply === 'string' && /^\s*([2-5]\d\d)(?!\d)/.exec(reply);
+    return match ? Number(match[1]) : null;
+}
+
+function tlsVersion(entry) {
+    // ZoneMTA before 3.10.18 says nothing about TLS; a version is missing on some sockets.
+    return text(entry.tlsVersion, LIMITS.tls) || (entry.secure === true ? 'TLS' : null);
+}
+
+function spamFields(entry) {
+    const score = ['string', 'number'].includes(typeof entry.score) && entry.score !== '' ? Number(entry.score) : NaN;
+    // "NAME=1.5,OTHER=0.1" or "NAME,OTHER"
+    const names = typeof entry.tests === 'string' ? entry.tests.slice(0, 10000).split(',') : [];
+    const symbols = names.map(name => text(name.split('=')[0], LIMITS.symbol)).filter(Boolean);
+    return {
+        spam_score: Number.isFinite(score) ? score : null,
+        spam_symbols: symbols.length ? symbols.slice(0, MAX_SPAM_SYMBOLS) : null
+    };
+}
+
+/** What the remote server said, and what ZoneMTA made of it. */
+function replyFields(entry) {
+    const reply = text(entry.response, LIMITS.reply);
+    const local = ip(entry.ip);
+    return {
+        sending_ip: local && net.isIPv4(local) ? local : null,
+        sending_ip_v6: local && net.isIPv6(local) ? local : null,
+        // Without a host nobody was reached, and `mx` is only the recipient's domain.
+        mx_host: text(entry.host, LIMITS.host) ? text(entry.mx, LIMITS.host) : null,
+        status_code: replyCode(reply),
+        status_message: reply,
+        tls: tlsVersion(entry)
+    };
+}
+
+function bounceFields(entry, type) {
+    return {
+        bounce_type: type,
+        bounce_category: text(entry.category, LIMITS.category),
+        bounce_message: text(entry.response, LIMITS.reply)
+    };
+}
+
+function hardOrSoft(code) {
+    if (code === null || code < 400) {
+        return null;
+    }
+    return code >= 500 ? 'hard' : 'soft';
+}
+
+/** Queue time until the attempt was taken up, and until now, of an attempt that failed. */
+function failedTimes(at, known) {
+    if (typeof known.createdAt !== 'number') {
+        return {};
+    }
+    return {
+        queue_time_ms: typeof known.fetchedAt === 'number' ? wholeNumber(known.fetchedAt - known.createdAt) : null,
+        total_time_ms: wholeNumber(at - known.createdAt)
+    };
+}
+
+/**
+ * Times of a delivery: the SMTP transaction until the final reply, the wait before it, and both.
+ *
+ * @param {number} at when the reply was there, in ms
+ * @param {{createdAt?: number, deliveryMs?: number}} known
+ */
+function deliveredTimes(at, known) {
+    const delivery = wholeNumber(known.deliveryMs);
+    const total = typeof known.createdAt === 'number' ? wholeNumber(at - known.createdAt) : null;
+    return {
+        delivery_time_ms: delivery,
+        queue_time_ms: delivery === null || total === null ? null : Math.max(total - delivery, 0),
+        total_time_ms: total === null ? null : Math.max(total, delivery || 0)
+    };
+}
+
+function attemptOf(known) {
+    return Number.isInteger(known.deferrals) && known.deferrals >= 0 ? known.deferrals + 1 : null;
+}
+
+function deferralCount(entry, known) {
+    return Number.isInteger(entry.defcount) && entry.defcount > 0 ? entry.defcount : attemptOf(known) || 1;
+}
+
+/** Submission fields, which ZoneMTA gives where it takes a message (receiver, main). */
+function submissionFields(entry, known) {
+    return {
+        client_ip: ip(entry.src),
+        auth_user: text(entry.user, LIMITS.authUser) || text(known.user, LIMITS.authUser),
+        ...spamFields(entry)
+    };
+}
+
+function localReason(entry) {
+    const reply = text(entry.responseText, LIMITS.reply);
+    return {
+        status_code: replyCode(reply),
+        status_message:
+            reply || text(entry.error, LIMITS.reply) || text(entry.description, LIMITS.reply) || text(entry.reason, LIMITS.reply)
+    };
+}
+
+const MAKERS = {
+    QUEUED: (entry, at, known) => ({ event_type: 'sent', attempt: 0, ...submissionFields(entry, known) }),
+    ACCEPTED: (entry, at, known) => ({
+        event_type: 'delivered',
+        ...replyFields(entry),
+        ...deliveredTimes(at, known),
+        attempt: attemptOf(known),
+        message_size_bytes: wholeNumber(entry.size) || null,
+        auth_user: text(known.user, LIMITS.authUser)
+    }),
+    DEFERRED: (entry, at, known) => ({
+        event_type: 'deferred',
+        ...replyFields(entry),
+        ...failedTimes(at, known),
+        attempt: deferralCount(entry, known),
+        ...bounceFields(entry, 'soft'),
+        auth_user: text(known.user, LIMITS.authUser)
+    }),
+    REJECTED: (entry, at, known) => ({
+        event_type: 'bounced',
+        ...replyFields(entry),
+        ...failedTimes(at, known),
+        attempt: attemptOf(known),
+        ...bounceFields(entry, hardOrSoft(replyCode(entry.response))),
+        auth_user: text(known.user, LIMITS.authUser)
+    }),
+    NOQUEUE: (entry, at, known) => ({
+        event_type: 'rejected',
+        ...localReason(entry),
+        ...submissionFields(entry, known)
+    }),
+    DROP: (entry, at, known) => ({
+        event_type: 'dropped',
+        ...localReason(entry),
+        ...submissionFields(entry, known)
+    })
+};
+MAKERS.DELETED = MAKERS.DROP;
+
+/** Returns whom an entry speaks of; null stands for a recipient it does not name. */
+function recipientsOf(entry, known) {
+    if (['ACCEPTED', 'DEFERRED', 'REJECTED'].includes(entry.action)) {
+        // The queue document's recipient where a hook told it: a plugin may rewrite the envelope's.
+        const one = typeof known.recipient === 'string' ? known.recipient : entry.to;
+        return typeof one === 'string' && one ? [one] : [null];
+    }
+    if (entry.action === 'QUEUED') {
+        return splitRecipients(entry.to);
+    }
+    const named = typeof entry.recipient === 'string' && entry.recipient ? [entry.recipient] : splitRecipients(entry.to);
+    if (named.length) {
+        return named;
+    }
+    return Array.isArray(known.recipients) && known.recipients.length ? known.recipients : [null];
+}
+
+/**
+ * @param {object} entry what ZoneMTA gave to `log:entry`; not changed
+ * @param {number} at when, in ms since 1970: an entry carries no time
+ * @param {object} [known] what other hooks told of this delivery (monitor.js)
+ * @returns {object[]} the events, [] for an action that is none
+ */
+function toEvents(entry, at, known = {}) {
+    const make = Object.hasOwn(MAKERS, entry.action) ? MAKERS[entry.action] : null;
+    const queueId = text(entry.id, LIMITS.queueId);
+    if (!make || !queueId) {
+        return [];
+    }
+    const seq = text(entry.seq, LIMITS.queueSeq);
+    const made = make(entry, at, known);
+    const n = made.event_type === 'deferred' ? made.attempt : 0;
+    const shared = {
+        occurred_at: new Date(at).toISOString(),
+        event_type: made.event_type,
+        direction: 'outbound',
+        queue_id: queueId,
+        queue_seq: seq,
+        message_id: messageId(entry, known),
+        from_address: sender(entry, known)
+    };
+    return recipientsOf(entry, known).map(recipient =>
+        withoutUnknown({
+            // An unknown recipient: the sequence keeps two deliveries of one message apart.
+            event_id: eventId(entry.id, recipient === null ? seq || '' : recipient, made.event_type, n),
+            ...shared,
+            to_address: text(recipient, LIMITS.address),
+            ...made,
+            zone: text(entry.zone, LIMITS.zone),
+            source: 'zonemta_plugin',
+            certainty: 'reported'
+        })
+    );
+}
+
+function withoutUnknown(event) {
+    for (const key of Object.keys(event)) {
+        if (event[key] === null || event[key] === undefined) {
+            delete event[key];
+        }
+    }
+    return event;
+}
+
+module.exports = { deliveredTimes, eventId, splitRecipients, text, toEvents };

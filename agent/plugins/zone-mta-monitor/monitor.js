@@ -1,0 +1,246 @@
+'use strict';
+
+/**
+ * Hook calls in, events out. No I/O, no timers, no clock: the caller brings the time.
+ *
+ * `log:entry` alone does not tell how long a delivery took, when its message was queued, which
+ * attempt it was, or (when an operator deletes a delivery) whose it was. Other hooks do:
+ *
+ *   sender process   sender:fetch          queue time, earlier deferrals, recipient, user
+ *                    log:entry             ACCEPTED, DEFERRED, REJECTED
+ *                    sender:delivered      duration; it comes AFTER the ACCEPTED entry, when the
+ *                                          master has taken the delivery off the queue
+ *   main process     queue:route           recipient of each sequence number, in their order
+ *                    queue:release         the delivery has left the queue
+ *
+ * So a delivered event is held until its `sender:delivered`, or `holdMs`. Every map is bounded.
+ */
+
+const { deliveredTimes, toEvents } = require('./mapping');
+
+/** A Map of at most `limit` keys that forgets its oldest. */
+class Recent {
+    constructor(limit) {
+        this.limit = limit;
+        this.map = new Map();
+    }
+
+    /** @returns {Array} [key, value] that had to go, or undefined */
+    set(key, value) {
+        this.map.set(key, value);
+        if (this.map.size > this.limit) {
+            const oldest = this.map.entries().next().value;
+            this.map.delete(oldest[0]);
+            return oldest;
+        }
+        return undefined;
+    }
+
+    get(key) {
+        return this.map.get(key);
+    }
+
+    /** @returns the value that was there */
+    take(key) {
+        const value = this.map.get(key);
+        this.map.delete(key);
+        return value;
+    }
+}
+
+const keyOf = (id, seq) => id + '.' + seq;
+const isText = value => typeof value === 'string' && value !== '';
+
+function milliseconds(time) {
+    const value = time instanceof Date ? time.getTime() : typeof time === 'string' ? Date.parse(time) : time;
+    return Number.isFinite(value) ? value : undefined;
+}
+
+class Monitor {
+    /**
+     * @param {number} options.holdMs how long a delivered event waits for its duration
+     * @param {number} options.remembered deliveries known at most, of each kind
+     */
+    constructor({ holdMs = 2000, remembered = 10000 } = {}) {
+        this.holdMs = holdMs;
+        this.remembered = remembered;
+        this.attempts = new Recent(remembered); // "id.seq" → what is known of the running attempt
+        this.held = new Recent(1000); // "id.seq" → {events, at, known, until}
+        this.routed = new Map(); // id → {from, messageId, user, recipients: Map seq → address}
+        this.routedCount = 0; // recipients in all of `routed`
+        this.routing = new WeakMap(); // envelope → recipients seen so far
+        this.stopping = false;
+    }
+
+    /** `sender:fetch`, and `sender:responseError` in case the first was not seen. */
+    attempt(delivery, at) {
+        if (!delivery || !isText(delivery.id) || !isText(delivery.seq)) {
+            return;
+        }
+        const key = keyOf(delivery.id, delivery.seq);
+        const earlier = this.attempts.get(key);
+        const deferred = delivery._deferred;
+        this.attempts.set(key, {
+            createdAt: milliseconds(delivery.created),
+            fetchedAt: earlier ? earlier.fetchedAt : at,
+            deferrals: deferred && typeof deferred === 'object' ? Number(deferred.count) || 0 : 0,
+            recipient: isText(delivery.recipient) ? delivery.recipient : undefined,
+            user: isText(delivery.user) ? delivery.user : undefined
+        });
+    }
+
+    /** `sender:delivered`. @returns {object[]} the event that waited for it */
+    delivered(delivery, info) {
+        if (!delivery || !isText(delivery.id) || !isText(delivery.seq)) {
+            return [];
+        }
+        const key = keyOf(delivery.id, delivery.seq);
+        const deliveryMs = info ? info.envelopeTime + info.messageTime : undefined;
+        const held = this.held.take(key);
+        if (held) {
+            const times = deliveredTimes(held.at, { ...held.known, deliveryMs });
+            return held.events.map(event => withTimes(event, times));
+        }
+        const known = this.attempts.get(key);
+        if (known) {
+            known.deliveryMs = deliveryMs; // should a version of ZoneMTA log after it
+        }
+        return [];
+    }
+
+    /** `queue:route`: sequence numbers are given in the order of these calls (lib/mail-queue.js). */
+    route(envelope, routing) {
+        if (!envelope || typeof envelope !== 'object' || !isText(envelope.id) || !routing || !isText(routing.recipient)) {
+            return;
+        }
+        const first = Array.isArray(envelope.to) ? envelope.to[0] : envelope.to;
+        const count = this.routing.get(envelope) || 0;
+        if (count < 0 || (count === 0 && first !== routing.recipient)) {
+            this.routing.set(envelope, -1); // began before we were loaded: its numbers are unknown
+            return;
+        }
+        this.routing.set(envelope, count + 1);
+        const seq = (count + 1).toString(16).padStart(3, '0');
+        let message = this.routed.get(envelope.id);
+        if (!message) {
+            message = { from: envelope.from, messageId: envelope.messageId, user: envelope.user, recipients: new Map() };
+            this.routed.set(envelope.id, message);
+        }
+        message.recipients.set(seq, routing.recipient);
+        this.routedCount++;
+        while (this.routedCount > this.remembered) {
+            const [oldest, gone] = this.routed.entries().next().value;
+            this.routed.delete(oldest);
+            this.routedCount -= gone.recipients.size;
+        }
+    }
+
+    /**
+     * `queue:release`: delivered and bounced come with a status. Without one a plugin suppressed
+     * the delivery in `sender:fetch`, which no `log:entry` tells.
+     */
+    release(zone, data, at) {
+        if (!data || !isText(data.id) || !isText(data.seq)) {
+            return [];
+        }
+        const known = this.takeRouted(data.id, data.seq);
+        if (data.status) {
+            return [];
+        }
+        const entry = {
+            id: data.id,
+            seq: data.seq,
+            action: 'DROP',
+            zone: zone && zone.name,
+            recipient: data.to,
+            reason: 'Suppressed by a plugin before delivery'
+        };
+        return toEvents(entry, at, known);
+    }
+
+    /** `log:entry`. @returns {object[]} events that are complete now */
+    entry(entry, at) {
+        if (!entry || typeof entry !== 'object') {
+            return [];
+        }
+        const key = keyOf(entry.id, entry.seq);
+        switch (entry.action) {
+            case 'ACCEPTED':
+                return this.accepted(key, entry, at);
+            case 'DEFERRED':
+            case 'REJECTED':
+                return toEvents(entry, at, this.attempts.take(key));
+            case 'DROP':
+            case 'DELETED':
+                return toEvents(entry, at, this.takeRouted(entry.id, entry.seq));
+            default:
+                return toEvents(entry, at);
+        }
+    }
+
+    accepted(key, entry, at) {
+        const known = this.attempts.take(key) || {};
+        const events = toEvents(entry, at, known);
+        if (this.stopping || known.deliveryMs !== undefined || !events.length) {
+            return events;
+        }
+        const pushedOut = this.held.set(key, { events, at, known, until: at + this.holdMs });
+        return pushedOut ? pushedOut[1].events : [];
+    }
+
+    /** @returns {object[]} held events that waited long enough; all of them with no time given */
+    expired(now = Infinity) {
+        const events = [];
+        for (const [key, held] of this.held.map) {
+            if (held.until > now) {
+                break; // in order of their coming
+            }
+            this.held.map.delete(key);
+            events.push(...held.events);
+        }
+        return events;
+    }
+
+    get holding() {
+        return this.held.map.size > 0;
+    }
+
+    /** Nothing is held from now on: the process is about to end. @returns {object[]} what was held */
+    stop() {
+        this.stopping = true;
+        return this.expired();
+    }
+
+    /** Without a sequence number all that is left of the message is meant. */
+    takeRouted(id, seq) {
+        const message = this.routed.get(id);
+        if (!message) {
+            return {};
+        }
+        const { from, messageId, user, recipients } = message;
+        let taken = [];
+        if (seq) {
+            taken = recipients.has(seq) ? [recipients.get(seq)] : [];
+            this.routedCount -= recipients.delete(seq) ? 1 : 0;
+        } else {
+            taken = [...recipients.values()];
+            this.routedCount -= recipients.size;
+            recipients.clear();
+        }
+        if (!recipients.size) {
+            this.routed.delete(id);
+        }
+        return { from, messageId, user, recipients: taken };
+    }
+}
+
+function withTimes(event, times) {
+    for (const key of Object.keys(times)) {
+        if (times[key] !== null) {
+            event[key] = times[key];
+        }
+    }
+    return event;
+}
+
+module.exports = { Monitor };

@@ -1,0 +1,414 @@
+'use strict';
+
+/**
+ * A bounded buffer of events and the way they leave: POSTs of a JSON array, one at a time.
+ *
+ * What is not answered with 202 is kept and sent again; the events' ids make that harmless.
+ *
+ *   nobody there (no socket, refused), 429, 503   kept, tried again; only the bound drops, oldest first
+ *   no answer, or the connection broke            tried again for `patienceMs`, then dropped
+ *   an answer that makes no sense, 5xx            `tries` times, then dropped
+ *   any other 4xx                                 dropped: the same bytes would be refused again
+ *
+ * Every drop is counted by its reason and told to the receiver in a header. Nothing here throws into
+ * a timer or a socket callback: in ZoneMTA that ends the process, and its mail sessions with it.
+ */
+
+const http = require('node:http');
+const https = require('node:https');
+const { text } = require('./mapping');
+
+const NOBODY_THERE = new Set([
+    'EACCES', // the socket's mode: an operator can mend it
+    'EAI_AGAIN',
+    'ECONNREFUSED',
+    'EHOSTDOWN',
+    'EHOSTUNREACH',
+    'ENETUNREACH',
+    'ENOENT', // the agent has not made its socket yet
+    'ENOTFOUND',
+    'ENOTSOCK',
+    'EPERM'
+]);
+const MAX_BACKOFF_FACTOR = 5;
+const MAX_RETRY_AFTER_MS = 60 * 1000;
+const MAX_ANSWER_BYTES = 64 * 1024;
+const IDLE_CONNECTION_MS = 15 * 1000; // a receiver has few connections, ZoneMTA many processes
+const LAST_WRITE_BYTES = 128 * 1024; // what a kernel takes at once from a process that ends
+const REPORT_EVERY_MS = 60 * 1000;
+
+/** A queue with cheap ends: Array.shift() of 10 000 strings costs more than an event. */
+class Fifo {
+    constructor() {
+        this.items = [];
+        this.head = 0;
+    }
+
+    get length() {
+        return this.items.length - this.head;
+    }
+
+    push(item) {
+        this.items.push(item);
+    }
+
+    take(count) {
+        const taken = this.items.slice(this.head, this.head + count);
+        this.head += taken.length;
+        if (this.head > 1024 && this.head * 2 > this.items.length) {
+            this.items = this.items.slice(this.head);
+            this.head = 0;
+        }
+        return taken;
+    }
+}
+
+class Sender {
+    /**
+     * @param {object} options
+     * @param {{socketPath: string}|{url: URL, key: string}} options.target
+     * @param {string} options.label which process this is, for the receiver's page
+     * @param {(level: 'info'|'error', message: string) => void} options.log
+     */
+    constructor(options) {
+        this.batchEvents = options.batchEvents;
+        this.batchMs = options.batchMs;
+        this.bufferEvents = options.bufferEvents;
+        this.tries = options.tries;
+        this.backoffMs = options.backoffMs;
+        this.timeoutMs = options.timeoutMs;
+        this.patienceMs = options.patienceMs;
+        this.log = options.log;
+        this.now = options.now || Date.now;
+
+        this.buffer = new Fifo(); // events as JSON text
+        this.batch = []; // those of the request under way, or waiting to be tried again
+        this.busy = false; // a request is under way
+        this.failures = 0; // of this batch, in a row
+        this.badAnswers = 0;
+        this.silentSince = null; // when this batch first found no answer
+        this.timer = null;
+        this.draining = false;
+        this.unreachable = false;
+
+        this.accepted = 0;
+        this.refused = 0; // one by one, by a receiver that took the rest of the batch
+        this.dropped = {}; // reason → events, since the process began
+        this.reported = new Map(); // kind of message → when it was last logged
+
+        const target = options.target;
+        const secure = Boolean(target.url && target.url.protocol === 'https:');
+        this.transport = secure ? https : http;
+        this.agent = new this.transport.Agent({ keepAlive: true, maxSockets: 1, timeout: IDLE_CONNECTION_MS });
+        this.request = {
+            agent: this.agent,
+            method: 'POST',
+            ...(target.url
+                ? {
+                      host: target.url.hostname.replace(/^\[|\]$/g, ''),
+                      port: target.url.port || undefined,
+                      path: target.url.pathname
+                  }
+                : { socketPath: target.socketPath, path: '/v1/events' })
+        };
+        this.headers = {
+            Host: target.url ? target.url.host : 'localhost',
+            'Content-Type': 'application/json',
+            'User-Agent': 'mallard-zone-mta-monitor',
+            'X-Mallard-Process': headerValue(options.label)
+        };
+        if (target.key) {
+            this.headers.Authorization = 'Bearer ' + target.key;
+        }
+        this.where = target.url ? target.url.href : target.socketPath;
+    }
+
+    get droppedCount() {
+        return Object.values(this.dropped).reduce((sum, count) => sum + count, 0);
+    }
+
+    get waiting() {
+        return this.buffer.length + this.batch.length;
+    }
+
+    /** Takes events for sending; returns at once, whatever the state of the receiver. */
+    add(events) {
+        for (const event of events) {
+            this.buffer.push(JSON.stringify(event));
+        }
+        const over = this.waiting - this.bufferEvents;
+        if (over > 0) {
+            this.buffer.take(over);
+            this.drop(over, 'buffer full');
+        }
+        this.schedule();
+    }
+
+    /** Counts events that will never be sent. */
+    drop(count, reason) {
+        this.dropped[reason] = (this.dropped[reason] || 0) + count;
+        this.report('error', 'drop ' + reason, `${count} event(s) dropped: ${reason}; ${this.droppedCount} since start`);
+    }
+
+    /** From now on events leave without lingering: the process is about to end. */
+    drain() {
+        this.draining = true;
+        if (!this.busy && !this.failures) {
+            this.clearTimer();
+            this.schedule();
+        }
+    }
+
+    /**
+     * Writes what is left into an open connection, for the moment before the process ends, when no
+     * callback will run again. What the kernel takes then, the receiver still reads.
+     *
+     * @returns {number} events that could not be written
+     */
+    lastWrite() {
+        const left = [...(this.busy ? [] : this.batch), ...this.buffer.take(this.buffer.length)];
+        this.batch = [];
+        const socket = left.length ? this.openSocket() : null;
+        if (!socket) {
+            return left.length;
+        }
+        let bytes = 2;
+        let count = 0;
+        while (count < left.length && bytes + Buffer.byteLength(left[count]) + 1 <= LAST_WRITE_BYTES) {
+            bytes += Buffer.byteLength(left[count]) + 1;
+            count++;
+        }
+        const body = Buffer.from('[' + left.slice(0, count).join(',') + ']');
+        const head = Object.entries(this.requestHeaders(body)).map(([name, value]) => `${name}: ${value}\r\n`);
+        socket.write(Buffer.concat([Buffer.from(`POST ${this.request.path} HTTP/1.1\r\n${head.join('')}\r\n`), body]));
+        return left.length - count;
+    }
+
+    openSocket() {
+        const pools = [this.agent.freeSockets, this.agent.sockets];
+        return pools.flatMap(pool => Object.values(pool).flat()).find(socket => socket.writable && !socket.connecting && !socket.destroyed);
+    }
+
+    schedule() {
+        if (this.busy || !this.waiting) {
+            return;
+        }
+        const full = this.draining || this.buffer.length >= this.batchEvents;
+        if (!this.timer) {
+            this.setTimer(full ? 0 : this.batchMs);
+        } else if (full && this.timerIsLinger) {
+            this.clearTimer();
+            this.setTimer(0);
+        }
+    }
+
+    setTimer(delayMs, isBackoff = false) {
+        this.timerIsLinger = !isBackoff && delayMs > 0;
+        this.timer = setTimeout(() => {
+            this.timer = null;
+            this.guarded(() => this.post());
+        }, delayMs);
+        this.timer.unref();
+    }
+
+    clearTimer() {
+        clearTimeout(this.timer);
+        this.timer = null;
+    }
+
+    /** Runs a callback so that no mistake of ours can end the mail process. */
+    guarded(callback) {
+        try {
+            callback();
+        } catch (error) {
+            this.report('error', 'bug', `unexpected ${error && error.stack}`);
+            if (this.busy) {
+                this.settle({ kind: 'bad', reason: 'unexpected error' });
+            }
+        }
+    }
+
+    requestHeaders(body) {
+        // Cumulative since the process began, so that a header lost with its request loses nothing.
+        return { ...this.headers, 'Content-Length': body.length, 'X-Mallard-Dropped': this.droppedCount };
+    }
+
+    post(again = false) {
+        if (!this.batch.length) {
+            this.batch = this.buffer.take(this.batchEvents);
+        }
+        if (this.busy || !this.batch.length) {
+            return;
+        }
+        this.busy = true;
+        const body = Buffer.from('[' + this.batch.join(',') + ']');
+        let over = false;
+        let deadline = null;
+        const finish = outcome => {
+            if (!over) {
+                over = true;
+                clearTimeout(deadline);
+                this.guarded(() => this.settle(outcome));
+            }
+        };
+        let request;
+        try {
+            request = this.transport.request({ ...this.request, headers: this.requestHeaders(body) });
+        } catch (error) {
+            finish({ kind: 'bad', reason: String(error.message) });
+            return;
+        }
+        deadline = setTimeout(() => {
+            finish({ kind: 'silent', reason: `no answer in ${this.timeoutMs} ms` });
+            request.destroy();
+        }, this.timeoutMs);
+        deadline.unref();
+        // These listeners stay for good: an error event without one would end the process.
+        request.on('error', error => {
+            if (!over && request.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(error.code) && !again) {
+                // The receiver closed an idle connection while we wrote: nobody's fault, once.
+                over = true;
+                clearTimeout(deadline);
+                this.busy = false;
+                this.guarded(() => this.post(true));
+                return;
+            }
+            finish(outcomeOfError(error));
+        });
+        request.on('socket', socket => socket.unref());
+        request.on('response', response => {
+            const chunks = [];
+            let size = 0;
+            const answered = () => finish(outcomeOfAnswer(response, Buffer.concat(chunks).toString('utf8')));
+            response.on('error', answered);
+            response.on('end', answered);
+            response.on('close', answered);
+            response.on('data', chunk => {
+                size += chunk.length;
+                if (size > MAX_ANSWER_BYTES) {
+                    answered();
+                    request.destroy();
+                } else {
+                    chunks.push(chunk);
+                }
+            });
+            if (response.statusCode === 202) {
+                // Taken for good: a body that never ends must not make us send it again.
+                clearTimeout(deadline);
+                deadline = setTimeout(() => {
+                    answered();
+                    request.destroy();
+                }, this.timeoutMs);
+                deadline.unref();
+            }
+        });
+        request.end(body);
+    }
+
+    /** Decides what becomes of the batch. */
+    settle(outcome) {
+        this.busy = false;
+        const count = this.batch.length;
+        switch (outcome.kind) {
+            case 'accepted':
+                this.accepted += count - outcome.refused.length;
+                this.refused += outcome.refused.length;
+                if (outcome.refused.length) {
+                    this.report('error', 'refused', `${outcome.refused.length} event(s) refused: ${outcome.refused[0]}`);
+                }
+                if (this.unreachable) {
+                    this.unreachable = false;
+                    this.report('info', 'again', `${this.where} answers again, ${this.buffer.length} event(s) waiting`);
+                }
+                return this.next();
+            case 'refused':
+                this.drop(count, outcome.reason);
+                return this.next();
+            case 'bad':
+                this.badAnswers++;
+                if (this.badAnswers >= this.tries) {
+                    this.drop(count, outcome.reason);
+                    return this.next();
+                }
+                break;
+            case 'silent':
+                this.silentSince = this.silentSince === null ? this.now() : this.silentSince;
+                if (this.now() - this.silentSince >= this.patienceMs) {
+                    this.drop(count, outcome.reason);
+                    return this.next();
+                }
+                break;
+            default: // nobody there, or too busy: not the batch's fault
+        }
+        this.unreachable = true;
+        this.failures++;
+        this.report('error', 'unreachable', `${this.where}: ${outcome.reason}; ${this.waiting} event(s) kept, mail goes on`);
+        const grown = outcome.kind === 'bad' ? 1 : Math.min(2 ** (this.failures - 1), MAX_BACKOFF_FACTOR);
+        this.setTimer(Math.max(this.backoffMs * grown, outcome.retryAfterMs || 0), true);
+        return undefined;
+    }
+
+    /** The batch is done with, one way or the other. */
+    next() {
+        this.batch = [];
+        this.failures = 0;
+        this.badAnswers = 0;
+        this.silentSince = null;
+        this.schedule();
+    }
+
+    /** Logs at most one message of a kind a minute. */
+    report(level, kind, message) {
+        const last = this.reported.get(kind);
+        const now = this.now();
+        if (last === undefined || now - last >= REPORT_EVERY_MS) {
+            this.reported.set(kind, now);
+            this.log(level, text(message, 600) || kind);
+        }
+    }
+}
+
+function outcomeOfError(error) {
+    const code = error && typeof error.code === 'string' ? error.code : '';
+    const reason = code || String(error && error.message);
+    if (NOBODY_THERE.has(code)) {
+        return { kind: 'away', reason };
+    }
+    if (code.startsWith('HPE_') || /CERT|SSL|TLS/.test(code)) {
+        return { kind: 'bad', reason: 'not an answer: ' + reason };
+    }
+    return { kind: 'silent', reason: 'connection lost: ' + reason };
+}
+
+function outcomeOfAnswer(response, body) {
+    const status = response.statusCode;
+    const reason = 'answer ' + status;
+    if (status === 202) {
+        return { kind: 'accepted', refused: refusals(body) };
+    }
+    if (status === 429 || status === 503) {
+        const seconds = Number(response.headers['retry-after']);
+        const retryAfterMs = seconds > 0 ? Math.min(seconds * 1000, MAX_RETRY_AFTER_MS) : 0;
+        return { kind: 'away', reason, retryAfterMs };
+    }
+    if (status >= 400 && status < 500 && status !== 408) {
+        return { kind: 'refused', reason };
+    }
+    return { kind: 'bad', reason };
+}
+
+/** @returns {string[]} why single events of an accepted batch were refused */
+function refusals(body) {
+    try {
+        const { rejected } = JSON.parse(body);
+        return Array.isArray(rejected) ? rejected.map(item => text(item && item.error, 200) || 'no reason given') : [];
+    } catch {
+        return []; // the status says it was taken; what the body lacks is only the count
+    }
+}
+
+function headerValue(label) {
+    return String(label).replace(/[^\w./:-]+/g, '_').slice(0, 64);
+}
+
+module.exports = { Sender };
