@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line. Uses the settings for one machine unless DJANGO_SETTINGS_MODULE says otherwise."""
+"""Django's command line, with the settings for one machine unless the environment names others."""
 
 import os
 import sys

@@ -29,7 +29,9 @@ class BucketAnswer(serializers.Serializer[Any]):
     start = serializers.DateTimeField()
     events = serializers.DictField(child=serializers.IntegerField())
     inferred = serializers.IntegerField(help_text="How many were inferred, not reported.")
-    partial = serializers.BooleanField(help_text="The stretch is not over yet.")
+    partial = serializers.BooleanField(  # type: ignore[assignment]  # shadows nothing used here
+        help_text="The stretch is not over yet."
+    )
 
 
 class Answer(serializers.Serializer[Any]):

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from server.events.columns import COLUMNS, SPAM_SYMBOL_CHARS, SPAM_SYMBOLS_MAX
+from server.events.columns import COLUMNS, NAMES, SPAM_SYMBOL_CHARS, SPAM_SYMBOLS_MAX
 from server.events.wire import Event
 
 #: How far ahead of our clock an event may be: beyond it a wrong clock makes chunks in the future.
@@ -50,7 +50,7 @@ def copy_line(raw: bytes | msgspec.Raw, context: Context) -> str:
 
 
 def normalised(event: Event, context: Context) -> dict[str, Any]:
-    """Return the column values of an event: aliases, derived fields, limits and defaults applied."""
+    """Return the column values of an event, with aliases, derived fields and limits applied."""
     row: dict[str, Any] = msgspec.structs.asdict(event)
     row["occurred_at"] = _occurred_at(event, context)
     row["mta_node"] = _node(event, context)
@@ -69,8 +69,8 @@ def normalised(event: Event, context: Context) -> dict[str, Any]:
 
 
 def to_line(row: dict[str, Any]) -> str:
-    """Return column values as one line of COPY's text format, without the line's end."""
-    return "\t".join([_field(row[column.name]) for column in COLUMNS])
+    """Return column values as a line of COPY's text format; missing ones are NULL."""
+    return "\t".join([_field(row.get(name)) for name in NAMES])
 
 
 def _occurred_at(event: Event, context: Context) -> datetime:

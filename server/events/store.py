@@ -1,7 +1,8 @@
-"""The only writer of email_events: lines into a staging table, and the SQL that takes the new ones."""
+"""The only writer of email_events: a staging table, and the SQL that takes what is new in it."""
 
 import io
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.db import connection
 
@@ -17,9 +18,9 @@ COPY_STAGING = f"COPY {STAGING} ({_COLUMNS}) FROM STDIN"
 #: change stream says what MongoDB wrote. The unique index alone needs equal times.
 SAME_EVENT_WITHIN = "1 hour"
 
-#: The staged rows that are new, in key order (no deadlock between workers). Of two that tell of the
-#: same event the reported one is kept, then the earlier. The bounds are literals so that TimescaleDB
-#: leaves out all chunks but those of the batch when it plans.
+#: The staged rows that are new, in key order (no deadlock between workers). Of two that tell of
+#: the same event the reported one is kept, then the earlier. The bounds are literals so that
+#: TimescaleDB leaves out all chunks but those of the batch when it plans.
 INSERT_NEW = f"""INSERT INTO email_events ({_COLUMNS})
 SELECT DISTINCT ON (event_id) {_COLUMNS} FROM {STAGING} AS staged
 WHERE NOT EXISTS (
@@ -33,7 +34,7 @@ ORDER BY event_id, certainty = 'inferred', occurred_at
 ON CONFLICT DO NOTHING"""  # noqa: S608 (names from columns.py only)
 
 
-def stage(lines: Sequence[str]) -> dict[str, object]:
+def stage(lines: Sequence[str]) -> dict[str, datetime]:
     """Copy COPY lines into this session's staging table; return the times they span.
 
     Must run inside the transaction that takes them. Raises django.db.Error for a line PostgreSQL

@@ -10,7 +10,7 @@ TIME_LIMIT_MS = 60_000
 
 @dramatiq.actor(queue_name="events", max_retries=0, time_limit=TIME_LIMIT_MS)
 def write_events() -> None:
-    """Store accepted events. Safe to run twice; a failure is mended by the sweeper's next wake-up."""
+    """Store accepted events. Safe to run twice; after a failure the sweeper wakes the next."""
     if writer.drain_events():
         write_events.send()
 

@@ -2,8 +2,12 @@
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django_dramatiq.models import Task
 
 from server.ingest.models import DeadLetter
+
+# Its pages mark task arguments as safe HTML, and nothing here writes its table.
+admin.site.unregister(Task)
 
 
 @admin.register(DeadLetter)

@@ -83,7 +83,7 @@ class Inbox:
             raise InboxUnavailable from error
         if not answer:
             raise InboxFull
-        return answer == 2  # noqa: PLR2004 (see _APPEND)
+        return bool(answer == 2)  # noqa: PLR2004 (see _APPEND)
 
     def length(self) -> int:
         """Return how many batches are accepted and not yet stored."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db.models import Q
@@ -38,7 +38,10 @@ _cache: dict[str, tuple[float, KeyHolder]] = {}
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <key>` or `X-Api-Key: <key>`. A revoked key works for KEY_CACHE_SECONDS."""
+    """`Authorization: Bearer <key>` or `X-Api-Key: <key>`.
+
+    A revoked key works on for KEY_CACHE_SECONDS.
+    """
 
     def authenticate(self, request: Request) -> tuple[KeyHolder, None]:
         """Return the holder. Raises AuthenticationFailed (401), the same for every cause."""
@@ -60,7 +63,8 @@ class MayIngest(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Compare the scope."""
-        return request.user.scope in getattr(view, "scopes", ())
+        holder: Any = request.user
+        return isinstance(holder, KeyHolder) and holder.scope in getattr(view, "scopes", ())
 
 
 def find_holder(prefix: str) -> KeyHolder | None:

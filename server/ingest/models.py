@@ -4,7 +4,7 @@ from django.db import models
 
 
 class DeadLetter(models.Model):
-    """One event or batch of samples that PostgreSQL refused, with its words. Nothing waits for it."""
+    """One event or sample that PostgreSQL refused, with its words. Nothing waits for it."""
 
     kind = models.CharField(max_length=16)
     node = models.CharField(max_length=64, blank=True)

@@ -1,5 +1,6 @@
 """The door. Each view: read, decode, hand over, answer."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -30,7 +31,7 @@ class DoorView(APIView):
 
     authentication_classes = [ApiKeyAuthentication]
     permission_classes = [MayIngest]
-    parser_classes: ClassVar[list[type[BaseParser]]] = []  # bodies are decoded once, with msgspec
+    parser_classes: Sequence[type[BaseParser]] = []  # bodies are decoded once, with msgspec
     scopes: ClassVar[tuple[str, ...]] = (ApiKey.Scope.AGENT,)
 
     def handle_exception(self, exc: Exception) -> Response:

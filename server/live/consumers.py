@@ -22,7 +22,8 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
     async def connect(self) -> None:
         """Join, then send the snapshot, so that nothing falls between."""
         await self.accept()
-        if not self.scope["user"].is_authenticated:
+        user = self.scope["user"]
+        if user is None or not user.is_authenticated:
             await self.close(NOT_LOGGED_IN)
             return
         await self.channel_layer.group_add(GROUP, self.channel_name)

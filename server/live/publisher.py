@@ -24,7 +24,7 @@ def _client() -> "redis.Redis":
 
 
 def publish(new_events: Sequence[NewEvents]) -> None:
-    """Count `new_events` by second and tell the pumps. Never raises for Redis: the rows are stored."""
+    """Count `new_events` by second and tell the pumps. Redis errors are logged, not raised."""
     recent = epoch_s() - counters.WINDOW_S
     counted = [e for e in new_events if not e.is_null_sender]
     fresh = [e for e in counted if e.second.timestamp() >= recent]
@@ -34,7 +34,7 @@ def publish(new_events: Sequence[NewEvents]) -> None:
         with _client().pipeline(transaction=False) as pipe:
             for event in fresh:
                 key = counters.second_key(int(event.second.timestamp()))
-                pipe.hincrby(key, counters.field(event.direction, event.event_type), event.count)
+                pipe.hincrby(key, counters.field(event.direction, event.event_type), event.events)
                 pipe.expire(key, counters.KEEP_S)
             seconds = sorted({int(e.second.timestamp()) for e in fresh})
             pipe.publish(counters.CHANNEL, json.dumps(seconds))

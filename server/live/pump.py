@@ -81,7 +81,7 @@ class Pump:
 
     async def _broadcast(self) -> None:
         """Tick: at most every LIVE_TICK_MS, at least every HEARTBEAT_S."""
-        layer = get_channel_layer()
+        layer: Any = get_channel_layer()
         async with _redis() as client:
             while True:
                 started = monotonic()

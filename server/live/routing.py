@@ -1,7 +1,11 @@
 """Routes of the live process."""
 
+from typing import Any
+
 from django.urls import path
 
 from server.live.consumers import FlowConsumer
 
-websocket_urlpatterns = [path("ws/live/", FlowConsumer.as_asgi())]
+# Channels routes with Django's path(), whose types know only HTTP views.
+_flow: Any = FlowConsumer.as_asgi()
+websocket_urlpatterns: list[Any] = [path("ws/live/", _flow)]

@@ -57,12 +57,17 @@ def throughput(start: datetime, end: datetime, *, direction: str, width: timedel
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT time_bucket(%(width)s, bucket) AS start, event_type,"
+            "SELECT time_bucket(%(width)s::interval, bucket) AS start, event_type,"
             " sum(events), sum(inferred_events)"
             " FROM email_stats_1m WHERE dimension = 'all' AND direction = %(direction)s"
-            " AND bucket >= time_bucket(%(width)s, %(start)s::timestamptz) AND bucket < %(end)s"
-            " GROUP BY 1, 2",
-            {"width": width, "direction": direction, "start": start, "end": end},
+            " AND bucket >= time_bucket(%(width)s::interval, %(start)s::timestamptz)"
+            " AND bucket < %(end)s GROUP BY 1, 2",
+            {
+                "width": f"{width.total_seconds()} seconds",
+                "direction": direction,
+                "start": start,
+                "end": end,
+            },
         )
         rows = cursor.fetchall()
     return _filled(rows, start, end, width)

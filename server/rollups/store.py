@@ -28,7 +28,7 @@ class NewEvents(NamedTuple):
     direction: str
     event_type: str
     is_null_sender: bool
-    count: int
+    events: int
 
 
 def write_events(lines: Sequence[str]) -> list[NewEvents]:

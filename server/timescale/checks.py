@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
 from django.db import Error as DatabaseError
 from django.db import connections
 
@@ -37,5 +38,5 @@ def _check(alias: str) -> list[CheckMessage]:
         # A warning, because `migrate` checks first and then makes the extension itself.
         hint = "Run manage.py migrate."
         message = f"TimescaleDB is not yet switched on in database {alias!r}."
-        return [Warning(message, hint=hint, id="timescale.W001")]
+        return [CheckWarning(message, hint=hint, id="timescale.W001")]
     return []
