@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,11 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     restarts: int = 0
     run_as: Sequence[str] = ()  # options of setpriv
+
+
+def python(module: str) -> list[str]:
+    """Return the command line that runs a module of this checkout with this interpreter."""
+    return [sys.executable, "-m", module]
 
 
 class Running:

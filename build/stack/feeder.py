@@ -1,0 +1,249 @@
+"""Sends a steady, varied stream of mail by SMTP: several senders, destinations, outcomes, sizes.
+
+What a message becomes is told by the local part of its recipients, see build/stack/sink.py. The
+same seed gives the same messages in the same order.
+
+    python -m build.stack.feeder --port 2525 --rate 2 --seed 1
+"""
+
+import argparse
+import json
+import math
+import random
+import signal
+import smtplib
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from pathlib import Path
+from typing import TextIO, TypeVar
+
+from build.stack.paths import ROOT
+from build.stack.ports import LOOPBACK
+from build.stack.supervisor import Program, Running, Supervisor, python
+
+MAX_RATE_PER_SECOND = 100.0
+SMTP_TIMEOUT_SECONDS = 30
+MESSAGES_PER_CONNECTION = 50
+BACKOFF_MAX_SECONDS = 30.0
+REPORT_EVERY_SECONDS = 60.0
+# The rate swings around its mean like a day does, only faster, so that lines on a page move.
+SWING = 0.5
+SWING_PERIOD_SECONDS = 180.0
+BODY_MEDIAN_BYTES = 3_000
+BODY_MAX_BYTES = 300_000
+
+SENDERS = {  # domain: share
+    "corp.example": 35,
+    "shop.example": 30,
+    "news.example": 25,
+    "school.example": 10,
+}
+DESTINATIONS = {
+    "bigmail.example": 40,
+    "fastpost.example": 25,
+    "isp.example": 15,
+    "university.example": 10,
+    "firma.example": 6,
+    "tiny.example": 4,
+}
+OUTCOMES = {  # the sink's answers
+    "ok": 800,
+    "slow": 30,
+    "once": 70,
+    "bounce": 45,
+    "full": 20,
+    "policy": 10,
+    "datareject": 8,
+    "grey": 7,
+    "defer": 6,
+    "rate": 4,
+}
+RECIPIENTS = {1: 90, 2: 6, 3: 3, 5: 1}  # how many a message has: share
+Choice = TypeVar("Choice")
+LOCAL_PARTS = ("alice", "bob", "carol", "billing", "info", "newsletter", "support")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One message to submit."""
+
+    message_id: str
+    sender: str
+    recipients: tuple[str, ...]
+    body_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What the mail server said to a message: `reply` starts with its code."""
+
+    message: Message
+    at: datetime
+    reply: str
+
+    @property
+    def queue_id(self) -> str | None:
+        """ZoneMTA's id of the message, from "250 Message queued as 1a2b…"; None if refused."""
+        before, found, after = self.reply.partition("queued as ")
+        return after.split()[0] if found and before.startswith("250") else None
+
+
+def messages(*, seed: int) -> Iterator[Message]:
+    """Yield messages without end, the same for the same seed."""
+    chance = random.Random(seed)  # noqa: S311  (variety, not secrets)
+    number = 0
+    while True:
+        number += 1
+        sender_domain = _pick(chance, SENDERS)
+        recipients = tuple(
+            f"{_pick(chance, OUTCOMES)}-{seed}-{number}-{index}@{_pick(chance, DESTINATIONS)}"
+            for index in range(_pick(chance, RECIPIENTS))
+        )
+        size = BODY_MEDIAN_BYTES * math.exp(chance.gauss(0, 1.2))
+        yield Message(
+            message_id=f"<{seed}.{number}.{chance.getrandbits(48):012x}@{sender_domain}>",
+            sender=f"{chance.choice(LOCAL_PARTS)}@{sender_domain}",
+            recipients=recipients,
+            body_bytes=int(min(size, BODY_MAX_BYTES)),
+        )
+
+
+def compose(message: Message) -> bytes:
+    """Return the message as it goes over the wire: plain text of about `body_bytes` bytes."""
+    mail = EmailMessage()
+    mail["From"] = message.sender
+    mail["To"] = ", ".join(message.recipients)
+    mail["Subject"] = "A message of the demo"
+    mail["Message-ID"] = message.message_id
+    mail["Date"] = datetime.now(UTC)
+    line = "All work and no play makes a dull queue.\n"
+    mail.set_content(line * max(1, message.body_bytes // len(line)))
+    return mail.as_bytes()
+
+
+def submit(connection: smtplib.SMTP, message: Message) -> Receipt:
+    """Send one message over an open connection; return what the server said to it.
+
+    Raise smtplib.SMTPException or OSError when the connection is gone or all recipients are
+    refused.
+    """
+    connection.ehlo_or_helo_if_needed()
+    connection.mail(message.sender)
+    for recipient in message.recipients:
+        connection.rcpt(recipient)
+    code, words = connection.data(compose(message))
+    reply = f"{code} {words.decode(errors='replace')}"
+    return Receipt(message=message, at=datetime.now(UTC), reply=reply)
+
+
+class Feeder:
+    """Submits messages at a rate until told to stop; a server that is down costs only waiting."""
+
+    def __init__(self, port: int, *, rate_per_s: float, seed: int, log: TextIO | None) -> None:
+        self.sent_count = 0
+        self.failed_count = 0
+        self._port = port
+        self._rate_per_s = min(rate_per_s, MAX_RATE_PER_SECOND)
+        self._messages = messages(seed=seed)
+        self._chance = random.Random(seed)  # noqa: S311
+        self._log = log
+        self._connection: smtplib.SMTP | None = None
+        self._connection_count = 0
+
+    def run(self, stop: threading.Event, *, count: int | None) -> None:
+        """Send `count` messages, or without end; return early when `stop` is set."""
+        failures_in_row = 0
+        reported_at = started_at = time.monotonic()
+        while not stop.is_set() and (count is None or self.sent_count < count):
+            try:
+                self._send_next()
+                failures_in_row = 0
+                wait_s = self._pause_s(time.monotonic() - started_at)
+            except (smtplib.SMTPException, OSError) as error:
+                self._drop_connection()
+                self.failed_count += 1
+                failures_in_row += 1
+                wait_s = min(BACKOFF_MAX_SECONDS, 0.5 * 2 ** min(failures_in_row, 10))
+                print(f"not sent, again in {wait_s:.0f} s: {error}", flush=True)
+            if time.monotonic() - reported_at >= REPORT_EVERY_SECONDS:
+                reported_at = time.monotonic()
+                print(f"sent {self.sent_count}, failed {self.failed_count}", flush=True)
+            stop.wait(wait_s)
+        self._drop_connection()
+        print(f"ended: sent {self.sent_count}, failed {self.failed_count}", flush=True)
+
+    def _pause_s(self, elapsed_s: float) -> float:
+        swing = 1 + SWING * math.sin(2 * math.pi * elapsed_s / SWING_PERIOD_SECONDS)
+        return self._chance.expovariate(self._rate_per_s * swing)
+
+    def _send_next(self) -> None:
+        if self._connection is None or self._connection_count >= MESSAGES_PER_CONNECTION:
+            self._drop_connection()
+            self._connection = smtplib.SMTP(LOOPBACK, self._port, timeout=SMTP_TIMEOUT_SECONDS)
+        self._connection_count += 1
+        receipt = submit(self._connection, next(self._messages))
+        self.sent_count += 1
+        if self._log:
+            line = {
+                "at": receipt.at.isoformat(timespec="milliseconds"),
+                "message_id": receipt.message.message_id,
+                "queue_id": receipt.queue_id,
+                "sender": receipt.message.sender,
+                "recipients": receipt.message.recipients,
+                "reply": receipt.reply,
+            }
+            self._log.write(json.dumps(line) + "\n")
+            self._log.flush()
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+        self._connection_count = 0
+
+
+def start(supervisor: Supervisor, *, smtp_port: int, rate_per_s: float, seed: int) -> Running:
+    """Start one that sends without end to the mail server at `smtp_port`."""
+    options = {"--port": smtp_port, "--rate": rate_per_s, "--seed": seed}
+    return supervisor.start(
+        Program(
+            name="feeder",
+            argv=[
+                *python("build.stack.feeder"),
+                *(str(part) for pair in options.items() for part in pair),
+            ],
+            cwd=ROOT,
+            restarts=5,
+        )
+    )
+
+
+def _pick(chance: random.Random, shares: Mapping[Choice, int]) -> Choice:
+    return chance.choices(list(shares), weights=list(shares.values()))[0]
+
+
+def main() -> int:
+    """Feed as the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m build.stack.feeder", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--rate", type=float, default=2.0, help="messages a second, on average")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, help="stop after so many")
+    parser.add_argument("--log", type=Path, help="write down what was sent, a JSON object a line")
+    options = parser.parse_args()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    log = options.log.open("a") if options.log else None
+    feeder = Feeder(options.port, rate_per_s=options.rate, seed=options.seed, log=log)
+    feeder.run(stop, count=options.count)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

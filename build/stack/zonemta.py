@@ -1,0 +1,206 @@
+"""A real ZoneMTA from the npm registry, delivering to a sink of ours instead of the world."""
+
+import contextlib
+import json
+import smtplib
+import string
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from build.stack import node
+from build.stack.paths import ROOT, RUN
+from build.stack.ports import LOOPBACK, answers, free_ports
+from build.stack.supervisor import Program, Running, Supervisor
+
+PACKAGE = "@zone-eu/zone-mta"
+SOURCE = Path(__file__).with_name("zonemta")
+INSTALLED = RUN / "node" / "zonemta"
+# Where the agent's plugins for mail programs lie; ZoneMTA finds each by its folder's name.
+PLUGINS = ROOT / "agent" / "plugins"
+MONITOR = "zone-mta-monitor"
+DATABASE = "zone-mta"
+GREETING_TIMEOUT_SECONDS = 2
+REDIS_DATABASE = 3  # 0 to 2 are the server's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zone:
+    """A sending zone: mail of these sender or recipient domains, or what no other zone takes.
+
+    `port` is where it delivers instead of to the sink; a port that nothing listens on makes every
+    attempt a connection error.
+    """
+
+    name: str
+    sender_domains: tuple[str, ...] = ()
+    recipient_domains: tuple[str, ...] = ()
+    processes: int = 1
+    connections: int = 5
+    port: int | None = None
+
+
+DEFAULT_ZONES = (Zone(name="default"), Zone(name="bounces", connections=2))
+
+
+@dataclass(frozen=True)
+class ZoneMta:
+    """A started ZoneMTA: SMTP submission without a password, and its HTTP API."""
+
+    smtp_port: int
+    api_port: int
+    instance_id: str
+    running: Running
+
+
+@contextlib.contextmanager
+def running(
+    directory: Path,
+    *,
+    mongo_uri: str,
+    redis_port: int,
+    sink_port: int,
+    plugin_socket: Path | None = None,
+    defer_times_ms: Sequence[int] = (),
+    zones: Sequence[Zone] = DEFAULT_ZONES,
+    instance_id: str = "mta-01",
+) -> Iterator[ZoneMta]:
+    """Run one in `directory` for the length of the block; arguments as for `start`."""
+    with Supervisor(directory) as supervisor:
+        yield start(
+            supervisor,
+            directory,
+            mongo_uri=mongo_uri,
+            redis_port=redis_port,
+            sink_port=sink_port,
+            plugin_socket=plugin_socket,
+            defer_times_ms=defer_times_ms,
+            zones=zones,
+            instance_id=instance_id,
+        )
+
+
+def start(
+    supervisor: Supervisor,
+    directory: Path,
+    *,
+    mongo_uri: str,
+    redis_port: int,
+    sink_port: int,
+    plugin_socket: Path | None = None,
+    defer_times_ms: Sequence[int] = (),
+    zones: Sequence[Zone] = DEFAULT_ZONES,
+    instance_id: str = "mta-01",
+) -> ZoneMta:
+    """Start one that keeps its queue in the database `zone-mta` at `mongo_uri`.
+
+    `plugin_socket` is where the agent's receiver listens; without it the plugin is not installed.
+    `defer_times_ms` are the waits between attempts: the failure after the last one bounces
+    (ZoneMTA's own, when empty: 17 waits from 5 minutes to 4 hours).
+    """
+    install()
+    home = directory / "zonemta"
+    home.mkdir(parents=True, exist_ok=True)
+    smtp_port, api_port, queue_server_port = free_ports(3)
+    config = home / "zonemta.toml"
+    config.write_text(
+        render(
+            mongo_uri=mongo_uri,
+            redis_port=redis_port,
+            sink_port=sink_port,
+            smtp_port=smtp_port,
+            api_port=api_port,
+            queue_server_port=queue_server_port,
+            plugin_socket=plugin_socket,
+            defer_times_ms=defer_times_ms,
+            zones=zones,
+            instance_id=instance_id,
+        )
+    )
+    running = supervisor.start(
+        Program(
+            name="zonemta",
+            argv=[node.program(), "app.js", f"--config={config}"],
+            cwd=INSTALLED / "node_modules" / PACKAGE,
+            environment={"NODE_ENV": "production"},
+            is_ready=lambda: answers(api_port) and _greets(smtp_port),
+            ready_within_s=60,
+        )
+    )
+    return ZoneMta(smtp_port, api_port, instance_id, running)
+
+
+def _greets(port: int) -> bool:
+    """Return whether mail may be handed in: the port is open before a process takes connections."""
+    try:
+        with smtplib.SMTP(LOOPBACK, port, timeout=GREETING_TIMEOUT_SECONDS):
+            return True
+    except (OSError, smtplib.SMTPException):
+        return False
+
+
+def install() -> None:
+    """Install the locked packages under .run once; at once when they are there."""
+    node.install(SOURCE, INSTALLED)
+
+
+def render(
+    *,
+    mongo_uri: str,
+    redis_port: int,
+    sink_port: int,
+    smtp_port: int,
+    api_port: int,
+    queue_server_port: int,
+    plugin_socket: Path | None,
+    defer_times_ms: Sequence[int],
+    zones: Sequence[Zone],
+    instance_id: str,
+) -> str:
+    """Return the configuration file. JSON's strings, numbers and lists are TOML's too."""
+    template = string.Template((SOURCE / "zonemta.toml.in").read_text())
+    return template.substitute(
+        plugins_path=json.dumps(str(PLUGINS)),
+        mongo_uri=json.dumps(mongo_uri),
+        mongo_database=json.dumps(DATABASE),
+        redis_port=redis_port,
+        redis_database=REDIS_DATABASE,
+        instance_id=json.dumps(instance_id),
+        host_name=json.dumps(f"{instance_id}.test"),
+        defer_times=f"deferTimes = {json.dumps(list(defer_times_ms))}" if defer_times_ms else "",
+        smtp_port=smtp_port,
+        api_port=api_port,
+        queue_server_port=queue_server_port,
+        zones="\n".join(_zone(zone, sink_port=sink_port) for zone in zones),
+        monitor=_monitor(plugin_socket),
+    )
+
+
+def _zone(zone: Zone, *, sink_port: int) -> str:
+    domains = {"senderDomains": zone.sender_domains, "recipientDomains": zone.recipient_domains}
+    return "\n".join(
+        [
+            f"[zones.{json.dumps(zone.name)}]",
+            f'host = "{LOOPBACK}"',
+            f"port = {zone.port or sink_port}",
+            f"processes = {zone.processes}",
+            f"connections = {zone.connections}",
+            "ignoreTLS = true",
+            'pool = "default"',
+            *(f"{key} = {json.dumps(list(names))}" for key, names in domains.items() if names),
+            "",
+        ]
+    )
+
+
+def _monitor(socket: Path | None) -> str:
+    if socket is None:
+        return ""
+    return "\n".join(
+        [
+            f'[plugins."{MONITOR}"]',
+            'enabled = ["main", "receiver", "sender"]',
+            f"socket = {json.dumps(str(socket))}",
+            "",
+        ]
+    )
