@@ -132,7 +132,7 @@ class Plugin {
     addHooks() {
         this.hook('log:entry', (at, entry) => this.monitor.entry(entry, at));
         this.hook('sender:fetch', (at, delivery) => this.monitor.attempt(delivery, at));
-        this.hook('sender:responseError', (at, delivery) => this.monitor.attempt(delivery, at));
+        this.hook('sender:responseError', (at, delivery) => this.monitor.attempt(delivery));
         this.hook('sender:delivered', (at, delivery, info) => this.monitor.delivered(delivery, info));
         this.hook('queue:route', (at, envelope, routing) => this.monitor.route(envelope, routing));
         this.hook('queue:release', (at, zone, data) => this.monitor.release(zone, data, at));
@@ -178,7 +178,9 @@ class Plugin {
 
     unreadable(hook, error) {
         try {
-            this.sender.drop(1, 'could not be read');
+            if (hook === 'log:entry') {
+                this.sender.drop(1, 'could not be read');
+            }
             this.sender.report('error', 'unreadable', `${hook}: ${error && error.message}`);
         } catch {
             // an error whose message throws: it is counted, and that is all that can be said

@@ -233,12 +233,14 @@ function deliveredTimes(at, known) {
     };
 }
 
+const isCount = value => Number.isInteger(value) && value >= 0 && value < MAX_WHOLE_NUMBER;
+
 function attemptOf(known) {
-    return Number.isInteger(known.deferrals) && known.deferrals >= 0 ? known.deferrals + 1 : null;
+    return isCount(known.deferrals) ? known.deferrals + 1 : null;
 }
 
 function deferralCount(entry, known) {
-    return Number.isInteger(entry.defcount) && entry.defcount > 0 ? entry.defcount : attemptOf(known) || 1;
+    return isCount(entry.defcount) && entry.defcount > 0 ? entry.defcount : attemptOf(known) || 1;
 }
 
 /** Submission fields, which ZoneMTA gives where it takes a message (receiver, main). */
@@ -312,7 +314,7 @@ function recipientsOf(entry, known) {
     if (named.length) {
         return named;
     }
-    return Array.isArray(known.recipients) && known.recipients.length ? known.recipients : [null];
+    return known.recipients && known.recipients.length ? known.recipients : [null];
 }
 
 /**
@@ -322,7 +324,7 @@ function recipientsOf(entry, known) {
  * @returns {object[]} the events, [] for an action that is none
  */
 function toEvents(entry, at, known = {}) {
-    const make = Object.hasOwn(MAKERS, entry.action) ? MAKERS[entry.action] : null;
+    const make = typeof entry.action === 'string' && Object.hasOwn(MAKERS, entry.action) ? MAKERS[entry.action] : null;
     const queueId = text(entry.id, LIMITS.queueId);
     if (!make || !queueId) {
         return [];

@@ -48,8 +48,12 @@ class Recent {
     }
 }
 
-const keyOf = (id, seq) => id + '.' + seq;
 const isText = value => typeof value === 'string' && value !== '';
+
+/** Returns the name of one delivery, "id.seq"; null for what is none. */
+function keyOf(delivery) {
+    return delivery && isText(delivery.id) && isText(delivery.seq) ? delivery.id + '.' + delivery.seq : null;
+}
 
 function milliseconds(time) {
     const value = time instanceof Date ? time.getTime() : typeof time === 'string' ? Date.parse(time) : time;
@@ -72,17 +76,21 @@ class Monitor {
         this.stopping = false;
     }
 
-    /** `sender:fetch`, and `sender:responseError` in case the first was not seen. */
-    attempt(delivery, at) {
-        if (!delivery || !isText(delivery.id) || !isText(delivery.seq)) {
+    /**
+     * `sender:fetch`, and `sender:responseError` in case the first was not seen.
+     *
+     * @param {number} [fetchedAt] when the attempt was taken up, in ms; the second hook cannot tell
+     */
+    attempt(delivery, fetchedAt) {
+        const key = keyOf(delivery);
+        if (!key) {
             return;
         }
-        const key = keyOf(delivery.id, delivery.seq);
         const earlier = this.attempts.get(key);
         const deferred = delivery._deferred;
         this.attempts.set(key, {
             createdAt: milliseconds(delivery.created),
-            fetchedAt: earlier ? earlier.fetchedAt : at,
+            fetchedAt: fetchedAt === undefined && earlier ? earlier.fetchedAt : fetchedAt,
             deferrals: deferred && typeof deferred === 'object' ? Number(deferred.count) || 0 : 0,
             recipient: isText(delivery.recipient) ? delivery.recipient : undefined,
             user: isText(delivery.user) ? delivery.user : undefined
@@ -91,10 +99,10 @@ class Monitor {
 
     /** `sender:delivered`. @returns {object[]} the event that waited for it */
     delivered(delivery, info) {
-        if (!delivery || !isText(delivery.id) || !isText(delivery.seq)) {
+        const key = keyOf(delivery);
+        if (!key) {
             return [];
         }
-        const key = keyOf(delivery.id, delivery.seq);
         const deliveryMs = info ? info.envelopeTime + info.messageTime : undefined;
         const held = this.held.take(key);
         if (held) {
@@ -140,7 +148,7 @@ class Monitor {
      * the delivery in `sender:fetch`, which no `log:entry` tells.
      */
     release(zone, data, at) {
-        if (!data || !isText(data.id) || !isText(data.seq)) {
+        if (!keyOf(data)) {
             return [];
         }
         const known = this.takeRouted(data.id, data.seq);
@@ -163,13 +171,12 @@ class Monitor {
         if (!entry || typeof entry !== 'object') {
             return [];
         }
-        const key = keyOf(entry.id, entry.seq);
         switch (entry.action) {
             case 'ACCEPTED':
-                return this.accepted(key, entry, at);
+                return this.accepted(entry, at);
             case 'DEFERRED':
             case 'REJECTED':
-                return toEvents(entry, at, this.attempts.take(key));
+                return toEvents(entry, at, this.attempts.take(keyOf(entry)));
             case 'DROP':
             case 'DELETED':
                 return toEvents(entry, at, this.takeRouted(entry.id, entry.seq));
@@ -178,10 +185,11 @@ class Monitor {
         }
     }
 
-    accepted(key, entry, at) {
+    accepted(entry, at) {
+        const key = keyOf(entry);
         const known = this.attempts.take(key) || {};
         const events = toEvents(entry, at, known);
-        if (this.stopping || known.deliveryMs !== undefined || !events.length) {
+        if (this.stopping || !key || known.deliveryMs !== undefined || !events.length) {
             return events;
         }
         const pushedOut = this.held.set(key, { events, at, known, until: at + this.holdMs });
