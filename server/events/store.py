@@ -42,8 +42,9 @@ def stage(lines: Sequence[str]) -> dict[str, datetime]:
     """
     with connection.cursor() as cursor:
         cursor.execute(CREATE_STAGING)
-        # psycopg2's own cursor: Django has no COPY.
-        cursor.cursor.copy_expert(COPY_STAGING, io.StringIO("\n".join(lines) + "\n"))
+        # psycopg2's own cursor: Django has no COPY, nor does it then translate the errors.
+        with connection.wrap_database_errors:
+            cursor.cursor.copy_expert(COPY_STAGING, io.StringIO("\n".join(lines) + "\n"))
         cursor.execute(f"SELECT min(occurred_at), max(occurred_at) FROM {STAGING}")  # noqa: S608
         oldest, newest = cursor.fetchone()
     return {"oldest": oldest, "newest": newest}

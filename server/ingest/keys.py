@@ -92,7 +92,7 @@ def _note_use(key_id: int) -> None:
 
 def _key_text(request: Request) -> str:
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
+    if scheme.lower() == "bearer" and text:
         return text.strip()
     return request.headers.get("X-Api-Key", "").strip()
 

@@ -16,4 +16,9 @@ STORAGES = STORAGES | {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 }
 DRAMATIQ_BROKER = DRAMATIQ_BROKER | {"BROKER": "dramatiq.brokers.stub.StubBroker", "OPTIONS": {}}
+STATIC_ROOT = BASE_DIR / "server" / "dashboard" / "static"
 KEY_CACHE_SECONDS = 0
+# Databases of their own, emptied before each test that uses them.
+INBOX_REDIS_URL, BROKER_REDIS_URL, LIVE_REDIS_URL = (
+    redis_database(REDIS_URL, number) for number in (13, 14, 15)
+)

@@ -1,0 +1,85 @@
+"""Guards over the whole server: migrations both ways, the OpenAPI description, the settings."""
+
+import os
+import re
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+
+ROOT = Path(settings.BASE_DIR)
+OURS = ["rollups", "events", "metrics", "ingest", "nodes"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_migrations_go_back_to_nothing_and_forwards_again():
+    for app in OURS:
+        call_command("migrate", app, "zero", verbosity=0)
+    assert not {"email_events", "email_stats_1m", "metrics_system"} & set(
+        connection.introspection.table_names()
+    )
+
+    call_command("migrate", verbosity=0)
+
+    assert {"email_events", "email_stats_1m", "metrics_system"} <= set(
+        connection.introspection.table_names()
+    )
+
+
+@pytest.mark.django_db
+def test_the_facts_are_hypertables():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT hypertable_name FROM timescaledb_information.hypertables")
+        assert {row[0] for row in cursor.fetchall()} == {
+            "email_events",
+            "email_stats_1m",
+            "metrics_system",
+        }
+
+
+@pytest.mark.django_db
+def test_no_model_changed_without_a_migration():
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_the_openapi_description_is_valid_and_complete():
+    call_command("spectacular", validate=True, fail_on_warn=True, stdout=StringIO())
+
+
+def test_every_setting_of_ours_is_documented():
+    source = (ROOT / "server/config/settings/base.py").read_text()
+    names = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', source))
+    documented = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs/configuration.md").read_text()))
+
+    assert len(names) > 10
+    assert names <= documented
+
+
+def test_production_does_not_start_without_its_secrets():
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DJANGO_SETTINGS_MODULE": "server.config.settings.production",
+    }
+
+    run = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert run.returncode != 0
+    assert "Set the SECRET_KEY environment variable" in run.stderr
+
+
+@pytest.mark.django_db
+def test_the_database_check_finds_timescaledb():
+    call_command("check", databases=["default"], fail_level="WARNING")

@@ -1,0 +1,89 @@
+"""Fixtures of the server's tests: a door to knock at, an empty inbox, events that are now."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import dramatiq
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+
+from server.ingest import keys
+from server.ingest.inbox import EVENTS, SAMPLES
+from server.nodes.models import ApiKey, Node
+
+
+@pytest.fixture
+def empty_redis() -> Iterator[None]:
+    """Empty the tests' own Redis databases, and forget what was queued."""
+    for url in (settings.INBOX_REDIS_URL, settings.BROKER_REDIS_URL, settings.LIVE_REDIS_URL):
+        with redis.Redis.from_url(url) as client:
+            client.flushdb()
+    dramatiq.get_broker().flush_all()
+    keys._cache.clear()
+    yield
+    for inbox in (EVENTS, SAMPLES):
+        if inbox._client is not None:
+            inbox._client.close()
+            inbox._client = None
+
+
+@pytest.fixture
+def committed(transactional_db: None) -> None:
+    """A database in which tests commit. Django empties its own tables, this one the hypertables."""
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE email_events, email_stats_1m")
+
+
+@pytest.fixture
+def node(db: None) -> Node:
+    return Node.objects.create(name="mta-01")
+
+
+@pytest.fixture
+def agent_key(node: Node) -> str:
+    return ApiKey.issue(name="agent of mta-01", scope=ApiKey.Scope.AGENT, node=node)[1]
+
+
+@pytest.fixture
+def event() -> Callable[..., dict[str, Any]]:
+    """Make one valid event of this moment; keywords replace its fields."""
+
+    def make(**fields: Any) -> dict[str, Any]:
+        return {
+            "event_id": str(uuid4()),
+            "occurred_at": datetime.now(UTC).isoformat(),
+            "event_type": "delivered",
+            "direction": "outbound",
+            "mta_node": "mta-01",
+            "from_address": "alice@corp.example",
+            "to_address": "bob@good.example",
+        } | fields
+
+    return make
+
+
+@pytest.fixture
+def post(client: Client, agent_key: str, empty_redis: None) -> Callable[..., Any]:
+    """Send a body to the door with the agent's key; `pack` gzips it."""
+
+    def send(
+        path: str, body: Any, *, key: str = agent_key, pack: bool = False, **headers: str
+    ) -> Any:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        if pack:
+            raw, headers = gzip.compress(raw), headers | {"content-encoding": "gzip"}
+        return client.post(
+            f"/api/v1/{path}",
+            data=raw,
+            content_type="application/json",
+            headers={"authorization": f"Bearer {key}", **headers},
+        )
+
+    return send

@@ -1,0 +1,105 @@
+"""From the inbox to the tables, with the real Redis and TimescaleDB."""
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import override_settings
+
+from server.events.models import EmailEvent
+from server.ingest import writer
+from server.ingest.inbox import EVENTS, Entry
+from server.ingest.models import DeadLetter
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+
+def counted():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(events), 0) FROM email_stats_1m WHERE dimension = 'all'"
+        )
+        return cursor.fetchone()[0]
+
+
+def test_what_was_accepted_is_stored_counted_and_forgotten(post, event):
+    post("events/ingest", [event() for _ in range(5)])
+
+    assert writer.drain_events() is False
+
+    assert (EmailEvent.objects.count(), counted(), EVENTS.length()) == (5, 5, 0)
+
+
+def test_an_event_sent_again_is_stored_once(post, event):
+    same = [event()]
+    post("events/ingest", same)
+    writer.drain_events()
+    post("events/ingest", same)
+    writer.drain_events()
+
+    assert (EmailEvent.objects.count(), counted()) == (1, 1)
+
+
+def test_entries_of_a_writer_that_died_are_claimed_by_the_next(post, event):
+    post("events/ingest", [event()])
+    EVENTS.read("dead-writer", count=10, block_ms=None)  # taken, never acknowledged
+
+    with override_settings(WRITER_CLAIM_AFTER_MS=0):
+        writer.drain_events()
+
+    assert (EmailEvent.objects.count(), EVENTS.length()) == (1, 0)
+
+
+def test_a_writer_killed_after_its_commit_counts_nothing_twice(post, event):
+    post("events/ingest", [event()])
+    rows = EVENTS.read("dead-writer", count=10, block_ms=None)
+    writer.store_events([entry for _, entry in rows])  # committed, not acknowledged
+
+    with override_settings(WRITER_CLAIM_AFTER_MS=0):
+        writer.drain_events()
+
+    assert (EmailEvent.objects.count(), counted(), EVENTS.length()) == (1, 1, 0)
+
+
+def test_a_line_postgresql_refuses_becomes_a_dead_letter_and_the_others_are_stored(post, event):
+    post("events/ingest", [event() for _ in range(6)])
+    ((entry_id, entry),) = EVENTS.read("test", count=1, block_ms=None)
+    lines = entry.payload.split(b"\n")
+    lines[3] = lines[3].replace(b"mta-01", b"mta-01\tone field too many")
+    poisoned = Entry(entry.node, entry.received_at, entry.count, b"\n".join(lines))
+    EVENTS.done([entry_id])
+    EVENTS.append(poisoned)
+    post("events/ingest", [event()])
+
+    writer.drain_events()
+
+    assert (EmailEvent.objects.count(), counted(), EVENTS.length()) == (6, 6, 0)
+    letter = DeadLetter.objects.get()
+    assert "extra data" in letter.reason
+    assert "one field too many" in letter.payload
+
+
+def test_a_lost_consumer_group_loses_no_entry(post, event):
+    post("events/ingest", [event()])
+    writer.drain_events()
+    EVENTS.client.xgroup_destroy(EVENTS.stream, "writers")
+    post("events/ingest", [event()])
+
+    writer.drain_events()
+
+    assert (EmailEvent.objects.count(), EVENTS.length()) == (2, 0)
+
+
+def test_while_the_database_is_away_nothing_is_forgotten(post, event, monkeypatch):
+    monkeypatch.setattr(writer, "RETRY_AFTER_S", (0.0,))
+    monkeypatch.setattr(
+        writer, "write_events", lambda lines: (_ for _ in ()).throw(OperationalError("gone"))
+    )
+    post("events/ingest", [event()])
+
+    with pytest.raises(OperationalError):
+        writer.drain_events()
+
+    monkeypatch.undo()
+    assert EVENTS.length() == 1
+    with override_settings(WRITER_CLAIM_AFTER_MS=0):
+        writer.drain_events()
+    assert (EmailEvent.objects.count(), EVENTS.length()) == (1, 0)
