@@ -1,0 +1,75 @@
+"""Mallard's agent, run from the source, as the node that a test's or the demo's ZoneMTA is."""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from build.stack.paths import ROOT, socket_directory
+from build.stack.supervisor import Program, Running, Supervisor, python
+
+REQUEST_TIMEOUT_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A started agent and the socket of its receiver."""
+
+    socket: Path
+    running: Running
+
+
+def receiver_socket(directory: Path) -> Path:
+    """Return where the agent of `directory` listens for plugins."""
+    return socket_directory(directory / "agent-run") / "receiver.sock"
+
+
+def start(
+    supervisor: Supervisor,
+    directory: Path,
+    *,
+    server_url: str,
+    api_key: str,
+    node: str = "mta-01",
+    mongo_uri: str = "",
+    environment: Mapping[str, str] | None = None,
+    restarts: int = 0,
+) -> Agent:
+    """Start one with its state in `directory`/agent. Without `mongo_uri` it follows no stream."""
+    home = directory / "agent"
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "agent.toml"
+    config.touch()  # so that a configuration of this machine in /etc is not taken
+    listening = receiver_socket(directory)
+    program = Program(
+        name="agent",
+        argv=[*python("agent"), "run"],
+        environment={
+            "PYTHONPATH": str(ROOT),
+            "DASHBOARD_URL": server_url,
+            "API_KEY": api_key,
+            "NODE_ID": node,
+            "NODE_ROLE": "zonemta",
+            "LOG_LEVEL": "INFO",
+            "AGENT_STATE_DIR": str(home),
+            "AGENT_RUNTIME_DIR": str(listening.parent),
+            "AGENT_CONFIG": str(config),
+            **({"AGENT_ZONEMTA_MONGODB_URI": mongo_uri} if mongo_uri else {}),
+            **(environment or {}),
+        },
+        cwd=home,
+        is_ready=lambda: _listens(listening),
+        restarts=restarts,
+    )
+    return Agent(listening, supervisor.start(program))
+
+
+def _listens(path: Path) -> bool:
+    """Return whether something takes connections at a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(REQUEST_TIMEOUT_SECONDS)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
