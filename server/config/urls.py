@@ -8,6 +8,10 @@ admin.site.site_header = "Mallard"
 admin.site.site_title = "Mallard"
 admin.site.index_title = "Administration"
 
+handler403 = "server.dashboard.views.forbidden"
+handler404 = "server.dashboard.views.not_found"
+handler500 = "server.dashboard.views.server_error"
+
 urlpatterns = [
     path("", include("server.dashboard.urls")),
     path("", include("server.accounts.urls")),

@@ -19,7 +19,7 @@ TAIL_S = 15
 
 
 def totals_now() -> dict[str, Any]:
-    """Ask the database for what counters and the state line show. Two queries."""
+    """Ask the database for what counters and the state line show. At most three queries."""
     return totals(hour_totals(), reporting(), at=timezone.now())
 
 
@@ -32,6 +32,10 @@ def totals(hour: HourTotals, nodes: Reporting, *, at: datetime) -> dict[str, Any
             "known": nodes.known,
             "reporting": nodes.reporting,
             "heard_at": nodes.heard_at and nodes.heard_at.isoformat(),
+            "silent": [
+                {"name": name, "last_seen_at": seen_at and seen_at.isoformat()}
+                for name, seen_at in nodes.silent
+            ],
         },
     }
 

@@ -4,19 +4,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count, Max, Q
+from django.db.models import Count, F, Max, Q
 from django.utils import timezone
 
 from server.nodes.models import Node
 
+#: So many silent nodes are named, longest silent first; the others are only counted.
+SILENT_NAMED = 3
+
 
 @dataclass(frozen=True)
 class Reporting:
-    """How many nodes report. `heard_at`: when the newest sample of any came, None: never."""
+    """How many nodes report. `heard_at`: when the newest sample of any came, None: never.
+
+    `silent`: name and last_seen_at of the nodes that do not report, a few of them.
+    """
 
     known: int
     reporting: int
     heard_at: datetime | None
+    silent: tuple[tuple[str, datetime | None], ...] = ()
 
 
 def reporting() -> Reporting:
@@ -27,4 +34,9 @@ def reporting() -> Reporting:
         reporting=Count("pk", filter=Q(last_seen_at__gte=since)),
         heard_at=Max("last_seen_at"),
     )
-    return Reporting(**row)
+    silent: tuple[tuple[str, datetime | None], ...] = ()
+    if row["reporting"] < row["known"]:
+        late = Node.objects.filter(Q(last_seen_at__lt=since) | Q(last_seen_at=None))
+        late = late.order_by(F("last_seen_at").asc(nulls_first=True), "name")
+        silent = tuple(late.values_list("name", "last_seen_at")[:SILENT_NAMED])
+    return Reporting(**row, silent=silent)

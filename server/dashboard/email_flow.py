@@ -1,0 +1,90 @@
+"""The page /email-flow/: which counters it shows, and how. Pure."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from server.dashboard.formats import percent, thousands
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One event type: `sign` says what its colour says, for those who do not see colours."""
+
+    event_type: str
+    label: str
+    sign: str
+
+
+@dataclass(frozen=True)
+class Counter:
+    """One big number. `share` is of the section's outcomes; None for what is no outcome."""
+
+    direction: str
+    kind: Kind
+    count: int
+    count_text: str
+    share: str | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """The counters of one direction. `outcomes` are the types whose sum is 100 %."""
+
+    direction: str
+    title: str
+    outcomes: tuple[str, ...]
+    share_of: str
+    counters: list[Counter]
+
+
+KINDS = {
+    kind.event_type: kind
+    for kind in (
+        Kind("sent", "Sent", "↑"),
+        Kind("received", "Received", "↓"),
+        Kind("delivered", "Delivered", "✓"),
+        Kind("deferred", "Deferred", "◷"),
+        Kind("bounced", "Bounced", "✕"),
+        Kind("rejected", "Rejected", "⊘"),
+        Kind("greylisted", "Greylisted", "◌"),
+    )
+}
+TITLES = {"outbound": "Outbound", "inbound": "Inbound"}
+OUTCOMES = {
+    "outbound": ("delivered", "bounced", "deferred"),
+    "inbound": ("delivered", "rejected", "greylisted"),
+}
+#: What a percentage is of, in words that stand under the numbers.
+SHARE_OF = {
+    "outbound": "% of all delivery attempts that ended: delivered, bounced or deferred. "
+    "A message deferred twice counts twice.",
+    "inbound": "% of all recipients decided: delivered, rejected or greylisted.",
+}
+
+
+def sections(hour: dict[str, dict[str, int]]) -> list[Section]:
+    """Return both directions with the events of the last 60 minutes."""
+    return [_section(direction, hour[direction]) for direction in TITLES]
+
+
+def _section(direction: str, counts: dict[str, int]) -> Section:
+    outcomes = OUTCOMES[direction]
+    decided = sum(counts[event_type] for event_type in outcomes)
+    counters = [
+        Counter(
+            direction,
+            KINDS[event_type],
+            count,
+            thousands(count),
+            percent(count, decided) if event_type in outcomes else None,
+        )
+        for event_type, count in counts.items()
+    ]
+    return Section(direction, TITLES[direction], outcomes, SHARE_OF[direction], counters)
+
+
+def is_empty(totals: dict[str, Any]) -> bool:
+    """Return whether there is nothing to show: no node, and no mail without one either."""
+    hour = totals["hour"]
+    mail = any([*hour["inbound"].values(), *hour["outbound"].values()])
+    return totals["nodes"]["known"] == 0 and not mail

@@ -1,0 +1,54 @@
+"""Numbers and times as people read them. Pure.
+
+The live page formats with static/dashboard/js/format.js by the same rules; the vectors in
+frontend/test/formats.json are run against both.
+"""
+
+UNKNOWN = "\N{EN DASH}"
+MINUTE_S = 60
+HOUR_S = 60 * MINUTE_S
+DAY_S = 24 * HOUR_S
+
+
+def thousands(count: int) -> str:
+    """11890 → "11,890"."""
+    return f"{count:,}"
+
+
+def percent(part: int, total: int) -> str:
+    """Return the share of `part` in `total` with one decimal; a dash when there is no total.
+
+    "100 %" and "0 %" are only said when they are exact: where one decimal would round to them
+    there are two, and past that "> 99.99 %".
+    """
+    if total == 0:
+        return UNKNOWN
+    if part == 0:
+        return "0 %"
+    if part == total:
+        return "100 %"
+    for decimals in (1, 2):
+        unit = 10**decimals
+        # Whole numbers only: binary fractions round differently in JavaScript.
+        scaled = (2 * part * 100 * unit + total) // (2 * total)
+        if 0 < scaled < 100 * unit:
+            return f"{scaled // unit}.{scaled % unit:0{decimals}d} %"
+    return "< 0.01 %" if part * 2 < total else "> 99.99 %"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: "45 s", "4 min", "3 h 12 min", "2 d 5 h"."""
+    whole_s = max(0, int(seconds))
+    if whole_s < MINUTE_S:
+        return f"{whole_s} s"
+    if whole_s < HOUR_S:
+        return f"{whole_s // MINUTE_S} min"
+    if whole_s < DAY_S:
+        return _two_units(whole_s, (HOUR_S, "h"), (MINUTE_S, "min"))
+    return _two_units(whole_s, (DAY_S, "d"), (HOUR_S, "h"))
+
+
+def _two_units(whole_s: int, large: tuple[int, str], small: tuple[int, str]) -> str:
+    head = f"{whole_s // large[0]} {large[1]}"
+    rest = whole_s % large[0] // small[0]
+    return f"{head} {rest} {small[1]}" if rest else head

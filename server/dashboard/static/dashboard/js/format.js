@@ -1,0 +1,86 @@
+// Numbers and times as people read them. Pure; the rules and their vectors are shared with
+// server/dashboard/formats.py (frontend/test/formats.json), so that the first paint and the live
+// page never say the same thing in two ways.
+
+const MINUTE_S = 60;
+const HOUR_S = 60 * MINUTE_S;
+const DAY_S = 24 * HOUR_S;
+const UNKNOWN = "–";
+
+/** 11890 → "11,890". */
+export function thousands(count) {
+  return String(count).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+}
+
+/**
+ * Share of `part` in `total` with one decimal, more where one would round to all or nothing:
+ * "100 %" and "0 %" are only said when they are exact. A dash when there is no total.
+ */
+export function percent(part, total) {
+  if (total === 0) return UNKNOWN;
+  if (part === 0) return "0 %";
+  if (part === total) return "100 %";
+  for (const decimals of [1, 2]) {
+    const unit = 10 ** decimals;
+    // Whole numbers only: binary fractions round differently in Python.
+    const scaled = Math.floor((2 * part * 100 * unit + total) / (2 * total));
+    if (scaled > 0 && scaled < 100 * unit) {
+      return `${Math.floor(scaled / unit)}.${String(scaled % unit).padStart(decimals, "0")} %`;
+    }
+  }
+  return part * 2 < total ? "< 0.01 %" : "> 99.99 %";
+}
+
+/** Seconds as said: "45 s", "4 min", "3 h 12 min", "2 d 5 h". */
+export function duration(seconds) {
+  const s = Math.max(0, Math.floor(seconds));
+  if (s < MINUTE_S) return `${s} s`;
+  if (s < HOUR_S) return `${Math.floor(s / MINUTE_S)} min`;
+  if (s < DAY_S) return twoUnits(s, [HOUR_S, "h"], [MINUTE_S, "min"]);
+  return twoUnits(s, [DAY_S, "d"], [HOUR_S, "h"]);
+}
+
+function twoUnits(s, [large, largeName], [small, smallName]) {
+  const rest = Math.floor((s % large) / small);
+  const head = `${Math.floor(s / large)} ${largeName}`;
+  return rest ? `${head} ${rest} ${smallName}` : head;
+}
+
+/** Seconds as a running clock: 192 → "03:12", 3 792 → "1:03:12". */
+export function stopwatch(seconds) {
+  const s = Math.max(0, Math.floor(seconds));
+  const pad = (n) => String(n).padStart(2, "0");
+  const minutesAndSeconds = `${pad(Math.floor((s % HOUR_S) / MINUTE_S))}:${pad(s % MINUTE_S)}`;
+  return s < HOUR_S ? minutesAndSeconds : `${Math.floor(s / HOUR_S)}:${minutesAndSeconds}`;
+}
+
+/** Age of the last frame: tenths while young, so that one sees it move. */
+export function frameAge(seconds) {
+  return seconds < 10 ? `${Math.max(0, seconds).toFixed(1)} s` : duration(seconds);
+}
+
+/** Events a second: "2.4 /s", whole numbers from 100 on. */
+export function rate(perSecond) {
+  if (perSecond === null) return UNKNOWN;
+  return `${perSecond < 100 ? perSecond.toFixed(1) : thousands(Math.round(perSecond))} /s`;
+}
+
+/** "14:05" in the reader's time zone. */
+export function hourMinute(ms) {
+  const at = new Date(ms);
+  return [at.getHours(), at.getMinutes()].map((n) => String(n).padStart(2, "0")).join(":");
+}
+
+/** "UTC+7", "UTC+5:30", "UTC". `offsetMinutes` as Date.getTimezoneOffset gives it (west positive). */
+export function zoneName(offsetMinutes) {
+  if (offsetMinutes === 0) return "UTC";
+  const size = Math.abs(offsetMinutes);
+  const minutes = size % 60 ? `:${String(size % 60).padStart(2, "0")}` : "";
+  return `UTC${offsetMinutes < 0 ? "+" : "−"}${Math.floor(size / 60)}${minutes}`;
+}
+
+/** Text for one CSV cell, quoted where needed. */
+export function csvCell(value) {
+  const text = String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

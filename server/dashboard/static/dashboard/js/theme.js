@@ -1,0 +1,44 @@
+// Dark, light, or as the system says: remembered in this browser.
+
+const KEY = "mallard-theme"; // theme-early.js reads it too
+export const CHOICES = ["dark", "light", "auto"];
+/** Sent to `document` when the colours changed: charts are painted anew. */
+export const CHANGED = "mallard:theme";
+
+/** The colours a choice means. */
+export function resolved(choice, systemIsLight) {
+  return choice === "light" || (choice === "auto" && systemIsLight) ? "light" : "dark";
+}
+
+/** The choice after `choice`. */
+export function next(choice) {
+  return CHOICES[(CHOICES.indexOf(choice) + 1) % CHOICES.length];
+}
+
+/** Bind the switch and follow the system. Returns what a key press calls. */
+export function setUpTheme(button) {
+  const system = matchMedia("(prefers-color-scheme: light)");
+  const root = document.documentElement;
+
+  const apply = (choice) => {
+    root.dataset.themeChoice = choice;
+    root.dataset.bsTheme = resolved(choice, system.matches);
+    button.title = `Theme: ${choice} (t)`;
+    button.setAttribute("aria-label", `Theme: ${choice}. Switch to ${next(choice)}`);
+    document.dispatchEvent(new Event(CHANGED));
+  };
+  const switchOver = () => {
+    const choice = next(root.dataset.themeChoice);
+    try {
+      localStorage.setItem(KEY, choice);
+    } catch {
+      // Storage is forbidden here: the choice lasts as long as the page.
+    }
+    apply(choice);
+  };
+
+  apply(CHOICES.includes(root.dataset.themeChoice) ? root.dataset.themeChoice : "dark");
+  button.addEventListener("click", switchOver);
+  system.addEventListener("change", () => apply(root.dataset.themeChoice));
+  return switchOver;
+}

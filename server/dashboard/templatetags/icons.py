@@ -1,0 +1,18 @@
+"""{% icon 'name' %}: an icon of the sprite that build.assets makes."""
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Return the icon `name`, hidden from screen readers: a word or a label always stands by it."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>',
+        static("vendor/icons.svg"),
+        name,
+    )
