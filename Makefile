@@ -18,11 +18,11 @@ help: ## list every command
 
 setup: packages-setup $(ready) ## make the virtual environment .venv from the lock
 
-demo: packages-demo $(ready) ## run all of it on this machine, with real mail; Ctrl-C ends it
-	@exec $(python) -m build.demo
+demo: packages-demo $(ready) ## run all of it on this machine, with real mail; ARGS='--rate 5'
+	@exec $(python) -m build.demo $(ARGS)
 
 test: packages-test $(ready) ## check and test all of it; ARGS='-k name' goes to pytest
-	@failed=; for step in lint test-js; do $(MAKE) $$step || failed="$$failed --failed $$step"; done; \
+	@failed=; for step in assets lint test-js; do $(MAKE) $$step || failed="$$failed --failed $$step"; done; \
 	exec $(python) -m build.stack exec $$failed postgres redis -- $(python) -m pytest $(ARGS)
 
 lint: $(ready) ## format, lint, types, import directions, templates, migrations

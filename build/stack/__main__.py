@@ -25,6 +25,7 @@ from build.stack.supervisor import (
     end,
     end_on_signals,
     is_alive,
+    leaving_no_child,
     stop_leftovers,
 )
 
@@ -107,6 +108,7 @@ def execute(services: Sequence[str], program: Sequence[str]) -> int:
     try:
         with (
             claim.claimed(directory),
+            leaving_no_child(),
             Supervisor(directory, log_directory=LOGS / "test") as supervisor,
         ):
             environment = dict(os.environ)
@@ -124,9 +126,11 @@ def run_in_foreground(program: Sequence[str], environment: Mapping[str, str]) ->
     child = subprocess.Popen(program, env=environment)
     try:
         return child.wait()
-    except BaseException:
-        # Ctrl-C has reached it as well; SIGTERM has not.
-        child.send_signal(signal.SIGTERM)
+    except BaseException as reason:
+        # Ctrl-C in the terminal has reached it as well. SIGTERM has not, and pytest would not clean
+        # up after it: so that becomes a Ctrl-C.
+        if not isinstance(reason, KeyboardInterrupt):
+            child.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(timeout=STOP_WITHIN_SECONDS)
         child.kill()
@@ -166,7 +170,7 @@ def stop() -> int:
     if runner is not None:
         print("mallard: stopping the demo", file=sys.stderr)
         names.append("the demo")
-        end([([runner], signal.SIGTERM)], within_s=STOP_WITHIN_SECONDS * 2)
+        end([runner], signal.SIGTERM, within_s=STOP_WITHIN_SECONDS * 2)
     names += stop_leftovers(DEMO) + sweep()
     print(f"mallard: stopped {', '.join(names)}" if names else "mallard: nothing was running")
     return 1 if runner is not None and is_alive(runner) else 0

@@ -7,6 +7,7 @@ start time lets the next run, or `make stop`, end what is left all the same.
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import shutil
@@ -30,6 +31,7 @@ KILL_WITHIN_SECONDS = 5.0
 RESTART_WINDOW_SECONDS = 60.0
 LOG_MAX_BYTES = 50 * 1024 * 1024
 LOG_TAIL_LINES = 15
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 # Written into every program's environment: tells ours from a stranger that got the same number.
 MARK = "MALLARD_RUN"
 
@@ -96,17 +98,11 @@ class Running:
 
     def stop(self, *, within_s: float = STOP_WITHIN_SECONDS) -> None:
         """Ask it to end; kill it and all its children when it has not after `within_s` seconds."""
-        end(
-            [(self._family(), self.program.stop_signal)], within_s=within_s, reap=self._process.poll
-        )
-        self._process.poll()
-        self._pid_file.unlink(missing_ok=True)
+        self._end(self.program.stop_signal, within_s=within_s)
 
     def kill(self) -> None:
         """End it and all its children at once with SIGKILL, as a crash would."""
-        end([(self._family(), signal.SIGKILL)], within_s=0, reap=self._process.poll)
-        self._process.poll()
-        self._pid_file.unlink(missing_ok=True)
+        self._end(signal.SIGKILL, within_s=0)
 
     def start_again(self) -> None:
         """Start the same program again after it ended, and wait until it answers."""
@@ -152,8 +148,11 @@ class Running:
         self._pid_file.write_text(json.dumps(note))
         return process
 
-    def _family(self) -> list[psutil.Process]:
-        return family(self.pid, created_at=self._created_at, run=self._run)
+    def _end(self, number: signal.Signals, *, within_s: float) -> None:
+        processes = family(self.pid, created_at=self._created_at, run=self._run)
+        end(processes, number, within_s=within_s, reap=self._process.poll)
+        self._process.wait(timeout=KILL_WITHIN_SECONDS)
+        self._pid_file.unlink(missing_ok=True)
 
     def _complaint(self, what: str) -> str:
         return f"{self.program.name} {what}; the end of {self.log}:\n{self.log_tail()}"
@@ -254,30 +253,33 @@ def family(leader: int, *, created_at: float, run: str) -> list[psutil.Process]:
 def is_alive(process: psutil.Process) -> bool:
     """Return whether it runs still; one that nobody has waited for yet does not."""
     try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+        # The first thread of a program may have ended before the others, which hold its files.
+        return bool(
+            process.is_running()
+            and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
+        )
     except psutil.NoSuchProcess:
         return False
 
 
 def end(
-    families: Sequence[tuple[Sequence[psutil.Process], signal.Signals]],
+    processes: Sequence[psutil.Process],
+    number: signal.Signals,
     *,
     within_s: float,
     reap: Callable[[], object] = lambda: None,
 ) -> None:
-    """Send each family's first process its signal, wait for all, then SIGKILL what is left.
+    """Send the first process a signal, wait for all of them, then SIGKILL what is left.
 
     Only the first is asked: a program knows best how to end its children.
     """
-    members = [process for processes, _ in families for process in processes]
-    for processes, stop_signal in families:
-        with contextlib.suppress(psutil.NoSuchProcess, IndexError):
-            processes[0].send_signal(stop_signal)
-    if not _gone(members, within_s=within_s, reap=reap):
-        for process in members:
+    with contextlib.suppress(psutil.NoSuchProcess, IndexError):
+        processes[0].send_signal(number)
+    if not _gone(processes, within_s=within_s, reap=reap):
+        for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        _gone(members, within_s=KILL_WITHIN_SECONDS, reap=reap)
+        _gone(processes, within_s=KILL_WITHIN_SECONDS, reap=reap)
 
 
 def _gone(
@@ -317,7 +319,7 @@ def stop_leftovers(directory: Path, *, within_s: float = STOP_WITHIN_SECONDS) ->
         if processes:
             names.append(note["name"])
             remaining_s = max(0.0, deadline - time.monotonic())
-            end([(processes, signal.Signals(note["stop_signal"]))], within_s=remaining_s)
+            end(processes, signal.Signals(note["stop_signal"]), within_s=remaining_s)
         path.unlink(missing_ok=True)
     return names
 
@@ -359,6 +361,30 @@ def interrupts_held() -> Iterator[None]:
     finally:
         for each, handler in zip(caught, before, strict=True):
             signal.signal(each, handler)
+
+
+@contextlib.contextmanager
+def leaving_no_child() -> Iterator[None]:
+    """End every process below this one when the block ends, whatever started it and how deep.
+
+    For commands that run on their own, such as npm or a compiler. Orphans come to us instead of
+    init, so a killed shell does not hide what it had started.
+    """
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        with interrupts_held():
+            deadline = time.monotonic() + KILL_WITHIN_SECONDS
+            while children := psutil.Process().children(recursive=True):
+                for child in children:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        child.kill()
+                psutil.wait_procs(children, timeout=KILL_WITHIN_SECONDS)  # reaps what came to us
+                if time.monotonic() > deadline:
+                    break
+        prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 def end_on_signals() -> None:

@@ -20,10 +20,11 @@ has_library() { PATH=$PATH:/usr/sbin:/sbin ldconfig -p | grep -q "[[:space:]]$1 
 
 read_system() {
     system_id= system_version= system_name="this system"
-    if [ -r /etc/os-release ]; then
-        system_id=$(. /etc/os-release && echo "${ID:-}")
-        system_version=$(. /etc/os-release && echo "${VERSION_ID:-}")
-        system_name=$(. /etc/os-release && echo "${PRETTY_NAME:-this system}")
+    os_release=${OS_RELEASE:-/etc/os-release}
+    if [ -r "$os_release" ]; then
+        system_id=$(. "$os_release" && echo "${ID:-}")
+        system_version=$(. "$os_release" && echo "${VERSION_ID:-}")
+        system_name=$(. "$os_release" && echo "${PRETTY_NAME:-this system}")
     fi
     case $system_id-$system_version in
         debian-12 | debian-13 | ubuntu-22.04 | ubuntu-24.04) supported=yes ;;

@@ -1,0 +1,165 @@
+"""The real programs: each answers, does what the project needs of it, and leaves no process."""
+
+import smtplib
+import time
+from contextlib import closing
+
+import psutil
+import psycopg2
+import pymongo
+import pytest
+import redis as redis_client
+
+from build.stack import feeder, mongodb, postgres, redis, sink, zonemta
+from build.stack.supervisor import MARK
+
+DEADLINE_SECONDS = 30.0
+
+
+def left_of(directory):
+    """Return the processes that still carry the mark of a run."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == str(directory):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_postgresql_has_timescaledb_for_a_role_that_is_no_superuser(tmp_path):
+    with postgres.running(tmp_path) as server:
+        with closing(psycopg2.connect(server.url)) as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+            cursor.execute("CREATE TABLE readings (at timestamptz NOT NULL, value int)")
+            cursor.execute("SELECT create_hypertable('readings', by_range('at'))")
+            cursor.execute("INSERT INTO readings VALUES (now(), 1)")
+            cursor.execute(
+                "SELECT time_bucket('1 minute', at), sum(value) FROM readings GROUP BY 1"
+            )
+            assert [total for _, total in cursor.fetchall()] == [1]
+            cursor.execute(
+                "SELECT rolsuper, rolcreatedb FROM pg_roles WHERE rolname = current_user"
+            )
+            assert cursor.fetchone() == (False, True)
+            cursor.execute("SHOW timescaledb.telemetry_level")
+            assert cursor.fetchone() == ("off",)
+        with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+            psycopg2.connect(f"postgres://mallard:wrong@127.0.0.1:{server.port}/mallard")
+
+    assert left_of(tmp_path) == []
+
+
+def test_postgresql_keeps_its_data_over_a_restart(tmp_path):
+    def execute(statement):
+        with (
+            postgres.running(tmp_path) as server,
+            closing(psycopg2.connect(server.url)) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement)
+            return cursor.fetchone()
+
+    execute("CREATE TABLE kept (value int); INSERT INTO kept VALUES (7) RETURNING value")
+
+    assert execute("SELECT value FROM kept") == (7,)
+
+
+def test_redis_writes_through_to_disk_and_never_evicts(tmp_path):
+    with redis.running(tmp_path) as server:
+        with closing(redis_client.Redis.from_url(f"{server.url}/0")) as client:
+            settings = client.config_get("append*") | client.config_get("maxmemory-policy")
+            assert settings["appendonly"] == "yes"
+            assert settings["appendfsync"] == "always"
+            assert settings["maxmemory-policy"] == "noeviction"
+            client.set("kept", "7")
+        server.running.kill()  # no time to save
+
+    with (
+        redis.running(tmp_path) as server,
+        closing(redis_client.Redis.from_url(f"{server.url}/0")) as client,
+    ):
+        assert client.get("kept") == b"7"
+
+    assert left_of(tmp_path) == []
+
+
+@pytest.mark.stack
+def test_mongodb_streams_changes_with_the_document_as_it_was_before(tmp_path):
+    with mongodb.running(tmp_path) as server:
+        server.enable_pre_images("mail", ("queue",))
+        with (
+            pymongo.MongoClient(server.uri) as client,
+            client["mail"]["queue"].watch(
+                full_document_before_change="required", max_await_time_ms=1000
+            ) as changes,
+        ):
+            client["mail"]["queue"].insert_one({"_id": 1, "word": "before"})
+            client["mail"]["queue"].delete_one({"_id": 1})
+
+            seen = [next(changes), next(changes)]
+
+    assert [change["operationType"] for change in seen] == ["insert", "delete"]
+    assert seen[1]["fullDocumentBeforeChange"]["word"] == "before"
+    assert left_of(tmp_path) == []
+
+
+@pytest.mark.stack
+def test_mongodb_finds_itself_in_its_replica_set_at_another_port(tmp_path):
+    with mongodb.running(tmp_path) as server, pymongo.MongoClient(server.uri) as client:
+        client["mail"]["queue"].insert_one({"_id": 1})
+        first = server.port
+
+    with mongodb.running(tmp_path) as server, pymongo.MongoClient(server.uri) as client:
+        assert server.port != first
+        assert client["mail"]["queue"].count_documents({}) == 1
+
+
+@pytest.mark.stack
+def test_zonemta_delivers_defers_and_bounces_as_the_sink_answers(tmp_path):
+    with (
+        redis.running(tmp_path / "redis") as cache,
+        mongodb.running(tmp_path / "mongodb") as store,
+        sink.running(tmp_path / "sink") as receiving,
+        zonemta.running(
+            tmp_path / "zonemta",
+            mongo_uri=store.uri_of(zonemta.DATABASE),
+            redis_port=cache.port,
+            sink_port=receiving.port,
+            defer_times_ms=(1_000, 600_000),
+        ) as mta,
+    ):
+        queue_ids = []
+        with smtplib.SMTP("127.0.0.1", mta.smtp_port) as connection:
+            for kind in ("ok", "once", "defer", "bounce"):
+                message = feeder.Message(
+                    message_id=f"<{kind}@corp.example>",
+                    sender="alice@corp.example",
+                    recipients=(f"{kind}-1@there.example",),
+                    body_bytes=500,
+                )
+                queue_ids.append(feeder.submit(connection, message).queue_id)
+        assert all(queue_ids)
+
+        def replies():
+            answered = {}
+            for line in receiving.truth():
+                kind = line["recipient"].partition("-")[0]
+                answered.setdefault(kind, []).append(line["reply"][:3])
+            return {kind: answered.get(kind) for kind in ("ok", "once", "defer", "bounce")}
+
+        expected = {
+            "ok": ["250"],
+            "once": ["451", "250"],
+            "defer": ["451", "451"],
+            "bounce": ["550"],
+        }
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while replies() != expected and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert replies() == expected
+
+    for part in ("redis", "mongodb", "sink", "zonemta"):
+        assert left_of(tmp_path / part) == []
