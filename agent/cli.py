@@ -1,0 +1,144 @@
+"""The command line: arguments, exit codes, what a person reads. Nothing else."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from agent import __version__, logs
+from agent.config import Config, Loaded, load
+from agent.config.load import ENV_FILE_NAME, SECRETS
+from agent.config.settings import environment_names
+from agent.errors import AgentError, AlreadyRunning, ConfigError
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_CONFIGURATION = 2
+EXIT_ALREADY_RUNNING = 3
+
+DESCRIPTION = "Mallard's agent: watches the mail programs of this node and reports to the server."
+EPILOG = f"""
+what to set, strongest first: the environment, a {ENV_FILE_NAME} file (in the working directory or
+beside the TOML file), the TOML file (--config, AGENT_CONFIG, or /etc/mallard-agent/agent.toml)
+
+  DASHBOARD_URL               the server, like https://dashboard.example          required
+  API_KEY                     its key for this node: manage.py create_api_key     required
+  NODE_ID                     what this node is called           default: its host name
+  NODE_ROLE                   what it does, like zonemta-outbound
+  HEARTBEAT_INTERVAL          between two samples, in milliseconds   default: 15000
+  LOG_LEVEL                   debug, info, warning or error          default: info
+  AGENT_ZONEMTA_MONGODB_URI   ZoneMTA's database, like
+                              mongodb://127.0.0.1:27017/zone-mta?replicaSet=rs0
+  AGENT_STATE_DIR             the disk spool         default: /var/lib/mallard-agent
+  AGENT_RUNTIME_DIR           the plugins' socket    default: /run/mallard-agent
+
+  `check-config` shows every other setting with its value and where it came from.
+
+exit codes
+  0  done, or stopped by SIGTERM or SIGINT
+  1  failed while working: the spool or the receiver's socket cannot be used
+  2  the configuration or the command line is wrong; the message says where and how to mend it
+  3  another agent already uses the state directory
+
+first steps
+  agent check-config      is the configuration right?
+  agent once              what would be sent of this machine? (sends nothing)
+  agent run               watch and report
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one sub-command; return its exit code."""
+    options = _parser().parse_args(arguments)
+    if options.command == "version":
+        print(__version__)
+        return EXIT_OK
+    try:
+        loaded = load(toml_path=options.config, backend_needed=options.backend_needed)
+        return int(options.work(loaded))
+    except ConfigError as error:
+        print(f"Configuration: {error}", file=sys.stderr)
+        return EXIT_CONFIGURATION
+    except AlreadyRunning as error:
+        print(error, file=sys.stderr)
+        return EXIT_ALREADY_RUNNING
+    except AgentError as error:
+        print(error, file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="agent",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the TOML file to read")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, work, needs_backend, text in [
+        ("run", _run, True, "watch this node and report until stopped"),
+        ("once", _once, False, "collect once and print it as JSON; send nothing"),
+        ("check-config", _check_config, True, "check the configuration and show what is in force"),
+        ("spool", _spool, False, "show what is in the disk spool, and what was dropped"),
+    ]:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(work=work, backend_needed=needs_backend)
+    commands.add_parser("version", help="print the version", description="print the version")
+    return parser
+
+
+def _run(loaded: Loaded) -> int:
+    from agent.lifecycle import Agent, stop_on_signals  # noqa: PLC0415 (other commands start faster)
+
+    logs.configure(loaded.config.log_level, journal="JOURNAL_STREAM" in os.environ)
+    _warn(loaded)
+    Agent(loaded.config).run(stop_on_signals())
+    return EXIT_OK
+
+
+def _once(loaded: Loaded) -> int:
+    from agent.collectors import COLLECTORS  # noqa: PLC0415
+
+    for collector in COLLECTORS:
+        sample = collector(node=loaded.config.node_id).collect()
+        print(msgspec.json.format(sample, indent=2).decode())
+    return EXIT_OK
+
+
+def _check_config(loaded: Loaded) -> int:
+    _warn(loaded)
+    variables = {key: name for name, key in environment_names().items()}
+    for key, value in _settings(loaded.config):
+        shown = "(set)" if key in SECRETS and value else "(not set)" if key in SECRETS else value
+        source = loaded.sources.get(".".join(key), "default")
+        print(f"{'.'.join(key)} = {shown}  [{source}]  (variable: {variables[key]})")
+    print("The configuration is right.")
+    return EXIT_OK
+
+
+def _settings(config: Config) -> list[tuple[tuple[str, ...], object]]:
+    found: list[tuple[tuple[str, ...], object]] = []
+    for name in config.__struct_fields__:
+        value = getattr(config, name)
+        if isinstance(value, msgspec.Struct):
+            found += [((name, key), getattr(value, key)) for key in value.__struct_fields__]
+        else:
+            found.append(((name,), value))
+    return found
+
+
+def _spool(loaded: Loaded) -> int:
+    from agent.spool import read_summary  # noqa: PLC0415
+
+    print(json.dumps(read_summary(Path(loaded.config.state_dir)), indent=2))
+    return EXIT_OK
+
+
+def _warn(loaded: Loaded) -> None:
+    for warning in loaded.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)

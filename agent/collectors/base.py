@@ -1,0 +1,13 @@
+"""What a collector is."""
+
+from typing import Protocol
+
+
+class Collector(Protocol):
+    """Reads one source. Used by one thread only."""
+
+    name: str
+
+    def collect(self) -> bytes:
+        """Return one sample as JSON. Raises CollectError."""
+        ...

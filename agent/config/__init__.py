@@ -1,0 +1,26 @@
+"""Configuration: what can be set (`settings`) and how it is read and checked (`load`)."""
+
+from agent.config.load import Loaded, load
+from agent.config.settings import (
+    Backend,
+    Config,
+    Discovery,
+    Events,
+    Intervals,
+    Receiver,
+    Secret,
+    Spool,
+)
+
+__all__ = [
+    "Backend",
+    "Config",
+    "Discovery",
+    "Events",
+    "Intervals",
+    "Loaded",
+    "Receiver",
+    "Secret",
+    "Spool",
+    "load",
+]

@@ -1,0 +1,271 @@
+"""Reads and checks: environment > .agent.env > TOML > defaults.
+
+A key nobody knows is an error, not a silence: it is nearly always a typo, and a typo here is a
+node nobody watches. Every message names the source, the key and the fix.
+"""
+
+import difflib
+import os
+import socket
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from agent.config.settings import IN_MILLISECONDS, TABLES, Config, Secret, environment_names
+from agent.errors import ConfigError
+
+DEFAULT_TOML = Path("/etc/mallard-agent/agent.toml")
+ENV_FILE_NAME = ".agent.env"
+TOML_PATH_NAME = "AGENT_CONFIG"
+ENVIRONMENT = "the environment"
+SECRETS = frozenset({("backend", "api_key"), ("discovery", "zonemta_mongodb_uri")})
+
+Path_ = tuple[str, ...]
+
+
+@dataclass
+class Loaded:
+    """A configuration with what a person should know of it. `sources`: where settings came from."""
+
+    config: Config
+    warnings: list[str] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+
+
+def load(
+    environ: Mapping[str, str] | None = None,
+    *,
+    toml_path: Path | None = None,
+    directory: Path | None = None,
+    backend_needed: bool = True,
+) -> Loaded:
+    """Return the checked configuration. Raises ConfigError.
+
+    `directory`: where `.agent.env` is looked for first, default the working directory.
+    `backend_needed`: whether a missing server address or key is an error.
+    """
+    env = os.environ if environ is None else environ
+    directory = directory or Path.cwd()
+    env_file = _env_file(directory)
+    toml_path = toml_path or _toml_path(env, env_file)
+    if not env_file and toml_path:
+        env_file = _env_file(toml_path.parent)
+
+    values: dict[Path_, Any] = {("node_id",): socket.gethostname()}
+    sources: dict[str, str] = {}
+    layers = [
+        _from_toml(toml_path) if toml_path else {},
+        _from_variables(env_file[1], str(env_file[0]), strict_names=True) if env_file else {},
+        _from_variables(env, ENVIRONMENT, strict_names=False),
+    ]
+    for layer in layers:
+        for key, (value, source) in layer.items():
+            values[key] = value
+            sources[".".join(key)] = source
+
+    config = _assemble(values, sources)
+    warnings = _check_backend(config, sources, needed=backend_needed)
+    _check_mongodb(config, sources)
+    return Loaded(config, warnings, sources)
+
+
+def _env_file(directory: Path) -> tuple[Path, dict[str, str]] | None:
+    path = directory / ENV_FILE_NAME
+    if not path.is_file():
+        return None
+    variables: dict[str, str] = {}
+    for number, line in enumerate(_read(path).decode("utf-8", "replace").splitlines(), start=1):
+        text = line.strip().removeprefix("export ").strip()
+        if not text or text.startswith("#"):
+            continue
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"{path}, line {number}: no '=' in it. Write NAME=value.")
+        variables[name.strip()] = value.strip().strip("\"'")
+    return path, variables
+
+
+def _toml_path(env: Mapping[str, str], env_file: tuple[Path, dict[str, str]] | None) -> Path | None:
+    named = env.get(TOML_PATH_NAME) or (env_file[1].get(TOML_PATH_NAME) if env_file else None)
+    if named:
+        return Path(named)
+    return DEFAULT_TOML if DEFAULT_TOML.is_file() else None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}). Check the path and its rights."
+        ) from error
+
+
+def _from_toml(path: Path) -> dict[Path_, tuple[Any, str]]:
+    try:
+        document = tomllib.loads(_read(path).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}.") from error
+    top = {f.name for f in msgspec.structs.fields(Config)}
+    layer: dict[Path_, tuple[Any, str]] = {}
+    for name, value in document.items():
+        if name in TABLES:
+            if not isinstance(value, dict):
+                raise ConfigError(f"{path}: {name!r} is a table. Write [{name}] and keys below it.")
+            known = [f.name for f in msgspec.structs.fields(TABLES[name])]
+            for key, inner in value.items():
+                if key not in known:
+                    raise _unknown(str(path), f"[{name}] {key}", key, known)
+                layer[name, key] = _converted((name, key), inner, str(path), f"[{name}] {key}")
+        elif name in top:
+            layer[name,] = _converted((name,), value, str(path), name)
+        else:
+            shown = f"[{name}]" if isinstance(value, dict) else name
+            raise _unknown(str(path), shown, name, top | set(TABLES))
+    return layer
+
+
+def _from_variables(
+    variables: Mapping[str, str], source: str, *, strict_names: bool
+) -> dict[Path_, tuple[Any, str]]:
+    known = environment_names()
+    layer: dict[Path_, tuple[Any, str]] = {}
+    for name, text in variables.items():
+        if name == TOML_PATH_NAME:
+            continue
+        if name not in known:
+            # The environment is everybody's; only our own prefix in it is our business.
+            if strict_names or name.startswith("AGENT_"):
+                raise _unknown(source, name, name, [*known, TOML_PATH_NAME])
+            continue
+        key = known[name]
+        if text == "" and key not in {("node_role",), ("discovery", "zonemta_mongodb_uri")}:
+            continue  # an empty variable is how shells and unit files say "not set"
+        value, _ = _converted(key, text, source, name, milliseconds=name == IN_MILLISECONDS)
+        layer[key] = (value, source)
+    return layer
+
+
+def _unknown(source: str, shown: str, name: str, known: Iterable[str]) -> ConfigError:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    fix = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known))}."
+    return ConfigError(f"{source}: unknown key {shown}. {fix}")
+
+
+def _converted(
+    key: Path_, value: Any, source: str, shown: str, *, milliseconds: bool = False
+) -> tuple[Any, str]:
+    struct: type[msgspec.Struct] = TABLES[key[0]] if len(key) > 1 else Config
+    wanted = next(f.type for f in msgspec.structs.fields(struct) if f.name == key[-1])
+    if key == ("log_level",) and isinstance(value, str):
+        value = value.lower()
+    strict = source != ENVIRONMENT and not source.endswith(ENV_FILE_NAME)
+    try:
+        given = float(value) / 1000 if milliseconds else value
+        return msgspec.convert(given, wanted, strict=strict, dec_hook=_secret), source
+    except (msgspec.ValidationError, ValueError, TypeError) as error:
+        shown_value = "the given text" if key in SECRETS else repr(value)
+        wants = str(error).partition(" - at")[0].replace("`", "")
+        unit = " (in seconds; the variable itself is in milliseconds)" if milliseconds else ""
+        raise ConfigError(
+            f"{source}: {shown} cannot be {shown_value}: {wants}{unit}. Correct {shown} there."
+        ) from error
+
+
+def _secret(wanted: type, value: Any) -> Any:
+    if wanted is Secret and isinstance(value, str):
+        return Secret(value.strip())
+    raise ValueError("Expected text")
+
+
+def _assemble(values: dict[Path_, Any], sources: dict[str, str]) -> Config:
+    tables: dict[str, dict[str, Any]] = {name: {} for name in TABLES}
+    top: dict[str, Any] = {}
+    for key, value in values.items():
+        if len(key) == 1:
+            top[key[0]] = value
+        else:
+            tables[key[0]][key[1]] = value
+    backend = tables["backend"]
+    if "url" in backend:
+        backend["url"] = _clean_url(backend["url"], sources["backend.url"])
+    for name, struct in TABLES.items():
+        top[name] = struct(**tables[name])
+    return Config(**top)
+
+
+def _clean_url(url: str, source: str) -> str:
+    shown = "DASHBOARD_URL (or url in [backend])"
+    try:
+        parts = urlsplit(url)
+        ok = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:
+        ok = False
+    if not ok:
+        raise ConfigError(
+            f"{source}: {shown} cannot be {url!r}: not an address."
+            " Write it like https://dashboard.example."
+        )
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigError(
+            f"{source}: {shown} must be only scheme, host, port and path; the key goes in API_KEY."
+        )
+    return url.rstrip("/")
+
+
+def _check_backend(config: Config, sources: dict[str, str], *, needed: bool) -> list[str]:
+    places = f"in the environment, in {ENV_FILE_NAME}, or in the TOML file"
+    if needed and not config.backend.url:
+        raise ConfigError(
+            f"DASHBOARD_URL is not set. Set it {places} as url in [backend], to the server's"
+            " address, like https://dashboard.example."
+        )
+    if needed and not config.backend.api_key:
+        raise ConfigError(
+            f"API_KEY is not set. Set it {places} as api_key in [backend]. The server makes one:"
+            " python manage.py create_api_key --scope agent --name LABEL, or its admin pages."
+        )
+    key = config.backend.api_key.reveal()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigError(
+            f"{sources['backend.api_key']}: API_KEY holds a space or a character no key has."
+            " Copy the key again, alone."
+        )
+    parts = urlsplit(config.backend.url)
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        return [
+            f"{sources['backend.url']}: DASHBOARD_URL is http and not this machine: the key and all"
+            " addresses travel in the clear. Use https."
+        ]
+    return []
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_mongodb(config: Config, sources: dict[str, str]) -> None:
+    uri = config.discovery.zonemta_mongodb_uri.reveal()
+    if not uri:
+        return
+    source = sources["discovery.zonemta_mongodb_uri"]
+    example = "mongodb://127.0.0.1:27017/zone-mta?replicaSet=rs0"
+    scheme, _, rest = uri.partition("://")
+    # The name of the database stands after the hosts; without one there is nothing to watch.
+    database = rest.rpartition("@")[2].partition("/")[2].partition("?")[0]
+    if scheme not in ("mongodb", "mongodb+srv") or not database:
+        raise ConfigError(
+            f"{source}: AGENT_ZONEMTA_MONGODB_URI must begin with mongodb:// and name ZoneMTA's"
+            f" database in its path. Write it like {example}."
+        )

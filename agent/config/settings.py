@@ -1,0 +1,150 @@
+"""Every setting: name, unit, range, default. `load` fills it; nothing here reads anything."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+MIB = 1024**2
+GIB = 1024**3
+
+
+class Secret:
+    """Text that never shows itself: not in a log line, not in a traceback, not in repr."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text, for the one place that sends it."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret(set)" if self._text else "Secret(empty)"
+
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Bytes = Annotated[int, Meta(ge=MIB, le=1024 * GIB)]
+
+
+class Discovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[discovery]: what to watch on this node."""
+
+    # With the database in its path: mongodb://127.0.0.1:27017/zone-mta?replicaSet=rs0.
+    # Empty: no change stream. Secret, because it may carry a password.
+    zonemta_mongodb_uri: Secret = Secret("")
+
+
+class Intervals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[intervals]: how often."""
+
+    system_s: Annotated[float, Meta(ge=1, le=3600)] = 15.0
+    # How often the node's addresses are looked at; it registers again when they changed.
+    registration_s: Annotated[float, Meta(ge=1, le=86_400)] = 60.0
+
+
+class Backend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[backend]: the server and how to talk to it."""
+
+    url: str = ""
+    api_key: Secret = Secret("")
+    connect_timeout_s: Seconds = 5.0
+    read_timeout_s: Seconds = 20.0
+    batch_events: Annotated[int, Meta(ge=1, le=5000)] = 500
+    batch_bytes: Annotated[int, Meta(ge=10_000, le=10_000_000)] = 1_000_000
+    # How long a woken shipper waits for company before it sends.
+    linger_ms: Annotated[int, Meta(ge=0, le=100)] = 50
+
+
+class Spool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[spool]: how much disk, before the oldest is dropped and counted."""
+
+    max_event_bytes: Bytes = 5 * GIB
+    max_sample_bytes: Bytes = 64 * MIB
+    # The spool does not grow while the disk has less than this free: mail goes first.
+    min_free_bytes: Annotated[int, Meta(ge=0, le=1024 * GIB)] = 512 * MIB
+
+
+class Events(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[events]: two sources, one truth."""
+
+    # How long an event of the change stream waits for the plugin's own word of it.
+    grace_s: Annotated[float, Meta(ge=0, le=600)] = 10.0
+    # How long, and of how many events, it is remembered that they were taken.
+    memory_s: Annotated[float, Meta(ge=600, le=30 * 86_400)] = 2 * 86_400.0
+    memory_count: Annotated[int, Meta(ge=10_000, le=50_000_000)] = 2_000_000
+
+
+class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[receiver]: the socket the plugins speak to."""
+
+    enabled: bool = True
+    max_body_bytes: Annotated[int, Meta(ge=1000, le=64 * MIB)] = 1_000_000
+    max_connections: Annotated[int, Meta(ge=1, le=1000)] = 32
+    # A request must be there, whole, this long after its first byte.
+    read_timeout_s: Seconds = 10.0
+    # How long a kept-alive connection may say nothing.
+    idle_timeout_s: Seconds = 120.0
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of it."""
+
+    node_id: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    node_role: Annotated[str, Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    state_dir: Annotated[str, Meta(min_length=1)] = "/var/lib/mallard-agent"
+    runtime_dir: Annotated[str, Meta(min_length=1)] = "/run/mallard-agent"
+    discovery: Discovery = Discovery()
+    intervals: Intervals = Intervals()
+    backend: Backend = Backend()
+    spool: Spool = Spool()
+    events: Events = Events()
+    receiver: Receiver = Receiver()
+
+
+TABLES: dict[str, type[msgspec.Struct]] = {
+    "discovery": Discovery,
+    "intervals": Intervals,
+    "backend": Backend,
+    "spool": Spool,
+    "events": Events,
+    "receiver": Receiver,
+}
+
+# The names the plan gave; every other setting of a table is AGENT_<TABLE>_<KEY>.
+NAMED: dict[str, tuple[str, ...]] = {
+    "DASHBOARD_URL": ("backend", "url"),
+    "API_KEY": ("backend", "api_key"),
+    "NODE_ID": ("node_id",),
+    "NODE_ROLE": ("node_role",),
+    "LOG_LEVEL": ("log_level",),
+    "HEARTBEAT_INTERVAL": ("intervals", "system_s"),  # in milliseconds
+    "AGENT_STATE_DIR": ("state_dir",),
+    "AGENT_RUNTIME_DIR": ("runtime_dir",),
+    "AGENT_ZONEMTA_MONGODB_URI": ("discovery", "zonemta_mongodb_uri"),
+}
+IN_MILLISECONDS = "HEARTBEAT_INTERVAL"
+
+
+def environment_names() -> dict[str, tuple[str, ...]]:
+    """Return every environment variable with the setting it fills."""
+    named_settings = set(NAMED.values())
+    generated = {
+        f"AGENT_{table}_{field.name}".upper(): (table, field.name)
+        for table, struct in TABLES.items()
+        for field in msgspec.structs.fields(struct)
+        if (table, field.name) not in named_settings
+    }
+    return NAMED | generated

@@ -1,0 +1,210 @@
+"""Follows ZoneMTA's database: snapshot once, then its change stream from the saved position.
+
+Whatever MongoDB does (down, electing, no replica set, no rights, oplog too short), this thread
+says it in one line with the fix, waits, and tries again; nothing else of the agent notices.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from agent import clock
+from agent.config import Secret
+from agent.errors import SpoolError
+from agent.events import database
+from agent.events.tracker import Tracker
+from agent.events.zonemta import Change
+from agent.logs import Repeats
+from agent.spool import Spool
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
+    from pymongo.database import Database
+
+logger = logging.getLogger(__name__)
+
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+# An idle position is saved now and then, or it would fall out of the oplog in a quiet week.
+IDLE_SAVE_S = 60.0
+
+Document = dict[str, Any]
+
+
+class ChangeStream:
+    """One thread's work. `run` returns when `stop` is set; it raises nothing."""
+
+    name = "change-stream"
+
+    def __init__(self, spool: Spool, uri: Secret, *, node: str) -> None:
+        self._spool = spool
+        self._state = spool.stream
+        self._uri = uri
+        self._tracker = Tracker(spool, node=node)
+        self._repeats = Repeats(logger)
+        self._pre_images = True
+        self._where = "the configured address"
+        self._wait_s = FIRST_WAIT_S
+
+    def run(self, stop: threading.Event) -> None:
+        """Follow the stream until `stop` is set."""
+        from bson.errors import BSONError  # noqa: PLC0415
+        from pymongo.errors import PyMongoError  # noqa: PLC0415
+
+        while not stop.is_set():
+            try:
+                client = database.connect(self._uri.reveal())
+                with client:
+                    self._follow(client, stop)
+            except (PyMongoError, BSONError, SpoolError) as error:
+                self._complain(error)
+                self._release_certain()
+                stop.wait(self._wait_s)
+                self._wait_s = min(self._wait_s * 2, LONGEST_WAIT_S)
+
+    def _follow(self, client: MongoClient[Document], stop: threading.Event) -> None:
+        db = client.get_default_database()
+        hello = client.admin.command("hello")
+        self._where = f"{hello.get('me') or client.address}/{db.name}"
+        version = database.major_version(client)
+        source = f"{hello.get('setName')}/{db.name}"
+        options: dict[str, Any] = {
+            "pipeline": database.pipeline(version),
+            "batch_size": database.BATCH,
+            "max_await_time_ms": database.AWAIT_MS,
+        }
+        if version >= database.PRE_IMAGES_SINCE and self._pre_images:
+            # Filled where the operator switched pre-images on; absent, the document cache serves.
+            options["full_document_before_change"] = "whenAvailable"
+        if not self._snapshot_if_needed(db, source, options, stop):
+            return
+        with self._spool.database.reading() as connection:
+            position = self._state.position(connection)
+        with db.watch(resume_after=_decode(position), **options) as stream:
+            logger.info("Following the change stream of %s.", self._where)
+            self._repeats.over("The change stream of %s is back.", self._where)
+            self._wait_s = FIRST_WAIT_S
+            self._read(stream, stop)
+            if not stream.alive and not stop.is_set():
+                # The database was dropped or renamed: the stream is over, not interrupted.
+                self._lose_position("its database was dropped or renamed")
+
+    def _snapshot_if_needed(
+        self, db: Database[Document], source: str, options: dict[str, Any], stop: threading.Event
+    ) -> bool:
+        """Return whether the stream may be followed from the saved position."""
+        with self._spool.transaction() as connection:
+            if self._state.source(connection) not in (None, source):
+                logger.warning("The database is another one now (%s): starting afresh.", source)
+                self._state.forget_all(connection)
+            position = self._state.position(connection)
+            pending = self._state.snapshot_pending(connection)
+        if position is not None and not pending:
+            return True
+        if position is None:
+            # The position comes first: what changes during the snapshot is read after it, and
+            # what is read twice has the same event id.
+            with db.watch(**options) as stream:
+                token = stream.resume_token
+            with self._spool.transaction() as connection:
+                self._state.begin_snapshot(connection, _encode(token), source)
+        count = 0
+        with database.queue_documents(db) as cursor:
+            while not stop.is_set() and (chunk := list(islice(cursor, database.BATCH))):
+                ids = sorted({str(raw.get("id")) for raw in chunk})
+                files = database.message_files(db, ids)
+                self._tracker.apply_snapshot([(str(raw["_id"]), raw) for raw in chunk], files)
+                count += len(chunk)
+        if stop.is_set():
+            return False
+        with self._spool.transaction() as connection:
+            self._state.end_snapshot(connection)
+        logger.info("Took a snapshot of the queue of %s: %d recipients.", self._where, count)
+        return True
+
+    def _read(self, stream: Any, stop: threading.Event) -> None:
+        reconciled = False
+        saved_s = clock.monotonic_s()
+        seen_until_ms = 0
+        while not stop.is_set() and stream.alive:
+            changes, caught_up = _next_batch(stream)
+            if changes:
+                seen_until_ms = changes[-1].at_ms
+            if changes or clock.monotonic_s() - saved_s >= IDLE_SAVE_S:
+                self._tracker.apply(changes, _encode(stream.resume_token))
+                saved_s = clock.monotonic_s()
+            if caught_up and not reconciled:
+                self._reconcile()
+                reconciled = True
+            self._tracker.release(caught_up=caught_up, seen_until_ms=seen_until_ms)
+
+    def _reconcile(self) -> None:
+        with self._spool.transaction() as connection:
+            lost = self._state.drop_unseen(connection)
+        if lost:
+            logger.warning(
+                "%d recipients left the queue of %s in the gap; how is not known, and no event is"
+                " made up for them (unless a plugin reported it).",
+                lost,
+                self._where,
+            )
+
+    def _release_certain(self) -> None:
+        """Queued and deferred need nothing more from the stream, so they go even while it is
+        down; outcomes wait, for their notification may be in what was not read yet."""
+        try:
+            self._tracker.release(caught_up=False)
+        except SpoolError as error:
+            self._repeats.warn("spool", "%s", error)
+
+    def _complain(self, error: Exception) -> None:
+        if database.is_event_too_large(error):
+            self._pre_images = False
+            self._repeats.warn("size", "A change was too large with its pre-image: going without.")
+        elif database.is_position_lost(error):
+            self._lose_position("MongoDB's oplog no longer reaches back to it")
+        elif isinstance(error, SpoolError):
+            self._repeats.warn("spool", "%s", error)
+        else:
+            kind, line = database.explain(error, where=self._where)
+            self._repeats.warn(kind, "%s", line)
+
+    def _lose_position(self, reason: str) -> None:
+        logger.warning(
+            "The saved position in the change stream of %s is lost: %s. A snapshot is taken and the"
+            " gap counted. If the agent was down for less than a day, enlarge the oplog:"
+            " db.adminCommand({replSetResizeOplog: 1, size: megabytes}).",
+            self._where,
+            reason,
+        )
+        try:
+            with self._spool.transaction() as connection:
+                self._state.forget_position(connection)
+        except SpoolError as error:
+            self._repeats.warn("spool", "%s", error)
+
+
+def _next_batch(stream: Any) -> tuple[list[Change], bool]:
+    """Return the next changes, and whether the stream had no more to give."""
+    changes: list[Change] = []
+    while len(changes) < database.BATCH:
+        raw = stream.try_next()
+        if raw is None:
+            return changes, True
+        changes.append(database.change(raw))
+    return changes, False
+
+
+def _encode(token: Any) -> bytes:
+    import bson  # noqa: PLC0415
+
+    return bson.encode(token)
+
+
+def _decode(position: bytes | None) -> Any:
+    import bson  # noqa: PLC0415
+
+    return None if position is None else bson.decode(position)

@@ -1,0 +1,171 @@
+"""How ZoneMTA's MongoDB is asked: the pipeline, the projections, and what its errors mean.
+
+pymongo is imported inside functions: an agent without a change stream starts without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from agent import clock
+from agent.events import zonemta
+from agent.events.zonemta import Change
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
+    from pymongo.database import Database
+
+SELECT_TIMEOUT_MS = 5000
+SOCKET_TIMEOUT_MS = 20_000
+BATCH = 500
+# How long the server waits for a first change before it answers "none": the reading thread looks
+# at its stop event, and at what is due, at least this often.
+AWAIT_MS = 250
+PRE_IMAGES_SINCE = 6
+UNSET_FIELD_SINCE = 5
+
+NOT_A_REPLICA_SET = {40573, 17130}
+NO_RIGHTS = {13, 18, 8000}
+POSITION_LOST = {286, 280, 260, 222}
+EVENT_TOO_LARGE = 10334
+
+# The whole SMTP dialogue of every attempt, kilobytes a document: never read.
+_LOG = "_deferred.log"
+# What of metadata.data is of use; dkim, parsedEnvelope and the rest stay where they are.
+_DATA = (
+    "id",
+    "from",
+    "interface",
+    "origin",
+    "user",
+    "messageId",
+    "sessionId",
+    "bodySize",
+    "headers",
+)
+
+
+def connect(uri: str) -> MongoClient[dict[str, Any]]:
+    """Return a client of the deployment, with a bound on every wait. It connects when used."""
+    from bson.codec_options import DatetimeConversion  # noqa: PLC0415
+    from pymongo import MongoClient  # noqa: PLC0415
+
+    return MongoClient(
+        uri,
+        appname="mallard-agent",
+        tz_aware=True,
+        # One odd date or byte in one document must not end the stream.
+        datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+        unicode_decode_error_handler="replace",
+        serverSelectionTimeoutMS=SELECT_TIMEOUT_MS,
+        connectTimeoutMS=SELECT_TIMEOUT_MS,
+        socketTimeoutMS=SOCKET_TIMEOUT_MS,
+        maxPoolSize=4,
+    )
+
+
+def major_version(client: MongoClient[dict[str, Any]]) -> int:
+    """Return the server's major version."""
+    return int(client.server_info()["versionArray"][0])
+
+
+def pipeline(version: int) -> list[dict[str, Any]]:
+    """Return the stages that keep ZoneMTA's two collections and leave the dialogue out."""
+    unset = [
+        f"fullDocument.{_LOG}",
+        f"fullDocumentBeforeChange.{_LOG}",
+        f"updateDescription.updatedFields.{_LOG}",
+        "fullDocument.metadata.data.dkim",
+        "fullDocumentBeforeChange.metadata",
+    ]
+    stages: list[dict[str, Any]] = [
+        {
+            "$match": {
+                "ns.coll": {"$in": [zonemta.QUEUE, zonemta.FILES]},
+                "operationType": {"$in": ["insert", "update", "replace", "delete"]},
+            }
+        },
+        {"$unset": unset},
+    ]
+    if version >= UNSET_FIELD_SINCE:
+        # A repeated deferral sets a field whose name is "_deferred.log", dot included.
+        fields = "$updateDescription.updatedFields"
+        without_log = {"$unsetField": {"field": {"$literal": _LOG}, "input": fields}}
+        stages.append({"$set": {"updateDescription.updatedFields": without_log}})
+    return stages
+
+
+def change(raw: Mapping[str, Any]) -> Change:
+    """Return a change event as the tracker takes it."""
+    wall = raw.get("wallTime")  # since MongoDB 6.0; before, the cluster time has whole seconds
+    at_ms = clock.to_ms(wall) if wall is not None else raw["clusterTime"].time * 1000
+    return Change(
+        collection=raw["ns"]["coll"],
+        kind=raw["operationType"],
+        document_id=str(raw["documentKey"]["_id"]),
+        at_ms=at_ms,
+        document=raw.get("fullDocument"),
+        before=raw.get("fullDocumentBeforeChange"),
+        updated=(raw.get("updateDescription") or {}).get("updatedFields") or {},
+    )
+
+
+def queue_documents(db: Database[dict[str, Any]]) -> Any:
+    """Return a cursor over the whole queue as it stands."""
+    return db[zonemta.QUEUE].find({}, {_LOG: 0}, batch_size=BATCH)
+
+
+def message_files(
+    db: Database[dict[str, Any]], queue_ids: list[str]
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return id and `metadata.data` of the messages with these queue ids."""
+    names = [zonemta.FILENAME_PREFIX + queue_id for queue_id in queue_ids]
+    projection = {f"metadata.data.{name}": 1 for name in _DATA}
+    found = db[zonemta.FILES].find({"filename": {"$in": names}}, projection)
+    return [
+        (str(file["_id"]), file["metadata"]["data"])
+        for file in found
+        if (file.get("metadata") or {}).get("data")
+    ]
+
+
+def explain(error: Exception, *, where: str) -> tuple[str, str]:
+    """Return a kind for not repeating, and one line that says what is wrong and how to mend it."""
+    from pymongo import errors  # noqa: PLC0415
+
+    code = getattr(error, "code", None)
+    first_line = str(error).partition(", full error")[0].partition(", Timeout:")[0][:300]
+    if code in NOT_A_REPLICA_SET:
+        return "replica set", (
+            f"MongoDB at {where} is not a replica set, so it has no change stream: start mongod"
+            " with --replSet rs0 and run rs.initiate() once. One node is enough."
+        )
+    if code in NO_RIGHTS:
+        return "rights", (
+            f"MongoDB at {where} refuses the agent ({first_line}). Give the user of"
+            " AGENT_ZONEMTA_MONGODB_URI the role 'read' on ZoneMTA's database:"
+            " db.grantRolesToUser(user, [{role: 'read', db: database}])."
+        )
+    if isinstance(error, errors.ConfigurationError | errors.InvalidURI):
+        return "uri", (
+            f"AGENT_ZONEMTA_MONGODB_URI cannot be used ({first_line}). Write it like"
+            " mongodb://127.0.0.1:27017/zone-mta?replicaSet=rs0."
+        )
+    if isinstance(error, errors.ConnectionFailure):
+        return "connection", (
+            f"MongoDB at {where} is not reachable ({first_line}). Is mongod running, and is"
+            " AGENT_ZONEMTA_MONGODB_URI right? The agent keeps trying; nothing is lost while the"
+            " oplog reaches back."
+        )
+    return f"error {code}", f"Reading the change stream of {where} failed ({first_line})."
+
+
+def is_position_lost(error: Exception) -> bool:
+    """Return whether the stream cannot go on from the saved position."""
+    return getattr(error, "code", None) in POSITION_LOST
+
+
+def is_event_too_large(error: Exception) -> bool:
+    """Return whether a change with its pre-image was larger than a document may be."""
+    return getattr(error, "code", None) == EVENT_TOO_LARGE

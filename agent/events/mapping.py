@@ -1,0 +1,210 @@
+"""Pure: ZoneMTA's documents → events. What the database does not tell is None, never a guess.
+
+The database tells that a recipient was queued and deferred, and that it left the queue, not how:
+delivered, bounced and dropped all delete the document. So an outcome is inferred, and says so.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import getaddresses
+from ipaddress import ip_address
+
+import msgspec
+from msgspec.structs import replace
+
+from agent import wire
+from agent.events.zonemta import (
+    BOUNCE_INTERFACE,
+    Deferral,
+    Message,
+    MessageData,
+    QueueDocument,
+)
+from agent.spool.held import HeldEvent, Notice
+from agent.wire import EmailEvent, EventType
+
+CRLF = 2
+_REPLY = re.compile(r"([2-5]\d\d)(?:[ -]|$)")
+_FOLD = re.compile(r"\r?\n[ \t]+")
+
+
+def sent(node: str, document: QueueDocument, message: Message) -> EmailEvent:
+    """Return the event of a recipient entering the queue. Its time is the document's own, so that
+    a snapshot and the stream tell the same."""
+    event = _event(node, document, message, event_type="sent", at=document.created.astimezone(UTC))
+    return replace(event, attempt=0, client_ip=message.client_ip)
+
+
+def deferrals(document: QueueDocument) -> int:
+    """Return how often this recipient was deferred. Mail delayed on purpose has 0."""
+    return int(document.deferral.count) if document.deferral else 0
+
+
+def deferred(node: str, document: QueueDocument, message: Message, *, at_ms: int) -> EmailEvent:
+    """Return the event of the document's last deferral. `at_ms`: when, if it does not say."""
+    deferral = document.deferral or Deferral()
+    at = _time(deferral.last or at_ms)
+    event = _event(node, document, message, event_type="deferred", at=at, n=deferrals(document))
+    return replace(
+        event,
+        attempt=deferrals(document),
+        status_code=reply_code(deferral.response),
+        status_message=deferral.response,
+        bounce_type="soft",
+        bounce_message=deferral.response,
+        queue_time_ms=_queue_time_ms(document),
+    )
+
+
+def left(node: str, document: QueueDocument, message: Message, *, at_ms: int) -> EmailEvent:
+    """Return the inferred outcome of a deleted document: dropped when no sender had locked it,
+    else delivered, unless a notification says otherwise (`as_bounced`)."""
+    at = _time(at_ms)
+    if not document.locked:
+        event = _event(node, document, message, event_type="dropped", at=at)
+        return replace(event, certainty="inferred")
+    event = _event(node, document, message, event_type="delivered", at=at)
+    return replace(
+        event,
+        certainty="inferred",
+        attempt=deferrals(document) + 1,
+        queue_time_ms=_queue_time_ms(document),
+    )
+
+
+def as_bounced(event: EmailEvent) -> EmailEvent:
+    """Return the inferred delivery as the bounce its notification makes it. The reply is not in
+    the database, so it stays unknown."""
+    return replace(
+        event,
+        event_id=wire.event_id(wire.ZONEMTA, event.queue_id, event.to_address, "bounced"),
+        event_type="bounced",
+    )
+
+
+def held(event: EmailEvent, document: QueueDocument) -> HeldEvent:
+    """Return the event as it waits out its grace."""
+    return HeldEvent(
+        event_id=event.event_id.bytes,
+        final=event.event_type in wire.FINAL_TYPES,
+        at_ms=int(event.occurred_at.timestamp() * 1000),
+        queue_id=event.queue_id,
+        recipient=event.to_address.lower(),
+        message_id=event.message_id,
+        session_id=document.sessionId,
+        body=msgspec.json.encode(event),
+    )
+
+
+def message(data: MessageData) -> Message:
+    """Return what is worth remembering of a message."""
+    size = None
+    if data.bodySize is not None and data.headers is not None:
+        # ZoneMTA keeps header lines as binary strings: a character is a byte.
+        lines = sum(len(header.line) + CRLF for header in data.headers)
+        size = int(data.bodySize) + lines + CRLF
+    return Message(
+        # An empty sender is how ZoneMTA writes the null sender; absent is absent.
+        sender=None if data.sender is None else (_text(data.sender) or wire.NULL_SENDER),
+        message_id=_text(data.messageId),
+        client_ip=_ip(_text(data.origin)),
+        user=_text(data.user),
+        size_bytes=size,
+    )
+
+
+def notices(data: MessageData) -> list[Notice]:
+    """Return, per failed recipient, what a message says if it is ZoneMTA's notification of a
+    failure; nothing for any other message, a notification of delay included."""
+    if data.interface != BOUNCE_INTERFACE:
+        return []
+    if "(delay" in _header(data, "subject").lower():
+        return []
+    failed = getaddresses([_header(data, "x-failed-recipients")])
+    return [
+        Notice(
+            recipient=address.lower(),
+            message_id=_header(data, "in-reply-to") or None,
+            session_id=_text(data.sessionId),
+        )
+        for _, address in failed
+        if address
+    ]
+
+
+def explaining(event: HeldEvent, candidates: Iterable[Notice]) -> Notice | None:
+    """Return the notification that belongs to this outcome. One session may hand in several
+    messages and one message be sent in several sessions, so what both sides know must agree."""
+    for notice in candidates:
+        pairs = [(event.message_id, notice.message_id), (event.session_id, notice.session_id)]
+        known = [mine == theirs for mine, theirs in pairs if mine and theirs]
+        if known and all(known) and notice.recipient == event.recipient:
+            return notice
+    return None
+
+
+def reply_code(response: str | None) -> int | None:
+    """Return the code a reply begins with; None for ZoneMTA's own words (`Connection closed`)."""
+    match = _REPLY.match(response or "")
+    return int(match[1]) if match else None
+
+
+def _event(
+    node: str,
+    document: QueueDocument,
+    message: Message,
+    *,
+    event_type: EventType,
+    at: datetime,
+    n: int = 0,
+) -> EmailEvent:
+    identity = wire.event_id(wire.ZONEMTA, document.queue_id, document.recipient, event_type, n)
+    return EmailEvent(
+        event_id=identity,
+        occurred_at=at,
+        event_type=event_type,
+        direction=wire.OUTBOUND,
+        mta_node=node,
+        queue_id=document.queue_id,
+        queue_seq=document.seq,
+        to_address=document.recipient,
+        zone=document.zone,
+        from_address=message.sender,
+        message_id=message.message_id,
+        auth_user=message.user,
+        message_size_bytes=message.size_bytes,
+        source="change_stream",
+        certainty="reported",
+    )
+
+
+def _queue_time_ms(document: QueueDocument) -> int | None:
+    """Creation to the start of this attempt, which is when a sender locked the document."""
+    if not document.lockTime:
+        return None
+    waited = document.lockTime - document.created.timestamp() * 1000
+    return int(waited) if waited >= 0 else None
+
+
+def _time(ms: float) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _ip(text: str | None) -> str | None:
+    try:
+        return str(ip_address(text)) if text else None
+    except ValueError:
+        return None
+
+
+def _header(data: MessageData, key: str) -> str:
+    """Return the unfolded value of the first such header, empty when there is none."""
+    for header in data.headers or []:
+        if header.key == key:
+            return _FOLD.sub(" ", header.line).partition(":")[2].strip()
+    return ""

@@ -1,0 +1,109 @@
+"""ZoneMTA's collections as they are (no status in them: a document lives until its recipient is
+done with, however that ends), and the little of them the agent remembers.
+
+Seen on ZoneMTA 3.11 with MongoDB 6.0. Pure.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+
+QUEUE = "zone-queue"
+FILES = "mail.files"
+FILENAME_PREFIX = "message "  # mail.files.filename is this and the queue id
+BOUNCE_INTERFACE = "bounce"  # the interface ZoneMTA's own notifications come in by
+
+AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Deferral(msgspec.Struct, frozen=True):
+    """`_deferred` of a queue document. Node.js writes whole numbers as doubles."""
+
+    count: float = 0
+    last: float | None = None  # milliseconds since 1970
+    response: str | None = None
+
+
+class QueueDocument(msgspec.Struct, frozen=True, rename={"queue_id": "id", "zone": "sendingZone"}):
+    """A document of zone-queue: one recipient of one message."""
+
+    queue_id: str
+    seq: str
+    recipient: str
+    created: AwareTime
+    zone: str | None = None
+    locked: bool = False
+    lockTime: float = 0  # noqa: N815 (milliseconds since 1970; 0: never)
+    sessionId: str | None = None  # noqa: N815
+    deferral: Deferral | None = msgspec.field(name="_deferred", default=None)
+
+
+class Header(msgspec.Struct, frozen=True):
+    """One header of a message, `key` in lower case, `line` as it stands."""
+
+    key: str
+    line: str
+
+
+class MessageData(msgspec.Struct, frozen=True, rename={"queue_id": "id", "sender": "from"}):
+    """`metadata.data` of mail.files. Absent fields are not known."""
+
+    queue_id: str
+    sender: str | bool | None = None
+    interface: str | None = None
+    origin: str | bool | None = None
+    user: str | bool | None = None
+    messageId: str | bool | None = None  # noqa: N815
+    sessionId: str | bool | None = None  # noqa: N815
+    bodySize: float | None = None  # noqa: N815 (without the headers)
+    headers: list[Header] | None = None
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What is remembered of a message for the events of its recipients."""
+
+    sender: str | None = None
+    message_id: str | None = None
+    client_ip: str | None = None
+    user: str | None = None
+    size_bytes: int | None = None
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One change event, decoded no further than every kind of it allows."""
+
+    collection: str
+    kind: str  # insert, update, replace, delete
+    document_id: str
+    at_ms: int  # by MongoDB's clock
+    document: Mapping[str, Any] | None = None
+    before: Mapping[str, Any] | None = None
+    updated: Mapping[str, Any] = {}
+
+
+def queue_document(raw: Mapping[str, Any]) -> QueueDocument:
+    """Return a queue document as read from MongoDB. Raises msgspec.ValidationError."""
+    return msgspec.convert({k: v for k, v in raw.items() if v is not None}, QueueDocument)
+
+
+def message_data(raw: Mapping[str, Any]) -> MessageData:
+    """Return `metadata.data` as read from MongoDB. Raises msgspec.ValidationError."""
+    return msgspec.convert(raw, MessageData)
+
+
+def updated_document(document: QueueDocument, updated: Mapping[str, Any]) -> QueueDocument:
+    """Return `document` with an update's fields laid over it.
+
+    A repeated deferral sets only what changed: without `_deferred.response` in it, the remote
+    said the same as before. Raises msgspec.ValidationError.
+    """
+    raw: dict[str, Any] = msgspec.to_builtins(document, builtin_types=(datetime,))
+    for name, value in updated.items():
+        outer, _, inner = name.partition(".")
+        if not inner:
+            raw[outer] = value
+        elif outer == "_deferred" and "." not in inner:
+            raw[outer] = (raw.get(outer) or {}) | {inner: value}
+    return queue_document(raw)

@@ -1,0 +1,70 @@
+"""Logging: one line per record on standard error, safe for a journal and for a terminal.
+
+Foreign text (addresses, replies of remote servers) reaches log lines, so control characters are
+escaped: a newline in a reply must not forge a second record, an escape sequence not move a cursor.
+"""
+
+import logging
+import sys
+import threading
+import time
+from typing import TextIO
+
+_PRIORITY = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+_CONTROL = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F)]
+_ESCAPES = {code: f"\\x{code:02x}" for code in _CONTROL} | {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t"}
+
+
+class OneLine(logging.Formatter):
+    """Formats a record, traceback included, as one printable line."""
+
+    def __init__(self, *, journal: bool) -> None:
+        # The journal stamps time and reads the level from a <n> prefix.
+        stamp = "" if journal else "%(asctime)s "
+        super().__init__(f"{stamp}%(levelname)s %(threadName)s: %(message)s")
+        self._journal = journal
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line without its end."""
+        line = super().format(record).translate(_ESCAPES)
+        return f"<{_PRIORITY.get(record.levelname, 6)}>{line}" if self._journal else line
+
+
+def configure(level: str, *, journal: bool = False, stream: TextIO | None = None) -> None:
+    """Send records of `level` (a name such as "info") and above to `stream` or standard error."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(OneLine(journal=journal))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # Libraries speak of every retry; ours say it once, with the fix.
+    for noisy in ("urllib3", "pymongo"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+class Repeats:
+    """Lets a repeated complaint through once per period: a server down all night is not a
+    thousand lines. A different complaint passes at once."""
+
+    def __init__(self, logger: logging.Logger, *, period_s: float = 300.0) -> None:
+        self._logger = logger
+        self._period_s = period_s
+        self._lock = threading.Lock()
+        self._last: dict[str, float] = {}
+
+    def warn(self, kind: str, message: str, *args: object) -> None:
+        """Log `message` as a warning unless one of the same `kind` was logged this period."""
+        now = time.monotonic()
+        with self._lock:
+            last = self._last.get(kind)
+            if last is not None and now - last < self._period_s:
+                return
+            self._last[kind] = now
+        self._logger.warning(message, *args)
+
+    def over(self, message: str, *args: object) -> None:
+        """Log `message` if something was complained of, and forget the complaints."""
+        with self._lock:
+            had, self._last = bool(self._last), {}
+        if had:
+            self._logger.info(message, *args)

@@ -1,0 +1,26 @@
+"""The agent's disk: what waits for the server, what was already taken, where the stream stands.
+
+One SQLite file, one connection, one lock: so events, held events, the document cache and the
+position of the change stream change together or not at all.
+"""
+
+from agent.spool.database import Database
+from agent.spool.held import HeldEvent, Notice
+from agent.spool.instance import InstanceLock
+from agent.spool.queue import Batch, Queue
+from agent.spool.spool import Accepted, Spool
+from agent.spool.stream import StreamState
+from agent.spool.summary import read_summary
+
+__all__ = [
+    "Accepted",
+    "Batch",
+    "Database",
+    "HeldEvent",
+    "InstanceLock",
+    "Notice",
+    "Queue",
+    "Spool",
+    "StreamState",
+    "read_summary",
+]

@@ -1,0 +1,166 @@
+"""A bounded FIFO on disk: append, peek, ack. Nothing leaves it before the server has it."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from agent import clock
+from agent.spool.database import Database, add, counter, epoch
+
+# What a row costs beside its body: sequence, time, page overhead.
+ROW_OVERHEAD_BYTES = 32
+REFUSED_KEPT = 10_000
+# A queue may have this much on the fullest of disks, or nothing would ever pass.
+FLOOR_BYTES = 16 * 1024**2
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The oldest items, in order; their sequence numbers are `first_seq` and those after it, in the
+    numbering `epoch`."""
+
+    epoch: str
+    first_seq: int
+    bodies: list[bytes]
+
+    @property
+    def last_seq(self) -> int:
+        """The sequence number of the last item."""
+        return self.first_seq + len(self.bodies) - 1
+
+
+class Queue:
+    """One queue of the spool. Sequence numbers are never used twice and have no holes, except
+    where items were dropped at the old end: the server's ledger then shows the range missing."""
+
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        *,
+        max_bytes: int,
+        may_grow: Callable[[], bool] = lambda: True,
+    ) -> None:
+        if name not in {"events", "samples"}:
+            raise ValueError(name)  # it becomes part of SQL
+        self.name = name
+        self._database = database
+        self._max_bytes = max_bytes
+        self._may_grow = may_grow
+        self._appended = False
+        self._signalled = False
+        self._wake = threading.Condition()
+        database.after_commit.append(self._committed)
+
+    def append(self, connection: sqlite3.Connection, bodies: Sequence[bytes]) -> int:
+        """Add items in the caller's transaction; return how many old ones had to be dropped."""
+        if not bodies:
+            return 0
+        now_ms = clock.now_ms()
+        connection.executemany(
+            f"INSERT INTO {self.name} (at_ms, body) VALUES (?, ?)",  # noqa: S608 (checked above)
+            [(now_ms, body) for body in bodies],
+        )
+        added = sum(map(_cost, bodies))
+        add(connection, f"{self.name}.bytes", added)
+        add(connection, f"{self.name}.count", len(bodies))
+        self._appended = True
+        return self._enforce_bound(connection, added)
+
+    def peek(self, *, max_count: int, max_bytes: int) -> Batch | None:
+        """Return the oldest items up to both bounds, at least one; None when there are none."""
+        bodies: list[bytes] = []
+        size, first_seq = 0, 0
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                f"SELECT seq, body FROM {self.name} ORDER BY seq LIMIT ?",  # noqa: S608
+                (max_count,),
+            )
+            for seq, body in rows:
+                size += len(body) + 1
+                if bodies and size > max_bytes:
+                    break
+                first_seq = first_seq or seq
+                bodies.append(bytes(body))
+            rows.close()
+            present = epoch(connection)
+        return Batch(present, first_seq, bodies) if bodies else None
+
+    def ack(self, batch: Batch, *, refused: int = 0) -> None:
+        """Delete what the server has. `refused`: how many of them it will never take."""
+        with self._database.transaction() as connection:
+            if batch.epoch != epoch(connection):
+                return  # the file was set aside meanwhile; these numbers mean other items now
+            self._delete_up_to(connection, batch.last_seq)
+            add(connection, f"{self.name}.refused", refused)
+            add(connection, f"{self.name}.sent", len(batch.bodies) - refused)
+
+    def set_aside(self, batch: Batch, reason: str) -> None:
+        """Move what the server refuses as a whole out of the way, kept for a person to look at."""
+        with self._database.transaction() as connection:
+            if batch.epoch != epoch(connection):
+                return
+            now_ms = clock.now_ms()
+            connection.executemany(
+                "INSERT INTO refused (queue, seq, at_ms, reason, body) VALUES (?, ?, ?, ?, ?)",
+                [
+                    (self.name, batch.first_seq + i, now_ms, reason, body)
+                    for i, body in enumerate(batch.bodies)
+                ],
+            )
+            connection.execute(
+                "DELETE FROM refused WHERE n <= (SELECT max(n) FROM refused) - ?", (REFUSED_KEPT,)
+            )
+            self._delete_up_to(connection, batch.last_seq)
+            add(connection, f"{self.name}.refused", len(batch.bodies))
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when something was appended since the last call, `wake` or after `timeout_s`."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._signalled, timeout_s)
+            self._signalled = False
+
+    def wake(self) -> None:
+        """Make a waiting thread look again."""
+        with self._wake:
+            self._signalled = True
+            self._wake.notify_all()
+
+    def _committed(self) -> None:
+        if self._appended:
+            self._appended = False
+            self.wake()
+
+    def _enforce_bound(self, connection: sqlite3.Connection, added: int) -> int:
+        used = counter(connection, f"{self.name}.bytes")
+        excess = used - self._max_bytes
+        if excess <= 0 and used > FLOOR_BYTES and not self._may_grow():
+            excess = added  # no growth: as much goes as came
+        if excess <= 0:
+            return 0
+        freed, last_seq, dropped = 0, 0, 0
+        rows = connection.execute(f"SELECT seq, length(body) FROM {self.name} ORDER BY seq")  # noqa: S608
+        for seq, length in rows:
+            freed += length + ROW_OVERHEAD_BYTES
+            last_seq, dropped = seq, dropped + 1
+            if freed >= excess:
+                break
+        rows.close()
+        self._delete_up_to(connection, last_seq)
+        add(connection, f"{self.name}.dropped", dropped)
+        return dropped
+
+    def _delete_up_to(self, connection: sqlite3.Connection, last_seq: int) -> None:
+        where = f"FROM {self.name} WHERE seq <= ?"
+        count, size = connection.execute(
+            f"SELECT count(*), coalesce(sum(length(body)), 0) {where}",
+            (last_seq,),
+        ).fetchone()
+        connection.execute(f"DELETE {where}", (last_seq,))
+        add(connection, f"{self.name}.count", -count)
+        add(connection, f"{self.name}.bytes", -(size + count * ROW_OVERHEAD_BYTES))
+
+
+def _cost(body: bytes) -> int:
+    return len(body) + ROW_OVERHEAD_BYTES

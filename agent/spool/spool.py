@@ -1,0 +1,148 @@
+"""The whole spool, as the rest of the agent sees it."""
+
+import logging
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent import clock
+from agent.config import Events as EventSettings
+from agent.config import Spool as SpoolSettings
+from agent.logs import Repeats
+from agent.spool.database import Database, add
+from agent.spool.held import HeldEvent
+from agent.spool.queue import Queue
+from agent.spool.seen import Seen, final_key
+from agent.spool.stream import StreamState
+from agent.wire import FINAL_TYPES, ReceivedEvent
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "spool.db"
+# The disk is asked for its free space at most this often: it fills slowly beside a syscall.
+FREE_SPACE_CHECK_S = 5.0
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An event a plugin reported, checked; `body` is its JSON, node included."""
+
+    event: ReceivedEvent
+    body: bytes
+
+
+class Spool:
+    """Two queues, the memory of what was taken, and the state of the change stream, in one file."""
+
+    def __init__(self, directory: Path, settings: SpoolSettings, events: EventSettings) -> None:
+        self._directory = directory
+        self._min_free_bytes = settings.min_free_bytes
+        self._free_checked_s = float("-inf")
+        self._free = True
+        self._repeats = Repeats(logger)
+        self.database = Database(directory / FILE_NAME)
+        self.events = Queue(
+            self.database,
+            "events",
+            max_bytes=settings.max_event_bytes,
+            may_grow=self._disk_has_room,
+        )
+        self.samples = Queue(
+            self.database,
+            "samples",
+            max_bytes=settings.max_sample_bytes,
+            may_grow=self._disk_has_room,
+        )
+        self.seen = Seen(memory_ms=int(events.memory_s * 1000), memory_count=events.memory_count)
+        self.stream = StreamState(grace_ms=int(events.grace_s * 1000))
+
+    def open(self) -> None:
+        """Open the file and give held events their grace anew: the plugins, too, had nobody to
+        report to while the agent was down. Raises SpoolError."""
+        self.database.open()
+        with self.database.transaction() as connection:
+            self.stream.renew_grace(connection, clock.now_ms())
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """See Database.transaction."""
+        with self.database.transaction() as connection:
+            yield connection
+
+    def take_reported(self, accepted: Sequence[Accepted], *, refused: int = 0) -> None:
+        """Spool what a plugin reported. When this returns it is on disk. Raises SpoolError.
+
+        What was taken before, from whichever source, is not taken again. `refused`: how many more
+        there were that were wrong.
+        """
+        with self.database.transaction() as connection:
+            ids = [item.event.event_id.bytes for item in accepted]
+            known = self.seen.known(connection, ids)
+            fresh: list[bytes] = []
+            keys: list[bytes] = []
+            for item in accepted:
+                event = item.event
+                if event.event_id.bytes in known:
+                    continue
+                known.add(event.event_id.bytes)
+                keys.append(event.event_id.bytes)
+                if event.event_type in FINAL_TYPES and event.queue_id and event.to_address:
+                    keys.append(final_key(event.queue_id, event.to_address))
+                fresh.append(item.body)
+            self.seen.remember(connection, keys, clock.now_ms())
+            add(connection, "receiver.taken", len(fresh))
+            add(connection, "receiver.repeated", len(accepted) - len(fresh))
+            add(connection, "receiver.refused", refused)
+            self._append_events(connection, fresh)
+
+    def append_sample(self, body: bytes) -> None:
+        """Spool one sample. Raises SpoolError."""
+        with self.database.transaction() as connection:
+            self._warn_dropped("samples", self.samples.append(connection, [body]))
+
+    def hold(self, connection: sqlite3.Connection, event: HeldEvent) -> None:
+        """Keep an event of the change stream for its grace, unless it was already taken."""
+        if self.taken(connection, event, event.event_id):
+            add(connection, "stream.superseded", 1)
+        else:
+            self.stream.hold(connection, event, clock.now_ms())
+
+    def taken(self, connection: sqlite3.Connection, event: HeldEvent, event_id: bytes) -> bool:
+        """Return whether this event, or any outcome where it is an outcome, was taken before."""
+        keys = [event_id]
+        if event.final:
+            keys.append(final_key(event.queue_id, event.recipient))
+        return bool(self.seen.known(connection, keys))
+
+    def release(self, connection: sqlite3.Connection, bodies: dict[bytes, bytes]) -> None:
+        """Spool events of the change stream whose grace is over. `bodies`: by event id."""
+        self.seen.remember(connection, bodies.keys(), clock.now_ms())
+        add(connection, "stream.released", len(bodies))
+        self._append_events(connection, list(bodies.values()))
+
+    def _append_events(self, connection: sqlite3.Connection, bodies: Sequence[bytes]) -> None:
+        self._warn_dropped("events", self.events.append(connection, bodies))
+
+    def _warn_dropped(self, name: str, dropped: int) -> None:
+        if dropped:
+            self._repeats.warn(
+                name,
+                "The spool is full: the oldest %s are dropped and counted (%d now)."
+                " See `agent spool`; is the server reachable?",
+                name,
+                dropped,
+            )
+
+    def _disk_has_room(self) -> bool:
+        now_s = clock.monotonic_s()
+        if now_s - self._free_checked_s >= FREE_SPACE_CHECK_S:
+            self._free_checked_s = now_s
+            self._free = shutil.disk_usage(self._directory).free >= self._min_free_bytes
+        return self._free

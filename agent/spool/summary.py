@@ -1,0 +1,61 @@
+"""What is in the spool, for `agent spool`: read from beside a running agent, changing nothing."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from agent import clock
+from agent.errors import SpoolError
+from agent.spool.database import get_meta
+from agent.spool.spool import FILE_NAME
+
+
+def read_summary(directory: Path) -> dict[str, Any]:
+    """Return counts, oldest, bytes and drops of the spool in `directory`. Raises SpoolError."""
+    path = directory / FILE_NAME
+    if not path.is_file():
+        raise SpoolError(
+            f"No spool at {path}: no agent has run with this state directory."
+            " Set AGENT_STATE_DIR to the one it uses."
+        )
+    try:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5.0)
+        try:
+            return _summary(connection, path)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise SpoolError(f"{path} cannot be read: {error}.") from error
+
+
+def _summary(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
+    counters = dict(connection.execute("SELECT name, value FROM counters ORDER BY name"))
+    summary: dict[str, Any] = {
+        "path": str(path),
+        "file_bytes": sum(
+            other.stat().st_size
+            for suffix in ("", "-wal")
+            if (other := path.with_name(path.name + suffix)).exists()
+        ),
+        "epoch": (get_meta(connection, "epoch") or b"").decode() or None,
+    }
+    for name in ("events", "samples"):
+        oldest_seq, oldest_ms = connection.execute(
+            f"SELECT seq, at_ms FROM {name} ORDER BY seq LIMIT 1"  # noqa: S608 (a literal above)
+        ).fetchone() or (None, None)
+        summary[name] = {
+            "count": counters.pop(f"{name}.count", 0),
+            "bytes": counters.pop(f"{name}.bytes", 0),
+            "oldest_at": None if oldest_ms is None else clock.from_ms(oldest_ms).isoformat(),
+            "oldest_seq": oldest_seq,
+            "sent": counters.pop(f"{name}.sent", 0),
+            "dropped": counters.pop(f"{name}.dropped", 0),
+            "refused": counters.pop(f"{name}.refused", 0),
+        }
+    (summary["held_count"],) = connection.execute("SELECT count(*) FROM held").fetchone()
+    (summary["queue_documents_count"],) = connection.execute(
+        "SELECT count(*) FROM documents"
+    ).fetchone()
+    (summary["refused_kept_count"],) = connection.execute("SELECT count(*) FROM refused").fetchone()
+    summary["counters"] = counters
+    return summary

@@ -1,0 +1,145 @@
+"""The agent's half of the contract: what goes over the wire, and the rule of the event id.
+
+The server has its own declaration; both are held to the golden payloads in tests/contract/.
+Published names are permanent: add, never rename.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID, uuid5
+
+import msgspec
+
+EVENT_NAMESPACE = UUID("f7972ba4-c67e-59f5-b609-efd69fe0e842")
+ZONEMTA = "zonemta"
+OUTBOUND: Literal["outbound"] = "outbound"
+NULL_SENDER = "<>"
+
+EventType = Literal[
+    "received", "sent", "delivered", "bounced", "deferred", "rejected", "greylisted", "dropped"
+]
+Direction = Literal["inbound", "outbound"]
+AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
+
+# After one of these nothing more happens to that recipient of that message.
+FINAL_TYPES: frozenset[str] = frozenset({"delivered", "bounced", "rejected", "dropped"})
+
+
+def event_id(program: str, queue_id: str, recipient: str, event_type: str, n: int = 0) -> UUID:
+    """Return the id every source gives to the same event. `n`: deferral count, else 0."""
+    return uuid5(EVENT_NAMESPACE, f"{program}|{queue_id}|{recipient.lower()}|{event_type}|{n}")
+
+
+class EmailEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that happened to one message and recipient. None: not known, never a guess."""
+
+    event_id: UUID
+    occurred_at: AwareTime
+    event_type: EventType
+    direction: Direction
+    mta_node: str
+    queue_id: str
+    to_address: str
+    source: Literal["change_stream"]
+    certainty: Literal["reported", "inferred"]
+    queue_seq: str | None = None
+    message_id: str | None = None
+    from_address: str | None = None
+    client_ip: str | None = None
+    status_code: int | None = None
+    status_message: str | None = None
+    queue_time_ms: int | None = None
+    attempt: int | None = None
+    bounce_type: Literal["hard", "soft"] | None = None
+    bounce_message: str | None = None
+    message_size_bytes: int | None = None
+    zone: str | None = None
+    auth_user: str | None = None
+
+
+class ReceivedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent itself must know of an event a plugin reports; the rest passes through."""
+
+    event_id: UUID
+    occurred_at: AwareTime
+    event_type: EventType
+    direction: Direction
+    queue_id: str | None = None
+    to_address: str | None = None
+    mta_node: str | None = None
+
+
+class Core(msgspec.Struct, frozen=True):
+    """One processor core."""
+
+    core: int
+    percent: float
+
+
+class SystemReadings(msgspec.Struct, frozen=True, kw_only=True):
+    """Readings of the machine. `*_sec` are rates since the sample before, None in the first;
+    the error counts are the kernel's, since it started."""
+
+    cpu_percent: float
+    cpu_cores: list[Core]
+    ram_used_percent: float
+    ram_used_bytes: int
+    ram_total_bytes: int
+    disk_used_percent: float
+    disk_free_bytes: int
+    disk_read_bytes_sec: float | None
+    disk_write_bytes_sec: float | None
+    net_rx_bytes_sec: float | None
+    net_tx_bytes_sec: float | None
+    net_rx_errors: int
+    net_tx_errors: int
+    load_avg: tuple[float, float, float]
+    tcp_established: int
+    tcp_time_wait: int
+    open_files: int
+    uptime_seconds: int
+
+
+class SystemSample(msgspec.Struct, frozen=True, kw_only=True):
+    """One system sample, as POST /api/v1/metrics/system takes it."""
+
+    node_id: str
+    timestamp: AwareTime
+    system: SystemReadings
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True):
+    """A node introducing itself, as POST /api/v1/nodes takes it."""
+
+    node_id: str
+    hostname: str
+    addresses: list[str]
+    role: str
+    agent_version: str
+    versions: dict[str, str]
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """One item the server refused: its place in the batch and why."""
+
+    index: int
+    error: str
+
+
+class IngestAnswer(msgspec.Struct, frozen=True):
+    """The body of 202."""
+
+    queued: int
+    rejected: list[Refusal] = []
+
+
+def events_body(epoch: str, first_seq: int, events: list[bytes]) -> bytes:
+    """Return the envelope around events that are JSON already; decoding them again would cost
+    more than all the rest of a send."""
+    head = b'{"epoch":"%s","first_seq":%d,"events":[' % (epoch.encode(), first_seq)
+    return head + b",".join(events) + b"]}"
+
+
+def samples_body(samples: list[bytes]) -> bytes:
+    """Return an array of samples that are JSON already."""
+    return b"[" + b",".join(samples) + b"]"
