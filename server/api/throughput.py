@@ -16,7 +16,7 @@ RANGES = {
 }
 
 
-class Query(serializers.Serializer[Any]):
+class ThroughputQuery(serializers.Serializer[Any]):
     """The query string."""
 
     range = serializers.ChoiceField(choices=list(RANGES), default="24h")
@@ -34,7 +34,7 @@ class BucketAnswer(serializers.Serializer[Any]):
     )
 
 
-class Answer(serializers.Serializer[Any]):
+class ThroughputAnswer(serializers.Serializer[Any]):
     """All buckets of the range, oldest first."""
 
     direction = serializers.CharField()

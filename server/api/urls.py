@@ -6,5 +6,6 @@ from server.api import views
 
 urlpatterns = [
     path("health", views.HealthView.as_view(), name="health"),
+    path("completeness", views.CompletenessView.as_view(), name="completeness"),
     path("email/throughput", views.ThroughputView.as_view(), name="email-throughput"),
 ]

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from server.api import throughput
+from server.api import completeness, throughput
 
 HEALTH = inline_serializer("Health", {"status": serializers.CharField()})
 
@@ -25,17 +25,32 @@ class HealthView(APIView):
         return Response({"status": "alive"})
 
 
+class CompletenessView(APIView):
+    """Which numbered events have arrived, which are missing, which their agent had to drop."""
+
+    @extend_schema(
+        summary="Completeness",
+        parameters=[completeness.CompletenessQuery],
+        responses=completeness.CompletenessAnswer,
+    )
+    def get(self, request: Request) -> Response:
+        """Answer for every epoch heard of in the last `hours`."""
+        query = completeness.CompletenessQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        return Response(completeness.answer(**query.validated_data, now=timezone.now()))
+
+
 class ThroughputView(APIView):
     """Events by type over time, empty buckets as zeros, the running bucket marked partial."""
 
     @extend_schema(
         summary="Throughput",
-        parameters=[throughput.Query],
-        responses=throughput.Answer,
+        parameters=[throughput.ThroughputQuery],
+        responses=throughput.ThroughputAnswer,
     )
     def get(self, request: Request) -> Response:
         """Answer for `direction` over the last `range`."""
-        query = throughput.Query(data=request.query_params)
+        query = throughput.ThroughputQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         return Response(
             throughput.answer(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -11,15 +11,19 @@ from server.ingest.errors import Malformed, TooLarge
 from server.metrics.wire import SystemSample
 
 Item = TypeVar("Item")
-MAX_SEQ = 2**53
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class _Envelope(msgspec.Struct, frozen=True):
-    """A numbered batch. `first_seq`: the number of its first event in the agent's `epoch`."""
+    """A numbered batch. `first_seq`: the number of its first event in the agent's `epoch`.
+
+    `dropped`: ranges of numbers, both ends included, that the agent had to drop.
+    """
 
     events: list[msgspec.Raw]
-    epoch: str | None = None
-    first_seq: int | None = None
+    epoch: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+    first_seq: Seq | None = None
+    dropped: Annotated[list[tuple[Seq, Seq]], msgspec.Meta(max_length=1000)] = []
 
 
 @dataclass
@@ -29,7 +33,8 @@ class Batch:
     taken: list[Any] = field(default_factory=list)
     rejected: list[dict[str, object]] = field(default_factory=list)
     epoch: str | None = None
-    first_seq: int | None = None
+    first_seq: int = 0
+    dropped: tuple[tuple[int, int], ...] = ()
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
@@ -43,7 +48,8 @@ def event_batch(body: bytes, context: Context, *, max_events: int) -> Batch:
     if len(envelope.events) > max_events:
         raise TooLarge(f"{len(envelope.events)} events; send at most {max_events} in one batch")
     batch = _sort_items(envelope.events, lambda raw: copy_line(raw, context))
-    batch.epoch, batch.first_seq = envelope.epoch, envelope.first_seq
+    if envelope.epoch is not None:
+        _number(batch, envelope)
     return batch
 
 
@@ -61,6 +67,15 @@ def sample_batch(body: bytes, *, node: str | None, max_samples: int) -> Batch:
         return decoded
 
     return _sort_items(items, sample)
+
+
+def _number(batch: Batch, envelope: _Envelope) -> None:
+    if envelope.first_seq is None:
+        raise Malformed("a batch with `epoch` needs `first_seq`")
+    if any(first > last for first, last in envelope.dropped):
+        raise Malformed("`dropped`: a range ends before it begins")
+    batch.epoch, batch.first_seq = envelope.epoch, envelope.first_seq
+    batch.dropped = tuple(envelope.dropped)
 
 
 def _envelope(body: bytes) -> _Envelope:

@@ -36,8 +36,11 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     received_at: float  # seconds since the epoch, the server's clock
     count: int  # events or samples in it
     payload: bytes  # one line each: COPY lines of events, JSON of samples
+    # A numbered batch: which numbers it carries, those of refused items included.
     epoch: str | None = None
-    first_seq: int | None = None
+    first_seq: int = 0
+    refused: int = 0
+    dropped: tuple[tuple[int, int], ...] = ()
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -56,7 +56,10 @@ class EventsView(DoorView):
         context = Context.at(timezone.now(), node=_holder(request).node, retention=retention)
         body = read_body(request._request)  # noqa: SLF001 (DRF's documented way to Django's request)
         batch = event_batch(body, context, max_events=settings.INGEST_MAX_EVENTS)
-        if batch.taken and EVENTS.append(_entry(request, batch, "\n".join(batch.taken).encode())):
+        # A numbered batch goes on even when all of it is refused: the ledger must hear of it.
+        if (batch.taken or batch.epoch) and EVENTS.append(
+            _entry(request, batch, "\n".join(batch.taken).encode())
+        ):
             actors.write_events.send()
         return _answer(batch)
 
@@ -111,6 +114,8 @@ def _entry(request: Request, batch: Batch, payload: bytes, *, node: str | None =
         payload=payload,
         epoch=batch.epoch,
         first_seq=batch.first_seq,
+        refused=len(batch.rejected),
+        dropped=batch.dropped,
     )
 
 

@@ -13,6 +13,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from server.ingest.inbox import EVENTS, SAMPLES, Entry, Inbox
 from server.ingest.models import DeadLetter
+from server.ledger.store import Numbered
 from server.live import publisher
 from server.metrics.store import write_system_samples
 from server.metrics.wire import SystemSample
@@ -56,8 +57,10 @@ def drain(inbox: Inbox, store: Callable[[Sequence[Entry]], None]) -> bool:
 
 def store_events(entries: Sequence[Entry]) -> None:
     """Store the events of `entries` once and publish the new ones."""
-    lines = [line for entry in entries for line in entry.payload.decode().split("\n")]
-    publisher.publish(write_events(lines))
+    lines = [
+        line for entry in entries if entry.count for line in entry.payload.decode().split("\n")
+    ]
+    publisher.publish(write_events(lines, _numbered(entries)))
 
 
 def store_samples(entries: Sequence[Entry]) -> None:
@@ -72,6 +75,23 @@ def store_samples(entries: Sequence[Entry]) -> None:
     ids = nodes.node_ids(name for name in seen if name)
     for name, node_id in ids.items():
         nodes.mark_seen(node_id, datetime.fromtimestamp(seen[name], UTC))
+
+
+def _numbered(entries: Sequence[Entry]) -> list[Numbered]:
+    return [
+        Numbered(
+            # A key of no node has no ledger of its own: its holder is unknown.
+            node=entry.node or "",
+            epoch=entry.epoch,
+            first_seq=entry.first_seq,
+            count=entry.count + entry.refused,
+            refused=entry.refused,
+            received_at=datetime.fromtimestamp(entry.received_at, UTC),
+            dropped=entry.dropped,
+        )
+        for entry in entries
+        if entry.epoch is not None
+    ]
 
 
 def drain_events() -> bool:
@@ -122,7 +142,11 @@ def _store_or_split(
         parts = _halves(entries)
         if parts is None:
             _bury(entries[0], kind, error)
+            _with_retries(lambda: write_events([], _numbered(entries)))
             return
+        if len(entries) == 1:
+            # Each of its lines will be stored or buried: all its numbers have arrived.
+            _with_retries(lambda: write_events([], _numbered(entries)))
         for part in parts:
             _store_or_split(part, kind, store)
 
@@ -138,7 +162,8 @@ def _halves(entries: Sequence[Entry]) -> tuple[Sequence[Entry], Sequence[Entry]]
         return None
     middle = len(lines) // 2
     first, second = (
-        msgspec.structs.replace(entry, count=len(part), payload=b"\n".join(part))
+        # Without its numbers: they were entered when the batch was first split.
+        msgspec.structs.replace(entry, count=len(part), payload=b"\n".join(part), epoch=None)
         for part in (lines[:middle], lines[middle:])
     )
     return [first], [second]
@@ -154,12 +179,14 @@ def _bury(entry: Entry, kind: str, error: Exception) -> None:
     )
 
 
-def _with_retries(call: Callable[[], None]) -> None:
+def _with_retries(call: Callable[[], object]) -> None:
     for wait_s in RETRY_AFTER_S:
         try:
-            return call()
+            call()
         except (OperationalError, InterfaceError) as error:
             logger.warning("The database is away, trying again in %s s: %s", wait_s, error)
             connection.close()
             sleep(wait_s)
-    return call()
+        else:
+            return
+    call()

@@ -42,4 +42,6 @@ def totals(hour: HourTotals, nodes: Reporting, *, at: datetime) -> dict[str, Any
 
 def frame(tick: int, totals: dict[str, Any], seconds: Seconds, *, kind: str) -> dict[str, Any]:
     """Return one frame. `kind`: `snapshot` (all seconds of the window) or `tick` (the last few)."""
-    return {"type": kind, "tick": tick, **totals, "seconds": seconds}
+    # Text keys: the channel layer's msgpack refuses numbers, and takes the consumer down with it.
+    by_name = {str(second): counts for second, counts in seconds.items()}
+    return {"type": kind, "tick": tick, **totals, "seconds": by_name}

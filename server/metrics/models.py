@@ -39,7 +39,7 @@ class SystemSample(models.Model):
 
     class Meta:
         db_table = "metrics_system"
-        constraints = [models.UniqueConstraint("node", "time", name="metrics_system_once")]
+        constraints = [models.UniqueConstraint(fields=["node", "time"], name="metrics_system_once")]
 
     def __str__(self) -> str:
         return f"{self.node_id} {self.time:%F %T}"

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from django.db import connection, transaction
 
 from server.events import store as events
+from server.ledger import store as ledger
+from server.ledger.store import Numbered
 from server.rollups import sql
 from server.rollups.declaration import IS_NULL_SENDER, ONE_MINUTE
 
@@ -31,15 +33,19 @@ class NewEvents(NamedTuple):
     events: int
 
 
-def write_events(lines: Sequence[str]) -> list[NewEvents]:
-    """Store COPY lines once, whatever came before, and count the new ones in the level.
+def write_events(lines: Sequence[str], numbered: Sequence[Numbered] = ()) -> list[NewEvents]:
+    """Store COPY lines once, whatever came before, count the new ones, and enter their numbers.
 
     Safe to run twice. Raises django.db.Error, and then has stored nothing.
     """
-    if not lines:
-        return []
     with transaction.atomic():
-        span = events.stage(lines)
-        with connection.cursor() as cursor:
-            cursor.execute(WRITE, span)
-            return [NewEvents(*row) for row in cursor.fetchall()]
+        new = _insert(lines) if lines else []
+        ledger.record(numbered)
+    return new
+
+
+def _insert(lines: Sequence[str]) -> list[NewEvents]:
+    span = events.stage(lines)
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE, span)
+        return [NewEvents(*row) for row in cursor.fetchall()]

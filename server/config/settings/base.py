@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "server.nodes",
     "server.events",
     "server.metrics",
+    "server.ledger",
     "server.rollups",
     "server.live",
     "server.ingest",

@@ -8,6 +8,7 @@ os.environ.setdefault("SECRET_KEY", "only-for-tests")
 os.environ.setdefault("DATABASE_URL", "postgres://mallard@127.0.0.1:1/mallard")
 os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1")
 
+from server.config.broker import redis_database
 from server.config.settings.local import *
 
 ALLOWED_HOSTS = ["*"]

@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'metrics_system',
-                'constraints': [models.UniqueConstraint(models.F('node'), models.F('time'), name='metrics_system_once')],
+                'constraints': [models.UniqueConstraint(fields=('node', 'time'), name='metrics_system_once')],
             },
         ),
     ]

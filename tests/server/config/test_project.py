@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import connection
 
 ROOT = Path(settings.BASE_DIR)
-OURS = ["rollups", "events", "metrics", "ingest", "nodes"]
+OURS = ["rollups", "ledger", "events", "metrics", "ingest", "nodes"]
 
 
 @pytest.mark.django_db(transaction=True)

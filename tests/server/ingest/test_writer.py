@@ -1,5 +1,9 @@
 """From the inbox to the tables, with the real Redis and TimescaleDB."""
 
+import contextlib
+import os
+
+import psycopg2
 import pytest
 from django.db import OperationalError, connection
 from django.test import override_settings
@@ -88,18 +92,44 @@ def test_a_lost_consumer_group_loses_no_entry(post, event):
     assert (EmailEvent.objects.count(), EVENTS.length()) == (2, 0)
 
 
+@contextlib.contextmanager
+def database_away():
+    """Close the tests' database to everybody, and cut the connections there are."""
+    name = connection.settings_dict["NAME"]
+    connection.close()
+    with contextlib.closing(psycopg2.connect(os.environ["DATABASE_URL"])) as other:
+        other.autocommit = True
+        with other.cursor() as cursor:
+            cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            try:
+                yield
+            finally:
+                cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
 def test_while_the_database_is_away_nothing_is_forgotten(post, event, monkeypatch):
     monkeypatch.setattr(writer, "RETRY_AFTER_S", (0.0,))
-    monkeypatch.setattr(
-        writer, "write_events", lambda lines: (_ for _ in ()).throw(OperationalError("gone"))
-    )
     post("events/ingest", [event()])
 
-    with pytest.raises(OperationalError):
+    with database_away(), pytest.raises(OperationalError):
         writer.drain_events()
 
-    monkeypatch.undo()
     assert EVENTS.length() == 1
     with override_settings(WRITER_CLAIM_AFTER_MS=0):
         writer.drain_events()
+    assert (EmailEvent.objects.count(), EVENTS.length()) == (1, 0)
+
+
+def test_a_cut_connection_is_mended_in_place(post, event, monkeypatch):
+    monkeypatch.setattr(writer, "RETRY_AFTER_S", (0.0,))
+    post("events/ingest", [event()])
+    with contextlib.closing(psycopg2.connect(os.environ["DATABASE_URL"])) as other:
+        other.cursor().execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+            " AND usename = current_user",
+            [connection.settings_dict["NAME"]],
+        )
+
+    writer.drain_events()
+
     assert (EmailEvent.objects.count(), EVENTS.length()) == (1, 0)

@@ -1,0 +1,32 @@
+"""One row per node and epoch. An epoch is one life of a spool: its numbers begin anew."""
+
+from django.db import models
+
+
+class MultirangeField(models.Field[str, str]):
+    """PostgreSQL's int8multirange, as its text: {[1,5),[7,9)}. Django has no field for it."""
+
+    def db_type(self, connection: object) -> str:
+        """Return the column's type."""
+        return "int8multirange"
+
+
+class Epoch(models.Model):
+    """What arrived of one epoch. Its missing numbers are those between its ranges."""
+
+    node = models.CharField(max_length=64)
+    epoch = models.CharField(max_length=64)
+    first_seq = models.BigIntegerField(help_text="The lowest number ever heard of.")
+    received = MultirangeField(help_text="Numbers accepted and stored, or refused with a reason.")
+    dropped = MultirangeField(help_text="Numbers the agent says it dropped: explained gaps.")
+    repeated_count = models.BigIntegerField(default=0, help_text="Numbers that came again.")
+    refused_count = models.BigIntegerField(default=0, help_text="Events the door refused.")
+    first_received_at = models.DateTimeField()
+    last_received_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["node", "-last_received_at"]
+        constraints = [models.UniqueConstraint(fields=["node", "epoch"], name="ledger_epoch_once")]
+
+    def __str__(self) -> str:
+        return f"{self.node} {self.epoch}"

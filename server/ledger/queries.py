@@ -1,0 +1,68 @@
+"""Questions to the ledger: is anything missing, and where."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+#: The most ranges listed of one epoch; all of them are counted.
+RANGES_LISTED = 50
+
+COMPLETENESS = """
+SELECT node, epoch, first_seq, last_seq, received, repeated_count, refused_count,
+  first_received_at, last_received_at,
+  (SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(missing) AS r) AS missing_count,
+  (SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(explained) AS r) AS dropped_count,
+  ARRAY(SELECT ARRAY[lower(r), upper(r) - 1] FROM unnest(missing) AS r
+        ORDER BY lower(r) LIMIT %(listed)s) AS missing_ranges,
+  ARRAY(SELECT ARRAY[lower(r), upper(r) - 1] FROM unnest(explained) AS r
+        ORDER BY lower(r) LIMIT %(listed)s) AS dropped_ranges
+FROM (
+  SELECT *, whole - received - dropped AS missing, dropped - received AS explained,
+    upper(whole) - 1 AS last_seq
+  FROM (
+    SELECT *, int8multirange(int8range(first_seq, greatest(
+      coalesce(upper(received), 0), coalesce(upper(dropped), 0), first_seq))) AS whole
+    FROM ledger_epoch
+    WHERE (%(node)s::text IS NULL OR node = %(node)s) AND last_received_at >= %(since)s
+  ) AS spanned
+) AS compared
+ORDER BY node, last_received_at DESC"""
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """One epoch. Ranges have both ends included; the first RANGES_LISTED of them."""
+
+    node: str
+    epoch: str
+    first_seq: int
+    last_seq: int | None
+    repeated_count: int
+    refused_count: int
+    first_received_at: datetime
+    last_received_at: datetime
+    missing_count: int
+    dropped_count: int
+    missing_ranges: list[list[int]]
+    dropped_ranges: list[list[int]]
+
+    @property
+    def complete(self) -> bool:
+        """Nothing is missing that its agent has not explained."""
+        return self.missing_count == 0
+
+
+def completeness(since: datetime, *, node: str | None = None) -> list[Completeness]:
+    """Return every epoch heard of since `since`, of one node or of all."""
+    with connection.cursor() as cursor:
+        cursor.execute(COMPLETENESS, {"node": node, "since": since, "listed": RANGES_LISTED})
+        names = [column.name for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    for row in rows:
+        del row["received"]
+        row["missing_count"], row["dropped_count"] = (
+            int(row["missing_count"]),
+            int(row["dropped_count"]),
+        )
+    return [Completeness(**row) for row in rows]

@@ -1,0 +1,132 @@
+"""What arrived, what is missing, what the agent itself dropped: from the door to the answer."""
+
+import pytest
+from django.test import Client
+
+from server.events.models import EmailEvent
+from server.ingest import writer
+from server.ingest.inbox import EVENTS, Entry
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+
+@pytest.fixture
+def send(post, event):
+    """Send events with these numbers (their count from `first_seq` on) and store them."""
+
+    def numbered(first_seq: int, count: int = 1, *, bad: int = 0, **envelope):
+        events = [event() for _ in range(count)] + [{"event_id": "x"}] * bad
+        body = {"epoch": "e-1", "first_seq": first_seq, "events": events, **envelope}
+        answer = post("events/ingest", body)
+        writer.drain_events()
+        return answer
+
+    return numbered
+
+
+@pytest.fixture
+def epoch(admin_client: Client):
+    """Ask for the one epoch there is."""
+
+    def ask(**query):
+        (only,) = admin_client.get("/api/v1/completeness", query).json()["epochs"]
+        return only
+
+    return ask
+
+
+def test_numbers_without_a_gap_are_complete(send, epoch):
+    send(1, 5)
+    send(6, 5)
+
+    answer = epoch()
+
+    assert answer["complete"]
+    assert (answer["node"], answer["first_seq"], answer["last_seq"]) == ("mta-01", 1, 10)
+    assert answer["missing_ranges"] == []
+
+
+def test_a_gap_is_named_and_closes_when_its_events_arrive_late(send, epoch):
+    send(1, 5)
+    send(10, 2)
+
+    gap = epoch()
+    send(6, 4)
+
+    assert (gap["complete"], gap["missing_count"], gap["missing_ranges"]) == (False, 4, [[6, 9]])
+    assert epoch()["complete"]
+
+
+def test_what_the_agent_dropped_is_an_explained_gap(send, epoch):
+    send(1, 2)
+    send(9, 1, dropped=[[3, 6]])
+
+    answer = epoch()
+
+    assert (answer["dropped_count"], answer["dropped_ranges"]) == (4, [[3, 6]])
+    assert answer["missing_ranges"] == [[7, 8]]
+
+
+def test_what_was_dropped_and_came_all_the_same_is_received(send, epoch):
+    send(1, 1)
+    send(4, 1, dropped=[[2, 3]])
+    send(2, 2)
+
+    assert (epoch()["complete"], epoch()["dropped_count"]) == (True, 0)
+
+
+def test_refused_events_have_arrived(send, epoch):
+    send(1, 2, bad=2)
+    assert send(5, 0, bad=3).status_code == 422
+
+    answer = epoch()
+
+    assert (answer["complete"], answer["last_seq"], answer["refused_count"]) == (True, 7, 5)
+
+
+def test_a_batch_that_comes_again_is_counted_as_repeated_not_received_twice(send, epoch):
+    send(1, 5)
+    send(4, 4)
+
+    answer = epoch()
+
+    assert (answer["repeated_count"], answer["last_seq"], answer["complete"]) == (2, 7, True)
+
+
+def test_a_dead_letter_has_arrived(send, epoch, event, post):
+    post("events/ingest", {"epoch": "e-1", "first_seq": 1, "events": [event(), event()]})
+    ((entry_id, entry),) = EVENTS.read("test", count=1, block_ms=None)
+    good, bad = entry.payload.split(b"\n")
+    EVENTS.done([entry_id])
+    payload = good + b"\n" + bad + b"\ttoo many fields"
+    EVENTS.append(Entry(entry.node, entry.received_at, 2, payload, entry.epoch, entry.first_seq))
+
+    writer.drain_events()
+
+    assert EmailEvent.objects.count() == 1
+    assert (epoch()["last_seq"], epoch()["complete"]) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [{"first_seq": -1}, {"epoch": ""}, {"dropped": [[5, 3]]}, {"dropped": [[1]]}, {"epoch": 5}],
+)
+def test_numbers_that_make_no_sense_are_400(send, event, envelope):
+    assert send(envelope.pop("first_seq", 1), **envelope).status_code == 400
+
+
+def test_a_numbered_batch_needs_its_first_number(post, event):
+    assert post("events/ingest", {"epoch": "e-1", "events": [event()]}).status_code == 400
+
+
+def test_another_node_is_not_in_the_answer(send, admin_client: Client):
+    send(1, 1)
+
+    assert admin_client.get("/api/v1/completeness", {"node": "mta-02"}).json() == {
+        "complete": True,
+        "epochs": [],
+    }
+
+
+def test_hours_out_of_range_are_400(admin_client: Client):
+    assert admin_client.get("/api/v1/completeness", {"hours": 0}).status_code == 400
