@@ -7,37 +7,25 @@ again, a few times.
 
 import argparse
 import concurrent.futures
-import http.client
 import json
 import math
 import os
 import secrets
 import signal
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from build.stack import claim, feeder, mongodb, postgres, redis, sink, zonemta
+from build.stack import agent, claim, feeder, mongodb, postgres, redis, server, sink, zonemta
 from build.stack.errors import AlreadyRunningError, StackError
-from build.stack.paths import LOGS, ROOT, RUN, socket_directory
-from build.stack.ports import LOOPBACK, answers, free_port
-from build.stack.supervisor import (
-    LOG_TAIL_LINES,
-    Program,
-    Running,
-    Supervisor,
-    end_on_signals,
-    leaving_no_child,
-    python,
-    tail,
-)
+from build.stack.paths import LOGS, ROOT, RUN
+from build.stack.ports import LOOPBACK, free_port
+from build.stack.supervisor import Supervisor, end_on_signals, leaving_no_child, python
 
 HOME = RUN / "demo"
 SECRETS = RUN / "secrets.json"
@@ -47,8 +35,6 @@ ALIVE = HOME / "alive"  # touched while the demo runs: tells the next start how 
 USER = "admin"
 NODE = "mta-01"
 WEB_PORTS = range(8000, 8100, 10)
-COMMAND_TIMEOUT_SECONDS = 600
-REQUEST_TIMEOUT_SECONDS = 2
 WATCH_EVERY_SECONDS = 1.0
 RESTARTS = 5
 HISTORY_HOURS = 24
@@ -62,38 +48,14 @@ ZONES = (
 )
 
 
-@dataclass(frozen=True)
-class Addresses:
-    """Where the pieces answer."""
-
-    web_port: int
-    live_port: int
-
-    @property
-    def web(self) -> str:
-        """The address a person opens."""
-        return f"http://{LOOPBACK}:{self.web_port}"
-
-    @property
-    def live(self) -> str:
-        """The address pages open their socket at."""
-        return f"ws://{LOOPBACK}:{self.live_port}/ws/live/"
-
-
 @dataclass
 class Demo:
-    """What is known so far while coming up."""
+    """What is known while coming up: how much mail, where the server is, what is kept secret."""
 
     supervisor: Supervisor
     rate_per_s: float
-    addresses: Addresses
-    environment: dict[str, str] = field(default_factory=dict)  # of the server's processes
-    kept: dict[str, Any] = field(default_factory=dict)  # SECRETS
-
-    def django(self, *arguments: str, **environment: str) -> str:
-        """Run a management command; return what it printed. Raise StackError with its words."""
-        argv = [sys.executable, "manage.py", *arguments]
-        return run_command(arguments[0], argv, {**self.environment, **environment})
+    site: server.Site
+    kept: dict[str, Any]
 
 
 def main() -> int:
@@ -128,73 +90,78 @@ def main() -> int:
 def run(supervisor: Supervisor, held: claim.Claim, *, rate_per_s: float, port: int | None) -> int:
     """Start everything, say where it is, and watch it until it is told to stop."""
     started_at = time.monotonic()
-    web_port = port or free_port(WEB_PORTS)
-    addresses = Addresses(web_port=web_port, live_port=free_port([web_port + 1]))
-    demo = Demo(supervisor, rate_per_s, addresses, kept=read_secrets())
     # npm waits for the network while the databases wait for the disk.
     pool = concurrent.futures.ThreadPoolExecutor()
     try:
         packages = [pool.submit(zonemta.install), pool.submit(make_assets)]
-        mail_store, redis_port = start_stores(demo)
+        demo, mail_store, redis_port = start_stores(supervisor, rate_per_s=rate_per_s, port=port)
         prepare_server(demo, packages)
     finally:
         pool.shutdown(wait=False)  # when we are told to stop, npm is ended with the rest
-    start_server(demo)
+    with step("server: web, live, worker"):
+        server.start(supervisor, demo.site, restarts=RESTARTS)
     start_mail(demo, mail_store, redis_port)
-    held.say(address=addresses.web)
-    print_welcome(demo, seconds=time.monotonic() - started_at)
+    address = f"http://{LOOPBACK}:{demo.site.web_port}"
+    held.say(address=address)
+    print_welcome(demo, address=address, seconds=time.monotonic() - started_at)
     return watch(supervisor)
 
 
 def make_assets() -> None:
     """Make what the pages load from npm packages, if it is not there."""
-    run_command("assets", python("build.assets"), {})
+    server.run_command("assets", python("build.assets"), environment={}, logs=LOGS)
 
 
-def start_stores(demo: Demo) -> tuple[mongodb.MongoDB, int]:
-    """Start PostgreSQL, Redis (unless the environment names others) and MongoDB."""
-    environment = {
-        "DJANGO_SETTINGS_MODULE": "server.config.settings.local",
-        "SECRET_KEY": demo.kept["secret_key"],
-        "ALLOWED_HOSTS": f"{LOOPBACK},localhost",
-        "LIVE_URL": demo.addresses.live,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-    }
-    # The mail programs' Redis is not the server's when that one is given from outside.
+def start_stores(
+    supervisor: Supervisor, *, rate_per_s: float, port: int | None
+) -> tuple[Demo, mongodb.MongoDB, int]:
+    """Start MongoDB, and Redis and PostgreSQL unless the environment names others.
+
+    Return the demo, the MongoDB and the port of the Redis for the mail programs: always ours, as
+    the server's may have a password or not be on this machine.
+    """
     with step("Redis"):
-        private_redis = redis.start(demo.supervisor, HOME)
-    environment["REDIS_URL"] = os.environ.get("REDIS_URL", private_redis.url)
-    if "DATABASE_URL" in os.environ:
-        environment["DATABASE_URL"] = os.environ["DATABASE_URL"]
-    else:
+        mail_redis = redis.start(supervisor, HOME)
+    database_url = os.environ.get("DATABASE_URL")
+    if database_url is None:
         with step("PostgreSQL with TimescaleDB"):
-            environment["DATABASE_URL"] = postgres.start(demo.supervisor, HOME).url
-    demo.environment |= environment
+            database_url = postgres.start(supervisor, HOME).url
     with step("MongoDB"):
-        return mongodb.start(demo.supervisor, HOME), private_redis.port
+        mail_store = mongodb.start(supervisor, HOME)
+    kept = read_secrets()
+    web_port = port or free_port(WEB_PORTS)
+    site = server.Site(
+        database_url=database_url,
+        redis_url=os.environ.get("REDIS_URL", mail_redis.url),
+        logs=LOGS,
+        secret_key=kept["secret_key"],
+        web_port=web_port,
+        live_port=free_port([web_port + 1]),
+    )
+    return Demo(supervisor, rate_per_s, site, kept), mail_store, mail_redis.port
 
 
 def prepare_server(demo: Demo, packages: Sequence[concurrent.futures.Future[None]]) -> None:
     """Bring the database up to date: tables, the user, the agent's key, history; then the files."""
     with step("database tables"):
-        demo.django("migrate", "--noinput")
+        demo.site.manage("migrate", "--noinput")
     with step("user and key"):
         make_user(demo)
         make_key(demo)
     with step(f"generated history of {HISTORY_HOURS} hours, labelled as such"):
-        demo.environment["DEMO_HISTORY_UNTIL"] = fill_history(demo)
+        demo.site.more["DEMO_HISTORY_UNTIL"] = fill_history(demo)
     with step("packages of ZoneMTA and of the pages"):
         for each in packages:
             each.result()
     with step("static files"):
-        demo.django("collectstatic", "--noinput", "--verbosity", "0")
+        demo.site.manage("collectstatic", "--noinput", "--verbosity", "0")
 
 
 def make_user(demo: Demo) -> None:
     """Make the administrator, if there is none yet."""
     options = ["--noinput", "--username", USER, "--email", "admin@example.invalid"]
     try:
-        demo.django(
+        demo.site.manage(
             "createsuperuser", *options, DJANGO_SUPERUSER_PASSWORD=demo.kept["admin_password"]
         )
     except StackError as error:
@@ -208,7 +175,7 @@ def make_key(demo: Demo) -> None:
     database = os.environ.get("DATABASE_URL", "private").rpartition("@")[2]
     if database not in keys:
         options = ["--scope", "agent", "--node", NODE, "--name", "demo"]
-        keys[database] = demo.django("create_api_key", *options).strip()
+        keys[database] = demo.site.manage("create_api_key", *options).strip()
         write_secrets(demo.kept)
     demo.kept["api_key"] = keys[database]
 
@@ -228,7 +195,7 @@ def fill_history(demo: Demo) -> str:
         return before
     hours = min(HISTORY_HOURS, math.ceil(away / timedelta(hours=1)))
     until = now.isoformat(timespec="seconds")
-    demo.django(
+    demo.site.manage(
         *("fill", "--hours", str(hours), "--until", until, "--seed", "1"),
         *("--events-per-hour", str(HISTORY_EVENTS_PER_HOUR)),
     )
@@ -236,49 +203,20 @@ def fill_history(demo: Demo) -> str:
     return until
 
 
-def start_server(demo: Demo) -> None:
-    """Start web, live and worker."""
-    addresses = demo.addresses
-    granian = [*python("granian"), "--host", LOOPBACK, "--workers", "1", "--interface"]
-    web = [
-        *(*granian, "wsgi", "--port", str(addresses.web_port), "--blocking-threads", "8"),
-        "server.config.wsgi:application",
-    ]
-    live = [
-        *(*granian, "asgi", "--port", str(addresses.live_port)),
-        "server.config.asgi:application",
-    ]
-    worker = [sys.executable, "manage.py", "rundramatiq", "--processes", "1", "--threads", "4"]
-    with step("server: web, live, worker"):
-        started = [
-            spawn_ours(demo, "worker", worker, lambda: True),
-            spawn_ours(demo, "web", web, lambda: is_healthy(addresses.web_port)),
-            spawn_ours(demo, "live", live, lambda: answers(addresses.live_port)),
-        ]
-        for program in started:
-            program.wait_until_ready()
-
-
-def spawn_ours(demo: Demo, name: str, argv: list[str], is_ready: Any) -> Running:
-    """Start one of the server's processes; it is started again when it ends."""
-    program = Program(
-        name=name,
-        argv=argv,
-        environment=demo.environment,
-        cwd=ROOT,
-        is_ready=is_ready,
-        restarts=RESTARTS,
-    )
-    return demo.supervisor.spawn(program)
-
-
 def start_mail(demo: Demo, mail_store: mongodb.MongoDB, redis_port: int) -> None:
     """Start the sink, the agent, ZoneMTA with the agent's plugin, and the stream of mail."""
     with step("SMTP sink"):
         receiving = sink.start(demo.supervisor, HOME)
-    sockets = socket_directory(HOME / "agent-run")
     with step("agent"):
-        start_agent(demo, mail_store, sockets)
+        watching = agent.start(
+            demo.supervisor,
+            HOME,
+            server_url=f"http://{LOOPBACK}:{demo.site.web_port}",
+            api_key=demo.kept["api_key"],
+            node=NODE,
+            mongo_uri=mail_store.uri_of(zonemta.DATABASE),
+            restarts=RESTARTS,
+        )
     with step("ZoneMTA with the plugin"):
         mta = zonemta.start(
             demo.supervisor,
@@ -286,7 +224,7 @@ def start_mail(demo: Demo, mail_store: mongodb.MongoDB, redis_port: int) -> None
             mongo_uri=mail_store.uri_of(zonemta.DATABASE),
             redis_port=redis_port,
             sink_port=receiving.port,
-            plugin_socket=sockets / "receiver.sock",
+            plugin_socket=watching.socket,
             defer_times_ms=DEFER_TIMES_MS,
             zones=ZONES,
             instance_id=NODE,
@@ -299,34 +237,6 @@ def start_mail(demo: Demo, mail_store: mongodb.MongoDB, redis_port: int) -> None
             rate_per_s=demo.rate_per_s,
             seed=int(datetime.now(UTC).timestamp()),
         )
-
-
-def start_agent(demo: Demo, mail_store: mongodb.MongoDB, sockets: Path) -> Running:
-    """Start the agent as the node that the demo's ZoneMTA is."""
-    home = HOME / "agent"
-    home.mkdir(exist_ok=True)
-    config = home / "agent.toml"
-    config.touch()  # so that a configuration of this machine in /etc is not taken
-    program = Program(
-        name="agent",
-        argv=[*python("agent"), "run"],
-        environment={
-            "PYTHONPATH": str(ROOT),
-            "DASHBOARD_URL": demo.addresses.web,
-            "API_KEY": demo.kept["api_key"],
-            "NODE_ID": NODE,
-            "NODE_ROLE": "zonemta",
-            "LOG_LEVEL": "INFO",
-            "AGENT_ZONEMTA_MONGODB_URI": mail_store.uri_of(zonemta.DATABASE),
-            "AGENT_STATE_DIR": str(home),
-            "AGENT_RUNTIME_DIR": str(sockets),
-            "AGENT_CONFIG": str(config),
-        },
-        cwd=home,
-        is_ready=lambda: listens(sockets / "receiver.sock"),
-        restarts=RESTARTS,
-    )
-    return demo.supervisor.start(program)
 
 
 def watch(supervisor: Supervisor) -> int:
@@ -343,18 +253,18 @@ def watch(supervisor: Supervisor) -> int:
     return 1
 
 
-def print_welcome(demo: Demo, *, seconds: float) -> None:
+def print_welcome(demo: Demo, *, address: str, seconds: float) -> None:
     """Say where everything is."""
-    web, live = demo.addresses.web_port, demo.addresses.live_port
+    web, live = demo.site.web_port, demo.site.live_port
     print(
         f"""
     Mallard is up after {seconds:.0f} s.
 
-      address    {demo.addresses.web}/email-flow/
+      address    {address}/email-flow/
       user       {USER}
       password   {demo.kept["admin_password"]}
 
-      API        {demo.addresses.web}/api/docs/
+      API        {address}/api/docs/
       logs       {shown(LOGS)}/
       stop       Ctrl-C here, or `make stop` elsewhere; `make clean` removes all data
       from afar  ssh -L {web}:{LOOPBACK}:{web} -L {live}:{LOOPBACK}:{live} THIS-MACHINE
@@ -381,60 +291,6 @@ def write_secrets(kept: Mapping[str, Any]) -> None:
     half_written.touch(mode=0o600)
     half_written.write_text(json.dumps({k: v for k, v in kept.items() if k != "api_key"}))
     half_written.rename(SECRETS)
-
-
-def run_command(name: str, argv: list[str], environment: Mapping[str, str]) -> str:
-    """Run a command to its end and return what it printed on standard output.
-
-    Raise StackError with the end of its log when it fails or takes too long.
-    """
-    LOGS.mkdir(parents=True, exist_ok=True)
-    log = LOGS / f"{name}.log"
-    with log.open("wb") as output:
-        try:
-            done = subprocess.run(
-                argv,
-                cwd=ROOT,
-                env={**os.environ, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                timeout=COMMAND_TIMEOUT_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            message = f"{name} did not end within {COMMAND_TIMEOUT_SECONDS} s; see {shown(log)}"
-            raise StackError(message) from error
-        printed = done.stdout.decode(errors="replace")
-        if name != "create_api_key":  # that one prints a secret
-            output.write(done.stdout)
-    if done.returncode != 0:
-        message = f"{name} failed; the end of {shown(log)}:\n{tail(log, LOG_TAIL_LINES)}"
-        raise StackError(message)
-    return printed
-
-
-def is_healthy(port: int) -> bool:
-    """Return whether the web process says that it is well."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=REQUEST_TIMEOUT_SECONDS)
-    try:
-        connection.request("GET", "/api/v1/health")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def listens(path: Path) -> bool:
-    """Return whether something takes connections at a Unix socket."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(REQUEST_TIMEOUT_SECONDS)
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True
 
 
 def shown(path: Path) -> str:
