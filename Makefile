@@ -37,8 +37,8 @@ test-js: $(ready) ## test the plugins that run inside the mail programs
 	@set -- $$(find agent/plugins -path '*/node_modules' -prune -o -path '*/test/*.test.js' -print); \
 	if [ $$# -gt 0 ]; then exec "$(node)" --test "$$@"; fi
 
-stop: $(ready) ## end the demo and whatever an earlier run left behind
-	@exec $(python) -m build.stack stop
+stop: ## end the demo and whatever an earlier run left behind
+	@[ ! -x $(python) ] || exec $(python) -m build.stack stop
 
 clean: ## stop everything and remove what was made: .run and .venv
 	@[ ! -e $(ready) ] || $(python) -m build.stack stop

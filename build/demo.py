@@ -243,11 +243,12 @@ def watch(supervisor: Supervisor) -> int:
     """Name what ends and start ours again; return 1 when all have ended for good."""
     while supervisor.programs:
         ALIVE.touch()
-        for running, code, again in supervisor.restart_ended():
-            name = running.program.name
-            what = "started again" if again else "not started again, the rest goes on"
-            say(f"{name} ended with code {code}, {what}; the end of {shown(running.log)}:")
-            print(running.log_tail(), file=sys.stderr, flush=True)
+        for ended in supervisor.restart_ended():
+            then = "started again" if ended.started_again else "not started again, the rest goes on"
+            say(
+                f"{ended.name} ended with code {ended.code}, {then}; the end of {shown(ended.log)}:"
+            )
+            print(ended.log_tail, file=sys.stderr, flush=True)
         time.sleep(WATCH_EVERY_SECONDS)
     say("nothing runs any more")
     return 1

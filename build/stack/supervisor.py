@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
@@ -158,6 +158,17 @@ class Running:
         return f"{self.program.name} {what}; the end of {self.log}:\n{self.log_tail()}"
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A program that ended unasked: its exit code, and the last lines it wrote."""
+
+    name: str
+    code: int
+    log: Path
+    log_tail: str
+    started_again: bool = False
+
+
 class Supervisor:
     """Starts programs one after the other and stops them in reverse order.
 
@@ -206,29 +217,27 @@ class Supervisor:
                 self.programs[-1].stop(within_s=max(0.0, deadline - time.monotonic()))
                 self.programs.pop()
 
-    def restart_ended(self) -> Iterator[tuple[Running, int, bool]]:
-        """Yield each program that has ended since: it, its exit code, whether it was restarted.
-
-        One that has used up its restarts is yielded once and left.
-        """
+    def restart_ended(self) -> Iterator[Ended]:
+        """Yield what has ended since, started again where it may be; what may not is yielded once."""
         for running in list(self.programs):
             code = running.exit_code
             shrink(running.log)
             if code is None:
                 continue
+            ended = Ended(running.program.name, code, running.log, running.log_tail())
             now = time.monotonic()
             recent = [at for at in running.restarted_at if now - at < RESTART_WINDOW_SECONDS]
             running.restarted_at = recent
             if len(recent) >= running.program.restarts:
                 self.programs.remove(running)
                 running.stop()
-                yield running, code, False
+                yield ended
                 continue
             running.restarted_at.append(now)
             running.stop()  # children of a leader that died
             with contextlib.suppress(StartError):  # then it has ended again: the next round says so
                 running.start_again()
-            yield running, code, True
+            yield replace(ended, started_again=True)
 
 
 def family(leader: int, *, created_at: float, run: str) -> list[psutil.Process]:

@@ -124,7 +124,7 @@ def test_a_watched_program_is_started_again_until_its_restarts_are_used_up(tmp_p
         for _ in range(2):
             os.kill(running.pid, signal.SIGKILL)
             wait_for(lambda: running.exit_code is not None, "its end")
-            outcomes += [(code, again) for _, code, again in supervisor.restart_ended()]
+            outcomes += [(ended.code, ended.started_again) for ended in supervisor.restart_ended()]
 
         assert outcomes == [(-signal.SIGKILL, True), (-signal.SIGKILL, False)]
         assert supervisor.programs == []
