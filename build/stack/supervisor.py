@@ -218,7 +218,7 @@ class Supervisor:
                 self.programs.pop()
 
     def restart_ended(self) -> Iterator[Ended]:
-        """Yield what has ended since, started again where it may be; what may not is yielded once."""
+        """Yield what has ended since; what may not be started again is yielded once."""
         for running in list(self.programs):
             code = running.exit_code
             shrink(running.log)
