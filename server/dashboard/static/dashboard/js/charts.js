@@ -38,7 +38,7 @@ class Chart {
     return {
       animation: false,
       textStyle: { fontFamily: getComputedStyle(this.element).fontFamily },
-      grid: { left: 4, right: 12, top: 12, bottom: 4, containLabel: true },
+      grid: { left: 4, right: 12, top: 24, bottom: 4, containLabel: true },
       xAxis: {
         type: "time",
         axisLine: { lineStyle: { color: theme("line") } },
@@ -87,7 +87,7 @@ export class FlowChart extends Chart {
     const theme = colours();
     const base = this.base(theme);
     base.xAxis.min = this.rows[0].startMs;
-    base.xAxis.max = this.rows.at(-1).startMs;
+    base.xAxis.max = this.rows.at(-1).endMs;
     base.yAxis.minInterval = 1;
     const series = shownOutcomes(this.answer).flatMap((type, i) => this.#series(type, i, theme));
     series[0].markLine = this.#marks(theme);
@@ -121,12 +121,20 @@ export class FlowChart extends Chart {
   }
 
   #marks(theme) {
-    if (!this.historyUntil) return undefined;
+    const [first, last] = [this.rows[0].startMs, this.rows.at(-1).endMs];
+    if (!this.historyUntil || this.historyUntil < first || this.historyUntil > last) return undefined;
+    const onTheRight = this.historyUntil > (first + last) / 2;
     return {
       silent: true,
       symbol: "none",
       lineStyle: { color: theme("received"), type: "solid", width: 2 },
-      label: { formatter: "real mail →", color: theme("text"), position: "insideEndTop", distance: 6 },
+      label: {
+        formatter: onTheRight ? "generated until here" : "real mail from here",
+        align: onTheRight ? "right" : "left",
+        color: theme("text"),
+        position: "end",
+        rotate: 0,
+      },
       data: [{ xAxis: this.historyUntil }],
     };
   }

@@ -12,8 +12,6 @@ import { verdict } from "./verdict.js";
 const BEAT_MS = 250;
 const CHART_EVERY_MS = 1_000;
 const THROUGHPUT_EVERY_MS = 30_000;
-/** The figure beside a line's name is the mean of so many seconds: one second alone jumps too much. */
-const MEAN_S = 10;
 
 const facts = JSON.parse(document.getElementById("facts").textContent);
 const page = document.getElementById("page");
@@ -111,11 +109,11 @@ function showRates() {
   if (!rateChart || !Number.isFinite(seconds.knownUntilS)) return;
   const nowS = clock.nowMs() / 1000;
   const heardUntilS = isStale() ? Date.parse(totals.nodes.heard_at) / 1000 : Infinity;
-  rateChart.show(rates.map(({ field }) => seconds.series(field, nowS, heardUntilS)));
-  for (const { field } of rates) {
-    const figure = document.querySelector(`[data-rate="${field}"]`);
-    setText(figure, rate(seconds.mean(field, nowS, MEAN_S, heardUntilS)));
-  }
+  const lines = rates.map(({ field }) => seconds.series(field, nowS, heardUntilS));
+  rateChart.show(lines);
+  rates.forEach(({ field }, i) => {
+    setText(document.querySelector(`[data-rate="${field}"]`), rate(lines[i].at(-1)[1]));
+  });
   part("rate-chart").dataset.loaded = "";
 }
 

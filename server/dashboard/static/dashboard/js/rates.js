@@ -1,54 +1,64 @@
 // Emails per second of the last five minutes, out of the seconds that frames carry. Pure.
 
 export const WINDOW_S = 300;
+/** Each point is the mean of so many seconds: single seconds of little mail are a fence of 0 and 1. */
+export const MEAN_S = 5;
 /** A second's events are stored up to this long after it ended: until then it is not drawn. */
 export const SETTLE_S = 2;
 /** How many seconds before its own time a tick repeats in full; what it leaves out counted nothing. */
 const TAIL_S = 14;
+const KEPT_S = WINDOW_S + SETTLE_S + MEAN_S;
 
 export class Seconds {
   constructor() {
     this.counts = new Map();
+    this.knownFromS = Infinity;
     this.knownUntilS = -Infinity;
   }
 
   /** Take one frame: a snapshot replaces everything, a tick its last few seconds. */
   take(frame) {
     const atS = Math.floor(Date.parse(frame.at) / 1000);
-    if (frame.type === "snapshot") this.counts.clear();
+    if (frame.type === "snapshot") {
+      this.counts.clear();
+      this.knownFromS = Math.min(this.knownFromS, atS - WINDOW_S + 1);
+    }
     for (let s = atS - TAIL_S; s <= atS; s += 1) this.counts.delete(s);
     for (const [second, counts] of Object.entries(frame.seconds)) {
       this.counts.set(Number(second), counts);
     }
     this.knownUntilS = Math.max(this.knownUntilS, atS);
     for (const s of this.counts.keys()) {
-      if (s < atS - WINDOW_S) this.counts.delete(s);
+      if (s < atS - KEPT_S) this.counts.delete(s);
     }
   }
 
   /**
-   * Return [[ms, events], …] of `field` ("outbound:delivered") for the window that ends at `nowS`.
-   * Silence is 0. Null, drawn as a gap, are seconds no frame told of (a lost connection), and after
+   * Return [[ms, events a second], …] of `field` ("outbound:delivered") for the window that ends at
+   * `nowS`, each point the mean of the MEAN_S seconds up to it. Silence is 0. Null, drawn as a gap, are seconds no frame told of (a lost connection), and after
    * `heardUntilS` those without events: no node was heard from, so nobody knows.
    */
   series(field, nowS, heardUntilS = Infinity) {
     const points = [];
     const endS = Math.floor(nowS) - SETTLE_S;
     for (let s = endS - WINDOW_S + 1; s <= endS; s += 1) {
-      points.push([s * 1000, this.#value(field, s, heardUntilS)]);
+      points.push([s * 1000, this.#mean(field, s, heardUntilS)]);
     }
     return points;
   }
 
-  /** Return the mean of the last `lengthS` whole seconds, null when any of them is not known. */
-  mean(field, nowS, lengthS, heardUntilS = Infinity) {
-    const last = this.series(field, nowS, heardUntilS).slice(-lengthS);
-    if (last.some(([, value]) => value === null)) return null;
-    return last.reduce((sum, [, value]) => sum + value, 0) / lengthS;
+  #mean(field, endS, heardUntilS) {
+    let sum = 0;
+    for (let s = endS - MEAN_S + 1; s <= endS; s += 1) {
+      const value = this.#value(field, s, heardUntilS);
+      if (value === null) return null;
+      sum += value;
+    }
+    return sum / MEAN_S;
   }
 
   #value(field, second, heardUntilS) {
-    if (second > this.knownUntilS) return null;
+    if (second < this.knownFromS || second > this.knownUntilS) return null;
     const counted = this.counts.get(second)?.[field];
     if (counted !== undefined) return counted;
     return second > heardUntilS ? null : 0;
