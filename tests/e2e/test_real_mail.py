@@ -137,12 +137,15 @@ def test_delivery_reports_are_kept_apart_from_mail(with_plugin):
     programs, wanted = with_plugin
     bounces = counts_of(wanted)["bounced"]
 
-    ((delivered,),) = programs.rows(
-        "SELECT sum(events) FROM email_stats_1m"
-        " WHERE dimension = 'null_sender' AND event_type = 'delivered'"
-    )
+    def reports() -> int:
+        ((delivered,),) = programs.rows(
+            "SELECT coalesce(sum(events), 0) FROM email_stats_1m"
+            " WHERE dimension = 'null_sender' AND event_type = 'delivered'"
+        )
+        return int(delivered)
 
-    assert delivered == bounces
+    wait_until(lambda: reports() >= bounces, within_s=ARRIVE_WITHIN_S)
+    assert reports() == bounces
 
 
 def test_the_stream_alone_knows_queued_and_deferred_exactly(stream_alone):
