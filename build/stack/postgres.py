@@ -169,7 +169,9 @@ def _identity(home: Path) -> list[str]:
     # costs less than opening them for everybody. Containers often grant only the broader one.
     capability = "dac_read_search" if _may_grant(2) else "dac_override"
     grant = f"-all,+{capability}"
-    return [*identity, "--inh-caps", grant, "--ambient-caps", grant]
+    # initdb asks access(2), which leaves capabilities out unless that bit is set.
+    bits = ["--securebits", "+no_setuid_fixup"]
+    return [*identity, *bits, "--inh-caps", grant, "--ambient-caps", grant]
 
 
 def _may_grant(capability_number: int) -> bool:
