@@ -20,7 +20,7 @@ const EXPIRY_CHECK_MS = 250;
 
 // name → [default, least, most]
 const NUMBERS = {
-    batchEvents: [50, 1, 1000],
+    batchEvents: [50, 1, 250],
     batchMs: [200, 0, 10000],
     bufferEvents: [10000, 1, 1000000],
     tries: [3, 1, 100],

@@ -206,14 +206,13 @@ function hardOrSoft(code) {
     return code >= 500 ? 'hard' : 'soft';
 }
 
-/** Queue time until the attempt was taken up, and until now, of an attempt that failed. */
+const between = (from, to) => (typeof from === 'number' && typeof to === 'number' ? wholeNumber(to - from) : null);
+
+/** Of an attempt that failed: the wait until it was taken up, and the time until the reply. */
 function failedTimes(at, known) {
-    if (typeof known.createdAt !== 'number') {
-        return {};
-    }
     return {
-        queue_time_ms: typeof known.fetchedAt === 'number' ? wholeNumber(known.fetchedAt - known.createdAt) : null,
-        total_time_ms: wholeNumber(at - known.createdAt)
+        queue_time_ms: between(known.createdAt, known.fetchedAt),
+        total_time_ms: between(known.createdAt, at)
     };
 }
 
@@ -221,15 +220,18 @@ function failedTimes(at, known) {
  * Times of a delivery: the SMTP transaction until the final reply, the wait before it, and both.
  *
  * @param {number} at when the reply was there, in ms
- * @param {{createdAt?: number, deliveryMs?: number}} known
+ * @param {{createdAt?: number, fetchedAt?: number, deliveryMs?: number}} known
  */
 function deliveredTimes(at, known) {
     const delivery = wholeNumber(known.deliveryMs);
-    const total = typeof known.createdAt === 'number' ? wholeNumber(at - known.createdAt) : null;
+    const { queue_time_ms: fetched, total_time_ms: total } = failedTimes(at, known);
+    if (delivery === null || total === null) {
+        return { delivery_time_ms: delivery, queue_time_ms: fetched, total_time_ms: total };
+    }
     return {
         delivery_time_ms: delivery,
-        queue_time_ms: delivery === null || total === null ? null : Math.max(total - delivery, 0),
-        total_time_ms: total === null ? null : Math.max(total, delivery || 0)
+        queue_time_ms: Math.max(total - delivery, 0),
+        total_time_ms: Math.max(total, delivery)
     };
 }
 

@@ -45,6 +45,7 @@ test('a delivery over HTTP or LMTP without times has none', () => {
     monitor.entry(anEntry('ACCEPTED'), AT);
     const [event] = monitor.delivered(aDelivery(), { response: '200 ok' });
     assert.equal('delivery_time_ms' in event, false);
+    assert.equal(event.queue_time_ms, 2940, 'until the attempt was taken up');
     assert.equal(event.total_time_ms, 3000);
 });
 

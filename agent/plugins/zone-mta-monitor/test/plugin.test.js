@@ -153,7 +153,7 @@ test('wrong configuration is named, and defaults are used', () => {
     assert.equal(options.bufferEvents, 10000);
     assert.equal(options.socket, '/run/mallard-agent/receiver.sock');
     assert.deepEqual(problems, [
-        'batchEvents: expected a whole number from 1 to 1000; using 50',
+        'batchEvents: expected a whole number from 1 to 250; using 50',
         'bufferEvents: expected a whole number from 1 to 1000000; using 10000',
         'socket: expected printable text; using "/run/mallard-agent/receiver.sock"',
         'sokcet: unknown key, ignored'
