@@ -36,7 +36,7 @@ export class Seconds {
   /**
    * Return [[ms, events a second], …] of `field` ("outbound:delivered") for the window that ends at
    * `nowS`, each point the mean of the MEAN_S seconds up to it. Silence is 0. Null, drawn as a gap, are seconds no frame told of (a lost connection), and after
-   * `heardUntilS` those without events: no node was heard from, so nobody knows.
+   * `heardUntilS` those without any event: no node was heard from, so nobody knows.
    */
   series(field, nowS, heardUntilS = Infinity) {
     const points = [];
@@ -59,8 +59,8 @@ export class Seconds {
 
   #value(field, second, heardUntilS) {
     if (second < this.knownFromS || second > this.knownUntilS) return null;
-    const counted = this.counts.get(second)?.[field];
-    if (counted !== undefined) return counted;
-    return second > heardUntilS ? null : 0;
+    const counts = this.counts.get(second);
+    if (counts === undefined) return second > heardUntilS ? null : 0;
+    return counts[field] ?? 0;
   }
 }

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { csvCell, duration, frameAge, percent, rate, stopwatch, thousands, zoneName } from "../../static/dashboard/js/format.js";
+
+const vectors = JSON.parse(readFileSync(new URL("formats.json", import.meta.url)));
+
+for (const [name, say] of Object.entries({ thousands, percent, duration })) {
+  test(`${name} says what the shared vectors say`, () => {
+    for (const vector of vectors[name]) {
+      assert.equal(say(...vector.slice(0, -1)), vector.at(-1), JSON.stringify(vector));
+    }
+  });
+}
+
+test("a stopwatch runs in minutes and seconds, and in hours once there are any", () => {
+  assert.deepEqual([0, 192, 3792].map(stopwatch), ["00:00", "03:12", "1:03:12"]);
+});
+
+test("the age of a frame has tenths while it is young", () => {
+  assert.deepEqual([0.24, 9.94, 12.3, 200].map(frameAge), ["0.2 s", "9.9 s", "12 s", "3 min"]);
+});
+
+test("a rate has a unit, one decimal while small, and a dash when nobody knows", () => {
+  assert.deepEqual([0, 2.4, 1234.5, null].map(rate), ["0.0 /s", "2.4 /s", "1,235 /s", "–"]);
+});
+
+test("a time zone is named by its distance from UTC", () => {
+  assert.deepEqual([0, -420, -330, 300].map(zoneName), ["UTC", "UTC+7", "UTC+5:30", "UTC−5"]);
+});
+
+test("a CSV cell is quoted where it must be", () => {
+  assert.deepEqual(["a", 'say "b"', "c,d", 5].map(csvCell), ["a", '"say ""b"""', '"c,d"', "5"]);
+});

@@ -1,0 +1,27 @@
+"""The vectors the live page is tested with too, so that both say the same."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from server.dashboard import formats
+from server.dashboard.verdict import verdict
+
+VECTORS = Path(__file__).parents[3] / "server" / "dashboard" / "frontend" / "test"
+FORMATS = json.loads((VECTORS / "formats.json").read_text())
+VERDICTS = json.loads((VECTORS / "verdicts.json").read_text())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_numbers_are_said_as_the_shared_vectors_say(name):
+    say = getattr(formats, name)
+
+    assert [say(*vector[:-1]) for vector in FORMATS[name]] == [v[-1] for v in FORMATS[name]]
+
+
+@pytest.mark.parametrize("case", VERDICTS, ids=lambda case: case["name"])
+def test_the_verdict_is_the_shared_one(case):
+    said = verdict(case["totals"])
+
+    assert (said.level, said.text) == (case["level"], case["text"])

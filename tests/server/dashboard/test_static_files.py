@@ -1,0 +1,59 @@
+"""Static files as production serves them: hashed names, imports that follow."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import FileSystemStorage
+
+from server.dashboard.storage import StaticStorage
+
+SOURCES = Path(__file__).parents[3] / "server" / "dashboard" / "static"
+
+
+@pytest.fixture
+def collected(tmp_path, settings):
+    settings.DEBUG = False
+    (tmp_path / "vendor").mkdir()
+    for name in ("echarts.js", "inter-latin.woff2"):
+        (tmp_path / "vendor" / name).write_text("export const init = 1;")
+    source = FileSystemStorage(SOURCES)
+    storage = StaticStorage(location=tmp_path, base_url="/static/")
+    paths = {}
+    for path in sorted(SOURCES.glob("dashboard/**/*.*")):
+        name = str(path.relative_to(SOURCES))
+        with source.open(name) as file:
+            storage._save(name, file)
+        paths[name] = (storage, name)
+    for name in ("echarts.js", "inter-latin.woff2"):
+        paths[f"vendor/{name}"] = (storage, f"vendor/{name}")
+    for _, _, processed in storage.post_process(paths):
+        if isinstance(processed, Exception):
+            raise processed
+    return tmp_path, storage
+
+
+def test_every_import_of_our_modules_names_a_file_that_is_there(collected):
+    root, storage = collected
+    entry = root / storage.stored_name("dashboard/js/email_flow.js")
+
+    seen, left = set(), [entry]
+    while left:
+        module = left.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        for target in re.findall(r"""(?:from |import\()"([^"]+)""", module.read_text()):
+            assert re.search(r"\.[0-9a-f]{12}\.js$", target), target
+            left.append((module.parent / target).resolve())
+
+    assert all(module.is_file() for module in seen)
+    assert len(seen) > 10
+
+
+def test_the_font_of_the_style_sheet_is_served_under_its_hashed_name(collected):
+    root, storage = collected
+
+    css = (root / storage.stored_name("dashboard/css/mallard.css")).read_text()
+
+    assert re.search(r"inter-latin\.[0-9a-f]{12}\.woff2", css)
