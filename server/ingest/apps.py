@@ -8,3 +8,7 @@ class IngestConfig(AppConfig):
 
     name = "server.ingest"
     label = "ingest"
+
+    def ready(self) -> None:
+        """Register the checks."""
+        from server.ingest import checks  # noqa: F401

@@ -30,6 +30,7 @@ REFUSALS = {
     413: OpenApiResponse(description="Too large, on the wire or unpacked, or too many items."),
     415: OpenApiResponse(description="A Content-Encoding other than gzip."),
     422: OpenApiResponse(description="Nothing in it was valid; `rejected` says why."),
+    429: OpenApiResponse(description="Over the rate of this key or address; see Retry-After."),
     503: OpenApiResponse(description="Not accepted now; see Retry-After."),
 }
 EVENT_EXAMPLE = {
@@ -92,7 +93,7 @@ nodes = extend_schema_view(
                     "heartbeat_offline_after_s": serializers.IntegerField(),
                 },
             ),
-            **{code: REFUSALS[code] for code in (400, 401, 403, 413, 415)},
+            **{code: REFUSALS[code] for code in (400, 401, 403, 413, 415, 429)},
         },
     )
 )

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from server.events.mapping import Context
-from server.ingest import actors, schema
+from server.ingest import actors, rates, schema
 from server.ingest.batch import Batch, event_batch, sample_batch
 from server.ingest.errors import IngestError, NothingValid
 from server.ingest.inbox import EVENTS, SAMPLES, Entry
@@ -33,6 +33,12 @@ class DoorView(APIView):
     permission_classes = [MayIngest]
     parser_classes: Sequence[type[BaseParser]] = []  # bodies are decoded once, with msgspec
     scopes: ClassVar[tuple[str, ...]] = (ApiKey.Scope.AGENT,)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Count the address before its key is looked at, so that guessing is slow too."""
+        rates.check_address(request._request)  # noqa: SLF001 (DRF's way to Django's request)
+        super().initial(request, *args, **kwargs)
+        rates.check_key(_holder(request).key_id)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Add what a refusal carries beside its words: Retry-After, the refused items."""
@@ -54,7 +60,7 @@ class EventsView(DoorView):
         """Take one event, an array, or a numbered envelope."""
         retention = timedelta(days=settings.EVENTS_RETENTION_DAYS)
         context = Context.at(timezone.now(), node=_holder(request).node, retention=retention)
-        body = read_body(request._request)  # noqa: SLF001 (DRF's documented way to Django's request)
+        body = read_body(request._request)  # noqa: SLF001
         batch = event_batch(body, context, max_events=settings.INGEST_MAX_EVENTS)
         # A numbered batch goes on even when all of it is refused: the ledger must hear of it.
         if (batch.taken or batch.epoch) and EVENTS.append(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Info, Tags, register
 from django.core.checks import Warning as CheckWarning
 from django.db import Error as DatabaseError
 from django.db import connections
@@ -39,4 +39,14 @@ def _check(alias: str) -> list[CheckMessage]:
         hint = "Run manage.py migrate."
         message = f"TimescaleDB is not yet switched on in database {alias!r}."
         return [CheckWarning(message, hint=hint, id="timescale.W001")]
-    return []
+    return [_edition(alias, version=row[0])]
+
+
+def _edition(alias: str, *, version: str) -> CheckMessage:
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT current_setting('timescaledb.license', true)")
+        (licence,) = cursor.fetchone()
+    edition = "Community" if licence == "timescale" else "Apache"
+    return Info(
+        f"Database {alias!r}: TimescaleDB {version}, {edition} edition.", id="timescale.I001"
+    )

@@ -178,6 +178,11 @@ SPECTACULAR_SETTINGS = {
 INGEST_MAX_WIRE_BYTES = env.int("INGEST_MAX_WIRE_BYTES", default=4 * 1024 * 1024)
 INGEST_MAX_UNPACKED_BYTES = env.int("INGEST_MAX_UNPACKED_BYTES", default=16 * 1024 * 1024)
 INGEST_MAX_EVENTS = env.int("INGEST_MAX_EVENTS", default=5_000)
+# Requests per web process, see docs of the library `limits` for the notation.
+INGEST_KEY_RATE = env.str("INGEST_KEY_RATE", default="2000/second")
+INGEST_ADDRESS_RATE = env.str("INGEST_ADDRESS_RATE", default="5000/second")
+# Proxies whose X-Forwarded-For is believed: addresses or networks.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=["127.0.0.1/32", "::1/128"])
 # Django would refuse a body over 2.5 MB before the door could say 413 in its own words.
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_WIRE_BYTES + 1
 EVENTS_RETENTION_DAYS = env.int("EVENTS_RETENTION_DAYS", default=180)

@@ -1,0 +1,36 @@
+"""Pure: which address a request really comes from, behind proxies that are trusted by name."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+Network = IPv4Network | IPv6Network
+
+
+def networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    """Return the networks of a setting. Raises ValueError that names the wrong one."""
+    return tuple(ip_network(text.strip()) for text in texts)
+
+
+def client_address(remote: str, forwarded_for: str, trusted: tuple[Network, ...]) -> str:
+    """Return the address nearest to us that is no trusted proxy.
+
+    `remote` is the peer of the connection. X-Forwarded-For is read from its right end, where our
+    own proxies write, and only as far as they vouch for it: what a client wrote further left is
+    never believed.
+    """
+    address = remote
+    for hop in reversed(forwarded_for.split(",")):
+        if not _is_trusted(address, trusted) or not hop.strip():
+            break
+        address = hop.strip()
+    return address
+
+
+@lru_cache(maxsize=10_000)
+def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in trusted)

@@ -1,0 +1,66 @@
+"""Is Redis set up so that what the door accepts is kept? Run by `manage.py check --deploy`."""
+
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
+
+SHIPPED = "ansible/roles/mallard_server/files/redis.conf has the settings."
+CONNECT_TIMEOUT_S = 3.0
+
+
+@register(deploy=True)
+def redis_keeps_the_inbox(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """Look at the Redis of the inbox: persistence, eviction, and that nobody else shares it."""
+    return [*_databases(), *_persistence()]
+
+
+def _databases() -> list[CheckMessage]:
+    urls = [settings.INBOX_REDIS_URL, settings.BROKER_REDIS_URL, settings.LIVE_REDIS_URL]
+    if len(set(urls)) == len(urls):
+        return []
+    hint = "Give INBOX_REDIS_URL, BROKER_REDIS_URL and LIVE_REDIS_URL different database numbers."
+    message = "Inbox, broker and live counters share a Redis database."
+    return [Error(message, hint=hint, id="ingest.E001")]
+
+
+def _persistence() -> list[CheckMessage]:
+    client = redis.Redis.from_url(
+        settings.INBOX_REDIS_URL,
+        decode_responses=True,
+        socket_timeout=CONNECT_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+    )
+    try:
+        memory: Any = client.info("memory")
+        persistence: Any = client.info("persistence")
+        sync = _config(client, "appendfsync")
+    except redis.RedisError as error:
+        hint = "Look at INBOX_REDIS_URL, and whether Redis runs."
+        return [Error(f"The inbox's Redis cannot be asked: {error}", hint=hint, id="ingest.E002")]
+    finally:
+        client.close()
+    found: list[CheckMessage] = []
+    if not persistence["aof_enabled"]:
+        message = "The inbox's Redis has no append-only file: a restart loses accepted batches."
+        found.append(Error(message, hint=f"appendonly yes. {SHIPPED}", id="ingest.E003"))
+    elif sync not in {"always", None}:
+        message = f"The inbox's Redis syncs {sync!r}: a power cut may lose accepted batches."
+        found.append(CheckWarning(message, hint=f"appendfsync always. {SHIPPED}", id="ingest.W001"))
+    if memory["maxmemory_policy"] != "noeviction":
+        message = f"The inbox's Redis may throw batches away ({memory['maxmemory_policy']})."
+        found.append(
+            Error(message, hint=f"maxmemory-policy noeviction. {SHIPPED}", id="ingest.E004")
+        )
+    return found
+
+
+def _config(client: "redis.Redis", name: str) -> str | None:
+    """Return a setting of Redis; None where the service does not let us ask."""
+    try:
+        answer: Any = client.config_get(name)
+    except redis.ResponseError:
+        return None
+    return str(answer.get(name))

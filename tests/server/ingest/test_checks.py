@@ -1,0 +1,52 @@
+"""The checks, against a Redis that is set up wrongly on purpose and put right again."""
+
+import contextlib
+
+import pytest
+import redis
+from django.conf import settings
+from django.test import override_settings
+
+from server.ingest.checks import redis_keeps_the_inbox
+
+
+@contextlib.contextmanager
+def redis_with(name, value):
+    with redis.Redis.from_url(settings.INBOX_REDIS_URL, decode_responses=True) as client:
+        before = client.config_get(name)[name]
+        client.config_set(name, value)
+        try:
+            yield
+        finally:
+            client.config_set(name, before)
+
+
+def ids():
+    return [message.id for message in redis_keeps_the_inbox(None)]
+
+
+def test_the_redis_of_the_tests_is_set_up_as_production_wants_it():
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("appendonly", "no", "ingest.E003"),
+        ("appendfsync", "everysec", "ingest.W001"),
+        ("maxmemory-policy", "allkeys-lru", "ingest.E004"),
+    ],
+)
+def test_a_redis_that_may_lose_batches_is_found(name, value, found):
+    with redis_with(name, value):
+        assert ids() == [found]
+
+
+def test_a_shared_database_is_found():
+    with override_settings(LIVE_REDIS_URL=settings.INBOX_REDIS_URL):
+        assert ids() == ["ingest.E001"]
+
+
+def test_a_redis_that_is_not_there_is_found():
+    with override_settings(INBOX_REDIS_URL="redis://127.0.0.1:1"):
+        assert ids() == ["ingest.E002"]
