@@ -5,7 +5,7 @@ stream is what is not yet stored. Redis runs with AOF and `noeviction`.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import redis
@@ -19,13 +19,29 @@ GROUP = "writers"
 AWAKE_MS = 2_000
 _SOCKET_TIMEOUT_S = 5.0
 
-# KEYS: stream, awake flag. ARGV: bound, awake ms, entry. Answers 0 full, 1 appended, 2 appended and
-# the caller must wake a writer.
+# KEYS: stream, bytes, awake flag. ARGV: most entries, most bytes, awake ms, entry. Answers 0 full,
+# 1 appended, 2 appended and the caller must wake a writer.
 _APPEND = """
 if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
-redis.call('XADD', KEYS[1], '*', 'entry', ARGV[3])
-if redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[2]) then return 2 end
+local bytes = tonumber(redis.call('GET', KEYS[2]) or '0')
+if bytes > 0 and bytes + #ARGV[4] > tonumber(ARGV[2]) then return 0 end
+redis.call('XADD', KEYS[1], '*', 'entry', ARGV[4])
+redis.call('INCRBY', KEYS[2], #ARGV[4])
+if redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[3]) then return 2 end
 return 1
+"""
+
+# KEYS: stream, bytes. ARGV: group, then id and size of each entry. An entry that two writers stored
+# is taken off once; an empty stream has no bytes, whatever was counted.
+_DONE = """
+local freed = 0
+for i = 2, #ARGV, 2 do
+  redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
+  if redis.call('XDEL', KEYS[1], ARGV[i]) == 1 then freed = freed + ARGV[i + 1] end
+end
+if redis.call('XLEN', KEYS[1]) == 0 then redis.call('SET', KEYS[2], 0)
+else redis.call('DECRBY', KEYS[2], freed) end
+return freed
 """
 
 
@@ -47,12 +63,21 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
 
 
+class Waiting(NamedTuple):
+    """An entry in the stream, and what it counts towards the bound."""
+
+    id: bytes
+    entry: Entry
+    size_bytes: int
+
+
 class Inbox:
     """A bounded Redis stream with one consumer group. Safe to use from many threads."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.stream = f"mallard:inbox:{kind}"
+        self._bytes = f"{self.stream}:bytes"
         self._awake = f"{self.stream}:awake"
         self._client: redis.Redis | None = None
 
@@ -75,10 +100,12 @@ class Inbox:
         try:
             answer = self.client.eval(
                 _APPEND,
-                2,
+                3,
                 self.stream,
+                self._bytes,
                 self._awake,
                 str(settings.INBOX_MAX_ENTRIES),
+                str(settings.INBOX_MAX_BYTES),
                 str(AWAKE_MS),
                 _encode(entry),
             )
@@ -104,7 +131,7 @@ class Inbox:
         """Say that no writer is at work. Read once more afterwards, or an entry may be stranded."""
         self.client.delete(self._awake)
 
-    def read(self, consumer: str, *, count: int, block_ms: int | None) -> list[tuple[bytes, Entry]]:
+    def read(self, consumer: str, *, count: int, block_ms: int | None) -> list[Waiting]:
         """Return new entries for `consumer`, waiting up to `block_ms` (None: not at all)."""
         answer: Any = self._with_group(
             lambda: self.client.xreadgroup(
@@ -113,7 +140,7 @@ class Inbox:
         )
         return _entries(answer[0][1]) if answer else []
 
-    def claim(self, consumer: str, *, count: int, idle_ms: int) -> list[tuple[bytes, Entry]]:
+    def claim(self, consumer: str, *, count: int, idle_ms: int) -> list[Waiting]:
         """Return entries that another consumer took `idle_ms` ago and never acknowledged."""
         answer: Any = self._with_group(
             lambda: self.client.xautoclaim(
@@ -122,14 +149,16 @@ class Inbox:
         )
         return _entries(answer[1])
 
-    def done(self, ids: Iterable[bytes]) -> None:
+    def size_bytes(self) -> int:
+        """Return how many bytes of batches are accepted and not yet stored."""
+        counted: Any = self.client.get(self._bytes)
+        return int(counted or 0)
+
+    def done(self, rows: Iterable[Waiting]) -> None:
         """Forget stored entries."""
-        wanted = list(ids)
-        if wanted:
-            with self.client.pipeline(transaction=True) as pipe:
-                pipe.xack(self.stream, GROUP, *wanted)
-                pipe.xdel(self.stream, *wanted)
-                pipe.execute()
+        pairs = [part for row in rows for part in (row.id, str(row.size_bytes))]
+        if pairs:
+            self.client.eval(_DONE, 2, self.stream, self._bytes, GROUP, *pairs)
 
     def _with_group(self, call: Any) -> Any:
         try:
@@ -146,9 +175,13 @@ class Inbox:
         return call()
 
 
-def _entries(rows: Iterable[tuple[bytes, dict[bytes, bytes] | None]]) -> list[tuple[bytes, Entry]]:
+def _entries(rows: Iterable[tuple[bytes, dict[bytes, bytes] | None]]) -> list[Waiting]:
     # XAUTOCLAIM of Redis 6 answers deleted entries with no fields.
-    return [(entry_id, _decode(fields[b"entry"])) for entry_id, fields in rows if fields]
+    return [
+        Waiting(entry_id, _decode(fields[b"entry"]), len(fields[b"entry"]))
+        for entry_id, fields in rows
+        if fields
+    ]
 
 
 EVENTS = Inbox("events")

@@ -11,7 +11,7 @@ import msgspec
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
-from server.ingest.inbox import EVENTS, SAMPLES, Entry, Inbox
+from server.ingest.inbox import EVENTS, SAMPLES, Entry, Inbox, Waiting
 from server.ingest.models import DeadLetter
 from server.ledger.store import Numbered
 from server.live import publisher
@@ -30,7 +30,7 @@ READ_ENTRIES = 500
 #: In-place retries when the database is away; what is still unstored then is claimed later.
 RETRY_AFTER_S = (0.2, 1.0, 3.0)
 
-Rows = list[tuple[bytes, Entry]]
+Rows = list[Waiting]
 
 
 def drain(inbox: Inbox, store: Callable[[Sequence[Entry]], None]) -> bool:
@@ -121,13 +121,13 @@ def _gather(inbox: Inbox, consumer: str) -> Rows:
 
 
 def _count(rows: Rows) -> int:
-    return sum(entry.count for _, entry in rows)
+    return sum(row.entry.count for row in rows)
 
 
 def _store_rows(inbox: Inbox, rows: Rows, store: Callable[[Sequence[Entry]], None]) -> None:
     if rows:
-        _store_or_split([entry for _, entry in rows], inbox.kind, store)
-        inbox.done(entry_id for entry_id, _ in rows)
+        _store_or_split([row.entry for row in rows], inbox.kind, store)
+        inbox.done(rows)
 
 
 def _store_or_split(

@@ -190,6 +190,7 @@ KEY_CACHE_SECONDS = env.int("KEY_CACHE_SECONDS", default=10)
 
 # --- Inbox and writer ---------------------------------------------------------------------------
 INBOX_MAX_ENTRIES = env.int("INBOX_MAX_ENTRIES", default=200_000)
+INBOX_MAX_BYTES = env.int("INBOX_MAX_BYTES", default=1024 * 1024 * 1024)
 WRITER_MAX_EVENTS = env.int("WRITER_MAX_EVENTS", default=5_000)
 WRITER_LINGER_MS = env.int("WRITER_LINGER_MS", default=50)
 WRITER_CLAIM_AFTER_MS = env.int("WRITER_CLAIM_AFTER_MS", default=30_000)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 def waiting() -> int:
-    return sum(entry.count for _, entry in EVENTS.read("test", count=100, block_ms=None))
+    return sum(row.entry.count for row in EVENTS.read("test", count=100, block_ms=None))
 
 
 def test_one_event_an_array_and_a_numbered_batch_are_taken(post, event):
@@ -34,7 +34,7 @@ def test_the_golden_batch_is_taken(post, golden):
 def test_the_number_of_a_batch_travels_with_it(post, event):
     post("events/ingest", {"epoch": "e-1", "first_seq": 7, "events": [event()]})
 
-    ((_, entry),) = EVENTS.read("test", count=1, block_ms=None)
+    ((_, entry, _),) = EVENTS.read("test", count=1, block_ms=None)
     assert (entry.node, entry.epoch, entry.first_seq) == ("mta-01", "e-1", 7)
 
 
@@ -140,6 +140,18 @@ def test_a_full_inbox_is_503_and_says_when_to_come_back(post, event):
     assert answer.status_code == 503
     assert int(answer["Retry-After"]) > 0
     assert waiting() == 1
+
+
+@override_settings(INBOX_MAX_BYTES=1500)
+def test_an_inbox_over_its_bytes_is_503_until_some_are_stored(post, event):
+    big = [event(status_message="x" * 400) for _ in range(3)]
+    assert post("events/ingest", big).status_code == 202
+    assert post("events/ingest", big).status_code == 503
+
+    EVENTS.done(EVENTS.read("test", count=10, block_ms=None))
+
+    assert (EVENTS.length(), EVENTS.size_bytes()) == (0, 0)
+    assert post("events/ingest", big).status_code == 202
 
 
 def test_without_redis_the_answer_is_503(post, event):

@@ -55,7 +55,7 @@ def test_entries_of_a_writer_that_died_are_claimed_by_the_next(post, event):
 def test_a_writer_killed_after_its_commit_counts_nothing_twice(post, event):
     post("events/ingest", [event()])
     rows = EVENTS.read("dead-writer", count=10, block_ms=None)
-    writer.store_events([entry for _, entry in rows])  # committed, not acknowledged
+    writer.store_events([row.entry for row in rows])  # committed, not acknowledged
 
     with override_settings(WRITER_CLAIM_AFTER_MS=0):
         writer.drain_events()
@@ -65,11 +65,12 @@ def test_a_writer_killed_after_its_commit_counts_nothing_twice(post, event):
 
 def test_a_line_postgresql_refuses_becomes_a_dead_letter_and_the_others_are_stored(post, event):
     post("events/ingest", [event() for _ in range(6)])
-    ((entry_id, entry),) = EVENTS.read("test", count=1, block_ms=None)
+    (waiting,) = EVENTS.read("test", count=1, block_ms=None)
+    entry = waiting.entry
     lines = entry.payload.split(b"\n")
     lines[3] = lines[3].replace(b"mta-01", b"mta-01\tone field too many")
     poisoned = Entry(entry.node, entry.received_at, entry.count, b"\n".join(lines))
-    EVENTS.done([entry_id])
+    EVENTS.done([waiting])
     EVENTS.append(poisoned)
     post("events/ingest", [event()])
 

@@ -95,9 +95,10 @@ def test_a_batch_that_comes_again_is_counted_as_repeated_not_received_twice(send
 
 def test_a_dead_letter_has_arrived(send, epoch, event, post):
     post("events/ingest", {"epoch": "e-1", "first_seq": 1, "events": [event(), event()]})
-    ((entry_id, entry),) = EVENTS.read("test", count=1, block_ms=None)
+    (waiting,) = EVENTS.read("test", count=1, block_ms=None)
+    entry = waiting.entry
     good, bad = entry.payload.split(b"\n")
-    EVENTS.done([entry_id])
+    EVENTS.done([waiting])
     payload = good + b"\n" + bad + b"\ttoo many fields"
     EVENTS.append(Entry(entry.node, entry.received_at, 2, payload, entry.epoch, entry.first_seq))
 

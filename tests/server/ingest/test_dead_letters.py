@@ -1,0 +1,68 @@
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client, override_settings
+
+from server.events.models import EmailEvent
+from server.ingest import writer
+from server.ingest.inbox import EVENTS
+from server.ingest.models import DeadLetter
+
+pytestmark = pytest.mark.usefixtures("committed")
+LIST = "/admin/ingest/deadletter/"
+
+
+@pytest.fixture
+def letters(post, event):
+    """Two events as they would stand in dead letters."""
+    post("events/ingest", [event(), event(status_message="<script>alert(1)</script>")])
+    (waiting,) = EVENTS.read("test", count=1, block_ms=None)
+    EVENTS.done([waiting])
+    return [
+        DeadLetter.objects.create(kind="events", node="mta-01", reason="disk", payload=line)
+        for line in waiting.entry.payload.decode().split("\n")
+    ]
+
+
+def act(client: Client, action: str, letters: list[DeadLetter]) -> str:
+    form = {"action": action, "_selected_action": [letter.pk for letter in letters]}
+    return client.post(LIST, form, follow=True).content.decode()
+
+
+def test_retried_letters_are_stored_and_gone_and_the_log_says_who(admin_client, letters):
+    page = act(admin_client, "retry", letters)
+    writer.drain_events()
+
+    assert "2 dead letters handed to the writer" in page
+    assert (EmailEvent.objects.count(), DeadLetter.objects.count()) == (2, 0)
+    assert set(LogEntry.objects.values_list("user__username", "change_message")) == {
+        ("admin", "Retried.")
+    }
+
+
+def test_discarded_letters_are_gone_and_the_log_says_who(admin_client, letters):
+    act(admin_client, "discard", letters)
+
+    assert (EmailEvent.objects.count(), DeadLetter.objects.count()) == (0, 0)
+    assert LogEntry.objects.count() == 2
+
+
+def test_with_a_full_inbox_a_letter_stays(admin_client, letters):
+    with override_settings(INBOX_MAX_ENTRIES=0):
+        page = act(admin_client, "retry", letters)
+
+    assert "Not all were retried" in page
+    assert DeadLetter.objects.count() == 2
+
+
+def test_the_payload_is_shown_by_field_and_escaped(admin_client, letters):
+    page = admin_client.get(f"{LIST}{letters[1].pk}/change/").content.decode()
+
+    assert "<b>status_message</b>" in page
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_letters_are_found_by_what_they_hold(admin_client, letters):
+    page = admin_client.get(LIST, {"q": "alert(1)"}).content.decode()
+
+    assert "1 dead letter" in page
