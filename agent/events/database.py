@@ -27,7 +27,8 @@ UNSET_FIELD_SINCE = 5
 
 NOT_A_REPLICA_SET = {40573, 17130}
 NO_RIGHTS = {13, 18, 8000}
-POSITION_LOST = {286, 280, 260, 222}
+# Fallen out of the oplog (286, 280, 260, 222), or a token this server cannot read.
+POSITION_LOST = {286, 280, 260, 222, 9, 15, 50811, 50872}
 EVENT_TOO_LARGE = 10334
 
 # The whole SMTP dialogue of every attempt, kilobytes a document: never read.

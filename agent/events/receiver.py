@@ -35,6 +35,8 @@ SOCKET_MODE = 0o660
 LONGEST_PATH = 107  # of a unix socket on Linux
 LARGEST_EVENT_BYTES = 32_768
 RETRY_AFTER_S = 2
+MOST_DISCARDED_BYTES = 16 * 1024**2
+DISCARD_STEP_BYTES = 65_536
 _POLL_S = 0.25
 _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\n"
@@ -191,6 +193,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if int(length) > self.server.settings.max_body_bytes:
             limit = self.server.settings.max_body_bytes
+            # Read and forget it, or the client, still sending, would not hear the answer.
+            self._discard(int(length))
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {limit} bytes")
             return
         body = self.rfile.read(int(length))
@@ -214,6 +218,11 @@ class _Handler(BaseHTTPRequestHandler):
                 "refused", "Refused %d events of a plugin, first: %s", len(refused), first
             )
         self._answer(HTTPStatus.ACCEPTED, {"queued": len(accepted), "rejected": refused})
+
+    def _discard(self, length: int) -> None:
+        left = min(length, MOST_DISCARDED_BYTES)
+        while left > 0 and (part := self.rfile.read(min(left, DISCARD_STEP_BYTES))):
+            left -= len(part)
 
     def _refuse(self, status: HTTPStatus, error: str) -> None:
         # The body is not read, so what follows on this connection would be taken for a request.

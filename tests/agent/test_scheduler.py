@@ -1,0 +1,60 @@
+"""Collectors at their intervals, whatever else is slow or broken."""
+
+import threading
+
+from agent.errors import CollectError, SpoolError
+from agent.scheduler import Source
+from tests.agent.waiting import until
+
+
+class Fake:
+    """A collector that does what it is told."""
+
+    def __init__(self, name, work):
+        self.name = name
+        self.collect = work
+
+
+def test_a_slow_collector_delays_only_itself(in_thread):
+    gate = threading.Event()
+    quick = []
+    in_thread(Source(Fake("slow", lambda: gate.wait(30) and b""), print, interval_s=0.05))
+
+    in_thread(Source(Fake("quick", lambda: b"{}"), quick.append, interval_s=0.05))
+
+    until(lambda: len(quick) >= 5)
+    gate.set()
+
+
+def test_runs_that_were_due_while_one_was_going_are_counted_not_caught_up(in_thread):
+    gate = threading.Event()
+    runs = []
+    source = Source(Fake("slow", lambda: runs.append(gate.wait(0.3)) or b""), len, interval_s=0.1)
+
+    in_thread(source)
+    until(lambda: source.missed >= 4)
+    gate.set()
+
+    assert len(runs) <= source.missed
+
+
+def test_a_failing_collector_is_counted_and_tried_again(in_thread, caplog):
+    def fail():
+        raise CollectError("no such counter")
+
+    source = Source(Fake("broken", fail), print, interval_s=0.02)
+    in_thread(source)
+
+    until(lambda: source.failures >= 3)
+
+    assert caplog.text.count("no such counter") == 1
+
+
+def test_a_spool_that_cannot_write_does_not_end_the_thread(in_thread):
+    def full(_):
+        raise SpoolError("disk full")
+
+    source = Source(Fake("fine", lambda: b"{}"), full, interval_s=0.02)
+    in_thread(source)
+
+    until(lambda: source.failures >= 3)

@@ -1,0 +1,80 @@
+"""The agent's half of the contract."""
+
+import json
+from datetime import UTC, datetime
+
+import msgspec
+
+from agent import wire
+from agent.collectors import SystemCollector
+from agent.config import Config
+from agent.registration import introduction
+
+
+def test_event_ids_follow_the_shared_vectors(golden):
+    contract = golden("event_id.json")
+
+    assert str(wire.EVENT_NAMESPACE) == contract["namespace"]
+    for vector in contract["vectors"]:
+        made = wire.event_id(
+            vector["program"],
+            vector["queue_id"],
+            vector["recipient"],
+            vector["event_type"],
+            vector["n"],
+        )
+        assert str(made) == vector["event_id"], vector["why"]
+
+
+def test_a_system_sample_has_exactly_the_published_names(golden):
+    contract = golden("metrics_system.json")
+
+    sample = json.loads(SystemCollector(node="mta-01").collect())
+
+    assert sample.keys() == contract.keys()
+    assert sample["system"].keys() == contract["system"].keys()
+    assert sample["system"]["cpu_cores"][0].keys() == contract["system"]["cpu_cores"][0].keys()
+
+
+def test_the_golden_sample_reads_as_ours(golden):
+    contract = golden("metrics_system.json")
+
+    sample = msgspec.convert(contract, wire.SystemSample, strict=False)
+
+    assert sample.system.uptime_seconds == 86400
+
+
+def test_a_node_introduces_itself_with_exactly_the_published_names(golden):
+    node = introduction(Config(node_id="mta-01", node_role="zonemta-outbound"))
+
+    assert msgspec.to_builtins(node).keys() == golden("node.json").keys()
+
+
+def test_the_events_envelope_is_json_with_its_numbering(golden):
+    contract = golden("events_batch.json")
+    bodies = [json.dumps(event).encode() for event in contract["events"]]
+
+    body = wire.events_body(contract["epoch"], contract["first_seq"], bodies)
+
+    assert json.loads(body) == contract
+
+
+def test_every_golden_event_reads_as_an_event_a_plugin_may_report(golden):
+    for event in golden("events_batch.json")["events"]:
+        assert msgspec.convert(event, wire.ReceivedEvent, strict=False).queue_id
+
+
+def test_what_is_unknown_of_an_event_is_absent():
+    event = wire.EmailEvent(
+        event_id=wire.event_id("zonemta", "q", "a@b.c", "sent"),
+        occurred_at=datetime(2026, 11, 21, tzinfo=UTC),
+        event_type="sent",
+        direction="outbound",
+        mta_node="mta-01",
+        queue_id="q",
+        to_address="a@b.c",
+        source="change_stream",
+        certainty="reported",
+    )
+
+    assert "status_code" not in json.loads(msgspec.json.encode(event))

@@ -1,0 +1,269 @@
+"""The shipper against a real HTTP server that gives each answer of the door."""
+
+import gzip
+import json
+import logging
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from agent.config import Backend, Secret
+from agent.lifecycle import EVENTS_ROUTE, SAMPLES_ROUTE
+from agent.spool import read_summary
+from agent.transport.backoff import delay_s, retry_after_s
+from agent.transport.client import Client, Verdict
+from agent.transport.shipper import Shipper
+from tests.agent.spool.test_spool import take
+from tests.agent.waiting import until
+
+KEY = "mlrd_test_key"
+
+
+class Door(ThreadingHTTPServer):
+    """Gives prepared answers in turn, then takes everything; keeps what it was sent."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers = []
+        self.requests = []
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+    @property
+    def taken(self):
+        """The sequence numbers of accepted events, in order."""
+        found = []
+        for path, _, body, status in self.requests:
+            if status == 202 and path == EVENTS_ROUTE.path:
+                found += range(body["first_seq"], body["first_seq"] + len(body["events"]))
+        return found
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers.get("Content-Encoding") == "gzip":
+            raw = gzip.decompress(raw)
+        body = json.loads(raw)
+        status, content, headers = 202, None, {}
+        if self.server.answers:
+            status, content, headers = self.server.answers.pop(0)
+        if callable(status):
+            status, content = status(body)
+        self.server.requests.append((self.path, dict(self.headers), body, status))
+        count = len(body.get("events", [body]) if isinstance(body, dict) else body)
+        text = json.dumps(content or {"queued": count, "rejected": []}).encode()
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(text))} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def door():
+    with Door() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def ship(door, spool, in_thread):
+    """Start a shipper of the events; it waits a hundredth of what it should."""
+    clients = []
+
+    def start(**settings):
+        backend = Backend(url=door.url, api_key=Secret(KEY), **settings)
+        client = Client(backend)
+        clients.append(client)
+        shipper = Shipper(spool.events, client, EVENTS_ROUTE, backend, wait_ratio=0.01)
+        in_thread(shipper)
+        return shipper
+
+    yield start
+    for client in clients:
+        client.close()
+
+
+def waiting(spool):
+    batch = spool.events.peek(max_count=10_000, max_bytes=10**9)
+    return len(batch.bodies) if batch else 0
+
+
+def test_events_are_sent_with_key_numbering_and_gzip_and_leave_the_spool(door, spool, ship):
+    take(spool, range(1200))
+
+    ship()
+    until(lambda: waiting(spool) == 0)
+
+    assert door.taken == list(range(1, 1201))
+    path, headers, body, _ = door.requests[0]
+    assert path == "/api/v1/events/ingest"
+    assert headers["Authorization"] == f"Bearer {KEY}"
+    assert headers["Content-Encoding"] == "gzip"
+    assert len(body["events"]) == 500
+    assert len({request[2]["epoch"] for request in door.requests}) == 1
+
+
+def test_what_is_spooled_later_is_sent_at_once(door, spool, ship):
+    ship()
+
+    take(spool, [1])
+
+    until(lambda: door.taken == [1], within_s=5)
+
+
+def test_samples_are_an_array(door, spool, in_thread):
+    backend = Backend(url=door.url, api_key=Secret(KEY))
+    client = Client(backend)
+    spool.append_sample(b'{"node_id":"a"}')
+    spool.append_sample(b'{"node_id":"b"}')
+
+    in_thread(Shipper(spool.samples, client, SAMPLES_ROUTE, backend))
+    until(lambda: door.requests)
+
+    assert door.requests[0][0] == "/api/v1/metrics/system"
+    assert door.requests[0][2] == [{"node_id": "a"}, {"node_id": "b"}]
+    client.close()
+
+
+def test_items_the_server_refuses_are_counted_and_never_sent_again(
+    door, spool, ship, tmp_path, caplog
+):
+    door.answers = [(202, {"queued": 2, "rejected": [{"index": 1, "error": "too old"}]}, {})]
+    take(spool, range(3))
+
+    ship()
+    until(lambda: waiting(spool) == 0)
+
+    assert len(door.requests) == 1
+    assert read_summary(tmp_path)["events"]["refused"] == 1
+    assert "too old" in caplog.text
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 429, 408])
+def test_a_server_in_trouble_is_asked_again_and_nothing_is_lost(door, spool, ship, status):
+    door.answers = [(status, None, {"Retry-After": "1"})] * 3
+    take(spool, range(10))
+
+    ship()
+    until(lambda: waiting(spool) == 0)
+
+    assert door.taken == list(range(1, 11))
+    assert len(door.requests) == 4
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 302, 200])
+def test_what_a_person_must_mend_keeps_the_events_and_is_said(door, spool, ship, caplog, status):
+    door.answers = [(status, {"detail": "hm"}, {"Location": "http://elsewhere.example/"})]
+    take(spool, range(10))
+
+    with caplog.at_level(logging.WARNING):
+        ship()
+        until(lambda: waiting(spool) == 0)
+
+    assert door.taken == list(range(1, 11))
+    assert len(door.requests) == 2
+    assert str(status) in caplog.text
+    assert "DASHBOARD_URL" in caplog.text or "API_KEY" in caplog.text
+    assert KEY not in caplog.text
+
+
+def test_a_batch_too_large_is_halved_until_it_fits(door, spool, ship, tmp_path):
+    def judge(body):
+        return (202, None) if len(body["events"]) <= 30 else (413, {"detail": "too large"})
+
+    door.answers = [(judge, None, {}) for _ in range(100)]
+    take(spool, range(200))
+
+    ship()
+    until(lambda: waiting(spool) == 0)
+
+    assert door.taken == list(range(1, 201))
+    assert read_summary(tmp_path)["events"]["refused"] == 0
+
+
+def test_one_event_too_large_by_itself_is_set_aside(door, spool, ship, tmp_path):
+    door.answers = [(413, {"detail": "too large"}, {})]
+    take(spool, [1])
+    ship()
+    until(lambda: waiting(spool) == 0)
+
+    take(spool, [2])
+    until(lambda: door.taken == [2])
+
+    assert read_summary(tmp_path)["events"]["refused"] == 1
+
+
+@pytest.mark.parametrize(("status", "kept"), [(400, 10), (415, 10), (422, 0)])
+def test_a_batch_refused_whole_is_counted_and_not_in_the_way(
+    door, spool, ship, tmp_path, *, status, kept
+):
+    door.answers = [(status, {"detail": "cannot read"}, {})]
+    take(spool, range(10))
+    ship()
+    until(lambda: waiting(spool) == 0)
+
+    take(spool, range(10, 12))
+    until(lambda: door.taken == [11, 12])
+
+    shown = read_summary(tmp_path)
+    assert shown["events"]["refused"] == 10
+    assert shown["refused_kept_count"] == kept
+
+
+def test_a_server_that_is_not_there_keeps_the_events(spool, in_thread, door, caplog, ship):
+    backend = Backend(url="http://127.0.0.1:1", api_key=Secret(KEY))
+    client = Client(backend)
+    take(spool, range(5))
+    stop = in_thread(Shipper(spool.events, client, EVENTS_ROUTE, backend, wait_ratio=0.01))
+    until(lambda: "not reachable" in caplog.text)
+    stop.set()
+    client.close()
+
+    assert waiting(spool) == 5
+    ship()
+    until(lambda: door.taken == [1, 2, 3, 4, 5])
+
+
+def test_a_redirect_is_not_followed_with_the_key(door, spool):
+    with Door() as other:
+        thread = threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        door.answers = [(307, None, {"Location": other.url + "/api/v1/events/ingest"})]
+        client = Client(Backend(url=door.url, api_key=Secret(KEY)))
+
+        outcome = client.post("/api/v1/events/ingest", b"[]")
+
+        client.close()
+        other.shutdown()
+        thread.join()
+    assert outcome.verdict is Verdict.KEEP
+    assert other.requests == []
+
+
+def test_waits_double_to_a_minute_and_differ_between_agents():
+    middle = [delay_s(failures, 0.5) for failures in range(1, 9)]
+
+    assert middle == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert delay_s(10_000, 0.5) == 60
+    assert delay_s(3, 0) == pytest.approx(3.2)
+    assert delay_s(3, 1) == pytest.approx(4.8)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7), ("86400", 300), (None, None), ("soon", None), ("-1", None)]
+)
+def test_retry_after_is_taken_within_bounds(header, seconds):
+    assert retry_after_s(header) == seconds
