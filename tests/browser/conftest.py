@@ -1,0 +1,162 @@
+"""A site of its own for the browser: real web, live and worker processes, and Debian's Chromium."""
+
+import contextlib
+import json
+import os
+import secrets
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from psycopg2 import sql
+
+from build import assets
+from build.screenshots import CHROMIUM_ARGUMENTS, chromium
+from build.stack import redis, server
+from build.stack.paths import ROOT
+from build.stack.supervisor import Supervisor
+
+USER, PASSWORD, NODE = "admin", "an admin's password", "mta-01"
+WITHIN_MS = 15_000
+
+
+# Not the fixtures of pytest-playwright: theirs keep an event loop running until the session ends,
+# in which Django refuses every database query of the tests that come after these.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=list(CHROMIUM_ARGUMENTS)
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context()
+    context.set_default_timeout(WITHIN_MS)
+    yield context.new_page()
+    context.close()
+
+
+@dataclass
+class Site:
+    """What the tests touch."""
+
+    site: server.Site
+    server: server.Server
+    key: str
+
+    def post(self, path: str, body: Any) -> None:
+        request = urllib.request.Request(
+            f"{self.server.url}/api/v1/{path}",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"},
+        )
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+
+    def mail(self, event_type: str, count: int = 1, *, direction: str = "outbound") -> None:
+        """Let `count` events of this moment arrive at the door."""
+        now = datetime.now(UTC).isoformat()
+        event = {
+            "occurred_at": now,
+            "event_type": event_type,
+            "direction": direction,
+            "mta_node": NODE,
+        }
+        self.post("events/ingest", [{**event, "event_id": str(uuid4())} for _ in range(count)])
+
+    def sample(self) -> None:
+        """Let the node be heard from."""
+        golden = json.loads((ROOT / "tests" / "contract" / "metrics_system.json").read_text())
+        now = datetime.now(UTC).isoformat()
+        self.post("metrics/system", {**golden, "node_id": NODE, "timestamp": now})
+
+    def execute(self, statement: str, *arguments: Any) -> None:
+        """Change the server's database behind its back."""
+        connection = psycopg2.connect(self.site.database_url)
+        with contextlib.closing(connection), connection, connection.cursor() as cursor:
+            cursor.execute(statement, arguments)
+
+
+@pytest.fixture(scope="package")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    assert assets.main() == 0
+    home = tmp_path_factory.mktemp("browser")
+    with database() as database_url, Supervisor(home) as supervisor:
+        site = server.Site(
+            database_url,
+            redis.start(supervisor, home).url,
+            logs=home / "log",
+            more={"STATIC_ROOT": str(home / "static")},
+        )
+        site.manage("migrate", "--noinput", "--verbosity", "0")
+        site.manage("collectstatic", "--noinput", "--verbosity", "0")
+        options = ("--noinput", "--username", USER, "--email", "admin@example.invalid")
+        site.manage("createsuperuser", *options, DJANGO_SUPERUSER_PASSWORD=PASSWORD)
+        key = site.manage("create_api_key", "--name", "test").strip()
+        yield Site(site, server.start(supervisor, site), key)
+
+
+@contextlib.contextmanager
+def database() -> Iterator[str]:
+    """Make a database of its own on the tests' PostgreSQL, and drop it afterwards."""
+    base = os.environ["DATABASE_URL"]
+    name = f"mallard_browser_{secrets.token_hex(4)}"
+    execute_outside(base, "CREATE DATABASE {}", name)
+    try:
+        yield base.rpartition("/")[0] + f"/{name}"
+    finally:
+        execute_outside(base, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+def execute_outside(url: str, statement: str, name: str) -> None:
+    connection = psycopg2.connect(url)
+    connection.autocommit = True  # databases are not made in transactions
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        cursor.execute(sql.SQL(statement).format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def site(installed: Site) -> Site:
+    """The site without events or samples; its node is known and was heard from just now."""
+    installed.execute("TRUNCATE email_events, email_stats_1m, metrics_system")
+    installed.execute("DELETE FROM nodes_node")
+    installed.execute(
+        "INSERT INTO nodes_node (name, hostname, role, addresses, agent_version, versions,"
+        " created_at, last_seen_at) VALUES (%s, '', '', '[]', '', '{}', now(), now())",
+        NODE,
+    )
+    return installed
+
+
+@pytest.fixture
+def console(page: Page) -> list[str]:
+    """What went wrong inside the page; empty at the end of a good test."""
+    said: list[str] = []
+    page.on("console", lambda m: said.append(m.text) if m.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    return said
+
+
+@pytest.fixture
+def open_page(page: Page, console: list[str]) -> Callable[[Site], Page]:
+    """Log in and return when the page is live."""
+
+    def log_in(site: Site, *, state: str = '[data-connection="live"]') -> Page:
+        page.goto(f"{site.server.url}/email-flow/")
+        page.fill("#id_username", USER)
+        page.fill("#id_password", PASSWORD)
+        page.press("#id_password", "Enter")
+        page.wait_for_selector(f"#page{state}")
+        return page
+
+    return log_in
