@@ -24,7 +24,7 @@ class DeadLetterAdmin(admin.ModelAdmin[DeadLetter]):
     list_filter = ["kind", "node"]
     search_fields = ["node", "reason", "payload"]
     fields = ["created_at", "kind", "node", "reason", "preview"]
-    readonly_fields = fields
+    readonly_fields = ["created_at", "kind", "node", "reason", "preview"]
     actions = ["retry", "discard"]
 
     @admin.display(description="Payload")
