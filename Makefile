@@ -11,17 +11,19 @@ ready := .venv/.ready
 node = $$($(python) -c 'from build.stack import node; print(node.program())')
 lock = uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header
 
-.PHONY: help setup demo test lint test-js stop clean lock assets screenshots packages-%
+.PHONY: help setup demo test lint test-js stop clean lock assets screenshots timescaledb
 
 help: ## list every command
 	@./mallard help
 
 setup: packages-setup $(ready) ## make the virtual environment .venv from the lock
 
-demo: packages-demo $(ready) ## run all of it on this machine, with real mail; ARGS='--rate 5'
+demo: packages-demo ## run all of it on this machine, with real mail; ARGS='--rate 5'
+	@$(MAKE) -s -j2 $(ready) timescaledb
 	@exec $(python) -m build.demo $(ARGS)
 
-test: packages-test $(ready) ## check and test all of it; ARGS='-k name' goes to pytest
+test: packages-test ## check and test all of it; ARGS='-k name' goes to pytest
+	@$(MAKE) -s -j2 $(ready) timescaledb
 	@failed=; for step in assets lint test-js; do $(MAKE) $$step || failed="$$failed --failed $$step"; done; \
 	exec $(python) -m build.stack exec $$failed postgres redis -- $(python) -m pytest $(ARGS)
 
@@ -58,6 +60,10 @@ lock: $(ready) ## resolve requirements/*.in again into hashed locks
 
 packages-%:
 	@sh build/stack/system-packages.sh $*
+
+# The compiler works while pip waits for the network.
+timescaledb:
+	@[ -n "$$DATABASE_URL" ] || sh build/stack/timescaledb.sh build >/dev/null
 
 # Made anew whenever the lock changes.
 $(ready): requirements/dev.txt

@@ -13,8 +13,9 @@ import os
 import secrets
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -93,9 +94,13 @@ def run(supervisor: Supervisor, held: claim.Claim, *, rate_per_s: float, port: i
     # npm waits for the network while the databases wait for the disk.
     pool = concurrent.futures.ThreadPoolExecutor()
     try:
-        packages = [pool.submit(zonemta.install), pool.submit(make_assets)]
+        mail_packages, assets = pool.submit(zonemta.install), pool.submit(make_assets)
         demo, mail_store, redis_port = start_stores(supervisor, rate_per_s=rate_per_s, port=port)
-        prepare_server(demo, packages)
+        files = pool.submit(collect_files, demo.site, assets)
+        prepare_database(demo)
+        with step("packages of ZoneMTA and of the pages"):
+            mail_packages.result()
+            files.result()
     finally:
         pool.shutdown(wait=False)  # when we are told to stop, npm is ended with the rest
     with step("server: web, live, worker"):
@@ -104,7 +109,7 @@ def run(supervisor: Supervisor, held: claim.Claim, *, rate_per_s: float, port: i
     address = f"http://{LOOPBACK}:{demo.site.web_port}"
     held.say(address=address)
     print_welcome(demo, address=address, seconds=time.monotonic() - started_at)
-    return watch(supervisor)
+    return watch(supervisor, stop_asked())
 
 
 def make_assets() -> None:
@@ -141,8 +146,14 @@ def start_stores(
     return Demo(supervisor, rate_per_s, site, kept), mail_store, mail_redis.port
 
 
-def prepare_server(demo: Demo, packages: Sequence[concurrent.futures.Future[None]]) -> None:
-    """Bring the database up to date: tables, the user, the agent's key, history; then the files."""
+def collect_files(site: server.Site, assets: concurrent.futures.Future[None]) -> None:
+    """Put what the pages load where the web process serves it, once the assets are made."""
+    assets.result()
+    site.manage("collectstatic", "--noinput", "--verbosity", "0")
+
+
+def prepare_database(demo: Demo) -> None:
+    """Bring the database up to date: tables, the user, the agent's key, history."""
     with step("database tables"):
         demo.site.manage("migrate", "--noinput")
     with step("user and key"):
@@ -150,11 +161,6 @@ def prepare_server(demo: Demo, packages: Sequence[concurrent.futures.Future[None
         make_key(demo)
     with step(f"generated history of {HISTORY_HOURS} hours, labelled as such"):
         demo.site.more["DEMO_HISTORY_UNTIL"] = fill_history(demo)
-    with step("packages of ZoneMTA and of the pages"):
-        for each in packages:
-            each.result()
-    with step("static files"):
-        demo.site.manage("collectstatic", "--noinput", "--verbosity", "0")
 
 
 def make_user(demo: Demo) -> None:
@@ -239,9 +245,18 @@ def start_mail(demo: Demo, mail_store: mongodb.MongoDB, redis_port: int) -> None
         )
 
 
-def watch(supervisor: Supervisor) -> int:
-    """Name what ends and start ours again; return 1 when all have ended for good."""
-    while supervisor.programs:
+def stop_asked() -> threading.Event:
+    """Return an event that Ctrl-C, SIGTERM and SIGHUP set from now on: the ways to end a demo."""
+    asked = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: asked.set())
+    return asked
+
+
+def watch(supervisor: Supervisor, stop: threading.Event) -> int:
+    """Name what ends and start ours again, until `stop`; return 1 when something stayed ended."""
+    code = 0
+    while supervisor.programs and not stop.wait(WATCH_EVERY_SECONDS):
         ALIVE.touch()
         for ended in supervisor.restart_ended():
             then = "started again" if ended.started_again else "not started again, the rest goes on"
@@ -249,9 +264,8 @@ def watch(supervisor: Supervisor) -> int:
                 f"{ended.name} ended with code {ended.code}, {then}; the end of {shown(ended.log)}:"
             )
             print(ended.log_tail, file=sys.stderr, flush=True)
-        time.sleep(WATCH_EVERY_SECONDS)
-    say("nothing runs any more")
-    return 1
+            code = code if ended.started_again else 1
+    return code
 
 
 def print_welcome(demo: Demo, *, address: str, seconds: float) -> None:

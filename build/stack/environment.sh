@@ -26,10 +26,16 @@ if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/d
     rm -rf .venv
     "$interpreter" -m venv .venv
 fi
+# By content, not by time: a checkout of another branch and back changes nothing.
+lock=$(sha256sum <requirements/dev.txt)
+if [ "$lock" = "$(cat .venv/.ready 2>/dev/null)" ]; then
+    touch .venv/.ready
+    exit 0
+fi
 say "installing the locked Python packages into .venv (once, about a minute; log: $log)"
 if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info.releaselevel != "final")'; then
     echo "$newer_pip" >.venv/newer-pip.txt
     install .venv/newer-pip.txt
 fi
 install requirements/dev.txt
-touch .venv/.ready
+echo "$lock" >.venv/.ready
