@@ -1,8 +1,8 @@
 """`python -m build.screenshots` (`make screenshots`): the pictures of the pages in docs/images.
 
 Starts a server of its own with generated history, sends it a stream of generated events, and takes
-pictures of every state of a page with Chromium. The same command makes the same pictures again,
-but for times and numbers.
+pictures of every state of the pages with Chromium. Those that documents show go to docs/images, the
+others, for whoever changes a page, to .run/screenshots/images.
 """
 
 import json
@@ -30,6 +30,13 @@ from build.stack.supervisor import Supervisor, end_on_signals
 
 HOME = RUN / "screenshots"
 IMAGES = ROOT / "docs" / "images"
+DOCUMENTED = {
+    "email-flow-dark-1920",
+    "email-flow-light-1920",
+    "email-flow-dark-390",
+    "email-flow-empty-dark-1920",
+    "email-flow-stale-dark-1920",
+}
 USER, PASSWORD, NODE = "admin", "a password for pictures", "mta-01"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 #: No network of its own: the pictures are of our pages alone.
@@ -210,9 +217,9 @@ class Camera:
             context.close()
 
     def _shoot(self, page: Page, name: str) -> None:
-        IMAGES.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=IMAGES / f"{name}.png", full_page=True, animations="disabled")
-        print(f"  {name}.png", flush=True)
+        path = (IMAGES if name in DOCUMENTED else HOME / "images") / f"{name}.png"
+        page.screenshot(path=path, full_page=True, animations="disabled")
+        print(f"  {path.relative_to(ROOT)}", flush=True)
 
 
 class Door:

@@ -46,7 +46,7 @@ KINDS = {
         Kind("deferred", "Deferred", "◷"),
         Kind("bounced", "Bounced", "✕"),
         Kind("rejected", "Rejected", "⊘"),
-        Kind("greylisted", "Greylisted", "◌"),
+        Kind("greylisted", "Greylisted", "◐"),
     )
 }
 TITLES = {"outbound": "Outbound", "inbound": "Inbound"}

@@ -161,7 +161,7 @@ def test_the_demo_says_what_was_generated(page, settings):
 
     html = page()
     assert "Demo:" in html
-    assert 'datetime="2026-11-21T09:30:00+00:00">09:30 UTC</time>' in html
+    assert 'datetime="2026-11-21T09:30:00+00:00">2026-11-21 09:30 UTC</time>' in html
 
 
 def test_nothing_inline_runs_and_the_policy_says_so(admin_client):

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { csvCell, duration, frameAge, percent, rate, stopwatch, thousands, zoneName } from "../../static/dashboard/js/format.js";
+import { csvCell, duration, frameAge, isoDate, percent, rate, stopwatch, thousands, zoneName } from "../../static/dashboard/js/format.js";
 
 const vectors = JSON.parse(readFileSync(new URL("formats.json", import.meta.url)));
 
@@ -28,6 +28,10 @@ test("a rate has a unit, one decimal while small, and a dash when nobody knows",
 
 test("a time zone is named by its distance from UTC", () => {
   assert.deepEqual([0, -420, -330, 300].map(zoneName), ["UTC", "UTC+7", "UTC+5:30", "UTC−5"]);
+});
+
+test("a day is written as in ISO 8601", () => {
+  assert.equal(isoDate(new Date(2026, 0, 5, 23, 59).getTime()), "2026-01-05");
 });
 
 test("a CSV cell is quoted where it must be", () => {

@@ -34,7 +34,7 @@ class Chart {
 
   /** What both charts share. */
   base(theme) {
-    const text = { color: theme("quiet"), fontFamily: "inherit", fontSize: 12 };
+    const text = { color: theme("quiet"), fontSize: 12 };
     return {
       animation: false,
       textStyle: { fontFamily: getComputedStyle(this.element).fontFamily },

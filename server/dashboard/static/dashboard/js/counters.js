@@ -3,6 +3,8 @@
 import { percent, thousands } from "./format.js";
 
 const COUNT_UP_MS = 300;
+/** From here on a number is set smaller, so that it stays inside its column. */
+const LONG_FROM = 1_000_000;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** All elements with data-counter="direction.type" under `root`. */
@@ -52,5 +54,6 @@ class Counter {
   #paint(count) {
     this.shown = count;
     this.value.textContent = thousands(count);
+    this.value.toggleAttribute("data-long", count >= LONG_FROM);
   }
 }

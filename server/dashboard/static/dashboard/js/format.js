@@ -71,6 +71,12 @@ export function hourMinute(ms) {
   return [at.getHours(), at.getMinutes()].map((n) => String(n).padStart(2, "0")).join(":");
 }
 
+/** "2026-11-21" in the reader's time zone. */
+export function isoDate(ms) {
+  const at = new Date(ms);
+  return [at.getFullYear(), at.getMonth() + 1, at.getDate()].map((n) => String(n).padStart(2, "0")).join("-");
+}
+
 /** "UTC+7", "UTC+5:30", "UTC". `offsetMinutes` as Date.getTimezoneOffset gives it (west positive). */
 export function zoneName(offsetMinutes) {
   if (offsetMinutes === 0) return "UTC";

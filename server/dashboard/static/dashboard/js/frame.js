@@ -1,6 +1,6 @@
 // What every page has: theme, clock, keys. A page's own module calls setUpFrame with its keys.
 
-import { hourMinute, zoneName } from "./format.js";
+import { hourMinute, isoDate, zoneName } from "./format.js";
 import { setUpKeys } from "./keys.js";
 import { setUpTheme } from "./theme.js";
 
@@ -19,7 +19,9 @@ export function setUpFrame(actions = {}) {
 /** Times the server painted in UTC, in the reader's own zone. */
 function localTimes() {
   for (const element of document.querySelectorAll("time[data-hour-minute]")) {
-    element.textContent = hourMinute(Date.parse(element.dateTime));
+    const ms = Date.parse(element.dateTime);
+    const today = new Date(ms).toDateString() === new Date().toDateString();
+    element.textContent = today ? hourMinute(ms) : `${isoDate(ms)} ${hourMinute(ms)}`;
     element.title = element.dateTime;
   }
 }
