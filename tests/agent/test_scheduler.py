@@ -17,8 +17,8 @@ class Fake:
 
 def test_a_slow_collector_delays_only_itself(in_thread):
     gate = threading.Event()
-    quick = []
-    in_thread(Source(Fake("slow", lambda: gate.wait(30) and b""), print, interval_s=0.05))
+    quick: list[bytes] = []
+    in_thread(Source(Fake("slow", lambda: b"%d" % gate.wait(30)), lambda _: None, interval_s=0.05))
 
     in_thread(Source(Fake("quick", lambda: b"{}"), quick.append, interval_s=0.05))
 
@@ -28,8 +28,8 @@ def test_a_slow_collector_delays_only_itself(in_thread):
 
 def test_runs_that_were_due_while_one_was_going_are_counted_not_caught_up(in_thread):
     gate = threading.Event()
-    runs = []
-    source = Source(Fake("slow", lambda: runs.append(gate.wait(0.3)) or b""), len, interval_s=0.1)
+    runs: list[bytes] = []
+    source = Source(Fake("slow", lambda: b"%d" % gate.wait(0.3)), runs.append, interval_s=0.1)
 
     in_thread(source)
     until(lambda: source.missed >= 4)

@@ -143,7 +143,12 @@ def test_what_is_set_aside_is_kept_counted_and_no_longer_in_the_way(spool, tmp_p
 
 def test_a_waiting_thread_is_woken_by_what_is_appended(spool):
     woken = threading.Event()
-    thread = threading.Thread(target=lambda: (spool.events.wait(30), woken.set()))
+
+    def wait():
+        spool.events.wait(30)
+        woken.set()
+
+    thread = threading.Thread(target=wait)
     thread.start()
 
     take(spool, [1])
@@ -183,6 +188,7 @@ def test_nothing_taken_is_lost_when_the_process_is_killed(tmp_path, make_spool):
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True
     ) as child:
+        assert child.stdout
         acknowledged = [int(child.stdout.readline()) for _ in range(200)]
         os.kill(child.pid, signal.SIGKILL)
         acknowledged += [int(line) for line in child.stdout.read().splitlines()]

@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -25,8 +26,8 @@ class Door(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers = []
-        self.requests = []
+        self.answers: list[Any] = []
+        self.requests: list[Any] = []
 
     @property
     def url(self):
@@ -35,7 +36,7 @@ class Door(ThreadingHTTPServer):
     @property
     def taken(self):
         """The sequence numbers of accepted events, in order."""
-        found = []
+        found: list[int] = []
         for path, _, body, status in self.requests:
             if status == 202 and path == EVENTS_ROUTE.path:
                 found += range(body["first_seq"], body["first_seq"] + len(body["events"]))
@@ -44,6 +45,7 @@ class Door(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    server: Door
 
     def do_POST(self):
         raw = self.rfile.read(int(self.headers["Content-Length"]))
