@@ -1,7 +1,7 @@
 """Answers for programs and for the charts of the pages."""
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -11,6 +11,11 @@ from rest_framework.views import APIView
 from server.api import completeness, throughput
 
 HEALTH = inline_serializer("Health", {"status": serializers.CharField()})
+
+REFUSALS = {
+    400: OpenApiResponse(description="The query string names what is wrong with it."),
+    403: OpenApiResponse(description="Not logged in."),
+}
 
 
 class HealthView(APIView):
@@ -31,7 +36,7 @@ class CompletenessView(APIView):
     @extend_schema(
         summary="Completeness",
         parameters=[completeness.CompletenessQuery],
-        responses=completeness.CompletenessAnswer,
+        responses={200: completeness.CompletenessAnswer, **REFUSALS},
     )
     def get(self, request: Request) -> Response:
         """Answer for every epoch heard of in the last `hours`."""
@@ -46,7 +51,7 @@ class ThroughputView(APIView):
     @extend_schema(
         summary="Throughput",
         parameters=[throughput.ThroughputQuery],
-        responses=throughput.ThroughputAnswer,
+        responses={200: throughput.ThroughputAnswer, **REFUSALS},
     )
     def get(self, request: Request) -> Response:
         """Answer for `direction` over the last `range`."""

@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
-class _Envelope(msgspec.Struct, frozen=True):
+class Envelope(msgspec.Struct, frozen=True):
     """A numbered batch. `first_seq`: the number of its first event in the agent's `epoch`.
 
     `dropped`: ranges of numbers, both ends included, that the agent had to drop.
@@ -37,7 +37,7 @@ class Batch:
     dropped: tuple[tuple[int, int], ...] = ()
 
 
-_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_sample = msgspec.json.Decoder(SystemSample).decode
 
@@ -69,7 +69,7 @@ def sample_batch(body: bytes, *, node: str | None, max_samples: int) -> Batch:
     return _sort_items(items, sample)
 
 
-def _number(batch: Batch, envelope: _Envelope) -> None:
+def _number(batch: Batch, envelope: Envelope) -> None:
     if envelope.first_seq is None:
         raise Malformed("a batch with `epoch` needs `first_seq`")
     if any(first > last for first, last in envelope.dropped):
@@ -78,15 +78,15 @@ def _number(batch: Batch, envelope: _Envelope) -> None:
     batch.dropped = tuple(envelope.dropped)
 
 
-def _envelope(body: bytes) -> _Envelope:
+def _envelope(body: bytes) -> Envelope:
     match body.lstrip()[:1]:
         case b"[":
-            return _Envelope(events=_decoded(_decode_list, body))
+            return Envelope(events=_decoded(_decode_list, body))
         case b"{" if _is_envelope(body):
             return _decoded(_decode_envelope, body)
         case _:
             _decoded(msgspec.json.decode, body)
-            return _Envelope(events=[msgspec.Raw(body)])
+            return Envelope(events=[msgspec.Raw(body)])
 
 
 class _Probe(msgspec.Struct):

@@ -1,6 +1,8 @@
 """What the OpenAPI description says of the door. The door itself decodes with msgspec."""
 
-from drf_spectacular.types import OpenApiTypes
+from typing import Any
+
+import msgspec
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiResponse,
@@ -9,6 +11,29 @@ from drf_spectacular.utils import (
     inline_serializer,
 )
 from rest_framework import serializers
+
+from server.events.wire import Event
+from server.ingest.batch import Envelope
+from server.ingest.registration import Registration
+from server.metrics.wire import SystemSample
+
+(EVENT, ENVELOPE, SAMPLE, REGISTRATION), COMPONENTS = msgspec.json.schema_components(
+    [Event, Envelope, SystemSample, Registration], ref_template="#/components/schemas/{name}"
+)
+# What the decoder leaves as raw JSON is one event each, decoded by itself.
+COMPONENTS["Envelope"]["properties"]["events"]["items"] = EVENT
+
+
+def add_wire_components(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Put the structs the door decodes into the description: a hook of drf-spectacular."""
+    result["components"]["schemas"].update(COMPONENTS)
+    return result
+
+
+def one_or_many(item: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of one item or an array of them."""
+    return {"oneOf": [item, {"type": "array", "items": item}]}
+
 
 ACCEPTED = inline_serializer(
     "Accepted",
@@ -67,7 +92,7 @@ events = extend_schema_view(
             "One event, an array of events, or a numbered batch. gzip is allowed. "
             "Each event is taken or refused by itself."
         ),
-        request={"application/json": OpenApiTypes.OBJECT},
+        request={"application/json": {"oneOf": [*one_or_many(EVENT)["oneOf"], ENVELOPE]}},
         responses={202: ACCEPTED, **REFUSALS},
         examples=EVENT_EXAMPLES,
     )
@@ -76,7 +101,7 @@ system_samples = extend_schema_view(
     post=extend_schema(
         summary="Send system samples",
         description="One sample of a node's own state, or an array of them. gzip is allowed.",
-        request={"application/json": OpenApiTypes.OBJECT},
+        request={"application/json": one_or_many(SAMPLE)},
         responses={202: ACCEPTED, **REFUSALS},
     )
 )
@@ -84,7 +109,7 @@ nodes = extend_schema_view(
     post=extend_schema(
         summary="Register a node",
         description="Creates the node, or renews what is known of it. May be repeated.",
-        request={"application/json": OpenApiTypes.OBJECT},
+        request={"application/json": REGISTRATION},
         responses={
             200: inline_serializer(
                 "Registered",

@@ -168,6 +168,11 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Mallard",
     "DESCRIPTION": "What agents, plugins and programs say to a Mallard server.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "server.ingest.schema.add_wire_components",
+    ],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SWAGGER_UI_DIST": "SIDECAR",
