@@ -36,7 +36,6 @@ COPIED = {
 }
 #: Outline icons of @tabler/icons that templates use, gathered into one sprite.
 ICONS = (
-    "alert-triangle",
     "api-book",
     "logout",
     "mail-forward",

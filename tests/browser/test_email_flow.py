@@ -207,3 +207,15 @@ def test_logging_out_leads_to_the_login(site: Site, open_page):
     page.get_by_role("button", name="Log out").click()
 
     page.wait_for_url("**/login/")
+
+
+@pytest.mark.parametrize(
+    ("link", "shown"), [("API docs", "/api/v1/events/ingest"), ("Admin", "API keys")]
+)
+def test_pages_that_others_made_work_under_our_policy(site: Site, open_page, console, link, shown):
+    page = open_page(site)
+
+    page.get_by_role("link", name=link).click()
+
+    expect(page.get_by_text(shown).first).to_be_visible()
+    assert console == []
