@@ -1,0 +1,174 @@
+"""The real arrangement: web, live, worker, and private services set up as in production.
+
+Shared with the crash harness. Only the rate limits are lifted: they are not what is measured.
+"""
+
+import contextlib
+import http.client
+import re
+import secrets
+import shutil
+import sys
+import urllib.parse
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import redis as redis_client
+
+from build.stack import claim, postgres, redis, server
+from build.stack.paths import LOGS, RUN
+from build.stack.ports import LOOPBACK
+from build.stack.postgres import Postgres
+from build.stack.redis import Redis
+from build.stack.supervisor import Running, Supervisor, leaving_no_child
+
+NO_LIMIT = "1000000/second"
+ADMIN = "bench"
+EVENTS_STREAM = "mallard:inbox:events"
+SOCKET_TIMEOUT_S = 10.0
+
+
+@dataclass
+class Arrangement:
+    """Everything that runs, and how to ask it."""
+
+    supervisor: Supervisor
+    postgres: Postgres
+    redis: Redis
+    site: server.Site
+    server: server.Server
+    password: str
+    keys: dict[str, str]
+
+    @property
+    def programs(self) -> dict[str, Running]:
+        """The programs of the server's side by name."""
+        return {
+            "web": self.server.web,
+            "live": self.server.live,
+            "worker": self.server.worker,
+            "redis": self.redis.running,
+            "postgres": self.postgres.running,
+        }
+
+    def rows(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        """Ask the database, with memory enough to count millions."""
+        with self.database() as connection, connection.cursor() as cursor:
+            cursor.execute("SET work_mem = '256MB'")
+            cursor.execute(query, arguments)
+            return cursor.fetchall() if cursor.description else []
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[Any]:
+        """Open a connection for a block; commit at its end."""
+        with contextlib.closing(psycopg2.connect(self.postgres.url)) as connection, connection:
+            yield connection
+
+    def waiting(self) -> int:
+        """Return how many accepted batches of events are not yet stored."""
+        return int(self._inbox.xlen(EVENTS_STREAM))
+
+    @property
+    def _inbox(self) -> "redis_client.Redis":
+        if not hasattr(self, "_client"):
+            self._client = redis_client.Redis.from_url(
+                f"{self.redis.url}/0", socket_timeout=SOCKET_TIMEOUT_S
+            )
+        return self._client
+
+    def session_cookie(self) -> str:
+        """Log in as a browser does; return the Cookie header."""
+        connection = http.client.HTTPConnection(
+            LOOPBACK, self.server.web_port, timeout=SOCKET_TIMEOUT_S
+        )
+        with contextlib.closing(connection):
+            connection.request("GET", "/login/")
+            page = connection.getresponse()
+            form = re.search(rb'csrfmiddlewaretoken" value="([^"]+)"', page.read())
+            cookie = page.headers["Set-Cookie"].partition(";")[0]
+            if form is None:
+                message = "the login page has no form"
+                raise ValueError(message)
+            body = urllib.parse.urlencode(
+                {
+                    "csrfmiddlewaretoken": form[1].decode(),
+                    "username": ADMIN,
+                    "password": self.password,
+                }
+            )
+            connection.request(
+                "POST",
+                "/login/",
+                body,
+                {
+                    "Cookie": cookie,
+                    "Content-Type": "application/x-www-form-urlencoded",
+                    "Referer": f"http://{LOOPBACK}:{self.server.web_port}/login/",
+                },
+            )
+            answer = connection.getresponse()
+            answer.read()
+            for header in answer.headers.get_all("Set-Cookie", []):
+                if header.startswith("sessionid="):
+                    return header.partition(";")[0]
+        message = f"nobody was let in: {answer.status}"
+        raise ValueError(message)
+
+
+@contextlib.contextmanager
+def running(
+    name: str, *, nodes: list[str], more: dict[str, str] | None = None
+) -> Iterator[Arrangement]:
+    """Run one for the length of the block, with a key for each of `nodes`; its data goes after."""
+    directory = RUN / name
+    with claim.claimed(directory):
+        shutil.rmtree(directory / "postgres", ignore_errors=True)
+        shutil.rmtree(directory / "redis", ignore_errors=True)
+        try:
+            with (
+                leaving_no_child(),
+                Supervisor(directory, log_directory=LOGS / name) as supervisor,
+            ):
+                yield _start(supervisor, directory, nodes, more or {})
+        finally:
+            shutil.rmtree(directory / "postgres", ignore_errors=True)
+            shutil.rmtree(directory / "redis", ignore_errors=True)
+
+
+def _start(
+    supervisor: Supervisor, directory: Path, nodes: list[str], more: dict[str, str]
+) -> Arrangement:
+    database = postgres.start(supervisor, directory, durable=True)
+    cache = redis.start(supervisor, directory)
+    site = server.Site(
+        database.url,
+        cache.url,
+        logs=supervisor.log_directory,
+        more={
+            "INGEST_KEY_RATE": NO_LIMIT,
+            "INGEST_ADDRESS_RATE": NO_LIMIT,
+            "STATIC_ROOT": str(directory / "static"),
+            **more,
+        },
+    )
+    site.manage("migrate", "--noinput", "--verbosity", "0")
+    password = secrets.token_urlsafe(16)
+    user = ("--noinput", "--username", ADMIN, "--email", f"{ADMIN}@example.invalid")
+    site.manage("createsuperuser", *user, DJANGO_SUPERUSER_PASSWORD=password)
+    site.manage("collectstatic", "--noinput", "--verbosity", "0")  # the login page needs its names
+    keys = dict(zip(nodes, ThreadPoolExecutor(2).map(lambda n: _key(site, n), nodes), strict=True))
+    started = server.start(supervisor, site)
+    return Arrangement(supervisor, database, cache, site, started, password, keys)
+
+
+def _key(site: server.Site, node: str) -> str:
+    return site.manage("create_api_key", "--node", node, "--name", node).strip()
+
+
+def say(text: str) -> None:
+    """Report progress: standard output is for results."""
+    print(text, file=sys.stderr, flush=True)
