@@ -1,6 +1,6 @@
 """How static files are named and kept."""
 
-from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
+from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 # Django's own rules for `import … from "./x.js"`, which it applies to all scripts or to none.
 _, IMPORTS = CompressedManifestStaticFilesStorage._js_module_import_aggregation_patterns  # noqa: SLF001

@@ -1,11 +1,14 @@
 """Sockets of the live pages. After connect they do no work of their own: the pump does it once."""
 
+import json
 from typing import Any
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
 from server.live.pump import GROUP, Pump
 
+#: More than any page asks.
+MESSAGE_MAX_CHARS = 1_000
 NOT_LOGGED_IN = 4401
 NOT_READY = 4503
 _pumps: list[Pump] = []
@@ -33,9 +36,11 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
         """Leave."""
         await self.channel_layer.group_discard(GROUP, self.channel_name)
 
-    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
+    ) -> None:
         """A page that missed a tick asks for all again. Anything else is ignored."""
-        if isinstance(content, dict) and content.get("type") == "snapshot":
+        if text_data and _kind(text_data) == "snapshot":
             await self._send_snapshot()
 
     async def flow(self, event: dict[str, Any]) -> None:
@@ -47,3 +52,14 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
             await self.send_json(await _pumps[0].snapshot())
         except (TimeoutError, IndexError):
             await self.close(NOT_READY)
+
+
+def _kind(text: str) -> Any:
+    """Return the type a message from a browser names; None for what is no message of ours."""
+    if len(text) > MESSAGE_MAX_CHARS:
+        return None
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return None
+    return content.get("type") if isinstance(content, dict) else None

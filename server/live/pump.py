@@ -35,6 +35,7 @@ class Pump:
         self._seconds: Seconds = {}
         self._totals: dict[str, Any] = {}
         self._changed: set[int] = set()
+        self._refreshed: set[int] = set()
         self._dirty = asyncio.Event()
         self._ready = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -87,10 +88,7 @@ class Pump:
                 started = monotonic()
                 await self._refresh(client)
                 self.tick += 1
-                tail = range(_now_s() - messages.TAIL_S, _now_s() + 1)
-                frame = messages.frame(
-                    self.tick, self._totals, counters.trimmed(self._seconds, tail), kind="tick"
-                )
+                frame = messages.frame(self.tick, self._totals, self._tail(), kind="tick")
                 await layer.group_send(GROUP, {"type": messages.FLOW, "frame": frame})
                 await self._wait_for_news(started)
 
@@ -118,7 +116,13 @@ class Pump:
         for second, counts in zip(changed, answers, strict=True):
             self._seconds[second] = counters.decode_second(counts)
         self._seconds = self._window()
+        self._refreshed = set(changed)
         self._ready.set()
+
+    def _tail(self) -> Seconds:
+        """The last seconds, and those that changed however late."""
+        last = range(_now_s() - messages.TAIL_S, _now_s() + 1)
+        return counters.trimmed(self._seconds, sorted({*last, *self._refreshed}))
 
     def _window(self) -> Seconds:
         return counters.trimmed(self._seconds, counters.window(_now_s() + 1))

@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import secrets
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,19 +12,19 @@ from uuid import uuid4
 import psycopg2
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
-from psycopg2 import sql
 
 from build import assets
 from build.screenshots import CHROMIUM_ARGUMENTS, chromium
 from build.stack import redis, server
 from build.stack.paths import ROOT
 from build.stack.supervisor import Supervisor
+from tests.databases import own_database
 
 USER, PASSWORD, NODE = "admin", "an admin's password", "mta-01"
 WITHIN_MS = 15_000
 
 
-# Not the fixtures of pytest-playwright: theirs keep an event loop running until the session ends,
+# Not those of the plugin pytest-playwright: they keep an event loop running until the session ends,
 # in which Django refuses every database query of the tests that come after these.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
@@ -91,7 +89,7 @@ class Site:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     assert assets.main() == 0
     home = tmp_path_factory.mktemp("browser")
-    with database() as database_url, Supervisor(home) as supervisor:
+    with own_database("browser") as database_url, Supervisor(home) as supervisor:
         site = server.Site(
             database_url,
             redis.start(supervisor, home).url,
@@ -104,25 +102,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         site.manage("createsuperuser", *options, DJANGO_SUPERUSER_PASSWORD=PASSWORD)
         key = site.manage("create_api_key", "--name", "test").strip()
         yield Site(site, server.start(supervisor, site), key)
-
-
-@contextlib.contextmanager
-def database() -> Iterator[str]:
-    """Make a database of its own on the tests' PostgreSQL, and drop it afterwards."""
-    base = os.environ["DATABASE_URL"]
-    name = f"mallard_browser_{secrets.token_hex(4)}"
-    execute_outside(base, "CREATE DATABASE {}", name)
-    try:
-        yield base.rpartition("/")[0] + f"/{name}"
-    finally:
-        execute_outside(base, "DROP DATABASE {} WITH (FORCE)", name)
-
-
-def execute_outside(url: str, statement: str, name: str) -> None:
-    connection = psycopg2.connect(url)
-    connection.autocommit = True  # databases are not made in transactions
-    with contextlib.closing(connection), connection.cursor() as cursor:
-        cursor.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
 
 @pytest.fixture

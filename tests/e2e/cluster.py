@@ -1,19 +1,17 @@
 """One small cluster of real programs: databases, server, agent, MongoDB, ZoneMTA, and a sink."""
 
 import contextlib
-import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg2
-from psycopg2 import sql
 from psycopg2.extras import DictCursor
 
 from build.stack import agent, mongodb, redis, server, sink, zonemta
 from build.stack.supervisor import Supervisor
+from tests.databases import own_database
 
 NODE = "mta-01"
 # The first retry after two seconds; the second is later than any test waits.
@@ -46,7 +44,7 @@ class Cluster:
 @contextlib.contextmanager
 def running(directory: Path, *, plugin: bool, pre_images: bool = True) -> Iterator[Cluster]:
     """Run one in `directory`. Without `plugin` the agent has the change stream alone."""
-    with database() as database_url, Supervisor(directory) as supervisor:
+    with own_database("e2e") as database_url, Supervisor(directory) as supervisor:
         own_redis = redis.start(supervisor, directory)
         site = server.Site(database_url, own_redis.url, logs=directory / "log")
         site.manage("migrate", "--noinput", "--verbosity", "0")
@@ -86,22 +84,3 @@ def running(directory: Path, *, plugin: bool, pre_images: bool = True) -> Iterat
             defer_times_ms=DEFER_TIMES_MS,
         )
         yield Cluster(supervisor, site, started, watching, mongo, receiving, mta)
-
-
-@contextlib.contextmanager
-def database() -> Iterator[str]:
-    """Make a database of its own on the tests' PostgreSQL, and drop it afterwards."""
-    base = os.environ["DATABASE_URL"]
-    name = f"mallard_e2e_{secrets.token_hex(4)}"
-    _execute(base, "CREATE DATABASE {}", name)
-    try:
-        yield base.rpartition("/")[0] + f"/{name}"
-    finally:
-        _execute(base, "DROP DATABASE {} WITH (FORCE)", name)
-
-
-def _execute(url: str, statement: str, name: str) -> None:
-    connection = psycopg2.connect(url)
-    connection.autocommit = True  # databases are not made in transactions
-    with contextlib.closing(connection), connection.cursor() as cursor:
-        cursor.execute(sql.SQL(statement).format(sql.Identifier(name)))

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, expect, sync_playwright
 
+from build.screenshots import CHROMIUM_ARGUMENTS, chromium
 from build.stack.feeder import Receipt
 from tests.e2e import cluster, traffic
 from tests.e2e.cluster import Cluster
@@ -17,6 +19,7 @@ MESSAGES = 300
 ARRIVE_WITHIN_S = 150
 # How long the counts must stay as they are before "not twice" is believed.
 SETTLE_S = 3
+PAGE_WITHIN_MS = 15_000
 FINAL = {"delivered", "bounced"}
 
 
@@ -32,6 +35,19 @@ def stream_alone(
 ) -> Iterator[tuple[Cluster, set[Outcome]]]:
     directory = tmp_path_factory.mktemp("stream")
     yield from after_the_run(directory, plugin=False)
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=list(CHROMIUM_ARGUMENTS)
+        )
+        page = browser.new_page()
+        page.set_default_timeout(PAGE_WITHIN_MS)
+        expect.set_options(timeout=PAGE_WITHIN_MS)
+        yield page
+        browser.close()
 
 
 def after_the_run(directory: Path, *, plugin: bool) -> Iterator[tuple[Cluster, set[Outcome]]]:
@@ -146,6 +162,33 @@ def test_delivery_reports_are_kept_apart_from_mail(with_plugin):
 
     wait_until(lambda: reports() >= bounces, within_s=ARRIVE_WITHIN_S)
     assert reports() == bounces
+
+
+@pytest.mark.browser
+def test_with_the_plugin_the_page_shows_what_was_counted(with_plugin, page):
+    programs, wanted = with_plugin
+
+    page.goto(f"{programs.server.url}/email-flow/")
+    page.get_by_label("User name").fill("admin")
+    page.get_by_label("Password").fill(cluster.ADMIN_PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-part=state]")).to_have_text("live")
+
+    for event_type, count in counts_of(wanted).items():
+        counter = page.locator(f"[data-counter='outbound.{event_type}'] [data-value]")
+        expect(counter).to_have_text(f"{count:,}")
+
+
+@pytest.mark.browser
+def test_a_message_is_on_the_open_page_soon_after_its_delivery(with_plugin, page):
+    programs, wanted = with_plugin
+    counter = page.locator("[data-counter='outbound.delivered'] [data-value]")
+    test_with_the_plugin_the_page_shows_what_was_counted(with_plugin, page)
+
+    (extra,) = traffic.submit(programs.mta.smtp_port, [traffic.one_more()])
+
+    wanted |= traffic.expected([extra])
+    expect(counter).to_have_text(f"{counts_of(wanted)['delivered']:,}")
 
 
 def test_the_stream_alone_knows_queued_and_deferred_exactly(stream_alone):

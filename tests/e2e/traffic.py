@@ -43,6 +43,16 @@ def messages(count: int) -> Iterator[Message]:
         )
 
 
+def one_more() -> Message:
+    """Return a message that is delivered, unlike any of `messages`."""
+    return Message(
+        message_id="<e2e-one-more@corp.example>",
+        sender="alice@corp.example",
+        recipients=("ok-one-more@good.example",),
+        body_bytes=500,
+    )
+
+
 def submit(port: int, batch: list[Message]) -> list[Receipt]:
     """Send messages over one connection; each must be taken."""
     with smtplib.SMTP(LOOPBACK, port, timeout=30) as connection:
