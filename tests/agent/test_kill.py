@@ -21,6 +21,7 @@ from tests.agent.waiting import until
 from tests.agent.zonemta_writer import accept
 
 __all__ = ["door"]
+pytestmark = pytest.mark.stack
 MESSAGES = 60
 KILLS = 5
 

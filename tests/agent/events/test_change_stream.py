@@ -20,6 +20,7 @@ from tests.agent.conftest import spooled
 from tests.agent.waiting import until
 from tests.agent.zonemta_writer import accept
 
+pytestmark = pytest.mark.stack
 NODE = "mta-01"
 
 
@@ -309,7 +310,10 @@ def test_an_unreachable_mongodb_is_one_line_with_the_fix(
     assert "Traceback" not in caplog.text
 
 
-def test_a_mongodb_comes_back_and_the_stream_goes_on(make_spool, in_thread, tmp_path, caplog):
+def test_a_mongodb_comes_back_and_the_stream_goes_on(
+    make_spool, in_thread, tmp_path, caplog, monkeypatch
+):
+    monkeypatch.setattr("agent.events.database.SELECT_TIMEOUT_MS", 1000)
     from build.stack import mongodb as stack
     from build.stack.supervisor import Supervisor
 
