@@ -8,6 +8,7 @@ import http.client
 import re
 import secrets
 import shutil
+import subprocess
 import sys
 import urllib.parse
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from build.stack.paths import LOGS, RUN
 from build.stack.ports import LOOPBACK
 from build.stack.postgres import Postgres
 from build.stack.redis import Redis
-from build.stack.supervisor import Running, Supervisor, leaving_no_child
+from build.stack.supervisor import Running, Supervisor, leaving_no_child, stop_leftovers
 
 NO_LIMIT = "1000000/second"
 ADMIN = "bench"
@@ -43,6 +44,8 @@ class Arrangement:
     server: server.Server
     password: str
     keys: dict[str, str]
+    #: Where the small disk of the inbox is mounted; None when it is not.
+    inbox_disk: Path | None = None
 
     @property
     def programs(self) -> dict[str, Running]:
@@ -121,22 +124,54 @@ class Arrangement:
 
 @contextlib.contextmanager
 def running(
-    name: str, *, nodes: list[str], more: dict[str, str] | None = None
+    name: str,
+    *,
+    nodes: list[str],
+    more: dict[str, str] | None = None,
+    inbox_disk_mib: int | None = None,
 ) -> Iterator[Arrangement]:
-    """Run one for the length of the block, with a key for each of `nodes`; its data goes after."""
+    """Run one for the length of the block, with a key for each of `nodes`; its data goes after.
+
+    `more` is added to the environment of the server's processes. With `inbox_disk_mib` Redis has a
+    disk of that size to itself, where this process may mount one.
+    """
     directory = RUN / name
-    with claim.claimed(directory):
-        shutil.rmtree(directory / "postgres", ignore_errors=True)
-        shutil.rmtree(directory / "redis", ignore_errors=True)
-        try:
-            with (
-                leaving_no_child(),
-                Supervisor(directory, log_directory=LOGS / name) as supervisor,
-            ):
-                yield _start(supervisor, directory, nodes, more or {})
-        finally:
-            shutil.rmtree(directory / "postgres", ignore_errors=True)
-            shutil.rmtree(directory / "redis", ignore_errors=True)
+    with claim.claimed(directory), contextlib.ExitStack() as stack:
+        stack.callback(_clear, directory)
+        _clear(directory)
+        disk = stack.enter_context(_small_disk(directory / "redis", inbox_disk_mib))
+        stack.enter_context(leaving_no_child())
+        supervisor = stack.enter_context(
+            Supervisor(directory, log_directory=LOGS / name),
+        )
+        arrangement = _start(supervisor, directory, nodes, more or {})
+        arrangement.inbox_disk = disk
+        yield arrangement
+
+
+def _clear(directory: Path) -> None:
+    stop_leftovers(directory)
+    for name in ("postgres", "redis"):
+        if (directory / name).is_mount():  # left by a run that was killed
+            subprocess.run(["umount", directory / name], check=False)
+        shutil.rmtree(directory / name, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _small_disk(directory: Path, size_mib: int | None) -> Iterator[Path | None]:
+    """Mount a disk of that size for the length of the block; give None when it cannot be."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m,mode=0755", "mallard-inbox"]
+    if size_mib is None:
+        yield None
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    if subprocess.run([*mount, directory], capture_output=True, check=False).returncode != 0:
+        yield None
+        return
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", directory], check=False)
 
 
 def _start(
