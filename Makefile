@@ -25,6 +25,7 @@ demo: packages-demo ## run all of it on this machine, with real mail; ARGS='--ra
 test: packages-test ## check and test all of it; ARGS='-k name' goes to pytest
 	@$(MAKE) -s -j2 $(ready) timescaledb
 	@failed=; for step in assets lint test-js; do $(MAKE) $$step || failed="$$failed --failed $$step"; done; \
+	CHROMIUM=$$($(python) -m build.stack.browser) || exit; export CHROMIUM; \
 	exec $(python) -m build.stack exec $$failed postgres redis -- $(python) -m pytest $(ARGS)
 
 lint: $(ready) ## format, lint, types, import directions, templates, migrations
@@ -33,7 +34,9 @@ lint: $(ready) ## format, lint, types, import directions, templates, migrations
 	mypy agent server build
 	lint-imports --no-logo
 	djlint server --lint --quiet
-	DJANGO_SETTINGS_MODULE=server.config.settings.test $(python) manage.py makemigrations --check --dry-run
+	@# No database runs here; that its history cannot be compared is no finding.
+	DJANGO_SETTINGS_MODULE=server.config.settings.test \
+		$(python) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
 test-js: $(ready) ## test the plugins that run inside the mail programs
 	@set -- $$(find agent/plugins -path '*/node_modules' -prune -o -path '*/test/*.test.js' -print); \
@@ -50,7 +53,8 @@ assets: $(ready) ## copy Tabler and ECharts from the npm registry to where the p
 	@exec $(python) -m build.assets
 
 screenshots: packages-screenshots $(ready) ## make the pictures of the README from the running demo
-	@exec $(python) -m build.screenshots
+	@CHROMIUM=$$($(python) -m build.stack.browser) || exit; export CHROMIUM; \
+	exec $(python) -m build.screenshots
 
 lock: $(ready) ## resolve requirements/*.in again into hashed locks
 	$(lock) requirements/dev.in -o requirements/dev.txt

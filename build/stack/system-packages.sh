@@ -75,12 +75,16 @@ want_mail() {
 }
 
 want_browser() {
-    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+    [ -z "${CHROMIUM:-}" ] || return 0
+    for name in chromium google-chrome-stable google-chrome; do
         has_command "$name" && return
     done
-    # Ubuntu's package of that name only installs a snap, which no container can run: there
-    # Playwright's own Chromium serves, see build/stack/browser.sh.
-    case $system_id in debian) want chromium ;; esac
+    case $system_id in
+        # Ubuntu's package of that name installs a snap, which no container runs: there one from npm
+        # serves (build/stack/browser.py), which needs this library.
+        ubuntu) has_library libnss3.so || want libnss3 ;;
+        *) want chromium ;;
+    esac
 }
 
 install_wanted() {
