@@ -11,7 +11,7 @@ ready := .venv/.ready
 node = $$($(python) -c 'from build.stack import node; print(node.program())')
 lock = uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header
 
-.PHONY: help setup demo test lint test-js stop clean lock assets screenshots timescaledb
+.PHONY: help setup demo test lint test-js bench crash stop clean lock assets screenshots timescaledb
 
 help: ## list every command
 	@./mallard help
@@ -41,6 +41,14 @@ lint: $(ready) ## format, lint, types, import directions, templates, migrations
 test-js: $(ready) ## test the plugins that run inside the mail programs
 	@set -- $$(find agent/plugins -path '*/node_modules' -prune -o -path '*/test/*.test.js' -print); \
 	if [ $$# -gt 0 ]; then exec "$(node)" --test "$$@"; fi
+
+bench: packages-test ## measure the whole way of an event; SECONDS=600 for a long run
+	@$(MAKE) -j2 $(ready) timescaledb
+	@exec $(python) -m build.bench --seconds $(or $(SECONDS),15)
+
+crash: packages-test ## kill everything under load and look for losses; CYCLES=n SEED=s
+	@$(MAKE) -j2 $(ready) timescaledb
+	@exec $(python) -m build.crash --cycles $(or $(CYCLES),25) $(if $(SEED),--seed $(SEED))
 
 stop: ## end the demo and whatever an earlier run left behind
 	@[ ! -x $(python) ] || exec $(python) -m build.stack stop

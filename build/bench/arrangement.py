@@ -13,7 +13,7 @@ import sys
 import urllib.parse
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,12 @@ class Arrangement:
     keys: dict[str, str]
     #: Where the small disk of the inbox is mounted; None when it is not.
     inbox_disk: Path | None = None
+    more_workers: dict[str, Running] = field(default_factory=dict)
+
+    @property
+    def workers(self) -> dict[str, Running]:
+        """Every worker by name."""
+        return {"worker": self.server.worker, **self.more_workers}
 
     @property
     def programs(self) -> dict[str, Running]:
@@ -53,7 +59,7 @@ class Arrangement:
         return {
             "web": self.server.web,
             "live": self.server.live,
-            "worker": self.server.worker,
+            **self.workers,
             "redis": self.redis.running,
             "postgres": self.postgres.running,
         }
@@ -129,13 +135,14 @@ def running(
     nodes: list[str],
     more: dict[str, str] | None = None,
     inbox_disk_mib: int | None = None,
+    workers: int = 1,
 ) -> Iterator[Arrangement]:
     """Run one for the length of the block, with a key for each of `nodes`; its data goes after.
 
     `more` is added to the environment of the server's processes. With `inbox_disk_mib` Redis has a
     disk of that size to itself, where this process may mount one.
     """
-    directory = RUN / name
+    directory = RUN / "exec" / name  # where `make stop` and the next run look for leftovers
     with claim.claimed(directory), contextlib.ExitStack() as stack:
         stack.callback(_clear, directory)
         _clear(directory)
@@ -146,6 +153,9 @@ def running(
         )
         arrangement = _start(supervisor, directory, nodes, more or {})
         arrangement.inbox_disk = disk
+        for number in range(2, workers + 1):
+            program = replace(arrangement.server.worker.program, name=f"worker-{number}")
+            arrangement.more_workers[program.name] = supervisor.start(program)
         yield arrangement
 
 

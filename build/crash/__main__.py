@@ -20,6 +20,8 @@ SENDERS = 4
 #: Entries of a dead worker are claimed ten times sooner than by default: harsher on living ones.
 CLAIM_AFTER_MS = 3_000
 INBOX_DISK_MIB = 256
+#: Two, so that one writes while the other is stopped, killed, or comes back with old entries.
+WORKERS = 2
 DRAIN_WITHIN_S = 180.0
 POLL_S = 0.05
 REPORT_EVERY = 10
@@ -42,6 +44,7 @@ def main() -> int:
             nodes=nodes,
             more={"WRITER_CLAIM_AFTER_MS": str(CLAIM_AFTER_MS)},
             inbox_disk_mib=disk_mib,
+            workers=WORKERS,
         ) as running:
             return run(running, cycles=options.cycles, seed=seed)
     except StackError as error:
@@ -56,6 +59,16 @@ def run(running: Arrangement, *, cycles: int, seed: int) -> int:
         for n in range(SENDERS)
     ]
     harm = Harm(running, seed=seed, disk=running.inbox_disk)
+    under_load(running, senders, harm, cycles=cycles)
+    verdict = oracle.judge(running, [batch for sender in senders for batch in sender.acknowledged])
+    print(report(senders, harm, verdict, seed=seed))
+    print(as_json(harm, verdict, seed=seed), flush=True)
+    given_up = any(sender.given_up for sender in senders)
+    return 0 if verdict.is_clean and not given_up and not harm.stuck else 1
+
+
+def under_load(running: Arrangement, senders: Sequence[Sender], harm: Harm, *, cycles: int) -> None:
+    """Start the senders, do harm, then let everything that was made be acknowledged and stored."""
     for sender in senders:
         sender.start()
     for cycle in range(1, cycles + 1):
@@ -68,11 +81,6 @@ def run(running: Arrangement, *, cycles: int, seed: int) -> int:
     for sender in senders:
         sender.join_or_give_up()
     drain(running)
-    verdict = oracle.judge(running, [batch for sender in senders for batch in sender.acknowledged])
-    print(report(senders, harm, verdict, seed=seed))
-    print(as_json(harm, verdict, seed=seed), flush=True)
-    given_up = any(sender.given_up for sender in senders)
-    return 0 if verdict.is_clean and not given_up and not harm.stuck else 1
 
 
 def drain(running: Arrangement) -> None:

@@ -64,7 +64,7 @@ class Harm:
 
     def _kill_part(self) -> None:
         """SIGKILL one process below a program's first, as the kernel does out of memory."""
-        name = self._rng.choice(("web", "worker", "live", "postgres"))
+        name = self._rng.choice(("web", *self._arrangement.workers, "live", "postgres"))
         running = self._arrangement.programs[name]
         children = psutil.Process(running.pid).children(recursive=True)
         if name == "postgres":
@@ -120,7 +120,7 @@ class Harm:
 
     def _stall_worker(self) -> None:
         """Stop the worker for longer than its wake-up lasts, as a machine that swaps does."""
-        running = self._arrangement.server.worker
+        running = self._rng.choice(list(self._arrangement.workers.values()))
         with contextlib.suppress(psutil.NoSuchProcess):
             leader = psutil.Process(running.pid)
             family = [leader, *leader.children(recursive=True)]
