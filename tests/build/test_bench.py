@@ -24,7 +24,7 @@ KEYS = [
     "cpu_us_per_event",
     "missing",
     "twice",
-,]
+]
 
 
 def test_a_body_is_json_whose_events_have_ids_and_numbers_of_their_own():

@@ -23,7 +23,7 @@ KEYS = [
     "rollup_difference",
     "ledger_difference",
     "seed",
-,]
+]
 
 
 def plan(seed, batches=200):
