@@ -32,7 +32,7 @@ RESTART_WAIT_S = 5.0
 
 EVENTS_ROUTE = Route(
     "/api/v1/events/ingest",
-    lambda batch: events_body(batch.epoch, batch.first_seq, batch.bodies),
+    lambda batch: events_body(batch.epoch, batch.first_seq, batch.bodies, dropped=batch.dropped),
 )
 SAMPLES_ROUTE = Route("/api/v1/metrics/system", lambda batch: samples_body(batch.bodies))
 

@@ -4,6 +4,7 @@ The server has its own declaration; both are held to the golden payloads in test
 Published names are permanent: add, never rename.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID, uuid5
@@ -133,11 +134,15 @@ class IngestAnswer(msgspec.Struct, frozen=True):
     rejected: list[Refusal] = []
 
 
-def events_body(epoch: str, first_seq: int, events: list[bytes]) -> bytes:
+def events_body(
+    epoch: str, first_seq: int, events: list[bytes], *, dropped: Sequence[tuple[int, int]] = ()
+) -> bytes:
     """Return the envelope around events that are JSON already; decoding them again would cost
-    more than all the rest of a send."""
-    head = b'{"epoch":"%s","first_seq":%d,"events":[' % (epoch.encode(), first_seq)
-    return head + b",".join(events) + b"]}"
+    more than all the rest of a send. `dropped`: first and last of numbers that will never come."""
+    head = b'{"epoch":"%s","first_seq":%d,' % (epoch.encode(), first_seq)
+    if dropped:
+        head += b'"dropped":%s,' % msgspec.json.encode(dropped)
+    return head + b'"events":[' + b",".join(events) + b"]}"
 
 
 def samples_body(samples: list[bytes]) -> bytes:

@@ -25,7 +25,7 @@ from agent import __version__, clock
 from agent.config import Receiver as ReceiverSettings
 from agent.errors import ReceiverError, SpoolError
 from agent.logs import Repeats
-from agent.spool import Accepted, Spool
+from agent.spool import Accepted, Spool, Told, told
 from agent.wire import ReceivedEvent
 
 logger = logging.getLogger(__name__)
@@ -184,10 +184,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Take events."""
+        length = self.headers.get("Content-Length", "")
         if self.path != "/v1/events":
+            self._discard(int(length) if length.isdecimal() else 0)
             self._refuse(HTTPStatus.NOT_FOUND, "POST /v1/events")
             return
-        length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
             self._refuse(HTTPStatus.BAD_REQUEST, "Content-Length is needed")
             return
@@ -207,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.BAD_REQUEST, {"error": f"not a JSON array: {error}"})
             return
         try:
-            self.server.spool.take_reported(accepted, refused=len(refused))
+            self.server.spool.take_reported(accepted, refused=len(refused), told=self._told())
         except SpoolError as error:
             self.server.repeats.warn("spool", "Events of a plugin were not taken: %s", error)
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {"error": "the spool cannot write"})
@@ -219,13 +220,16 @@ class _Handler(BaseHTTPRequestHandler):
             )
         self._answer(HTTPStatus.ACCEPTED, {"queued": len(accepted), "rejected": refused})
 
+    def _told(self) -> Told | None:
+        return told(self.headers.get("X-Mallard-Process"), self.headers.get("X-Mallard-Dropped"))
+
     def _discard(self, length: int) -> None:
         left = min(length, MOST_DISCARDED_BYTES)
         while left > 0 and (part := self.rfile.read(min(left, DISCARD_STEP_BYTES))):
             left -= len(part)
 
     def _refuse(self, status: HTTPStatus, error: str) -> None:
-        # The body is not read, so what follows on this connection would be taken for a request.
+        # What is not read of the body would be taken for the next request.
         self.close_connection = True
         self._answer(status, {"error": error})
 

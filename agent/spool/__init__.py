@@ -7,6 +7,7 @@ position of the change stream change together or not at all.
 from agent.spool.database import Database
 from agent.spool.held import HeldEvent, Notice
 from agent.spool.instance import InstanceLock
+from agent.spool.plugins import Told, told
 from agent.spool.queue import Batch, Queue
 from agent.spool.spool import Accepted, Spool
 from agent.spool.stream import StreamState
@@ -22,5 +23,7 @@ __all__ = [
     "Queue",
     "Spool",
     "StreamState",
+    "Told",
     "read_summary",
+    "told",
 ]

@@ -41,6 +41,13 @@ CREATE TABLE notices (
     seen_ms INTEGER NOT NULL);
 CREATE INDEX notices_recipient ON notices (recipient);
 """
+# Tables that came later. An agent that does not know one ignores it, so that going back to it after
+# an upgrade works; anything else that changes the layout needs another SCHEMA_VERSION.
+ADDED = """
+CREATE TABLE IF NOT EXISTS dropped (first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS plugin_processes (
+    process TEXT PRIMARY KEY, dropped INTEGER NOT NULL, heard_ms INTEGER NOT NULL) WITHOUT ROWID;
+"""
 KEPT_DAMAGED_FILES = 2
 # Below this size the whole file is checked at start; a larger one would cost the start seconds.
 CHECKED_AT_START_BYTES = 32 * 1024**2
@@ -140,6 +147,7 @@ class Database:
                 (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
                 if verdict != "ok":
                     raise _damage(str(verdict))
+            connection.executescript(ADDED)
         except BaseException:
             connection.close()
             raise

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from agent import clock
 from agent.spool.database import Database, add, counter, epoch
+from agent.spool.dropped import Ranges, declare, declared, forget
 
 # What a row costs beside its body: sequence, time, page overhead.
 ROW_OVERHEAD_BYTES = 32
@@ -18,11 +19,13 @@ FLOOR_BYTES = 16 * 1024**2
 @dataclass(frozen=True)
 class Batch:
     """The oldest items, in order; their sequence numbers are `first_seq` and those after it, in the
-    numbering `epoch`."""
+    numbering `epoch`. `dropped`: ranges of numbers that will never come. Without items `first_seq`
+    is the number the next one will have."""
 
     epoch: str
     first_seq: int
     bodies: list[bytes]
+    dropped: Ranges = ()
 
     @property
     def last_seq(self) -> int:
@@ -32,7 +35,7 @@ class Batch:
 
 class Queue:
     """One queue of the spool. Sequence numbers are never used twice and have no holes, except
-    where items were dropped at the old end: the server's ledger then shows the range missing."""
+    where items were dropped at the old end or set aside. `declares`: the server is told which."""
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class Queue:
         name: str,
         *,
         max_bytes: int,
+        declares: bool = False,
         may_grow: Callable[[], bool] = lambda: True,
     ) -> None:
         if name not in {"events", "samples"}:
@@ -47,6 +51,7 @@ class Queue:
         self.name = name
         self._database = database
         self._max_bytes = max_bytes
+        self._declares = declares
         self._may_grow = may_grow
         self._appended = False
         self._signalled = False
@@ -69,7 +74,8 @@ class Queue:
         return self._enforce_bound(connection, added)
 
     def peek(self, *, max_count: int, max_bytes: int) -> Batch | None:
-        """Return the oldest items up to both bounds, at least one; None when there are none."""
+        """Return the oldest items up to both bounds, at least one, and what was dropped; None when
+        there is neither."""
         bodies: list[bytes] = []
         size, first_seq = 0, 0
         with self._database.reading() as connection:
@@ -84,20 +90,28 @@ class Queue:
                 first_seq = first_seq or seq
                 bodies.append(bytes(body))
             rows.close()
-            present = epoch(connection)
-        return Batch(present, first_seq, bodies) if bodies else None
+            dropped = declared(connection) if self._declares else ()
+            if not bodies and not dropped:
+                return None
+            return Batch(
+                epoch(connection), first_seq or self._next_seq(connection), bodies, dropped
+            )
 
     def ack(self, batch: Batch, *, refused: int = 0) -> None:
-        """Delete what the server has. `refused`: how many of them it will never take."""
+        """Delete what the server has, and what it was told of drops. `refused`: how many of the
+        items it will never take."""
         with self._database.transaction() as connection:
             if batch.epoch != epoch(connection):
                 return  # the file was set aside meanwhile; these numbers mean other items now
+            if batch.dropped:
+                forget(connection, batch.dropped)
             self._delete_up_to(connection, batch.last_seq)
             add(connection, f"{self.name}.refused", refused)
             add(connection, f"{self.name}.sent", len(batch.bodies) - refused)
 
-    def set_aside(self, batch: Batch, reason: str) -> None:
-        """Move what the server refuses as a whole out of the way, kept for a person to look at."""
+    def set_aside(self, batch: Batch, reason: str, *, keep: bool = True) -> None:
+        """Move what the server refuses as a whole out of the way; `keep`: for a person to look at.
+        What was dropped before is told with the next batch."""
         with self._database.transaction() as connection:
             if batch.epoch != epoch(connection):
                 return
@@ -106,12 +120,14 @@ class Queue:
                 "INSERT INTO refused (queue, seq, at_ms, reason, body) VALUES (?, ?, ?, ?, ?)",
                 [
                     (self.name, batch.first_seq + i, now_ms, reason, body)
-                    for i, body in enumerate(batch.bodies)
+                    for i, body in enumerate(batch.bodies if keep else ())
                 ],
             )
             connection.execute(
                 "DELETE FROM refused WHERE n <= (SELECT max(n) FROM refused) - ?", (REFUSED_KEPT,)
             )
+            if self._declares:
+                declare(connection, batch.first_seq, batch.last_seq)
             self._delete_up_to(connection, batch.last_seq)
             add(connection, f"{self.name}.refused", len(batch.bodies))
 
@@ -139,17 +155,26 @@ class Queue:
             excess = added  # no growth: as much goes as came
         if excess <= 0:
             return 0
-        freed, last_seq, dropped = 0, 0, 0
+        freed, first_seq, last_seq, dropped = 0, 0, 0, 0
         rows = connection.execute(f"SELECT seq, length(body) FROM {self.name} ORDER BY seq")  # noqa: S608
         for seq, length in rows:
             freed += length + ROW_OVERHEAD_BYTES
+            first_seq = first_seq or seq
             last_seq, dropped = seq, dropped + 1
             if freed >= excess:
                 break
         rows.close()
+        if self._declares:
+            declare(connection, first_seq, last_seq)
         self._delete_up_to(connection, last_seq)
         add(connection, f"{self.name}.dropped", dropped)
         return dropped
+
+    def _next_seq(self, connection: sqlite3.Connection) -> int:
+        row = connection.execute(
+            "SELECT seq FROM sqlite_sequence WHERE name = ?", (self.name,)
+        ).fetchone()
+        return int(row[0]) + 1 if row else 1
 
     def _delete_up_to(self, connection: sqlite3.Connection, last_seq: int) -> None:
         where = f"FROM {self.name} WHERE seq <= ?"

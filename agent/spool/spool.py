@@ -14,6 +14,7 @@ from agent.config import Spool as SpoolSettings
 from agent.logs import Repeats
 from agent.spool.database import Database, add
 from agent.spool.held import HeldEvent
+from agent.spool.plugins import Told, heard
 from agent.spool.queue import Queue
 from agent.spool.seen import Seen, final_key
 from agent.spool.stream import StreamState
@@ -48,6 +49,7 @@ class Spool:
             self.database,
             "events",
             max_bytes=settings.max_event_bytes,
+            declares=True,
             may_grow=self._disk_has_room,
         )
         self.samples = Queue(
@@ -76,13 +78,16 @@ class Spool:
         with self.database.transaction() as connection:
             yield connection
 
-    def take_reported(self, accepted: Sequence[Accepted], *, refused: int = 0) -> None:
+    def take_reported(
+        self, accepted: Sequence[Accepted], *, refused: int = 0, told: Told | None = None
+    ) -> None:
         """Spool what a plugin reported. When this returns it is on disk. Raises SpoolError.
 
         What was taken before, from whichever source, is not taken again. `refused`: how many more
-        there were that were wrong.
+        there were that were wrong. `told`: what the plugin says of itself.
         """
         with self.database.transaction() as connection:
+            more_dropped = heard(connection, told, clock.now_ms()) if told else 0
             ids = [item.event.event_id.bytes for item in accepted]
             known = self.seen.known(connection, ids)
             fresh: list[bytes] = []
@@ -101,6 +106,14 @@ class Spool:
             add(connection, "receiver.repeated", len(accepted) - len(fresh))
             add(connection, "receiver.refused", refused)
             self._append_events(connection, fresh)
+        if told and more_dropped:
+            self._repeats.warn(
+                "plugin",
+                "The plugin in %s dropped %d events before it could report them (counted, see"
+                " `agent spool`). Its own log says why.",
+                told.process,
+                more_dropped,
+            )
 
     def append_sample(self, body: bytes) -> None:
         """Spool one sample. Raises SpoolError."""

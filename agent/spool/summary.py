@@ -7,6 +7,7 @@ from typing import Any
 from agent import clock
 from agent.errors import SpoolError
 from agent.spool.database import get_meta
+from agent.spool.plugins import DROPPED
 from agent.spool.spool import FILE_NAME
 
 
@@ -57,5 +58,30 @@ def _summary(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
         "SELECT count(*) FROM documents"
     ).fetchone()
     (summary["refused_kept_count"],) = connection.execute("SELECT count(*) FROM refused").fetchone()
+    summary["events"]["dropped_ranges_to_tell"] = _count(connection, "dropped")
+    summary["plugin"] = {
+        "dropped": counters.pop(DROPPED, 0),
+        "processes_count": _count(connection, "plugin_processes"),
+        "heard_at": _plugin_heard_at(connection),
+    }
     summary["counters"] = counters
     return summary
+
+
+def _has(connection: sqlite3.Connection, table: str) -> bool:
+    # The file may be that of an agent from before the table: nothing is changed here.
+    row = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    return row is not None
+
+
+def _count(connection: sqlite3.Connection, table: str) -> int:
+    if not _has(connection, table):
+        return 0
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
+
+
+def _plugin_heard_at(connection: sqlite3.Connection) -> str | None:
+    if not _has(connection, "plugin_processes"):
+        return None
+    (heard_ms,) = connection.execute("SELECT max(heard_ms) FROM plugin_processes").fetchone()
+    return None if heard_ms is None else clock.from_ms(heard_ms).isoformat()

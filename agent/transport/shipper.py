@@ -94,11 +94,14 @@ class Shipper:
                 self._limit = max(1, len(batch.bodies) // 2)
                 logger.info("%s: sending %d at once.", outcome.reason, self._limit)
                 return 0
-            case Verdict.INVALID:
-                self._queue.ack(batch, refused=len(batch.bodies))
-                self._refused(len(batch.bodies), outcome.reason)
-            case Verdict.MALFORMED | Verdict.TOO_LARGE:
-                self._queue.set_aside(batch, outcome.reason)
+            case Verdict.INVALID | Verdict.MALFORMED | Verdict.TOO_LARGE if not batch.bodies:
+                # Only drops to tell, and nothing in it to blame: the server or the way to it is.
+                self._repeats.warn("dropped", "%s Drops are told later.", outcome.reason)
+                return KEEP_WAIT_S
+            case Verdict.INVALID | Verdict.MALFORMED | Verdict.TOO_LARGE:
+                # Of what it read and found wrong the server has named each; the rest is kept here.
+                keep = outcome.verdict is not Verdict.INVALID
+                self._queue.set_aside(batch, outcome.reason, keep=keep)
                 self._refused(len(batch.bodies), outcome.reason)
             case Verdict.KEEP:
                 self._repeats.warn("keep", "%s Kept; trying again.", outcome.reason)
@@ -112,6 +115,9 @@ class Shipper:
         return 0
 
     def _accepted(self, batch: Batch, outcome: Outcome) -> None:
+        if batch.dropped:
+            count = sum(last - first + 1 for first, last in batch.dropped)
+            logger.info("Told the server that %d %s were dropped.", count, self._queue.name)
         rejected = outcome.answer.rejected if outcome.answer else []
         self._queue.ack(batch, refused=len(rejected))
         if rejected:

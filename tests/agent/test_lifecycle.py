@@ -45,7 +45,8 @@ class Process:
         connection = Connection(self.directory / "receiver.sock")
         try:
             connection.request("POST", "/v1/events", body=json.dumps(events))
-            return connection.getresponse().status
+            with connection.getresponse() as response:
+                return response.status
         except OSError:
             return 0
         finally:

@@ -54,7 +54,9 @@ def test_the_events_envelope_is_json_with_its_numbering(golden):
     contract = golden("events_batch.json")
     bodies = [json.dumps(event).encode() for event in contract["events"]]
 
-    body = wire.events_body(contract["epoch"], contract["first_seq"], bodies)
+    body = wire.events_body(
+        contract["epoch"], contract["first_seq"], bodies, dropped=contract["dropped"]
+    )
 
     assert json.loads(body) == contract
 

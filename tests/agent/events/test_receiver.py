@@ -13,6 +13,7 @@ import pytest
 from agent.config import Receiver as ReceiverSettings
 from agent.errors import ReceiverError, SpoolError
 from agent.events.receiver import Receiver
+from agent.spool import read_summary
 from tests.agent.conftest import spooled
 from tests.agent.waiting import until
 
@@ -65,6 +66,16 @@ def test_events_are_on_disk_when_202_is_answered(receiver, spool, events):
 
     assert (status, answer) == (202, {"queued": len(events), "rejected": []})
     assert [e["event_id"] for e in spooled(spool)] == [e["event_id"] for e in events]
+
+
+def test_what_a_plugin_says_it_dropped_is_counted_with_its_next_events(
+    receiver, spool, events, tmp_path
+):
+    for dropped in ("0", "4", "4"):
+        headers = {"X-Mallard-Process": "sender/default/79", "X-Mallard-Dropped": dropped}
+        assert post(receiver, json.dumps(events), headers=headers)[0] == 202
+
+    assert read_summary(tmp_path)["plugin"]["dropped"] == 4
 
 
 def test_an_event_keeps_what_this_version_does_not_know_and_gets_its_node(receiver, spool, events):

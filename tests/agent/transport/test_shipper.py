@@ -225,6 +225,56 @@ def test_a_batch_refused_whole_is_counted_and_not_in_the_way(
     assert shown["refused_kept_count"] == kept
 
 
+def test_what_was_dropped_is_told_with_the_next_events_and_once(door, spool, ship):
+    take(spool, range(3))
+    spool.events.set_aside(spool.events.peek(max_count=2, max_bytes=10**6), "400")
+
+    ship()
+    until(lambda: door.taken == [3])
+    take(spool, [9])
+    until(lambda: door.taken == [3, 4])
+
+    told = [body.get("dropped") for _, _, body, _ in door.requests]
+    assert told == [[[1, 2]], None]
+
+
+def test_an_empty_spool_tells_what_was_dropped_until_the_server_has_it(door, spool, ship):
+    door.answers = [(503, None, {}), (500, None, {})]
+    take(spool, range(3))
+    spool.events.set_aside(spool.events.peek(max_count=5, max_bytes=10**6), "400")
+
+    ship()
+    until(lambda: spool.events.peek(max_count=1, max_bytes=1) is None)
+
+    bodies = [body for _, _, body, _ in door.requests]
+    assert len(bodies) == 3
+    for body in bodies:
+        assert (body["first_seq"], body["events"], body["dropped"]) == (4, [], [[1, 3]])
+
+
+def test_a_server_that_will_not_hear_of_drops_is_left_alone_for_a_while(door, spool, ship, caplog):
+    door.answers = [(400, None, {})]
+    take(spool, [1])
+    spool.events.set_aside(spool.events.peek(max_count=5, max_bytes=10**6), "400")
+
+    ship()
+    until(lambda: spool.events.peek(max_count=1, max_bytes=1) is None)
+
+    assert len(door.requests) == 2
+    assert "told later" in caplog.text
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_what_the_server_never_takes_is_told_as_dropped(door, spool, ship, status):
+    door.answers = [(status, {"detail": "no"}, {})]
+    take(spool, [1])
+
+    ship()
+    until(lambda: any(body.get("dropped") == [[1, 1]] for _, _, body, _ in door.requests))
+
+    assert door.taken == []
+
+
 def test_a_server_that_is_not_there_keeps_the_events(spool, in_thread, door, caplog, ship):
     backend = Backend(url="http://127.0.0.1:1", api_key=Secret(KEY))
     client = Client(backend)
