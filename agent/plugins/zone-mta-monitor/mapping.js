@@ -10,73 +10,22 @@
  * The subject of a message is never read.
  */
 
-const crypto = require('node:crypto');
 const net = require('node:net');
 
-// tests/contract/event_id.json holds the rule and its vectors, for every program that makes ids.
-const EVENT_NAMESPACE = Buffer.from('f7972ba4c67e59f5b609efd69fe0e842', 'hex');
+const { eventId } = require('../mallard-shared/event_id');
+const {
+    LIMITS,
+    MAX_SPAM_SYMBOLS,
+    hardOrSoft,
+    ip,
+    isCount,
+    replyCode,
+    text,
+    wholeNumber,
+    withoutUnknown
+} = require('../mallard-shared/text');
+
 const PROGRAM = 'zonemta';
-
-// Characters kept of each text; the server cuts at the same lengths.
-const LIMITS = {
-    address: 254,
-    authUser: 254,
-    category: 64,
-    host: 255,
-    messageId: 255,
-    queueId: 64,
-    queueSeq: 8,
-    reply: 500,
-    symbol: 64,
-    tls: 32,
-    zone: 64
-};
-const MAX_SPAM_SYMBOLS = 100;
-const MAX_WHOLE_NUMBER = 2 ** 31 - 1;
-
-// Line and terminal control (C0, DEL, C1, the Unicode line ends): a reply must not write log lines.
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g; // eslint-disable-line no-control-regex
-const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
-
-/**
- * @param {unknown} value
- * @param {number} limit in characters
- * @returns {string|null} the text cut to `limit`, control characters as one space; null if none
- */
-function text(value, limit) {
-    if (typeof value !== 'string') {
-        return null;
-    }
-    // Cut before cleaning, so that a megabyte costs no more than its beginning.
-    const cleaned = value
-        .slice(0, limit * 2)
-        .replace(CONTROL, ' ')
-        .trim()
-        .slice(0, limit)
-        .replace(LONE_SURROGATE, '\ufffd');
-    return cleaned || null;
-}
-
-/** Returns a whole number (of ms, of bytes) that the wire takes, or null. */
-function wholeNumber(value) {
-    if (typeof value !== 'number' || !Number.isFinite(value)) {
-        return null;
-    }
-    // Below zero only when the queue time was stamped by another host's clock.
-    return Math.min(Math.max(Math.round(value), 0), MAX_WHOLE_NUMBER);
-}
-
-/** Returns the deterministic id of an event: UUIDv5 over `zonemta|queue id|recipient|type|n`. */
-function eventId(queueId, recipient, eventType, n, program = PROGRAM) {
-    const hash = crypto
-        .createHash('sha1')
-        .update(EVENT_NAMESPACE)
-        .update([program, queueId, recipient.toLowerCase(), eventType, n].join('|'), 'utf8')
-        .digest();
-    hash[6] = (hash[6] & 0x0f) | 0x50;
-    hash[8] = (hash[8] & 0x3f) | 0x80;
-    return hash.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-}
 
 /** Cuts at commas outside of a quoted local part; null when a quote is never closed. */
 function cutOutsideQuotes(list) {
@@ -146,20 +95,6 @@ function messageId(entry, known) {
     return null;
 }
 
-/** Returns the address as PostgreSQL and Python read it: no IPv4 in IPv6, no interface name. */
-function ip(value) {
-    if (typeof value !== 'string') {
-        return null;
-    }
-    const plain = value.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '');
-    return net.isIP(plain) ? plain : null;
-}
-
-function replyCode(reply) {
-    const match = typeof reply === 'string' && /^\s*([2-5]\d\d)(?!\d)/.exec(reply);
-    return match ? Number(match[1]) : null;
-}
-
 function tlsVersion(entry) {
     // ZoneMTA before 3.10.18 says nothing about TLS; a version is missing on some sockets.
     return text(entry.tlsVersion, LIMITS.tls) || (entry.secure === true ? 'TLS' : null);
@@ -199,13 +134,6 @@ function bounceFields(entry, type) {
     };
 }
 
-function hardOrSoft(code) {
-    if (code === null || code < 400) {
-        return null;
-    }
-    return code >= 500 ? 'hard' : 'soft';
-}
-
 const between = (from, to) => (typeof from === 'number' && typeof to === 'number' ? wholeNumber(to - from) : null);
 
 /** Of an attempt that failed: the wait until it was taken up, and the time until the reply. */
@@ -234,8 +162,6 @@ function deliveredTimes(at, known) {
         total_time_ms: Math.max(total, delivery)
     };
 }
-
-const isCount = value => Number.isInteger(value) && value >= 0 && value < MAX_WHOLE_NUMBER;
 
 function attemptOf(known) {
     return isCount(known.deferrals) ? known.deferrals + 1 : null;
@@ -346,7 +272,7 @@ function toEvents(entry, at, known = {}) {
     return recipientsOf(entry, known).map(recipient =>
         withoutUnknown({
             // An unknown recipient: the sequence keeps two deliveries of one message apart.
-            event_id: eventId(entry.id, recipient === null ? seq || '' : recipient, made.event_type, n),
+            event_id: eventId(PROGRAM, entry.id, recipient === null ? seq || '' : recipient, made.event_type, n),
             ...shared,
             to_address: text(recipient, LIMITS.address),
             ...made,
@@ -357,13 +283,4 @@ function toEvents(entry, at, known = {}) {
     );
 }
 
-function withoutUnknown(event) {
-    for (const key of Object.keys(event)) {
-        if (event[key] === null || event[key] === undefined) {
-            delete event[key];
-        }
-    }
-    return event;
-}
-
-module.exports = { deliveredTimes, eventId, splitRecipients, text, toEvents };
+module.exports = { deliveredTimes, splitRecipients, toEvents };

@@ -7,7 +7,7 @@ const { aDelivery, anEntry } = require('./samples');
 
 const hooks = {};
 const app = {
-    config: { socket: process.argv[2], batchMs: 200, timeoutMs: 50, backoffMs: 5 },
+    config: { socket: process.argv[2], batchMs: 200, timeoutMs: 5000, backoffMs: 5 },
     logger: { info() {}, error() {} },
     addHook: (name, action) => (hooks[name] = action)
 };

@@ -11,6 +11,7 @@ function aSender(t, socketPath, changes) {
     const lines = [];
     const sender = new Sender({
         target: { socketPath },
+        name: 'test-monitor',
         label: 'sender/default/77',
         batchEvents: 50,
         batchMs: 5,

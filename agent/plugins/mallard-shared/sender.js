@@ -11,12 +11,13 @@
  *   any other 4xx                                 dropped: the same bytes would be refused again
  *
  * Every drop is counted by its reason and told to the receiver in a header. Nothing here throws into
- * a timer or a socket callback: in ZoneMTA that ends the process, and its mail sessions with it.
+ * a timer or a socket callback: in ZoneMTA and Haraka that ends the process, and its mail sessions
+ * with it.
  */
 
 const http = require('node:http');
 const https = require('node:https');
-const { text } = require('./mapping');
+const { text } = require('./text');
 
 const NOBODY_THERE = new Set([
     'EACCES', // the socket's mode: an operator can mend it
@@ -33,7 +34,7 @@ const NOBODY_THERE = new Set([
 const MAX_BACKOFF_FACTOR = 5;
 const MAX_RETRY_AFTER_MS = 60 * 1000;
 const MAX_ANSWER_BYTES = 64 * 1024;
-const IDLE_CONNECTION_MS = 15 * 1000; // a receiver has few connections, ZoneMTA many processes
+const IDLE_CONNECTION_MS = 15 * 1000; // a receiver has few connections, a mail program many processes
 const LAST_WRITE_BYTES = 128 * 1024; // what a kernel takes at once from a process that ends
 const REPORT_EVERY_MS = 60 * 1000;
 
@@ -67,6 +68,7 @@ class Sender {
     /**
      * @param {object} options
      * @param {{socketPath: string}|{url: URL, key: string}} options.target
+     * @param {string} options.name of the plugin
      * @param {string} options.label which process this is, for the receiver's page
      * @param {(level: 'info'|'error', message: string) => void} options.log
      */
@@ -114,7 +116,7 @@ class Sender {
         this.headers = {
             Host: target.url ? target.url.host : 'localhost',
             'Content-Type': 'application/json',
-            'User-Agent': 'mallard-zone-mta-monitor',
+            'User-Agent': 'mallard-' + headerValue(options.name),
             'X-Mallard-Process': headerValue(options.label)
         };
         if (target.key) {

@@ -1,0 +1,80 @@
+'use strict';
+
+/** Reads a plugin's configuration; a mistake is a line for the log, never an exception. */
+
+const { text } = require('./text');
+
+const INGEST_PATH = '/api/v1/events/ingest';
+
+// name → [default, least, most]
+const NUMBERS = {
+    batchEvents: [50, 1, 250],
+    batchMs: [200, 0, 10000],
+    bufferEvents: [10000, 1, 1000000],
+    tries: [3, 1, 100],
+    backoffMs: [1000, 1, 60000],
+    timeoutMs: [5000, 10, 60000],
+    patienceMs: [60000, 0, 3600000]
+};
+const TEXTS = { socket: '/run/mallard-agent/receiver.sock', url: '', key: '', node: '' };
+
+/**
+ * @param {unknown} config what the mail program read
+ * @param {object} [more] numbers of this plugin alone, as in NUMBERS
+ * @param {string[]} [foreign] keys that are the mail program's own
+ * @returns {{options: object, problems: string[]}} every problem is a line an operator can act on;
+ *     a number out of range keeps its default
+ */
+function readOptions(config, more = {}, foreign = []) {
+    const given = config && typeof config === 'object' ? config : {};
+    const numbers = { ...NUMBERS, ...more };
+    const options = {};
+    const problems = [];
+    for (const [name, [fallback, least, most]] of Object.entries(numbers)) {
+        const value = given[name] === undefined ? fallback : given[name];
+        const good = Number.isInteger(value) && value >= least && value <= most;
+        options[name] = good ? value : fallback;
+        if (!good) {
+            problems.push(`${name}: expected a whole number from ${least} to ${most}; using ${fallback}`);
+        }
+    }
+    for (const [name, fallback] of Object.entries(TEXTS)) {
+        const value = given[name] === undefined ? fallback : given[name];
+        const good = typeof value === 'string' && !/[^\x20-\x7e]/.test(value);
+        options[name] = good ? value : fallback;
+        if (!good) {
+            problems.push(`${name}: expected printable text; using ${fallback ? '"' + fallback + '"' : 'none'}`);
+        }
+    }
+    for (const name of Object.keys(given)) {
+        if (!(name in numbers) && !(name in TEXTS) && !foreign.includes(name)) {
+            problems.push(`${text(name, 40)}: unknown key, ignored`);
+        }
+    }
+    return { options, problems };
+}
+
+/** @returns {{socketPath: string}|{url: URL, key: string}|null} null when it cannot be told */
+function readTarget({ socket, url, key }, problems) {
+    if (!url) {
+        return { socketPath: socket };
+    }
+    try {
+        const parsed = new URL(url);
+        if (!['http:', 'https:'].includes(parsed.protocol)) {
+            throw new Error('not http or https');
+        }
+        if (!key) {
+            throw new Error('a url needs a key, of scope webhook');
+        }
+        if (!parsed.pathname.endsWith(INGEST_PATH)) {
+            parsed.pathname = parsed.pathname.replace(/\/+$/, '') + INGEST_PATH;
+        }
+        return { url: parsed, key };
+    } catch (error) {
+        problems.push(`url: ${error.message}`);
+        return null;
+    }
+}
+
+module.exports = { readOptions, readTarget };

@@ -1,0 +1,110 @@
+'use strict';
+
+/**
+ * What stands between a plugin's hooks and the sender: the log, the node's name, events that could
+ * not be read, and the end of the process. Nothing here throws: an exception in a timer or a socket
+ * callback ends a mail program's process, and its mail sessions with it.
+ */
+
+const { Sender } = require('./sender');
+const { readOptions, readTarget } = require('./options');
+
+class Reporter {
+    /**
+     * @param {unknown} config the plugin's section of the mail program's configuration
+     * @param {object} [numbers] options of this plugin alone, as in options.js
+     * @param {string[]} [foreign] keys of `config` that are the mail program's own
+     * @param {string} name of the plugin, for the User-Agent
+     * @param {string} label which process this is, for the receiver's page
+     * @param {(level: 'info'|'error', message: string) => void} log may throw
+     */
+    constructor(config, { numbers, foreign, name, label, log }) {
+        const { options, problems } = readOptions(config, numbers, foreign);
+        const target = readTarget(options, problems);
+        this.writeLog = log;
+        this.options = options;
+        this.active = Boolean(target);
+        problems.forEach(problem => this.log('error', 'configuration: ' + problem));
+        if (!this.active) {
+            this.log('error', 'nothing is reported until the configuration is mended; mail is not affected');
+            return;
+        }
+        this.sender = new Sender({ ...options, target, name, label, log: (level, message) => this.log(level, message) });
+        this.log('info', `reporting to ${this.sender.where}`);
+    }
+
+    log(level, message) {
+        try {
+            this.writeLog(level, message);
+        } catch {
+            // a logger that fails is not ours to mend, and must not reach a timer
+        }
+    }
+
+    send(events) {
+        if (this.options.node) {
+            events.forEach(event => (event.mta_node = this.options.node));
+        }
+        if (events.length) {
+            this.sender.add(events);
+        }
+    }
+
+    /** Says that a hook's arguments could not be read; `isEvent` when an event was lost by that. */
+    unreadable(hook, error, isEvent) {
+        try {
+            if (isEvent) {
+                this.sender.drop(1, 'could not be read');
+            }
+            this.sender.report('error', 'unreadable', `${hook}: ${error && error.message}`);
+        } catch {
+            // an error whose message throws: it is counted, and that is all that can be said
+        }
+    }
+
+    /**
+     * Sends what is left when the process ends by exit() or by a signal.
+     *
+     * @param {() => object[]} held what the plugin still holds back
+     */
+    followProcess(process, held = () => []) {
+        this.held = held;
+        for (const signal of ['SIGTERM', 'SIGINT']) {
+            // First of all listeners and gone before the others run: they must find the process as
+            // if we were not here.
+            process.prependOnceListener(signal, () => {
+                this.drain();
+                if (process.listenerCount(signal) === 0) {
+                    this.end();
+                    process.kill(process.pid, signal); // what would have happened without us
+                }
+            });
+        }
+        process.on('exit', () => this.end());
+    }
+
+    /** From now on events leave without lingering: the process is about to end. */
+    drain() {
+        try {
+            this.send(this.held());
+            this.sender.drain();
+        } catch (error) {
+            this.unreadable('shutdown', error);
+        }
+    }
+
+    /** The process ends now: what the open connection takes in this moment is saved. */
+    end() {
+        try {
+            this.send(this.held());
+            const lost = this.sender.lastWrite();
+            if (lost) {
+                this.sender.drop(lost, 'process ended');
+            }
+        } catch (error) {
+            this.unreadable('exit', error);
+        }
+    }
+}
+
+module.exports = { Reporter };
