@@ -51,7 +51,8 @@ def post(receiver, body, *, path="/v1/events", headers=None):
     try:
         connection.request("POST", path, body=body, headers=headers or {})
         response = connection.getresponse()
-        return response.status, json.loads(response.read())
+        answer = response.read()
+        return response.status, json.loads(answer) if answer else None
     finally:
         connection.close()
 
