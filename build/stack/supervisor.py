@@ -330,7 +330,21 @@ def stop_leftovers(directory: Path, *, within_s: float = STOP_WITHIN_SECONDS) ->
             remaining_s = max(0.0, deadline - time.monotonic())
             end(processes, signal.Signals(note["stop_signal"]), within_s=remaining_s)
         path.unlink(missing_ok=True)
+    # A runner killed between starting a program and writing its file down.
+    for stray in marked(str(directory)):
+        names.append(f"process {stray.pid}")
+        end([stray], signal.SIGTERM, within_s=max(0.0, deadline - time.monotonic()))
     return names
+
+
+def marked(run: str) -> list[psutil.Process]:
+    """Return the living processes that carry the mark of a run, but for this one."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and process.environ().get(MARK) == run:
+                found.append(process)
+    return found
 
 
 def tail(path: Path, lines: int = LOG_TAIL_LINES) -> str:

@@ -81,8 +81,11 @@ want_browser() {
     done
     case $system_id in
         # Ubuntu's package of that name installs a snap, which no container runs: there one from npm
-        # serves (build/stack/browser.py), which needs this library.
-        ubuntu) has_library libnss3.so || want libnss3 ;;
+        # serves (build/stack/browser.py), which needs a library, and a font for text of no other.
+        ubuntu)
+            has_library libnss3.so || want libnss3
+            [ -e /etc/fonts/fonts.conf ] || want fontconfig-config
+            ;;
         *) want chromium ;;
     esac
 }

@@ -4,28 +4,15 @@ import smtplib
 import time
 from contextlib import closing
 
-import psutil
 import psycopg2
 import pymongo
 import pytest
 import redis as redis_client
 
 from build.stack import feeder, mongodb, postgres, redis, sink, zonemta
-from build.stack.supervisor import MARK
+from build.stack.supervisor import marked
 
 DEADLINE_SECONDS = 30.0
-
-
-def left_of(directory):
-    """Return the processes that still carry the mark of a run."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == str(directory):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 def test_postgresql_has_timescaledb_for_a_role_that_is_no_superuser(tmp_path):
@@ -48,7 +35,7 @@ def test_postgresql_has_timescaledb_for_a_role_that_is_no_superuser(tmp_path):
         with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
             psycopg2.connect(f"postgres://mallard:wrong@127.0.0.1:{server.port}/mallard")
 
-    assert left_of(tmp_path) == []
+    assert marked(str(tmp_path)) == []
 
 
 def test_postgresql_keeps_its_data_over_a_restart(tmp_path):
@@ -83,7 +70,7 @@ def test_redis_writes_through_to_disk_and_never_evicts(tmp_path):
     ):
         assert client.get("kept") == b"7"
 
-    assert left_of(tmp_path) == []
+    assert marked(str(tmp_path)) == []
 
 
 @pytest.mark.stack
@@ -103,7 +90,7 @@ def test_mongodb_streams_changes_with_the_document_as_it_was_before(tmp_path):
 
     assert [change["operationType"] for change in seen] == ["insert", "delete"]
     assert seen[1]["fullDocumentBeforeChange"]["word"] == "before"
-    assert left_of(tmp_path) == []
+    assert marked(str(tmp_path)) == []
 
 
 @pytest.mark.stack
@@ -162,4 +149,4 @@ def test_zonemta_delivers_defers_and_bounces_as_the_sink_answers(tmp_path):
         assert replies() == expected
 
     for part in ("redis", "mongodb", "sink", "zonemta"):
-        assert left_of(tmp_path / part) == []
+        assert marked(str(tmp_path / part)) == []

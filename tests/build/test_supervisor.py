@@ -152,6 +152,8 @@ def test_no_program_outlives_a_runner_that_is_told_to_end_or_killed(tmp_path, nu
     ) as runner:
         assert runner.stdout is not None
         pids = [int(runner.stdout.readline()) for _ in range(2)]
+        for pid in pids:  # before that it is still setpriv, which has not told the kernel yet
+            wait_for(lambda pid=pid: psutil.Process(pid).name() == "sleep", "the program")
         runner.send_signal(number)
         runner.wait(timeout=DEADLINE_SECONDS)
 
@@ -187,15 +189,25 @@ def test_what_an_earlier_run_left_behind_is_ended_by_the_next(tmp_path):
 
 
 def test_a_stranger_that_got_an_old_number_is_left_alone(tmp_path):
-    pid = leave_behind(tmp_path)
-    path = pid_directory(tmp_path) / "left.json"
-    note = json.loads(path.read_text())
-    path.write_text(json.dumps(note | {"created_at": note["created_at"] - 60, "run": "another"}))
+    stranger = leave_behind(tmp_path / "another")
+    note = json.loads((pid_directory(tmp_path / "another") / "left.json").read_text())
+    pid_directory(tmp_path).mkdir()
+    (pid_directory(tmp_path) / "left.json").write_text(
+        json.dumps(note | {"created_at": note["created_at"] - 60, "run": str(tmp_path)})
+    )
     try:
         assert stop_leftovers(tmp_path) == []
-        assert not gone(pid)
+        assert not gone(stranger)
     finally:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(stranger, signal.SIGKILL)
+
+
+def test_a_program_that_was_never_written_down_is_found_by_its_mark(tmp_path):
+    pid = leave_behind(tmp_path)
+    (pid_directory(tmp_path) / "left.json").unlink()
+
+    assert stop_leftovers(tmp_path) == [f"process {pid}"]
+    assert gone(pid)
 
 
 def test_a_half_written_process_file_is_removed(tmp_path):
