@@ -38,8 +38,9 @@ lint: $(ready) ## format, lint, types, import directions, templates, migrations
 	DJANGO_SETTINGS_MODULE=server.config.settings.test \
 		$(python) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
-test-js: $(ready) ## test the plugins that run inside the mail programs
-	@set -- $$(find agent/plugins -path '*/node_modules' -prune -o -path '*/test/*.test.js' -print); \
+test-js: $(ready) ## test the plugins that run inside the mail programs, and the pages' scripts
+	@set -- $$(find agent/plugins server/dashboard/frontend -path '*/node_modules' -prune \
+		-o -path '*/test/*.test.*js' -print); \
 	if [ $$# -gt 0 ]; then exec "$(node)" --test "$$@"; fi
 
 bench: packages-test ## measure the whole way of an event; SECONDS=600 for a long run
@@ -60,7 +61,7 @@ clean: ## stop everything and remove what was made: .run and .venv
 assets: $(ready) ## copy Tabler and ECharts from the npm registry to where the pages are served
 	@exec $(python) -m build.assets
 
-screenshots: packages-screenshots $(ready) ## make the pictures of the README from the running demo
+screenshots: packages-screenshots $(ready) ## make the pictures of the README on a server of their own
 	@CHROMIUM=$$($(python) -m build.stack.browser) || exit; export CHROMIUM; \
 	exec $(python) -m build.screenshots
 
