@@ -29,7 +29,7 @@ from build.stack.ports import LOOPBACK, free_port
 from build.stack.supervisor import Supervisor, end_on_signals, leaving_no_child, python
 
 HOME = RUN / "demo"
-SECRETS = RUN / "secrets.json"
+SECRETS = HOME / "secrets.json"  # beside the data they belong to
 HISTORY = HOME / "history.json"
 ALIVE = HOME / "alive"  # touched while the demo runs: tells the next start how long it did not
 
