@@ -148,6 +148,10 @@ build() {
         die "no PostgreSQL from version $oldest_major on is installed (on Debian: apt-get install postgresql). $by_hand"
     say "building TimescaleDB $version for $("$server/postgres" --version | sed 's/^postgres (PostgreSQL) /PostgreSQL /') into .run/pgsql (once, about 20 seconds on two cores; log: ${log#"$root"/})"
     mkdir -p "$(dirname "$log")"
+    # Two commands at once build it once.
+    exec 9>"$root/.run/pgsql.lock"
+    flock 9
+    bindir && return 0
     rm -rf "$private"
     # A shell with -e of its own: in a condition -e would be off, and a failed step be overlooked.
     if ! sh "$0" make-private "$server" "$private" >"$log" 2>&1; then
