@@ -129,11 +129,15 @@ class Connection:
         head, ended, body = self._received.partition(b"\r\n\r\n")
         if not ended:
             return None
-        length = next(
+        lengths = [
             int(line.partition(b":")[2])
             for line in head.lower().split(b"\r\n")
             if line.startswith(b"content-length:")
-        )
+        ]
+        if not lengths:
+            message = f"an answer without Content-Length: {head!r}"
+            raise ValueError(message)
+        (length,) = lengths
         return (int(head[9:12]), body) if len(body) >= length else None
 
     def is_late(self, now: float) -> bool:

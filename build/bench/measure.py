@@ -79,7 +79,10 @@ def measure(
 ) -> Measured:
     """Measure one batch size on emptied tables that then hold one plain COPY."""
     result = Measured(batch)
-    arrangement.rows("TRUNCATE email_events, email_stats_1m, ledger_epoch")
+    arrangement.rows(
+        "TRUNCATE email_events, email_stats_1m, email_stats_5m, email_stats_1h, email_stats_daily,"
+        " ledger_epoch"
+    )
     result.copy_per_s = plain_copy(arrangement)
     say(f"  plain COPY {result.copy_per_s:,.0f} rows/s")
     full = _full_load(arrangement, result, seconds=seconds, marks=marks, cookie=cookie)
