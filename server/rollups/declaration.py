@@ -6,6 +6,7 @@ a sum, so that levels, nodes and ranges merge by adding.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 #: Upper bounds of the delivery-time histogram, in ms: 8·√2^i, each rounded, with the nearest one
 #: moved onto 1, 3, 10, 30, 60 and 300 s so that the brackets the pages draw are exact. A bound
@@ -25,6 +26,9 @@ DIMENSIONS = {
     "from_domain": "from_domain",
     "to_domain": "to_domain",
     "sending_ip": "host(sending_ip)",
+    "zone": "zone",
+    # `hard:spam` and the like; empty for what is no bounce.
+    "bounce": "CASE WHEN event_type = 'bounced' THEN concat(bounce_type, ':', bounce_category) END",
 }
 #: Outbound mail with an empty sender (DSNs): counted under this dimension only, kept out of totals.
 NULL_SENDER = "null_sender"
@@ -67,11 +71,23 @@ MEASURES = (
 
 @dataclass(frozen=True)
 class Level:
-    """One rollup: its table, the width of its buckets, and how wide a chunk is."""
+    """One rollup: its table, the width of its buckets, and how wide a chunk is.
 
+    `narrower`: the level whose rows add up to this one's; None: made of raw rows.
+    """
+
+    name: str
     table: str
-    width: str
+    width: timedelta
     chunk_days: int
+    narrower: "Level | None" = None
 
 
-ONE_MINUTE = Level("email_stats_1m", "1 minute", chunk_days=1)
+ONE_MINUTE = Level("1m", "email_stats_1m", timedelta(minutes=1), 1)
+FIVE_MINUTES = Level("5m", "email_stats_5m", timedelta(minutes=5), 7, ONE_MINUTE)
+ONE_HOUR = Level("1h", "email_stats_1h", timedelta(hours=1), 30, FIVE_MINUTES)
+DAILY = Level("daily", "email_stats_daily", timedelta(days=1), 180, ONE_HOUR)
+
+#: Narrowest first; each is made of the one before it. Days are UTC days.
+LEVELS = (ONE_MINUTE, FIVE_MINUTES, ONE_HOUR, DAILY)
+WIDER_LEVELS = LEVELS[1:]

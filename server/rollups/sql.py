@@ -1,5 +1,8 @@
 """SQL made from the declaration. Pure: text in, text out; every name comes from the declaration."""
 
+from collections.abc import Sequence
+from datetime import timedelta
+
 from server.rollups.declaration import (
     DELIVERY_BOUNDS_MS,
     DIMENSIONS,
@@ -14,8 +17,16 @@ from server.rollups.declaration import (
 #: What the levels read of a raw row; the writer's RETURNING must carry these columns.
 RAW_COLUMNS = (
     "occurred_at", "direction", "event_type", "mta_node", "from_address", "from_domain",
-    "to_domain", "sending_ip", "certainty", "message_size_bytes", "delivery_time_ms",
+    "to_domain", "sending_ip", "zone", "bounce_type", "bounce_category", "certainty",
+    "message_size_bytes", "delivery_time_ms",
 )  # fmt: skip
+
+#: The columns of every level, in order.
+COLUMNS = ", ".join([*KEY, *(m.column for m in MEASURES)])
+#: How late an event may be to reach the continuous aggregates by itself: as long as an outage that
+#: spools are to survive, and shorter than the 1-minute level is kept. If it were longer, a refresh
+#: would replace the counts of days whose minutes are dropped by what little is left of them.
+REFRESH_WINDOW = timedelta(days=7)
 
 
 def create_table(level: Level) -> str:
@@ -32,19 +43,70 @@ def create_table(level: Level) -> str:
 )"""
 
 
-def upsert(level: Level, source: str) -> str:
-    """Return the statement that adds the raw rows of relation `source` to a level.
+def write(levels: Sequence[Level], source: str) -> str:
+    """Return the CTEs that add the raw rows of relation `source` to `levels`.
+
+    The first level is aggregated from the rows, each other from the rows of the one before it:
+    exact, because all measures are sums, and much less work than reading the raw rows again.
+    `levels` are LEVELS from the first on, without a hole.
+    """
+    parts = []
+    for level in levels:
+        rows = merge(level, f"of_{level.narrower.name}") if level.narrower else None
+        parts.append(f"of_{level.name} AS (\n{rows or aggregate(level, source)}\n)")
+        parts.append(f"into_{level.name} AS (\n{upsert(level, f'of_{level.name}')}\n)")
+    return ",\n".join(parts)
+
+
+def upsert(level: Level, rows: str) -> str:
+    """Return the statement that adds the level rows of relation `rows` to a level.
 
     Rows are added in key order, so that two workers never wait for each other in a circle.
     """
-    columns = [*KEY, *(m.column for m in MEASURES)]
     additions = ", ".join(
         f"{m.column} = {level.table}.{m.column} + EXCLUDED.{m.column}" for m in MEASURES
     )
-    return f"""INSERT INTO {level.table} ({", ".join(columns)})
-{aggregate(level, source)}
+    return f"""INSERT INTO {level.table} ({COLUMNS})
+SELECT {COLUMNS} FROM {rows}
 ORDER BY dimension, bucket, direction, event_type, value
 ON CONFLICT ({", ".join(KEY)}) DO UPDATE SET {additions}"""
+
+
+def merge(level: Level, rows: str) -> str:
+    """Return the SELECT that makes the rows of a level of those of a narrower one."""
+    _, *dimensions = KEY
+    measures = ",\n  ".join(f"sum({m.column})::bigint AS {m.column}" for m in MEASURES)
+    return f"""SELECT {bucket(level, "bucket")} AS bucket, {", ".join(dimensions)},
+  {measures}
+FROM {rows}
+GROUP BY 1, {", ".join(dimensions)}"""
+
+
+def create_continuous_aggregate(level: Level) -> list[str]:
+    """Return the statements that let TimescaleDB keep a level (Community licence only).
+
+    Without data, so that a migration may do it in its transaction. Real-time, which since 2.13 must
+    be said: what is not yet refreshed is added up when asked.
+    """
+    if level.narrower is None:
+        raise ValueError(f"{level.table} is kept by the writer in every edition")
+    start = _interval(REFRESH_WINDOW)
+    return [
+        f"""CREATE MATERIALIZED VIEW {level.table} WITH (
+  timescaledb.continuous, timescaledb.materialized_only = false,
+  timescaledb.create_group_indexes = false
+) AS
+{merge(level, level.narrower.table)}
+WITH NO DATA""",
+        f"CREATE INDEX ON {level.table} (dimension, bucket, direction, event_type, value)",
+        f"SELECT add_continuous_aggregate_policy('{level.table}', start_offset => {start},"
+        f" end_offset => {_interval(level.width)}, schedule_interval => interval '1 minute')",
+    ]
+
+
+def bucket(level: Level, column: str) -> str:
+    """Return the expression of the bucket into which a time falls."""
+    return f"time_bucket({_interval(level.width)}, {column})"
 
 
 def aggregate(level: Level, source: str) -> str:
@@ -64,7 +126,7 @@ def aggregate(level: Level, source: str) -> str:
   CASE WHEN is_null_sender THEN '<>' ELSE coalesce({value}, '') END AS value,
   {measures}
 FROM (
-  SELECT time_bucket('{level.width}', occurred_at) AS bucket, direction, event_type,
+  SELECT {bucket(level, "occurred_at")} AS bucket, direction, event_type,
     {IS_NULL_SENDER} AS is_null_sender,
     {inner},
     certainty, message_size_bytes, delivery_time_ms,
@@ -85,3 +147,7 @@ def _mask(column: str | None) -> int:
 
 def _numbers(bounds: tuple[int, ...]) -> str:
     return ",".join(map(str, bounds))
+
+
+def _interval(length: timedelta) -> str:
+    return f"interval '{length.total_seconds():.0f} seconds'"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 
 from django.db import connection, transaction
@@ -9,18 +10,8 @@ from django.db import connection, transaction
 from server.events import store as events
 from server.ledger import store as ledger
 from server.ledger.store import Numbered
-from server.rollups import sql
-from server.rollups.declaration import IS_NULL_SENDER, ONE_MINUTE
-
-#: Insert what is new, add exactly that to the level, and answer what was new by second.
-WRITE = f"""WITH fresh AS (
-{events.INSERT_NEW}
-RETURNING {", ".join(sql.RAW_COLUMNS)}
-), counted AS (
-{sql.upsert(ONE_MINUTE, "fresh")}
-)
-SELECT date_trunc('second', occurred_at), direction, event_type, {IS_NULL_SENDER}, count(*)
-FROM fresh GROUP BY 1, 2, 3, 4"""  # noqa: S608 (names from the declaration only)
+from server.rollups import keeping, sql
+from server.rollups.declaration import IS_NULL_SENDER, Level
 
 
 class NewEvents(NamedTuple):
@@ -45,7 +36,20 @@ def write_events(lines: Sequence[str], numbered: Sequence[Numbered] = ()) -> lis
 
 
 def _insert(lines: Sequence[str]) -> list[NewEvents]:
+    levels = keeping.written_levels()
     span = events.stage(lines)
     with connection.cursor() as cursor:
-        cursor.execute(WRITE, span)
+        cursor.execute(_statement(levels), span)
         return [NewEvents(*row) for row in cursor.fetchall()]
+
+
+@cache
+def _statement(levels: tuple[Level, ...]) -> str:
+    """Return what inserts what is new, adds exactly that to `levels`, and answers it by second."""
+    return f"""WITH fresh AS (
+{events.INSERT_NEW}
+RETURNING {", ".join(sql.RAW_COLUMNS)}
+),
+{sql.write(levels, "fresh")}
+SELECT date_trunc('second', occurred_at), direction, event_type, {IS_NULL_SENDER}, count(*)
+FROM fresh GROUP BY 1, 2, 3, 4"""  # noqa: S608 (names from the declaration only)

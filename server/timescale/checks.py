@@ -8,6 +8,8 @@ from django.core.checks import Warning as CheckWarning
 from django.db import Error as DatabaseError
 from django.db import connections
 
+from server.timescale.edition import is_community
+
 EXTENSION_SQL = """SELECT installed_version FROM pg_available_extensions
 WHERE name = 'timescaledb'"""
 
@@ -43,10 +45,7 @@ def _check(alias: str) -> list[CheckMessage]:
 
 
 def _edition(alias: str, *, version: str) -> CheckMessage:
-    with connections[alias].cursor() as cursor:
-        cursor.execute("SELECT current_setting('timescaledb.license', true)")
-        (licence,) = cursor.fetchone()
-    edition = "Community" if licence == "timescale" else "Apache"
+    edition = "Community" if is_community(connections[alias]) else "Apache"
     return Info(
         f"Database {alias!r}: TimescaleDB {version}, {edition} edition.", id="timescale.I001"
     )

@@ -10,11 +10,12 @@ def hypertable(table: str, column: str, *, chunk_days: int) -> RunSQL:
     nothing, because reversing the creation of the table drops its chunks with it; TimescaleDB has
     no way back from a hypertable to a table. Works from TimescaleDB 2.13 on, in both editions.
     """
-    return RunSQL(
-        sql=(
-            f"SELECT create_hypertable('{table}',"
-            f" by_range('{column}', interval '{chunk_days} day'),"
-            " create_default_indexes => false)"
-        ),
-        reverse_sql=RunSQL.noop,
+    return RunSQL(sql=hypertable_sql(table, column, chunk_days=chunk_days), reverse_sql=RunSQL.noop)
+
+
+def hypertable_sql(table: str, column: str, *, chunk_days: int) -> str:
+    """Return the statement of `hypertable`, for migrations that decide when they run."""
+    return (
+        f"SELECT create_hypertable('{table}', by_range('{column}', interval '{chunk_days} day'),"
+        " create_default_indexes => false)"
     )

@@ -190,7 +190,6 @@ INGEST_ADDRESS_RATE = env.str("INGEST_ADDRESS_RATE", default="5000/second")
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=["127.0.0.1/32", "::1/128"])
 # Django would refuse a body over 2.5 MB before the door could say 413 in its own words.
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_WIRE_BYTES + 1
-EVENTS_RETENTION_DAYS = env.int("EVENTS_RETENTION_DAYS", default=180)
 KEY_CACHE_SECONDS = env.int("KEY_CACHE_SECONDS", default=10)
 
 # --- Inbox and writer ---------------------------------------------------------------------------
@@ -199,6 +198,14 @@ INBOX_MAX_BYTES = env.int("INBOX_MAX_BYTES", default=1024 * 1024 * 1024)
 WRITER_MAX_EVENTS = env.int("WRITER_MAX_EVENTS", default=5_000)
 WRITER_LINGER_MS = env.int("WRITER_LINGER_MS", default=50)
 WRITER_CLAIM_AFTER_MS = env.int("WRITER_CLAIM_AFTER_MS", default=30_000)
+
+# --- Retention -----------------------------------------------------------------------------------
+EVENTS_RETENTION_DAYS = env.int("EVENTS_RETENTION_DAYS", default=180)
+METRICS_RETENTION_DAYS = env.int("METRICS_RETENTION_DAYS", default=90)
+EMAIL_STATS_1M_RETENTION_DAYS = env.int("EMAIL_STATS_1M_RETENTION_DAYS", default=8)
+EMAIL_STATS_5M_RETENTION_DAYS = env.int("EMAIL_STATS_5M_RETENTION_DAYS", default=90)
+EMAIL_STATS_1H_RETENTION_DAYS = env.int("EMAIL_STATS_1H_RETENTION_DAYS", default=730)
+EMAIL_STATS_DAILY_RETENTION_DAYS = env.int("EMAIL_STATS_DAILY_RETENTION_DAYS", default=730)
 
 # --- Live pages ---------------------------------------------------------------------------------
 LIVE_TICK_MS = env.int("LIVE_TICK_MS", default=250)
