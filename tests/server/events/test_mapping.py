@@ -34,6 +34,14 @@ def test_every_event_the_zonemta_plugin_makes_is_taken(golden):
             assert values(event)["event_type"] == event["event_type"]
 
 
+def test_every_event_the_haraka_plugin_makes_is_taken(golden):
+    evening = Context.at(NOW + timedelta(hours=12), node="mx-01", retention=timedelta(days=180))
+
+    for case in golden("haraka_transactions.json")["cases"]:
+        for event in case["events"]:
+            assert values(event, evening)["event_type"] == event["event_type"]
+
+
 @pytest.mark.parametrize("alias", ["timestamp", "time"])
 def test_the_time_may_have_another_name(alias):
     event = {**EVENT, alias: EVENT["occurred_at"]}

@@ -1,0 +1,38 @@
+'use strict';
+
+/**
+ * Haraka plugin: hands what becomes of each recipient to Mallard's agent. README.md says how to
+ * install it. This file only loads the rest: a plugin that cannot be loaded keeps Haraka from
+ * starting, so what is missing is said in its log instead.
+ *
+ * Haraka copies these exports into a plugin object of its own and calls them on that.
+ */
+
+exports.register = function () {
+    try {
+        const { Plugin } = require('./plugin');
+        this.mallard = new Plugin(this, process, Date.now);
+    } catch (error) {
+        try {
+            const hint = error.code === 'MODULE_NOT_FOUND' ? 'copy the folder mallard-shared beside this one. ' : '';
+            this.logerror(`Mallard not started, mail goes on: ${hint}${error.stack}`);
+        } catch {
+            // nothing is left to say it with
+        }
+    }
+};
+
+// Haraka calls methods by their name. Each calls next(), in plugin.js, without arguments: on `deny`,
+// next(OK) would take the refusal back.
+for (const name of ['on_deny', 'on_reset_transaction', 'on_disconnect', 'on_delivered', 'on_deferred', 'on_bounce']) {
+    exports[name] = function (next, subject, params) {
+        this.mallard.called(name, next, subject, params);
+    };
+}
+
+/** Called when Haraka shuts its plugins down. */
+exports.shutdown = function () {
+    if (this.mallard) {
+        this.mallard.shutdown();
+    }
+};

@@ -1,0 +1,112 @@
+'use strict';
+
+/**
+ * Ties hooks and the process's end together:
+ *
+ *   hooks → mapping.js (events) → reporter.js (POST)
+ *
+ * `reset_transaction` comes once for each transaction, when what became of it is final. `deny` comes
+ * before a refusal and tells who refuses and why; another plugin may still take it back, so it is
+ * only remembered. `disconnect` tells of connections that were refused before any transaction.
+ *
+ * A hook reads and then calls next(), always and without arguments: with reset_transaction's next()
+ * Haraka lets go of the transaction and goes on to the next command before next() returns.
+ */
+
+const { Reporter } = require('../mallard-shared/reporter');
+const mapping = require('./mapping');
+
+const CONFIG_FILE = 'haraka-monitor.ini';
+// Before all other plugins: one that answers a hook ends it for those behind.
+const FIRST = -100;
+const MAX_DENIALS = 1000; // remembered of one transaction or connection
+const HOOKS = ['deny', 'reset_transaction', 'disconnect', 'delivered', 'deferred', 'bounce'];
+
+class Plugin {
+    constructor(haraka, process, now) {
+        this.now = now;
+        this.denials = new WeakMap(); // transaction, or connection without one → denials, oldest first
+        this.reporter = new Reporter(readConfig(haraka), {
+            name: 'haraka-monitor',
+            label: 'haraka/' + process.pid,
+            log: (level, message) => haraka['log' + level](message)
+        });
+        this.sender = this.reporter.sender;
+        if (!this.reporter.active) {
+            return;
+        }
+        for (const hook of HOOKS) {
+            haraka.register_hook(hook, 'on_' + hook, FIRST);
+        }
+        this.reporter.followProcess(process);
+    }
+
+    /** Called by Haraka through index.js; calls `next` once, whatever happens. */
+    called(method, next, subject, params) {
+        try {
+            this.reporter.send(this[method](subject, params, this.now()));
+        } catch (error) {
+            this.reporter.unreadable(method, error, method !== 'on_deny');
+        }
+        next();
+    }
+
+    on_deny(connection, params, at) {
+        const about = connection.transaction || connection;
+        const known = this.denials.get(about) || [];
+        if (known.length < MAX_DENIALS) {
+            known.push(mapping.denial(params, at));
+            this.denials.set(about, known);
+        }
+        return [];
+    }
+
+    on_reset_transaction(connection, _params, at) {
+        const { transaction } = connection;
+        if (!transaction) {
+            return [];
+        }
+        const denials = [...this.denialsOf(connection), ...this.denialsOf(transaction)];
+        return mapping.transactionEvents(connection, transaction, denials, at);
+    }
+
+    on_disconnect(connection, _params, at) {
+        return mapping.connectionEvents(connection, this.denialsOf(connection), at);
+    }
+
+    on_delivered(hmail, params, at) {
+        return mapping.deliveredEvents(hmail, params, at);
+    }
+
+    on_deferred(hmail, params, at) {
+        return mapping.deferredEvents(hmail, params, at);
+    }
+
+    on_bounce(hmail, error, at) {
+        return mapping.bouncedEvents(hmail, error, at);
+    }
+
+    denialsOf(about) {
+        return this.denials.get(about) || [];
+    }
+
+    shutdown() {
+        if (this.reporter.active) {
+            this.reporter.drain();
+        }
+    }
+}
+
+function readConfig(haraka) {
+    const { main } = haraka.config.get(CONFIG_FILE) || {};
+    const config = { ...main };
+    for (const name of ['socket', 'url', 'key', 'node']) {
+        // Haraka's reader makes numbers of what looks like one.
+        if (typeof config[name] === 'number') {
+            config[name] = String(config[name]);
+        }
+    }
+    return config;
+}
+
+module.exports = { HOOKS, Plugin };
