@@ -166,6 +166,8 @@ def leave_behind(directory: Path) -> int:
     process = subprocess.Popen(
         ["sleep", "600"], env={**os.environ, MARK: str(directory)}, start_new_session=True
     )
+    # The kernel shows a program's environment a moment after it has started.
+    wait_for(lambda: psutil.Process(process.pid).environ().get(MARK), "its environment")
     note = {
         "name": "left",
         "pid": process.pid,
