@@ -11,7 +11,8 @@ ready := .venv/.ready
 node = $$($(python) -c 'from build.stack import node; print(node.program())')
 lock = uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header
 
-.PHONY: help setup demo test lint test-js bench crash stop clean lock assets screenshots timescaledb
+.PHONY: help setup demo test lint test-js bench crash stop clean lock assets screenshots timescaledb \
+	agent-binary agent-verify
 
 help: ## list every command
 	@./mallard help
@@ -64,6 +65,12 @@ assets: $(ready) ## copy Tabler and ECharts from the npm registry to where the p
 screenshots: packages-screenshots $(ready) ## make the pictures of the README on a server of their own
 	@CHROMIUM=$$($(python) -m build.stack.browser) || exit; export CHROMIUM; \
 	exec $(python) -m build.screenshots
+
+agent-binary: $(ready) ## make the agent as one file, .dist/mallard-agent, with digest and contents
+	@exec $(python) -m build.freeze
+
+agent-verify: $(ready) ## run that file in minimal roots of the supported systems (root, debootstrap)
+	@exec $(python) -m build.freeze verify
 
 lock: $(ready) ## resolve requirements/*.in again into hashed locks
 	$(lock) requirements/dev.in -o requirements/dev.txt

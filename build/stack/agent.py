@@ -1,7 +1,8 @@
-"""Mallard's agent, run from the source, as the node that a test's or the demo's ZoneMTA is."""
+"""Mallard's agent, as the node that a test's or the demo's ZoneMTA is."""
 
+import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from build.stack.paths import ROOT, socket_directory
 from build.stack.supervisor import Program, Running, Supervisor, python
 
 REQUEST_TIMEOUT_SECONDS = 2
+#: The path of a frozen agent; with it, whatever starts an agent here starts that one.
+BINARY_VARIABLE = "AGENT_BINARY"
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,21 @@ def start(
     mongo_uri: str = "",
     environment: Mapping[str, str] | None = None,
     restarts: int = 0,
+    program: Sequence[str | Path] | None = None,
 ) -> Agent:
-    """Start one with its state in `directory`/agent. Without `mongo_uri` it follows no stream."""
+    """Start one with its state in `directory`/agent. Without `mongo_uri` it follows no stream.
+
+    `program`: the command to start instead of this checkout's source or AGENT_BINARY's file.
+    """
     home = directory / "agent"
     home.mkdir(parents=True, exist_ok=True)
     config = home / "agent.toml"
     config.touch()  # so that a configuration of this machine in /etc is not taken
     listening = receiver_socket(directory)
-    program = Program(
+    started = Program(
         name="agent",
-        argv=[*python("agent"), "run"],
+        # The agent takes a variable of its prefix that it does not know for a mistake.
+        argv=["env", "-u", BINARY_VARIABLE, *(program or command()), "run"],
         environment={
             "PYTHONPATH": str(ROOT),
             "DASHBOARD_URL": server_url,
@@ -61,7 +69,13 @@ def start(
         is_ready=lambda: _listens(listening),
         restarts=restarts,
     )
-    return Agent(listening, supervisor.start(program))
+    return Agent(listening, supervisor.start(started))
+
+
+def command() -> list[str]:
+    """Return how the agent is called: the file AGENT_BINARY names, else the source here."""
+    binary = os.environ.get(BINARY_VARIABLE)
+    return [str(Path(binary).resolve())] if binary else python("agent")
 
 
 def _listens(path: Path) -> bool:

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 class Process:
     """A running agent."""
 
-    def __init__(self, directory, url, **environment):
+    def __init__(self, directory, url, *, program=(sys.executable, "-m", "agent"), **environment):
         self.directory = directory
         (directory / "agent.toml").touch()
         self.log = directory / "agent.log"
@@ -37,9 +37,7 @@ class Process:
             "AGENT_CONFIG": str(directory / "agent.toml"),
         } | environment
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "agent", "run"], env=env, cwd=directory, stderr=log
-            )
+            self.process = subprocess.Popen([*program, "run"], env=env, cwd=directory, stderr=log)
 
     def post(self, events):
         connection = Connection(self.directory / "receiver.sock")

@@ -1,0 +1,332 @@
+"""The agent as one file: what is in it, where it starts, what it leaves behind.
+
+Made once and kept until the sources change; where the tools for that are missing these tests are
+left out at a desk, and fail where CI is set.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from build import freeze
+from build.freeze import Needs, complaints, needs
+from build.stack import mongodb
+from build.stack.paths import ROOT
+from tests.agent.test_lifecycle import Process, sent
+from tests.agent.transport.test_shipper import door
+from tests.agent.waiting import until
+
+__all__ = ["door"]
+OBJDUMP = """
+agent:     file format elf64-x86-64
+
+Dynamic Section:
+  NEEDED               libz.so.1
+  NEEDED               libc.so.6
+  RUNPATH              $ORIGIN
+
+Version References:
+  required from libc.so.6:
+    0x09691a75 0x00 05 GLIBC_2.2.5
+    0x069691b4 0x00 03 GLIBC_2.34
+    0x0d696913 0x00 02 GLIBC_2.3
+"""
+
+
+@pytest.fixture(scope="session")
+def made():
+    """The binary of these sources."""
+    python = freeze.base_python()
+    lacks = freeze.missing(python)
+    if lacks and not os.environ.get("CI"):
+        pytest.skip(f"no binary without {', '.join(lacks)}")
+    return freeze.freeze(python, again=False)
+
+
+@pytest.fixture
+def binary(made):
+    return made.path
+
+
+@pytest.fixture
+def home():
+    # Not tmp_path: a unix socket's path may have only 107 characters.
+    with tempfile.TemporaryDirectory(prefix="ml-") as name:
+        yield Path(name)
+
+
+def environment(home, **more):
+    kept = {"PATH": os.environ["PATH"], "HOME": str(home / "nobody"), "NODE_ID": "mta-01"}
+    (home / "agent.toml").touch()
+    return kept | {"AGENT_STATE_DIR": str(home), "AGENT_CONFIG": str(home / "agent.toml")} | more
+
+
+def call(binary, home, *words, prefix=(), **more):
+    return subprocess.run(
+        [*prefix, binary, *words],
+        env=environment(home, **more),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def unpacked(home):
+    """Everything where the binary unpacks."""
+    return sorted(path.name for path in (home / "program").iterdir())
+
+
+@pytest.fixture
+def noexec(home):
+    """Words before a command that give it a temporary folder from which nothing runs."""
+    folder = home / "noexec"
+    folder.mkdir()
+    mount = f'mount -t tmpfs -o noexec tmpfs "{folder}" && exec "$@"'
+    own_user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    prefix = ["unshare", *own_user, "--mount", "sh", "-c", mount, "noexec"]
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system allows no mount of one's own")
+    script = folder / "script"
+    probe = f'printf "#!/bin/sh\\n" >"{script}"; chmod 755 "{script}"; "{script}"'
+    assert subprocess.run([*prefix, "sh", "-c", probe], capture_output=True, check=False).returncode
+    return prefix, {"TMPDIR": str(folder)}
+
+
+# What is in it
+
+
+def test_what_a_file_needs_is_read_from_objdump():
+    assert needs(OBJDUMP) == Needs(frozenset({"libz.so.1", "libc.so.6"}), (2, 34))
+    assert needs("no elf") == Needs(frozenset(), (0,))
+    assert needs(OBJDUMP + "    0x0 0x00 01 GLIBC_ABI_DT_RELR").glibc == (2, 36)
+
+
+def test_a_newer_symbol_and_a_library_from_elsewhere_are_refused():
+    system = frozenset({"libc.so.6", "libz.so.1"})
+    good = {"agent": Needs(system, (2, 35))}
+    bad = {"a.so": Needs(system, (2, 36)), "b.so": Needs(frozenset({"libodd.so.2"}), (2, 4))}
+
+    assert complaints(good, present={"libz.so.1"}) == []
+    assert complaints(good, present=set()) == [
+        "agent needs libz.so.1, which is neither in the file nor part of glibc"
+    ]
+    assert complaints(bad, present={"libz.so.1"}) == [
+        "a.so needs GLIBC 2.36, and may need at most 2.35",
+        "b.so needs libodd.so.2, which is neither in the file nor part of glibc",
+    ]
+
+
+def test_it_starts_on_the_oldest_supported_system_and_says_what_is_in_it(made):
+    listed = json.loads((freeze.DIST / "mallard-agent.cdx.json").read_text())
+    names = {component["name"] for component in listed["components"]}
+    digest = hashlib.sha256(made.path.read_bytes()).hexdigest()
+
+    assert made.max_glibc <= (2, 35)
+    assert (freeze.DIST / "mallard-agent.sha256").read_text() == f"{digest}  mallard-agent\n"
+    assert listed["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": digest}]
+    assert names >= {"cpython", "msgspec", "psutil", "pymongo", "urllib3", "pyinstaller"}
+    assert any(name.startswith("libssl") for name in names)
+    assert "setuptools" not in names
+
+
+def test_a_child_gets_the_environment_the_person_had():
+    loader = {"LD_LIBRARY_PATH": "/ours", "_PYI_ARCHIVE_FILE": "/ours/agent"}
+    program = (
+        "import os; print(os.environ.get('LD_LIBRARY_PATH'), '_PYI_ARCHIVE_FILE' in os.environ)"
+    )
+    hook = (ROOT / "build" / "frozen_environment.py").read_text()
+
+    def left(**variables):
+        return subprocess.run(
+            [sys.executable, "-c", f"{hook}\n{program}"],
+            env={"PATH": os.environ["PATH"]} | variables,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+
+    assert left(**loader) == ["None", "False"]
+    assert left(**loader, LD_LIBRARY_PATH_ORIG="/theirs") == ["/theirs", "False"]
+
+
+# Where it starts
+
+
+def test_it_starts_where_the_temporary_folder_runs_nothing(binary, home, noexec):
+    prefix, variables = noexec
+
+    said = call(binary, home, "version", prefix=prefix, **variables)
+
+    assert (said.returncode, said.stdout.strip()) == (0, freeze.agent_version()), said.stderr
+    assert len(unpacked(home)) == 1
+
+
+def test_once_prints_a_sample_of_this_machine(binary, home):
+    said = call(binary, home, "once")
+
+    assert said.returncode == 0, said.stderr
+    assert '"node_id": "mta-01"' in said.stdout
+
+
+def test_a_state_directory_that_runs_nothing_is_passed_over(binary, home, noexec):
+    prefix, variables = noexec
+    elsewhere = home / "cache"
+
+    said = call(
+        binary,
+        home,
+        "version",
+        prefix=prefix,
+        AGENT_STATE_DIR=variables["TMPDIR"],
+        XDG_CACHE_HOME=str(elsewhere),
+    )
+
+    assert said.returncode == 0, said.stderr
+    assert unpacked(elsewhere / "mallard-agent")
+
+
+def test_with_no_directory_to_unpack_in_it_says_what_to_do(binary, home):
+    (home / "file").touch()
+
+    said = call(binary, home, "version", AGENT_STATE_DIR=str(home / "file"), HOME="")
+
+    assert said.returncode == 1
+    assert "MALLARD_AGENT_UNPACK_DIR" in said.stderr
+
+
+def test_a_directory_of_its_own_for_unpacking_can_be_named(binary, home):
+    said = call(binary, home, "once", MALLARD_AGENT_UNPACK_DIR=str(home / "here"))
+
+    assert said.returncode == 0, said.stderr
+    assert unpacked(home / "here")
+    assert not (home / "program").exists()
+
+
+def test_a_damaged_copy_says_so(binary, home):
+    content = bytearray(binary.read_bytes())
+    content[-1000] ^= 0xFF
+    damaged = home / "damaged"
+    damaged.write_bytes(content)
+    damaged.chmod(0o755)
+
+    said = call(damaged, home, "version")
+
+    assert said.returncode == 1
+    assert "damaged" in said.stderr
+    assert unpacked(home) == []
+
+
+def test_many_first_starts_at_once_all_work(binary, home):
+    with ThreadPoolExecutor(6) as pool:
+        codes = list(pool.map(lambda _: call(binary, home, "version").returncode, range(6)))
+
+    assert codes == [0] * 6
+    assert len(unpacked(home)) == 1
+
+
+# What it leaves behind
+
+
+def test_runs_killed_at_any_moment_leave_nothing_after_the_next_start(binary, home):
+    for _ in range(6):
+        shutil.rmtree(home / "program", ignore_errors=True)
+        with subprocess.Popen(
+            [binary, "version"],
+            env=environment(home),
+            cwd=home,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as started:
+            time.sleep(random.uniform(0.01, 0.5))  # the moment of the kill is what is tried
+            os.killpg(started.pid, signal.SIGKILL)
+
+        assert call(binary, home, "version").returncode == 0
+        assert len(unpacked(home)) == 1
+
+
+def test_other_versions_are_removed_unless_they_run(binary, home):
+    for name in ("agent-0000", "agent-1111"):
+        (home / "program" / name).mkdir(parents=True)
+    with (home / "held").open("w"):
+        held = os.open(home / "program" / "agent-1111", os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_SH)
+
+        call(binary, home, "version")
+        while_held = unpacked(home)
+        os.close(held)
+        call(binary, home, "version")
+
+    assert "agent-0000" not in while_held
+    assert "agent-1111" in while_held
+    assert len(unpacked(home)) == 1
+
+
+# What it does
+
+
+@pytest.fixture
+def run(binary, home):
+    started = []
+
+    def begin(url, **variables):
+        process = Process(home, url, program=[binary], **variables)
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.process.poll() is None:
+            process.end(signal.SIGKILL)
+
+
+def test_it_reports_as_one_process_and_ends_when_asked(run, door, golden):
+    agent = run(door.url)
+    events = golden("events_batch.json")["events"]
+
+    until(lambda: agent.post(events) == 202, within_s=60)
+    until(lambda: len(door.taken) == len(events))
+    until(lambda: sent(door, "/api/v1/metrics/system"))
+
+    assert psutil.Process(agent.process.pid).children() == []
+    assert agent.end(signal.SIGTERM) == 0
+    assert "Agent stopped." in agent.said()
+    assert "Traceback" not in agent.said()
+
+
+def test_a_killed_one_starts_again_and_nothing_acknowledged_is_lost(run, door, golden, home):
+    events = golden("events_batch.json")["events"]
+    agent = run("http://127.0.0.1:1")
+    until(lambda: agent.post(events) == 202, within_s=60)
+    agent.end(signal.SIGKILL)
+
+    again = run(door.url)
+    until(lambda: len(door.taken) == len(events))
+
+    assert len(unpacked(home)) == 1
+    assert again.end(signal.SIGTERM) == 0
+
+
+@pytest.mark.stack
+def test_it_follows_a_change_stream(run, door, tmp_path):
+    with mongodb.running(tmp_path) as mongo:
+        agent = run(door.url, AGENT_ZONEMTA_MONGODB_URI=mongo.uri_of("zone-mta"))
+
+        until(lambda: "Following the change stream" in agent.said(), within_s=60)
+
+        assert agent.end(signal.SIGTERM) == 0
