@@ -8,3 +8,7 @@ class RollupsConfig(AppConfig):
 
     name = "server.rollups"
     label = "rollups"
+
+    def ready(self) -> None:
+        """Register the checks."""
+        from server.rollups import checks  # noqa: F401

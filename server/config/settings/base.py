@@ -206,6 +206,17 @@ EMAIL_STATS_1M_RETENTION_DAYS = env.int("EMAIL_STATS_1M_RETENTION_DAYS", default
 EMAIL_STATS_5M_RETENTION_DAYS = env.int("EMAIL_STATS_5M_RETENTION_DAYS", default=90)
 EMAIL_STATS_1H_RETENTION_DAYS = env.int("EMAIL_STATS_1H_RETENTION_DAYS", default=730)
 EMAIL_STATS_DAILY_RETENTION_DAYS = env.int("EMAIL_STATS_DAILY_RETENTION_DAYS", default=730)
+#: Hypertable or level → days.
+RETENTION_DAYS = {
+    "email_events": EVENTS_RETENTION_DAYS,
+    "email_stats_1m": EMAIL_STATS_1M_RETENTION_DAYS,
+    "email_stats_5m": EMAIL_STATS_5M_RETENTION_DAYS,
+    "email_stats_1h": EMAIL_STATS_1H_RETENTION_DAYS,
+    "email_stats_daily": EMAIL_STATS_DAILY_RETENTION_DAYS,
+    "metrics_system": METRICS_RETENTION_DAYS,
+}
+# Only the Community edition compresses.
+COMPRESS_EVENTS_AFTER_HOURS = env.int("COMPRESS_EVENTS_AFTER_HOURS", default=48)
 
 # --- Live pages ---------------------------------------------------------------------------------
 LIVE_TICK_MS = env.int("LIVE_TICK_MS", default=250)

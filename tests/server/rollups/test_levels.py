@@ -86,12 +86,6 @@ def test_the_licence_decides_who_keeps_the_wider_levels():
     assert keeping.written_levels() == ((ONE_MINUTE,) if community else LEVELS)
 
 
-def test_no_refresh_reaches_back_to_minutes_that_are_dropped(settings):
-    kept = timedelta(days=settings.EMAIL_STATS_1M_RETENTION_DAYS)
-
-    assert kept - sql.REFRESH_WINDOW >= timedelta(days=ONE_MINUTE.chunk_days)
-
-
 def test_refresh_policies_are_there_and_the_views_are_real_time():
     if not edition.is_community(connection):
         pytest.skip("continuous aggregates need TimescaleDB's Community licence")

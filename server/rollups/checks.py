@@ -1,0 +1,32 @@
+"""Do the settings of retention leave the levels right? Run by `manage.py check`."""
+
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from server.rollups.declaration import LEVELS, ONE_MINUTE
+from server.rollups.sql import REFRESH_WINDOW
+
+
+@register()
+def levels_are_kept_long_enough(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """Look at how long each level is kept."""
+    days: dict[str, int] = settings.RETENTION_DAYS
+    found: list[CheckMessage] = []
+    least = REFRESH_WINDOW + timedelta(days=ONE_MINUTE.chunk_days)
+    if timedelta(days=days[ONE_MINUTE.table]) < least:
+        message = f"The 1-minute level is kept for {days[ONE_MINUTE.table]} days only."
+        hint = (
+            f"EMAIL_STATS_1M_RETENTION_DAYS of {least.days} at least: the wider levels are made"
+            " anew from it for so long, and would lose what it has lost."
+        )
+        found.append(Error(message, hint=hint, id="rollups.E001"))
+    for narrow, wide in pairwise(LEVELS):
+        if days[wide.table] < days[narrow.table]:
+            message = f"{wide.table} is kept shorter than {narrow.table}, which is larger."
+            hint = f"{wide.table.upper()}_RETENTION_DAYS of {days[narrow.table]} at least."
+            found.append(Error(message, hint=hint, id="rollups.E002"))
+    return found

@@ -1,0 +1,17 @@
+from server.rollups.checks import levels_are_kept_long_enough
+
+
+def test_the_defaults_are_fine():
+    assert levels_are_kept_long_enough(None) == []
+
+
+def test_minutes_dropped_before_they_are_in_the_wider_levels_are_found(settings):
+    settings.RETENTION_DAYS = settings.RETENTION_DAYS | {"email_stats_1m": 7}
+
+    assert [found.id for found in levels_are_kept_long_enough(None)] == ["rollups.E001"]
+
+
+def test_a_wider_level_kept_shorter_than_a_narrower_one_is_found(settings):
+    settings.RETENTION_DAYS = settings.RETENTION_DAYS | {"email_stats_1h": 30}
+
+    assert [found.id for found in levels_are_kept_long_enough(None)] == ["rollups.E002"]
