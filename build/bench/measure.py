@@ -75,7 +75,13 @@ class Marks:
 
 
 def measure(
-    arrangement: Arrangement, batch: int, *, seconds: float, marks: Marks, cookie: str
+    arrangement: Arrangement,
+    batch: int,
+    *,
+    seconds: float,
+    marks: Marks,
+    cookie: str,
+    copy_rows: int = COPY_ROWS,
 ) -> Measured:
     """Measure one batch size on emptied tables that then hold one plain COPY."""
     result = Measured(batch)
@@ -83,7 +89,7 @@ def measure(
         "TRUNCATE email_events, email_stats_1m, email_stats_5m, email_stats_1h, email_stats_daily,"
         " ledger_epoch"
     )
-    result.copy_per_s = plain_copy(arrangement)
+    result.copy_per_s = plain_copy(arrangement, rows=copy_rows)
     say(f"  plain COPY {result.copy_per_s:,.0f} rows/s")
     full = _full_load(arrangement, result, seconds=seconds, marks=marks, cookie=cookie)
     steady = _steady_load(arrangement, result, seconds=seconds, marks=marks, cookie=cookie)
@@ -176,16 +182,16 @@ def drain(arrangement: Arrangement) -> None:
         time.sleep(POLL_S)
 
 
-def plain_copy(arrangement: Arrangement) -> float:
+def plain_copy(arrangement: Arrangement, *, rows: int) -> float:
     """COPY events like the load's into the same table, with its indexes; return rows/s."""
     bodies = Bodies(node=COPY_NODE, epoch="none", size=COPY_BATCH, mark=0)
-    events = (event for _ in range(COPY_ROWS // COPY_BATCH) for event in events_of(bodies.next()))
+    events = (event for _ in range(rows // COPY_BATCH) for event in events_of(bodies.next()))
     lines = io.StringIO("".join(map(_copy_line, events)))
     with arrangement.database() as connection, connection.cursor() as cursor:
         started = time.monotonic()
         cursor.copy_expert(f"COPY email_events ({', '.join(COPY_COLUMNS)}) FROM STDIN", lines)
         connection.commit()
-        return COPY_ROWS / (time.monotonic() - started)
+        return rows / (time.monotonic() - started)
 
 
 def events_of(body: bytes) -> list[dict[str, object]]:

@@ -7,6 +7,7 @@ Probes of one second are matched in the order in which they were posted. Sender,
 are one process, the way is the whole one: door, inbox, writer, commit, publish, pump, socket.
 """
 
+import contextlib
 import http.client
 import json
 import random
@@ -16,7 +17,7 @@ import uuid
 from datetime import UTC, datetime
 
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from build.stack.ports import LOOPBACK
@@ -33,12 +34,15 @@ class Probe:
 
     def __init__(self, *, web_port: int, live_port: int, key: str, node: str, cookie: str) -> None:
         self._web_port, self._key, self._node = web_port, key, node
-        self._socket: ClientConnection = connect(
-            f"ws://{LOOPBACK}:{live_port}/ws/live/",
-            origin=Origin(f"http://{LOOPBACK}:{web_port}"),
-            additional_headers={"Cookie": cookie},
-            open_timeout=CONNECT_WITHIN_S,
-            compression=None,
+        self._closing = contextlib.ExitStack()  # closed by stop()
+        self._socket = self._closing.enter_context(
+            connect(
+                f"ws://{LOOPBACK}:{live_port}/ws/live/",
+                origin=Origin(f"http://{LOOPBACK}:{web_port}"),
+                additional_headers={"Cookie": cookie},
+                open_timeout=CONNECT_WITHIN_S,
+                compression=None,
+            )
         )
         self.latency_ms: list[float] = []
         self.posted = 0
@@ -73,7 +77,7 @@ class Probe:
         deadline = time.monotonic() + SEEN_WITHIN_S
         while self.unseen and time.monotonic() < deadline:
             time.sleep(0.02)
-        self._socket.close()
+        self._closing.close()
         self._threads[0].join(SEEN_WITHIN_S)
         self.latency_ms += [SEEN_WITHIN_S * 1000] * self.unseen
 

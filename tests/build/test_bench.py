@@ -80,7 +80,9 @@ def test_under_load_nothing_acknowledged_is_missing_or_stored_twice_at_any_batch
     with arrangement.running("bench-test", nodes=nodes) as running:
         cookie, marks = running.session_cookie(), Marks()
         for batch in (1, 10, 100, 500):
-            result = measure(running, batch, seconds=2.0, marks=marks, cookie=cookie)
+            result = measure(
+                running, batch, seconds=2.0, marks=marks, cookie=cookie, copy_rows=2_000
+            )
 
             assert (result.missing, result.twice) == (0, 0)
             assert result.events >= batch
