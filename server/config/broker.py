@@ -33,5 +33,6 @@ def dramatiq_broker(url: str) -> dict[str, Any]:
             "dramatiq.middleware.Callbacks",
             "dramatiq.middleware.Retries",
             "server.ingest.sweeper.InboxSweeper",
+            "server.timescale.schedule.HousekeepingClock",
         ],
     }

@@ -1,0 +1,20 @@
+"""The Dramatiq actor of housekeeping."""
+
+import logging
+
+import dramatiq
+from django.utils import timezone
+
+from server.timescale import retention
+
+logger = logging.getLogger(__name__)
+
+#: Dropping a chunk is deleting files; what takes longer than this waits for a lock.
+TIME_LIMIT_MS = 600_000
+
+
+@dramatiq.actor(queue_name="housekeeping", max_retries=0, time_limit=TIME_LIMIT_MS)
+def keep_house() -> None:
+    """Apply the settings of retention. Safe to run twice; what fails comes again with the next."""
+    for chunk in retention.apply(timezone.now()):
+        logger.info("Dropped %s, which is past its retention", chunk)

@@ -1,0 +1,77 @@
+"""Drop what is older than the settings allow: by policy under Community, by ourselves otherwise."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from server.timescale import edition
+
+#: Kept near each other: what most questions to old events name, and the order they want.
+COMPRESSION = """ALTER TABLE email_events SET (timescaledb.compress,
+  timescaledb.compress_segmentby = 'event_type',
+  timescaledb.compress_orderby = 'occurred_at DESC')"""
+IS_COMPRESSED = """SELECT compression_enabled FROM timescaledb_information.hypertables
+WHERE hypertable_name = 'email_events'"""
+#: A policy that says what it should is left alone: adding it anew would forget when it last ran.
+HAS_POLICY = """SELECT EXISTS (
+  SELECT FROM timescaledb_information.jobs AS j
+  LEFT JOIN timescaledb_information.continuous_aggregates AS c
+    ON c.materialization_hypertable_name = j.hypertable_name
+  WHERE j.proc_name = %(proc)s AND coalesce(c.view_name, j.hypertable_name) = %(table)s
+    AND (j.config->>%(key)s)::interval = %(after)s::interval)"""
+
+
+def apply(now: datetime) -> list[str]:
+    """Bring the database in line with the settings; return the names of the chunks dropped here.
+
+    Under the Community licence this only sets policies, which TimescaleDB's own jobs carry out.
+    Safe to run twice, and at any time.
+    """
+    days: Mapping[str, int] = settings.RETENTION_DAYS
+    if edition.is_community(connection):
+        with transaction.atomic():
+            set_policies(days, compress_after=timedelta(hours=settings.COMPRESS_EVENTS_AFTER_HOURS))
+        return []
+    return drop_old_chunks(days, now)
+
+
+def drop_old_chunks(days: Mapping[str, int], now: datetime) -> list[str]:
+    """Drop each chunk all of whose rows are older than its table keeps them; return their names."""
+    dropped = []
+    for table, kept_days in days.items():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT drop_chunks(%s::regclass, older_than => %s::timestamptz)",
+                [table, now - timedelta(days=kept_days)],
+            )
+            dropped += [name for (name,) in cursor.fetchall()]
+    return dropped
+
+
+def set_policies(days: Mapping[str, int], *, compress_after: timedelta) -> None:
+    """Set the policies of retention and of compression where they differ (Community only)."""
+    for table, kept_days in days.items():
+        _set("retention", table, "drop_after", timedelta(days=kept_days))
+    with connection.cursor() as cursor:
+        cursor.execute(IS_COMPRESSED)
+        if cursor.fetchone() == (False,):
+            cursor.execute(COMPRESSION)
+    _set("compression", "email_events", "compress_after", compress_after)
+
+
+def _set(kind: str, table: str, key: str, length: timedelta) -> None:
+    after = f"{length.days} days {length.seconds} seconds"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            HAS_POLICY,
+            {"proc": f"policy_{kind}", "table": table, "key": key, "after": after},
+        )
+        if cursor.fetchone()[0]:
+            return
+        cursor.execute(f"SELECT remove_{kind}_policy(%s, if_exists => true)", [table])
+        cursor.execute(
+            f"SELECT add_{kind}_policy(%s, {key} => %s::interval)",
+            [table, after],
+        )
