@@ -29,7 +29,7 @@ class Plugin {
         this.reporter = new Reporter(readConfig(haraka), {
             name: 'haraka-monitor',
             label: 'haraka/' + process.pid,
-            log: (level, message) => haraka['log' + level](message)
+            log: (level, message) => haraka['log' + level]('Mallard ' + message)
         });
         this.sender = this.reporter.sender;
         if (!this.reporter.active) {

@@ -138,13 +138,13 @@ test('a connection is remembered no longer than it lives, and its refusals are b
 test('a number in the configuration where text belongs is that text', t => {
     const { host, plugin } = aPlugin(t, { socket: '/x', node: 7 });
     assert.equal(plugin.reporter.options.node, '7');
-    assert.deepEqual(host.lines, ['info reporting to /x']);
+    assert.deepEqual(host.lines, ['info Mallard reporting to /x']);
 });
 
 test('a url without a key reports nothing and says so; mail is not affected', t => {
     const { host } = aPlugin(t, { url: 'https://mallard.example' });
     assert.deepEqual(host.hooks, {});
-    assert.match(host.lines.join('\n'), /error configuration: url: .*\nerror nothing is reported/);
+    assert.match(host.lines.join('\n'), /error Mallard configuration: url: .*\nerror Mallard nothing is reported/);
 });
 
 test('loading never fails, whatever is wrong', t => {
