@@ -40,13 +40,15 @@ beside the TOML file), the TOML file (--config, AGENT_CONFIG, or /etc/mallard-ag
 
 exit codes
   0  done, or stopped by SIGTERM or SIGINT
-  1  failed while working: the spool or the receiver's socket cannot be used
+  1  failed while working: the spool or the receiver's socket cannot be used; of doctor: something
+     must be mended (warnings alone are 0)
   2  the configuration or the command line is wrong; the message says where and how to mend it
   3  another agent already uses the state directory
 
 first steps
   agent check-config      is the configuration right?
   agent once              what would be sent of this machine? (sends nothing)
+  agent doctor            does everything answer that the agent depends on?
   agent run               watch and report
 """
 
@@ -83,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, work, needs_backend, text in [
         ("run", _run, True, "watch this node and report until stopped"),
         ("once", _once, False, "collect once and print it as JSON; send nothing"),
+        ("doctor", _doctor, True, "look at everything the agent depends on, and say what to mend"),
         ("check-config", _check_config, True, "check the configuration and show what is in force"),
         ("spool", _spool, False, "show what is in the disk spool, and what was dropped"),
     ]:
@@ -108,6 +111,20 @@ def _once(loaded: Loaded) -> int:
         sample = collector(node=loaded.config.node_id).collect()
         print(msgspec.json.format(sample, indent=2).decode())
     return EXIT_OK
+
+
+def _doctor(loaded: Loaded) -> int:
+    from agent.doctor import findings  # noqa: PLC0415
+
+    marks = {"ok": "ok      ", "note": "note    ", "warning": "WARNING ", "failure": "FAILURE "}
+    failed = False
+    for finding in findings(loaded):
+        failed = failed or finding.level == "failure"
+        line = f"{marks[finding.level]}{finding.subject}: {finding.line}"
+        print(line.translate(logs.ESCAPES))
+        if finding.fix:
+            print(f"          {finding.fix.translate(logs.ESCAPES)}")
+    return EXIT_FAILED if failed else EXIT_OK
 
 
 def _check_config(loaded: Loaded) -> int:

@@ -12,7 +12,7 @@ from typing import TextIO
 
 _PRIORITY = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 _CONTROL = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F)]
-_ESCAPES = {code: f"\\x{code:02x}" for code in _CONTROL} | {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t"}
+ESCAPES = {code: f"\\x{code:02x}" for code in _CONTROL} | {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t"}
 
 
 class OneLine(logging.Formatter):
@@ -26,7 +26,7 @@ class OneLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line without its end."""
-        line = super().format(record).translate(_ESCAPES)
+        line = super().format(record).translate(ESCAPES)
         return f"<{_PRIORITY.get(record.levelname, 6)}>{line}" if self._journal else line
 
 

@@ -44,6 +44,8 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     # With the database in its path: mongodb://127.0.0.1:27017/zone-mta?replicaSet=rs0.
     # Empty: no change stream. Secret, because it may carry a password.
     zonemta_mongodb_uri: Secret = Secret("")
+    # Ports to look at beside those of the node's role, with commas between: "465, 8080".
+    ports: Annotated[str, Meta(max_length=500, pattern=r"^[0-9, ]*$")] = ""
 
 
 class Intervals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import enum
 import gzip
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -45,12 +47,16 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The answer to one POST. `reason` is one line for a person."""
+    """The answer to one POST. `reason` is one line for a person, with `fix` at its end where one is
+    known; `server_at` what the server's clock said, in whole seconds."""
 
     verdict: Verdict
     reason: str
+    fix: str = ""
     retry_after_s: float | None = None
     answer: IngestAnswer | None = None
+    status: int | None = None
+    server_at: datetime | None = None
 
 
 class Client:
@@ -92,7 +98,9 @@ class Client:
                 response.release_conn()
         except (HTTPError, OSError) as error:
             return Outcome(Verdict.RETRY, f"{url} is not reachable: {_short(error)}")
-        return _judge(url, response, text, answer_needed=answer_needed)
+        outcome = _judge(url, response, text, answer_needed=answer_needed)
+        server_at = _time(response.headers.get("Date"))
+        return replace(outcome, status=response.status, server_at=server_at)
 
     def close(self) -> None:
         """Close kept connections."""
@@ -137,18 +145,15 @@ def _judge(url: str, response: BaseHTTPResponse, text: bytes, *, answer_needed: 
         return _judge_ok(said, status, text, answer_needed=answer_needed)
     if status <= REDIRECT_LAST:
         target = response.headers.get("Location", "elsewhere")[:SHOWN_ANSWER_CHARS]
-        return Outcome(
-            Verdict.KEEP,
-            f"{said} and points to {target}. Redirects are not followed with the key: set"
-            " DASHBOARD_URL to the final address.",
-        )
+        fix = " Redirects are not followed with the key: set DASHBOARD_URL to the final address."
+        return Outcome(Verdict.KEEP, f"{said} and points to {target}.{fix}", fix)
     if status >= SERVER_ERROR_FIRST:
         verdict, fix = Verdict.RETRY, ""
     else:
         verdict, fix = _KNOWN.get(status, (Verdict.KEEP, " Check DASHBOARD_URL."))
     shown = text[:SHOWN_ANSWER_CHARS].decode("utf-8", "replace")
     waits_s = retry_after_s(response.headers.get("Retry-After"))
-    return Outcome(verdict, f"{said}: {shown}{fix}", retry_after_s=waits_s)
+    return Outcome(verdict, f"{said}: {shown}{fix}", fix, retry_after_s=waits_s)
 
 
 def _judge_ok(said: str, status: int, text: bytes, *, answer_needed: bool) -> Outcome:
@@ -157,8 +162,18 @@ def _judge_ok(said: str, status: int, text: bytes, *, answer_needed: bool) -> Ou
     except msgspec.MsgspecError:
         answer = None
     if answer_needed and (answer is None or status != ACCEPTED_STATUS):
-        return Outcome(Verdict.KEEP, f"{said}, but not as Mallard does. Check DASHBOARD_URL.")
+        fix = " Check DASHBOARD_URL."
+        return Outcome(Verdict.KEEP, f"{said}, but not as Mallard does.{fix}", fix)
     return Outcome(Verdict.ACCEPTED, said, answer=answer)
+
+
+def _time(header: str | None) -> datetime | None:
+    """Return the time of a Date header; None without one or with one that is none."""
+    try:
+        at = parsedate_to_datetime(header or "")
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
 
 
 def _short(error: Exception) -> str:

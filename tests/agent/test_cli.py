@@ -6,7 +6,7 @@ import pytest
 
 from agent import __version__, cli
 
-COMMANDS = ["run", "once", "check-config", "spool", "version"]
+COMMANDS = ["run", "once", "check-config", "doctor", "spool", "version"]
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,166 @@
+"""Whether ZoneMTA's MongoDB gives what the change stream needs. Reads, changes nothing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from agent.config import Secret
+from agent.events import database, zonemta
+from agent.finding import Finding
+
+# How long the agent may be down before the change stream has a gap: a day, as for the spool.
+OUTAGE_S = 86_400
+FULL_RATIO = 0.9
+_HOUR_S = 3600
+
+
+def examine(uri: Secret) -> Iterator[Finding]:
+    """Yield what is right and wrong, from the connection to the oplog; stops at what makes the rest
+    pointless."""
+    from pymongo.errors import PyMongoError  # noqa: PLC0415
+
+    where = uri.reveal().rpartition("@")[2].partition("://")[2] or uri.reveal().rpartition("@")[2]
+    where = where.partition("?")[0]
+    try:
+        client = database.connect(uri.reveal())
+    except PyMongoError as error:
+        yield _failure(error, "mongodb", where)
+        return
+    with client:
+        try:
+            hello = client.admin.command("hello")
+            version = database.major_version(client)
+        except PyMongoError as error:
+            yield _failure(error, "mongodb", where)
+            return
+        db = client.get_default_database()
+        yield Finding("ok", "mongodb", f"{where} answers, version {version}.")
+        if not hello.get("setName"):
+            yield Finding(
+                "failure",
+                "replica set",
+                f"{where} is not a replica set, so it has no change stream.",
+                "Start mongod with --replSet rs0 and run rs.initiate() once; one node is enough.",
+            )
+            return
+        yield Finding("ok", "replica set", f"It is one: {hello['setName']}.")
+        rights = _rights(db, version)
+        if rights is not None:
+            yield _failure(rights, "mongodb rights", where)
+            return
+        yield Finding("ok", "mongodb rights", f"{db.name} can be read and its changes followed.")
+        yield from _pre_images(db, version)
+        yield _oplog(client)
+
+
+def _failure(error: Exception, subject: str, where: str) -> Finding:
+    line, _, fix = database.explain(error, where=where)[1].partition("). ")
+    return Finding("failure", subject, f"{line})." if fix else line, fix)
+
+
+def _rights(db: Any, version: int) -> Exception | None:
+    from pymongo.errors import PyMongoError  # noqa: PLC0415
+
+    try:
+        for name in (zonemta.QUEUE, zonemta.FILES):
+            db[name].find_one({}, {"_id": 1})
+        options: dict[str, Any] = {"pipeline": database.pipeline(version)}
+        with db.watch(max_await_time_ms=database.AWAIT_MS, **options) as stream:
+            stream.try_next()
+    except PyMongoError as error:
+        return error
+    return None
+
+
+def _pre_images(db: Any, version: int) -> Iterator[Finding]:
+    from pymongo.errors import PyMongoError  # noqa: PLC0415
+
+    subject = "pre-images"
+    if version < database.PRE_IMAGES_SINCE:
+        line = f"MongoDB {version} has none; the agent remembers the queue's documents instead."
+        yield Finding("note", subject, line)
+        return
+    names = (zonemta.QUEUE, zonemta.FILES)
+    try:
+        found = {
+            item["name"]: item
+            for item in db.list_collections(filter={"name": {"$in": list(names)}})
+        }
+    except PyMongoError as error:
+        yield Finding("note", subject, f"Whether they are on cannot be seen ({str(error)[:200]}).")
+        return
+    if zonemta.QUEUE not in found:
+        yield Finding(
+            "warning",
+            "mail queue",
+            f"{db.name} has no collection {zonemta.QUEUE}: no mail was ever queued there.",
+            "Check the database's name in AGENT_ZONEMTA_MONGODB_URI against ZoneMTA's dbs-config.",
+        )
+        return
+    off = [
+        name
+        for name in names
+        if name in found
+        and not found[name]
+        .get("options", {})
+        .get("changeStreamPreAndPostImages", {})
+        .get("enabled")
+    ]
+    if not off:
+        yield Finding("ok", subject, "They are on.")
+        return
+    fixes = " ".join(
+        f'db.runCommand({{collMod: "{name}", changeStreamPreAndPostImages: {{enabled: true}}}});'
+        for name in off
+    )
+    yield Finding(
+        "warning",
+        subject,
+        f"They are off for {' and '.join(off)}: what leaves the queue while the agent is down is"
+        " told with less detail.",
+        f"In mongosh, as an administrator: use {db.name}; {fixes}",
+    )
+
+
+def _oplog(client: Any) -> Finding:
+    from pymongo.errors import PyMongoError  # noqa: PLC0415
+
+    oplog = client.local["oplog.rs"]
+    try:
+        first, last = (
+            oplog.find({}, {"ts": 1}).sort("$natural", order).limit(1).next()["ts"].time
+            for order in (1, -1)
+        )
+        stats = client.local.command("collStats", "oplog.rs")
+    except (PyMongoError, StopIteration) as error:
+        return Finding(
+            "note",
+            "oplog",
+            f"How far it reaches back cannot be seen ({str(error)[:200]}).",
+            "Give the user read on the database local, or look with rs.printReplicationInfo().",
+        )
+    return judge_oplog(
+        reach_s=last - first, used_bytes=stats["size"], max_bytes=stats.get("maxSize", 0)
+    )
+
+
+def judge_oplog(*, reach_s: int, used_bytes: int, max_bytes: int) -> Finding:
+    """Return what an oplog of this reach and size means for an outage of the agent. Pure."""
+    full_ratio = used_bytes / max_bytes if max_bytes else 1.0
+    if full_ratio < FULL_RATIO and reach_s < _HOUR_S:
+        return Finding("note", "oplog", "It began less than an hour ago: too early to judge it.")
+    if full_ratio < FULL_RATIO:
+        # It still grows: the same mail for as long again until it is full.
+        reach_s = int(reach_s / max(full_ratio, 0.001))
+    hours = f"{reach_s / _HOUR_S:.1f} h"
+    if reach_s >= OUTAGE_S:
+        return Finding("ok", "oplog", f"It reaches back {hours} when full.")
+    if full_ratio < FULL_RATIO:
+        line = f"It is {full_ratio:.0%} full; at this rate it will reach back {hours} when full."
+        return Finding("note", "oplog", line)
+    megabytes = int(max_bytes / 2**20 * OUTAGE_S / max(reach_s, 60)) + 1
+    return Finding(
+        "warning",
+        "oplog",
+        f"It reaches back {hours}: an agent down for longer has a gap in its change stream.",
+        f"db.adminCommand({{replSetResizeOplog: 1, size: {max(megabytes, 990)}}}) for a day.",
+    )

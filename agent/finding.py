@@ -1,0 +1,16 @@
+"""What `doctor` found out about one thing: a line for a person, and what to do about it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["ok", "note", "warning", "failure"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`level`: a note needs nothing, a warning will matter, a failure matters now."""
+
+    level: Level
+    subject: str
+    line: str
+    fix: str = ""
