@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from build.stack import node
+from build.stack.errors import MissingError
 from build.stack.paths import ROOT, RUN
 from build.stack.ports import LOOPBACK, free_port
 from build.stack.supervisor import Program, Running, Supervisor
@@ -137,6 +138,9 @@ def _make_certificate(config: Path) -> None:
     key, certificate = config / "tls_key.pem", config / "tls_cert.pem"
     if certificate.exists():
         return
+    if shutil.which("openssl") is None:
+        message = "openssl is missing (apt-get install openssl)"
+        raise MissingError(message)
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-nodes", "-newkey", "ec"),
