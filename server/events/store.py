@@ -20,16 +20,19 @@ SAME_EVENT_WITHIN = "1 hour"
 
 #: The staged rows that are new, in key order (no deadlock between workers). Of two that tell of
 #: the same event the reported one is kept, then the earlier. The bounds are literals so that
-#: TimescaleDB leaves out all chunks but those of the batch when it plans.
+#: TimescaleDB leaves out all chunks but those of the batch when it plans; the LIMIT keeps the
+#: planner from joining with all that the last hour stored, which grows and grows.
 INSERT_NEW = f"""INSERT INTO email_events ({_COLUMNS})
 SELECT DISTINCT ON (event_id) {_COLUMNS} FROM {STAGING} AS staged
-WHERE NOT EXISTS (
-  SELECT FROM email_events AS stored
+LEFT JOIN LATERAL (
+  SELECT true AS known FROM email_events AS stored
   WHERE stored.event_id = staged.event_id
     AND stored.occurred_at BETWEEN %(oldest)s::timestamptz - interval '{SAME_EVENT_WITHIN}'
                                AND %(newest)s::timestamptz + interval '{SAME_EVENT_WITHIN}'
     AND stored.occurred_at BETWEEN staged.occurred_at - interval '{SAME_EVENT_WITHIN}'
-                               AND staged.occurred_at + interval '{SAME_EVENT_WITHIN}')
+                               AND staged.occurred_at + interval '{SAME_EVENT_WITHIN}'
+  LIMIT 1) AS before ON true
+WHERE before.known IS NULL
 ORDER BY event_id, certainty = 'inferred', occurred_at
 ON CONFLICT DO NOTHING"""  # noqa: S608 (names from columns.py only)
 

@@ -7,8 +7,28 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
+from server.ingest import rates
+from server.ingest.address import networks
+
 SHIPPED = "ansible/roles/mallard_server/files/redis.conf has the settings."
 CONNECT_TIMEOUT_S = 3.0
+
+
+@register()
+def limits_can_be_read(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """Name the rate or network that a request would stumble over."""
+    found: list[CheckMessage] = []
+    for name, read in (
+        ("INGEST_KEY_RATE", rates.parse),
+        ("INGEST_ADDRESS_RATE", rates.parse),
+        ("TRUSTED_PROXIES", networks),
+    ):
+        try:
+            read(getattr(settings, name))
+        except ValueError as error:
+            hint = "docs/configuration.md shows how it is written."
+            found.append(Error(f"{name}: {error}", hint=hint, id="ingest.E005"))
+    return found
 
 
 @register(deploy=True)

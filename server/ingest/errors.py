@@ -6,7 +6,8 @@ IngestError
  |- Malformed         400: not JSON, or gzip that is not gzip
  |- NothingValid      422: every item was refused
  |- InboxFull         503: the bound of the inbox is reached; agents keep their spools
- `- InboxUnavailable  503: Redis does not answer or refuses to write
+ |- InboxUnavailable  503: Redis does not answer or refuses to write
+ `- DatabaseAway      503: PostgreSQL does not answer, and is needed for this
 """
 
 from rest_framework.exceptions import APIException
@@ -65,4 +66,13 @@ class InboxUnavailable(IngestError):
     status_code = 503
     default_detail = "The inbox is not available. Keep the batch and send it again."
     default_code = "inbox_unavailable"
+    retry_after_s = 5
+
+
+class DatabaseAway(IngestError):
+    """A key that is not remembered cannot be looked up, or a node not registered, just now."""
+
+    status_code = 503
+    default_detail = "The database is not available. Keep the batch and send it again."
+    default_code = "database_away"
     retry_after_s = 5

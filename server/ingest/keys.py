@@ -1,59 +1,14 @@
-"""Who speaks: the API key of a request, found with a short in-process cache."""
+"""What a key must be allowed to do at the door."""
 
-from dataclasses import dataclass
-from datetime import timedelta
-from time import monotonic
-from typing import Any, ClassVar
+from typing import Any
 
-from django.conf import settings
-from django.db.models import Q
-from django.utils import timezone
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.openapi import AutoSchema
-from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from server.nodes.keys import parse_key, secret_matches
-from server.nodes.models import ApiKey
+from server.nodes.authentication import ApiKeyAuthentication, KeyHolder, find_holder
 
-CACHE_MAX_KEYS = 10_000
-USED_EVERY = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class KeyHolder:
-    """The holder of a valid key, in the place of a user. `node` None: it may speak for any node."""
-
-    key_id: int
-    scope: str
-    node: str | None
-    secret_hash: str
-    is_authenticated: ClassVar[bool] = True
-
-
-_cache: dict[str, tuple[float, KeyHolder]] = {}
-
-
-class ApiKeyAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <key>` or `X-Api-Key: <key>`.
-
-    A revoked key works on for KEY_CACHE_SECONDS.
-    """
-
-    def authenticate(self, request: Request) -> tuple[KeyHolder, None]:
-        """Return the holder. Raises AuthenticationFailed (401), the same for every cause."""
-        key = parse_key(_key_text(request))
-        holder = key and find_holder(key.prefix)
-        if not (key and holder and secret_matches(key.secret, holder.secret_hash)):
-            raise AuthenticationFailed("No key, or a wrong or revoked one.")
-        return holder, None
-
-    def authenticate_header(self, request: Request) -> str:
-        """Make the answer a 401 that names the scheme."""
-        return "Bearer"
+__all__ = ["ApiKeyAuthentication", "KeyHolder", "MayIngest", "find_holder"]
 
 
 class MayIngest(BasePermission):
@@ -65,44 +20,3 @@ class MayIngest(BasePermission):
         """Compare the scope."""
         holder: Any = request.user
         return isinstance(holder, KeyHolder) and holder.scope in getattr(view, "scopes", ())
-
-
-def find_holder(prefix: str) -> KeyHolder | None:
-    """Return the live key with this prefix, from the cache or the database."""
-    known = _cache.get(prefix)
-    if known and known[0] > monotonic():
-        return known[1]
-    key = ApiKey.objects.filter(prefix=prefix, revoked_at=None).select_related("node").first()
-    if key is None:
-        _cache.pop(prefix, None)
-        return None
-    holder = KeyHolder(key.pk, key.scope, key.node.name if key.node else None, key.secret_hash)
-    if len(_cache) >= CACHE_MAX_KEYS:
-        _cache.clear()
-    _cache[prefix] = (monotonic() + settings.KEY_CACHE_SECONDS, holder)
-    _note_use(key.pk)
-    return holder
-
-
-def _note_use(key_id: int) -> None:
-    now = timezone.now()
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USED_EVERY)
-    ApiKey.objects.filter(stale, pk=key_id).update(last_used_at=now)
-
-
-def _key_text(request: Request) -> str:
-    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and text:
-        return text.strip()
-    return request.headers.get("X-Api-Key", "").strip()
-
-
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Tells the OpenAPI description of our keys."""
-
-    target_class = ApiKeyAuthentication
-    name = "ApiKey"
-
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
-        """Return the scheme."""
-        return {"type": "http", "scheme": "bearer", "description": "An API key of this server."}

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import msgspec
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from rest_framework import status
 from rest_framework.exceptions import APIException, PermissionDenied
@@ -17,7 +18,7 @@ from rest_framework.views import APIView
 from server.events.mapping import Context
 from server.ingest import actors, rates, schema
 from server.ingest.batch import Batch, event_batch, sample_batch
-from server.ingest.errors import IngestError, NothingValid
+from server.ingest.errors import DatabaseAway, IngestError, NothingValid
 from server.ingest.inbox import EVENTS, SAMPLES, Entry
 from server.ingest.keys import ApiKeyAuthentication, KeyHolder, MayIngest
 from server.ingest.limits import read_body
@@ -42,6 +43,8 @@ class DoorView(APIView):
 
     def handle_exception(self, exc: Exception) -> Response:
         """Add what a refusal carries beside its words: Retry-After, the refused items."""
+        if isinstance(exc, OperationalError | InterfaceError):
+            exc = DatabaseAway()
         response: Response = super().handle_exception(exc)
         if isinstance(exc, IngestError) and exc.retry_after_s:
             response["Retry-After"] = str(exc.retry_after_s)

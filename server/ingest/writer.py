@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from time import monotonic, sleep
 
@@ -26,7 +26,9 @@ logger = logging.getLogger(__name__)
 SHIFT_S = 5.0
 #: How long a writer waits for more before it goes: a cold wake-up costs more than this wait.
 IDLE_MS = 500
-READ_ENTRIES = 500
+#: Entries of one read. An entry may hold one event or thousands, so a read is small, and what it
+#: brings is stored in transactions of about WRITER_MAX_EVENTS.
+READ_ENTRIES = 100
 #: In-place retries when the database is away; what is still unstored then is claimed later.
 RETRY_AFTER_S = (0.2, 1.0, 3.0)
 
@@ -112,8 +114,9 @@ def _gather(inbox: Inbox, consumer: str) -> Rows:
     """Read until there are enough events for one transaction, or none came for the linger."""
     rows = inbox.read(consumer, count=READ_ENTRIES, block_ms=IDLE_MS)
     over = monotonic() + settings.WRITER_LINGER_MS / 1000
-    while rows and _count(rows) < settings.WRITER_MAX_EVENTS and monotonic() < over:
-        more = inbox.read(consumer, count=READ_ENTRIES, block_ms=settings.WRITER_LINGER_MS)
+    while rows and (room := settings.WRITER_MAX_EVENTS - _count(rows)) > 0 and monotonic() < over:
+        fitting = max(1, min(READ_ENTRIES, room * len(rows) // max(1, _count(rows))))
+        more = inbox.read(consumer, count=fitting, block_ms=settings.WRITER_LINGER_MS)
         if not more:
             break
         rows += more
@@ -125,9 +128,22 @@ def _count(rows: Rows) -> int:
 
 
 def _store_rows(inbox: Inbox, rows: Rows, store: Callable[[Sequence[Entry]], None]) -> None:
-    if rows:
-        _store_or_split([row.entry for row in rows], inbox.kind, store)
-        inbox.done(rows)
+    for part in _transactions(rows, settings.WRITER_MAX_EVENTS):
+        inbox.keep_awake()
+        _store_or_split([row.entry for row in part], inbox.kind, store)
+        inbox.done(part)
+
+
+def _transactions(rows: Rows, max_events: int) -> Iterator[Rows]:
+    """Yield `rows` in parts that each reach `max_events` with their last entry, or end."""
+    part: Rows = []
+    for row in rows:
+        part.append(row)
+        if _count(part) >= max_events:
+            yield part
+            part = []
+    if part:
+        yield part
 
 
 def _store_or_split(

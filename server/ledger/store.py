@@ -19,7 +19,8 @@ ON CONFLICT (node, epoch) DO UPDATE SET
   dropped = kept.dropped + EXCLUDED.dropped,
   repeated_count = kept.repeated_count + coalesce((
     SELECT sum(upper(r) - lower(r)) FROM unnest(kept.received * EXCLUDED.received) AS r), 0),
-  refused_count = kept.refused_count + EXCLUDED.refused_count,
+  refused_count = kept.refused_count
+    + CASE WHEN kept.received @> EXCLUDED.received THEN 0 ELSE EXCLUDED.refused_count END,
   last_received_at = greatest(kept.last_received_at, EXCLUDED.last_received_at)"""
 
 

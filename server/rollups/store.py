@@ -13,6 +13,10 @@ from server.ledger.store import Numbered
 from server.rollups import keeping, sql
 from server.rollups.declaration import IS_NULL_SENDER, Level
 
+#: One writer at a time between looking for what is stored and committing: the unique key has the
+#: time in it, so of two sources that date an event differently, told at once, both would be stored.
+WRITER_LOCK = 0x6D616C6C617264
+
 
 class NewEvents(NamedTuple):
     """How many events of one kind, in one second, were stored for the first time."""
@@ -39,6 +43,7 @@ def _insert(lines: Sequence[str]) -> list[NewEvents]:
     levels = keeping.written_levels()
     span = events.stage(lines)
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITER_LOCK])
         cursor.execute(_statement(levels), span)
         return [NewEvents(*row) for row in cursor.fetchall()]
 

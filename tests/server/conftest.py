@@ -14,8 +14,9 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 
-from server.ingest import keys
+from server.ingest import rates
 from server.ingest.inbox import EVENTS, SAMPLES
+from server.nodes import authentication
 from server.nodes.models import ApiKey, Node
 from server.rollups.declaration import LEVELS
 from server.timescale import edition
@@ -39,7 +40,8 @@ def empty_redis() -> Iterator[None]:
         with redis.Redis.from_url(url) as client:
             client.flushdb()
     dramatiq.get_broker().flush_all()
-    keys._cache.clear()
+    authentication._cache.clear()
+    rates._windows.clear()
     yield
     for inbox in (EVENTS, SAMPLES):
         if inbox._client is not None:

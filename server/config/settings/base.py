@@ -59,6 +59,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "server.ingest.first.DoorFirst",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -183,7 +184,7 @@ SPECTACULAR_SETTINGS = {
 INGEST_MAX_WIRE_BYTES = env.int("INGEST_MAX_WIRE_BYTES", default=4 * 1024 * 1024)
 INGEST_MAX_UNPACKED_BYTES = env.int("INGEST_MAX_UNPACKED_BYTES", default=16 * 1024 * 1024)
 INGEST_MAX_EVENTS = env.int("INGEST_MAX_EVENTS", default=5_000)
-# Requests per web process, see docs of the library `limits` for the notation.
+# Requests per web process: 2000/second, 100/minute, …/hour, …/day.
 INGEST_KEY_RATE = env.str("INGEST_KEY_RATE", default="2000/second")
 INGEST_ADDRESS_RATE = env.str("INGEST_ADDRESS_RATE", default="5000/second")
 # Proxies whose X-Forwarded-For is believed: addresses or networks.

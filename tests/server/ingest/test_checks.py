@@ -7,7 +7,7 @@ import redis
 from django.conf import settings
 from django.test import override_settings
 
-from server.ingest.checks import redis_keeps_the_inbox
+from server.ingest.checks import limits_can_be_read, redis_keeps_the_inbox
 
 
 @contextlib.contextmanager
@@ -50,3 +50,19 @@ def test_a_shared_database_is_found():
 def test_a_redis_that_is_not_there_is_found():
     with override_settings(INBOX_REDIS_URL="redis://127.0.0.1:1"):
         assert ids() == ["ingest.E002"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("INGEST_KEY_RATE", "fast"),
+        ("INGEST_ADDRESS_RATE", "x/second"),
+        ("TRUSTED_PROXIES", ["10.0.0.0/99"]),
+    ],
+)
+def test_a_limit_that_cannot_be_read_is_named_at_start(name, value):
+    with override_settings(**{name: value}):
+        (message,) = limits_can_be_read(None)
+
+    assert message.id == "ingest.E005"
+    assert name in message.msg

@@ -2,6 +2,10 @@
 
 import contextlib
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -119,6 +123,57 @@ def test_while_the_database_is_away_nothing_is_forgotten(post, event, monkeypatc
     with override_settings(WRITER_CLAIM_AFTER_MS=0):
         writer.drain_events()
     assert (EmailEvent.objects.count(), EVENTS.length()) == (1, 0)
+
+
+def test_while_the_database_is_away_batches_of_known_keys_are_still_taken(post, event):
+    post("events/ingest", [event()])
+
+    with database_away():
+        known = post("events/ingest", [event()])
+        unknown = post("events/ingest", [event()], key="mlrd_000000000000_00")
+        node = post("nodes", {"node_id": "mta-01", "hostname": "mta-01"})
+
+    assert (known.status_code, unknown.status_code, node.status_code) == (202, 503, 503)
+    assert int(unknown["Retry-After"]) > 0
+    writer.drain_events()
+    assert EmailEvent.objects.count() == 2
+
+
+@override_settings(WRITER_MAX_EVENTS=10)
+def test_a_transaction_is_bounded_in_events_however_large_the_batches_are(post, event, monkeypatch):
+    sizes = []
+    store = writer.write_events
+    monkeypatch.setattr(
+        writer, "write_events", lambda lines, n: sizes.append(len(lines)) or store(lines, n)
+    )
+    for _ in range(8):
+        post("events/ingest", [event() for _ in range(7)])
+
+    writer.drain_events()
+
+    assert (EmailEvent.objects.count(), sum(sizes)) == (56, 56)
+    assert max(sizes) < 10 + 7
+
+
+def test_two_writers_that_hear_of_one_event_at_once_store_it_once(post, event):
+    """The plugin's and the stream's copy carry different times, so the unique key cannot help."""
+    copies = [event(event_id=str(uuid4())) for _ in range(200)]
+    later = datetime.now(UTC) + timedelta(seconds=5)
+    others = [copy | {"occurred_at": later.isoformat()} for copy in copies]
+    post("events/ingest", copies)
+    post("events/ingest", others)
+    batches = EVENTS.read("test", count=10, block_ms=None)
+    start = threading.Barrier(len(batches))
+
+    def write(entry: Entry) -> None:
+        start.wait()
+        writer.store_events([entry])
+        connection.close()
+
+    with ThreadPoolExecutor(len(batches)) as pool:
+        list(pool.map(write, [batch.entry for batch in batches]))
+
+    assert (EmailEvent.objects.count(), counted()) == (200, 200)
 
 
 def test_a_cut_connection_is_mended_in_place(post, event, monkeypatch):

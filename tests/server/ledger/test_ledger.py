@@ -93,6 +93,13 @@ def test_a_batch_that_comes_again_is_counted_as_repeated_not_received_twice(send
     assert (answer["repeated_count"], answer["last_seq"], answer["complete"]) == (2, 7, True)
 
 
+def test_refusals_of_a_batch_that_comes_again_are_counted_once(send, epoch):
+    send(1, 2, bad=2)
+    send(1, 2, bad=2)
+
+    assert epoch()["refused_count"] == 2
+
+
 def test_a_dead_letter_has_arrived(send, epoch, event, post):
     post("events/ingest", {"epoch": "e-1", "first_seq": 1, "events": [event(), event()]})
     (waiting,) = EVENTS.read("test", count=1, block_ms=None)
