@@ -105,10 +105,10 @@ def _run(loaded: Loaded) -> int:
 
 
 def _once(loaded: Loaded) -> int:
-    from agent.collectors import COLLECTORS  # noqa: PLC0415
+    from agent.collectors import collectors  # noqa: PLC0415
 
-    for collector in COLLECTORS:
-        sample = collector(node=loaded.config.node_id).collect()
+    for collector in collectors(loaded.config):
+        sample = collector.collect()
         print(msgspec.json.format(sample, indent=2).decode())
     return EXIT_OK
 

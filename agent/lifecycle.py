@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agent import __version__, clock
-from agent.collectors import COLLECTORS
+from agent.collectors import collectors
 from agent.config import Config
 from agent.events.change_stream import ChangeStream
 from agent.events.receiver import Receiver
@@ -90,11 +90,11 @@ class Agent:
             producers.append(ChangeStream(self._spool, uri, node=config.node_id))
         producers.extend(
             Source(
-                collector(node=config.node_id),
+                collector,
                 self._spool.append_sample,
                 interval_s=config.intervals.system_s,
             )
-            for collector in COLLECTORS
+            for collector in collectors(config)
         )
         self._shippers = [
             Shipper(self._spool.events, self._client, EVENTS_ROUTE, config.backend),

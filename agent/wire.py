@@ -101,12 +101,26 @@ class SystemReadings(msgspec.Struct, frozen=True, kw_only=True):
     uptime_seconds: int
 
 
+class ProcessReadings(msgspec.Struct, frozen=True, kw_only=True):
+    """One program with all its processes. `pid`: the first of them, which started the others;
+    `memory_mb`: resident, in MiB, what they share counted in each; `cpu_percent`: of one core since
+    the sample before, None when it was in none. `stopped`: seen before, or held by a signal."""
+
+    status: Literal["running", "stopped", "not_found"]
+    pid: int | None = None
+    memory_mb: float = 0.0
+    cpu_percent: float | None = 0.0
+
+
 class SystemSample(msgspec.Struct, frozen=True, kw_only=True):
-    """One system sample, as POST /api/v1/metrics/system takes it."""
+    """One system sample, as POST /api/v1/metrics/system takes it. `services`: whether a port takes
+    connections, by "port_25" and the like."""
 
     node_id: str
     timestamp: AwareTime
     system: SystemReadings
+    processes: dict[str, ProcessReadings]
+    services: dict[str, bool]
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,19 @@
 
 from agent.collectors.base import Collector
 from agent.collectors.system import SystemCollector
+from agent.config import Config
+from agent.discovery import programs_of
 
-COLLECTORS = (SystemCollector,)
 
-__all__ = ["COLLECTORS", "Collector", "SystemCollector"]
+def collectors(config: Config) -> tuple[Collector, ...]:
+    """Return the collectors of this node."""
+    return (
+        SystemCollector(
+            node=config.node_id,
+            programs=programs_of(config.node_role),
+            more_ports=config.discovery.ports,
+        ),
+    )
+
+
+__all__ = ["Collector", "SystemCollector", "collectors"]

@@ -1,4 +1,5 @@
-"""The machine: processor, memory, disk, network, files, as the kernel counts them.
+"""The machine: processor, memory, disk, network, files, as the kernel counts them; the mail
+programs that run on it and the ports they take connections on.
 
 Sources: /proc by way of psutil; socket states from /proc/net/tcp and tcp6, open files from
 /proc/sys/fs/file-nr (psutil would walk every process for both).
@@ -13,6 +14,9 @@ import msgspec
 import psutil
 
 from agent import clock
+from agent.collectors import ports
+from agent.collectors.processes import ProcessWatch
+from agent.discovery import ports_of
 from agent.errors import CollectError
 from agent.wire import Core, SystemReadings, SystemSample
 
@@ -60,10 +64,21 @@ class SystemCollector:
 
     name = "system"
 
-    def __init__(self, *, node: str, disk_path: str = "/", proc: Path = Path("/proc")) -> None:
+    def __init__(
+        self,
+        *,
+        node: str,
+        programs: tuple[str, ...] = (),
+        more_ports: str = "",
+        disk_path: str = "/",
+        proc: Path = Path("/proc"),
+    ) -> None:
         self._node = node
         self._disk_path = disk_path
         self._proc = proc
+        self._programs = programs
+        self._more_ports = more_ports
+        self._processes = ProcessWatch(programs, proc=proc)
         self._before: Counters | None = None
 
     def collect(self) -> bytes:
@@ -73,9 +88,22 @@ class SystemCollector:
     def sample(self) -> SystemSample:
         """Return one sample. Raises CollectError."""
         try:
-            return SystemSample(
-                node_id=self._node, timestamp=clock.utc_now(), system=self._readings()
+            processes = self._processes.read()
+            # Without a role, what runs here says which ports matter.
+            running = tuple(name for name, its in processes.items() if its.status != "not_found")
+            numbers = ports_of(self._programs or running, self._more_ports)
+            answers = ports.check(numbers, proc=self._proc)
+            sample = SystemSample(
+                node_id=self._node,
+                timestamp=clock.utc_now(),
+                system=self._readings(),
+                processes=processes,
+                services={},
             )
+            # The connections were being made meanwhile.
+            for number, answer in answers.finish().items():
+                sample.services[f"port_{number}"] = answer
+            return sample
         except (psutil.Error, OSError, ValueError) as error:
             raise CollectError(f"the kernel's counters cannot be read: {error}") from error
 

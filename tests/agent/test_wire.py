@@ -33,6 +33,8 @@ def test_a_system_sample_has_exactly_the_published_names(golden):
 
     assert sample.keys() == contract.keys()
     assert sample["system"].keys() == contract["system"].keys()
+    for its in sample["processes"].values():
+        assert its.keys() == contract["processes"]["zonemta"].keys()
     assert sample["system"]["cpu_cores"][0].keys() == contract["system"]["cpu_cores"][0].keys()
 
 
@@ -42,6 +44,8 @@ def test_the_golden_sample_reads_as_ours(golden):
     sample = msgspec.convert(contract, wire.SystemSample, strict=False)
 
     assert sample.system.uptime_seconds == 86400
+    assert json.loads(msgspec.json.encode(sample))["processes"] == contract["processes"]
+    assert sample.services == contract["services"]
 
 
 def test_a_node_introduces_itself_with_exactly_the_published_names(golden):

@@ -1,5 +1,7 @@
 """The machine's readings."""
 
+import socket
+
 import pytest
 
 from agent.collectors import system
@@ -13,6 +15,18 @@ TCP = """\
    2: 0100007F:D431 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 3 1 0 0
    3: 0100007F:D430 0100007F:1F90 06 00000000:00000000 03:00001735 00000000     0        0 0 3 0 0
 """
+
+
+def test_a_sample_says_which_ports_of_the_role_take_connections():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        collector = SystemCollector(node="n", programs=("zonemta",), more_ports=str(port))
+
+        sample = collector.sample()
+
+    assert sample.services.keys() == {"port_587", "port_12080", f"port_{port}"}
+    assert sample.services[f"port_{port}"] is True
+    assert "zonemta" in sample.processes
 
 
 def test_rates_are_per_second_between_two_samples(monkeypatch):

@@ -1,0 +1,123 @@
+"""The mail programs of this node: do they run, with how much memory and processor.
+
+Source: /proc/PID/stat of every process, its arguments only where the name may be one of ours; other
+users' working directories cannot be read without rights, and are then done without.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent import clock
+from agent.discovery import PROGRAMS
+from agent.parsers.processes import STOPPED_STATES, Stat, may_be_watched, parse_stat, program_of
+from agent.wire import ProcessReadings
+
+_MIB = 2**20
+# How long what a process is holds, once it was found twice: a young one changes its title.
+_HOLDS_S = 300.0
+
+
+@dataclass
+class _Known:
+    """What was found of one process, and until when that holds, if it keeps its name."""
+
+    program: str | None
+    comm: str
+    until_s: float
+
+
+class ProcessWatch:
+    """Finds the programs. `programs`: those of the node's role, told of even when not there."""
+
+    def __init__(self, programs: tuple[str, ...] = (), *, proc: Path = Path("/proc")) -> None:
+        self._expected = programs or PROGRAMS
+        self._proc = proc
+        self._tick_hz = os.sysconf("SC_CLK_TCK")
+        self._page_bytes = os.sysconf("SC_PAGE_SIZE")
+        self._known: dict[tuple[int, int], _Known] = {}
+        self._ticks: dict[tuple[int, int], int] = {}
+        self._at_s = 0.0
+        self._seen: set[str] = set()
+
+    def read(self) -> dict[str, ProcessReadings]:
+        """Return each program's readings, all its processes taken together."""
+        now_s = clock.monotonic_s()
+        found: dict[str, list[Stat]] = {}
+        ticks: dict[tuple[int, int], int] = {}
+        for stat in self._stats():
+            if program := self._program(stat, now_s):
+                found.setdefault(program, []).append(stat)
+                ticks[stat.pid, stat.started_ticks] = stat.cpu_ticks
+        readings = {
+            program: self._readings(program, found.get(program, []), now_s)
+            for program in PROGRAMS
+            if program in found or program in self._expected or program in self._seen
+        }
+        self._ticks, self._at_s = ticks, now_s
+        self._seen |= found.keys()
+        return readings
+
+    def _stats(self) -> Iterator[Stat]:
+        alive: set[tuple[int, int]] = set()
+        for folder in self._proc.iterdir():
+            if not folder.name.isdecimal():
+                continue
+            with suppress(OSError, ValueError):  # it ended meanwhile
+                stat = parse_stat((folder / "stat").read_text("utf-8", "replace"))
+                alive.add((stat.pid, stat.started_ticks))
+                yield stat
+        for gone in self._known.keys() - alive:
+            del self._known[gone]
+
+    def _program(self, stat: Stat, now_s: float) -> str | None:
+        key = stat.pid, stat.started_ticks
+        known = self._known.get(key)
+        if known and (
+            (now_s < known.until_s and stat.comm == known.comm) or stat.state in STOPPED_STATES
+        ):
+            return known.program
+        program = None
+        if may_be_watched(stat.comm):
+            folder = self._proc / str(stat.pid)
+            with suppress(OSError):
+                raw = (folder / "cmdline").read_bytes().decode("utf-8", "replace")
+                where = ""
+                with suppress(OSError):
+                    where = str((folder / "cwd").readlink())
+                arguments = [part for part in raw.rstrip("\0").split("\0") if part]
+                program = program_of(stat.comm, arguments, folder=where)
+        until_s = now_s + _HOLDS_S if known and known.program == program else now_s
+        self._known[key] = _Known(program, stat.comm, until_s)
+        return program
+
+    def _readings(self, program: str, stats: list[Stat], now_s: float) -> ProcessReadings:
+        running = [stat for stat in stats if stat.state not in STOPPED_STATES]
+        if not running:
+            stopped = bool(stats) or program in self._seen
+            return ProcessReadings(status="stopped" if stopped else "not_found")
+        pids = {stat.pid for stat in running}
+        # The master: nobody of its own kind started it; of several the oldest.
+        masters = [stat for stat in running if stat.parent not in pids] or running
+        master = min(masters, key=lambda stat: (stat.started_ticks, stat.pid))
+        pages = sum(stat.resident_pages for stat in running)
+        return ProcessReadings(
+            status="running",
+            pid=master.pid,
+            memory_mb=round(pages * self._page_bytes / _MIB, 1),
+            cpu_percent=self._cpu_percent(running, now_s - self._at_s),
+        )
+
+    def _cpu_percent(self, stats: list[Stat], elapsed_s: float) -> float | None:
+        # A process not seen in the last round began since, or was not yet known for what it is:
+        # it counts from the next one on. One that ended took its last seconds with it.
+        used = [
+            stat.cpu_ticks - self._ticks[stat.pid, stat.started_ticks]
+            for stat in stats
+            if (stat.pid, stat.started_ticks) in self._ticks
+        ]
+        if not used:
+            return None
+        return round(100 * max(sum(used), 0) / self._tick_hz / max(elapsed_s, 0.001), 1)
