@@ -187,7 +187,7 @@ def _small_disk(directory: Path, size_mib: int | None) -> Iterator[Path | None]:
 def _start(
     supervisor: Supervisor, directory: Path, nodes: list[str], more: dict[str, str]
 ) -> Arrangement:
-    database = postgres.start(supervisor, directory, durable=True)
+    database = postgres.start(supervisor, directory, more=postgres.PRODUCTION)
     cache = redis.start(supervisor, directory)
     site = server.Site(
         database.url,

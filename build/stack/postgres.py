@@ -8,7 +8,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,13 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+# As production is set up (ansible/roles/mallard_server/files/postgresql.conf), for what measures.
+PRODUCTION = {
+    "shared_buffers": "2GB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "15min",
+    "wal_compression": "on",
+}
 # For tests: a crash of the machine may lose everything, and does not matter.
 CARELESS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
@@ -58,11 +65,16 @@ def running(directory: Path, *, durable: bool = False) -> Iterator[Postgres]:
 
 
 def start(
-    supervisor: Supervisor, directory: Path, *, port: int | None = None, durable: bool = True
+    supervisor: Supervisor,
+    directory: Path,
+    *,
+    port: int | None = None,
+    durable: bool = True,
+    more: Mapping[str, str] | None = None,
 ) -> Postgres:
     """Start one with its data in `directory`/postgres, made at the first start.
 
-    Without `durable` it writes faster and a power cut may ruin the data.
+    Without `durable` it writes faster and a power cut may ruin the data. `more` settings override.
     """
     programs = programs_directory()
     home = directory / "postgres"
@@ -74,7 +86,7 @@ def start(
     _refuse_other_version(programs, data)
     port = port or free_port()
     superuser_url = f"postgres://postgres:{passwords['superuser']}@{LOOPBACK}:{port}/postgres"
-    settings = SETTINGS | ({} if durable else CARELESS)
+    settings = SETTINGS | ({} if durable else CARELESS) | dict(more or {})
     running = supervisor.start(
         Program(
             name="postgres",
