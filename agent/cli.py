@@ -13,7 +13,7 @@ from agent import __version__, logs
 from agent.config import Config, Loaded, load
 from agent.config.load import ENV_FILE_NAME, SECRETS
 from agent.config.settings import environment_names
-from agent.errors import AgentError, AlreadyRunning, ConfigError
+from agent.errors import AgentError, AlreadyRunning, CollectError, ConfigError
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, work, needs_backend, text in [
         ("run", _run, True, "watch this node and report until stopped"),
-        ("once", _once, False, "collect once and print it as JSON; send nothing"),
+        ("once", _once, False, "collect once from every source and print it as JSON; send nothing"),
         ("doctor", _doctor, True, "look at everything the agent depends on, and say what to mend"),
         ("check-config", _check_config, True, "check the configuration and show what is in force"),
         ("spool", _spool, False, "show what is in the disk spool, and what was dropped"),
@@ -107,9 +107,15 @@ def _run(loaded: Loaded) -> int:
 def _once(loaded: Loaded) -> int:
     from agent.collectors import collectors  # noqa: PLC0415
 
+    samples: dict[str, msgspec.Raw | None] = {}
     for collector in collectors(loaded.config):
-        sample = collector.collect()
-        print(msgspec.json.format(sample, indent=2).decode())
+        samples[collector.name] = None
+        try:
+            samples[collector.name] = msgspec.Raw(collector.collect())
+        except CollectError as error:
+            print(f"{collector.name}: {error}", file=sys.stderr)
+        collector.close()
+    print(msgspec.json.format(msgspec.json.encode(samples), indent=2).decode())
     return EXIT_OK
 
 

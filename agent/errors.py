@@ -6,6 +6,7 @@ AgentError
  |- SpoolError        nothing of this transaction was kept: do not acknowledge, try again
  |- ReceiverError     the receiver's socket cannot be had
  `- CollectError      this run of this collector failed; the next interval tries again
+     `- SourceAbsent  what it reads is not on this node, or not yet
 """
 
 
@@ -31,3 +32,7 @@ class ReceiverError(AgentError):
 
 class CollectError(AgentError):
     """One run of one collector failed."""
+
+
+class SourceAbsent(CollectError):
+    """What the collector reads is not here: no failure, and it may appear."""

@@ -8,6 +8,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +36,11 @@ EVENTS_ROUTE = Route(
     lambda batch: events_body(batch.epoch, batch.first_seq, batch.bodies, dropped=batch.dropped),
 )
 SAMPLES_ROUTE = Route("/api/v1/metrics/system", lambda batch: samples_body(batch.bodies))
+
+
+def samples_route(source: str) -> Route:
+    """Return the way of a source's own samples, which servers from before it do not have."""
+    return Route(f"/api/v1/metrics/{source}", lambda batch: samples_body(batch.bodies), newer=True)
 
 
 class Service(Protocol):
@@ -88,17 +94,24 @@ class Agent:
         if config.discovery.zonemta_mongodb_uri:
             uri = config.discovery.zonemta_mongodb_uri
             producers.append(ChangeStream(self._spool, uri, node=config.node_id))
+        machine, *sources = collectors(config)
+        take = self._spool.append_sample
+        producers.append(Source(machine, take, interval_s=config.intervals.system_s))
         producers.extend(
             Source(
-                collector,
-                self._spool.append_sample,
-                interval_s=config.intervals.system_s,
+                source,
+                partial(take, source=source.name),
+                interval_s=getattr(config.intervals, f"{source.name}_s"),
             )
-            for collector in collectors(config)
+            for source in sources
         )
         self._shippers = [
             Shipper(self._spool.events, self._client, EVENTS_ROUTE, config.backend),
             Shipper(self._spool.samples, self._client, SAMPLES_ROUTE, config.backend),
+            *(
+                Shipper(queue, self._client, samples_route(source), config.backend)
+                for source, queue in self._spool.more_samples.items()
+            ),
         ]
         # Shippers first: what a killed agent left is on its way before anything is added.
         for shipper in self._shippers:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from agent import clock
 from agent.collectors import Collector
-from agent.errors import CollectError, SpoolError
+from agent.errors import CollectError, SourceAbsent, SpoolError
 from agent.logs import Repeats
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ class Source:
     ) -> None:
         self.name = f"collect-{collector.name}"
         self.failures = 0  # since the start
+        self.absent = False  # in its last run its program was not there
         self.missed = 0  # runs left out because the one before was still going
         self._collector = collector
         self._sink = sink
@@ -48,11 +49,17 @@ class Source:
             due_s += self._interval_s * (late + 1)
             jitter_s = self._interval_s * JITTER_RATIO * random.random()  # noqa: S311 (no secret)
             stop.wait(max(0.0, due_s - now_s) + jitter_s)
+        self._collector.close()
 
     def run_once(self) -> None:
         """Collect once and hand the sample over."""
         try:
             self._sink(self._collector.collect())
+        except SourceAbsent as error:
+            if not self.absent:
+                logger.info("%s is not collected while it is away: %s", self._collector.name, error)
+            self.absent = True
+            return
         except (CollectError, OSError) as error:
             self.failures += 1
             self._repeats.warn("failed", "Collecting %s failed: %s", self._collector.name, error)
@@ -60,4 +67,7 @@ class Source:
             self.failures += 1
             self._repeats.warn("spool", "A sample of %s was lost: %s", self._collector.name, error)
         else:
+            if self.absent:
+                logger.info("%s has appeared and is collected.", self._collector.name)
             self._repeats.over("Collecting %s works again.", self._collector.name)
+        self.absent = False

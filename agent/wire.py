@@ -123,6 +123,87 @@ class SystemSample(msgspec.Struct, frozen=True, kw_only=True):
     services: dict[str, bool]
 
 
+class ZoneDeliveries(msgspec.Struct, frozen=True):
+    """Attempts of one zone that ended in one way, since ZoneMTA started, notifications included.
+    `zone` is empty where the version counts without zones."""
+
+    zone: str
+    status: str
+    count: int
+
+
+class ZoneMtaReadings(msgspec.Struct, frozen=True, kw_only=True):
+    """ZoneMTA's own counters since `started_at_s` (seconds since 1970): another start, other
+    counters. `deferred` counts attempts, `messages_taken_count` only what came by SMTP."""
+
+    started_at_s: int | None
+    deliveries: list[ZoneDeliveries]
+    messages_taken_count: int
+    messages_failed_count: int
+    bounces_made_count: int
+    dropped_count: int
+    blacklisted_count: int
+    connections_reused_count: int
+
+
+class ZoneQueue(msgspec.Struct, frozen=True):
+    """Recipients that wait in one zone: those due now and those due later."""
+
+    zone: str
+    active_count: int
+    deferred_count: int
+
+
+class QueueAge(msgspec.Struct, frozen=True):
+    """Recipients queued less than `up_to_s` ago, and not in the bracket before; None: the rest."""
+
+    up_to_s: int | None
+    count: int
+
+
+class QueueShare(msgspec.Struct, frozen=True):
+    """Recipients assigned to one instance of ZoneMTA; "no": to none yet."""
+
+    instance: str
+    count: int
+
+
+class QueueReason(msgspec.Struct, frozen=True):
+    """How many deferred recipients have this last reply."""
+
+    response: str
+    count: int
+
+
+class MailQueue(msgspec.Struct, frozen=True, kw_only=True):
+    """The mail queue. From ZoneMTA's API (`source` "api") only the zones are known, the rest is
+    None. `database` names the database, the same for every node that shares it: the queue is that
+    of all of them. `instance`: which share is this node's, where it is configured.
+    `reasons_of_count`: of how many deferred recipients the reasons are."""
+
+    source: Literal["mongodb", "api"]
+    zones: list[ZoneQueue]
+    active_count: int
+    deferred_count: int
+    database: str | None = None
+    instance: str | None = None
+    locked_count: int | None = None
+    oldest_created_at: AwareTime | None = None
+    ages: list[QueueAge] | None = None
+    shares: list[QueueShare] | None = None
+    reasons: list[QueueReason] | None = None
+    reasons_of_count: int | None = None
+
+
+class ZoneMtaSample(msgspec.Struct, frozen=True, kw_only=True):
+    """One sample, as POST /api/v1/metrics/zonemta takes it. Either half may be missing."""
+
+    node_id: str
+    timestamp: AwareTime
+    zonemta: ZoneMtaReadings | None
+    queue: MailQueue | None
+
+
 class Node(msgspec.Struct, frozen=True, kw_only=True):
     """A node introducing itself, as POST /api/v1/nodes takes it."""
 

@@ -2,19 +2,21 @@
 
 from agent.collectors.base import Collector
 from agent.collectors.system import SystemCollector
+from agent.collectors.zonemta import ZoneMtaCollector
 from agent.config import Config
 from agent.discovery import programs_of
 
 
 def collectors(config: Config) -> tuple[Collector, ...]:
-    """Return the collectors of this node."""
+    """Return the collectors of this node, the machine's first."""
     return (
         SystemCollector(
             node=config.node_id,
             programs=programs_of(config.node_role),
             more_ports=config.discovery.ports,
         ),
+        ZoneMtaCollector(config),
     )
 
 
-__all__ = ["Collector", "SystemCollector", "collectors"]
+__all__ = ["Collector", "SystemCollector", "ZoneMtaCollector", "collectors"]

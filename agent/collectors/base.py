@@ -11,3 +11,7 @@ class Collector(Protocol):
     def collect(self) -> bytes:
         """Return one sample as JSON. Raises CollectError."""
         ...
+
+    def close(self) -> None:
+        """Let go of connections. The next collect makes new ones."""
+        ...

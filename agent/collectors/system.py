@@ -85,6 +85,9 @@ class SystemCollector:
         """Return one sample as JSON. Raises CollectError."""
         return msgspec.json.encode(self.sample())
 
+    def close(self) -> None:
+        """Nothing is kept open."""
+
     def sample(self) -> SystemSample:
         """Return one sample. Raises CollectError."""
         try:

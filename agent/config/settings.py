@@ -44,6 +44,12 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     # With the database in its path: mongodb://127.0.0.1:27017/zone-mta?replicaSet=rs0.
     # Empty: no change stream. Secret, because it may carry a password.
     zonemta_mongodb_uri: Secret = Secret("")
+    # ZoneMTA's HTTP API, without a key: it belongs on the loopback address.
+    zonemta_api_url: Annotated[str, Meta(pattern=r"^https?://[^/?#]+/?$")] = (
+        "http://127.0.0.1:12080"
+    )
+    # ZoneMTA's queue.instanceId on this node, where several share one database.
+    zonemta_instance: Annotated[str, Meta(max_length=64)] = ""
     # Ports to look at beside those of the node's role, with commas between: "465, 8080".
     ports: Annotated[str, Meta(max_length=500, pattern=r"^[0-9, ]*$")] = ""
 
@@ -52,6 +58,7 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """[intervals]: how often."""
 
     system_s: Annotated[float, Meta(ge=1, le=3600)] = 15.0
+    zonemta_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
     # How often the node's addresses are looked at; it registers again when they changed.
     registration_s: Annotated[float, Meta(ge=1, le=86_400)] = 60.0
 
@@ -73,6 +80,7 @@ class Spool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """[spool]: how much disk, before the oldest is dropped and counted."""
 
     max_event_bytes: Bytes = 5 * GIB
+    # Of each source: the machine, ZoneMTA.
     max_sample_bytes: Bytes = 64 * MIB
     # The spool does not grow while the disk has less than this free: mail goes first.
     min_free_bytes: Annotated[int, Meta(ge=0, le=1024 * GIB)] = 512 * MIB

@@ -9,11 +9,12 @@ from agent.spool.held import HeldEvent, Notice
 from agent.spool.instance import InstanceLock
 from agent.spool.plugins import Told, told
 from agent.spool.queue import Batch, Queue
-from agent.spool.spool import Accepted, Spool
+from agent.spool.spool import SOURCES, Accepted, Spool
 from agent.spool.stream import StreamState
 from agent.spool.summary import read_summary
 
 __all__ = [
+    "SOURCES",
     "Accepted",
     "Batch",
     "Database",

@@ -47,6 +47,8 @@ ADDED = """
 CREATE TABLE IF NOT EXISTS dropped (first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS plugin_processes (
     process TEXT PRIMARY KEY, dropped INTEGER NOT NULL, heard_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS samples_zonemta (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, body BLOB NOT NULL);
 """
 KEPT_DAMAGED_FILES = 2
 # Below this size the whole file is checked at start; a larger one would cost the start seconds.

@@ -12,6 +12,10 @@ from agent.spool.dropped import Ranges, declare, declared, forget
 # What a row costs beside its body: sequence, time, page overhead.
 ROW_OVERHEAD_BYTES = 32
 REFUSED_KEPT = 10_000
+# Counts samples of a kind that an older server has no door for.
+NOT_KNOWN = "not_known"
+# The tables there are: names become part of SQL.
+NAMES = ("events", "samples", "samples_zonemta")
 # A queue may have this much on the fullest of disks, or nothing would ever pass.
 FLOOR_BYTES = 16 * 1024**2
 
@@ -46,8 +50,8 @@ class Queue:
         declares: bool = False,
         may_grow: Callable[[], bool] = lambda: True,
     ) -> None:
-        if name not in {"events", "samples"}:
-            raise ValueError(name)  # it becomes part of SQL
+        if name not in NAMES:
+            raise ValueError(name)
         self.name = name
         self._database = database
         self._max_bytes = max_bytes
@@ -130,6 +134,17 @@ class Queue:
                 declare(connection, batch.first_seq, batch.last_seq)
             self._delete_up_to(connection, batch.last_seq)
             add(connection, f"{self.name}.refused", len(batch.bodies))
+
+    def drop_unknown(self) -> int:
+        """Drop everything that waits: the server does not know such samples. Return how much."""
+        with self._database.transaction() as connection:
+            count = counter(connection, f"{self.name}.count")
+            (last_seq,) = connection.execute(
+                f"SELECT coalesce(max(seq), 0) FROM {self.name}"  # noqa: S608
+            ).fetchone()
+            self._delete_up_to(connection, last_seq)
+            add(connection, f"{self.name}.{NOT_KNOWN}", count)
+        return count
 
     def wait(self, timeout_s: float) -> None:
         """Return when something was appended since the last call, `wake` or after `timeout_s`."""

@@ -23,6 +23,8 @@ from agent.wire import FINAL_TYPES, ReceivedEvent
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "spool.db"
+# What has samples of its own beside the machine's.
+SOURCES = ("zonemta",)
 # The disk is asked for its free space at most this often: it fills slowly beside a syscall.
 FREE_SPACE_CHECK_S = 5.0
 
@@ -58,6 +60,15 @@ class Spool:
             max_bytes=settings.max_sample_bytes,
             may_grow=self._disk_has_room,
         )
+        self.more_samples = {
+            source: Queue(
+                self.database,
+                f"samples_{source}",
+                max_bytes=settings.max_sample_bytes,
+                may_grow=self._disk_has_room,
+            )
+            for source in SOURCES
+        }
         self.seen = Seen(memory_ms=int(events.memory_s * 1000), memory_count=events.memory_count)
         self.stream = StreamState(grace_ms=int(events.grace_s * 1000))
 
@@ -115,10 +126,11 @@ class Spool:
                 more_dropped,
             )
 
-    def append_sample(self, body: bytes) -> None:
-        """Spool one sample. Raises SpoolError."""
+    def append_sample(self, body: bytes, *, source: str | None = None) -> None:
+        """Spool one sample of the machine or of a `source`. Raises SpoolError."""
+        queue = self.more_samples[source] if source else self.samples
         with self.database.transaction() as connection:
-            self._warn_dropped("samples", self.samples.append(connection, [body]))
+            self._warn_dropped(queue.name, queue.append(connection, [body]))
 
     def hold(self, connection: sqlite3.Connection, event: HeldEvent) -> None:
         """Keep an event of the change stream for its grace, unless it was already taken."""

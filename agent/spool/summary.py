@@ -8,6 +8,7 @@ from agent import clock
 from agent.errors import SpoolError
 from agent.spool.database import get_meta
 from agent.spool.plugins import DROPPED
+from agent.spool.queue import NAMES, NOT_KNOWN
 from agent.spool.spool import FILE_NAME
 
 
@@ -40,9 +41,11 @@ def _summary(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
         ),
         "epoch": (get_meta(connection, "epoch") or b"").decode() or None,
     }
-    for name in ("events", "samples"):
+    for name in NAMES:
+        if not _has(connection, name):
+            continue
         oldest_seq, oldest_ms = connection.execute(
-            f"SELECT seq, at_ms FROM {name} ORDER BY seq LIMIT 1"  # noqa: S608 (a literal above)
+            f"SELECT seq, at_ms FROM {name} ORDER BY seq LIMIT 1"  # noqa: S608 (our own names)
         ).fetchone() or (None, None)
         summary[name] = {
             "count": counters.pop(f"{name}.count", 0),
@@ -58,6 +61,9 @@ def _summary(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
         "SELECT count(*) FROM documents"
     ).fetchone()
     (summary["refused_kept_count"],) = connection.execute("SELECT count(*) FROM refused").fetchone()
+    for name in NAMES[2:]:
+        if name in summary:
+            summary[name]["not_known_to_server"] = counters.pop(f"{name}.{NOT_KNOWN}", 0)
     summary["events"]["dropped_ranges_to_tell"] = _count(connection, "dropped")
     summary["plugin"] = {
         "dropped": counters.pop(DROPPED, 0),

@@ -17,15 +17,20 @@ logger = logging.getLogger(__name__)
 
 # How long to leave a server alone whose key or address a person has to mend first.
 KEEP_WAIT_S = 60.0
+# How long until a server that had no door for a kind of sample is asked again: it may be upgraded.
+OLDER_SERVER_WAIT_S = 3600.0
+NOT_FOUND = 404
 IDLE_LOOK_S = 30.0
 
 
 @dataclass(frozen=True)
 class Route:
-    """Where a queue goes and how its items become one body."""
+    """Where a queue goes and how its items become one body. `newer`: a server from before this door
+    answers 404, and what it does not know is not kept for it."""
 
     path: str
     body: Callable[[Batch], bytes]
+    newer: bool = False
 
 
 class Shipper:
@@ -103,6 +108,16 @@ class Shipper:
                 keep = outcome.verdict is not Verdict.INVALID
                 self._queue.set_aside(batch, outcome.reason, keep=keep)
                 self._refused(len(batch.bodies), outcome.reason)
+            case Verdict.KEEP if self._route.newer and outcome.status == NOT_FOUND:
+                count = self._queue.drop_unknown()
+                self._repeats.warn(
+                    "older",
+                    "The server has no %s, it is older than this agent: %d samples are dropped and"
+                    " counted. It is asked again every hour.",
+                    self._route.path,
+                    count,
+                )
+                return OLDER_SERVER_WAIT_S
             case Verdict.KEEP:
                 self._repeats.warn("keep", "%s Kept; trying again.", outcome.reason)
                 return outcome.retry_after_s or KEEP_WAIT_S

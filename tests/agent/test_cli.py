@@ -39,7 +39,7 @@ def test_once_prints_a_sample_and_needs_no_server(capsys, monkeypatch):
 
     assert cli.main(["once"]) == 0
 
-    assert json.loads(capsys.readouterr().out)["node_id"] == "mta-07"
+    assert json.loads(capsys.readouterr().out)["system"]["node_id"] == "mta-07"
 
 
 def test_a_wrong_configuration_is_exit_code_2_and_one_line(capsys, monkeypatch):

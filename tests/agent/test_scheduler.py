@@ -2,7 +2,7 @@
 
 import threading
 
-from agent.errors import CollectError, SpoolError
+from agent.errors import CollectError, SourceAbsent, SpoolError
 from agent.scheduler import Source
 from tests.agent.waiting import until
 
@@ -13,6 +13,27 @@ class Fake:
     def __init__(self, name, work):
         self.name = name
         self.collect = work
+        self.close = lambda: None
+
+
+def test_a_source_that_is_away_is_no_failure_and_is_collected_when_it_appears(caplog):
+    answers = [SourceAbsent("not listening"), SourceAbsent("not listening"), None]
+
+    def collect():
+        answer = answers.pop(0)
+        if answer:
+            raise answer
+        return b"{}"
+
+    taken: list[bytes] = []
+    source = Source(Fake("zonemta", collect), taken.append, interval_s=1)
+    with caplog.at_level("INFO"):
+        for _ in range(3):
+            source.run_once()
+
+    assert (source.failures, source.absent, taken) == (0, False, [b"{}"])
+    assert caplog.text.count("while it is away") == 1
+    assert "has appeared" in caplog.text
 
 
 def test_a_slow_collector_delays_only_itself(in_thread):

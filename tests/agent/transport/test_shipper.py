@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent.config import Backend, Secret
-from agent.lifecycle import EVENTS_ROUTE, SAMPLES_ROUTE
+from agent.lifecycle import EVENTS_ROUTE, SAMPLES_ROUTE, samples_route
 from agent.spool import read_summary
 from agent.transport.backoff import delay_s, retry_after_s
 from agent.transport.client import Client, Verdict
@@ -164,6 +164,34 @@ def test_a_server_in_trouble_is_asked_again_and_nothing_is_lost(door, spool, shi
 
     assert door.taken == list(range(1, 11))
     assert len(door.requests) == 4
+
+
+def test_samples_an_older_server_does_not_know_are_dropped_counted_and_offered_again_later(
+    door, spool, in_thread, tmp_path, caplog
+):
+    door.answers = [(404, {"detail": "Not found."}, {})]
+    backend = Backend(url=door.url, api_key=Secret(KEY))
+    client = Client(backend)
+    for _ in range(3):
+        spool.append_sample(b"{}", source="zonemta")
+    spool.append_sample(b"{}")
+    queue = spool.more_samples["zonemta"]
+    shipper = Shipper(queue, client, samples_route("zonemta"), backend, wait_ratio=0.0001)
+
+    assert shipper.ship_once() == 3600
+    assert shipper.ship_once() is None
+    spool.append_sample(b'{"later":1}', source="zonemta")
+    in_thread(shipper)
+    until(lambda: len(door.requests) == 2)
+    until(lambda: queue.peek(max_count=1, max_bytes=1) is None)
+
+    shown = read_summary(tmp_path)
+    assert shown["samples_zonemta"]["not_known_to_server"] == 3
+    assert shown["samples_zonemta"]["sent"] == 1
+    assert shown["samples"]["count"] == 1
+    assert door.requests[1][2] == [{"later": 1}]
+    assert "older than this agent" in caplog.text
+    client.close()
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 302, 200])

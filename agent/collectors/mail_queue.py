@@ -1,0 +1,163 @@
+"""The mail queue, from ZoneMTA's MongoDB: sizes, ages, shares of instances, reasons.
+
+Sources: zone-queue by its own indexes (created; sendingZone, queued, locked, assigned), so that a
+long queue costs index scans; only the reasons read documents, a bounded number of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from agent import __version__, clock
+from agent.config import Secret
+from agent.errors import CollectError
+from agent.wire import MailQueue, QueueAge, QueueReason, QueueShare, ZoneQueue
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
+
+QUEUE = "zone-queue"
+TIMEOUT_MS = 5000
+# Each question may take the database this long; a longer one is given up, and the sample with it.
+QUESTION_MS = 3000
+AGES_S = (300, 900, 3600, 14_400, 86_400, 259_200)
+REASONS_READ = 5000
+REASONS_KEPT = 20
+LONGEST_REASON = 200
+MOST_ZONES = 200
+MOST_INSTANCES = 50
+
+
+class QueueReader:
+    """Reads one queue. Used by one thread."""
+
+    def __init__(self, uri: Secret, *, instance: str = "") -> None:
+        self._uri = uri
+        self._instance = instance or None
+        self._client: MongoClient[dict[str, Any]] | None = None
+
+    def read(self) -> MailQueue:
+        """Return the queue as it is. Raises CollectError."""
+        from pymongo.errors import PyMongoError  # noqa: PLC0415
+
+        try:
+            return self._read()
+        except PyMongoError as error:
+            line = str(error).partition(", full error")[0].partition(", Timeout:")[0][:200]
+            raise CollectError(f"the mail queue cannot be read: {line}") from error
+
+    def close(self) -> None:
+        """Close the connection; the next reading opens one."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _read(self) -> MailQueue:
+        client = self._opened()
+        hello = client.admin.command("hello")
+        db = client.get_default_database()
+        queue = db[QUEUE]
+        now = clock.utc_now()
+        groups = list(
+            queue.aggregate(
+                [
+                    {
+                        "$group": {
+                            "_id": {
+                                "zone": "$sendingZone",
+                                "share": "$assigned",
+                                "active": {"$lte": ["$queued", now]},
+                                "locked": "$locked",
+                            },
+                            "count": {"$sum": 1},
+                        }
+                    }
+                ],
+                maxTimeMS=QUESTION_MS,
+            )
+        )
+        counts = [(group["_id"], int(group["count"])) for group in groups]
+        oldest = queue.find_one({}, {"created": 1}, sort=[("created", 1)], max_time_ms=QUESTION_MS)
+        replies, replies_count = self._reasons(queue, now)
+        return MailQueue(
+            source="mongodb",
+            database=identity(hello, db.name),
+            instance=self._instance,
+            zones=zone_queues(counts),
+            active_count=sum(n for key, n in counts if key["active"]),
+            deferred_count=sum(n for key, n in counts if not key["active"]),
+            locked_count=sum(n for key, n in counts if key.get("locked")),
+            oldest_created_at=oldest.get("created") if oldest else None,
+            ages=self._ages(queue, now, total=sum(n for _, n in counts)),
+            shares=shares(counts),
+            reasons=replies,
+            reasons_of_count=replies_count,
+        )
+
+    def _ages(self, queue: Any, now: datetime, *, total: int) -> list[QueueAge]:
+        found: list[QueueAge] = []
+        before = 0
+        for up_to_s in AGES_S:
+            younger = queue.count_documents(
+                {"created": {"$gt": now - timedelta(seconds=up_to_s)}}, maxTimeMS=QUESTION_MS
+            )
+            # What came meanwhile is counted in the first bracket, and nowhere as less than none.
+            found.append(QueueAge(up_to_s, max(younger - before, 0)))
+            before = max(younger, before)
+        return [*found, QueueAge(None, max(total - before, 0))]
+
+    def _reasons(self, queue: Any, now: datetime) -> tuple[list[QueueReason], int]:
+        documents = queue.find(
+            {"queued": {"$gt": now}, "_deferred.response": {"$exists": True}},
+            {"_deferred.response": 1, "_id": 0},
+            limit=REASONS_READ,
+            max_time_ms=QUESTION_MS,
+        )
+        replies = Counter(
+            str(document["_deferred"]["response"])[:LONGEST_REASON] for document in documents
+        )
+        kept = [QueueReason(reply, count) for reply, count in replies.most_common(REASONS_KEPT)]
+        return kept, replies.total()
+
+    def _opened(self) -> MongoClient[dict[str, Any]]:
+        if self._client is None:
+            from pymongo import MongoClient  # noqa: PLC0415
+
+            self._client = MongoClient(
+                self._uri.reveal(),
+                appname=f"mallard-agent/{__version__}",
+                tz_aware=True,
+                serverSelectionTimeoutMS=TIMEOUT_MS,
+                connectTimeoutMS=TIMEOUT_MS,
+                socketTimeoutMS=2 * TIMEOUT_MS,
+                maxPoolSize=1,
+                # The mail has the primary; a reading may come from any.
+                readPreference="secondaryPreferred",
+            )
+        return self._client
+
+
+def identity(hello: dict[str, Any], database: str) -> str:
+    """Return the name of a database, the same on every node that shares it. Pure."""
+    hosts = sorted(str(host) for host in hello.get("hosts") or [hello.get("me") or ""])
+    return f"{hello.get('setName') or 'alone'}/{database}@{hosts[0]}"
+
+
+def zone_queues(counts: list[tuple[dict[str, Any], int]]) -> list[ZoneQueue]:
+    """Return each zone's share of a grouped queue. Pure."""
+    active: Counter[str] = Counter()
+    deferred: Counter[str] = Counter()
+    for key, count in counts:
+        (active if key["active"] else deferred)[str(key.get("zone") or "")[:64]] += count
+    names = sorted(active.keys() | deferred.keys())[:MOST_ZONES]
+    return [ZoneQueue(name, active[name], deferred[name]) for name in names]
+
+
+def shares(counts: list[tuple[dict[str, Any], int]]) -> list[QueueShare]:
+    """Return each instance's share of a grouped queue, largest first. Pure."""
+    found: Counter[str] = Counter()
+    for key, count in counts:
+        found[str(key.get("share") or "no")[:64]] += count
+    return [QueueShare(name, count) for name, count in found.most_common(MOST_INSTANCES)]

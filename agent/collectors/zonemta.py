@@ -1,0 +1,82 @@
+"""ZoneMTA: its own counters and the mail queue.
+
+Sources: /metrics and /counter/zone/ of its HTTP API, and its MongoDB where that is configured; each
+goes without the other.
+"""
+
+import logging
+
+import msgspec
+
+from agent import clock
+from agent.collectors.local_http import LocalHttp
+from agent.collectors.mail_queue import QueueReader
+from agent.config import Config
+from agent.errors import CollectError, SourceAbsent
+from agent.logs import Repeats
+from agent.parsers import zonemta
+from agent.wire import MailQueue, ZoneMtaReadings, ZoneMtaSample
+
+logger = logging.getLogger(__name__)
+
+
+class ZoneMtaCollector:
+    """Reads the ZoneMTA of this node."""
+
+    name = "zonemta"
+
+    def __init__(self, config: Config) -> None:
+        settings = config.discovery
+        self._node = config.node_id
+        self._http = LocalHttp(settings.zonemta_api_url, what="ZoneMTA")
+        uri = settings.zonemta_mongodb_uri
+        self._queue = QueueReader(uri, instance=settings.zonemta_instance) if uri else None
+        self._repeats = Repeats(logger)
+
+    def collect(self) -> bytes:
+        """Return one sample as JSON. Raises CollectError, SourceAbsent when there is no ZoneMTA."""
+        absent: SourceAbsent | None = None
+        readings: ZoneMtaReadings | None = None
+        try:
+            readings = self._readings()
+        except SourceAbsent as error:
+            absent = error
+        queue = self._mail_queue(api=readings is not None)
+        if absent and queue is None:
+            raise absent
+        sample = ZoneMtaSample(
+            node_id=self._node, timestamp=clock.utc_now(), zonemta=readings, queue=queue
+        )
+        return msgspec.json.encode(sample)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+        if self._queue is not None:
+            self._queue.close()
+
+    def _readings(self) -> ZoneMtaReadings:
+        try:
+            return zonemta.readings(self._http.get("/metrics").decode("utf-8", "replace"))
+        except ValueError as error:
+            raise CollectError(f"ZoneMTA's /metrics cannot be read: {error}") from error
+
+    def _mail_queue(self, *, api: bool) -> MailQueue | None:
+        if self._queue is not None:
+            try:
+                return self._queue.read()
+            except CollectError as error:
+                self._repeats.warn("queue", "Only ZoneMTA's own totals of the queue: %s", error)
+        if not api:
+            return None
+        try:
+            zones = zonemta.zones(self._http.get("/counter/zone/"))
+        except (ValueError, CollectError) as error:
+            self._repeats.warn("api", "ZoneMTA does not tell its queue: %s", error)
+            return None
+        return MailQueue(
+            source="api",
+            zones=zones,
+            active_count=sum(zone.active_count for zone in zones),
+            deferred_count=sum(zone.deferred_count for zone in zones),
+        )

@@ -1,0 +1,76 @@
+"""What ZoneMTA's HTTP API says: its own counters, and how much waits in each zone."""
+
+import msgspec
+
+from agent.parsers import prometheus
+from agent.wire import ZoneDeliveries, ZoneMtaReadings, ZoneQueue
+
+# Longer than any zone's name; a foreign answer must not become a payload.
+LONGEST_NAME = 64
+MOST_ZONES = 200
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    key: str
+    value: int
+
+
+class _Side(msgspec.Struct, frozen=True):
+    entries: list[_Entry] = []
+
+
+class _Counter(msgspec.Struct, frozen=True):
+    active: _Side
+    deferred: _Side
+
+
+def readings(text: str) -> ZoneMtaReadings:
+    """Return the counters of /metrics: the master's, since it started. A series is there only after
+    its first event, so what is missing is 0. Raises ValueError when none of it is ZoneMTA's."""
+    found = list(prometheus.parse(text))
+    if not any(series.name.startswith("zonemta_") for series in found):
+        raise ValueError("no zonemta_ series in it")
+
+    def number(name: str, **labels: str) -> int:
+        return int(
+            sum(
+                series.value
+                for series in found
+                if series.name == name and labels.items() <= series.labels.items()
+            )
+        )
+
+    deliveries = [
+        ZoneDeliveries(
+            zone=series.labels.get("zone", "")[:LONGEST_NAME],
+            status=series.labels.get("status", "")[:LONGEST_NAME],
+            count=int(series.value),
+        )
+        for series in found
+        if series.name == "zonemta_delivery_status"
+    ]
+    return ZoneMtaReadings(
+        started_at_s=number("process_start_time_seconds") or None,
+        deliveries=deliveries[:MOST_ZONES],
+        messages_taken_count=number("zonemta_message_push", result="success"),
+        messages_failed_count=number("zonemta_message_push", result="fail"),
+        bounces_made_count=number("zonemta_bounce_generation"),
+        dropped_count=number("zonemta_message_drop"),
+        blacklisted_count=number("zonemta_blacklisted"),
+        connections_reused_count=number("zonemta_connection_reuses"),
+    )
+
+
+def zones(body: bytes) -> list[ZoneQueue]:
+    """Return what waits in each zone, of an answer to /counter/zone/. Raises ValueError."""
+    answer = msgspec.json.decode(body, type=_Counter)
+    active = {entry.key: entry.value for entry in answer.active.entries}
+    deferred = {entry.key: entry.value for entry in answer.deferred.entries}
+    return [
+        ZoneQueue(
+            zone=name[:LONGEST_NAME],
+            active_count=active.get(name, 0),
+            deferred_count=deferred.get(name, 0),
+        )
+        for name in sorted(active.keys() | deferred.keys())[:MOST_ZONES]
+    ]

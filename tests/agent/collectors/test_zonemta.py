@@ -1,0 +1,160 @@
+"""ZoneMTA's collector against its recorded answers and a queue in a real MongoDB."""
+
+import json
+import secrets
+import threading
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import msgspec
+import pymongo
+import pytest
+
+from agent.collectors import collectors
+from agent.collectors.mail_queue import QueueReader, identity
+from agent.collectors.zonemta import ZoneMtaCollector
+from agent.config import Config, Discovery, Secret
+from agent.errors import CollectError, SourceAbsent
+from agent.spool import SOURCES
+from agent.wire import MailQueue, ZoneMtaSample
+from tests.agent.parsers.test_zonemta import recorded_answer
+from tests.agent.zonemta_writer import accept
+
+NOBODY = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def api():
+    """ZoneMTA's API as recorded; `answers` may be changed."""
+    answers = {
+        "/metrics": (200, recorded_answer("metrics-end")),
+        "/counter/zone/": (200, recorded_answer("counter-zone-empty")),
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, text = answers.get(self.path, (404, "{}"))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text.encode())))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.answers = answers
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def config(**discovery):
+    return Config(node_id="mta-01", discovery=Discovery(**discovery))
+
+
+def collect(**discovery):
+    with closing(ZoneMtaCollector(config(**discovery))) as collector:
+        return json.loads(collector.collect())
+
+
+def test_a_sample_has_exactly_the_published_names(api, golden):
+    contract = golden("metrics_zonemta.json")
+
+    sample = collect(zonemta_api_url=api.url)
+
+    assert sample.keys() == contract.keys()
+    assert sample["zonemta"] == contract["zonemta"]
+    assert sample["queue"].keys() == contract["queue"].keys()
+    read = msgspec.convert(contract, ZoneMtaSample, strict=False)
+    assert msgspec.to_builtins(read)["queue"]["ages"] == contract["queue"]["ages"]
+    assert read.queue.shares[0].instance == "mta-01"
+
+
+def test_without_mongodb_the_api_tells_the_sizes_and_no_more(api):
+    queue = collect(zonemta_api_url=api.url)["queue"]
+
+    assert (queue["source"], queue["active_count"], queue["deferred_count"]) == ("api", 0, 8)
+    assert queue["ages"] is None
+
+
+def test_no_zonemta_at_all_is_no_failure():
+    with pytest.raises(SourceAbsent, match="ZoneMTA does not listen"):
+        collect(zonemta_api_url=NOBODY)
+
+
+@pytest.mark.parametrize("answer", [(200, "<html>"), (404, "{}"), (500, "x")])
+def test_another_program_on_the_port_is_a_failure_that_is_said(api, answer):
+    api.answers["/metrics"] = answer
+
+    with pytest.raises(CollectError, match="ZoneMTA"):
+        collect(zonemta_api_url=api.url)
+
+
+def test_a_zonemta_without_its_zones_still_tells_its_counters(api):
+    api.answers["/counter/zone/"] = (500, "{}")
+
+    sample = collect(zonemta_api_url=api.url)
+
+    assert sample["queue"] is None
+    assert sample["zonemta"]["messages_taken_count"] == 17
+
+
+def test_a_mongodb_that_is_away_leaves_the_sizes(api):
+    uri = Secret("mongodb://u:hush@127.0.0.1:1/zone-mta?serverSelectionTimeoutMS=200")
+
+    assert collect(zonemta_api_url=api.url, zonemta_mongodb_uri=uri)["queue"]["source"] == "api"
+
+
+def test_a_shared_database_has_one_name_whoever_asks():
+    hosts = {"setName": "rs0", "hosts": ["b:1", "a:1"]}
+
+    assert identity(hosts | {"me": "b:1"}, "zone-mta") == "rs0/zone-mta@a:1"
+    assert identity(hosts | {"me": "a:1"}, "zone-mta") == "rs0/zone-mta@a:1"
+    assert identity({}, "z") == "alone/z@"
+
+
+def test_every_source_has_its_queue_and_its_interval():
+    made = collectors(config())
+
+    assert [collector.name for collector in made] == ["system", *SOURCES]
+    for source in SOURCES:
+        assert getattr(Config(node_id="a").intervals, f"{source}_s") > 0
+
+
+@pytest.mark.stack
+def test_the_queue_of_a_real_mongodb_is_counted_in_every_way(mongodb):
+    name = f"zone-mta-{secrets.token_hex(4)}"
+    reader = QueueReader(Secret(mongodb.uri_of(name)), instance="mta-01")
+    with pymongo.MongoClient(mongodb.uri) as client:
+        db = client[name]
+        empty = reader.read()
+        message = accept(db, "alice@corp.example", ["now@a.example", "later@a.example"])
+        message.lock("now@a.example")
+        message.lock("later@a.example")
+        message.defer("later@a.example", 1, "451 4.3.0 later")
+        later = datetime.now(UTC) + timedelta(minutes=5)
+        deferred = {"recipient": "later@a.example"}
+        db["zone-queue"].update_one(deferred, {"$set": {"queued": later}})
+        old = datetime.now(UTC) - timedelta(hours=2)
+        accept(db, "bob@corp.example", ["old@b.example"])
+        db["zone-queue"].update_one({"recipient": "old@b.example"}, {"$set": {"created": old}})
+        queue = reader.read()
+        client.drop_database(name)
+    reader.close()
+
+    assert empty.active_count == empty.deferred_count == 0
+    assert empty.oldest_created_at is None
+    assert isinstance(queue, MailQueue)
+    assert (queue.active_count, queue.deferred_count, queue.locked_count) == (2, 1, 1)
+    assert sum(zone.active_count for zone in queue.zones) == 2
+    assert abs(queue.oldest_created_at - old) < timedelta(seconds=1)
+    assert [(age.up_to_s, age.count) for age in queue.ages if age.count] == [(300, 2), (14_400, 1)]
+    assert {share.instance: share.count for share in queue.shares} == {"mta-01": 2, "no": 1}
+    assert [(reason.response, reason.count) for reason in queue.reasons] == [("451 4.3.0 later", 1)]
+    assert queue.reasons_of_count == 1
+    assert queue.database.startswith("rs0/zone-mta-")
