@@ -66,7 +66,7 @@ screenshots: packages-screenshots $(ready) ## make the pictures of the README on
 	@CHROMIUM=$$($(python) -m build.stack.browser) || exit; export CHROMIUM; \
 	exec $(python) -m build.screenshots
 
-agent-binary: $(ready) ## make the agent as one file, .dist/mallard-agent, with digest and contents
+agent-binary: packages-binary $(ready) ## make the agent as one file, .dist/mallard-agent, with digest and contents
 	@exec $(python) -m build.freeze
 
 agent-verify: $(ready) ## run that file in minimal roots of the supported systems (root, debootstrap)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs with apt what a purpose needs and this system lacks; says so, and does nothing when all is there.
 #
-#   sh build/stack/system-packages.sh PURPOSE      PURPOSE: setup, demo, test, screenshots or none
+#   sh build/stack/system-packages.sh PURPOSE      PURPOSE: setup, demo, test, screenshots, binary or none
 #
 # The one list of what the project needs from the system; ./mallard and the Makefile both call it.
 # Nothing here starts a service or touches one that runs.
@@ -74,6 +74,15 @@ want_mail() {
     fi
 }
 
+want_binary() {
+    # What freezes the agent: objdump looks at what it needs; Debian's Python carries inside what
+    # PyInstaller wants as a library. Newer systems than these cannot build it, see build/freeze.py.
+    has_command objdump || want binutils
+    case $system_id-$system_version in debian-12 | ubuntu-22.04) ;; *) return 0 ;; esac
+    python=$(sh "$here/python.sh" 2>/dev/null) || python=/usr/bin/python3.11
+    case $python in /usr/bin/*) has_library libpython3.11.so.1.0 || want libpython3.11 ;; esac
+}
+
 want_browser() {
     [ -z "${CHROMIUM:-}" ] || return 0
     for name in chromium google-chrome-stable google-chrome; do
@@ -132,7 +141,9 @@ case $purpose in
     none) exit 0 ;;
     setup) want_base ;;
     demo) want_base; want_database; want_redis; want_mail ;;
-    test | screenshots) want_base; want_database; want_redis; want_mail; want_browser ;;
-    *) die "unknown purpose '$purpose': setup, demo, test, screenshots or none" ;;
+    test) want_base; want_database; want_redis; want_mail; want_browser; want_binary ;;
+    screenshots) want_base; want_database; want_redis; want_mail; want_browser ;;
+    binary) want_base; want_binary ;;
+    *) die "unknown purpose '$purpose': setup, demo, test, screenshots, binary or none" ;;
 esac
 [ -z "$wanted" ] || install_wanted
