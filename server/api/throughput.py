@@ -1,32 +1,45 @@
 """What /email/throughput is asked and answers."""
 
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from rest_framework import serializers
 
+from server.api.query import DirectionQuery, SpanAnswer, over, span_answer
+from server.api.ranges import Buckets
 from server.rollups import queries
+from server.rollups.declaration import DIMENSIONS
+from server.rollups.queries import Count
 
-#: range → its length, and the width of a bucket that gives a page about a hundred of them.
-RANGES = {
-    "1h": (timedelta(hours=1), timedelta(minutes=1)),
-    "6h": (timedelta(hours=6), timedelta(minutes=5)),
-    "24h": (timedelta(hours=24), timedelta(minutes=15)),
-    "7d": (timedelta(days=7), timedelta(hours=2)),
-}
+#: Buckets times series of one answer.
+MAX_CELLS = 20_000
 
 
-class ThroughputQuery(serializers.Serializer[Any]):
+class ThroughputQuery(DirectionQuery):
     """The query string."""
 
-    range = serializers.ChoiceField(choices=list(RANGES), default="24h")
-    direction = serializers.ChoiceField(choices=list(queries.SHOWN), default="outbound")
+    by = serializers.ChoiceField(choices=list(DIMENSIONS), required=False)
+    limit = serializers.IntegerField(
+        min_value=1, max_value=100, default=10, help_text="Most series with `by`, largest first."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Bound the answer."""
+        attrs = super().validate(attrs)
+        if "by" in attrs and attrs["limit"] * len(attrs["buckets"].edges) > MAX_CELLS:
+            text = f"more than {MAX_CELLS} numbers: choose a larger `width` or a smaller `limit`"
+            raise serializers.ValidationError({"limit": text})
+        return attrs
 
 
 class BucketAnswer(serializers.Serializer[Any]):
     """One stretch of time. `events`: event type → count; a type not named counted 0."""
 
     start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
     events = serializers.DictField(child=serializers.IntegerField())
     inferred = serializers.IntegerField(help_text="How many were inferred, not reported.")
     partial = serializers.BooleanField(  # type: ignore[assignment]  # shadows nothing used here
@@ -34,23 +47,51 @@ class BucketAnswer(serializers.Serializer[Any]):
     )
 
 
-class ThroughputAnswer(serializers.Serializer[Any]):
-    """All buckets of the range, oldest first."""
+class SeriesAnswer(serializers.Serializer[Any]):
+    """The buckets of one value."""
 
-    direction = serializers.CharField()
-    width_s = serializers.IntegerField()
+    value = serializers.CharField(allow_blank=True)
     buckets = BucketAnswer(many=True)
 
 
-def answer(range_name: str, direction: str, *, now: datetime) -> dict[str, Any]:
-    """Return the answer for a range that ends at `now`."""
-    length, width = RANGES[range_name]
-    buckets = queries.throughput(now - length, now, direction=direction, width=width)
+class ThroughputAnswer(SpanAnswer):
+    """All buckets of the range, oldest first, empty ones too; with `by` a series a value."""
+
+    direction = serializers.CharField()
+    by = serializers.CharField(allow_null=True)
+    buckets = BucketAnswer(many=True)
+    series = SeriesAnswer(many=True)
+
+
+def answer(
+    *, buckets: Buckets, direction: str, limit: int, now: datetime, by: str | None = None
+) -> dict[str, Any]:
+    """Return the answer."""
+    series = []
+    if by:
+        asked = over(buckets, direction, by)
+        values = queries.largest_values(asked, limit=limit)
+        by_value = defaultdict(list)
+        for count in queries.counts(asked, values=values):
+            by_value[count.value].append(count)
+        series = [{"value": v, "buckets": filled(by_value[v], buckets, now)} for v in values]
     return {
+        **span_answer(buckets),
         "direction": direction,
-        "width_s": int(width.total_seconds()),
-        "buckets": [
-            {"start": b.start, "events": b.events, "inferred": b.inferred, "partial": b.partial}
-            for b in buckets
-        ],
+        "by": by,
+        "buckets": filled(queries.counts(over(buckets, direction)), buckets, now),
+        "series": series,
     }
+
+
+def filled(counts: Iterable[Count], buckets: Buckets, now: datetime) -> list[dict[str, Any]]:
+    """Return every bucket, empty ones too. Pure."""
+    found: list[dict[str, Any]] = [
+        {"start": start, "end": end, "events": {}, "inferred": 0, "partial": start <= now < end}
+        for start, end in pairwise(buckets.edges)
+    ]
+    for count in counts:
+        bucket = found[count.bucket]
+        bucket["events"][count.event_type] = count.events
+        bucket["inferred"] += count.inferred
+    return found

@@ -4,6 +4,10 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from server.api import views as api
+from server.config.methods import by_method
+from server.ingest import views as ingest
+
 admin.site.site_header = "Mallard"
 admin.site.site_title = "Mallard"
 admin.site.index_title = "Administration"
@@ -16,6 +20,15 @@ urlpatterns = [
     path("", include("server.dashboard.urls")),
     path("", include("server.accounts.urls")),
     path("admin/", admin.site.urls),
+    # Stand before the rooms' own routes, which the OpenAPI description is made from.
+    path(
+        "api/v1/nodes",
+        by_method(get=api.NodesView.as_view(), post=ingest.NodesView.as_view()),
+    ),
+    path(
+        "api/v1/metrics/system",
+        by_method(get=api.SystemMetricsView.as_view(), post=ingest.SystemSamplesView.as_view()),
+    ),
     path("api/v1/", include("server.ingest.urls")),
     path("api/v1/", include("server.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

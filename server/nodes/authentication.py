@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -105,9 +105,19 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     """Tells the OpenAPI description of our keys."""
 
     target_class = ApiKeyAuthentication
-    match_subclasses = True
     name = "ApiKey"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
         """Return the scheme."""
         return {"type": "http", "scheme": "bearer", "description": "An API key of this server."}
+
+
+class ReadKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The same for the keys that may read."""
+
+    target_class = OptionalApiKeyAuthentication
+    name = "ReadKey"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        """Return the scheme."""
+        return {"type": "http", "scheme": "bearer", "description": "An API key of scope `read`."}

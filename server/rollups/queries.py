@@ -1,17 +1,49 @@
 """Questions to the levels. Time ranges are always parameters, and always bound the bucket."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.utils import timezone
+
+from server.rollups.declaration import DELIVERY_HISTOGRAM, SIZE_HISTOGRAM, Level
+from server.rollups.histogram import DeliveryTimes
 
 #: The types a page counts for each direction, in the order in which it shows them.
 SHOWN = {
     "inbound": ("received", "delivered", "rejected", "greylisted"),
     "outbound": ("sent", "delivered", "bounced", "deferred"),
 }
+EVENT_TYPES = (
+    "received", "sent", "delivered", "bounced", "deferred", "rejected", "greylisted", "dropped",
+)  # fmt: skip
+#: The types that say how an attempt, or a recipient, ended: ratios are of their sum.
+OUTCOMES = {
+    "inbound": ("delivered", "rejected", "greylisted"),
+    "outbound": ("delivered", "bounced", "deferred"),
+}
+#: The type whose events carry the size of the whole message.
+SIZED_BY = {"inbound": "received", "outbound": "delivered"}
 HOUR = timedelta(hours=1)
+
+BUCKET = "width_bucket(bucket, %(edges)s::timestamptz[]) - 1"
+WHERE = """dimension = %(dimension)s AND direction = %(direction)s
+  AND bucket >= %(start)s::timestamptz AND bucket < %(end)s::timestamptz
+  AND (%(values)s::text[] IS NULL OR value = ANY(%(values)s))"""
+#: What a page of stats may be sorted by: these, a type of events, or the ratio of an outcome.
+SORTS = {
+    "value": "value",
+    "events": "events",
+    "size_bytes": "size_bytes",
+    "average_ms": "delivery_ms::float / nullif(delivery_count, 0)",
+    **{kind: kind for kind in EVENT_TYPES},
+    **{
+        f"{kind}_ratio": kind
+        for kind in dict.fromkeys(kind for kinds in OUTCOMES.values() for kind in kinds)
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -24,13 +56,60 @@ class HourTotals:
 
 
 @dataclass(frozen=True)
-class Bucket:
-    """Events by type of one stretch of time that begins at `start`."""
+class Over:
+    """What is counted: the rows of one level, direction and dimension between edges of buckets."""
 
-    start: datetime
-    events: dict[str, int] = field(default_factory=dict)
-    inferred: int = 0
-    partial: bool = False
+    level: Level
+    edges: Sequence[datetime]
+    direction: str
+    dimension: str = "all"
+
+
+class Count(NamedTuple):
+    """Events of one type of one value in the bucket that begins at edge `bucket`."""
+
+    bucket: int
+    value: str
+    event_type: str
+    events: int
+    inferred: int
+
+
+class Times(NamedTuple):
+    """Delivery times of one value in one bucket."""
+
+    bucket: int
+    value: str
+    times: DeliveryTimes
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Message sizes in one bucket: their number and sum, and how many fell into each bracket."""
+
+    bucket: int
+    count: int
+    bytes_sum: int
+    brackets: tuple[int, ...]
+
+
+class Stats(NamedTuple):
+    """All of one value: events by type, of which inferred, sizes, and times of deliveries."""
+
+    value: str
+    events: dict[str, int]
+    inferred: int
+    size_bytes: int
+    size_count: int
+    times: DeliveryTimes
+
+
+@dataclass(frozen=True)
+class StatsPage:
+    """Some of the values, and how many there are."""
+
+    values_count: int
+    values: list[Stats]
 
 
 def hour_totals() -> HourTotals:
@@ -50,48 +129,113 @@ def hour_totals() -> HourTotals:
     return HourTotals(inbound, outbound, int(sum(row[3] for row in rows)))
 
 
-def throughput(start: datetime, end: datetime, *, direction: str, width: timedelta) -> list[Bucket]:
-    """Return every bucket of [start, end) of one direction, empty ones too, oldest first.
+def counts(over: Over, *, values: Sequence[str] | None = None) -> list[Count]:
+    """Return the events by bucket, value and type; buckets without any are left out."""
+    statement = f"""SELECT {BUCKET}, value, event_type, sum(events)::bigint,
+  sum(inferred_events)::bigint
+FROM {over.level.table} WHERE {WHERE} GROUP BY 1, 2, 3"""  # noqa: S608 (names of the declaration)
+    return [Count(*row) for row in _rows(statement, over, values=values)]
 
-    `start` is moved back to a whole bucket. The bucket that holds the present is marked partial.
-    """
+
+def largest_values(over: Over, *, limit: int, event_type: str | None = None) -> list[str]:
+    """Return the values with the most events (of one type), the largest first."""
+    statement = f"""SELECT value FROM {over.level.table}
+WHERE {WHERE} AND (%(event_type)s::text IS NULL OR event_type = %(event_type)s)
+GROUP BY 1 ORDER BY sum(events) DESC, value LIMIT %(limit)s"""  # noqa: S608
+    rows = _rows(statement, over, limit=limit, event_type=event_type)
+    return [value for (value,) in rows]
+
+
+def totals(over: Over, *, event_type: str, limit: int | None = None) -> list[tuple[str, int]]:
+    """Return the events of one type by value, the largest first."""
+    statement = f"""SELECT value, sum(events)::bigint FROM {over.level.table}
+WHERE {WHERE} AND event_type = %(event_type)s
+GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"""  # noqa: S608
+    return [(row[0], row[1]) for row in _rows(statement, over, limit=limit, event_type=event_type)]
+
+
+def delivery_times(over: Over, *, values: Sequence[str] | None = None) -> list[Times]:
+    """Return the times of deliveries by bucket and value."""
+    statement = f"""SELECT {BUCKET}, value, {_times()}
+FROM {over.level.table} WHERE {WHERE} AND event_type = 'delivered'
+GROUP BY 1, 2"""  # noqa: S608
+    return [
+        Times(bucket, value, DeliveryTimes(count, ms_sum, tuple(bins)))
+        for bucket, value, count, ms_sum, bins in _rows(statement, over, values=values)
+    ]
+
+
+def sizes(over: Over) -> list[Sizes]:
+    """Return the sizes of messages by bucket, each message where its size is known for sure."""
+    brackets = ", ".join(f"sum({m.column})" for m in SIZE_HISTOGRAM)
+    statement = f"""SELECT {BUCKET}, sum(size_count)::bigint, sum(size_bytes)::bigint,
+  ARRAY[{brackets}]::bigint[]
+FROM {over.level.table} WHERE {WHERE} AND event_type = %(event_type)s GROUP BY 1"""  # noqa: S608
+    rows = _rows(statement, over, event_type=SIZED_BY[over.direction])
+    return [Sizes(bucket, count, total, tuple(found)) for bucket, count, total, found in rows]
+
+
+def stats(over: Over, *, sort: str, descending: bool, limit: int, offset: int) -> StatsPage:
+    """Return a page of the values of a dimension, sorted by a key of SORTS."""
+    decided = " + ".join(OUTCOMES[over.direction])
+    key = SORTS[sort]
+    if sort.endswith("_ratio"):
+        key = f"{key}::float / nullif({decided}, 0)"
+    order = "DESC" if descending else "ASC"
+    sized = f"FILTER (WHERE event_type = '{SIZED_BY[over.direction]}')"
+    events = ", ".join(
+        f"coalesce(sum(events) FILTER (WHERE event_type = '{kind}'), 0)::bigint AS {kind}"
+        for kind in EVENT_TYPES
+    )
+    statement = f"""WITH by_value AS (
+  SELECT value, {events}, sum(events)::bigint AS events,
+    sum(inferred_events)::bigint AS inferred,
+    coalesce(sum(size_bytes) {sized}, 0)::bigint AS size_bytes,
+    coalesce(sum(size_count) {sized}, 0)::bigint AS size_count,
+    {_times("FILTER (WHERE event_type = 'delivered')")}
+  FROM {over.level.table} WHERE {WHERE} GROUP BY 1
+)
+SELECT *, count(*) OVER () FROM by_value
+ORDER BY {key} {order} NULLS LAST, value LIMIT %(limit)s OFFSET %(offset)s"""  # noqa: S608
+    rows = _rows(statement, over, limit=limit, offset=offset)
+    kinds = len(EVENT_TYPES)
+    return StatsPage(
+        values_count=rows[0][-1] if rows else 0,
+        values=[
+            Stats(
+                row[0],
+                {kind: n for kind, n in zip(EVENT_TYPES, row[1:], strict=False) if n},
+                inferred=row[kinds + 2],
+                size_bytes=row[kinds + 3],
+                size_count=row[kinds + 4],
+                times=DeliveryTimes(row[kinds + 5], row[kinds + 6], tuple(row[kinds + 7])),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _times(which: str = "") -> str:
+    """Return the columns number, sum and bins of delivery times, of the rows of FILTER `which`."""
+    bins = ", ".join(f"coalesce(sum({m.column}) {which}, 0)" for m in DELIVERY_HISTOGRAM)
+    return f"""coalesce(sum(delivery_count) {which}, 0)::bigint AS delivery_count,
+    coalesce(sum(delivery_ms_sum) {which}, 0)::bigint AS delivery_ms,
+    ARRAY[{bins}]::bigint[] AS bins"""
+
+
+def _rows(statement: str, over: Over, **more: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT time_bucket(%(width)s::interval, bucket) AS start, event_type,"
-            " sum(events), sum(inferred_events)"
-            " FROM email_stats_1m WHERE dimension = 'all' AND direction = %(direction)s"
-            " AND bucket >= time_bucket(%(width)s::interval, %(start)s::timestamptz)"
-            " AND bucket < %(end)s GROUP BY 1, 2",
+            statement,
             {
-                "width": f"{width.total_seconds()} seconds",
-                "direction": direction,
-                "start": start,
-                "end": end,
+                "edges": list(over.edges),
+                "start": over.edges[0],
+                "end": over.edges[-1],
+                "direction": over.direction,
+                "dimension": over.dimension,
+                "values": None,
+                **more,
             },
         )
-        rows = cursor.fetchall()
-    return _filled(rows, start, end, width)
-
-
-def _filled(
-    rows: list[tuple[datetime, str, int, int]], start: datetime, end: datetime, width: timedelta
-) -> list[Bucket]:
-    found: dict[datetime, Bucket] = {}
-    for at, event_type, events, inferred in rows:
-        bucket = found.setdefault(at, Bucket(at))
-        bucket.events[event_type] = int(events)
-        found[at] = Bucket(at, bucket.events, bucket.inferred + int(inferred))
-    now = timezone.now()
-    buckets = []
-    at = _floor(start, width)
-    while at < end:
-        bucket = found.get(at, Bucket(at))
-        buckets.append(Bucket(at, bucket.events, bucket.inferred, at <= now < at + width))
-        at += width
-    return buckets
-
-
-def _floor(at: datetime, width: timedelta) -> datetime:
-    # time_bucket's origin is Monday 2000-01-03; widths that divide a week agree with any Monday.
-    origin = datetime(2000, 1, 3, tzinfo=at.tzinfo)
-    return at - (at - origin) % width
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

@@ -107,7 +107,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def site(installed: Site) -> Site:
     """The site without events or samples; its node is known and was heard from just now."""
-    installed.execute("TRUNCATE email_events, email_stats_1m, metrics_system")
+    installed.execute(
+        "TRUNCATE email_events, email_stats_1m, email_stats_5m, email_stats_1h, email_stats_daily,"
+        " metrics_system"
+    )
     installed.execute("DELETE FROM nodes_node")
     installed.execute(
         "INSERT INTO nodes_node (name, hostname, role, addresses, agent_version, versions,"

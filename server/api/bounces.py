@@ -1,0 +1,109 @@
+"""What /email/bounce-analysis is asked and answers."""
+
+from collections import Counter, defaultdict
+from dataclasses import asdict
+from typing import Any
+
+from rest_framework import serializers
+
+from server.api.query import DirectionQuery, SpanAnswer, over, span_answer
+from server.api.ranges import Buckets
+from server.events import queries as events
+from server.rollups import queries
+
+SAMPLES_OF_A_CATEGORY = 3
+
+
+class BounceQuery(DirectionQuery):
+    """The query string."""
+
+    limit = serializers.IntegerField(
+        min_value=1, max_value=100, default=20, help_text="Most destinations, largest first."
+    )
+
+
+class CountAnswer(serializers.Serializer[Any]):
+    """How many bounces."""
+
+    value = serializers.CharField(allow_blank=True)
+    count = serializers.IntegerField()
+
+
+class SampleAnswer(serializers.Serializer[Any]):
+    """What a remote server said, and how often among the newest bounces."""
+
+    category = serializers.CharField(allow_blank=True)
+    reply = serializers.CharField(allow_blank=True)
+    count = serializers.IntegerField()
+    last_at = serializers.DateTimeField()
+
+
+class BounceDestinationAnswer(CountAnswer):
+    """One destination. `ratio`: bounces of all outcomes of attempts there."""
+
+    ratio = serializers.FloatField()
+
+
+class BounceAnswer(SpanAnswer):
+    """Bounces by type (hard, soft, or unknown: empty), by category and by destination."""
+
+    direction = serializers.CharField()
+    count = serializers.IntegerField()
+    types = CountAnswer(many=True)
+    categories = CountAnswer(many=True)
+    destinations = BounceDestinationAnswer(many=True)
+    samples = SampleAnswer(many=True)
+    samples_of = serializers.IntegerField(help_text="Of so many of the newest bounces.")
+
+
+def answer(*, buckets: Buckets, direction: str, limit: int, **_: Any) -> dict[str, Any]:
+    """Return the answer."""
+    by_kind = queries.totals(over(buckets, direction, "bounce", whole=True), event_type="bounced")
+    types: Counter[str] = Counter()
+    categories: Counter[str] = Counter()
+    for value, count in by_kind:
+        bounce_type, _colon, category = value.partition(":")
+        types[bounce_type] += count
+        categories[category] += count
+    by_destination = queries.stats(
+        over(buckets, direction, "to_domain", whole=True),
+        sort="bounced",
+        descending=True,
+        limit=limit,
+        offset=0,
+    )
+    replies = events.newest_bounces(buckets.start, buckets.end, direction=direction)
+    return {
+        **span_answer(buckets),
+        "direction": direction,
+        "count": types.total(),
+        "types": _counts(types),
+        "categories": _counts(categories),
+        "destinations": [
+            {
+                "value": stats.value,
+                "count": stats.events["bounced"],
+                "ratio": stats.events["bounced"]
+                / sum(stats.events.get(kind, 0) for kind in ("delivered", "bounced", "deferred")),
+            }
+            for stats in by_destination.values
+            if stats.events.get("bounced")
+        ],
+        "samples": _samples(replies),
+        "samples_of": sum(reply.count for reply in replies),
+    }
+
+
+def _counts(counter: Counter[str]) -> list[dict[str, Any]]:
+    return [{"value": value, "count": count} for value, count in counter.most_common()]
+
+
+def _samples(replies: list[events.Reply]) -> list[dict[str, Any]]:
+    by_category = defaultdict(list)
+    for reply in sorted(replies, key=lambda reply: -reply.count):
+        by_category[reply.category].append(reply)
+    return [
+        asdict(reply)
+        for category in sorted(by_category)
+        for reply in by_category[category][:SAMPLES_OF_A_CATEGORY]
+    ]

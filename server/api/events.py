@@ -1,0 +1,162 @@
+"""What /email/events is asked and answers: pages, one event, and whole files."""
+
+import base64
+import binascii
+import csv
+import io
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
+from rest_framework import serializers
+
+from server.api.cells import cell
+from server.api.query import MAX_TEXT, SpanQuery
+from server.events import queries
+from server.events.models import EmailEvent
+from server.events.queries import COLUMNS, FILTERS, Position
+from server.rollups.queries import EVENT_TYPES, OUTCOMES
+
+PAGE_MAX = 1_000
+EXPORT_PAGE = 2_000
+EXPORT_MAX = 1_000_000
+
+
+class NulFreeField(serializers.CharField):
+    """Text to compare with: PostgreSQL has no NUL character, so none can be equal."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_TEXT, required=False, trim_whitespace=False, **kwargs)
+
+
+class EventsFilter(SpanQuery):
+    """The query string of a search: values that must be equal."""
+
+    type = serializers.ChoiceField(choices=list(EVENT_TYPES), required=False)
+    direction = serializers.ChoiceField(choices=list(OUTCOMES), required=False)
+    mta_node = NulFreeField()
+    message_id = NulFreeField()
+    queue_id = NulFreeField()
+    from_address = NulFreeField()
+    from_domain = NulFreeField()
+    to_address = NulFreeField()
+    to_domain = NulFreeField()
+    sending_ip = serializers.IPAddressField(required=False)
+    mx_host = NulFreeField()
+    status_code = serializers.IntegerField(min_value=200, max_value=599, required=False)
+    bounce_type = serializers.ChoiceField(choices=["hard", "soft"], required=False)
+    bounce_category = NulFreeField()
+    zone = NulFreeField()
+    certainty = serializers.ChoiceField(choices=["reported", "inferred"], required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Gather the `filters`. A search by id without a range looks at all that is kept."""
+        by_id = any(name in attrs for name in queries.FOUND_BY_ID)
+        if by_id and not {"range", "from"} & attrs.keys():
+            kept = timedelta(days=settings.EVENTS_RETENTION_DAYS)
+            attrs["from"] = timezone.now() - kept
+        attrs = super().validate(attrs)
+        if "type" in attrs:
+            attrs["event_type"] = attrs.pop("type")
+        for name in ("from_domain", "to_domain"):
+            if name in attrs:
+                attrs[name] = attrs[name].lower()  # as they are stored
+        attrs["filters"] = {name: attrs.pop(name) for name in FILTERS if name in attrs}
+        return attrs
+
+
+class EventsQuery(EventsFilter):
+    """The query string of a page."""
+
+    limit = serializers.IntegerField(min_value=1, max_value=PAGE_MAX, default=100)
+    cursor = serializers.CharField(
+        max_length=100, required=False, help_text="`next` of the page before."
+    )
+
+    def validate_cursor(self, value: str) -> Position:
+        """Return the place."""
+        try:
+            at, _, event_id = base64.urlsafe_b64decode(value.encode()).decode().partition("|")
+            place = Position(datetime.fromisoformat(at), UUID(event_id))
+            if place.occurred_at.tzinfo is None:
+                raise ValueError(at)
+        except (ValueError, binascii.Error, OverflowError) as error:
+            raise serializers.ValidationError("Not the `next` of a page.") from error
+        return place
+
+
+class ExportQuery(EventsFilter):
+    """The query string of a file."""
+
+    limit = serializers.IntegerField(min_value=1, max_value=EXPORT_MAX, default=100_000)
+
+
+class EventAnswer(serializers.ModelSerializer[EmailEvent]):
+    """One event, all of it."""
+
+    class Meta:
+        model = EmailEvent
+        fields = list(COLUMNS)
+
+
+class EventsAnswer(serializers.Serializer[Any]):
+    """One page, newest first."""
+
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+    events = EventAnswer(many=True)
+    next = serializers.CharField(
+        allow_null=True, help_text="The `cursor` of the page after this; null: there is none."
+    )
+
+
+def page(
+    *, span: Any, filters: dict[str, Any], limit: int, cursor: Position | None = None
+) -> dict[str, Any]:
+    """Return one page."""
+    found = queries.search(span.start, span.end, filters, limit=limit + 1, after=cursor)
+    shown = found[:limit]
+    return {
+        "start": span.start,
+        "end": span.end,
+        "events": shown,
+        "next": _cursor(shown[-1]) if len(found) > limit else None,
+    }
+
+
+def one(event: dict[str, Any]) -> Any:
+    """Return the answer of one event."""
+    return EventAnswer().to_representation(event)  # type: ignore[arg-type]  # DRF reads dicts too
+
+
+def csv_file(*, span: Any, filters: dict[str, Any], limit: int) -> Iterator[str]:
+    """Yield the lines of a CSV file, one for the names of the columns first."""
+    line = io.StringIO()
+    writer = csv.writer(line)
+    writer.writerow(COLUMNS)
+    for event in queries.search_all(span.start, span.end, filters, limit=limit, page=EXPORT_PAGE):
+        writer.writerow([cell(event[name]) for name in COLUMNS])
+        if line.tell() > io.DEFAULT_BUFFER_SIZE:
+            yield line.getvalue()
+            line.seek(0)
+            line.truncate()
+    yield line.getvalue()
+
+
+def json_file(*, span: Any, filters: dict[str, Any], limit: int) -> Iterator[str]:
+    """Yield a JSON array of events, one a line."""
+    separator = "[\n"
+    for event in queries.search_all(span.start, span.end, filters, limit=limit, page=EXPORT_PAGE):
+        yield separator + json.dumps(event, cls=DjangoJSONEncoder)
+        separator = ",\n"
+    yield "[]\n" if separator == "[\n" else "\n]\n"
+
+
+def _cursor(event: dict[str, Any]) -> str:
+    text = f"{event['occurred_at'].isoformat()}|{event['event_id']}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
