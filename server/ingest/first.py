@@ -14,7 +14,7 @@ from server.ingest.urls import urlpatterns
 
 
 class DoorFirst:
-    """Middleware: hands a request to the door's view itself, and everything else on."""
+    """Middleware: hands a POST to the door's view itself, and everything else on."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -23,7 +23,7 @@ class DoorFirst:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the door's requests, with the length CommonMiddleware would give them."""
         view = self._views.get(request.path_info)
-        if view is None:
+        if view is None or request.method != "POST":
             return self._get_response(request)
         response: HttpResponse = view(request)
         response.render()  # type: ignore[attr-defined]  # DRF's, which renders late

@@ -8,9 +8,7 @@ from server.api.urls import urlpatterns
 from server.nodes.models import ApiKey, Node
 
 pytestmark = pytest.mark.django_db
-#: The door's middleware answers every method of these two itself, so GET does not get here yet.
 SHARED_WITH_THE_DOOR = {"/api/v1/nodes", "/api/v1/metrics/system"}
-AT_THE_DOOR = pytest.mark.xfail(reason="server.ingest.first.DoorFirst answers GET, too")
 PATHS = [
     "/api/v1/"
     + str(pattern.pattern)
@@ -25,10 +23,7 @@ def headers(scope, node=None):
     return {"authorization": f"Bearer {ApiKey.issue(name='x', scope=scope, node=node)[1]}"}
 
 
-@pytest.mark.parametrize(
-    "path",
-    [pytest.param(p, marks=AT_THE_DOOR) if p in SHARED_WITH_THE_DOOR else p for p in PATHS],
-)
+@pytest.mark.parametrize("path", PATHS)
 def test_everything_is_read_with_a_session_or_a_read_key_and_nothing_without(
     path, client: Client, admin_client: Client
 ):
