@@ -59,6 +59,7 @@ GLIBC_LIBRARIES = {
 STEP_TIMEOUT_SECONDS = 600
 SHOWN_LINES = 20
 ELF = b"\x7fELF"
+DEBOOTSTRAP = Path("/usr/sbin/debootstrap")
 DEBOOTSTRAP_SCRIPTS = Path("/usr/share/debootstrap/scripts")
 
 
@@ -68,16 +69,26 @@ class System:
 
     name: str
     suite: str
-    mirror: str
     script: str
+
+    @property
+    def mirror(self) -> str:
+        """Where debootstrap itself would take it from; it must be told when it is told a script."""
+        script = (DEBOOTSTRAP_SCRIPTS / self.script).read_text()
+        found = re.search(r"default_mirror (\S+//archive\.\S+)", script) or re.search(
+            r'^DEF_MIRROR="(.+)"$', DEBOOTSTRAP.read_text(), re.MULTILINE
+        )
+        if found is None:
+            raise FreezeError(f"{DEBOOTSTRAP} names no mirror for {self.name}.")
+        return found[1]
 
 
 #: What of them can be had here is made once and kept.
 SYSTEMS = (
-    System("Debian 12", "bookworm", "http://deb.debian.org/debian", "sid"),
-    System("Debian 13", "trixie", "http://deb.debian.org/debian", "sid"),
-    System("Ubuntu 22.04", "jammy", "http://archive.ubuntu.com/ubuntu", "gutsy"),
-    System("Ubuntu 24.04", "noble", "http://archive.ubuntu.com/ubuntu", "gutsy"),
+    System("Debian 12", "bookworm", "sid"),
+    System("Debian 13", "trixie", "sid"),
+    System("Ubuntu 22.04", "jammy", "gutsy"),
+    System("Ubuntu 24.04", "noble", "gutsy"),
 )
 
 
