@@ -7,6 +7,7 @@ again, a few times.
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import math
 import os
@@ -176,10 +177,15 @@ def make_user(demo: Demo) -> None:
             raise
 
 
+def database_name() -> str:
+    """Tell the private database from those the environment may name."""
+    return os.environ.get("DATABASE_URL", "private").rpartition("@")[2]
+
+
 def make_key(demo: Demo) -> None:
     """Make the agent's key, once for each database."""
     keys = demo.kept.setdefault("api_keys", {})
-    database = os.environ.get("DATABASE_URL", "private").rpartition("@")[2]
+    database = database_name()
     if database not in keys:
         options = ["--scope", "agent", "--node", NODE, "--name", "demo"]
         keys[database] = demo.site.manage("create_api_key", *options).strip()
@@ -193,11 +199,12 @@ def fill_history(demo: Demo) -> str:
     Return the time before which events may be generated ones.
     """
     now = datetime.now(UTC)
-    try:
-        before: str = json.loads(HISTORY.read_text())["until"]
-        away = now - datetime.fromtimestamp(ALIVE.stat().st_mtime, UTC)
-    except FileNotFoundError:
-        before, away = "", timedelta(hours=HISTORY_HOURS)
+    before, away = "", timedelta(hours=HISTORY_HOURS)
+    with contextlib.suppress(FileNotFoundError):
+        noted = json.loads(HISTORY.read_text())
+        if noted.get("database") == database_name():
+            before = noted["until"]
+            away = now - datetime.fromtimestamp(ALIVE.stat().st_mtime, UTC)
     if before and away < timedelta(hours=1):
         return before
     hours = min(HISTORY_HOURS, math.ceil(away / timedelta(hours=1)))
@@ -206,7 +213,7 @@ def fill_history(demo: Demo) -> str:
         *("fill", "--hours", str(hours), "--until", until, "--seed", "1"),
         *("--events-per-hour", str(HISTORY_EVENTS_PER_HOUR)),
     )
-    HISTORY.write_text(json.dumps({"until": until}))
+    HISTORY.write_text(json.dumps({"until": until, "database": database_name()}))
     return until
 
 
