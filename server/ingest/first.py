@@ -1,7 +1,7 @@
 """The short way of the door's requests: past sessions, CSRF, messages and the headers of pages.
 
 They are most of what the web process does, they carry a key and no cookie, and nobody looks at
-their answers in a browser. Measured: half of a small request's time went into what they pass by.
+their answers in a browser. docs/performance.md says what it gave.
 """
 
 from collections.abc import Callable

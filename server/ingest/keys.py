@@ -6,9 +6,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from server.nodes.authentication import ApiKeyAuthentication, KeyHolder, find_holder
-
-__all__ = ["ApiKeyAuthentication", "KeyHolder", "MayIngest", "find_holder"]
+from server.nodes.authentication import KeyHolder
 
 
 class MayIngest(BasePermission):

@@ -1,6 +1,6 @@
 """How often one key and one address may knock. Counted in each web process by itself.
 
-Not the library `limits`: its storage in memory starts a thread a second and costs ten times this.
+Not the library `limits`: its storage in memory kept starting threads, 257 in 1 500 requests.
 """
 
 import threading

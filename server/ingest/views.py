@@ -20,10 +20,11 @@ from server.ingest import actors, rates, schema
 from server.ingest.batch import Batch, event_batch, sample_batch
 from server.ingest.errors import DatabaseAway, IngestError, NothingValid
 from server.ingest.inbox import EVENTS, SAMPLES, Entry
-from server.ingest.keys import ApiKeyAuthentication, KeyHolder, MayIngest
+from server.ingest.keys import MayIngest
 from server.ingest.limits import read_body
 from server.ingest.registration import read_registration
 from server.nodes import store as nodes
+from server.nodes.authentication import ApiKeyAuthentication, KeyHolder
 from server.nodes.models import ApiKey
 
 

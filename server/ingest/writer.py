@@ -114,12 +114,14 @@ def _gather(inbox: Inbox, consumer: str) -> Rows:
     """Read until there are enough events for one transaction, or none came for the linger."""
     rows = inbox.read(consumer, count=READ_ENTRIES, block_ms=IDLE_MS)
     over = monotonic() + settings.WRITER_LINGER_MS / 1000
-    while rows and (room := settings.WRITER_MAX_EVENTS - _count(rows)) > 0 and monotonic() < over:
-        fitting = max(1, min(READ_ENTRIES, room * len(rows) // max(1, _count(rows))))
+    events = _count(rows)
+    while rows and (room := settings.WRITER_MAX_EVENTS - events) > 0 and monotonic() < over:
+        fitting = max(1, min(READ_ENTRIES, room * len(rows) // max(1, events)))
         more = inbox.read(consumer, count=fitting, block_ms=settings.WRITER_LINGER_MS)
         if not more:
             break
         rows += more
+        events += _count(more)
     return rows
 
 
@@ -137,11 +139,13 @@ def _store_rows(inbox: Inbox, rows: Rows, store: Callable[[Sequence[Entry]], Non
 def _transactions(rows: Rows, max_events: int) -> Iterator[Rows]:
     """Yield `rows` in parts that each reach `max_events` with their last entry, or end."""
     part: Rows = []
+    events = 0
     for row in rows:
         part.append(row)
-        if _count(part) >= max_events:
+        events += row.entry.count
+        if events >= max_events:
             yield part
-            part = []
+            part, events = [], 0
     if part:
         yield part
 

@@ -3,7 +3,7 @@ import re
 import pytest
 from django.test import Client
 
-from server.ingest.keys import find_holder
+from server.nodes.authentication import find_holder
 from server.nodes.keys import parse_key, secret_matches
 from server.nodes.models import ApiKey, Node
 
