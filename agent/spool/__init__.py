@@ -8,8 +8,8 @@ from agent.spool.database import Database
 from agent.spool.held import HeldEvent, Notice
 from agent.spool.instance import InstanceLock
 from agent.spool.plugins import Told, told
-from agent.spool.queue import Batch, Queue
-from agent.spool.spool import SOURCES, Accepted, Spool
+from agent.spool.queue import SOURCES, Batch, Queue
+from agent.spool.spool import Accepted, Spool
 from agent.spool.stream import StreamState
 from agent.spool.summary import read_summary
 

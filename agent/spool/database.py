@@ -4,7 +4,7 @@ import logging
 import sqlite3
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -47,7 +47,9 @@ ADDED = """
 CREATE TABLE IF NOT EXISTS dropped (first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS plugin_processes (
     process TEXT PRIMARY KEY, dropped INTEGER NOT NULL, heard_ms INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS samples_zonemta (
+"""
+ADDED_QUEUE = """
+CREATE TABLE IF NOT EXISTS {name} (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, body BLOB NOT NULL);
 """
 KEPT_DAMAGED_FILES = 2
@@ -60,11 +62,12 @@ class Database:
     """One connection for all threads of the agent, one transaction at a time.
 
     Commits with synchronous=FULL: when `transaction` is left without an exception, its changes
-    survive a power cut.
+    survive a power cut. `more_queues`: names of tables that are made like that of the samples.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, more_queues: Iterable[str] = ()) -> None:
         self.path = path
+        self._added = ADDED + "".join(ADDED_QUEUE.format(name=name) for name in more_queues)
         self.after_commit: list[Callable[[], None]] = []
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
@@ -149,7 +152,7 @@ class Database:
                 (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
                 if verdict != "ok":
                     raise _damage(str(verdict))
-            connection.executescript(ADDED)
+            connection.executescript(self._added)
         except BaseException:
             connection.close()
             raise

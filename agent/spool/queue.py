@@ -14,8 +14,10 @@ ROW_OVERHEAD_BYTES = 32
 REFUSED_KEPT = 10_000
 # Counts samples of a kind that an older server has no door for.
 NOT_KNOWN = "not_known"
+# What has samples of its own beside the machine's.
+SOURCES = ("zonemta", "wildduck", "haraka", "rspamd", "redis", "mongodb", "agent")
 # The tables there are: names become part of SQL.
-NAMES = ("events", "samples", "samples_zonemta")
+NAMES = ("events", "samples", *(f"samples_{source}" for source in SOURCES))
 # A queue may have this much on the fullest of disks, or nothing would ever pass.
 FLOOR_BYTES = 16 * 1024**2
 

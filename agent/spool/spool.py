@@ -15,7 +15,7 @@ from agent.logs import Repeats
 from agent.spool.database import Database, add
 from agent.spool.held import HeldEvent
 from agent.spool.plugins import Told, heard
-from agent.spool.queue import Queue
+from agent.spool.queue import SOURCES, Queue
 from agent.spool.seen import Seen, final_key
 from agent.spool.stream import StreamState
 from agent.wire import FINAL_TYPES, ReceivedEvent
@@ -23,8 +23,6 @@ from agent.wire import FINAL_TYPES, ReceivedEvent
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "spool.db"
-# What has samples of its own beside the machine's.
-SOURCES = ("zonemta",)
 # The disk is asked for its free space at most this often: it fills slowly beside a syscall.
 FREE_SPACE_CHECK_S = 5.0
 
@@ -46,7 +44,9 @@ class Spool:
         self._free_checked_s = float("-inf")
         self._free = True
         self._repeats = Repeats(logger)
-        self.database = Database(directory / FILE_NAME)
+        self.database = Database(
+            directory / FILE_NAME, more_queues=[f"samples_{source}" for source in SOURCES]
+        )
         self.events = Queue(
             self.database,
             "events",
