@@ -16,6 +16,7 @@ from agent import __version__, clock
 from agent.collectors import collectors
 from agent.config import Config
 from agent.events.change_stream import ChangeStream
+from agent.events.readings import PluginReadings
 from agent.events.receiver import Receiver
 from agent.registration import Registration
 from agent.scheduler import Source
@@ -65,6 +66,7 @@ class Agent:
         self._lock = InstanceLock(state_dir)
         self._spool = Spool(state_dir, config.spool, config.events)
         self._client = Client(config.backend)
+        self._plugin_readings = PluginReadings()
         self._shippers: list[Shipper] = []
 
     def run(self, stop: threading.Event) -> None:
@@ -87,7 +89,11 @@ class Agent:
         producers: list[Service] = []
         if config.receiver.enabled:
             receiver = Receiver(
-                self._spool, config.receiver, Path(config.runtime_dir), node=config.node_id
+                self._spool,
+                config.receiver,
+                Path(config.runtime_dir),
+                node=config.node_id,
+                readings=self._plugin_readings,
             )
             receiver.open()
             producers.append(receiver)

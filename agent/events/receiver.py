@@ -24,6 +24,7 @@ import msgspec
 from agent import __version__, clock
 from agent.config import Receiver as ReceiverSettings
 from agent.errors import ReceiverError, SpoolError
+from agent.events.readings import PluginReadings, read_said
 from agent.logs import Repeats
 from agent.spool import Accepted, Spool, Told, told
 from agent.wire import ReceivedEvent
@@ -34,6 +35,9 @@ SOCKET_NAME = "receiver.sock"
 SOCKET_MODE = 0o660
 LONGEST_PATH = 107  # of a unix socket on Linux
 LARGEST_EVENT_BYTES = 32_768
+LARGEST_READINGS_BYTES = 16_384
+EVENTS_PATH = "/v1/events"
+READINGS_PATH = "/v1/readings"
 RETRY_AFTER_S = 2
 MOST_DISCARDED_BYTES = 16 * 1024**2
 DISCARD_STEP_BYTES = 65_536
@@ -75,9 +79,16 @@ class Receiver(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     request_queue_size = 64
 
     def __init__(
-        self, spool: Spool, settings: ReceiverSettings, directory: Path, *, node: str
+        self,
+        spool: Spool,
+        settings: ReceiverSettings,
+        directory: Path,
+        *,
+        node: str,
+        readings: PluginReadings | None = None,
     ) -> None:
         self.spool = spool
+        self.readings = readings or PluginReadings()
         self.settings = settings
         self.node = node
         self.repeats = Repeats(logger)
@@ -183,17 +194,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND, {"error": "POST /v1/events or GET /v1/health"})
 
     def do_POST(self) -> None:
-        """Take events."""
+        """Take events, or what a plugin says of itself."""
+        take, limit = {
+            EVENTS_PATH: (self._take_events, self.server.settings.max_body_bytes),
+            READINGS_PATH: (self._take_readings, LARGEST_READINGS_BYTES),
+        }.get(self.path, (None, 0))
         length = self.headers.get("Content-Length", "")
-        if self.path != "/v1/events":
+        if take is None:
             self._discard(int(length) if length.isdecimal() else 0)
-            self._refuse(HTTPStatus.NOT_FOUND, "POST /v1/events")
+            self._refuse(HTTPStatus.NOT_FOUND, f"POST {EVENTS_PATH} or {READINGS_PATH}")
             return
         if not length.isdecimal():
             self._refuse(HTTPStatus.BAD_REQUEST, "Content-Length is needed")
             return
-        if int(length) > self.server.settings.max_body_bytes:
-            limit = self.server.settings.max_body_bytes
+        if int(length) > limit:
             # Read and forget it, or the client, still sending, would not hear the answer.
             self._discard(int(length))
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {limit} bytes")
@@ -203,22 +217,38 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         try:
+            take(body)
+        except SpoolError as error:
+            self.server.repeats.warn("spool", "Events of a plugin were not taken: %s", error)
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {"error": "the spool cannot write"})
+
+    def _take_events(self, body: bytes) -> None:
+        try:
             accepted, refused = read_events(body, node=self.server.node)
         except (msgspec.DecodeError, RecursionError) as error:
             self._answer(HTTPStatus.BAD_REQUEST, {"error": f"not a JSON array: {error}"})
             return
-        try:
-            self.server.spool.take_reported(accepted, refused=len(refused), told=self._told())
-        except SpoolError as error:
-            self.server.repeats.warn("spool", "Events of a plugin were not taken: %s", error)
-            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {"error": "the spool cannot write"})
-            return
+        said = self._told()
+        self.server.spool.take_reported(accepted, refused=len(refused), told=said)
+        if said:
+            plugin = self.headers.get("User-Agent", "").removeprefix("mallard-")[:100]
+            self.server.readings.heard(plugin, said.process, said.dropped)
         if refused:
             first = refused[0]["error"]
             self.server.repeats.warn(
                 "refused", "Refused %d events of a plugin, first: %s", len(refused), first
             )
         self._answer(HTTPStatus.ACCEPTED, {"queued": len(accepted), "rejected": refused})
+
+    def _take_readings(self, body: bytes) -> None:
+        try:
+            said = read_said(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            self._answer(HTTPStatus.BAD_REQUEST, {"error": f"not readings: {error}"})
+            return
+        self.server.spool.take_reported((), told=Told(said.process, said.dropped_total))
+        self.server.readings.take(said)
+        self._answer(HTTPStatus.ACCEPTED, {})
 
     def _told(self) -> Told | None:
         return told(self.headers.get("X-Mallard-Process"), self.headers.get("X-Mallard-Dropped"))

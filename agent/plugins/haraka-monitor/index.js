@@ -24,7 +24,15 @@ exports.register = function () {
 
 // Haraka calls methods by their name. Each calls next(), in plugin.js, without arguments: on `deny`,
 // next(OK) would take the refusal back.
-for (const name of ['on_deny', 'on_reset_transaction', 'on_disconnect', 'on_delivered', 'on_deferred', 'on_bounce']) {
+for (const name of [
+    'on_connect_init',
+    'on_deny',
+    'on_reset_transaction',
+    'on_disconnect',
+    'on_delivered',
+    'on_deferred',
+    'on_bounce'
+]) {
     exports[name] = function (next, subject, params) {
         this.mallard.called(name, next, subject, params);
     };

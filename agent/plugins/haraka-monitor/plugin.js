@@ -14,22 +14,27 @@
  */
 
 const { Reporter } = require('../mallard-shared/reporter');
+const { Counters } = require('./counters');
 const mapping = require('./mapping');
 
 const CONFIG_FILE = 'haraka-monitor.ini';
 // Before all other plugins: one that answers a hook ends it for those behind.
 const FIRST = -100;
 const MAX_DENIALS = 1000; // remembered of one transaction or connection
-const HOOKS = ['deny', 'reset_transaction', 'disconnect', 'delivered', 'deferred', 'bounce'];
+const HOOKS = ['connect_init', 'deny', 'reset_transaction', 'disconnect', 'delivered', 'deferred', 'bounce'];
+
+const TELLS_NOTHING = ['on_connect_init', 'on_deny'];
 
 class Plugin {
     constructor(haraka, process, now) {
         this.now = now;
+        this.counters = new Counters(haraka, process);
         this.denials = new WeakMap(); // transaction, or connection without one → denials, oldest first
         this.reporter = new Reporter(readConfig(haraka), {
             name: 'haraka-monitor',
             label: 'haraka/' + process.pid,
-            log: (level, message) => haraka['log' + level]('Mallard ' + message)
+            log: (level, message) => haraka['log' + level]('Mallard ' + message),
+            readings: () => ({ haraka: this.counters.readings() })
         });
         this.sender = this.reporter.sender;
         if (!this.reporter.active) {
@@ -46,9 +51,14 @@ class Plugin {
         try {
             this.reporter.send(this[method](subject, params, this.now()));
         } catch (error) {
-            this.reporter.unreadable(method, error, method !== 'on_deny');
+            this.reporter.unreadable(method, error, !TELLS_NOTHING.includes(method));
         }
         next();
+    }
+
+    on_connect_init(connection) {
+        this.counters.connected(connection);
+        return [];
     }
 
     on_deny(connection, params, at) {
@@ -67,10 +77,13 @@ class Plugin {
             return [];
         }
         const denials = [...this.denialsOf(connection), ...this.denialsOf(transaction)];
-        return mapping.transactionEvents(connection, transaction, denials, at);
+        const events = mapping.transactionEvents(connection, transaction, denials, at);
+        this.counters.transaction(events);
+        return events;
     }
 
     on_disconnect(connection, _params, at) {
+        this.counters.disconnected(connection);
         return mapping.connectionEvents(connection, this.denialsOf(connection), at);
     }
 

@@ -5,6 +5,7 @@
 const { text } = require('./text');
 
 const INGEST_PATH = '/api/v1/events/ingest';
+const AGENT_PATH = '/v1/events'; // of an agent that listens on the loopback address
 
 // name → [default, least, most]
 const NUMBERS = {
@@ -14,7 +15,8 @@ const NUMBERS = {
     tries: [3, 1, 100],
     backoffMs: [1000, 1, 60000],
     timeoutMs: [5000, 10, 60000],
-    patienceMs: [60000, 0, 3600000]
+    patienceMs: [60000, 0, 3600000],
+    readingsMs: [30000, 0, 3600000]
 };
 const TEXTS = { socket: '/run/mallard-agent/receiver.sock', url: '', key: '', node: '' };
 
@@ -65,9 +67,9 @@ function readTarget({ socket, url, key }, problems) {
             throw new Error('not http or https');
         }
         if (!key) {
-            throw new Error('a url needs a key, of scope webhook');
+            throw new Error('a url needs a key: of scope webhook, or the tcp_token of the agent');
         }
-        if (!parsed.pathname.endsWith(INGEST_PATH)) {
+        if (parsed.pathname !== AGENT_PATH && !parsed.pathname.endsWith(INGEST_PATH)) {
             parsed.pathname = parsed.pathname.replace(/\/+$/, '') + INGEST_PATH;
         }
         return { url: parsed, key };

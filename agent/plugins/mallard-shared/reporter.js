@@ -6,6 +6,7 @@
  * callback ends a mail program's process, and its mail sessions with it.
  */
 
+const { Pulse } = require('./pulse');
 const { Sender } = require('./sender');
 const { readOptions, readTarget } = require('./options');
 
@@ -17,8 +18,9 @@ class Reporter {
      * @param {string} name of the plugin, for the User-Agent
      * @param {string} label which process this is, for the receiver's page
      * @param {(level: 'info'|'error', message: string) => void} log may throw
+     * @param {() => object} [readings] counters of the mail program, by its name
      */
-    constructor(config, { numbers, foreign, name, label, log }) {
+    constructor(config, { numbers, foreign, name, label, log, readings }) {
         const { options, problems } = readOptions(config, numbers, foreign);
         const target = readTarget(options, problems);
         this.writeLog = log;
@@ -30,6 +32,7 @@ class Reporter {
             return;
         }
         this.sender = new Sender({ ...options, target, name, label, log: (level, message) => this.log(level, message) });
+        this.pulse = new Pulse({ sender: this.sender, name, label, everyMs: options.readingsMs, readings });
         this.log('info', `reporting to ${this.sender.where}`);
     }
 

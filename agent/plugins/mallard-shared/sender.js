@@ -31,6 +31,7 @@ const NOBODY_THERE = new Set([
     'ENOTSOCK',
     'EPERM'
 ]);
+const AGENT_PATH = '/v1/events';
 const MAX_BACKOFF_FACTOR = 5;
 const MAX_RETRY_AFTER_MS = 60 * 1000;
 const MAX_ANSWER_BYTES = 64 * 1024;
@@ -111,7 +112,7 @@ class Sender {
                       port: target.url.port || undefined,
                       path: target.url.pathname
                   }
-                : { socketPath: target.socketPath, path: '/v1/events' })
+                : { socketPath: target.socketPath, path: AGENT_PATH })
         };
         this.headers = {
             Host: target.url ? target.url.host : 'localhost',
@@ -123,6 +124,8 @@ class Sender {
             this.headers.Authorization = 'Bearer ' + target.key;
         }
         this.where = target.url ? target.url.href : target.socketPath;
+        // Only an agent takes readings of a process.
+        this.readingsPath = this.request.path.endsWith(AGENT_PATH) ? this.request.path.replace(/events$/, 'readings') : null;
     }
 
     get droppedCount() {
@@ -235,6 +238,11 @@ class Sender {
         return { ...this.headers, 'Content-Length': body.length, 'X-Mallard-Dropped': this.droppedCount };
     }
 
+    /** Returns a request that only needs its listeners and its end. */
+    open(path, body) {
+        return this.transport.request({ ...this.request, path, headers: this.requestHeaders(body) });
+    }
+
     post(again = false) {
         if (!this.batch.length) {
             this.batch = this.buffer.take(this.batchEvents);
@@ -255,7 +263,7 @@ class Sender {
         };
         let request;
         try {
-            request = this.transport.request({ ...this.request, headers: this.requestHeaders(body) });
+            request = this.open(this.request.path, body);
         } catch (error) {
             finish({ kind: 'bad', reason: String(error.message) });
             return;
@@ -413,4 +421,4 @@ function headerValue(label) {
     return String(label).replace(/[^\w./:-]+/g, '_').slice(0, 64);
 }
 
-module.exports = { Sender };
+module.exports = { Sender, headerValue };

@@ -1,0 +1,98 @@
+'use strict';
+
+/**
+ * Every half minute, what a plugin's process says of itself: that it lives, what it dropped, and
+ * counters of the mail program. Only to an agent: the server asks nobody's process.
+ *
+ * It is said once and not kept: what comes later says it again. The same rules as in sender.js:
+ * one request at a time, each with a deadline, nothing thrown.
+ */
+
+const { headerValue } = require('./sender');
+
+const FIRST_MS = 1000;
+
+class Pulse {
+    /**
+     * @param {object} options
+     * @param {import('./sender').Sender} options.sender whose connection is used
+     * @param {string} options.name of the plugin
+     * @param {string} options.label which process this is
+     * @param {number} options.everyMs 0: never
+     * @param {() => object} options.readings of the mail program, by its name: {haraka: {…}}; may throw
+     */
+    constructor({ sender, name, label, everyMs, readings = () => ({}) }) {
+        this.sender = sender;
+        this.name = headerValue(name);
+        this.label = headerValue(label);
+        this.everyMs = everyMs;
+        this.readings = readings;
+        this.busy = false;
+        this.timer = null;
+        this.said = 0; // answered with 202
+        if (everyMs > 0 && sender.readingsPath) {
+            this.schedule(Math.min(FIRST_MS, everyMs));
+        }
+    }
+
+    schedule(delayMs) {
+        this.timer = setTimeout(() => {
+            this.schedule(this.everyMs);
+            try {
+                this.say();
+            } catch (error) {
+                this.busy = false;
+                this.sender.report('error', 'readings', `readings could not be told: ${error && error.message}`);
+            }
+        }, delayMs);
+        this.timer.unref();
+    }
+
+    stop() {
+        clearTimeout(this.timer);
+    }
+
+    body() {
+        return Buffer.from(
+            JSON.stringify({
+                plugin: this.name,
+                process: this.label,
+                dropped_total: this.sender.droppedCount,
+                accepted_total: this.sender.accepted,
+                waiting_count: this.sender.waiting,
+                ...this.readings()
+            })
+        );
+    }
+
+    say() {
+        if (this.busy) {
+            return;
+        }
+        const body = this.body();
+        this.busy = true;
+        const request = this.sender.open(this.sender.readingsPath, body);
+        const deadline = setTimeout(() => request.destroy(), this.sender.timeoutMs);
+        deadline.unref();
+        // These listeners stay for good: an error event without one would end the process.
+        request.on('error', () => {});
+        request.on('close', () => {
+            clearTimeout(deadline);
+            this.busy = false;
+        });
+        request.on('socket', socket => socket.unref());
+        request.on('response', response => {
+            response.on('error', () => {});
+            response.resume();
+            if (response.statusCode === 202) {
+                this.said++;
+            } else if (response.statusCode !== 404) {
+                // An agent from before it knew readings answers 404.
+                this.sender.report('error', 'readings', `readings: answer ${response.statusCode}`);
+            }
+        });
+        request.end(body);
+    }
+}
+
+module.exports = { Pulse };
