@@ -175,11 +175,27 @@ class QueueReason(msgspec.Struct, frozen=True):
     count: int
 
 
+class QueueDestination(msgspec.Struct, frozen=True):
+    """Recipients of one domain that wait, in each bracket of `ages`; some of the last replies."""
+
+    domain: str
+    counts: list[int]
+    replies: list[str]
+
+
+class OtherDestinations(msgspec.Struct, frozen=True):
+    """How many further domains there are, and their recipients in each bracket of `ages`."""
+
+    domains_count: int
+    counts: list[int]
+
+
 class MailQueue(msgspec.Struct, frozen=True, kw_only=True):
     """The mail queue. From ZoneMTA's API (`source` "api") only the zones are known, the rest is
     None. `database` names the database, the same for every node that shares it: the queue is that
     of all of them. `instance`: which share is this node's, where it is configured.
-    `reasons_of_count`: of how many deferred recipients the reasons are."""
+    `reasons_of_count`: of how many deferred recipients the reasons are, `destinations_of_count`: of
+    how many recipients the destinations; fewer than wait where the queue is very long."""
 
     source: Literal["mongodb", "api"]
     zones: list[ZoneQueue]
@@ -193,6 +209,9 @@ class MailQueue(msgspec.Struct, frozen=True, kw_only=True):
     shares: list[QueueShare] | None = None
     reasons: list[QueueReason] | None = None
     reasons_of_count: int | None = None
+    destinations: list[QueueDestination] | None = None
+    other_destinations: OtherDestinations | None = None
+    destinations_of_count: int | None = None
 
 
 class ZoneMtaSample(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,10 @@
-"""The mail queue, from ZoneMTA's MongoDB: sizes, ages, shares of instances, reasons.
+"""The mail queue, from ZoneMTA's MongoDB: sizes, ages, shares of instances, reasons, destinations.
 
-Sources: zone-queue by its own indexes (created; sendingZone, queued, locked, assigned), so that a
-long queue costs index scans; only the reasons read documents, a bounded number of them.
+Sources: zone-queue by its own indexes (created; sendingZone, queued, locked, assigned, domain), so
+that a long queue costs index scans. Only reasons and destinations read documents, a bounded number
+of them, and never the dialogue in `_deferred.log`, which is most of a document. No index has both
+domain and created, so destinations are read in the order of the collection, oldest first: 50 000
+documents of 5 kB took MongoDB 6.0 0.2 s.
 """
 
 from __future__ import annotations
@@ -13,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 from agent import __version__, clock
 from agent.config import Secret
 from agent.errors import CollectError
-from agent.wire import MailQueue, QueueAge, QueueReason, QueueShare, ZoneQueue
+from agent.wire import (
+    MailQueue,
+    OtherDestinations,
+    QueueAge,
+    QueueDestination,
+    QueueReason,
+    QueueShare,
+    ZoneQueue,
+)
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -22,12 +33,16 @@ QUEUE = "zone-queue"
 TIMEOUT_MS = 5000
 # Each question may take the database this long; a longer one is given up, and the sample with it.
 QUESTION_MS = 3000
-AGES_S = (300, 900, 3600, 14_400, 86_400, 259_200)
+AGES_S = (60, 300, 1800, 3600, 14_400, 86_400)
 REASONS_READ = 5000
 REASONS_KEPT = 20
 LONGEST_REASON = 200
 MOST_ZONES = 200
 MOST_INSTANCES = 50
+DESTINATIONS_READ = 50_000
+DESTINATIONS_KEPT = 50
+REPLIES_OF_DESTINATION = 3
+LONGEST_DOMAIN = 253
 
 
 class QueueReader:
@@ -55,6 +70,8 @@ class QueueReader:
             self._client = None
 
     def _read(self) -> MailQueue:
+        from bson import MinKey  # noqa: PLC0415
+
         client = self._opened()
         hello = client.admin.command("hello")
         db = client.get_default_database()
@@ -63,6 +80,9 @@ class QueueReader:
         groups = list(
             queue.aggregate(
                 [
+                    # True of every document: without a condition MongoDB reads them all instead of
+                    # the index, which has all that is grouped by.
+                    {"$match": {"sendingZone": {"$gte": MinKey()}}},
                     {
                         "$group": {
                             "_id": {
@@ -73,7 +93,7 @@ class QueueReader:
                             },
                             "count": {"$sum": 1},
                         }
-                    }
+                    },
                 ],
                 maxTimeMS=QUESTION_MS,
             )
@@ -81,6 +101,8 @@ class QueueReader:
         counts = [(group["_id"], int(group["count"])) for group in groups]
         oldest = queue.find_one({}, {"created": 1}, sort=[("created", 1)], max_time_ms=QUESTION_MS)
         replies, replies_count = self._reasons(queue, now)
+        (of_domains,) = queue.aggregate(destinations_pipeline(now), maxTimeMS=QUESTION_MS)
+        domains, others = destinations(of_domains)
         return MailQueue(
             source="mongodb",
             database=identity(hello, db.name),
@@ -94,6 +116,9 @@ class QueueReader:
             shares=shares(counts),
             reasons=replies,
             reasons_of_count=replies_count,
+            destinations=domains,
+            other_destinations=others,
+            destinations_of_count=sum(others.counts) + sum(sum(one.counts) for one in domains),
         )
 
     def _ages(self, queue: Any, now: datetime, *, total: int) -> list[QueueAge]:
@@ -161,3 +186,73 @@ def shares(counts: list[tuple[dict[str, Any], int]]) -> list[QueueShare]:
     for key, count in counts:
         found[str(key.get("share") or "no")[:64]] += count
     return [QueueShare(name, count) for name, count in found.most_common(MOST_INSTANCES)]
+
+
+def destinations_pipeline(now: datetime) -> list[dict[str, Any]]:
+    """Return the question for the largest destinations and all ages. Pure."""
+    age = {
+        "$switch": {
+            "branches": [
+                {"case": {"$gt": ["$created", now - timedelta(seconds=up_to_s)]}, "then": number}
+                for number, up_to_s in enumerate(AGES_S)
+            ],
+            "default": len(AGES_S),
+        }
+    }
+    cell = {
+        "_id": {"domain": "$domain", "age": age},
+        "count": {"$sum": 1},
+        # Two replies of each cell without keeping them all; what has none is passed over.
+        "first": {"$min": "$_deferred.response"},
+        "last": {"$max": "$_deferred.response"},
+    }
+    largest = [
+        {
+            "$group": {
+                "_id": "$_id.domain",
+                "count": {"$sum": "$count"},
+                "cells": {
+                    "$push": {
+                        "age": "$_id.age",
+                        "count": "$count",
+                        "replies": ["$first", "$last"],
+                    }
+                },
+            }
+        },
+        {"$sort": {"count": -1, "_id": 1}},
+        {"$limit": DESTINATIONS_KEPT},
+    ]
+    return [
+        {"$limit": DESTINATIONS_READ},
+        {"$group": cell},
+        {
+            "$facet": {
+                "largest": largest,
+                "ages": [{"$group": {"_id": "$_id.age", "count": {"$sum": "$count"}}}],
+                "domains": [{"$group": {"_id": "$_id.domain"}}, {"$count": "count"}],
+            }
+        },
+    ]
+
+
+def destinations(found: dict[str, Any]) -> tuple[list[QueueDestination], OtherDestinations]:
+    """Return the largest destinations and the sum of the others, of an answer. Pure."""
+    rest = [0] * (len(AGES_S) + 1)
+    for age in found["ages"]:
+        rest[age["_id"]] = int(age["count"])
+    kept: list[QueueDestination] = []
+    for domain in found["largest"]:
+        counts = [0] * len(rest)
+        replies: Counter[str] = Counter()
+        for cell in domain["cells"]:
+            counts[cell["age"]] = int(cell["count"])
+            rest[cell["age"]] -= int(cell["count"])
+            for reply in {str(reply)[:LONGEST_REASON] for reply in cell["replies"] if reply}:
+                replies[reply] += int(cell["count"])
+        # Those of the ages where most mail waits come first.
+        samples = [reply for reply, _ in replies.most_common(REPLIES_OF_DESTINATION)]
+        name = str(domain["_id"] or "")[:LONGEST_DOMAIN]
+        kept.append(QueueDestination(name, counts, samples))
+    domains_count = sum(int(row["count"]) for row in found["domains"]) - len(kept)
+    return kept, OtherDestinations(domains_count, rest)

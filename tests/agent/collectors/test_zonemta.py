@@ -12,12 +12,12 @@ import pymongo
 import pytest
 
 from agent.collectors import collectors
-from agent.collectors.mail_queue import QueueReader, identity
+from agent.collectors.mail_queue import QueueReader, destinations_pipeline, identity
 from agent.collectors.zonemta import ZoneMtaCollector
 from agent.config import Config, Discovery, Secret
 from agent.errors import CollectError, SourceAbsent
 from agent.spool import SOURCES
-from agent.wire import MailQueue, ZoneMtaSample
+from agent.wire import MailQueue, OtherDestinations, QueueDestination, ZoneMtaSample
 from tests.agent.parsers.test_zonemta import recorded_answer
 from tests.agent.zonemta_writer import accept
 
@@ -73,6 +73,7 @@ def test_a_sample_has_exactly_the_published_names(api, golden):
     read = msgspec.convert(contract, ZoneMtaSample, strict=False)
     assert msgspec.to_builtins(read)["queue"]["ages"] == contract["queue"]["ages"]
     assert read.queue.shares[0].instance == "mta-01"
+    assert read.queue.destinations[0].domain == "slow.example"
 
 
 def test_without_mongodb_the_api_tells_the_sizes_and_no_more(api):
@@ -155,8 +156,55 @@ def test_the_queue_of_a_real_mongodb_is_counted_in_every_way(mongodb):
     assert (queue.active_count, queue.deferred_count, queue.locked_count) == (2, 1, 1)
     assert sum(zone.active_count for zone in queue.zones) == 2
     assert abs(queue.oldest_created_at - old) < timedelta(seconds=1)
-    assert [(age.up_to_s, age.count) for age in queue.ages if age.count] == [(300, 2), (14_400, 1)]
+    assert [(age.up_to_s, age.count) for age in queue.ages if age.count] == [(60, 2), (14_400, 1)]
     assert {share.instance: share.count for share in queue.shares} == {"mta-01": 2, "no": 1}
     assert [(reason.response, reason.count) for reason in queue.reasons] == [("451 4.3.0 later", 1)]
     assert queue.reasons_of_count == 1
     assert queue.database.startswith("rs0/zone-mta-")
+    assert empty.destinations == []
+    assert [(one.domain, one.counts, one.replies) for one in queue.destinations] == [
+        ("a.example", [2, 0, 0, 0, 0, 0, 0], ["451 4.3.0 later"]),
+        ("b.example", [0, 0, 0, 0, 1, 0, 0], []),
+    ]
+    assert queue.other_destinations == OtherDestinations(0, [0] * 7)
+    assert queue.destinations_of_count == 3
+
+
+@pytest.mark.stack
+def test_of_a_long_queue_the_largest_destinations_are_told_and_the_rest_is_summed(mongodb):
+    name = f"zone-mta-{secrets.token_hex(4)}"
+    now = datetime.now(UTC)
+    with pymongo.MongoClient(mongodb.uri) as client:
+        queue = client[name]["zone-queue"]
+        queue.create_index([("created", 1)])
+        queue.create_index(
+            [(f, 1) for f in ("sendingZone", "queued", "locked", "assigned", "domain")]
+        )
+        waiting = [
+            {
+                "domain": f"d{number % 60}.example",
+                "sendingZone": "default",
+                "created": now - timedelta(hours=2),
+                "queued": now + timedelta(hours=1),
+                "_deferred": {"response": f"451 4.3.{number % 9} later", "log": ["never read"]},
+            }
+            for number in range(200)
+        ]
+        queue.insert_many(waiting)
+        plan = client[name].command(
+            "aggregate", "zone-queue", pipeline=destinations_pipeline(now), explain=True
+        )
+        with closing(QueueReader(Secret(mongodb.uri_of(name)))) as reader:
+            read = reader.read()
+        client.drop_database(name)
+
+    assert len(read.destinations) == 50
+    assert read.destinations[0] == QueueDestination(
+        "d0.example", [0, 0, 0, 0, 4, 0, 0], read.destinations[0].replies
+    )
+    assert all(0 < len(one.replies) <= 3 for one in read.destinations)
+    assert read.other_destinations == OtherDestinations(10, [0, 0, 0, 0, 30, 0, 0])
+    assert read.destinations_of_count == 200
+    assert "_deferred" in str(plan)
+    assert "_deferred.log" not in str(plan)
+    assert "'log'" not in str(plan)
