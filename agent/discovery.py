@@ -1,44 +1,5 @@
-"""What this node runs, by the role it was given: its programs and their ports. Pure."""
+"""What runs on this node, found by looking; `agent.roles` has what follows from it."""
 
-import re
+from agent.roles import PROGRAMS, ports_of, programs_of
 
-PROGRAMS = ("zonemta", "wildduck", "haraka", "rspamd", "redis", "mongodb")
-
-# The programs' own defaults, and the ports a mail server has for its users.
-PORTS = {
-    "zonemta": (587, 12080),
-    "wildduck": (993, 995),
-    "haraka": (25,),
-    "rspamd": (11334,),
-}
-# Words of a role that mean a program; a role is words, like zonemta-outbound.
-WORDS = {
-    "zonemta": ("zonemta",),
-    "outbound": ("zonemta",),
-    "mta": ("zonemta",),
-    "wildduck": ("wildduck",),
-    "mailbox": ("wildduck",),
-    "imap": ("wildduck",),
-    "haraka": ("haraka",),
-    "inbound": ("haraka",),
-    "mx": ("haraka",),
-    "rspamd": ("rspamd",),
-    "redis": ("redis",),
-    "mongodb": ("mongodb",),
-    "mongo": ("mongodb",),
-    "all": PROGRAMS,
-}
-
-
-def programs_of(role: str) -> tuple[str, ...]:
-    """Return the programs a role names, in the order of PROGRAMS; none when it names none."""
-    text = role.lower().replace("zone-mta", "zonemta")
-    named = {program for word in re.split(r"[^a-z]+", text) for program in WORDS.get(word, ())}
-    return tuple(program for program in PROGRAMS if program in named)
-
-
-def ports_of(programs: tuple[str, ...], extra: str = "") -> tuple[int, ...]:
-    """Return the ports of these programs, and those of `extra`, numbers with commas between."""
-    numbers = {port for program in programs for port in PORTS.get(program, ())}
-    numbers |= {int(number) for number in re.findall(r"\d+", extra)}
-    return tuple(sorted(number for number in numbers if 0 < number < 2**16))
+__all__ = ["PROGRAMS", "ports_of", "programs_of"]

@@ -4,7 +4,7 @@ from agent.collectors.base import Collector
 from agent.collectors.system import SystemCollector
 from agent.collectors.zonemta import ZoneMtaCollector
 from agent.config import Config
-from agent.discovery import programs_of
+from agent.roles import programs_of
 
 
 def collectors(config: Config) -> tuple[Collector, ...]:

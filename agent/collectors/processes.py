@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent import clock
-from agent.discovery import PROGRAMS
 from agent.parsers.processes import STOPPED_STATES, Stat, may_be_watched, parse_stat, program_of
+from agent.roles import PROGRAMS
 from agent.wire import ProcessReadings
 
 _MIB = 2**20

@@ -16,8 +16,8 @@ import psutil
 from agent import clock
 from agent.collectors import ports
 from agent.collectors.processes import ProcessWatch
-from agent.discovery import ports_of
 from agent.errors import CollectError
+from agent.roles import ports_of
 from agent.wire import Core, SystemReadings, SystemSample
 
 ESTABLISHED, TIME_WAIT = "01", "06"  # include/net/tcp_states.h
