@@ -1,57 +1,92 @@
-"""Asks a program of this node over HTTP: a bound on every wait and on what is read."""
+"""Asks a program of this node over HTTP: a bound on every wait, on the whole, on what is read."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent import __version__
+from agent import __version__, clock
 from agent.errors import CollectError, SourceAbsent
 
 if TYPE_CHECKING:
-    from urllib3 import PoolManager
+    from urllib3 import BaseHTTPResponse, PoolManager
 
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 5.0
+# From the request to the last byte: a byte now and then does not keep a collector waiting.
+DEADLINE_S = 10.0
+READ_STEP_BYTES = 65_536
 LARGEST_ANSWER_BYTES = 4_000_000
 OK = 200
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was answered. `server`: what the program says it is."""
+
+    status: int
+    body: bytes
+    server: str = ""
 
 
 class LocalHttp:
     """Asks one program. Used by one thread."""
 
-    def __init__(self, url: str, *, what: str) -> None:
-        self._url = url.rstrip("/")
+    def __init__(self, url: str, *, what: str, headers: Mapping[str, str] | None = None) -> None:
+        self.url = url.rstrip("/")
         self._what = what
+        self._headers = {"User-Agent": f"mallard-agent/{__version__}", **(headers or {})}
         self._pool: PoolManager | None = None
 
     def get(self, path: str) -> bytes:
         """Return the body of a 200. Raises SourceAbsent when nobody listens, else CollectError."""
+        answer = self.ask(path)
+        if answer.status != OK:
+            shown = f"{self.url}{path.partition('?')[0]}"
+            raise CollectError(f"{shown} answered {answer.status}: is it {self._what}?")
+        return answer.body
+
+    def ask(self, path: str) -> Answer:
+        """Return the answer, whatever its status. Raises SourceAbsent when nobody listens,
+        CollectError when there is no whole answer in time."""
         from urllib3 import exceptions  # noqa: PLC0415
 
-        url = self._url + path
-        headers = {"User-Agent": f"mallard-agent/{__version__}"}
+        shown = f"{self.url}{path.partition('?')[0]}"
+        end_s = clock.monotonic_s() + DEADLINE_S
         try:
             response = self._opened().request(
-                "GET", url, headers=headers, redirect=False, preload_content=False
+                "GET", self.url + path, headers=self._headers, redirect=False, preload_content=False
             )
             try:
-                body = response.read(LARGEST_ANSWER_BYTES)
-                whole = not response.length_remaining
-            finally:
+                body = self._read(response, end_s, shown)
+            except BaseException:
                 response.close()
+                raise
+            finally:
                 response.release_conn()
         except exceptions.NewConnectionError as error:
-            raise SourceAbsent(f"{self._what} does not listen at {self._url}") from error
+            raise SourceAbsent(f"{self._what} does not listen at {self.url}") from error
         except (exceptions.HTTPError, OSError) as error:
-            raise CollectError(f"{url}: {str(error)[:200]}") from error
-        if response.status != OK or not whole:
-            raise CollectError(f"{url} answered {response.status}: is it {self._what}?")
-        return body
+            raise CollectError(f"{shown}: {str(error)[:200]}") from error
+        return Answer(response.status, body, response.headers.get("Server", "")[:64])
 
     def close(self) -> None:
         """Close kept connections."""
         if self._pool is not None:
             self._pool.clear()
+
+    def _read(self, response: BaseHTTPResponse, end_s: float, shown: str) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while part := response.read1(READ_STEP_BYTES):
+            parts.append(part)
+            size += len(part)
+            if size > LARGEST_ANSWER_BYTES:
+                raise CollectError(f"{shown} answered more than {LARGEST_ANSWER_BYTES} bytes")
+            if clock.monotonic_s() > end_s:
+                raise CollectError(f"{shown} was not done after {DEADLINE_S:g} s")
+        return b"".join(parts)
 
     def _opened(self) -> PoolManager:
         if self._pool is None:

@@ -24,7 +24,30 @@ DEFAULT_TOML = Path("/etc/mallard-agent/agent.toml")
 ENV_FILE_NAME = ".agent.env"
 TOML_PATH_NAME = "AGENT_CONFIG"
 ENVIRONMENT = "the environment"
-SECRETS = frozenset({("backend", "api_key"), ("discovery", "zonemta_mongodb_uri")})
+SECRETS = frozenset(
+    {
+        ("backend", "api_key"),
+        ("discovery", "zonemta_mongodb_uri"),
+        ("discovery", "mongodb_uri"),
+        ("discovery", "redis_url"),
+        ("discovery", "rspamd_password"),
+        ("discovery", "wildduck_mongodb_uri"),
+        ("discovery", "wildduck_token"),
+    }
+)
+# An empty variable means "none" for these, "not set" for all others.
+MAY_BE_EMPTY = frozenset(
+    {
+        ("node_role",),
+        ("discovery", "zonemta_mongodb_uri"),
+        ("discovery", "mongodb_uri"),
+        ("discovery", "redis_url"),
+        ("discovery", "rspamd_url"),
+        ("discovery", "wildduck_api_url"),
+        ("discovery", "wildduck_metrics_url"),
+        ("discovery", "wildduck_mongodb_uri"),
+    }
+)
 
 Path_ = tuple[str, ...]
 
@@ -71,7 +94,7 @@ def load(
 
     config = _assemble(values, sources)
     warnings = _check_backend(config, sources, needed=backend_needed)
-    _check_mongodb(config, sources)
+    _check_addresses(config, sources)
     return Loaded(config, warnings, sources)
 
 
@@ -145,7 +168,7 @@ def _from_variables(
                 raise _unknown(source, name, name, [*known, TOML_PATH_NAME])
             continue
         key = known[name]
-        if text == "" and key not in {("node_role",), ("discovery", "zonemta_mongodb_uri")}:
+        if text == "" and key not in MAY_BE_EMPTY:
             continue  # an empty variable is how shells and unit files say "not set"
         value, _ = _converted(key, text, source, name, milliseconds=name == IN_MILLISECONDS)
         layer[key] = (value, source)
@@ -231,6 +254,8 @@ def _check_backend(config: Config, sources: dict[str, str], *, needed: bool) -> 
             f"API_KEY is not set. Set it {places} as api_key in [backend]. The server makes one:"
             " python manage.py create_api_key --scope agent --name LABEL, or its admin pages."
         )
+    if config.backend.ca_file:
+        _check_ca_file(config.backend.ca_file, sources["backend.ca_file"])
     key = config.backend.api_key.reveal()
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigError(
@@ -246,6 +271,20 @@ def _check_backend(config: Config, sources: dict[str, str], *, needed: bool) -> 
     return []
 
 
+def _check_ca_file(name: str, source: str) -> None:
+    import ssl  # noqa: PLC0415 (most commands start without it)
+
+    text = _read(Path(name))
+    try:
+        # Only what `cadata` takes is asked: no store of the system is read.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text.decode("ascii"))
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError(
+            f"{source}: ca_file of [backend] is {name}, which holds no certificates in PEM form."
+            " Name the file of the authority that signed the server's certificate."
+        ) from error
+
+
 def _is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -255,17 +294,50 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _check_mongodb(config: Config, sources: dict[str, str]) -> None:
-    uri = config.discovery.zonemta_mongodb_uri.reveal()
-    if not uri:
-        return
-    source = sources["discovery.zonemta_mongodb_uri"]
-    example = "mongodb://127.0.0.1:27017/zone-mta?replicaSet=rs0"
+def _check_addresses(config: Config, sources: dict[str, str]) -> None:
+    discovery = config.discovery
+    for name, uri, database in [
+        ("zonemta_mongodb_uri", discovery.zonemta_mongodb_uri, "zone-mta"),
+        ("wildduck_mongodb_uri", discovery.wildduck_mongodb_uri, "wildduck"),
+        ("mongodb_uri", discovery.mongodb_uri, ""),
+    ]:
+        if f"discovery.{name}" in sources and uri:
+            _check_mongodb(name, uri.reveal(), sources[f"discovery.{name}"], database=database)
+    if "discovery.redis_url" in sources and discovery.redis_url:
+        _check_redis(discovery.redis_url.reveal(), sources["discovery.redis_url"])
+
+
+def _check_mongodb(name: str, uri: str, source: str, *, database: str) -> None:
+    shown = f"AGENT_{name.upper()}" if "zonemta" in name else f"{name} of [discovery]"
     scheme, _, rest = uri.partition("://")
+    hosts, _, path = rest.rpartition("@")[2].partition("/")
+    if not database:  # the MongoDB of this node
+        if uri != "auto" and (scheme != "mongodb" or not hosts or "," in hosts):
+            raise ConfigError(
+                f"{source}: {shown} must begin with mongodb:// and name one host, which is asked"
+                " directly. Write it like mongodb://user:password@127.0.0.1:27017/, or auto."
+            )
+        return
     # The name of the database stands after the hosts; without one there is nothing to watch.
-    database = rest.rpartition("@")[2].partition("/")[2].partition("?")[0]
-    if scheme not in ("mongodb", "mongodb+srv") or not database:
+    if scheme not in ("mongodb", "mongodb+srv") or not path.partition("?")[0]:
+        owner = {"zone-mta": "ZoneMTA", "wildduck": "WildDuck"}[database]
         raise ConfigError(
-            f"{source}: AGENT_ZONEMTA_MONGODB_URI must begin with mongodb:// and name ZoneMTA's"
-            f" database in its path. Write it like {example}."
+            f"{source}: {shown} must begin with mongodb:// and name {owner}'s"
+            f" database in its path. Write it like mongodb://127.0.0.1:27017/{database}"
+            "?replicaSet=rs0."
+        )
+
+
+def _check_redis(url: str, source: str) -> None:
+    try:
+        parts = urlsplit(url)
+        tcp = parts.scheme in ("redis", "rediss") and parts.hostname and (parts.port or True)
+        ok = tcp or (parts.scheme == "unix" and parts.path)
+    except ValueError:
+        ok = False
+    if not ok:
+        raise ConfigError(
+            f"{source}: redis_url of [discovery] is no address of a Redis. Write it like"
+            " redis://user:password@127.0.0.1:6379, rediss:// with TLS, or"
+            " unix:///run/redis/redis.sock."
         )

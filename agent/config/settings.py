@@ -38,6 +38,9 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Bytes = Annotated[int, Meta(ge=MIB, le=1024 * GIB)]
 
 
+Url = Annotated[str, Meta(pattern=r"^(https?://[^/?#@\s]+/?)?$", max_length=300)]
+
+
 class Discovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[discovery]: what to watch on this node."""
 
@@ -50,6 +53,22 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     )
     # ZoneMTA's queue.instanceId on this node, where several share one database.
     zonemta_instance: Annotated[str, Meta(max_length=64)] = ""
+    # Redis: redis://user:password@host:6379, rediss:// with TLS, unix:///run/redis/redis.sock.
+    # Here and below, empty means that it is not collected.
+    redis_url: Secret = Secret("redis://127.0.0.1:6379")
+    # The MongoDB of this node, one host: it is asked directly, whatever set it belongs to. "auto":
+    # that of zonemta_mongodb_uri where it is on this node, else 127.0.0.1:27017 without a user.
+    mongodb_uri: Secret = Secret("auto")
+    rspamd_url: Url = "http://127.0.0.1:11334"
+    # Rspamd asks for none from the loopback address unless told to.
+    rspamd_password: Secret = Secret("")
+    wildduck_api_url: Url = "http://127.0.0.1:8080"
+    # [api] accessToken of WildDuck's configuration.
+    wildduck_token: Secret = Secret("")
+    # WildDuck's own metrics, since 1.49.6, where [metrics] enabled = true.
+    wildduck_metrics_url: Url = "http://127.0.0.1:8081"
+    # With the database in its path; without it users are counted by paging through the API.
+    wildduck_mongodb_uri: Secret = Secret("")
     # Ports to look at beside those of the node's role, with commas between: "465, 8080".
     ports: Annotated[str, Meta(max_length=500, pattern=r"^[0-9, ]*$")] = ""
 
@@ -59,8 +78,17 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     system_s: Annotated[float, Meta(ge=1, le=3600)] = 15.0
     zonemta_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    redis_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    mongodb_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    rspamd_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    haraka_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    wildduck_s: Annotated[float, Meta(ge=10, le=86_400)] = 300.0
+    # The agent's own health.
+    agent_s: Annotated[float, Meta(ge=1, le=3600)] = 60.0
     # How often the node's addresses are looked at; it registers again when they changed.
     registration_s: Annotated[float, Meta(ge=1, le=86_400)] = 60.0
+    # How often it is looked which programs run here and in which version.
+    discovery_s: Annotated[float, Meta(ge=10, le=86_400)] = 300.0
 
 
 class Backend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +98,8 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     api_key: Secret = Secret("")
     connect_timeout_s: Seconds = 5.0
     read_timeout_s: Seconds = 20.0
+    # A PEM file of the only authorities that may sign the server's certificate. Empty: the system's.
+    ca_file: Annotated[str, Meta(max_length=4096)] = ""
     batch_events: Annotated[int, Meta(ge=1, le=5000)] = 500
     batch_bytes: Annotated[int, Meta(ge=10_000, le=10_000_000)] = 1_000_000
     # How long a woken shipper waits for company before it sends.
@@ -82,6 +112,8 @@ class Spool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_event_bytes: Bytes = 5 * GIB
     # Of each source: the machine, ZoneMTA.
     max_sample_bytes: Bytes = 64 * MIB
+    # How long anything waits before it is dropped and counted, by the time the agent ran.
+    max_age_s: Annotated[float, Meta(ge=3600, le=365 * 86_400)] = 7 * 86_400.0
     # The spool does not grow while the disk has less than this free: mail goes first.
     min_free_bytes: Annotated[int, Meta(ge=0, le=1024 * GIB)] = 512 * MIB
 

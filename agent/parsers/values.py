@@ -1,0 +1,71 @@
+"""Foreign values → ours. What a program says may be missing, of another type, huge, or no number at
+all; such a value is not known, which is None, and never stops the others from being read."""
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+LARGEST_COUNT = 2**63 - 1  # what the server's columns hold
+_MS = 1000
+
+
+def count(value: Any) -> int | None:
+    """Return a whole number from 0 to LARGEST_COUNT, given as number or text, else None."""
+    found = number(value)
+    if found is None or found < 0:
+        return None
+    # Not by way of float where it can be helped: byte counts pass 2**53.
+    whole = value if isinstance(value, int) else _whole(value, found)
+    return int(whole) if whole <= LARGEST_COUNT else None
+
+
+def number(value: Any) -> float | None:
+    """Return a finite number, given as number or text, else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def text(value: Any, *, limit: int = 64) -> str | None:
+    """Return printable text cut to `limit`, None for anything else or nothing."""
+    if not isinstance(value, str):
+        return None
+    return "".join(c for c in value[: 4 * limit] if c.isprintable())[:limit] or None
+
+
+def table(value: Any) -> dict[str, Any]:
+    """Return a mapping as it is, an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: Any) -> list[Any]:
+    """Return a list as it is, an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
+def at(value: Any) -> datetime | None:
+    """Return the time so many seconds after 1970, None for what is none. 0 means never."""
+    seconds = count(value)
+    if not seconds:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def ms(seconds: Any) -> float | None:
+    """Return milliseconds of seconds."""
+    found = number(seconds)
+    return None if found is None or found < 0 else round(found * _MS, 1)
+
+
+def _whole(value: Any, found: float) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        return int(found)
