@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from agent.config import Config, Loaded, load
 from agent.config.load import ENV_FILE_NAME, SECRETS
 from agent.config.settings import environment_names
 from agent.errors import AgentError, AlreadyRunning, CollectError, ConfigError
+
+logger = logging.getLogger(__name__)
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -61,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_OK
     try:
         loaded = load(toml_path=options.config, backend_needed=options.backend_needed)
-        return int(options.work(loaded))
+        return int(options.work(loaded, options))
     except ConfigError as error:
         print(f"Configuration: {error}", file=sys.stderr)
         return EXIT_CONFIGURATION
@@ -95,16 +98,36 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(loaded: Loaded) -> int:
-    from agent.lifecycle import Agent, stop_on_signals  # noqa: PLC0415 (other commands start faster)
+def _run(loaded: Loaded, options: argparse.Namespace) -> int:
+    from agent.running import Signals, run  # noqa: PLC0415 (other commands start faster)
+    from agent.systemd import Notifier  # noqa: PLC0415
 
-    logs.configure(loaded.config.log_level, journal="JOURNAL_STREAM" in os.environ)
-    _warn(loaded)
-    Agent(loaded.config).run(stop_on_signals())
+    signals = Signals()
+    journal = "JOURNAL_STREAM" in os.environ
+    logs.configure(loaded.config.log_level, journal=journal)
+    _log_warnings(loaded)
+
+    def reload() -> Config | None:
+        try:
+            fresh = load(toml_path=options.config)
+        except ConfigError as error:
+            logger.error("Not reloaded, the configuration in force stays: %s", error)
+            return None
+        logs.configure(fresh.config.log_level, journal=journal)
+        _log_warnings(fresh)
+        logger.info("Configuration reloaded.")
+        return fresh.config
+
+    run(loaded.config, signals=signals, notifier=Notifier(), reload=reload)
     return EXIT_OK
 
 
-def _once(loaded: Loaded) -> int:
+def _log_warnings(loaded: Loaded) -> None:
+    for warning in loaded.warnings:
+        logger.warning("%s", warning)
+
+
+def _once(loaded: Loaded, _options: argparse.Namespace) -> int:
     from agent.collectors import collectors  # noqa: PLC0415
 
     samples: dict[str, msgspec.Raw | None] = {}
@@ -119,7 +142,7 @@ def _once(loaded: Loaded) -> int:
     return EXIT_OK
 
 
-def _doctor(loaded: Loaded) -> int:
+def _doctor(loaded: Loaded, _options: argparse.Namespace) -> int:
     from agent.doctor import findings  # noqa: PLC0415
 
     marks = {"ok": "ok      ", "note": "note    ", "warning": "WARNING ", "failure": "FAILURE "}
@@ -133,7 +156,7 @@ def _doctor(loaded: Loaded) -> int:
     return EXIT_FAILED if failed else EXIT_OK
 
 
-def _check_config(loaded: Loaded) -> int:
+def _check_config(loaded: Loaded, _options: argparse.Namespace) -> int:
     _warn(loaded)
     variables = {key: name for name, key in environment_names().items()}
     for key, value in _settings(loaded.config):
@@ -155,7 +178,7 @@ def _settings(config: Config) -> list[tuple[tuple[str, ...], object]]:
     return found
 
 
-def _spool(loaded: Loaded) -> int:
+def _spool(loaded: Loaded, _options: argparse.Namespace) -> int:
     from agent.spool import read_summary  # noqa: PLC0415
 
     print(json.dumps(read_summary(Path(loaded.config.state_dir)), indent=2))

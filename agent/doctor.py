@@ -1,7 +1,6 @@
 """`agent doctor`: looks at all the agent depends on, says what to mend, changes nothing."""
 
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,6 +11,7 @@ from agent.collectors import ports
 from agent.config import Config, Loaded
 from agent.discovery import ports_of, programs_of
 from agent.errors import SpoolError
+from agent.events import knock
 from agent.events.examination import examine
 from agent.events.receiver import SOCKET_NAME
 from agent.finding import Finding
@@ -26,7 +26,6 @@ SKEW_NOTICED = timedelta(seconds=5)
 SKEW_MOST = timedelta(seconds=60)
 PLUGIN_SILENT = timedelta(hours=1)
 WAITING_LONG = timedelta(minutes=5)
-SOCKET_TIMEOUT_S = 3.0
 KEY_STATUSES = (401, 403)
 
 
@@ -121,11 +120,7 @@ def _agent(config: Config) -> Iterator[Finding]:
         return
     path = Path(config.runtime_dir) / SOCKET_NAME
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(SOCKET_TIMEOUT_S)
-            connection.connect(str(path))
-            connection.sendall(b"GET /v1/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            answers = connection.recv(64).startswith(b"HTTP/1.1 200 ")
+        alive = knock.answers(path)
     except OSError as error:
         yield Finding(
             "warning",
@@ -135,7 +130,7 @@ def _agent(config: Config) -> Iterator[Finding]:
             " and of this command must be the same.",
         )
         return
-    if answers:
+    if alive:
         yield Finding("ok", "receiver", f"The agent runs and listens at {path}.")
     else:
         yield Finding("failure", "receiver", f"What answers at {path} is not the agent.")

@@ -5,9 +5,7 @@ within one deadline. Threads are daemons: one that hangs in a system call cannot
 """
 
 import logging
-import signal
 import threading
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +13,8 @@ from typing import Protocol
 from agent import __version__, clock
 from agent.collectors import collectors
 from agent.config import Config
+from agent.errors import SpoolError
+from agent.events import knock
 from agent.events.change_stream import ChangeStream
 from agent.events.readings import PluginReadings
 from agent.events.receiver import Receiver
@@ -28,8 +28,11 @@ from agent.wire import events_body, samples_body
 logger = logging.getLogger(__name__)
 
 STOP_DEADLINE_S = 10.0
+# When the agent goes on right after it, as with a new configuration.
+HASTY_STOP_DEADLINE_S = 3.0
 # Of the deadline, what the producers may use before the last sending begins.
-PRODUCERS_S = 4.0
+PRODUCERS_RATIO = 0.4
+JOIN_LOOK_S = 0.5
 RESTART_WAIT_S = 5.0
 
 EVENTS_ROUTE = Route(
@@ -55,48 +58,106 @@ class Service(Protocol):
 
 
 class Agent:
-    """All parts, wired. Nothing runs before `run`."""
+    """All parts, wired. Nothing runs before `start`."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self.config = config
         self._stop_producers = threading.Event()
         self._stop_shippers = threading.Event()
-        self._threads: list[tuple[threading.Thread, threading.Event]] = []
+        self._threads: list[tuple[threading.Thread, Service, threading.Event]] = []
         state_dir = Path(config.state_dir)
         self._lock = InstanceLock(state_dir)
         self._spool = Spool(state_dir, config.spool, config.events)
         self._client = Client(config.backend)
         self._plugin_readings = PluginReadings()
-        self._shippers: list[Shipper] = []
+        self._receiver: Receiver | None = None
 
-    def run(self, stop: threading.Event) -> None:
-        """Run until `stop` is set. Raises ConfigError, AlreadyRunning, SpoolError or ReceiverError
-        when it cannot start; nothing afterwards."""
+    def start(self) -> None:
+        """Begin. Raises ConfigError, AlreadyRunning, SpoolError or ReceiverError when it cannot;
+        then nothing runs. Nothing is raised later."""
         self._lock.acquire()
         try:
             self._spool.open()
             try:
-                self._start()
-                stop.wait()
-                self._stop()
-            finally:
+                self._start_all()
+            except BaseException:
                 self._spool.close()
-        finally:
+                raise
+        except BaseException:
             self._lock.release()
+            raise
 
-    def _start(self) -> None:
-        config = self._config
+    def stop(self, *, flush: bool = True) -> None:
+        """End within the deadline. With `flush`, what is spooled is sent before, as far as it goes;
+        without, it waits for the next start."""
+        deadline_s = STOP_DEADLINE_S if flush else HASTY_STOP_DEADLINE_S
+        if flush:
+            logger.info("Stopping: sending what is spooled, at most %g s.", deadline_s)
+        end_s = clock.monotonic_s() + deadline_s
+        self._client.end_by(end_s)
+        self._stop_producers.set()
+        self._join(self._stop_producers, end_s - deadline_s * (1 - PRODUCERS_RATIO))
+        for _, service, _ in self._threads:
+            if isinstance(service, Shipper) and flush:
+                service.end_by(end_s)
+        self._stop_shippers.set()
+        for _, service, _ in self._threads:
+            if isinstance(service, Shipper):
+                service.wake()
+        self._join(self._stop_shippers, end_s)
+        self._client.close()
+        late = [thread.name for thread, _, _ in self._threads if thread.is_alive()]
+        if late:
+            logger.warning("Left behind, still busy: %s.", ", ".join(late))
+        self._spool.close()
+        self._lock.release()
+
+    def tick(self) -> None:
+        """Do what only one looking on can do. To be called every few seconds."""
+        self._client.cut_overdue()
+
+    def troubles(self) -> list[str]:
+        """Return which parts do not work any more, in words; asks the receiver itself."""
+        now_s = clock.monotonic_s()
+        found = []
+        for thread, service, _ in self._threads:
+            if not thread.is_alive():
+                found.append(f"the thread {thread.name} has ended")
+            elif isinstance(service, Shipper) and now_s - service.beat_s > service.quiet_s:
+                found.append(f"{thread.name} has not moved for {now_s - service.beat_s:.0f} s")
+        if self._receiver is not None:
+            try:
+                # Whatever it answers: too many connections are no reason to begin anew.
+                knock.answers(self._receiver.path)
+            except OSError as error:
+                found.append(f"the receiver does not answer ({error.strerror or error})")
+        return found
+
+    def status(self) -> str:
+        """Return one line for `systemctl status`."""
+        sends = self._client.figures
+        try:
+            waiting = f"{self._spool.events.waiting_count()} events wait"
+        except SpoolError:
+            waiting = "the spool cannot be read"
+        return (
+            f"Node {self.config.node_id}: {waiting}; {sends.sends_total} sends,"
+            f" {sends.failures_total} failed"
+        )
+
+    def _start_all(self) -> None:
+        config = self.config
         producers: list[Service] = []
         if config.receiver.enabled:
-            receiver = Receiver(
+            self._receiver = Receiver(
                 self._spool,
                 config.receiver,
                 Path(config.runtime_dir),
                 node=config.node_id,
                 readings=self._plugin_readings,
             )
-            receiver.open()
-            producers.append(receiver)
+            self._receiver.open()
+            producers.append(self._receiver)
         if config.discovery.zonemta_mongodb_uri:
             uri = config.discovery.zonemta_mongodb_uri
             producers.append(ChangeStream(self._spool, uri, node=config.node_id))
@@ -111,16 +172,13 @@ class Agent:
             )
             for source in sources
         )
-        self._shippers = [
-            Shipper(self._spool.events, self._client, EVENTS_ROUTE, config.backend),
-            Shipper(self._spool.samples, self._client, SAMPLES_ROUTE, config.backend),
-            *(
-                Shipper(queue, self._client, samples_route(source), config.backend)
-                for source, queue in self._spool.more_samples.items()
-            ),
+        events = [(self._spool.events, EVENTS_ROUTE)]
+        samples = [(self._spool.samples, SAMPLES_ROUTE)] + [
+            (queue, samples_route(source)) for source, queue in self._spool.more_samples.items()
         ]
         # Shippers first: what a killed agent left is on its way before anything is added.
-        for shipper in self._shippers:
+        for lanes, name in ((events, "events"), (samples, "samples")):
+            shipper = Shipper(lanes, self._client, config.backend, name=name)
             self._start_thread(shipper, self._stop_shippers)
         self._start_thread(Registration(config, self._client), self._stop_producers)
         for producer in producers:
@@ -136,31 +194,17 @@ class Agent:
         thread = threading.Thread(
             target=_keep_running, args=(service, stop), name=service.name, daemon=True
         )
-        self._threads.append((thread, stop))
+        self._threads.append((thread, service, stop))
         thread.start()
 
-    def _stop(self) -> None:
-        logger.info("Stopping: sending what is spooled, at most %g s.", STOP_DEADLINE_S)
-        end_s = clock.monotonic_s() + STOP_DEADLINE_S
-        self._stop_producers.set()
-        self._join(self._stop_producers, end_s - STOP_DEADLINE_S + PRODUCERS_S)
-        self._stop_shippers.set()
-        for shipper in self._shippers:
-            shipper.wake()
-        self._join(self._stop_shippers, end_s)
-        if all(not t.is_alive() for t, stop in self._threads if stop is self._stop_shippers):
-            for shipper in self._shippers:
-                shipper.flush(lambda: clock.monotonic_s() < end_s)
-        self._client.close()
-        late = [thread.name for thread, _ in self._threads if thread.is_alive()]
-        if late:
-            logger.warning("Left behind, still busy: %s.", ", ".join(late))
-        logger.info("Agent stopped.")
-
     def _join(self, stop: threading.Event, end_s: float) -> None:
-        for thread, its_stop in self._threads:
-            if its_stop is stop:
-                thread.join(max(0.0, end_s - clock.monotonic_s()))
+        for thread, _, its_stop in self._threads:
+            while its_stop is stop and thread.is_alive():
+                left_s = end_s - clock.monotonic_s()
+                if left_s <= 0:
+                    break
+                thread.join(min(left_s, JOIN_LOOK_S))
+                self._client.cut_overdue()
 
 
 def _keep_running(service: Service, stop: threading.Event) -> None:
@@ -173,11 +217,3 @@ def _keep_running(service: Service, stop: threading.Event) -> None:
             stop.wait(RESTART_WAIT_S)
         else:
             return
-
-
-def stop_on_signals(install: Callable[..., object] = signal.signal) -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        install(number, lambda *_: stop.set())
-    return stop

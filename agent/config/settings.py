@@ -98,7 +98,7 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     api_key: Secret = Secret("")
     connect_timeout_s: Seconds = 5.0
     read_timeout_s: Seconds = 20.0
-    # A PEM file of the only authorities that may sign the server's certificate. Empty: the system's.
+    # PEM file of the only authorities that may sign the server's certificate. Empty: the system's.
     ca_file: Annotated[str, Meta(max_length=4096)] = ""
     batch_events: Annotated[int, Meta(ge=1, le=5000)] = 500
     batch_bytes: Annotated[int, Meta(ge=10_000, le=10_000_000)] = 1_000_000

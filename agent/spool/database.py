@@ -48,13 +48,12 @@ CREATE TABLE IF NOT EXISTS dropped (first_seq INTEGER PRIMARY KEY, last_seq INTE
 CREATE TABLE IF NOT EXISTS plugin_processes (
     process TEXT PRIMARY KEY, dropped INTEGER NOT NULL, heard_ms INTEGER NOT NULL) WITHOUT ROWID;
 """
-ADDED_QUEUE = """
-CREATE TABLE IF NOT EXISTS {name} (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, body BLOB NOT NULL);
-"""
 KEPT_DAMAGED_FILES = 2
 # Below this size the whole file is checked at start; a larger one would cost the start seconds.
 CHECKED_AT_START_BYTES = 32 * 1024**2
+# Of 4 kB each.
+KEPT_FREE_PAGES = 4096
+GIVEN_BACK_PAGES = 256
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -62,12 +61,12 @@ class Database:
     """One connection for all threads of the agent, one transaction at a time.
 
     Commits with synchronous=FULL: when `transaction` is left without an exception, its changes
-    survive a power cut. `more_queues`: names of tables that are made like that of the samples.
+    survive a power cut. `added`: statements that make further tables where they are not there.
     """
 
-    def __init__(self, path: Path, *, more_queues: Iterable[str] = ()) -> None:
+    def __init__(self, path: Path, *, added: Iterable[str] = ()) -> None:
         self.path = path
-        self._added = ADDED + "".join(ADDED_QUEUE.format(name=name) for name in more_queues)
+        self._added = ADDED + "".join(added)
         self.after_commit: list[Callable[[], None]] = []
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
@@ -131,6 +130,8 @@ class Database:
             self.path, isolation_level=None, check_same_thread=False, timeout=5.0
         )
         try:
+            # Before anything else is written, or it means nothing: see give_back.
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA wal_autocheckpoint=1000")
@@ -218,6 +219,14 @@ def counter(connection: sqlite3.Connection, name: str) -> int:
     """Return the durable counter `name`, 0 when it never counted."""
     row = connection.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
     return int(row[0]) if row else 0
+
+
+def give_back(connection: sqlite3.Connection) -> None:
+    """Shorten a file that has much more room than it needs, a little at a time: what an outage took
+    of the disk is the mail's again after it."""
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    if free > KEPT_FREE_PAGES:
+        connection.execute(f"PRAGMA incremental_vacuum({GIVEN_BACK_PAGES})").fetchall()
 
 
 def get_meta(connection: sqlite3.Connection, name: str) -> bytes | None:

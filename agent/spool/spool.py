@@ -12,6 +12,7 @@ from agent import clock
 from agent.config import Events as EventSettings
 from agent.config import Spool as SpoolSettings
 from agent.logs import Repeats
+from agent.spool import age, packed
 from agent.spool.database import Database, add
 from agent.spool.held import HeldEvent
 from agent.spool.plugins import Told, heard
@@ -23,6 +24,15 @@ from agent.wire import FINAL_TYPES, ReceivedEvent
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "spool.db"
+ADDED = (
+    packed.SCHEMA.format(name="events"),
+    age.SCHEMA,
+    *(
+        f"CREATE TABLE IF NOT EXISTS samples_{source} (seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " at_ms INTEGER NOT NULL, body BLOB NOT NULL);"
+        for source in SOURCES
+    ),
+)
 # The disk is asked for its free space at most this often: it fills slowly beside a syscall.
 FREE_SPACE_CHECK_S = 5.0
 
@@ -44,20 +54,21 @@ class Spool:
         self._free_checked_s = float("-inf")
         self._free = True
         self._repeats = Repeats(logger)
-        self.database = Database(
-            directory / FILE_NAME, more_queues=[f"samples_{source}" for source in SOURCES]
-        )
+        self.database = Database(directory / FILE_NAME, added=ADDED)
         self.events = Queue(
             self.database,
             "events",
             max_bytes=settings.max_event_bytes,
+            max_age_s=settings.max_age_s,
             declares=True,
+            packs=True,
             may_grow=self._disk_has_room,
         )
         self.samples = Queue(
             self.database,
             "samples",
             max_bytes=settings.max_sample_bytes,
+            max_age_s=settings.max_age_s,
             may_grow=self._disk_has_room,
         )
         self.more_samples = {
@@ -65,6 +76,7 @@ class Spool:
                 self.database,
                 f"samples_{source}",
                 max_bytes=settings.max_sample_bytes,
+                max_age_s=settings.max_age_s,
                 may_grow=self._disk_has_room,
             )
             for source in SOURCES

@@ -1,5 +1,8 @@
 """Pure: how long to wait before trying again."""
 
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
 FIRST_S = 1.0
 LONGEST_S = 60.0
 JITTER_RATIO = 0.2
@@ -15,9 +18,23 @@ def delay_s(failures: int, chance: float) -> float:
     return base * (1 + JITTER_RATIO * (2 * chance - 1))
 
 
-def retry_after_s(header: str | None) -> float | None:
-    """Return the seconds a Retry-After header asks for, bounded; None when it is absent or a date
-    (our server sends seconds)."""
-    if header is None or not header.strip().isdecimal():
+def retry_after_s(header: str | None, *, now: datetime | None = None) -> float | None:
+    """Return the seconds a Retry-After header asks for, bounded; None without one. It may name a
+    time instead: `now` is the server's own (its Date), as this clock may be off."""
+    text = (header or "").strip()
+    if text.isascii() and text.isdecimal():
+        asked = float(text)
+    elif now is not None and (at := http_date(text)) is not None:
+        asked = max(0.0, (at - now).total_seconds())
+    else:
         return None
-    return min(float(header), LONGEST_RETRY_AFTER_S)
+    return min(asked, LONGEST_RETRY_AFTER_S)
+
+
+def http_date(header: str | None) -> datetime | None:
+    """Return the time of a header like Date; None when there is none in it."""
+    try:
+        at = parsedate_to_datetime(header or "")
+    except (ValueError, TypeError, IndexError, OverflowError):  # the parser was made for mail
+        return None
+    return at if at.tzinfo else None

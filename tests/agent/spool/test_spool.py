@@ -141,20 +141,16 @@ def test_what_is_set_aside_is_kept_counted_and_no_longer_in_the_way(spool, tmp_p
     assert shown["refused_kept_count"] == 2
 
 
-def test_a_waiting_thread_is_woken_by_what_is_appended(spool):
+def test_who_listens_hears_of_what_is_appended(spool):
     woken = threading.Event()
-
-    def wait():
-        spool.events.wait(30)
-        woken.set()
-
-    thread = threading.Thread(target=wait)
-    thread.start()
+    spool.events.on_append(woken.set)
+    spool.append_sample(b"{}")
+    woken_by_a_sample = woken.is_set()
 
     take(spool, [1])
 
-    assert woken.wait(5)
-    thread.join()
+    assert woken.is_set()
+    assert not woken_by_a_sample
 
 
 def test_a_failed_transaction_leaves_nothing(spool):

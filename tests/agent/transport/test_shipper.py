@@ -89,7 +89,7 @@ def ship(door, spool, in_thread):
         backend = Backend(url=door.url, api_key=Secret(KEY), **settings)
         client = Client(backend)
         clients.append(client)
-        shipper = Shipper(spool.events, client, EVENTS_ROUTE, backend, wait_ratio=0.01)
+        shipper = Shipper([(spool.events, EVENTS_ROUTE)], client, backend, wait_ratio=0.01)
         in_thread(shipper)
         return shipper
 
@@ -132,7 +132,7 @@ def test_samples_are_an_array(door, spool, in_thread):
     spool.append_sample(b'{"node_id":"a"}')
     spool.append_sample(b'{"node_id":"b"}')
 
-    in_thread(Shipper(spool.samples, client, SAMPLES_ROUTE, backend))
+    in_thread(Shipper([(spool.samples, SAMPLES_ROUTE)], client, backend))
     until(lambda: door.requests)
 
     assert door.requests[0][0] == "/api/v1/metrics/system"
@@ -176,7 +176,7 @@ def test_samples_an_older_server_does_not_know_are_dropped_counted_and_offered_a
         spool.append_sample(b"{}", source="zonemta")
     spool.append_sample(b"{}")
     queue = spool.more_samples["zonemta"]
-    shipper = Shipper(queue, client, samples_route("zonemta"), backend, wait_ratio=0.0001)
+    shipper = Shipper([(queue, samples_route("zonemta"))], client, backend, wait_ratio=0.0001)
 
     assert shipper.ship_once() == 3600
     assert shipper.ship_once() is None
@@ -307,7 +307,7 @@ def test_a_server_that_is_not_there_keeps_the_events(spool, in_thread, door, cap
     backend = Backend(url="http://127.0.0.1:1", api_key=Secret(KEY))
     client = Client(backend)
     take(spool, range(5))
-    stop = in_thread(Shipper(spool.events, client, EVENTS_ROUTE, backend, wait_ratio=0.01))
+    stop = in_thread(Shipper([(spool.events, EVENTS_ROUTE)], client, backend, wait_ratio=0.01))
     until(lambda: "not reachable" in caplog.text)
     stop.set()
     client.close()
