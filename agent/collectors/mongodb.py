@@ -1,0 +1,219 @@
+"""The MongoDB of this node: load, replication, oplog, databases.
+
+Asked directly, so that of a replica set each node's agent tells its own member. Each command is
+done without where the user may not give it; the log says once which right is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from agent import __version__, clock
+from agent.config import Config, Secret
+from agent.errors import CollectError, SourceAbsent
+from agent.logs import Repeats
+from agent.parsers import mongodb
+from agent.parsers.values import count
+from agent.samples import MongoSample
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
+
+logger = logging.getLogger(__name__)
+
+LOCAL_URI = "mongodb://127.0.0.1:27017/"
+AUTO = "auto"
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+TIMEOUT_MS = 3000
+QUESTION_MS = 2000
+# A monitor that looks at the server more often costs more than all readings.
+HEARTBEAT_MS = 60_000
+# dbStats asks the file system about every file of a database.
+SIZES_EVERY_S = 300.0
+MOST_DATABASES = 20
+OF_ITSELF = {"admin", "config", "local"}
+# Parts of serverStatus that are large and that nothing is read of. Of "metrics" only the branches:
+# with all of it goes "mem", which is registered there.
+UNREAD = {
+    **dict.fromkeys(("locks", "transactions", "tcmalloc", "twoPhaseCommitCoordinator"), 0),
+    "metrics": dict.fromkeys(
+        ("commands", "operatorCounters", "aggStageCounters", "getLastError", "repl", "query"), False
+    ),
+}
+# UNAUTHORIZED says what is missing, the others that there is nothing to be told.
+UNAUTHORIZED = (13, 18, 8000)
+NO_REPLICA_SET = (76, 94)
+RIGHTS = (
+    "db.getSiblingDB('admin').grantRolesToUser(user, ['clusterMonitor',"
+    " {role: 'read', db: 'local'}])"
+)
+
+
+def uri_of(config: Config) -> Secret:
+    """Return the address of this node's MongoDB, empty where it is not collected. Pure."""
+    settings = config.discovery
+    if settings.mongodb_uri != Secret(AUTO):
+        return settings.mongodb_uri
+    queue = settings.zonemta_mongodb_uri.reveal()
+    hosts = queue.partition("://")[2].rpartition("@")[2].partition("/")[0]
+    if queue.startswith("mongodb://") and hosts.rpartition(":")[0] in LOOPBACK:
+        return settings.zonemta_mongodb_uri
+    return settings.zonemta_mongodb_uri if hosts in LOOPBACK else Secret(LOCAL_URI)
+
+
+class MongoCollector:
+    """Reads one MongoDB."""
+
+    name = "mongodb"
+
+    def __init__(self, config: Config) -> None:
+        self._node = config.node_id
+        self._uri = uri_of(config)
+        self._client: MongoClient[dict[str, Any]] | None = None
+        self._sizes: list[dict[str, Any]] = []
+        self._sizes_at_s = float("-inf")
+        self._sizes_refused: list[str] = []
+        self._repeats = Repeats(logger, period_s=24 * 3600.0)
+
+    def collect(self) -> bytes:
+        """Return one sample as JSON. Raises CollectError, SourceAbsent when nobody listens."""
+        from pymongo import errors  # noqa: PLC0415
+
+        if not self._uri:
+            raise SourceAbsent("it is switched off: mongodb_uri of [discovery] is empty")
+        try:
+            return msgspec.json.encode(self._sample())
+        except errors.ServerSelectionTimeoutError as error:
+            if "refused" in str(error):
+                raise SourceAbsent(f"MongoDB does not listen ({_short(error)})") from error
+            raise CollectError(f"MongoDB cannot be read: {_short(error)}") from error
+        except errors.OperationFailure as error:
+            fix = ""
+            if error.code in UNAUTHORIZED:
+                fix = ". Correct user and password in mongodb_uri of [discovery]"
+            raise CollectError(f"MongoDB cannot be read: {_short(error)}{fix}") from error
+        except errors.PyMongoError as error:
+            raise CollectError(f"MongoDB cannot be read: {_short(error)}") from error
+
+    def close(self) -> None:
+        """Close the connection; the next collect opens one."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _sample(self) -> MongoSample:
+        client = self._opened()
+        hello = client.admin.command("hello", maxTimeMS=QUESTION_MS)
+        refused: list[str] = []
+        status = self._part("serverStatus", refused, lambda: _server_status(client))
+        replica_set = oplog = None
+        if hello.get("setName"):
+            replica_set = self._part(
+                "replSetGetStatus",
+                refused,
+                lambda: client.admin.command("replSetGetStatus", maxTimeMS=QUESTION_MS),
+            )
+            if not hello.get("arbiterOnly"):  # which has no data
+                oplog = self._part("oplog", refused, lambda: _oplog(client))
+        if clock.monotonic_s() - self._sizes_at_s >= SIZES_EVERY_S:
+            self._read_sizes(client)
+        return MongoSample(
+            node_id=self._node,
+            timestamp=clock.utc_now(),
+            mongodb=mongodb.readings(
+                hello=hello,
+                status=status,
+                replica_set=replica_set,
+                databases=self._sizes,
+                oplog=oplog or (None, None),
+                refused=refused + self._sizes_refused,
+            ),
+        )
+
+    def _part(self, name: str, refused: list[str], work: Callable[[], Any]) -> Any:
+        """Return what a question is answered with; None, and its name noted, when it is not."""
+        from pymongo.errors import OperationFailure  # noqa: PLC0415
+
+        try:
+            return work()
+        except OperationFailure as error:
+            if error.code in NO_REPLICA_SET:
+                return None
+            refused.append(name)
+            fix = f" Give its user the rights: {RIGHTS}." if error.code in UNAUTHORIZED else ""
+            self._repeats.warn(
+                name, "MongoDB does not tell %s: %s.%s", name, _short(error).rstrip("."), fix
+            )
+            return None
+
+    def _read_sizes(self, client: MongoClient[dict[str, Any]]) -> None:
+        refused: list[str] = []
+        names = self._part("listDatabases", refused, client.list_database_names)
+        ours = [name for name in names or [] if name not in OF_ITSELF][:MOST_DATABASES]
+        sizes = [self._part("dbStats", refused, partial(_size, client, name)) for name in ours]
+        self._sizes = [size for size in sizes if size]
+        self._sizes_refused = sorted(set(refused))
+        self._sizes_at_s = clock.monotonic_s()
+
+    def _opened(self) -> MongoClient[dict[str, Any]]:
+        if self._client is None:
+            from pymongo import MongoClient  # noqa: PLC0415
+
+            self._client = MongoClient(
+                self._uri.reveal(),
+                appname=f"mallard-agent/{__version__}",
+                directConnection=True,
+                tz_aware=True,
+                unicode_decode_error_handler="replace",
+                serverSelectionTimeoutMS=TIMEOUT_MS,
+                connectTimeoutMS=TIMEOUT_MS,
+                socketTimeoutMS=TIMEOUT_MS,
+                heartbeatFrequencyMS=HEARTBEAT_MS,
+                serverMonitoringMode="poll",
+                maxPoolSize=1,
+                # A member that is recovering tells of itself, too.
+                readPreference="primaryPreferred",
+            )
+        return self._client
+
+
+def _server_status(client: MongoClient[dict[str, Any]]) -> dict[str, Any]:
+    question = {"serverStatus": 1, "maxTimeMS": QUESTION_MS, **UNREAD}
+    found: dict[str, Any] = client.admin.command(question)
+    return found
+
+
+def _oplog(client: MongoClient[dict[str, Any]]) -> tuple[float | None, int | None]:
+    """Return how many seconds the oplog reaches back, and how many bytes it may take."""
+    entries = client["local"]["oplog.rs"]
+    ends = [
+        entries.find_one({}, {"ts": 1}, sort=[("$natural", way)], max_time_ms=QUESTION_MS)
+        for way in (1, -1)
+    ]
+    seconds = [end["ts"].time for end in ends if end]
+    stages: list[dict[str, Any]] = [
+        {"$collStats": {"storageStats": {}}},
+        {"$project": {"storageStats.maxSize": 1}},
+    ]
+    stats = next(iter(entries.aggregate(stages, maxTimeMS=QUESTION_MS)), {})
+    limit = count(stats.get("storageStats", {}).get("maxSize"))
+    return (float(max(seconds) - min(seconds)) if seconds else None), limit
+
+
+def _size(client: MongoClient[dict[str, Any]], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = client[name].command("dbStats", maxTimeMS=QUESTION_MS)
+    return found
+
+
+def _short(error: Exception) -> str:
+    return (
+        str(error)
+        .partition(", full error")[0]
+        .partition(", Timeout:")[0]
+        .partition(" (configured timeouts")[0][:200]
+    )

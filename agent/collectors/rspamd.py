@@ -1,0 +1,52 @@
+"""Rspamd, by its controller's /stat: what it scanned and what it said of it."""
+
+import msgspec
+
+from agent import clock
+from agent.collectors.local_http import OK, LocalHttp
+from agent.config import Config
+from agent.errors import CollectError, SourceAbsent
+from agent.parsers import rspamd
+from agent.samples import RspamdSample
+
+PASSWORD_STATUSES = (401, 403)
+
+
+class RspamdCollector:
+    """Reads one Rspamd."""
+
+    name = "rspamd"
+
+    def __init__(self, config: Config) -> None:
+        settings = config.discovery
+        self._node = config.node_id
+        # Sent always: from elsewhere than the loopback address Rspamd tells nothing without it.
+        password = settings.rspamd_password.reveal()
+        headers = {"Password": password} if password else {}
+        self._http = LocalHttp(settings.rspamd_url, what="Rspamd", headers=headers)
+
+    def collect(self) -> bytes:
+        """Return one sample as JSON. Raises CollectError, SourceAbsent when nobody listens."""
+        if not self._http.url:
+            raise SourceAbsent("it is switched off: rspamd_url of [discovery] is empty")
+        answer = self._http.ask("/stat")
+        if answer.status in PASSWORD_STATUSES:
+            raise CollectError(
+                f"Rspamd at {self._http.url} wants a password. Set rspamd_password of [discovery]"
+                " to that of worker-controller.inc."
+            )
+        if answer.status != OK:
+            raise CollectError(
+                f"{self._http.url}/stat answered {answer.status}: is it Rspamd's controller? Only"
+                " that one tells, by default at port 11334."
+            )
+        try:
+            readings = rspamd.readings(answer.body)
+        except ValueError as error:
+            raise CollectError(f"Rspamd's /stat cannot be read: {error}") from error
+        sample = RspamdSample(node_id=self._node, timestamp=clock.utc_now(), rspamd=readings)
+        return msgspec.json.encode(sample)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
