@@ -6,12 +6,13 @@ within one deadline. Threads are daemons: one that hangs in a system call cannot
 
 import logging
 import threading
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from agent import __version__, clock
-from agent.collectors import collectors
+from agent.collectors import Parts, collectors
 from agent.config import Config
 from agent.errors import SpoolError
 from agent.events import knock
@@ -19,8 +20,10 @@ from agent.events.change_stream import ChangeStream
 from agent.events.readings import PluginReadings
 from agent.events.receiver import Receiver
 from agent.registration import Registration
+from agent.samples import PluginHealth, SendHealth
 from agent.scheduler import Source
 from agent.spool import InstanceLock, Spool
+from agent.spool.health import spool_health
 from agent.transport.client import Client
 from agent.transport.shipper import Route, Shipper
 from agent.wire import events_body, samples_body
@@ -161,17 +164,7 @@ class Agent:
         if config.discovery.zonemta_mongodb_uri:
             uri = config.discovery.zonemta_mongodb_uri
             producers.append(ChangeStream(self._spool, uri, node=config.node_id))
-        machine, *sources = collectors(config)
-        take = self._spool.append_sample
-        producers.append(Source(machine, take, interval_s=config.intervals.system_s))
-        producers.extend(
-            Source(
-                source,
-                partial(take, source=source.name),
-                interval_s=getattr(config.intervals, f"{source.name}_s"),
-            )
-            for source in sources
-        )
+        producers.extend(self._sources())
         events = [(self._spool.events, EVENTS_ROUTE)]
         samples = [(self._spool.samples, SAMPLES_ROUTE)] + [
             (queue, samples_route(source)) for source, queue in self._spool.more_samples.items()
@@ -189,6 +182,31 @@ class Agent:
             config.node_id,
             config.backend.url,
         )
+
+    def _sources(self) -> list[Source]:
+        config, spool, figures = self.config, self._spool, self._client.figures
+        parts = Parts(
+            spool=lambda: spool_health(spool.database, limit_bytes=config.spool.max_event_bytes),
+            sends=lambda: SendHealth(
+                sends_total=figures.sends_total,
+                send_failures_total=figures.failures_total,
+                send_p95_ms=figures.p95_ms,
+                clock_skew_ms=figures.clock_skew_ms,
+            ),
+            plugins=lambda: [PluginHealth(**said) for said in self._plugin_readings.plugins()],
+        )
+        machine, *others = collectors(config, haraka=self._plugin_readings.haraka, parts=parts)
+        sources = [Source(machine, spool.append_sample, interval_s=config.intervals.system_s)]
+        sources += [
+            Source(
+                source,
+                partial(spool.append_sample, source=source.name),
+                interval_s=getattr(config.intervals, f"{source.name}_s"),
+            )
+            for source in others
+        ]
+        parts.sources = lambda: [source.health() for source in sources]
+        return sources
 
     def _start_thread(self, service: Service, stop: threading.Event) -> None:
         thread = threading.Thread(
@@ -209,6 +227,7 @@ class Agent:
 
 def _keep_running(service: Service, stop: threading.Event) -> None:
     """Run a service; one that fails in a way nobody foresaw is begun again, not lost."""
+    _name_thread(service.name)
     while not stop.is_set():
         try:
             service.run(stop)
@@ -217,3 +236,9 @@ def _keep_running(service: Service, stop: threading.Event) -> None:
             stop.wait(RESTART_WAIT_S)
         else:
             return
+
+
+def _name_thread(name: str) -> None:
+    """Let `top -H` and `ps -L` show what a thread does; the kernel keeps 15 characters."""
+    with suppress(OSError):
+        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(name[:15])

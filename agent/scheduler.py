@@ -5,15 +5,21 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from datetime import datetime
 
 from agent import clock
 from agent.collectors import Collector
 from agent.errors import CollectError, SourceAbsent, SpoolError
 from agent.logs import Repeats
+from agent.samples import SourceHealth
 
 logger = logging.getLogger(__name__)
 
 JITTER_RATIO = 0.05
+# What a run may take before it is called a failure. Every wait of a collector is bounded by itself;
+# this is what is said of one that hangs in the kernel all the same.
+DEADLINE_S = 60.0
+LONGEST_ERROR = 200
 
 
 class Source:
@@ -23,13 +29,19 @@ class Source:
         self, collector: Collector, sink: Callable[[bytes], None], *, interval_s: float
     ) -> None:
         self.name = f"collect-{collector.name}"
-        self.failures = 0  # since the start
+        self.runs = 0  # since the start, those of an absent program included
+        self.failures = 0
         self.absent = False  # in its last run its program was not there
         self.missed = 0  # runs left out because the one before was still going
         self._collector = collector
         self._sink = sink
         self._interval_s = interval_s
         self._repeats = Repeats(logger)
+        self._began_s: float | None = None  # of the run that goes on
+        self._last_ms: float | None = None
+        self._max_ms: float | None = None
+        self._last_error: str | None = None
+        self._succeeded_at: datetime | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Collect now and then every interval, counted from the first, not from each end."""
@@ -53,21 +65,62 @@ class Source:
 
     def run_once(self) -> None:
         """Collect once and hand the sample over."""
+        began_s = self._began_s = clock.monotonic_s()
+        error = self._attempt()
+        self._began_s = None
+        took_ms = round((clock.monotonic_s() - began_s) * 1000, 1)
+        self.runs += 1
+        self._last_ms, self._max_ms = took_ms, max(took_ms, self._max_ms or 0.0)
+        self._last_error = error[:LONGEST_ERROR] if error else None
+        if not error:
+            self._succeeded_at = clock.utc_now()
+
+    def health(self) -> SourceHealth:
+        """Return how it went so far. Called from another thread: one run may be half counted."""
+        error, began_s = self._last_error, self._began_s
+        running_s = 0.0 if began_s is None else clock.monotonic_s() - began_s
+        if running_s > DEADLINE_S:
+            error = f"has been collecting for {running_s:.0f} s and does not come back"
+        return SourceHealth(
+            name=self._collector.name,
+            is_on=not self.absent,
+            interval_s=self._interval_s,
+            runs_total=self.runs,
+            failures_total=self.failures,
+            missed_total=self.missed,
+            last_ms=self._last_ms,
+            max_ms=self._max_ms,
+            last_error=error,
+            succeeded_at=self._succeeded_at,
+        )
+
+    def _attempt(self) -> str | None:
+        """Collect and hand over; return why there is no sample, None when there is."""
+        name = self._collector.name
         try:
             self._sink(self._collector.collect())
         except SourceAbsent as error:
             if not self.absent:
-                logger.info("%s is not collected while it is away: %s", self._collector.name, error)
+                logger.info("%s is not collected while it is away: %s", name, error)
             self.absent = True
-            return
+            return str(error)
         except (CollectError, OSError) as error:
-            self.failures += 1
-            self._repeats.warn("failed", "Collecting %s failed: %s", self._collector.name, error)
+            reason: str | None = str(error)
+            self._repeats.warn("failed", "Collecting %s failed: %s", name, error)
         except SpoolError as error:
-            self.failures += 1
-            self._repeats.warn("spool", "A sample of %s was lost: %s", self._collector.name, error)
+            reason = str(error)
+            self._repeats.warn("spool", "A sample of %s was lost: %s", name, error)
+        except Exception as error:
+            # A program that answers in a way nobody foresaw must not end its thread, nor show only
+            # in the log.
+            reason = f"unforeseen: {error!r}"
+            if reason[:LONGEST_ERROR] != self._last_error:
+                logger.exception("Collecting %s failed in a way nobody foresaw.", name)
         else:
+            reason = None
             if self.absent:
-                logger.info("%s has appeared and is collected.", self._collector.name)
-            self._repeats.over("Collecting %s works again.", self._collector.name)
+                logger.info("%s has appeared and is collected.", name)
+            self._repeats.over("Collecting %s works again.", name)
         self.absent = False
+        self.failures += reason is not None
+        return reason

@@ -1,14 +1,28 @@
 """What reads the node: one module per source. The registry is explicit: it freezes and greps."""
 
+from collections.abc import Callable
+from typing import Any
+
+from agent.collectors.agent import AgentCollector, Parts
 from agent.collectors.base import Collector
+from agent.collectors.haraka import HarakaCollector
+from agent.collectors.mongodb import MongoCollector
+from agent.collectors.redis import RedisCollector
+from agent.collectors.rspamd import RspamdCollector
 from agent.collectors.system import SystemCollector
 from agent.collectors.zonemta import ZoneMtaCollector
 from agent.config import Config
 from agent.roles import programs_of
 
 
-def collectors(config: Config) -> tuple[Collector, ...]:
-    """Return the collectors of this node, the machine's first."""
+def collectors(
+    config: Config,
+    *,
+    haraka: Callable[[], list[dict[str, Any]]] = list,
+    parts: Parts | None = None,
+) -> tuple[Collector, ...]:
+    """Return the collectors of this node, the machine's first. `haraka`: what its plugin's
+    processes said last; `parts`: who tells of the agent itself."""
     return (
         SystemCollector(
             node=config.node_id,
@@ -16,7 +30,12 @@ def collectors(config: Config) -> tuple[Collector, ...]:
             more_ports=config.discovery.ports,
         ),
         ZoneMtaCollector(config),
+        HarakaCollector(config, haraka),
+        RspamdCollector(config),
+        RedisCollector(config),
+        MongoCollector(config),
+        AgentCollector(config, parts),
     )
 
 
-__all__ = ["Collector", "SystemCollector", "ZoneMtaCollector", "collectors"]
+__all__ = ["Collector", "Parts", "SystemCollector", "ZoneMtaCollector", "collectors"]
