@@ -12,7 +12,7 @@ node = $$($(python) -c 'from build.stack import node; print(node.program())')
 lock = uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header
 
 .PHONY: help setup demo test lint test-js bench crash stop clean lock assets screenshots timescaledb \
-	agent-binary agent-verify
+	agent-binary agent-verify ansible-test
 
 help: ## list every command
 	@./mallard help
@@ -72,9 +72,12 @@ agent-binary: packages-binary $(ready) ## make the agent as one file, .dist/mall
 agent-verify: $(ready) ## run that file in minimal roots of the supported systems (root, debootstrap)
 	@exec $(python) -m build.freeze verify
 
+ansible-test: packages-machines $(ready) ## run the Ansible roles on booted Debian machines (root); ARGS='lint' or '-k name'
+	@exec $(python) -m build.ansible_test $(ARGS)
+
 lock: $(ready) ## resolve requirements/*.in again into hashed locks
 	$(lock) requirements/dev.in -o requirements/dev.txt
-	for name in agent server stack build; do \
+	for name in agent server stack build ansible; do \
 		$(lock) requirements/$$name.in -c requirements/dev.txt -o requirements/$$name.txt || exit; \
 	done
 

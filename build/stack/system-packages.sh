@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs with apt what a purpose needs and this system lacks; says so, and does nothing when all is there.
 #
-#   sh build/stack/system-packages.sh PURPOSE      PURPOSE: setup, demo, test, screenshots, binary or none
+#   sh build/stack/system-packages.sh PURPOSE      PURPOSE: setup, demo, test, screenshots, binary, machines or none
 #
 # The one list of what the project needs from the system; ./mallard and the Makefile both call it.
 # Nothing here starts a service or touches one that runs.
@@ -83,6 +83,13 @@ want_binary() {
     case $python in /usr/bin/*) has_library libpython3.11.so.1.0 || want libpython3.11 ;; esac
 }
 
+want_machines() {
+    # What makes, boots and reaches the Debian machines the Ansible roles are tried on.
+    has_command debootstrap || [ -x /usr/sbin/debootstrap ] || want debootstrap
+    [ "$system_id" = debian ] || has_package debian-archive-keyring || want debian-archive-keyring
+    has_command ssh || want openssh-client
+}
+
 want_browser() {
     [ -z "${CHROMIUM:-}" ] || return 0
     for name in chromium google-chrome-stable google-chrome; do
@@ -144,6 +151,7 @@ case $purpose in
     test) want_base; want_database; want_redis; want_mail; want_browser; want_binary ;;
     screenshots) want_base; want_database; want_redis; want_mail; want_browser ;;
     binary) want_base; want_binary ;;
-    *) die "unknown purpose '$purpose': setup, demo, test, screenshots, binary or none" ;;
+    machines) want_base; want_binary; want_machines ;;
+    *) die "unknown purpose '$purpose': setup, demo, test, screenshots, binary, machines or none" ;;
 esac
 [ -z "$wanted" ] || install_wanted

@@ -1,0 +1,33 @@
+"""Booted machines for the roles: only in `make ansible-test`, which needs root and debootstrap."""
+
+import os
+
+import pytest
+
+from build.ansible_test import machine, roots, tools
+from build.stack.paths import RUN
+
+MACHINES = RUN / "ansible" / "machines"
+
+
+def pytest_collection_modifyitems(items):
+    if "MALLARD_MACHINES" in os.environ:
+        return
+    for item in items:
+        if "ansible_environment" in item.fixturenames:
+            item.add_marker(pytest.mark.skip(reason="boots machines: make ansible-test"))
+
+
+@pytest.fixture(scope="session")
+def ansible_environment():
+    return tools.environment()
+
+
+@pytest.fixture(scope="module")
+def mail_node(ansible_environment):
+    """A Debian 12 with nothing of Mallard."""
+    root = roots.make(roots.Recipe("bookworm"))
+    with machine.booted(
+        root, MACHINES / f"mail-{os.getpid()}", ansible=ansible_environment
+    ) as booted:
+        yield booted
