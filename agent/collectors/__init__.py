@@ -10,6 +10,7 @@ from agent.collectors.mongodb import MongoCollector
 from agent.collectors.redis import RedisCollector
 from agent.collectors.rspamd import RspamdCollector
 from agent.collectors.system import SystemCollector
+from agent.collectors.wildduck import WildDuckCollector
 from agent.collectors.zonemta import ZoneMtaCollector
 from agent.config import Config
 from agent.roles import programs_of
@@ -30,6 +31,7 @@ def collectors(
             more_ports=config.discovery.ports,
         ),
         ZoneMtaCollector(config),
+        WildDuckCollector(config),
         HarakaCollector(config, haraka),
         RspamdCollector(config),
         RedisCollector(config),

@@ -1,0 +1,233 @@
+"""How many users WildDuck has and how much mail: counted in its MongoDB, or by paging its API."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+
+from agent import __version__, clock
+from agent.collectors.local_http import LocalHttp
+from agent.config import Secret
+from agent.errors import CollectError
+from agent.parsers import wildduck
+from agent.parsers.values import count, text
+from agent.parsers.wildduck import User
+from agent.samples import Quota
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
+    from pymongo.database import Database
+
+NEARLY_FULL_RATIO = 0.9
+FULLEST_KEPT = 30
+
+TIMEOUT_MS = 5000
+# One question reads all users; it is asked every few minutes, of a secondary where there is one.
+QUESTION_MS = 10_000
+
+PAGE_USERS = 250  # the most the API gives at once
+# What one run may cost WildDuck: it counts all users anew for each page.
+PAGES_A_RUN = 40
+RUN_S = 5.0
+# A page slower than this ends the run: the machine has better things to do.
+SLOW_PAGE_S = 1.0
+
+
+@dataclass(frozen=True)
+class UserTotals:
+    """What was counted to the end at `counted_at`; before that, in the first round over the API,
+    only how many there are. None: not known."""
+
+    source: Literal["mongodb", "api"]
+    counted_at: datetime | None = None
+    users_count: int | None = None
+    users_disabled_count: int | None = None
+    messages_count: int | None = None
+    storage_used_bytes: int | None = None
+    quota_bytes: int | None = None
+    nearly_full_count: int | None = None
+    database_bytes: int | None = None
+    quotas: list[Quota] = field(default_factory=list)
+
+
+class MongoUsers:
+    """Counts in WildDuck's database. Used by one thread."""
+
+    def __init__(self, uri: Secret) -> None:
+        self._uri = uri
+        self._client: MongoClient[dict[str, Any]] | None = None
+
+    def count(self, default_quota: Callable[[], int | None]) -> UserTotals:
+        """Return the totals. `default_quota`: gives what a user without a quota of their own may
+        use. Raises CollectError."""
+        from pymongo.errors import PyMongoError  # noqa: PLC0415
+
+        try:
+            return self._count(self._opened().get_default_database(), default_quota)
+        except PyMongoError as error:
+            line = str(error).partition(", full error")[0].partition(", Timeout:")[0][:200]
+            raise CollectError(f"WildDuck's users cannot be counted in MongoDB: {line}") from error
+
+    def close(self) -> None:
+        """Close the connection; the next count opens one."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _count(
+        self, db: Database[dict[str, Any]], default_quota: Callable[[], int | None]
+    ) -> UserTotals:
+        row = db["settings"].find_one({"key": wildduck.DEFAULT_QUOTA}, max_time_ms=QUESTION_MS)
+        # Users without a quota of their own share this one, where somebody set or tells it.
+        default = (count(row.get("value")) if row else None) or default_quota()
+        allowed = {"$cond": [{"$gt": ["$quota", 0]}, "$quota", default or 0]}
+        used = {"$ifNull": ["$storageUsed", 0]}
+        full = {"$and": [{"$gt": ["$allowed", 0]}, {"$gte": ["$ratio", NEARLY_FULL_RATIO]}]}
+        shaped: dict[str, Any] = {"username": 1, "used": used, "allowed": allowed}
+        shaped |= {"disabled": 1, "suspended": 1}
+        ratio = {"$cond": [{"$gt": ["$allowed", 0]}, {"$divide": ["$used", "$allowed"]}, 0]}
+        stages: list[dict[str, Any]] = [{"$project": shaped}, {"$addFields": {"ratio": ratio}}]
+        sums = {
+            "$group": {
+                "_id": None,
+                "users": {"$sum": 1},
+                "disabled": {"$sum": {"$cond": [{"$or": ["$disabled", "$suspended"]}, 1, 0]}},
+                "used": {"$sum": "$used"},
+                "allowed": {"$sum": "$allowed"},
+                "unlimited": {"$sum": {"$cond": [{"$gt": ["$allowed", 0]}, 0, 1]}},
+                "full": {"$sum": {"$cond": [full, 1, 0]}},
+            }
+        }
+        found = next(iter(db["users"].aggregate([*stages, sums], maxTimeMS=QUESTION_MS)), {})
+        top = [*stages, {"$match": {"allowed": {"$gt": 0}}}, {"$sort": {"ratio": -1}}]
+        fullest = db["users"].aggregate([*top, {"$limit": FULLEST_KEPT}], maxTimeMS=QUESTION_MS)
+        sizes = db.command("dbStats", maxTimeMS=QUESTION_MS)
+        # A sum over users without any limit would be no limit of the whole.
+        limited = not found.get("unlimited")
+        return UserTotals(
+            source="mongodb",
+            counted_at=clock.utc_now(),
+            users_count=count(found.get("users", 0)),
+            users_disabled_count=count(found.get("disabled", 0)),
+            messages_count=db["messages"].estimated_document_count(maxTimeMS=QUESTION_MS),
+            storage_used_bytes=count(found.get("used", 0)),
+            quota_bytes=count(found.get("allowed", 0)) if limited else None,
+            nearly_full_count=count(found.get("full", 0)),
+            database_bytes=(count(sizes.get("storageSize")) or 0)
+            + (count(sizes.get("indexSize")) or 0),
+            quotas=wildduck.fullest([_user(row) for row in fullest], most=FULLEST_KEPT),
+        )
+
+    def _opened(self) -> MongoClient[dict[str, Any]]:
+        if self._client is None:
+            from pymongo import MongoClient  # noqa: PLC0415
+
+            self._client = MongoClient(
+                self._uri.reveal(),
+                appname=f"mallard-agent/{__version__}",
+                tz_aware=True,
+                unicode_decode_error_handler="replace",
+                serverSelectionTimeoutMS=TIMEOUT_MS,
+                connectTimeoutMS=TIMEOUT_MS,
+                socketTimeoutMS=2 * QUESTION_MS,
+                maxPoolSize=1,
+                readPreference="secondaryPreferred",
+            )
+        return self._client
+
+
+class ApiUsers:
+    """Counts by paging through the API, as many pages a run as WildDuck bears. Used by one
+    thread."""
+
+    def __init__(self, http: LocalHttp) -> None:
+        self._http = http
+        self._round = _Round()
+        self._totals = UserTotals(source="api")
+        self._known_count: int | None = None
+
+    def count(self) -> UserTotals:
+        """Read on where the last run ended; return the totals of the last round that came to its
+        end. Raises CollectError."""
+        end_s = clock.monotonic_s() + RUN_S
+        for _ in range(PAGES_A_RUN):
+            began_s = clock.monotonic_s()
+            if self._read_page():
+                break
+            now_s = clock.monotonic_s()
+            if now_s - began_s > SLOW_PAGE_S or now_s > end_s:
+                break
+        if self._totals.counted_at is None:
+            return UserTotals(source="api", users_count=self._known_count)
+        return self._totals
+
+    def _read_page(self) -> bool:
+        """Read one page; return whether it was the last."""
+        cursor = f"&next={quote(self._round.cursor, safe='')}" if self._round.cursor else ""
+        try:
+            page = wildduck.page(self._http.get(f"/users?limit={PAGE_USERS}{cursor}"))
+        except (CollectError, ValueError) as error:
+            # A cursor may have become worthless; what was counted so far belongs to no whole.
+            self._round = _Round()
+            raise CollectError(f"WildDuck's users cannot be read: {error}") from error
+        self._known_count = page.total
+        self._round.add(page.users)
+        # The same cursor again would be read for ever.
+        if page.next and page.users and page.next != self._round.cursor:
+            self._round.cursor = page.next
+            return False
+        self._totals = self._round.totals()
+        self._round = _Round()
+        return True
+
+
+class _Round:
+    """One way through all users."""
+
+    def __init__(self) -> None:
+        self.cursor: str | None = None
+        self._users = self._disabled = self._used = self._allowed = self._unlimited = 0
+        self._nearly_full = 0
+        self._fullest: list[tuple[float, int, User]] = []
+
+    def add(self, users: list[User]) -> None:
+        for user in users:
+            self._users += 1
+            self._disabled += user.is_disabled
+            self._used += user.used_bytes
+            self._allowed += user.allowed_bytes
+            if not user.allowed_bytes:
+                self._unlimited += 1
+                continue
+            ratio = user.used_bytes / user.allowed_bytes
+            self._nearly_full += ratio >= NEARLY_FULL_RATIO
+            entry = (ratio, -self._users, user)
+            if len(self._fullest) < FULLEST_KEPT:
+                heapq.heappush(self._fullest, entry)
+            else:
+                heapq.heappushpop(self._fullest, entry)
+
+    def totals(self) -> UserTotals:
+        return UserTotals(
+            source="api",
+            counted_at=clock.utc_now(),
+            users_count=self._users,
+            users_disabled_count=self._disabled,
+            storage_used_bytes=self._used,
+            quota_bytes=None if self._unlimited else self._allowed,
+            nearly_full_count=self._nearly_full,
+            quotas=wildduck.fullest([user for *_, user in self._fullest], most=FULLEST_KEPT),
+        )
+
+
+def _user(row: dict[str, Any]) -> User:
+    return User(
+        username=text(row.get("username"), limit=254) or "",
+        used_bytes=count(row.get("used")) or 0,
+        allowed_bytes=count(row.get("allowed")) or 0,
+        is_disabled=bool(row.get("disabled")),
+    )

@@ -1,0 +1,171 @@
+"""What WildDuck says: its API's answers, as JSON, and its own metrics, as text of Prometheus."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from agent.parsers import prometheus
+from agent.parsers.values import count, items, ms, table, text
+from agent.samples import ConnectionCount, Quota, ServiceUp
+
+INVALID_TOKEN = "InvalidToken"  # noqa: S105 (WildDuck's word for a wrong one)
+DEFAULT_QUOTA = "const:max:storage"
+MOST_SERVICES = 30
+MOST_PROTOCOLS = 20
+# Of a page, more than any that was asked for.
+MOST_USERS = 1000
+LONGEST_CURSOR = 1000
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Its own metrics, of all its processes together. A series is there only after its first
+    event, so what is missing is 0."""
+
+    version: str | None
+    started_at_s: int | None
+    services: list[ServiceUp]
+    connections: list[ConnectionCount]
+    auth_success_total: int
+    auth_failure_total: int
+    auth_limited_total: int
+    auth_error_total: int
+    memory_rss_bytes: int | None
+    event_loop_lag_p99_ms: float | None
+
+
+@dataclass(frozen=True)
+class User:
+    """One user. `allowed_bytes` 0: no limit."""
+
+    username: str
+    used_bytes: int
+    allowed_bytes: int
+    is_disabled: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of users. `next`: the cursor of the next, None on the last."""
+
+    total: int | None
+    users: list[User]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Health:
+    """What /health says. `is_healthy` None: it was not told, for want of a right token."""
+
+    is_healthy: bool | None
+    version: str | None = None
+    error: str | None = None
+
+
+def metrics(body: str) -> Metrics:
+    """Return the readings of /metrics. Raises ValueError when none of it is WildDuck's."""
+    found = list(prometheus.parse(body))
+    if not any(series.name.startswith("wildduck_") for series in found):
+        raise ValueError("no wildduck_ series in it")
+
+    def first(name: str) -> float | None:
+        return next((series.value for series in found if series.name == name), None)
+
+    logins: dict[str, float] = {}
+    connections: dict[str, float] = {}
+    services: dict[str, bool] = {}
+    version = None
+    for series in found:
+        labels = series.labels
+        match series.name:
+            case "wildduck_auth_attempts_total":
+                result = labels.get("result", "")
+                logins[result] = logins.get(result, 0) + series.value
+            case "wildduck_connections" if name := text(
+                labels.get("service") or labels.get("protocol")
+            ):
+                connections[name] = connections.get(name, 0) + series.value
+            case "wildduck_service_up" if name := text(labels.get("service")):
+                services[name] = series.value > 0
+            case "wildduck_info":
+                version = text(labels.get("version"), limit=40)
+    return Metrics(
+        version=version,
+        started_at_s=count(first("process_start_time_seconds")),
+        services=[
+            ServiceUp(service=name, is_up=is_up)
+            for name, is_up in list(services.items())[:MOST_SERVICES]
+        ],
+        connections=[
+            ConnectionCount(protocol=name, count=count(value) or 0)
+            for name, value in list(connections.items())[:MOST_PROTOCOLS]
+        ],
+        auth_success_total=count(logins.get("success")) or 0,
+        auth_failure_total=count(logins.get("fail")) or 0,
+        auth_limited_total=count(logins.get("ratelimited")) or 0,
+        auth_error_total=count(logins.get("error")) or 0,
+        memory_rss_bytes=count(first("process_resident_memory_bytes")),
+        event_loop_lag_p99_ms=ms(first("nodejs_eventloop_lag_p99_seconds")),
+    )
+
+
+def health(status: int, body: bytes) -> Health:
+    """Return what an answer to /health says. Raises ValueError when it is not WildDuck's."""
+    found = _decoded(body)
+    if found.get("code") == INVALID_TOKEN:
+        return Health(None)
+    if found.get("success") is True:
+        return Health(True, text(found.get("version"), limit=40))
+    # It answers 500, naming what it cannot reach.
+    if status >= 500 and ("error" in found or "message" in found):  # noqa: PLR2004
+        error = text(found.get("error") or found.get("message"), limit=200)
+        return Health(False, text(found.get("version"), limit=40), error)
+    raise ValueError("not as WildDuck answers")
+
+
+def page(body: bytes) -> Page:
+    """Return a page of users. Raises ValueError when it is none."""
+    found = _decoded(body)
+    if found.get("success") is not True or not isinstance(found.get("results"), list):
+        raise ValueError("no page of users")
+    users = [user for user in map(_user, items(found["results"])[:MOST_USERS]) if user]
+    cursor = found.get("nextCursor")
+    good = isinstance(cursor, str) and 0 < len(cursor) <= LONGEST_CURSOR
+    return Page(count(found.get("total")), users, cursor if good else None)
+
+
+def default_quota(body: bytes) -> int | None:
+    """Return what a user without a quota of their own may use, of an answer to /settings."""
+    for raw in items(_decoded(body).get("settings")):
+        if table(raw).get("key") == DEFAULT_QUOTA:
+            return count(raw.get("value"))
+    return None
+
+
+def _user(raw: Any) -> User | None:
+    found = table(raw)
+    quota = table(found.get("quota"))
+    name = text(found.get("username"), limit=254)
+    if name is None:
+        return None
+    return User(
+        username=name,
+        used_bytes=count(quota.get("used")) or 0,
+        allowed_bytes=count(quota.get("allowed")) or 0,
+        is_disabled=found.get("disabled") is True or found.get("suspended") is True,
+    )
+
+
+def fullest(users: list[User], *, most: int) -> list[Quota]:
+    """Return the users nearest to their limit, the fullest first. Pure."""
+    limited = [user for user in users if user.allowed_bytes > 0]
+    limited.sort(key=lambda user: (-user.used_bytes / user.allowed_bytes, user.username))
+    return [
+        Quota(username=user.username, used_bytes=user.used_bytes, allowed_bytes=user.allowed_bytes)
+        for user in limited[:most]
+    ]
+
+
+def _decoded(body: bytes) -> dict[str, Any]:
+    return table(msgspec.json.decode(body))
