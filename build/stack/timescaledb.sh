@@ -7,6 +7,7 @@
 #
 # Made by copying the system's PostgreSQL, which finds its own files relative to itself, and building
 # the Apache edition into the copy. The build needs no root; what it needs is in system-packages.sh.
+# POSTGRES_BINDIR names the programs' folder of another server that has TimescaleDB, to be used instead.
 set -eu
 
 version=2.19.3
@@ -68,7 +69,15 @@ private_server() {
     echo "$private/lib/postgresql/$(major_of "$server")/bin"
 }
 
-bindir() { system_server_with_timescaledb || private_server; }
+bindir() {
+    if [ -n "${POSTGRES_BINDIR:-}" ]; then
+        has_timescaledb "$POSTGRES_BINDIR" ||
+            die "POSTGRES_BINDIR=$POSTGRES_BINDIR has no PostgreSQL (from version $oldest_major on) with TimescaleDB"
+        echo "$POSTGRES_BINDIR"
+        return 0
+    fi
+    system_server_with_timescaledb || private_server
+}
 
 debian_mirrors() {
     # The mirror this machine already uses, then Debian's own (Ubuntu has no such source package).

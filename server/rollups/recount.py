@@ -1,6 +1,6 @@
 """Compare the levels with the raw rows, or make them anew from them. A UTC day at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +13,9 @@ from server.rollups.retention import RAW_TABLE, holds, oldest_whole_day
 DAY = timedelta(days=1)
 RAW_ROWS = f"""(SELECT * FROM {RAW_TABLE}
 WHERE occurred_at >= %(start)s AND occurred_at < %(end)s) AS of_the_day"""  # noqa: S608
+
+#: Millions of rows are grouped in seven ways at once; with PostgreSQL's 4 MB that goes to disk.
+MEMORY = "SET LOCAL work_mem = '128MB'"
 
 
 class RawRowsGone(ValueError):
@@ -46,24 +49,43 @@ def rebuild(first: datetime, last: datetime, *, now: datetime) -> Iterator[datet
     Writers wait while a day is counted. Must not run inside a transaction. Raises RawRowsGone.
     """
     for day in _days(first, last, now):
-        span = {"start": day, "end": day + DAY}
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(keeping.ALONE)
-            levels = keeping.written_levels()
-            for level in levels:
-                cursor.execute(
-                    f"DELETE FROM {level.table}"  # noqa: S608 (names of the declaration)
-                    " WHERE bucket >= %(start)s AND bucket < %(end)s",
-                    span,
-                )
-            cursor.execute(f"WITH {sql.write(levels, RAW_ROWS)} SELECT", span)
-        for level in LEVELS[len(levels) :]:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "CALL refresh_continuous_aggregate(%s, %s::timestamptz, %s::timestamptz)",
-                    [level.table, *span.values()],
-                )
+        with transaction.atomic():
+            wider = count_day(day, now=now)
+        refresh(wider, day)
         yield day
+
+
+def count_day(day: datetime, *, now: datetime) -> tuple[Level, ...]:
+    """Make the levels of a UTC day anew from its raw rows; return those still to be refreshed.
+
+    Runs in the caller's transaction, until whose end writers wait. A level that no longer keeps
+    the day is left without it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(keeping.ALONE)
+        written = keeping.written_levels()
+        # What TimescaleDB keeps is made from the 1-minute level, so that is needed all the same.
+        kept = [at for at in written if holds(at, day, now)] if written == LEVELS else written
+        cursor.execute(MEMORY)
+        span = {"start": day, "end": day + DAY}
+        for level in kept:
+            cursor.execute(
+                f"DELETE FROM {level.table}"  # noqa: S608 (names of the declaration)
+                " WHERE bucket >= %(start)s AND bucket < %(end)s",
+                span,
+            )
+        cursor.execute(f"WITH {sql.write(written, RAW_ROWS, into=kept)} SELECT", span)
+    return LEVELS[len(written) :]
+
+
+def refresh(levels: Iterable[Level], day: datetime) -> None:
+    """Let TimescaleDB make a UTC day anew of levels it keeps. Not inside a transaction."""
+    for level in levels:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CALL refresh_continuous_aggregate(%s, %s::timestamptz, %s::timestamptz)",
+                [level.table, day, day + DAY],
+            )
 
 
 def _compare(level: Level, day: datetime) -> Compared:
@@ -83,12 +105,17 @@ FULL JOIN (
     return Compared(level, day, rows, different)
 
 
-def _days(first: datetime, last: datetime, now: datetime) -> Iterator[datetime]:
+def check_kept(day: datetime, *, now: datetime) -> None:
+    """Raise RawRowsGone unless all raw events from `day` on are kept."""
     oldest = oldest_whole_day(RAW_TABLE, now)
-    if first < oldest:
+    if day < oldest:
         raise RawRowsGone(
-            f"raw events are kept whole from {oldest:%F} on: {first:%F} cannot be recounted"
+            f"raw events are kept whole from {oldest:%F} on: {day:%F} cannot be recounted"
         )
+
+
+def _days(first: datetime, last: datetime, now: datetime) -> Iterator[datetime]:
+    check_kept(first, now=now)
     while first <= last:
         yield first
         first += DAY

@@ -43,8 +43,8 @@ def create_table(level: Level) -> str:
 )"""
 
 
-def write(levels: Sequence[Level], source: str) -> str:
-    """Return the CTEs that add the raw rows of relation `source` to `levels`.
+def write(levels: Sequence[Level], source: str, *, into: Sequence[Level] | None = None) -> str:
+    """Return the CTEs that add the raw rows of relation `source` to `levels`, or only some of them.
 
     The first level is aggregated from the rows, each other from the rows of the one before it:
     exact, because all measures are sums, and much less work than reading the raw rows again.
@@ -54,7 +54,8 @@ def write(levels: Sequence[Level], source: str) -> str:
     for level in levels:
         rows = merge(level, f"of_{level.narrower.name}") if level.narrower else None
         parts.append(f"of_{level.name} AS (\n{rows or aggregate(level, source)}\n)")
-        parts.append(f"into_{level.name} AS (\n{upsert(level, f'of_{level.name}')}\n)")
+        if into is None or level in into:
+            parts.append(f"into_{level.name} AS (\n{upsert(level, f'of_{level.name}')}\n)")
     return ",\n".join(parts)
 
 
