@@ -66,7 +66,7 @@ def start(
             **(environment or {}),
         },
         cwd=home,
-        is_ready=lambda: _listens(listening),
+        is_ready=lambda: listens(listening),
         restarts=restarts,
     )
     return Agent(listening, supervisor.start(started))
@@ -78,7 +78,7 @@ def command() -> list[str]:
     return [str(Path(binary).resolve())] if binary else python("agent")
 
 
-def _listens(path: Path) -> bool:
+def listens(path: Path) -> bool:
     """Return whether something takes connections at a Unix socket."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(REQUEST_TIMEOUT_SECONDS)
