@@ -1,7 +1,6 @@
 """What /email/bounce-analysis is asked and answers."""
 
 from collections import Counter, defaultdict
-from dataclasses import asdict
 from typing import Any
 
 from rest_framework import serializers
@@ -9,6 +8,7 @@ from rest_framework import serializers
 from server.api.query import DirectionQuery, SpanAnswer, over, span_answer
 from server.api.ranges import Buckets
 from server.events import queries as events
+from server.events import replies as said
 from server.rollups import queries
 
 SAMPLES_OF_A_CATEGORY = 3
@@ -30,9 +30,15 @@ class CountAnswer(serializers.Serializer[Any]):
 
 
 class SampleAnswer(serializers.Serializer[Any]):
-    """What a remote server said, and how often among the newest bounces."""
+    """What remote servers said, and how often among the newest bounces. Replies that differ in
+    addresses, IPs, ids, times and numbers are one: `reply` is the newest of them, `pattern` what
+    they have in common and `fingerprint` its name."""
 
     category = serializers.CharField(allow_blank=True)
+    bounce_class = serializers.CharField(help_text="The table is in docs/capture.md.")
+    status = serializers.CharField(allow_null=True, help_text="RFC 3463's, like 5.1.1.")
+    fingerprint = serializers.CharField()
+    pattern = serializers.CharField(allow_blank=True)
     reply = serializers.CharField(allow_blank=True)
     count = serializers.IntegerField()
     last_at = serializers.DateTimeField()
@@ -99,11 +105,29 @@ def _counts(counter: Counter[str]) -> list[dict[str, Any]]:
 
 
 def _samples(replies: list[events.Reply]) -> list[dict[str, Any]]:
-    by_category = defaultdict(list)
-    for reply in sorted(replies, key=lambda reply: -reply.count):
-        by_category[reply.category].append(reply)
+    alike = defaultdict(list)
+    for reply in replies:
+        alike[reply.category, said.fingerprint(reply.reply)].append(reply)
+    by_category: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for (category, fingerprint), found in sorted(
+        alike.items(), key=lambda item: -sum(reply.count for reply in item[1])
+    ):
+        newest = max(found, key=lambda reply: reply.last_at)
+        meaning = said.meaning(category, newest.reply)
+        by_category[category].append(
+            {
+                "category": category,
+                "bounce_class": meaning.bounce_class,
+                "status": meaning.status,
+                "fingerprint": fingerprint,
+                "pattern": said.normalised(newest.reply),
+                "reply": newest.reply,
+                "count": sum(reply.count for reply in found),
+                "last_at": newest.last_at,
+            }
+        )
     return [
-        asdict(reply)
+        sample
         for category in sorted(by_category)
-        for reply in by_category[category][:SAMPLES_OF_A_CATEGORY]
+        for sample in by_category[category][:SAMPLES_OF_A_CATEGORY]
     ]
