@@ -1,4 +1,4 @@
-"""The page /email-flow/: which counters it shows, and how. Pure."""
+"""Counters of the mail of the last 60 minutes: which ones a page shows, and how. Pure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -62,12 +62,8 @@ SHARE_OF = {
 }
 
 
-def sections(hour: dict[str, dict[str, int]]) -> list[Section]:
-    """Return both directions with the events of the last 60 minutes."""
-    return [_section(direction, hour[direction]) for direction in TITLES]
-
-
-def _section(direction: str, counts: dict[str, int]) -> Section:
+def section(direction: str, counts: dict[str, int]) -> Section:
+    """Return the counters of one direction; `counts`: its events of the last 60 minutes by type."""
     outcomes = OUTCOMES[direction]
     decided = sum(counts[event_type] for event_type in outcomes)
     counters = [
@@ -83,8 +79,7 @@ def _section(direction: str, counts: dict[str, int]) -> Section:
     return Section(direction, TITLES[direction], outcomes, SHARE_OF[direction], counters)
 
 
-def is_empty(totals: dict[str, Any]) -> bool:
-    """Return whether there is nothing to show: no node, and no mail without one either."""
+def has_mail(totals: dict[str, Any]) -> bool:
+    """Return whether any mail was counted in the hour of these totals."""
     hour = totals["hour"]
-    mail = any([*hour["inbound"].values(), *hour["outbound"].values()])
-    return totals["nodes"]["known"] == 0 and not mail
+    return any([*hour["inbound"].values(), *hour["outbound"].values()])

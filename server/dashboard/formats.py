@@ -8,6 +8,8 @@ UNKNOWN = "\N{EN DASH}"
 MINUTE_S = 60
 HOUR_S = 60 * MINUTE_S
 DAY_S = 24 * HOUR_S
+SECOND_MS = 1_000
+KILO = 1_000
 
 
 def thousands(count: int) -> str:
@@ -46,6 +48,37 @@ def duration(seconds: float) -> str:
     if whole_s < DAY_S:
         return _two_units(whole_s, (HOUR_S, "h"), (MINUTE_S, "min"))
     return _two_units(whole_s, (DAY_S, "d"), (HOUR_S, "h"))
+
+
+def milliseconds(ms: float | None) -> str:
+    """Return milliseconds as people say them: "320 ms", "1.2 s", "45 s", "4 min"."""
+    if ms is None:
+        return UNKNOWN
+    whole = int(ms + 0.5)
+    if whole < SECOND_MS:
+        return f"{whole} ms"
+    tenths = (whole + 50) // 100
+    if tenths < 10 * 10:
+        return f"{tenths // 10}.{tenths % 10} s"
+    return duration((whole + SECOND_MS // 2) // SECOND_MS)
+
+
+def bytes_said(count: float | None) -> str:
+    """Return bytes as people say them, in thousands: "512 B", "44.5 KB", "1.2 MB"."""
+    if count is None:
+        return UNKNOWN
+    whole = int(count + 0.5)
+    if whole < KILO:
+        return f"{whole} B"
+    unit = 1
+    for name in ("KB", "MB", "GB", "TB"):
+        unit *= KILO
+        tenths, units = (20 * whole + unit) // (2 * unit), (2 * whole + unit) // (2 * unit)
+        if tenths < KILO:
+            return f"{tenths // 10}.{tenths % 10} {name}"
+        if units < KILO:
+            break
+    return f"{thousands(units)} {name}"
 
 
 def _two_units(whole_s: int, large: tuple[int, str], small: tuple[int, str]) -> str:

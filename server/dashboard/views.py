@@ -4,15 +4,13 @@ import logging
 import secrets
 from http import HTTPStatus
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from server.dashboard import email_flow as page
-from server.dashboard.context import demo_history_until
-from server.dashboard.verdict import verdict
+from server.dashboard import email_flow
+from server.dashboard.frame import framed
 from server.live import messages
 
 logger = logging.getLogger(__name__)
@@ -20,27 +18,22 @@ logger = logging.getLogger(__name__)
 
 @require_safe
 @login_required
-def email_flow(request: HttpRequest) -> HttpResponse:
-    """Counters, live rate, the last 24 hours. Painted with numbers; the live process moves them."""
+def outbound(request: HttpRequest) -> HttpResponse:
+    """Mail going out: what became of it, how fast, by which node."""
+    return _email_flow(request, "outbound")
+
+
+def _email_flow(request: HttpRequest, direction: str) -> HttpResponse:
+    """Answer the page of one direction; its counters are of the moment of the first paint."""
     totals = messages.totals_now()
-    until = demo_history_until()
-    context = {
-        "totals": totals,
-        "page_module": "dashboard/js/email_flow.js",
-        "verdict": verdict(totals),
-        "sections": page.sections(totals["hour"]),
-        "is_empty": page.is_empty(totals),
-        "facts": {
-            "totals": totals,
-            "offline_after_s": settings.NODE_OFFLINE_AFTER_S,
-            "live_url": settings.LIVE_URL,
-            "demo_history_until": until and until.isoformat(),
-        },
-    }
-    response = render(request, "dashboard/email_flow.html", context)
-    # Numbers of a moment: going back to the page asks again.
-    response["Cache-Control"] = "no-store"
-    return response
+    context = {"section": email_flow.section(direction, totals["hour"][direction])}
+    return framed(
+        request,
+        f"dashboard/{direction}.html",
+        context,
+        module=f"dashboard/js/{direction}.js",
+        totals=totals,
+    )
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -134,7 +134,7 @@ def open_page(page: Page, console: list[str]) -> Callable[[Site], Page]:
     """Log in and return when the page is live."""
 
     def log_in(site: Site, *, state: str = '[data-connection="live"]') -> Page:
-        page.goto(f"{site.server.url}/email-flow/")
+        page.goto(f"{site.server.url}/email/outbound/")
         page.fill("#id_username", USER)
         page.fill("#id_password", PASSWORD)
         page.press("#id_password", "Enter")

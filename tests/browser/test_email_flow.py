@@ -137,7 +137,7 @@ def test_an_ended_session_is_told_with_a_way_back(site: Site, open_page):
 
     expect(the_page(page)).to_have_attribute("data-connection", "loggedout")
     expect(page.get_by_role("link", name="Log in again")).to_have_attribute(
-        "href", "/login/?next=/email-flow/"
+        "href", "/login/?next=/email/outbound/"
     )
 
 
@@ -191,7 +191,7 @@ def test_numbers_are_there_without_scripts(site: Site, browser, open_page):
     expect(counter(open_page(site), "outbound.delivered")).to_have_text("8")
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(f"{site.server.url}/email-flow/")
+    page.goto(f"{site.server.url}/email/outbound/")
     page.fill("#id_username", "admin")
     page.fill("#id_password", "an admin's password")
     page.press("#id_password", "Enter")

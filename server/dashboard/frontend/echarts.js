@@ -1,14 +1,7 @@
 // The parts of Apache ECharts the pages draw with, and no more: this file is what esbuild bundles.
 // To use another part: import it here, add it to `use`, run `python -m build.assets`.
-import { LineChart, BarChart } from "echarts/charts";
-import {
-  AriaComponent,
-  AxisPointerComponent,
-  DataZoomInsideComponent,
-  GridComponent,
-  MarkLineComponent,
-  TooltipComponent,
-} from "echarts/components";
+import { LineChart, BarChart, PieChart } from "echarts/charts";
+import { AriaComponent, AxisPointerComponent, GridComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 
@@ -17,10 +10,10 @@ use([
   AxisPointerComponent,
   BarChart,
   CanvasRenderer,
-  DataZoomInsideComponent,
   GridComponent,
   LineChart,
   MarkLineComponent,
+  PieChart,
   TooltipComponent,
 ]);
 

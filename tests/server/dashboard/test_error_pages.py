@@ -37,7 +37,7 @@ def test_a_crash_is_told_with_an_id_under_which_the_log_has_the_traceback(
     client.force_login(admin_user)
     monkeypatch.setattr(views.messages, "totals_now", lambda: 1 / 0)
 
-    response = client.get("/email-flow/")
+    response = client.get("/email/outbound/")
 
     assert response.status_code == 500
     html = response.content.decode()

@@ -35,7 +35,7 @@ def collected(tmp_path, settings):
 
 def test_every_import_of_our_modules_names_a_file_that_is_there(collected):
     root, storage = collected
-    entry = root / storage.stored_name("dashboard/js/email_flow.js")
+    entry = root / storage.stored_name("dashboard/js/outbound.js")
 
     seen, left = set(), [entry]
     while left:

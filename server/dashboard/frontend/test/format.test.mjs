@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { csvCell, duration, frameAge, isoDate, percent, rate, stopwatch, thousands, zoneName } from "../../static/dashboard/js/format.js";
+import { bytesSaid, csvCell, duration, frameAge, milliseconds, percent, rate, ratio, stopwatch, thousands } from "../../static/dashboard/js/format.js";
 
 const vectors = JSON.parse(readFileSync(new URL("formats.json", import.meta.url)));
 
-for (const [name, say] of Object.entries({ thousands, percent, duration })) {
+for (const [name, say] of Object.entries({ thousands, percent, duration, milliseconds, bytes_said: bytesSaid })) {
   test(`${name} says what the shared vectors say`, () => {
     for (const vector of vectors[name]) {
       assert.equal(say(...vector.slice(0, -1)), vector.at(-1), JSON.stringify(vector));
@@ -26,14 +26,14 @@ test("a rate has a unit, one decimal while small, and a dash when nobody knows",
   assert.deepEqual([0, 2.4, 1234.5, null].map(rate), ["0.0 /s", "2.4 /s", "1,235 /s", "–"]);
 });
 
-test("a time zone is named by its distance from UTC", () => {
-  assert.deepEqual([0, -420, -330, 300].map(zoneName), ["UTC", "UTC+7", "UTC+5:30", "UTC−5"]);
-});
-
-test("a day is written as in ISO 8601", () => {
-  assert.equal(isoDate(new Date(2026, 0, 5, 23, 59).getTime()), "2026-01-05");
+test("a ratio is a percentage with one decimal, and a dash when it is not known", () => {
+  assert.deepEqual([0, 0.0267, 0.99984, 1, null].map(ratio), ["0 %", "2.7 %", "99.98 %", "100 %", "–"]);
 });
 
 test("a CSV cell is quoted where it must be", () => {
   assert.deepEqual(["a", 'say "b"', "c,d", 5].map(csvCell), ["a", '"say ""b"""', '"c,d"', "5"]);
+});
+
+test("what a spreadsheet would run as a formula is made text; a number stays one", () => {
+  assert.deepEqual(["=1+1", " @x", "-5", -5].map(csvCell), ["'=1+1", "' @x", "'-5", "-5"]);
 });

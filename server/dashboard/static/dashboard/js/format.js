@@ -65,28 +65,41 @@ export function rate(perSecond) {
   return `${perSecond < 100 ? perSecond.toFixed(1) : thousands(Math.round(perSecond))} /s`;
 }
 
-/** "14:05" in the reader's time zone. */
-export function hourMinute(ms) {
-  const at = new Date(ms);
-  return [at.getHours(), at.getMinutes()].map((n) => String(n).padStart(2, "0")).join(":");
+/** Milliseconds as said: "320 ms", "1.2 s", "45 s", "4 min". */
+export function milliseconds(ms) {
+  if (ms === null || ms === undefined) return UNKNOWN;
+  const whole = Math.floor(ms + 0.5);
+  if (whole < 1_000) return `${whole} ms`;
+  const tenths = Math.floor((whole + 50) / 100);
+  if (tenths < 100) return `${Math.floor(tenths / 10)}.${tenths % 10} s`;
+  return duration(Math.floor((whole + 500) / 1_000));
 }
 
-/** "2026-11-21" in the reader's time zone. */
-export function isoDate(ms) {
-  const at = new Date(ms);
-  return [at.getFullYear(), at.getMonth() + 1, at.getDate()].map((n) => String(n).padStart(2, "0")).join("-");
+/** Bytes as said, in thousands: "512 B", "44.5 KB", "1.2 MB". */
+export function bytesSaid(count) {
+  if (count === null || count === undefined) return UNKNOWN;
+  const whole = Math.floor(count + 0.5);
+  if (whole < 1_000) return `${whole} B`;
+  let unit = 1_000;
+  for (const name of ["KB", "MB", "GB", "TB"]) {
+    const tenths = Math.floor((20 * whole + unit) / (2 * unit));
+    if (tenths < 1_000) return `${Math.floor(tenths / 10)}.${tenths % 10} ${name}`;
+    const units = Math.floor((2 * whole + unit) / (2 * unit));
+    if (units < 1_000 || name === "TB") return `${thousands(units)} ${name}`;
+    unit *= 1_000;
+  }
 }
 
-/** "UTC+7", "UTC+5:30", "UTC". `offsetMinutes` as Date.getTimezoneOffset gives it (west positive). */
-export function zoneName(offsetMinutes) {
-  if (offsetMinutes === 0) return "UTC";
-  const size = Math.abs(offsetMinutes);
-  const minutes = size % 60 ? `:${String(size % 60).padStart(2, "0")}` : "";
-  return `UTC${offsetMinutes < 0 ? "+" : "−"}${Math.floor(size / 60)}${minutes}`;
+/** A share that is known as a ratio: one decimal, a dash when it is not known. */
+export function ratio(value) {
+  return value === null || value === undefined ? UNKNOWN : percent(Math.round(value * 1e6), 1e6);
 }
 
-/** Text for one CSV cell, quoted where needed. */
+/** What a spreadsheet would run: strangers choose the names of domains. As server/api/cells.py. */
+const FORMULA = /^ *[=+\-@\t\r\n＝＋－＠]/;
+
+/** Text for one CSV cell: quoted where needed, an apostrophe before what looks like a formula. */
 export function csvCell(value) {
-  const text = String(value);
+  const text = typeof value === "string" && FORMULA.test(value) ? `'${value}` : String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

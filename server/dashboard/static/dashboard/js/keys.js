@@ -1,13 +1,25 @@
-// Keyboard: one key, one action; never while somebody types.
+// Keyboard: one key or two, one action; never while somebody types.
 
-/** Call `actions[key]()` when its key is pressed alone. */
+/** How long the second key of two may take. */
+const CHORD_MS = 1_500;
+
+/** Call `actions["r"]()` when r is pressed, `actions["g q"]()` when g and then q are. */
 export function setUpKeys(actions) {
+  let first = null;
+  let firstAtMs = 0;
+  const begins = new Set(Object.keys(actions).filter((keys) => keys.includes(" ")).map((keys) => keys[0]));
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
-    const action = actions[event.key];
-    if (!action) return;
-    event.preventDefault();
-    action();
+    const inTime = first !== null && event.timeStamp - firstAtMs < CHORD_MS;
+    const action = (inTime && actions[`${first} ${event.key}`]) || actions[event.key];
+    first = null;
+    if (action) {
+      event.preventDefault();
+      action();
+    } else if (begins.has(event.key)) {
+      first = event.key;
+      firstAtMs = event.timeStamp;
+    }
   });
 }

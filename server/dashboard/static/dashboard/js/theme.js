@@ -1,4 +1,4 @@
-// Dark, light, or as the system says: remembered in this browser.
+// Dark, light, or as the system says: remembered in this browser. A `theme` in the URL goes before.
 
 const KEY = "mallard-theme"; // theme-early.js reads it too
 export const CHOICES = ["dark", "light", "auto"];
@@ -15,8 +15,8 @@ export function next(choice) {
   return CHOICES[(CHOICES.indexOf(choice) + 1) % CHOICES.length];
 }
 
-/** Bind the switch and follow the system. Returns what a key press calls. */
-export function setUpTheme(button) {
+/** Bind the switch and follow the system. Returns what a key press calls. `page` has the URL. */
+export function setUpTheme(button, page) {
   const system = matchMedia("(prefers-color-scheme: light)");
   const root = document.documentElement;
 
@@ -35,6 +35,7 @@ export function setUpTheme(button) {
       // Storage is forbidden here: the choice lasts as long as the page.
     }
     apply(choice);
+    if (page.param("theme")) page.set({ theme: choice }, { replace: true });
   };
 
   apply(CHOICES.includes(root.dataset.themeChoice) ? root.dataset.themeChoice : "dark");

@@ -1,0 +1,97 @@
+// The answer of /api/v1/email/throughput made into series, table rows and drill-downs. Pure.
+
+/** What becomes of mail, bottom of the stack first; of these the usual ones are always shown. */
+export const OUTCOMES = {
+  outbound: ["delivered", "deferred", "bounced", "rejected", "dropped"],
+  inbound: ["delivered", "spam", "greylisted", "deferred", "rejected", "dropped"],
+};
+const RARE = new Set(["dropped"]);
+
+/** The outcomes to draw: always the usual ones, the rare ones when they happened. */
+export function shownOutcomes(answer) {
+  return OUTCOMES[answer.direction].filter((type) => !RARE.has(type) || totalOf(answer.buckets, type) > 0);
+}
+
+/** Events of one type in all buckets. */
+export function totalOf(buckets, type) {
+  return buckets.reduce((sum, bucket) => sum + (bucket.events[type] ?? 0), 0);
+}
+
+/** [[ms, events of a type], …], one a bucket. */
+export function points(buckets, type) {
+  return buckets.map((bucket) => [Date.parse(bucket.start), bucket.events[type] ?? 0]);
+}
+
+/** Where the running bucket begins, in ms; null when all are over. */
+export function partialMs(buckets) {
+  const running = buckets.find((bucket) => bucket.partial);
+  return running ? Date.parse(running.start) : null;
+}
+
+/** What every chart of an answer shares: {startMs, endMs, widthMs, partialMs}. */
+export function bounds(answer, buckets = answer.buckets) {
+  return {
+    startMs: Date.parse(answer.start),
+    endMs: Date.parse(answer.end),
+    widthMs: answer.width_s * 1000,
+    partialMs: partialMs(buckets),
+  };
+}
+
+/** How wide the buckets are, in words: "events per 15 minutes". */
+export function widthWords(widthS, what = "events") {
+  const words = { 60: "minute", 300: "5 minutes", 900: "15 minutes", 3600: "hour", 86400: "day" };
+  return `${what} per ${words[widthS] ?? `${widthS} s`}`;
+}
+
+/** The width of buckets that draws a range well, as the API calls it. */
+export function chartWidth(lengthMs) {
+  const hours = lengthMs / 3_600_000;
+  if (hours <= 2) return "1m";
+  if (hours <= 12) return "5m";
+  if (hours <= 48) return "15m";
+  return hours <= 15 * 24 ? "1h" : "1d";
+}
+
+/** Rows of a table, newest first: start, each outcome, total, inferred. `name(startMs, endMs)`. */
+export function tableOf(answer, types, name) {
+  const columns = ["from – to", ...types, "total", "inferred"].map((text, i) => ({ name: text, numeric: i > 0 }));
+  const rows = answer.buckets.map((bucket) => {
+    const counts = types.map((type) => bucket.events[type] ?? 0);
+    const running = bucket.partial ? " (running)" : "";
+    return [
+      { text: name(Date.parse(bucket.start), Date.parse(bucket.end)) + running, value: bucket.start },
+      ...counts,
+      counts.reduce((sum, count) => sum + count, 0),
+      bucket.inferred,
+    ];
+  });
+  return { columns, rows: rows.reverse() };
+}
+
+/**
+ * Which of several lines is the odd one: of each the mean per bucket, and how far it lies from the
+ * median of all, in units of their median distance from it. Returns the ids that are further away
+ * than `most` such units and than a quarter of the median itself, the oddest first. Pure; fewer than
+ * three lines have no odd one.
+ */
+export function oddOnes(lines, most = 5) {
+  const means = lines.map(({ id, points: all }) => {
+    const known = all.filter(([, value]) => value !== null);
+    return { id, mean: known.reduce((sum, [, value]) => sum + value, 0) / (known.length || 1) };
+  });
+  if (means.length < 3) return [];
+  const middle = median(means.map(({ mean }) => mean));
+  const distances = means.map(({ id, mean }) => ({ id, distance: Math.abs(mean - middle) }));
+  const usual = median(distances.map(({ distance }) => distance));
+  return distances
+    .filter(({ distance }) => distance > most * usual && distance > middle / 4 && distance > 0)
+    .sort((a, b) => b.distance - a.distance)
+    .map(({ id }) => id);
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}

@@ -1,0 +1,41 @@
+// Emails per second of the last five minutes, drawn anew every second out of the live frames.
+
+import { TimeChart } from "./chart.js";
+import { live } from "./connection.js";
+import { rate } from "./format.js";
+import { page } from "./page.js";
+import { Panel } from "./panel.js";
+import { Seconds, WINDOW_S } from "./rates.js";
+import { setText } from "./text.js";
+
+const EVERY_MS = 1_000;
+
+/** Fill the panel `id`. lines: {field: "outbound:delivered", name, colour, stroke}. */
+export function ratePanel(id, lines) {
+  const seconds = new Seconds();
+  const panel = new Panel(document.getElementById(id), { load: () => null, draw: () => {} });
+  const chart = new TimeChart(panel.body, { format: rate, axis: (value) => String(value), alone: true });
+  panel.root.querySelector(".panel-area").classList.replace("range-data", "live-data");
+  panel.part("stale").dataset.greyNote = "";
+  panel.legend(lines.map(({ name, colour, stroke }) => ({ name, colour, stroke, value: "–" })));
+  const figures = [...panel.part("legend").querySelectorAll("b")];
+  lines.forEach(({ field }, i) => (figures[i].dataset.rate = field));
+  live.onFrame((frame) => seconds.take(frame));
+
+  setInterval(() => {
+    if (document.hidden || !Number.isFinite(seconds.knownUntilS)) return;
+    const nowS = page.nowMs() / 1000;
+    const heardUntilS = live.isStale() ? Date.parse(live.totals.nodes.heard_at) / 1000 : Infinity;
+    const drawn = lines.map(({ field }) => seconds.series(field, nowS, heardUntilS));
+    const endMs = drawn[0].at(-1)[0];
+    panel.body.querySelector(".skeleton")?.remove();
+    chart.show({
+      startMs: endMs - (WINDOW_S - 1) * 1000,
+      endMs,
+      series: lines.map(({ field, name, colour, stroke }, i) => ({ id: field, name, colour, stroke, points: drawn[i] })),
+    });
+    drawn.forEach((points, i) => setText(figures[i], rate(points.at(-1)[1])));
+    panel.root.dataset.loaded = "";
+    panel.root.setAttribute("aria-busy", "false");
+  }, EVERY_MS);
+}
