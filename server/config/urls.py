@@ -27,7 +27,9 @@ urlpatterns = [
     ),
     path(
         "api/v1/metrics/system",
-        by_method(get=api.SystemMetricsView.as_view(), post=ingest.SystemSamplesView.as_view()),
+        by_method(
+            get=api.SystemMetricsView.as_view(), post=ingest.SAMPLES_VIEWS["system"].as_view()
+        ),
     ),
     path("api/v1/", include("server.ingest.urls")),
     path("api/v1/", include("server.api.urls")),

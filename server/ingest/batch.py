@@ -1,5 +1,6 @@
 """Pure: the body of a POST → what is taken of it and what is refused, item by item."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
@@ -8,7 +9,7 @@ import msgspec
 
 from server.events.mapping import Context, Refused, copy_line
 from server.ingest.errors import Malformed, TooLarge
-from server.metrics.wire import SystemSample
+from server.metrics.wire import SAMPLES, Sample
 
 Item = TypeVar("Item")
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -39,7 +40,12 @@ class Batch:
 
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_sample = msgspec.json.Decoder(SystemSample).decode
+_decode_sample: dict[str, Callable[[bytes | msgspec.Raw], Sample]] = {
+    kind: msgspec.json.Decoder(of).decode for kind, of in SAMPLES.items()
+}
+_encode = msgspec.json.Encoder().encode
+#: NUL in JSON text, which PostgreSQL's jsonb refuses; an escaped backslash before it is none.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def event_batch(body: bytes, context: Context, *, max_events: int) -> Batch:
@@ -53,20 +59,39 @@ def event_batch(body: bytes, context: Context, *, max_events: int) -> Batch:
     return batch
 
 
-def sample_batch(body: bytes, *, node: str | None, max_samples: int) -> Batch:
-    """Read one system sample or an array of them. Raises Malformed or TooLarge."""
+def sample_batch(kind: str, body: bytes, context: Context, *, max_samples: int) -> Batch:
+    """Read one sample of a kind or an array of them. Raises Malformed or TooLarge.
+
+    What is taken are lines for the inbox: what is known of each sample, and its kind.
+    """
     items = _decoded(_decode_list, body) if body.lstrip()[:1] == b"[" else [msgspec.Raw(body)]
     if len(items) > max_samples:
         raise TooLarge(f"{len(items)} samples; send at most {max_samples} in one batch")
     _decoded(msgspec.json.decode, body)
+    return _sort_items(items, lambda raw: _sample_line(kind, raw, context))
 
-    def sample(raw: msgspec.Raw) -> SystemSample:
-        decoded = _decode_sample(raw)
-        if node is not None and decoded.node_id != node:
-            raise Refused(f"node_id: this key speaks for {node!r} only")
-        return decoded
 
-    return _sort_items(items, sample)
+def sample_of(line: bytes) -> Sample:
+    """Return the sample of one line of the inbox; those of the version before had no kind."""
+    if line[:1] == b"{":
+        return _decode_sample["system"](line)
+    kind, _, body = line.partition(b" ")
+    return _decode_sample[kind.decode()](body)
+
+
+def _sample_line(kind: str, raw: msgspec.Raw, context: Context) -> bytes:
+    sample = _decode_sample[kind](raw)
+    if context.node is not None and sample.node_id != context.node:
+        raise Refused(f"node_id: this key speaks for {context.node!r} only")
+    if not context.oldest <= sample.timestamp <= context.newest:
+        raise Refused(
+            f"timestamp: {sample.timestamp.isoformat()} is not between"
+            f" {context.oldest.isoformat()} and {context.newest.isoformat()}"
+        )
+    line = _encode(sample)
+    if _NUL.search(line):
+        raise Refused("a text has the character NUL in it")
+    return kind.encode() + b" " + line
 
 
 def _number(batch: Batch, envelope: Envelope) -> None:

@@ -1,6 +1,7 @@
 """What the OpenAPI description says of the door. The door itself decodes with msgspec."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 from drf_spectacular.utils import (
@@ -15,11 +16,14 @@ from rest_framework import serializers
 from server.events.wire import Event
 from server.ingest.batch import Envelope
 from server.ingest.registration import Registration
-from server.metrics.wire import SystemSample
+from server.metrics.wire import SAMPLES
 
-(EVENT, ENVELOPE, SAMPLE, REGISTRATION), COMPONENTS = msgspec.json.schema_components(
-    [Event, Envelope, SystemSample, Registration], ref_template="#/components/schemas/{name}"
+View = TypeVar("View")
+(EVENT, ENVELOPE, REGISTRATION, *OF_SAMPLES), COMPONENTS = msgspec.json.schema_components(
+    [Event, Envelope, Registration, *SAMPLES.values()],
+    ref_template="#/components/schemas/{name}",
 )
+SAMPLE = dict(zip(SAMPLES, OF_SAMPLES, strict=True))
 # What the decoder leaves as raw JSON is one event each, decoded by itself.
 COMPONENTS["Envelope"]["properties"]["events"]["items"] = EVENT
 
@@ -97,14 +101,24 @@ events = extend_schema_view(
         examples=EVENT_EXAMPLES,
     )
 )
-system_samples = extend_schema_view(
-    post=extend_schema(
-        summary="Send system samples",
-        description="One sample of a node's own state, or an array of them. gzip is allowed.",
-        request={"application/json": one_or_many(SAMPLE)},
-        responses={202: ACCEPTED, **REFUSALS},
+
+
+def samples(kind: str) -> Callable[[type[View]], type[View]]:
+    """Return the decorator of the view that takes samples of a kind."""
+    return extend_schema_view(
+        post=extend_schema(
+            operation_id=f"v1_metrics_{kind}_create",
+            summary=f"Send {kind} samples",
+            description=(
+                f"{SAMPLES[kind].__doc__} One or an array of them. gzip is allowed. Each is taken"
+                " or refused by itself; readings that are not known are null or left out."
+            ),
+            request={"application/json": one_or_many(SAMPLE[kind])},
+            responses={202: ACCEPTED, **REFUSALS},
+        )
     )
-)
+
+
 nodes = extend_schema_view(
     post=extend_schema(
         summary="Register a node",

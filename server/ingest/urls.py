@@ -6,6 +6,9 @@ from server.ingest import views
 
 urlpatterns = [
     path("events/ingest", views.EventsView.as_view(), name="ingest-events"),
-    path("metrics/system", views.SystemSamplesView.as_view(), name="ingest-system"),
+    *(
+        path(f"metrics/{kind}", view.as_view(), name=f"ingest-{kind}")
+        for kind, view in views.SAMPLES_VIEWS.items()
+    ),
     path("nodes", views.NodesView.as_view(), name="ingest-nodes"),
 ]

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
-import msgspec
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
@@ -23,6 +22,7 @@ from server.ingest.inbox import EVENTS, SAMPLES, Entry
 from server.ingest.keys import MayIngest
 from server.ingest.limits import read_body
 from server.ingest.registration import read_registration
+from server.metrics.wire import SAMPLES as KINDS
 from server.nodes import store as nodes
 from server.nodes.authentication import ApiKeyAuthentication, KeyHolder
 from server.nodes.models import ApiKey
@@ -74,22 +74,33 @@ class EventsView(DoorView):
         return _answer(batch)
 
 
-@schema.system_samples
-class SystemSamplesView(DoorView):
-    """Take system samples. 202 means durably accepted, not yet stored."""
+class SamplesView(DoorView):
+    """Take samples of one kind. 202 means durably accepted, not yet stored."""
+
+    kind: ClassVar[str]
 
     def post(self, request: Request) -> Response:
         """Take one sample or an array of them."""
+        retention = timedelta(days=settings.METRICS_RETENTION_DAYS)
+        context = Context.at(timezone.now(), node=_holder(request).node, retention=retention)
         batch = sample_batch(
+            self.kind,
             read_body(request._request),  # noqa: SLF001
-            node=_holder(request).node,
+            context,
             max_samples=settings.INGEST_MAX_EVENTS,
         )
-        if batch.taken:
-            payload = b"\n".join(map(msgspec.json.encode, batch.taken))
-            if SAMPLES.append(_entry(request, batch, payload, node=batch.taken[-1].node_id)):
-                actors.write_samples.send()
+        if batch.taken and SAMPLES.append(_entry(request, batch, b"\n".join(batch.taken))):
+            actors.write_samples.send()
         return _answer(batch)
+
+
+def _samples_view(kind: str) -> type[SamplesView]:
+    name = f"{kind.capitalize()}SamplesView"
+    return schema.samples(kind)(type(name, (SamplesView,), {"kind": kind}))
+
+
+#: Kind → the view of POST /metrics/{kind}.
+SAMPLES_VIEWS = {kind: _samples_view(kind) for kind in KINDS}
 
 
 @schema.nodes
@@ -116,9 +127,9 @@ def _holder(request: Request) -> KeyHolder:
     return holder
 
 
-def _entry(request: Request, batch: Batch, payload: bytes, *, node: str | None = None) -> Entry:
+def _entry(request: Request, batch: Batch, payload: bytes) -> Entry:
     return Entry(
-        node=node or _holder(request).node,
+        node=_holder(request).node,
         received_at=timezone.now().timestamp(),
         count=len(batch.taken),
         payload=payload,

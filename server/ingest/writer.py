@@ -11,13 +11,14 @@ import msgspec
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
+from server.ingest.batch import sample_of
 from server.ingest.inbox import EVENTS, SAMPLES, Entry, Inbox, Waiting
 from server.ingest.models import DeadLetter
 from server.ledger.store import Numbered
 from server.live import publisher
-from server.metrics.store import write_system_samples
 from server.metrics.wire import SystemSample
 from server.nodes import store as nodes
+from server.rollups.sample_store import write_samples
 from server.rollups.store import write_events
 
 logger = logging.getLogger(__name__)
@@ -66,16 +67,14 @@ def store_events(entries: Sequence[Entry]) -> None:
 
 
 def store_samples(entries: Sequence[Entry]) -> None:
-    """Store the system samples of `entries`, and move each node's last_seen_at."""
-    samples = [
-        msgspec.json.decode(line, type=SystemSample)
-        for entry in entries
-        for line in entry.payload.split(b"\n")
-    ]
-    write_system_samples(samples)
-    seen = {entry.node: entry.received_at for entry in sorted(entries, key=_received)}
-    ids = nodes.node_ids(name for name in seen if name)
-    for name, node_id in ids.items():
+    """Store the samples of `entries`, and move last_seen_at of the nodes whose system was read."""
+    samples = [(entry.received_at, sample_of(line)) for entry in entries for line in _lines(entry)]
+    write_samples([sample for _, sample in samples])
+    seen: dict[str, float] = {}
+    for received_at, sample in samples:
+        if isinstance(sample, SystemSample):
+            seen[sample.node_id] = max(seen.get(sample.node_id, 0.0), received_at)
+    for name, node_id in nodes.node_ids(seen).items():
         nodes.mark_seen(node_id, datetime.fromtimestamp(seen[name], UTC))
 
 
@@ -106,8 +105,8 @@ def drain_samples() -> bool:
     return drain(SAMPLES, store_samples)
 
 
-def _received(entry: Entry) -> float:
-    return entry.received_at
+def _lines(entry: Entry) -> list[bytes]:
+    return entry.payload.split(b"\n")
 
 
 def _gather(inbox: Inbox, consumer: str) -> Rows:

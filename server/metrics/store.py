@@ -15,6 +15,9 @@ def write_system_samples(samples: Sequence[WireSample]) -> None:
     ids = nodes.node_ids(sample.node_id for sample in samples)
     with transaction.atomic():
         SystemSample.objects.bulk_create(
-            [SystemSample(node_id=ids[s.node_id], **system_values(s)) for s in samples],
+            [
+                SystemSample(node_id=ids[s.node_id], time=s.timestamp, **system_values(s))
+                for s in samples
+            ],
             ignore_conflicts=True,
         )

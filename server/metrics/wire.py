@@ -1,15 +1,24 @@
-"""The server's half of the contract for samples. Names are the published ones of the payload."""
+"""The server's half of the contract for samples. Names are the published ones of the payload.
+
+Of the programs' readings each may be missing or null: versions differ in what they tell, and agents
+and servers are upgraded on different days. Null is unknown, never 0. Unknown keys are ignored.
+"""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
+
+from server.mailqueues.wire import MailQueue
 
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Rate = Annotated[float, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 Total = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+NodeName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Name = Annotated[str, msgspec.Meta(max_length=255)]
+Text = Annotated[str, msgspec.Meta(max_length=4000)]
 
 
 class Core(msgspec.Struct, frozen=True):
@@ -42,9 +51,371 @@ class System(msgspec.Struct, frozen=True):
     uptime_seconds: Total
 
 
-class SystemSample(msgspec.Struct, frozen=True):
-    """One sample as it arrives. `node_id`: the node's name."""
+class Process(msgspec.Struct, frozen=True):
+    """One program with all its processes. `cpu_percent`: of one core, null when not known."""
 
-    node_id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    status: Literal["running", "stopped", "not_found"]
+    pid: Total | None = None
+    memory_mb: Rate | None = None
+    cpu_percent: Rate | None = None
+
+
+class SystemSample(msgspec.Struct, frozen=True):
+    """A node's own state. `services`: whether a port takes connections, by "port_25" and such."""
+
+    node_id: NodeName
     timestamp: AwareTime
     system: System
+    processes: Annotated[dict[Name, Process], msgspec.Meta(max_length=100)] = {}
+    services: Annotated[dict[Name, bool], msgspec.Meta(max_length=100)] = {}
+
+
+class ZoneDeliveries(msgspec.Struct, frozen=True):
+    """Attempts of one zone that ended in one way since ZoneMTA started, notifications included."""
+
+    zone: Name
+    status: Name
+    count: Total
+
+
+class ZoneMta(msgspec.Struct, frozen=True):
+    """ZoneMTA's own counters since `started_at_s` (seconds since 1970)."""
+
+    started_at_s: Total | None = None
+    deliveries: Annotated[list[ZoneDeliveries], msgspec.Meta(max_length=1000)] = []
+    messages_taken_count: Total | None = None
+    messages_failed_count: Total | None = None
+    bounces_made_count: Total | None = None
+    dropped_count: Total | None = None
+    blacklisted_count: Total | None = None
+    connections_reused_count: Total | None = None
+
+
+class ZoneMtaSample(msgspec.Struct, frozen=True):
+    """ZoneMTA's counters and the mail queue; either may be null."""
+
+    node_id: NodeName
+    timestamp: AwareTime
+    zonemta: ZoneMta | None
+    queue: MailQueue | None
+
+
+class Haraka(msgspec.Struct, frozen=True):
+    """Haraka's counters, of all its processes."""
+
+    version: Name | None = None
+    processes_count: Total | None = None
+    uptime_s: Rate | None = None
+    connections_total: Total | None = None
+    connections_current_count: Total | None = None
+    transactions_total: Total | None = None
+    recipients_delivered_total: Total | None = None
+    recipients_rejected_total: Total | None = None
+    recipients_greylisted_total: Total | None = None
+    recipients_deferred_total: Total | None = None
+    memory_rss_bytes: Total | None = None
+    plugin_dropped_total: Total | None = None
+
+
+class HarakaSample(msgspec.Struct, frozen=True):
+    """One sample of Haraka."""
+
+    node_id: NodeName
+    timestamp: AwareTime
+    haraka: Haraka
+
+
+class Quota(msgspec.Struct, frozen=True):
+    """One user near the end of the quota."""
+
+    username: Name
+    used_bytes: Total
+    allowed_bytes: Total
+
+
+class WildDuckService(msgspec.Struct, frozen=True):
+    """Whether one of WildDuck's services runs."""
+
+    service: Name
+    is_up: bool
+
+
+class ProtocolConnections(msgspec.Struct, frozen=True):
+    """Open connections of one protocol."""
+
+    protocol: Name
+    count: Total
+
+
+class WildDuck(msgspec.Struct, frozen=True):
+    """WildDuck's users and services. `source`: where the totals were read, at `counted_at`."""
+
+    version: Name | None = None
+    source: Name | None = None
+    is_healthy: bool | None = None
+    users_count: Total | None = None
+    messages_count: Total | None = None
+    storage_used_bytes: Total | None = None
+    quota_bytes: Total | None = None
+    users_over_quota_90_percent_count: Total | None = None
+    database_bytes: Total | None = None
+    counted_at: AwareTime | None = None
+    users_disabled_count: Total | None = None
+    quotas: Annotated[list[Quota], msgspec.Meta(max_length=1000)] | None = None
+    services: Annotated[list[WildDuckService], msgspec.Meta(max_length=100)] | None = None
+    connections: Annotated[list[ProtocolConnections], msgspec.Meta(max_length=100)] | None = None
+    auth_success_total: Total | None = None
+    auth_failure_total: Total | None = None
+    auth_limited_total: Total | None = None
+    auth_error_total: Total | None = None
+    uptime_s: Rate | None = None
+    memory_rss_bytes: Total | None = None
+    event_loop_lag_p99_ms: Rate | None = None
+
+
+class WildDuckSample(msgspec.Struct, frozen=True):
+    """One sample of WildDuck."""
+
+    node_id: NodeName
+    timestamp: AwareTime
+    wildduck: WildDuck
+
+
+class ReplicaMember(msgspec.Struct, frozen=True):
+    """One member of the replica set."""
+
+    name: Name
+    state: Name
+    is_healthy: bool | None = None
+    lag_s: float | None = None
+
+
+class MongoDatabase(msgspec.Struct, frozen=True):
+    """The size of one database."""
+
+    name: Name
+    collections_count: Total | None = None
+    objects_count: Total | None = None
+    data_bytes: Total | None = None
+    storage_bytes: Total | None = None
+    index_bytes: Total | None = None
+
+
+class MongoDb(msgspec.Struct, frozen=True):
+    """MongoDB's state, of the member the agent asked. `refused`: what it may not be asked."""
+
+    version: Name | None = None
+    uptime_s: Rate | None = None
+    connections_current_count: Total | None = None
+    connections_available_count: Total | None = None
+    insert_total: Total | None = None
+    query_total: Total | None = None
+    update_total: Total | None = None
+    delete_total: Total | None = None
+    getmore_total: Total | None = None
+    command_total: Total | None = None
+    memory_resident_bytes: Total | None = None
+    cache_used_bytes: Total | None = None
+    cache_dirty_bytes: Total | None = None
+    cache_max_bytes: Total | None = None
+    queued_reads_count: Total | None = None
+    queued_writes_count: Total | None = None
+    net_input_bytes_total: Total | None = None
+    net_output_bytes_total: Total | None = None
+    asserts_total: Total | None = None
+    page_faults_total: Total | None = None
+    replica_set: Name | None = None
+    member_state: Name | None = None
+    replication_lag_s: float | None = None
+    members: Annotated[list[ReplicaMember], msgspec.Meta(max_length=100)] | None = None
+    oplog_window_s: Rate | None = None
+    oplog_bytes: Total | None = None
+    connections_created_total: Total | None = None
+    read_tickets_available_count: Total | None = None
+    write_tickets_available_count: Total | None = None
+    primary: Name | None = None
+    disk_used_bytes: Total | None = None
+    disk_total_bytes: Total | None = None
+    refused: Annotated[list[Text], msgspec.Meta(max_length=100)] | None = None
+    databases: Annotated[list[MongoDatabase], msgspec.Meta(max_length=1000)] | None = None
+
+
+class MongoDbSample(msgspec.Struct, frozen=True):
+    """One sample of MongoDB."""
+
+    node_id: NodeName
+    timestamp: AwareTime
+    mongodb: MongoDb
+
+
+class Redis(msgspec.Struct, frozen=True):
+    """Redis's INFO. `maxmemory_bytes` 0: no bound."""
+
+    version: Name | None = None
+    role: Name | None = None
+    uptime_s: Rate | None = None
+    connected_clients_count: Total | None = None
+    blocked_clients_count: Total | None = None
+    used_memory_bytes: Total | None = None
+    used_memory_rss_bytes: Total | None = None
+    maxmemory_bytes: Total | None = None
+    fragmentation_ratio: Rate | None = None
+    keys_count: Total | None = None
+    operations_per_s: Rate | None = None
+    commands_total: Total | None = None
+    connections_total: Total | None = None
+    rejected_connections_total: Total | None = None
+    keyspace_hits_total: Total | None = None
+    keyspace_misses_total: Total | None = None
+    expired_keys_total: Total | None = None
+    evicted_keys_total: Total | None = None
+    net_input_bytes_total: Total | None = None
+    net_output_bytes_total: Total | None = None
+    rdb_last_save_at: AwareTime | None = None
+    rdb_last_save_ok: bool | None = None
+    aof_enabled: bool | None = None
+    aof_last_write_ok: bool | None = None
+    replicas_count: Total | None = None
+    master_link_up: bool | None = None
+    replication_lag_bytes: int | None = None
+    clients_limit_count: Total | None = None
+    used_memory_peak_bytes: Total | None = None
+    maxmemory_policy: Name | None = None
+    error_replies_total: Total | None = None
+    rdb_changes_count: Total | None = None
+    is_loading: bool | None = None
+    master_link_down_s: Rate | None = None
+
+
+class RedisSample(msgspec.Struct, frozen=True):
+    """One sample of Redis."""
+
+    node_id: NodeName
+    timestamp: AwareTime
+    redis: Redis
+
+
+class RspamdAction(msgspec.Struct, frozen=True):
+    """How many messages ended in one action."""
+
+    action: Name
+    count: Total
+
+
+class Rspamd(msgspec.Struct, frozen=True):
+    """Rspamd's counters, which outlive its restarts. Greylisted mail counts as ham."""
+
+    version: Name | None = None
+    uptime_s: Rate | None = None
+    scanned_total: Total | None = None
+    learned_total: Total | None = None
+    spam_total: Total | None = None
+    ham_total: Total | None = None
+    actions: Annotated[list[RspamdAction], msgspec.Meta(max_length=100)] | None = None
+    connections_total: Total | None = None
+    control_connections_total: Total | None = None
+    scan_time_average_s: Rate | None = None
+    scan_time_max_s: Rate | None = None
+    allocated_bytes: Total | None = None
+    fuzzy_hashes_count: Total | None = None
+    config_id: Name | None = None
+
+
+class RspamdSample(msgspec.Struct, frozen=True):
+    """One sample of Rspamd."""
+
+    node_id: NodeName
+    timestamp: AwareTime
+    rspamd: Rspamd
+
+
+class AgentSource(msgspec.Struct, frozen=True):
+    """One of the agent's sources: how often it was read, how long that took, what went wrong."""
+
+    name: Name
+    is_on: bool
+    interval_s: Rate | None = None
+    runs_total: Total | None = None
+    failures_total: Total | None = None
+    missed_total: Total | None = None
+    last_ms: Rate | None = None
+    max_ms: Rate | None = None
+    last_error: Text | None = None
+    succeeded_at: AwareTime | None = None
+
+
+class AgentPlugin(msgspec.Struct, frozen=True):
+    """One process of a mail program with our plugin in it."""
+
+    name: Name
+    process: Name | None = None
+    heard_at: AwareTime | None = None
+    dropped_total: Total | None = None
+
+
+class Reconciliation(msgspec.Struct, frozen=True):
+    """What a program counted in a time, and how many events we have of it."""
+
+    program: Name
+    from_at: AwareTime
+    to_at: AwareTime
+    outcome: Name
+    counted: Total
+    captured: Total
+
+
+class Agent(msgspec.Struct, frozen=True):
+    """The agent's own health: its spool, its sends, its sources."""
+
+    version: Name | None = None
+    uptime_s: Rate | None = None
+    memory_rss_bytes: Total | None = None
+    cpu_percent: Rate | None = None
+    threads_count: Total | None = None
+    spooled_events_count: Total | None = None
+    spooled_samples_count: Total | None = None
+    spool_bytes: Total | None = None
+    spool_limit_bytes: Total | None = None
+    dropped_events_total: Total | None = None
+    dropped_samples_total: Total | None = None
+    plugin_dropped_total: Total | None = None
+    refused_events_total: Total | None = None
+    sends_total: Total | None = None
+    send_failures_total: Total | None = None
+    send_p95_ms: Rate | None = None
+    clock_skew_ms: float | None = None
+    oldest_event_at: AwareTime | None = None
+    sources: Annotated[list[AgentSource], msgspec.Meta(max_length=100)] | None = None
+    plugins: Annotated[list[AgentPlugin], msgspec.Meta(max_length=1000)] | None = None
+    reconciliation: Annotated[list[Reconciliation], msgspec.Meta(max_length=1000)] | None = None
+
+
+class AgentSample(msgspec.Struct, frozen=True):
+    """One sample of the agent itself."""
+
+    node_id: NodeName
+    timestamp: AwareTime
+    agent: Agent
+
+
+Sample = (
+    SystemSample
+    | ZoneMtaSample
+    | HarakaSample
+    | WildDuckSample
+    | MongoDbSample
+    | RedisSample
+    | RspamdSample
+    | AgentSample
+)
+#: Kind, as in the address POST /metrics/{kind} → what is sent there.
+SAMPLES: dict[str, type[Sample]] = {
+    "system": SystemSample,
+    "zonemta": ZoneMtaSample,
+    "haraka": HarakaSample,
+    "wildduck": WildDuckSample,
+    "mongodb": MongoDbSample,
+    "redis": RedisSample,
+    "rspamd": RspamdSample,
+    "agent": AgentSample,
+}

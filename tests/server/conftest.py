@@ -18,6 +18,7 @@ from server.ingest import rates
 from server.ingest.inbox import EVENTS, SAMPLES
 from server.nodes import authentication
 from server.nodes.models import ApiKey, Node
+from server.rollups import samples
 from server.rollups.declaration import LEVELS
 from server.timescale import edition
 
@@ -53,8 +54,9 @@ def empty_redis() -> Iterator[None]:
 def committed(transactional_db: None) -> None:
     """A database in which tests commit. Django empties its own tables, this one the hypertables."""
     with connection.cursor() as cursor:
-        tables = ", ".join(["email_events", *(level.table for level in LEVELS)])
-        cursor.execute(f"TRUNCATE {tables}")
+        tables = ["email_events", *(level.table for level in LEVELS)]
+        tables += [level.table for level in samples.levels()]
+        cursor.execute(f"TRUNCATE {', '.join(tables)}")
 
 
 @pytest.fixture

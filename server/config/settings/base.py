@@ -11,6 +11,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from server.config.broker import dramatiq_broker, redis_database
+from server.rollups import samples
 
 django_stubs_ext.monkeypatch()
 env = environ.FileAwareEnv()
@@ -37,6 +38,7 @@ INSTALLED_APPS = [
     "server.timescale",
     "server.nodes",
     "server.events",
+    "server.mailqueues",
     "server.metrics",
     "server.ledger",
     "server.rollups",
@@ -203,6 +205,10 @@ WRITER_CLAIM_AFTER_MS = env.int("WRITER_CLAIM_AFTER_MS", default=30_000)
 # --- Retention -----------------------------------------------------------------------------------
 EVENTS_RETENTION_DAYS = env.int("EVENTS_RETENTION_DAYS", default=180)
 METRICS_RETENTION_DAYS = env.int("METRICS_RETENTION_DAYS", default=90)
+METRICS_5M_RETENTION_DAYS = env.int("METRICS_5M_RETENTION_DAYS", default=90)
+METRICS_1H_RETENTION_DAYS = env.int("METRICS_1H_RETENTION_DAYS", default=730)
+METRICS_DAILY_RETENTION_DAYS = env.int("METRICS_DAILY_RETENTION_DAYS", default=730)
+MAIL_QUEUE_RETENTION_DAYS = env.int("MAIL_QUEUE_RETENTION_DAYS", default=14)
 EMAIL_STATS_1M_RETENTION_DAYS = env.int("EMAIL_STATS_1M_RETENTION_DAYS", default=8)
 EMAIL_STATS_5M_RETENTION_DAYS = env.int("EMAIL_STATS_5M_RETENTION_DAYS", default=90)
 EMAIL_STATS_1H_RETENTION_DAYS = env.int("EMAIL_STATS_1H_RETENTION_DAYS", default=730)
@@ -214,7 +220,11 @@ RETENTION_DAYS = {
     "email_stats_5m": EMAIL_STATS_5M_RETENTION_DAYS,
     "email_stats_1h": EMAIL_STATS_1H_RETENTION_DAYS,
     "email_stats_daily": EMAIL_STATS_DAILY_RETENTION_DAYS,
-    "metrics_system": METRICS_RETENTION_DAYS,
+    **{kind.table: METRICS_RETENTION_DAYS for kind in samples.METRICS},
+    samples.MAIL_QUEUE.table: MAIL_QUEUE_RETENTION_DAYS,
+    **{f"{kind.table}_5m": METRICS_5M_RETENTION_DAYS for kind in samples.KINDS},
+    **{f"{kind.table}_1h": METRICS_1H_RETENTION_DAYS for kind in samples.KINDS},
+    **{f"{kind.table}_daily": METRICS_DAILY_RETENTION_DAYS for kind in samples.KINDS},
 }
 # Only the Community edition compresses.
 COMPRESS_EVENTS_AFTER_HOURS = env.int("COMPRESS_EVENTS_AFTER_HOURS", default=48)

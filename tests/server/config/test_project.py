@@ -12,12 +12,20 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
+from server.rollups import samples
 from server.rollups.declaration import LEVELS
 from server.rollups.keeping import written_levels
+from server.rollups.sample_keeping import written_kinds
 
 ROOT = Path(settings.BASE_DIR)
-FACTS = {"email_events", "metrics_system", *(level.table for level in LEVELS)}
-OURS = ["rollups", "ledger", "events", "metrics", "ingest", "nodes"]
+SAMPLE_LEVELS = {level.table for level in samples.levels()}
+FACTS = {
+    "email_events",
+    *(level.table for level in LEVELS),
+    *(kind.table for kind in samples.KINDS),
+    *SAMPLE_LEVELS,
+}
+OURS = ["rollups", "ledger", "events", "metrics", "mailqueues", "ingest", "nodes"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -37,6 +45,8 @@ def test_the_facts_are_hypertables():
         cursor.execute("SELECT hypertable_name FROM timescaledb_information.hypertables")
         hypertables = {row[0] for row in cursor.fetchall()}
     by_timescaledb = {level.table for level in set(LEVELS) - set(written_levels())}
+    if not written_kinds(samples.KINDS):
+        by_timescaledb |= SAMPLE_LEVELS
     assert hypertables == FACTS - by_timescaledb
 
 

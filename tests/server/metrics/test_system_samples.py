@@ -1,3 +1,5 @@
+"""System samples: through the door, into their tables, and what they say of the node."""
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +12,12 @@ from server.nodes import store as nodes
 from server.nodes.models import Node
 
 pytestmark = pytest.mark.usefixtures("committed")
+
+
+@pytest.fixture
+def golden(golden):
+    """Read a sample of the contract as one of this moment."""
+    return lambda name: golden(name) | {"timestamp": timezone.now().isoformat()}
 
 
 def test_the_golden_sample_is_stored_once_and_the_node_seen(post, golden):

@@ -1,0 +1,10 @@
+"""Registration of this room with Django."""
+
+from django.apps import AppConfig
+
+
+class MailQueuesConfig(AppConfig):
+    """See the package's docstring for what belongs here."""
+
+    name = "server.mailqueues"
+    label = "mailqueues"

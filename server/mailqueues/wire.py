@@ -1,0 +1,83 @@
+"""The `queue` of a zonemta sample: the mail queue of one database as one agent reads it.
+
+Names are the published ones of the payload. From ZoneMTA's API (`source` "api") only the zones and
+the two totals are known. Everything past the totals is optional, and null means unknown.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
+Total = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Name = Annotated[str, msgspec.Meta(max_length=255)]
+Reply = Annotated[str, msgspec.Meta(max_length=4000)]
+#: A bracket more than those of today may come, a payload without end may not.
+Counts = Annotated[list[Total], msgspec.Meta(max_length=32)]
+
+
+class ZoneQueue(msgspec.Struct, frozen=True):
+    """Recipients that wait in one zone: those due now and those due later."""
+
+    zone: Name
+    active_count: Total
+    deferred_count: Total
+
+
+class QueueAge(msgspec.Struct, frozen=True):
+    """Recipients younger than `up_to_s` and in no bracket before; null: all that are older."""
+
+    up_to_s: Total | None
+    count: Total
+
+
+class QueueShare(msgspec.Struct, frozen=True):
+    """Recipients assigned to one instance of ZoneMTA; "no": to none yet."""
+
+    instance: Name
+    count: Total
+
+
+class QueueReason(msgspec.Struct, frozen=True):
+    """How many deferred recipients have this last reply."""
+
+    response: Reply
+    count: Total
+
+
+class QueueDestination(msgspec.Struct, frozen=True):
+    """Recipients of one domain that wait, in each bracket of `ages`; some of the last replies."""
+
+    domain: Name
+    counts: Counts
+    replies: Annotated[list[Reply], msgspec.Meta(max_length=10)] = []
+
+
+class OtherDestinations(msgspec.Struct, frozen=True):
+    """How many further domains there are, and their recipients in each bracket of `ages`."""
+
+    domains_count: Total
+    counts: Counts
+
+
+class MailQueue(msgspec.Struct, frozen=True):
+    """One reading. `database` names the queue, alike on every node that shares it; `instance`:
+    which of the `shares` is this node's. `reasons_of_count`, `destinations_of_count`: of how many
+    recipients those are; fewer than wait where the queue is long."""
+
+    source: Literal["mongodb", "api"]
+    zones: Annotated[list[ZoneQueue], msgspec.Meta(max_length=1000)]
+    active_count: Total
+    deferred_count: Total
+    database: Name | None = None
+    instance: Name | None = None
+    locked_count: Total | None = None
+    oldest_created_at: AwareTime | None = None
+    ages: Annotated[list[QueueAge], msgspec.Meta(max_length=32)] | None = None
+    shares: Annotated[list[QueueShare], msgspec.Meta(max_length=1000)] | None = None
+    reasons: Annotated[list[QueueReason], msgspec.Meta(max_length=1000)] | None = None
+    reasons_of_count: Total | None = None
+    destinations: Annotated[list[QueueDestination], msgspec.Meta(max_length=1000)] | None = None
+    other_destinations: OtherDestinations | None = None
+    destinations_of_count: Total | None = None
