@@ -52,13 +52,14 @@ KINDS = {
 TITLES = {"outbound": "Outbound", "inbound": "Inbound"}
 OUTCOMES = {
     "outbound": ("delivered", "bounced", "deferred"),
-    "inbound": ("delivered", "rejected", "greylisted"),
+    "inbound": ("delivered", "rejected", "greylisted", "deferred"),
 }
 #: What a percentage is of, in words that stand under the numbers.
 SHARE_OF = {
     "outbound": "% of all delivery attempts that ended: delivered, bounced or deferred. "
     "A message deferred twice counts twice.",
-    "inbound": "% of all recipients decided: delivered, rejected or greylisted.",
+    "inbound": "% of all recipients answered: delivered, rejected, greylisted or deferred. "
+    "A sender that comes again is counted again.",
 }
 
 

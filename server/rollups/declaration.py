@@ -27,8 +27,12 @@ DIMENSIONS = {
     "to_domain": "to_domain",
     "sending_ip": "host(sending_ip)",
     "zone": "zone",
-    # `hard:spam` and the like; empty for what is no bounce.
-    "bounce": "CASE WHEN event_type = 'bounced' THEN concat(bounce_type, ':', bounce_category) END",
+    # Why: of bounces `hard:spam` and the like; of mail coming in who refused it, and what Rspamd
+    # wanted done with what was let in. Empty for everything else.
+    "bounce": """CASE WHEN event_type = 'bounced' THEN concat(bounce_type, ':', bounce_category)
+      WHEN direction <> 'inbound' THEN NULL
+      WHEN event_type IN ('rejected', 'greylisted', 'deferred') THEN bounce_category
+      WHEN event_type = 'delivered' THEN spam_action END""",
 }
 #: Outbound mail with an empty sender (DSNs): counted under this dimension only, kept out of totals.
 NULL_SENDER = "null_sender"

@@ -17,8 +17,8 @@ from server.rollups.declaration import (
 #: What the levels read of a raw row; the writer's RETURNING must carry these columns.
 RAW_COLUMNS = (
     "occurred_at", "direction", "event_type", "mta_node", "from_address", "from_domain",
-    "to_domain", "sending_ip", "zone", "bounce_type", "bounce_category", "certainty",
-    "message_size_bytes", "delivery_time_ms",
+    "to_domain", "sending_ip", "zone", "bounce_type", "bounce_category", "spam_action",
+    "certainty", "message_size_bytes", "delivery_time_ms",
 )  # fmt: skip
 
 #: The columns of every level, in order.
