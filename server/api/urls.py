@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from server.api import views
+from server.api import inbound, views
 
 urlpatterns = [
     path("health", views.HealthView.as_view(), name="health"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("email/stats", views.StatsView.as_view(), name="email-stats"),
     path("email/performance", views.PerformanceView.as_view(), name="email-performance"),
     path("email/bounce-analysis", views.BounceView.as_view(), name="email-bounces"),
+    path("email/inbound", inbound.InboundView.as_view(), name="email-inbound"),
     path("email/sizes", views.SizesView.as_view(), name="email-sizes"),
     path("email/events", views.EventsView.as_view(), name="email-events"),
     path("email/events.csv", views.EventsCsvView.as_view(), name="email-events-csv"),

@@ -13,7 +13,7 @@ from server.rollups.histogram import DeliveryTimes
 
 #: The types a page counts for each direction, in the order in which it shows them.
 SHOWN = {
-    "inbound": ("received", "delivered", "rejected", "greylisted"),
+    "inbound": ("received", "delivered", "rejected", "greylisted", "deferred"),
     "outbound": ("sent", "delivered", "bounced", "deferred"),
 }
 EVENT_TYPES = (
@@ -21,7 +21,7 @@ EVENT_TYPES = (
 )  # fmt: skip
 #: The types that say how an attempt, or a recipient, ended: ratios are of their sum.
 OUTCOMES = {
-    "inbound": ("delivered", "rejected", "greylisted"),
+    "inbound": ("delivered", "rejected", "greylisted", "deferred"),
     "outbound": ("delivered", "bounced", "deferred"),
 }
 #: The type whose events carry the size of the whole message.
