@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 SELECT_TIMEOUT_MS = 5000
 SOCKET_TIMEOUT_MS = 20_000
+HEARTBEAT_MS = 30_000
 BATCH = 500
 # How long the server waits for a first change before it answers "none": the reading thread looks
 # at its stop event, and at what is due, at least this often.
-AWAIT_MS = 250
+AWAIT_MS = 1000
 PRE_IMAGES_SINCE = 6
 UNSET_FIELD_SINCE = 5
 
@@ -62,6 +63,10 @@ def connect(uri: str) -> MongoClient[dict[str, Any]]:
         serverSelectionTimeoutMS=SELECT_TIMEOUT_MS,
         connectTimeoutMS=SELECT_TIMEOUT_MS,
         socketTimeoutMS=SOCKET_TIMEOUT_MS,
+        # The stream itself notices a lost or changed primary; a watcher beside it costs as much CPU
+        # as reading an idle stream.
+        serverMonitoringMode="poll",
+        heartbeatFrequencyMS=HEARTBEAT_MS,
         maxPoolSize=4,
     )
 
