@@ -95,11 +95,12 @@ class SystemCollector:
             # Without a role, what runs here says which ports matter.
             running = tuple(name for name, its in processes.items() if its.status != "not_found")
             numbers = ports_of(self._programs or running, self._more_ports)
-            answers = ports.check(numbers, proc=self._proc)
+            sockets = ports.tables(self._proc)
+            answers = ports.check(numbers, known=sockets)
             sample = SystemSample(
                 node_id=self._node,
                 timestamp=clock.utc_now(),
-                system=self._readings(),
+                system=self._readings(sockets),
                 processes=processes,
                 services={},
             )
@@ -110,7 +111,7 @@ class SystemCollector:
         except (psutil.Error, OSError, ValueError) as error:
             raise CollectError(f"the kernel's counters cannot be read: {error}") from error
 
-    def _readings(self) -> SystemReadings:
+    def _readings(self, sockets: tuple[str, ...]) -> SystemReadings:
         first = self._before is None
         cores = psutil.cpu_percent(interval=FIRST_CPU_S if first else None, percpu=True)
         memory = psutil.virtual_memory()
@@ -118,7 +119,7 @@ class SystemCollector:
         now = _counters()
         before, self._before = self._before or now, now
         elapsed_s = 0.0 if first else now.at_s - before.at_s
-        states = socket_states(*(self._text(f"net/{name}") for name in ("tcp", "tcp6")))
+        states = socket_states(*sockets)
         open_files = self._text("sys/fs/file-nr").split()
         return SystemReadings(
             cpu_percent=round(min(sum(cores) / max(len(cores), 1), LARGEST_PERCENT), 1),

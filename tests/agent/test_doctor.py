@@ -3,7 +3,6 @@
 import secrets
 import socket
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pymongo
 import pytest
@@ -266,7 +265,7 @@ def test_a_container_without_the_kernels_table_is_tried_on_loopback(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
-        assert ports.check([port], proc=Path(tmp_path)).finish() == {port: True}
+        assert ports.check([port], known=ports.tables(tmp_path)).finish() == {port: True}
 
 
 def test_a_role_without_a_change_stream_or_open_ports_is_warned_of(call, door):
