@@ -6,7 +6,7 @@ and the page's script (static/dashboard/js/page.js) reads and writes the same na
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
@@ -28,6 +28,13 @@ RANGES = {
     "24h": "Last 24 h",
     "7d": "Last 7 days",
     "30d": "Last 30 days",
+}
+RANGE_LENGTHS = {
+    "1h": timedelta(hours=1),
+    "6h": timedelta(hours=6),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
 }
 DEFAULT_RANGE = "24h"
 #: refresh → how a menu calls it.
@@ -56,6 +63,12 @@ class Asked:
     end: datetime | None
     refresh: str
     zone: str
+
+    def span(self, now: datetime) -> tuple[datetime, datetime]:
+        """Return the stretch of time asked for, its end left out."""
+        if self.start is not None and self.end is not None:
+            return self.start, self.end
+        return now - RANGE_LENGTHS[self.range], now
 
     @property
     def range_label(self) -> str:

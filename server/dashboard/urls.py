@@ -3,11 +3,18 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from server.dashboard import views
+from server.dashboard import events_views, nodes_views, views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="outbound", query_string=True), name="overview"),
     path("email/outbound/", views.outbound, name="outbound"),
+    path("nodes/", nodes_views.node_list, name="nodes-list"),
+    path("nodes/compare/", nodes_views.compare, name="nodes-compare"),
+    path("nodes/heat-map/", nodes_views.heat_map, name="nodes-heat-map"),
+    # A node may have any name, one with a slash or of a page as well.
+    path("nodes/named/<path:name>/", nodes_views.node, name="node-page"),
+    path("events/", events_views.search, name="events"),
+    path("events/<uuid:event_id>/", events_views.one, name="event"),
     # Where links of an earlier version lead.
     path("email-flow/", RedirectView.as_view(pattern_name="outbound", query_string=True)),
 ]

@@ -1,0 +1,78 @@
+"""The newest samples: of every node for a list, of all kinds for one node."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from server.metrics.models import SystemSample
+
+# One step down the unique index (node, time) for each node, however many samples there are.
+NEWEST_SYSTEM = """SELECT newest.* FROM nodes_node AS n
+CROSS JOIN LATERAL (
+  SELECT * FROM metrics_system AS s
+  WHERE s.node_id = n.id AND s.time > %(since)s AND s.time <= %(now)s
+  ORDER BY s.time DESC LIMIT 1
+) AS newest
+WHERE %(node)s::bigint IS NULL OR n.id = %(node)s"""
+#: Kind → its table, of those with one row a sample.
+TABLES = {
+    "zonemta": "metrics_zonemta",
+    "haraka": "metrics_haraka",
+    "wildduck": "metrics_wildduck",
+    "mongodb": "metrics_mongodb",
+    "redis": "metrics_redis",
+    "rspamd": "metrics_rspamd",
+    "agent": "metrics_agent",
+    "queue": "mail_queue_snapshots",
+}
+#: Part of each system sample: one row for each program, and for each port.
+PARTS = {"processes": "metrics_process", "ports": "metrics_service"}
+_IN_TIME = "node_id = %(node)s AND time > %(since)s AND time <= %(now)s"
+_NEWEST_OF_ALL = " UNION ALL ".join(
+    [
+        f"(SELECT '{kind}', to_jsonb(t)::text FROM {table} AS t WHERE {_IN_TIME}"  # noqa: S608
+        " ORDER BY time DESC LIMIT 1)"
+        for kind, table in TABLES.items()
+    ]
+    + [
+        f"(SELECT '{part}', to_jsonb(t)::text FROM {table} AS t WHERE {_IN_TIME} AND time ="  # noqa: S608
+        f" (SELECT max(time) FROM {table} WHERE {_IN_TIME}))"
+        for part, table in PARTS.items()
+    ]
+)
+_FREE_BY_HOUR = """SELECT time_bucket('1 hour', time) AS hour, avg(disk_free_bytes)::float
+FROM metrics_system WHERE node_id = %(node)s AND time > %(since)s AND time <= %(now)s
+GROUP BY 1 ORDER BY 1"""
+
+
+def newest_system(
+    since: datetime, now: datetime, *, node_id: int | None = None
+) -> dict[int, SystemSample]:
+    """Return the newest sample of each node in (since, now] by the node's id; or of one node.
+
+    What lies in the future is a wrong clock's; it would hide what came since.
+    """
+    values = {"since": since, "now": now, "node": node_id}
+    return {sample.node_id: sample for sample in SystemSample.objects.raw(NEWEST_SYSTEM, values)}
+
+
+def newest_of_all(node_id: int, since: datetime, now: datetime) -> dict[str, list[dict[str, Any]]]:
+    """Return the newest rows of each kind and part in (since, now] of one node, in one question.
+
+    As JSON: times are texts in it. A kind of which nothing came is not there.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWEST_OF_ALL, {"node": node_id, "since": since, "now": now})
+        found: dict[str, list[dict[str, Any]]] = {}
+        for kind, row in cursor.fetchall():
+            found.setdefault(kind, []).append(json.loads(row))
+    return found
+
+
+def disk_free_by_hour(node_id: int, since: datetime, now: datetime) -> list[tuple[datetime, float]]:
+    """Return the mean free bytes of the disk in each hour of (since, now] that has samples."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FREE_BY_HOUR, {"node": node_id, "since": since, "now": now})
+        return [(hour, free) for hour, free in cursor.fetchall()]

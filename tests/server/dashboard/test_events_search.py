@@ -1,0 +1,68 @@
+"""What a search is asked, and what one typed text may mean."""
+
+import pytest
+
+from server.dashboard.events_search import SearchForm, is_by_id, meaning
+
+
+@pytest.mark.parametrize(
+    ("typed", "means"),
+    [
+        (" Bob@Good.example ", ("to_address", "Bob@Good.example")),
+        ("Outlook.example", ("to_domain", "outlook.example")),
+        ("<CAF=x@mail.example>", ("message_id", "<CAF=x@mail.example>")),
+        ("1a1fd92f960000a951", ("queue_id", "1a1fd92f960000a951")),
+        ("1A1FD92F960000A951.001", ("queue_id", "1a1fd92f960000a951")),
+        (
+            "5C6E9D2C-6D1F-4B6A-9C43-0A1B2C3D4E5F.1",
+            ("queue_id", "5C6E9D2C-6D1F-4B6A-9C43-0A1B2C3D4E5F.1"),
+        ),
+        (
+            "5c6e9d2c-6d1f-4b6a-9c43-0a1b2c3d4e5f",
+            ("event", "5c6e9d2c-6d1f-4b6a-9c43-0a1b2c3d4e5f"),
+        ),
+        ("192.0.2.10", ("sending_ip", "192.0.2.10")),
+        ("2001:db8::11", ("sending_ip", "2001:db8::11")),
+        ("451", ("status_code", "451")),
+        ("mta-01", ("mta_node", "mta-01")),
+        ("mta.example", ("mta_node", "mta.example")),
+        ("greylist", None),
+        ("999", None),
+        ("' OR 1=1 --", None),
+    ],
+)
+def test_a_typed_text_is_understood_or_not_at_all(typed, means):
+    assert meaning(typed, nodes=frozenset({"mta-01", "mta.example"})) == means
+
+
+def test_empty_fields_are_no_filters_and_domains_are_lower_case():
+    form = SearchForm({"type": "deferred", "to_domain": "Good.Example", "mta_node": "", "x": "y"})
+
+    assert form.is_valid()
+    assert form.filters() == {"event_type": "deferred", "to_domain": "good.example"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("type", "explosion"),
+        ("direction", "sideways"),
+        ("status_code", "99"),
+        ("status_code", "4xx"),
+        ("sending_ip", "300.1.1.1"),
+        ("to_domain", "a\0b"),
+        ("to_address", "x" * 256),
+        ("bounce_type", "medium"),
+        ("certainty", "sure"),
+    ],
+)
+def test_a_wrong_value_is_named_by_its_field(field, value):
+    form = SearchForm({field: value})
+
+    assert not form.is_valid()
+    assert list(form.errors) == [field]
+
+
+def test_only_ids_need_no_range():
+    assert is_by_id({"queue_id": "1a1fd92f960000a951"})
+    assert not is_by_id({"to_domain": "good.example"})

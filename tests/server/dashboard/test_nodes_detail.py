@@ -1,0 +1,187 @@
+"""What a node's page says of programs, ports, the agent and completeness."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from server.dashboard import nodes_detail as detail
+from server.ledger.queries import Completeness
+
+NOW = datetime(2026, 11, 21, 10, 8, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def agent(golden):
+    """The agent's sample of the contract, with fields replaced."""
+
+    def make(**fields):
+        return (
+            golden("metrics_agent.json")["agent"] | {"plugins": [], "reconciliation": []} | fields
+        )
+
+    return make
+
+
+def healthy(agent):
+    return agent(plugin_dropped_total=0, refused_events_total=0)
+
+
+def line(health, label):
+    return next(each for each in health.lines if each.label == label)
+
+
+def epoch(**fields):
+    values = {
+        "node": "mta-01", "epoch": "e1", "first_seq": 1, "last_seq": 5_000, "repeated_count": 0,
+        "refused_count": 0, "first_received_at": NOW - timedelta(days=1), "last_received_at": NOW,
+        "missing_count": 0, "dropped_count": 0, "missing_ranges": [], "dropped_ranges": [],
+    }  # fmt: skip
+    return Completeness(**values | fields)
+
+
+def test_programs_that_stopped_come_first_and_numbers_of_what_does_not_run_are_unknown():
+    gone = {"pid": None, "memory_mb": 0.0, "cpu_percent": 0.0}
+    running = {"status": "running", "pid": 611, "memory_mb": 24.1, "cpu_percent": None}
+    rows = [
+        {"process": "redis"} | running,
+        {"process": "wildduck", "status": "not_found"} | gone,
+        {"process": "rspamd", "status": "stopped"} | gone,
+    ]
+
+    found = detail.processes(rows)
+
+    assert [(p.name, p.status, p.level) for p in found] == [
+        ("Rspamd", "stopped", "critical"),
+        ("Redis", "running", "ok"),
+        ("WildDuck", "not here", "none"),
+    ]
+    assert [(p.memory, p.cpu) for p in found] == [("–", "–"), ("24.1 MB", "–"), ("–", "–")]  # noqa: RUF001
+
+
+def test_closed_ports_come_first_and_are_called_by_what_they_are_for():
+    rows = [
+        {"service": "port_12080", "is_open": True},
+        {"service": "port_587", "is_open": True},
+        {"service": "port_11334", "is_open": False},
+    ]
+
+    assert [(p.number, p.name, p.is_open) for p in detail.ports(rows)] == [
+        ("11334", "Rspamd", False),
+        ("587", "submission", True),
+        ("12080", "ZoneMTA API", True),
+    ]
+
+
+def test_an_agent_that_never_told_is_none_and_a_healthy_one_has_no_trouble(agent):
+    assert detail.agent_health(None, NOW) is None
+
+    health = detail.agent_health(healthy(agent), NOW)
+
+    assert (health.level, health.troubles) == ("ok", ())
+    assert line(health, "clock").value == "right"
+    assert line(health, "spool").value == "12 events, 1 samples wait"
+
+
+@pytest.mark.parametrize(
+    ("skew_ms", "level", "value"),
+    [
+        (None, "none", "–"),  # noqa: RUF001
+        (1_999.0, "ok", "right"),
+        (-30_000.0, "warning", "30 s behind the server's"),
+        (400_000.0, "critical", "6 min ahead of the server's"),
+    ],
+)
+def test_a_clock_is_judged_by_how_far_it_is_off(agent, skew_ms, level, value):
+    clock = line(detail.agent_health(agent(clock_skew_ms=skew_ms), NOW), "clock")
+
+    assert (clock.level, clock.value) == (level, value)
+
+
+def test_every_deliberate_loss_is_a_number_and_a_trouble(agent):
+    health = detail.agent_health(agent(dropped_events_total=4_321), NOW)
+
+    assert line(health, "events dropped").value == "4,321"
+    assert line(health, "events dropped").level == "warning"
+    assert "events dropped: 4,321" in health.troubles
+    assert "events refused by the server: 1" in health.troubles
+    assert line(health, "samples dropped").value == "0"
+
+
+def test_a_failing_source_says_its_error_a_missing_program_is_no_failure(agent):
+    source = {
+        "name": "redis", "is_on": True, "interval_s": 15.0, "runs_total": 9, "failures_total": 9,
+        "missed_total": 0, "last_ms": 1.0, "max_ms": 2.0, "last_error": "NOAUTH <b>x</b>",
+        "succeeded_at": None,
+    }  # fmt: skip
+    health = detail.agent_health(
+        healthy(agent) | {"sources": [source, source | {"is_on": False}]}, NOW
+    )
+
+    assert [(s.state, s.level) for s in health.sources] == [
+        ("failing", "critical"),
+        ("off: its program is not here", "none"),
+    ]
+    assert health.troubles == ("Redis: NOAUTH <b>x</b>",)
+
+
+def test_a_source_that_has_not_succeeded_for_three_intervals_is_late(agent):
+    source = {
+        "name": "system", "is_on": True, "interval_s": 15.0, "last_error": None,
+        "succeeded_at": (NOW - timedelta(seconds=46)).isoformat(),
+    }  # fmt: skip
+    (found,) = detail.agent_health(healthy(agent) | {"sources": [source]}, NOW).sources
+
+    assert (found.state, found.level, found.runs) == ("late", "warning", "–")  # noqa: RUF001
+
+
+def test_what_was_captured_is_compared_with_what_was_counted(agent):
+    of = {
+        "program": "zonemta", "from_at": "2026-11-21T09:00:00Z", "to_at": "2026-11-21T10:00:00Z",
+        "outcome": "delivered", "counted": 1_200, "captured": 1_200,
+    }  # fmt: skip
+    health = detail.agent_health(
+        healthy(agent) | {"reconciliation": [of, of | {"captured": 1_150}]}, NOW
+    )
+
+    assert [(c.level, c.value, c.note) for c in health.compared] == [
+        ("ok", "1,200 of 1,200 captured", "all of them"),
+        ("warning", "1,150 of 1,200 captured", "50 missing"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "level", "value"),
+    [
+        ([], "none", "no events numbered by this agent in this time"),
+        ([epoch()], "ok", "complete"),
+        ([epoch(dropped_count=7)], "warning", "complete; 7 dropped by the agent, and said so"),
+        ([epoch(), epoch(missing_count=1)], "critical", "1 event is missing without explanation"),
+        ([epoch(missing_count=1_500)], "critical", "1,500 events are missing without explanation"),
+    ],
+)
+def test_completeness_is_one_sentence(epochs, level, value):
+    verdict = detail.completeness_verdict(epochs)
+
+    assert (verdict.level, verdict.value) == (level, value)
+
+
+def test_missing_ranges_are_named_and_the_rest_counted():
+    ranges = [[i * 10, i * 10 + (i > 1)] for i in range(1, 9)]
+
+    found = detail.epoch(
+        epoch(missing_count=15, missing_ranges=ranges, dropped_count=3, dropped_ranges=[[1, 3]])
+    )
+
+    assert found.missing == ("10", "20–21", "30–31", "40–41", "50–51")  # noqa: RUF001
+    assert found.more_missing == 3
+    assert found.dropped == "3 (1–3)"  # noqa: RUF001
+    assert found.verdict == "15 events missing"
+
+
+def test_a_kind_is_stale_by_its_own_interval():
+    old = (NOW - timedelta(minutes=10)).isoformat()
+    newest = {"redis": [{"time": old}], "wildduck": [{"time": old}]}
+
+    found = {part.kind: part.is_stale for part in detail.parts(newest, now=NOW, stale_after_s=45)}
+
+    assert found == {"redis": True, "wildduck": False}
