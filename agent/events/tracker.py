@@ -17,6 +17,7 @@ from agent.events.zonemta import Change, Message, QueueDocument
 from agent.logs import Repeats
 from agent.spool import HeldEvent, Spool
 from agent.spool.database import add
+from agent.spool.seen import final_key
 from agent.wire import EmailEvent
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class Tracker:
             return 0
         with self._spool.transaction() as connection:
             bodies: dict[bytes, bytes] = {}
+            inferred: list[bytes] = []
             for event in due:
                 self._state.unhold(connection, event)
                 resolved_id, body = self._resolved(connection, event)
@@ -89,7 +91,9 @@ class Tracker:
                     add(connection, "stream.superseded", 1)
                 else:
                     bodies[resolved_id] = body
-            self._spool.release(connection, bodies)
+                    if event.final:
+                        inferred += [resolved_id, final_key(event.queue_id, event.recipient)]
+            self._spool.release(connection, bodies, inferred=inferred)
             self._state.forget_notices(connection, now_ms)
         return len(due)
 

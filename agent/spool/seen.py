@@ -18,8 +18,14 @@ def final_key(queue_id: str, recipient: str) -> bytes:
     return blake2b(f"{queue_id}|{recipient.lower()}".encode(), digest_size=16).digest()
 
 
+def inferred_key(key: bytes) -> bytes:
+    """Return the key under which it is remembered that what `key` stands for was inferred and went
+    to the server: an event id, or `final_key`."""
+    return blake2b(b"inferred|" + key, digest_size=16).digest()
+
+
 class Seen:
-    """The memory. Keys are 16 bytes: an event id, or `final_key`."""
+    """The memory. Keys are 16 bytes: an event id, `final_key`, or `inferred_key` of either."""
 
     def __init__(self, *, memory_ms: int, memory_count: int) -> None:
         self._memory_ms = memory_ms

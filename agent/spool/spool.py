@@ -3,10 +3,13 @@
 import logging
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
+
+import msgspec
 
 from agent import clock
 from agent.config import Events as EventSettings
@@ -17,9 +20,9 @@ from agent.spool.database import Database, add
 from agent.spool.held import HeldEvent
 from agent.spool.plugins import Told, heard
 from agent.spool.queue import SOURCES, Queue
-from agent.spool.seen import Seen, final_key
+from agent.spool.seen import Seen, final_key, inferred_key
 from agent.spool.stream import StreamState
-from agent.wire import FINAL_TYPES, ReceivedEvent
+from agent.wire import FINAL_TYPES, ZONEMTA, ReceivedEvent, event_id
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +46,19 @@ class Accepted:
 
     event: ReceivedEvent
     body: bytes
+
+    @property
+    def final_key(self) -> bytes | None:
+        """The key of "this recipient has its outcome"; None for what is no outcome."""
+        event = self.event
+        if event.event_type in FINAL_TYPES and event.queue_id and event.to_address:
+            return final_key(event.queue_id, event.to_address)
+        return None
+
+
+def _replacing(body: bytes, replaced: UUID) -> bytes:
+    """Return the JSON of an event with the id of the inferred outcome it takes the place of."""
+    return msgspec.json.encode({**msgspec.json.decode(body), "replaces": str(replaced)})
 
 
 class Spool:
@@ -111,19 +127,22 @@ class Spool:
         """
         with self.database.transaction() as connection:
             more_dropped = heard(connection, told, clock.now_ms()) if told else 0
-            ids = [item.event.event_id.bytes for item in accepted]
-            known = self.seen.known(connection, ids)
+            known = self._known(connection, accepted)
             fresh: list[bytes] = []
             keys: list[bytes] = []
             for item in accepted:
-                event = item.event
-                if event.event_id.bytes in known:
+                key = item.event.event_id.bytes
+                replaced = self._inferred_before(connection, item, known)
+                if key in known and replaced is None:
                     continue
-                known.add(event.event_id.bytes)
-                keys.append(event.event_id.bytes)
-                if event.event_type in FINAL_TYPES and event.queue_id and event.to_address:
-                    keys.append(final_key(event.queue_id, event.to_address))
-                fresh.append(item.body)
+                known.add(key)
+                keys.append(key)
+                if item.final_key:
+                    known.add(item.final_key)
+                    keys.append(item.final_key)
+                if replaced is not None:
+                    add(connection, "receiver.corrected", 1)
+                fresh.append(item.body if replaced is None else _replacing(item.body, replaced))
             self.seen.remember(connection, keys, clock.now_ms())
             add(connection, "receiver.taken", len(fresh))
             add(connection, "receiver.repeated", len(accepted) - len(fresh))
@@ -137,6 +156,29 @@ class Spool:
                 told.process,
                 more_dropped,
             )
+
+    def _known(self, connection: sqlite3.Connection, accepted: Sequence[Accepted]) -> set[bytes]:
+        keys = [item.event.event_id.bytes for item in accepted]
+        for item in accepted:
+            if item.final_key:
+                keys += [item.final_key, inferred_key(item.final_key)]
+        return self.seen.known(connection, keys)
+
+    def _inferred_before(
+        self, connection: sqlite3.Connection, item: Accepted, known: set[bytes]
+    ) -> UUID | None:
+        """Return the id of the inferred outcome of this recipient that was released before the
+        plugin told the true one; None when there is none, or the plugin told it already."""
+        final = item.final_key
+        if final is None or final in known or inferred_key(final) not in known:
+            return None
+        for event_type in sorted(FINAL_TYPES):
+            candidate = event_id(
+                ZONEMTA, item.event.queue_id or "", item.event.to_address or "", event_type
+            )
+            if self.seen.known(connection, [inferred_key(candidate.bytes)]):
+                return candidate
+        return None
 
     def append_sample(self, body: bytes, *, source: str | None = None) -> None:
         """Spool one sample of the machine or of a `source`. Raises SpoolError."""
@@ -158,9 +200,17 @@ class Spool:
             keys.append(final_key(event.queue_id, event.recipient))
         return bool(self.seen.known(connection, keys))
 
-    def release(self, connection: sqlite3.Connection, bodies: dict[bytes, bytes]) -> None:
-        """Spool events of the change stream whose grace is over. `bodies`: by event id."""
-        self.seen.remember(connection, bodies.keys(), clock.now_ms())
+    def release(
+        self,
+        connection: sqlite3.Connection,
+        bodies: dict[bytes, bytes],
+        *,
+        inferred: Iterable[bytes] = (),
+    ) -> None:
+        """Spool events of the change stream whose grace is over. `bodies`: by event id. `inferred`:
+        event ids and final keys of the outcomes among them, in case a plugin still tells of one."""
+        keys = [*bodies, *map(inferred_key, inferred)]
+        self.seen.remember(connection, keys, clock.now_ms())
         add(connection, "stream.released", len(bodies))
         self._append_events(connection, list(bodies.values()))
 

@@ -56,6 +56,8 @@ COLUMNS = (
     Column("auth_user", "text", 254),
     Column("source", "text NOT NULL"),
     Column("certainty", "text NOT NULL"),
+    # The inferred outcome that this reported one takes the place of.
+    Column("replaces", "uuid"),
 )
 NAMES = tuple(column.name for column in COLUMNS)
 #: The most symbols kept of a message, and the most characters of one.

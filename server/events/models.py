@@ -53,6 +53,7 @@ class EmailEvent(models.Model):
     auth_user = models.TextField(null=True)
     source = models.TextField()
     certainty = models.TextField()
+    replaces = models.UUIDField(null=True)
     received_at = models.DateTimeField()
 
     class Meta:

@@ -1,7 +1,7 @@
 """The only writer of email_events: a staging table, and the SQL that takes what is new in it."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from django.db import connection
@@ -13,6 +13,8 @@ _COLUMNS = ", ".join(NAMES)
 #: One staging table per database session, emptied by each commit.
 CREATE_STAGING = f"""CREATE TEMPORARY TABLE IF NOT EXISTS {STAGING}
   (LIKE email_events INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"""
+#: What a batch that was accepted before a column existed lacks at the end of each line.
+PADDING = "\t\\N"
 COPY_STAGING = f"COPY {STAGING} ({_COLUMNS}) FROM STDIN"
 #: How far apart two sources may date the same event: the plugin stamps when it hears of it, the
 #: change stream says what MongoDB wrote. The unique index alone needs equal times.
@@ -37,6 +39,24 @@ ORDER BY event_id, certainty = 'inferred', occurred_at
 ON CONFLICT DO NOTHING"""  # noqa: S608 (names from columns.py only)
 
 
+#: How a line of an inferred outcome ends: certainty and replaces are the last columns.
+INFERRED_END = f"\tinferred{PADDING}"
+#: How long after an inferred outcome its report may come: as long as an agent remembers it.
+REPLACED_WITHIN = "3 days"
+_NEAR = f"""stored.occurred_at BETWEEN %(oldest)s::timestamptz - interval '{REPLACED_WITHIN}'
+                             AND %(newest)s::timestamptz + interval '{REPLACED_WITHIN}'"""
+REMOVE_STAGED = f"""DELETE FROM {STAGING} AS inferred WHERE certainty = 'inferred' AND (
+  EXISTS (SELECT FROM {STAGING} AS staged
+    WHERE staged.replaces = inferred.event_id AND staged.mta_node = inferred.mta_node)
+  OR EXISTS (SELECT FROM email_events AS stored
+    WHERE stored.replaces = inferred.event_id AND stored.mta_node = inferred.mta_node
+      AND {_NEAR}))"""  # noqa: S608
+#: The stored outcomes that staged reports replace. Of its own node only: a key speaks for one.
+REMOVE_REPLACED = f"""DELETE FROM email_events AS stored USING {STAGING} AS staged
+WHERE staged.replaces = stored.event_id AND stored.certainty = 'inferred'
+  AND stored.mta_node = staged.mta_node AND staged.certainty = 'reported' AND {_NEAR}"""  # noqa: S608
+
+
 def stage(lines: Sequence[str]) -> dict[str, datetime]:
     """Copy COPY lines into this session's staging table; return the times they span.
 
@@ -47,7 +67,28 @@ def stage(lines: Sequence[str]) -> dict[str, datetime]:
         cursor.execute(CREATE_STAGING)
         # psycopg2's own cursor: Django has no COPY, nor does it then translate the errors.
         with connection.wrap_database_errors:
-            cursor.cursor.copy_expert(COPY_STAGING, io.StringIO("\n".join(lines) + "\n"))
+            cursor.cursor.copy_expert(COPY_STAGING, io.StringIO("\n".join(_padded(lines)) + "\n"))
         cursor.execute(f"SELECT min(occurred_at), max(occurred_at) FROM {STAGING}")  # noqa: S608
         oldest, newest = cursor.fetchone()
     return {"oldest": oldest, "newest": newest}
+
+
+def _padded(lines: Sequence[str]) -> Iterator[str]:
+    """Give lines of a shorter table their missing columns. A tab in a value is not a tab here."""
+    last = len(NAMES) - 1
+    for line in lines:
+        missing = last - line.count("\t")
+        yield line + PADDING * missing if missing > 0 else line
+
+
+def take_out_replaced(lines: Sequence[str], span: Mapping[str, datetime]) -> bool:
+    """Take inferred outcomes out of the staging table whose report is stored or staged; return
+    whether a staged report may replace one that is stored (`REMOVE_REPLACED`).
+
+    Most batches have nothing of the kind, and cost nothing.
+    """
+    corrects = any(not line.endswith(PADDING) for line in lines)
+    if corrects or any(line.endswith(INFERRED_END) for line in lines):
+        with connection.cursor() as cursor:
+            cursor.execute(REMOVE_STAGED, span)
+    return corrects

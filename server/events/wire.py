@@ -71,3 +71,4 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     auth_user: str | None = None
     source: Source = "api"
     certainty: Certainty = "reported"
+    replaces: UUID | None = None

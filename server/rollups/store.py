@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from server.events import store as events
 from server.ledger import store as ledger
 from server.ledger.store import Numbered
-from server.rollups import keeping, sql
+from server.rollups import correction, keeping, sql
 from server.rollups.declaration import IS_NULL_SENDER, Level
 
 #: One writer at a time between looking for what is stored and committing: the unique key has the
@@ -44,8 +44,15 @@ def _insert(lines: Sequence[str]) -> list[NewEvents]:
     span = events.stage(lines)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITER_LOCK])
+        if events.take_out_replaced(lines, span):
+            cursor.execute(_correction(levels), span)
         cursor.execute(_statement(levels), span)
         return [NewEvents(*row) for row in cursor.fetchall()]
+
+
+@cache
+def _correction(levels: tuple[Level, ...]) -> str:
+    return correction.statement(levels)
 
 
 @cache

@@ -334,3 +334,38 @@ def test_a_mongodb_comes_back_and_the_stream_goes_on(
 
         until(lambda: len(spooled(spool)) == 2, within_s=60)
         assert ("after@a.example", "sent") in outcome(spool, count=2)
+
+
+@pytest.mark.parametrize("told", ["bounced", "delivered"])
+def test_a_plugin_that_tells_after_the_grace_replaces_what_was_inferred(
+    make_spool, database, follow, told
+):
+    spool = make_spool()
+    follow(spool)
+    message = accept(database, "a@corp.example", ["ok@a.example"])
+    message.lock("ok@a.example")
+    message.deliver("ok@a.example")
+    inferred = outcome(spool, count=2)["ok@a.example", "delivered"]
+
+    plugin_says(spool, message, "ok@a.example", told)
+    plugin_says(spool, message, "ok@a.example", told)
+
+    *_, correction = spooled(spool)
+    assert len(spooled(spool)) == 3
+    assert correction["event_type"] == told
+    assert correction["replaces"] == inferred["event_id"]
+    assert counters(spool)["receiver.corrected"] == 1
+
+
+def test_a_plugin_that_tells_in_time_replaces_nothing(make_spool, database, follow):
+    spool = make_spool(grace_s=600)
+    follow(spool)
+    message = accept(database, "a@corp.example", ["ok@a.example"])
+    message.lock("ok@a.example")
+    message.deliver("ok@a.example")
+    until(lambda: held_count(spool) == 2, what="two held")
+
+    plugin_says(spool, message, "ok@a.example", "bounced")
+
+    (event,) = spooled(spool)
+    assert "replaces" not in event
