@@ -28,6 +28,7 @@ class Door(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: list[Any] = []
         self.requests: list[Any] = []
+        self.judge: Any = None  # status by path, when it is set
 
     @property
     def url(self):
@@ -55,6 +56,8 @@ class _Handler(BaseHTTPRequestHandler):
         status, content, headers = 202, None, {}
         if self.server.answers:
             status, content, headers = self.server.answers.pop(0)
+        elif self.server.judge:
+            status = self.server.judge(self.path)
         if callable(status):
             status, content = status(body)
         self.server.requests.append((self.path, dict(self.headers), body, status))
