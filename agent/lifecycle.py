@@ -19,6 +19,7 @@ from agent.events import knock
 from agent.events.change_stream import ChangeStream
 from agent.events.readings import PluginReadings
 from agent.events.receiver import Receiver
+from agent.events.reconciliation import Reconciler
 from agent.registration import Registration
 from agent.samples import PluginHealth, SendHealth
 from agent.scheduler import Source
@@ -185,6 +186,7 @@ class Agent:
 
     def _sources(self) -> list[Source]:
         config, spool, figures = self.config, self._spool, self._client.figures
+        reconciler = Reconciler(spool.captured)
         parts = Parts(
             spool=lambda: spool_health(spool.database, limit_bytes=config.spool.max_event_bytes),
             sends=lambda: SendHealth(
@@ -194,8 +196,11 @@ class Agent:
                 clock_skew_ms=figures.clock_skew_ms,
             ),
             plugins=lambda: [PluginHealth(**said) for said in self._plugin_readings.plugins()],
+            reconciliation=reconciler.lines,
         )
-        machine, *others = collectors(config, haraka=self._plugin_readings.haraka, parts=parts)
+        machine, *others = collectors(
+            config, haraka=self._plugin_readings.haraka, parts=parts, counters=reconciler.take
+        )
         sources = [Source(machine, spool.append_sample, interval_s=config.intervals.system_s)]
         sources += [
             Source(

@@ -1,6 +1,7 @@
 """What reads the node: one module per source. The registry is explicit: it freezes and greps."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from agent.collectors.agent import AgentCollector, Parts
@@ -14,6 +15,7 @@ from agent.collectors.wildduck import WildDuckCollector
 from agent.collectors.zonemta import ZoneMtaCollector
 from agent.config import Config
 from agent.roles import programs_of
+from agent.wire import ZoneMtaReadings
 
 
 def collectors(
@@ -21,16 +23,18 @@ def collectors(
     *,
     haraka: Callable[[], list[dict[str, Any]]] = list,
     parts: Parts | None = None,
+    counters: Callable[[ZoneMtaReadings, datetime], None] = lambda _readings, _at: None,
 ) -> tuple[Collector, ...]:
     """Return the collectors of this node, the machine's first. `haraka`: what its plugin's
-    processes said last; `parts`: who tells of the agent itself."""
+    processes said last; `parts`: who tells of the agent itself; `counters`: who is told what
+    ZoneMTA counted, and when."""
     return (
         SystemCollector(
             node=config.node_id,
             programs=programs_of(config.node_role),
             more_ports=config.discovery.ports,
         ),
-        ZoneMtaCollector(config),
+        ZoneMtaCollector(config, counters),
         WildDuckCollector(config),
         HarakaCollector(config, haraka),
         RspamdCollector(config),

@@ -5,6 +5,8 @@ goes without the other.
 """
 
 import logging
+from collections.abc import Callable
+from datetime import datetime
 
 import msgspec
 
@@ -25,9 +27,15 @@ class ZoneMtaCollector:
 
     name = "zonemta"
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self,
+        config: Config,
+        counters: Callable[[ZoneMtaReadings, datetime], None] = lambda _readings, _at: None,
+    ) -> None:
+        """`counters` is given what ZoneMTA counted, and when it was read."""
         settings = config.discovery
         self._node = config.node_id
+        self._counters = counters
         self._http = LocalHttp(settings.zonemta_api_url, what="ZoneMTA")
         uri = settings.zonemta_mongodb_uri
         self._queue = QueueReader(uri, instance=settings.zonemta_instance) if uri else None
@@ -39,6 +47,7 @@ class ZoneMtaCollector:
         readings: ZoneMtaReadings | None = None
         try:
             readings = self._readings()
+            self._counters(readings, clock.utc_now())
         except SourceAbsent as error:
             absent = error
         queue = self._mail_queue(api=readings is not None)

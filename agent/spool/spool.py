@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -16,13 +17,14 @@ from agent.config import Events as EventSettings
 from agent.config import Spool as SpoolSettings
 from agent.logs import Repeats
 from agent.spool import age, packed
+from agent.spool.captured import Captured
 from agent.spool.database import Database, add
 from agent.spool.held import HeldEvent
 from agent.spool.plugins import Told, heard
 from agent.spool.queue import SOURCES, Queue
 from agent.spool.seen import Seen, final_key, inferred_key
 from agent.spool.stream import StreamState
-from agent.wire import FINAL_TYPES, ZONEMTA, ReceivedEvent, event_id
+from agent.wire import FINAL_TYPES, OUTBOUND, ZONEMTA, ReceivedEvent, event_id
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,9 @@ ADDED = (
 )
 # The disk is asked for its free space at most this often: it fills slowly beside a syscall.
 FREE_SPACE_CHECK_S = 5.0
+
+
+_decode_event = msgspec.json.Decoder(ReceivedEvent).decode
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ class Spool:
             for source in SOURCES
         }
         self.seen = Seen(memory_ms=int(events.memory_s * 1000), memory_count=events.memory_count)
+        self.captured = Captured()
         self.stream = StreamState(grace_ms=int(events.grace_s * 1000))
 
     def open(self) -> None:
@@ -130,6 +136,7 @@ class Spool:
             known = self._known(connection, accepted)
             fresh: list[bytes] = []
             keys: list[bytes] = []
+            counted: list[tuple[str, datetime, int]] = []
             for item in accepted:
                 key = item.event.event_id.bytes
                 replaced = self._inferred_before(connection, item, known)
@@ -140,14 +147,22 @@ class Spool:
                 if item.final_key:
                     known.add(item.final_key)
                     keys.append(item.final_key)
-                if replaced is not None:
-                    add(connection, "receiver.corrected", 1)
-                fresh.append(item.body if replaced is None else _replacing(item.body, replaced))
+                if item.event.direction == OUTBOUND:
+                    counted.append((item.event.event_type, item.event.occurred_at, 1))
+                if replaced is None:
+                    fresh.append(item.body)
+                    continue
+                inferred_type, inferred_id = replaced
+                add(connection, "receiver.corrected", 1)
+                counted.append((inferred_type, item.event.occurred_at, -1))
+                fresh.append(_replacing(item.body, inferred_id))
             self.seen.remember(connection, keys, clock.now_ms())
             add(connection, "receiver.taken", len(fresh))
             add(connection, "receiver.repeated", len(accepted) - len(fresh))
             add(connection, "receiver.refused", refused)
             self._append_events(connection, fresh)
+        for event_type, at, count in counted:
+            self.captured.add(event_type, at, count=count)
         if told and more_dropped:
             self._repeats.warn(
                 "plugin",
@@ -166,9 +181,9 @@ class Spool:
 
     def _inferred_before(
         self, connection: sqlite3.Connection, item: Accepted, known: set[bytes]
-    ) -> UUID | None:
-        """Return the id of the inferred outcome of this recipient that was released before the
-        plugin told the true one; None when there is none, or the plugin told it already."""
+    ) -> tuple[str, UUID] | None:
+        """Return type and id of the inferred outcome of this recipient that was released before
+        the plugin told the true one; None when there is none, or the plugin told it already."""
         final = item.final_key
         if final is None or final in known or inferred_key(final) not in known:
             return None
@@ -177,7 +192,7 @@ class Spool:
                 ZONEMTA, item.event.queue_id or "", item.event.to_address or "", event_type
             )
             if self.seen.known(connection, [inferred_key(candidate.bytes)]):
-                return candidate
+                return event_type, candidate
         return None
 
     def append_sample(self, body: bytes, *, source: str | None = None) -> None:
@@ -212,6 +227,9 @@ class Spool:
         keys = [*bodies, *map(inferred_key, inferred)]
         self.seen.remember(connection, keys, clock.now_ms())
         add(connection, "stream.released", len(bodies))
+        for body in bodies.values():
+            event = _decode_event(body)
+            self.captured.add(event.event_type, event.occurred_at)
         self._append_events(connection, list(bodies.values()))
 
     def _append_events(self, connection: sqlite3.Connection, bodies: Sequence[bytes]) -> None:
