@@ -11,8 +11,8 @@ ready := .venv/.ready
 node = $$($(python) -c 'from build.stack import node; print(node.program())')
 lock = uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header
 
-.PHONY: help setup demo test lint test-js bench crash stop clean lock assets screenshots timescaledb \
-	agent-binary agent-verify ansible-test
+.PHONY: help setup demo test lint test-js bench crash stack-test stop clean lock assets screenshots timescaledb \
+	agent-binary agent-verify server-archive ansible-test
 
 help: ## list every command
 	@./mallard help
@@ -52,6 +52,10 @@ crash: packages-test ## kill everything under load and look for losses; CYCLES=n
 	@$(MAKE) -j2 $(ready) timescaledb
 	@exec $(python) -m build.crash --cycles $(or $(CYCLES),25) $(if $(SEED),--seed $(SEED))
 
+stack-test: packages-test ## 5 000 messages through the real mail programs in every mode; MESSAGES=n ARGS='--modes both'
+	@$(MAKE) -j2 $(ready) timescaledb
+	@exec $(python) -m build.stack_test --messages $(or $(MESSAGES),5000) $(ARGS)
+
 stop: ## end the demo and whatever an earlier run left behind
 	@[ ! -x $(python) ] || exec $(python) -m build.stack stop
 
@@ -71,6 +75,9 @@ agent-binary: packages-binary $(ready) ## make the agent as one file, .dist/mall
 
 agent-verify: $(ready) ## run that file in minimal roots of the supported systems (root, debootstrap)
 	@exec $(python) -m build.freeze verify
+
+server-archive: $(ready) assets ## pack the server as one file, .dist/mallard-server.tar.gz; ARGS='--wheels 3.13'
+	@exec $(python) -m build.server_archive $(ARGS)
 
 ansible-test: packages-machines $(ready) ## run the Ansible roles on booted Debian machines (root); ARGS='lint' or '-k name'
 	@exec $(python) -m build.ansible_test $(ARGS)

@@ -116,7 +116,7 @@ def messages(*, seed: int) -> Iterator[Message]:
 def compose(message: Message) -> bytes:
     """Return the message as it goes over the wire: plain text of about `body_bytes` bytes."""
     mail = EmailMessage()
-    mail["From"] = message.sender
+    mail["From"] = message.sender or "postmaster@null.example"
     mail["To"] = ", ".join(message.recipients)
     mail["Subject"] = "A message of the demo"
     mail["Message-ID"] = message.message_id

@@ -110,7 +110,7 @@ class Handler:
     """Answers one SMTP command at a time and writes down every final answer.
 
     A line has `at` (RFC 3339), `stage` (rcpt, data), `sender` (`<>` for a DSN), `recipient`,
-    `reply`, `message_id` and `size_bytes` (both null when refused before DATA).
+    `reply`, `client_ip`, `message_id` and `size_bytes` (both null when refused before DATA).
     """
 
     def __init__(self, log: TextIO) -> None:
@@ -118,18 +118,18 @@ class Handler:
         self._seen: Counter[str] = Counter()
 
     async def handle_RCPT(  # noqa: N802  (the library's names)
-        self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]
+        self, _server: Any, session: Any, envelope: Any, address: str, _options: list[str]
     ) -> str:
         """Refuse the recipient here when its answer says so."""
         answer = answer_to(address)
         self._seen[address] += 1
         if answer.at_rcpt and not (answer.first_time_only and self._seen[address] > 1):
-            self._write("rcpt", envelope, recipient=address, reply=answer.at_rcpt)
+            self._write("rcpt", session, envelope, recipient=address, reply=answer.at_rcpt)
             return answer.at_rcpt
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         """Take or refuse the message; the first recipient decides."""
         answer = answer_to(envelope.rcpt_tos[0])
         if answer.after_s:
@@ -139,10 +139,12 @@ class Handler:
             server.transport.close()
             reply = "421 4.3.0 bye"
         for recipient in envelope.rcpt_tos:
-            self._write("data", envelope, recipient=recipient, reply=reply)
+            self._write("data", session, envelope, recipient=recipient, reply=reply)
         return reply
 
-    def _write(self, stage: str, envelope: Any, *, recipient: str, reply: str) -> None:
+    def _write(
+        self, stage: str, session: Any, envelope: Any, *, recipient: str, reply: str
+    ) -> None:
         content: bytes | None = envelope.content
         headers = email.message_from_bytes(content or b"")
         line = {
@@ -151,6 +153,7 @@ class Handler:
             "sender": envelope.mail_from or "<>",
             "recipient": recipient,
             "reply": reply,
+            "client_ip": session.peer[0],
             "message_id": headers.get("Message-ID"),
             "size_bytes": None if content is None else len(content),
         }

@@ -21,6 +21,8 @@ PLUGINS = ROOT / "agent" / "plugins"
 MONITOR = "zone-mta-monitor"
 DATABASE = "zone-mta"
 GREETING_TIMEOUT_SECONDS = 2
+# What the main process says of a plugin that only it loads, once its zones are there.
+LAST_LOADED = b"Initialized Email Bounce Notification"
 REDIS_DATABASE = 3  # 0 to 2 are the server's
 
 
@@ -29,7 +31,7 @@ class Zone:
     """A sending zone: mail of these sender or recipient domains, or what no other zone takes.
 
     `port` is where it delivers instead of to the sink; a port that nothing listens on makes every
-    attempt a connection error.
+    attempt a connection error. `addresses` are the local ones it sends from, by turns.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Zone:
     processes: int = 1
     connections: int = 5
     port: int | None = None
+    addresses: tuple[str, ...] = (LOOPBACK,)
 
 
 DEFAULT_ZONES = (Zone(name="default"), Zone(name="bounces", connections=2))
@@ -117,17 +120,27 @@ def start(
             instance_id=instance_id,
         )
     )
+    log = supervisor.log_directory / "zonemta.log"
+    began = log.stat().st_size if log.exists() else 0
     running = supervisor.start(
         Program(
             name="zonemta",
             argv=[node.program(), "app.js", f"--config={config}"],
             cwd=INSTALLED / "node_modules" / PACKAGE,
             environment={"NODE_ENV": "production"},
-            is_ready=lambda: answers(api_port) and _greets(smtp_port),
+            is_ready=lambda: _is_loaded(log, began) and answers(api_port) and _greets(smtp_port),
             ready_within_s=60,
         )
     )
     return ZoneMta(smtp_port, api_port, instance_id, running)
+
+
+def _is_loaded(log: Path, began: int) -> bool:
+    """Return whether its main process has its zones and plugins. It takes mail before that, and
+    puts it all into the default zone and sends no notification of a bounce."""
+    with log.open("rb") as file:
+        file.seek(min(began, log.stat().st_size))
+        return LAST_LOADED in file.read()
 
 
 def _greets(port: int) -> bool:
@@ -166,11 +179,11 @@ def render(
         redis_port=redis_port,
         redis_database=REDIS_DATABASE,
         instance_id=json.dumps(instance_id),
-        host_name=json.dumps(f"{instance_id}.test"),
         defer_times=f"deferTimes = {json.dumps(list(defer_times_ms))}" if defer_times_ms else "",
         smtp_port=smtp_port,
         api_port=api_port,
         queue_server_port=queue_server_port,
+        pools="\n".join(_pool(zone, instance_id=instance_id) for zone in zones),
         zones="\n".join(_zone(zone, sink_port=sink_port) for zone in zones),
         monitor=_monitor(plugin_socket),
     )
@@ -186,10 +199,18 @@ def _zone(zone: Zone, *, sink_port: int) -> str:
             f"processes = {zone.processes}",
             f"connections = {zone.connections}",
             "ignoreTLS = true",
-            'pool = "default"',
+            f"pool = {json.dumps(zone.name)}",
             *(f"{key} = {json.dumps(list(names))}" for key, names in domains.items() if names),
             "",
         ]
+    )
+
+
+def _pool(zone: Zone, *, instance_id: str) -> str:
+    return "\n".join(
+        f"[[pools.{json.dumps(zone.name)}]]\naddress = {json.dumps(address)}\n"
+        f"name = {json.dumps(f'{instance_id}.test')}\n"
+        for address in zone.addresses
     )
 
 
