@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from server.api import inbound, views
+from server.api import inbound, sample_views, views
 
 urlpatterns = [
     path("health", views.HealthView.as_view(), name="health"),
@@ -19,6 +19,7 @@ urlpatterns = [
     path("email/events/<uuid:event_id>", views.EventView.as_view(), name="email-event"),
     path("nodes", views.NodesView.as_view(), name="nodes"),
     path("nodes/<str:name>", views.NodeView.as_view(), name="node"),
-    path("nodes/<str:name>/metrics", views.NodeMetricsView.as_view(), name="node-metrics"),
-    path("metrics/system", views.SystemMetricsView.as_view(), name="metrics-system"),
+    path("nodes/<str:name>/metrics", sample_views.NodeMetricsView.as_view(), name="node-metrics"),
+    path("metrics/<str:kind>", sample_views.MetricsView.as_view(), name="metrics"),
+    path("email/queue", sample_views.QueueView.as_view(), name="email-queue"),
 ]

@@ -201,33 +201,6 @@ class NodeView(ReadView):
         return Response(answer.data)
 
 
-class NodeMetricsView(ReadView):
-    """The readings of one node over time."""
-
-    @extend_schema(
-        summary="Metrics of one node",
-        parameters=[nodes.MetricsQuery],
-        responses={200: nodes.MetricsAnswer, **REFUSALS, **NOT_FOUND},
-    )
-    def get(self, request: Request, name: str) -> Response:
-        """Answer."""
-        node = nodes.find(name)
-        return Response(nodes.answer(**_asked(nodes.MetricsQuery, request), node=node.name))
-
-
-class SystemMetricsView(ReadView):
-    """The readings of the nodes over time."""
-
-    @extend_schema(
-        summary="System metrics",
-        parameters=[nodes.AllMetricsQuery],
-        responses={200: nodes.MetricsAnswer, **REFUSALS},
-    )
-    def get(self, request: Request) -> Response:
-        """Answer."""
-        return Response(nodes.answer(**_asked(nodes.AllMetricsQuery, request)))
-
-
 def _asked(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
     asked = serializer(data=request.query_params)
     asked.is_valid(raise_exception=True)

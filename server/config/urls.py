@@ -1,16 +1,21 @@
 """All routes of the web process."""
 
+from functools import partial
+
 from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from server.api import sample_views
 from server.api import views as api
-from server.config.methods import by_method
+from server.config.methods import View, by_method
 from server.ingest import views as ingest
 
 admin.site.site_header = "Mallard"
 admin.site.site_title = "Mallard"
 admin.site.index_title = "Administration"
+
+METRICS: View = sample_views.MetricsView.as_view()
 
 handler403 = "server.dashboard.views.forbidden"
 handler404 = "server.dashboard.views.not_found"
@@ -25,11 +30,12 @@ urlpatterns = [
         "api/v1/nodes",
         by_method(get=api.NodesView.as_view(), post=ingest.NodesView.as_view()),
     ),
-    path(
-        "api/v1/metrics/system",
-        by_method(
-            get=api.SystemMetricsView.as_view(), post=ingest.SAMPLES_VIEWS["system"].as_view()
-        ),
+    *(
+        path(
+            f"api/v1/metrics/{kind}",
+            by_method(get=partial(METRICS, kind=kind), post=view.as_view()),
+        )
+        for kind, view in ingest.SAMPLES_VIEWS.items()
     ),
     path("api/v1/", include("server.ingest.urls")),
     path("api/v1/", include("server.api.urls")),

@@ -95,10 +95,19 @@ def test_a_node_without_samples_has_empty_buckets_and_an_unknown_one_is_404(
 
 def test_before_retention_the_answer_is_cut(ask_view, nodes):
     answer = ask_view(
-        "metrics/system", **{"from": "2026-08-01T00:00:00Z", "to": "2026-08-30T00:00:00Z"}
+        "metrics/system", **{"from": "2024-11-01T00:00:00Z", "to": "2024-12-30T00:00:00Z"}
     )
 
     assert answer["cut"]
-    assert answer["start"] == "2026-08-23T10:00:00Z"
-    long_ago = {"from": "2025-01-01T00:00:00Z", "to": "2025-01-02T00:00:00Z"}
+    assert answer["start"] == "2024-11-22T00:00:00Z"
+    long_ago = {"from": "2023-01-01T00:00:00Z", "to": "2023-01-02T00:00:00Z"}
     assert "range" in ask_view("metrics/system", **long_ago)
+
+
+def test_where_samples_are_gone_a_level_is_read(ask_view, nodes):
+    answer = ask_view(
+        "metrics/system", **{"from": "2026-08-01T00:30:00Z", "to": "2026-08-01T01:30:00Z"}
+    )
+
+    assert (answer["level"], answer["width_s"], answer["cut"]) == ("1h", 3600, False)
+    assert answer["start"] == "2026-08-01T00:00:00Z"

@@ -1,0 +1,180 @@
+"""Pure: the newest readings of all agents → each mail queue counted once.
+
+Ten nodes may share one database, and each of their agents reads the queue of all of them. So for
+each database:
+- each instance's share is taken from the agent whose instance it is; when that one's reading is
+  stale, from the newest reading of the database;
+- what is assigned to no instance yet is taken once, from the newest reading;
+- the share of an instance no agent calls its own is *stranded*. Where some agent does not say which
+  instance is its own, that cannot be told, and such shares are *unclaimed*. An agent alone with its
+  database needs not say it: all shares are its node's;
+- all else (zones, ages, reasons, destinations) is taken whole from the newest reading.
+
+From ZoneMTA's API only totals are known, and not of which database. They count as the queue of a
+database of their own, unless the same agent read a database lately: then it is that one, which its
+agent cannot reach just now.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from server.mailqueues.wire import MailQueue
+
+#: ZoneMTA's word for mail assigned to no instance yet.
+UNASSIGNED = "no"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One agent's newest reading. `whole`: its newest from the database itself, and when that was
+    read; the same as the newest but for an agent whose database does not answer now."""
+
+    node: str
+    at: datetime
+    queue: MailQueue
+    stale_after: timedelta
+    whole: "tuple[datetime, MailQueue] | None" = None
+
+    @property
+    def database(self) -> str | None:
+        """Which database it is of; None where that was never known."""
+        return self.whole[1].database if self.whole else None
+
+    @property
+    def instance(self) -> str | None:
+        """Which instance is this node's."""
+        return self.whole[1].instance if self.whole else None
+
+    def is_stale(self, now: datetime) -> bool:
+        """Return whether its source should have been read again long since."""
+        return now - self.at > self.stale_after
+
+
+@dataclass(frozen=True)
+class Share:
+    """Waiting mail of one database and instance. `count` is None where it is not known.
+
+    `node`: whose it is, None: nobody's. `reader`: whose agent read it `at`.
+    """
+
+    database: str | None
+    node: str | None
+    instance: str | None
+    count: int | None
+    reader: str
+    at: datetime
+    stale: bool
+
+
+@dataclass(frozen=True)
+class Database:
+    """One mail queue, counted once.
+
+    `reading`: the newest, with the totals. `detail`: the newest from the database itself, with when
+    it was read; None where none is known. `stranded` is None where it cannot be told.
+    """
+
+    name: str | None
+    nodes: tuple[str, ...]
+    reading: Reading
+    detail: tuple[datetime, MailQueue] | None
+    shares: tuple[Share, ...]
+    unassigned: Share | None
+    stranded: tuple[Share, ...] | None
+    unclaimed: tuple[Share, ...]
+
+    @property
+    def waiting(self) -> int:
+        """How many recipients wait: the shares, what is assigned to none, and what is nobody's."""
+        if self.unassigned is None:
+            return self.reading.queue.active_count + self.reading.queue.deferred_count
+        parts = (*self.shares, self.unassigned, *(self.stranded or ()), *self.unclaimed)
+        return sum(part.count or 0 for part in parts)
+
+
+def counted_once(readings: Iterable[Reading], now: datetime) -> list[Database]:
+    """Return each mail queue once, those of known databases first, by name."""
+    groups: dict[tuple[int, str], list[Reading]] = defaultdict(list)
+    for reading in readings:
+        known = (0, reading.database) if reading.database else (1, reading.node)
+        groups[known].append(reading)
+    return [_database(group, now) for _, group in sorted(groups.items())]
+
+
+def _database(group: Sequence[Reading], now: datetime) -> Database:
+    newest = max(group, key=lambda r: (not r.is_stale(now), _reads(r), r.at))
+    name, nodes = newest.database, tuple(sorted(reading.node for reading in group))
+    detail = max((r.whole for r in group if r.whole), key=lambda whole: whole[0], default=None)
+    if not _reads(newest) or newest.queue.shares is None:
+        # Totals only, of which nobody knows whose they are; an agent alone has them all.
+        total = newest.queue.active_count + newest.queue.deferred_count
+        own = [
+            _share(r, total if len(group) == 1 else None, of=newest, now=now, instance=r.instance)
+            for r in group
+        ]
+        return Database(name, nodes, newest, detail, tuple(own), None, None, ())
+    return _shared(group, newest, detail, now)
+
+
+def _shared(
+    group: Sequence[Reading],
+    newest: Reading,
+    detail: tuple[datetime, MailQueue] | None,
+    now: datetime,
+) -> Database:
+    held = _held(newest)
+    unassigned = _share(None, held.pop(UNASSIGNED, 0), of=newest, now=now, instance=UNASSIGNED)
+    nodes = tuple(sorted(reading.node for reading in group))
+    if len(group) == 1 and newest.instance is None:
+        own = _share(newest, sum(held.values()), of=newest, now=now, instance=None)
+        return Database(newest.database, nodes, newest, detail, (own,), unassigned, (), ())
+    shares = []
+    for reading in sorted(group, key=lambda one: one.node):
+        if reading.instance is None:
+            shares.append(_share(reading, None, of=newest, now=now, instance=None))
+            continue
+        read_by = newest if reading.is_stale(now) or not _reads(reading) else reading
+        count = _held(read_by).get(reading.instance, 0)
+        shares.append(_share(reading, count, of=read_by, now=now, instance=reading.instance))
+    claimed = {reading.instance for reading in group}
+    nobodys = tuple(
+        _share(None, count, of=newest, now=now, instance=instance)
+        for instance, count in sorted(held.items(), key=lambda item: (-item[1], item[0]))
+        if instance not in claimed
+    )
+    all_say = None not in claimed
+    return Database(
+        newest.database,
+        nodes,
+        newest,
+        detail,
+        tuple(shares),
+        unassigned,
+        nobodys if all_say else None,
+        () if all_say else nobodys,
+    )
+
+
+def _reads(reading: Reading) -> bool:
+    """Return whether its newest reading is from the database itself."""
+    return reading.queue.source == "mongodb"
+
+
+def _held(reading: Reading) -> dict[str, int]:
+    return {share.instance: share.count for share in reading.queue.shares or ()}
+
+
+def _share(
+    of_node: Reading | None, count: int | None, *, of: Reading, now: datetime, instance: str | None
+) -> Share:
+    return Share(
+        database=of.database,
+        node=of_node.node if of_node else None,
+        instance=instance,
+        count=count,
+        reader=of.node,
+        at=of.at,
+        stale=of.is_stale(now),
+    )

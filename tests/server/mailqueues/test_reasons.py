@@ -1,0 +1,74 @@
+"""The class of a reply: the remote's own words, of recorded and of known ones."""
+
+import pytest
+
+from server.mailqueues.reasons import CLASSES, reason_class
+
+KNOWN = {
+    "rate_limited": [
+        "421 4.7.0 Too many connections, rate limit exceeded",
+        "421 4.7.28 [192.0.2.1 15] Our system has detected an unusual rate of unsolicited mail"[
+            :52
+        ],
+        "451 4.7.650 The mail server [192.0.2.1] has been temporarily rate limited",
+        "452 4.5.3 Too many recipients received from the sender",
+        "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to excessive volume",
+        "450 4.7.1 Error: too much mail from 192.0.2.1",
+        "451 4.7.500 Server busy. Please try again later from [192.0.2.1]",
+        "421 Concurrent connections limit reached",
+    ],
+    "mx_unavailable": [
+        "Network error: Network error when connecting to MX server 127.0.0.1[127.0.0.1] for"
+        " dead.example: Connection refused",
+        "Connection closed unexpectedly",
+        "connect ECONNREFUSED 192.0.2.1:25",
+        "421 4.3.2 Service shutting down",
+        "421 4.4.2 mx.example Error: connection lost",
+        "queryMx ESERVFAIL broken.example",
+    ],
+    "timeout": ["Connection timed out", "connect ETIMEDOUT 192.0.2.1:25", "Greeting timeout"],
+    "policy": [
+        "554 5.7.1 Service unavailable; Client host [127.0.0.1] blocked using zen.spamhaus.org",
+        "554 5.7.1 Message rejected due to content policy (spam)",
+        "450 4.7.25 Client host rejected: cannot find your reverse hostname",
+        "421 4.7.1 message refused: SPF check failed",
+        "451 4.7.1 <alice@corp.example>: Sender address rejected: not authorized",
+    ],
+    "greylisted": [
+        "450 4.2.0 <x>: Recipient address rejected: Greylisted, see http://postgrey.example/",
+        "451 4.7.1 Greylisting in action, please come back later",
+        "450 4.7.1 Gray-listed for 5 minutes",
+        "451 4.3.0 first attempt deferred",
+    ],
+    "other": [
+        "451 4.3.0 Temporary system problem, try again later",
+        "452 4.2.2 The email account that you tried to reach is over quota",
+        "452 4.2.2 Mailbox full: quota exceeded",
+        "",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reply"), [(name, reply) for name, replies in KNOWN.items() for reply in replies]
+)
+def test_a_known_reply_has_its_class(wanted, reply):
+    assert reason_class(reply) == wanted
+
+
+def test_every_class_has_replies_here():
+    assert tuple(KNOWN) == (
+        "rate_limited",
+        "mx_unavailable",
+        "timeout",
+        "policy",
+        "greylisted",
+        "other",
+    )
+    assert set(KNOWN) == set(CLASSES)
+
+
+def test_a_long_reply_of_a_stranger_is_classed_at_once():
+    # Bounded repetitions only: no reply can make this slow.
+    assert reason_class("exceed " + "a " * 100_000) == "other"
+    assert reason_class("maximum " * 50_000) == "other"
