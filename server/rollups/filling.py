@@ -16,9 +16,9 @@ from server.events import generator as events
 from server.events.columns import NAMES
 from server.events.mapping import to_line
 from server.metrics import generator as samples
-from server.metrics.store import write_system_samples
 from server.nodes import store as nodes
 from server.rollups import keeping, recount
+from server.rollups.sample_store import write_samples
 from server.rollups.store import write_events
 
 DAY = timedelta(days=1)
@@ -118,7 +118,7 @@ class SystemSamples:
         )
         count = 0
         while batch := list(islice(made, BATCH_SAMPLES)):
-            write_system_samples(batch)
+            write_samples(batch)
             count += len(batch)
         return count
 
