@@ -1,0 +1,200 @@
+"""WildDuck's collector against its recorded answers and a real one."""
+
+import json
+from contextlib import closing
+from urllib.parse import parse_qs, urlsplit
+
+import pymongo
+import pytest
+
+from agent.collectors import wildduck_users
+from agent.collectors.wildduck import WildDuckCollector
+from agent.config import Config, Discovery, Secret
+from agent.errors import SourceAbsent
+from build.stack import mongodb as mongodb_stack
+from build.stack import redis as redis_stack
+from build.stack import wildduck as stack
+from tests.agent.collectors.local_server import Site
+from tests.agent.parsers.test_wildduck import METRICS, REFUSED
+from tests.agent.waiting import until
+
+NOBODY = "http://127.0.0.1:1"
+HEALTHY = '{"success":true,"version":"1.51.1"}'
+
+
+def user(n, *, used=0, allowed=1000):
+    return {"username": f"user{n}", "quota": {"allowed": allowed, "used": used}, "disabled": n == 0}
+
+
+@pytest.fixture
+def api():
+    """The API with as many users as a test puts into `users`."""
+    with Site() as site:
+        site.users = [user(n, used=10 * n) for n in range(5)]
+
+        def pages(path):
+            asked = parse_qs(urlsplit(path).query)
+            start = int(asked.get("next", ["0"])[0])
+            end = start + min(int(asked["limit"][0]), 2)
+            page = {"success": True, "total": len(site.users), "results": site.users[start:end]}
+            page["nextCursor"] = str(end) if end < len(site.users) else False
+            return 200, json.dumps(page)
+
+        site.answers |= {"/health": (200, HEALTHY), "/users": pages, "/metrics": (200, METRICS)}
+        yield site
+
+
+def make(api=NOBODY, metrics=NOBODY, **more):
+    discovery = Discovery(wildduck_api_url=api, wildduck_metrics_url=metrics, **more)
+    return WildDuckCollector(Config(node_id="mbx-01", discovery=discovery))
+
+
+def collect(*args, **more):
+    with closing(make(*args, **more)) as collector:
+        return json.loads(collector.collect())
+
+
+def test_a_sample_has_exactly_the_published_names(api, golden):
+    contract = golden("metrics_wildduck.json")
+
+    sample = collect(api.url, api.url)
+
+    found = sample["wildduck"]
+    assert sample.keys() == contract.keys()
+    assert found.keys() == contract["wildduck"].keys()
+    assert found["quotas"][0].keys() == contract["wildduck"]["quotas"][0].keys()
+    assert (found["source"], found["users_count"], found["users_disabled_count"]) == ("api", 5, 1)
+    assert (found["storage_used_bytes"], found["quota_bytes"]) == (100, 5000)
+    assert found["quotas"][0] == {"username": "user4", "used_bytes": 40, "allowed_bytes": 1000}
+    assert (found["is_healthy"], found["auth_failure_total"]) == (True, 1)
+    assert found["messages_count"] is None
+
+
+def test_the_token_is_sent_where_there_is_one(api):
+    collect(api.url, wildduck_token=Secret("secret"))
+
+    assert {headers["X-Access-Token"] for _, headers in api.asked} == {"secret"}
+
+
+def test_a_missing_token_is_said_once_and_leaves_the_metrics(api, caplog):
+    api.answers |= {"/health": (403, REFUSED), "/users": (403, REFUSED)}
+    with closing(make(api.url, api.url)) as collector:
+        collector.collect()
+        found = json.loads(collector.collect())["wildduck"]
+
+    assert (found["is_healthy"], found["users_count"], found["source"]) == (None, None, None)
+    assert found["auth_success_total"] == 1
+    assert caplog.text.count("wildduck_token") == 1
+
+
+def test_no_wildduck_at_all_is_no_failure():
+    with pytest.raises(SourceAbsent, match="WildDuck does not listen"):
+        collect()
+
+
+def test_another_program_on_the_port_is_no_wildduck(api):
+    api.answers |= {"/health": (200, "<html>"), "/metrics": (200, "node_cpu 5")}
+
+    with pytest.raises(SourceAbsent):
+        collect(api.url, api.url)
+
+
+def test_a_wildduck_that_was_there_and_is_gone_is_an_outage(api):
+    with closing(make(api.url)) as collector:
+        collector.collect()
+        api.answers["/health"] = (500, '{"success":false,"message":"DB: not connected"}')
+        ill = json.loads(collector.collect())["wildduck"]
+        api.shutdown()
+        api.server_close()
+        collector.close()
+        gone = json.loads(collector.collect())["wildduck"]
+
+    assert ill["is_healthy"] is False
+    assert gone["is_healthy"] is False
+
+
+def test_many_users_are_counted_over_several_runs(api, monkeypatch):
+    monkeypatch.setattr(wildduck_users, "PAGES_A_RUN", 2)
+    with closing(make(api.url)) as collector:
+        found = [json.loads(collector.collect())["wildduck"] for _ in range(3)]
+
+    # Five users in pages of two: the second run comes to the end, the third begins anew.
+    assert [its["users_count"] for its in found] == [5, 5, 5]
+    assert [its["storage_used_bytes"] for its in found] == [None, 100, 100]
+    assert found[1]["counted_at"] == found[2]["counted_at"]
+    assert len([path for path, _ in api.asked if path.startswith("/users")]) == 5
+
+
+def test_a_slow_page_ends_the_run(api, monkeypatch):
+    monkeypatch.setattr(wildduck_users, "SLOW_PAGE_S", -1.0)
+    with closing(make(api.url)) as collector:
+        collector.collect()
+
+    assert len([path for path, _ in api.asked if path.startswith("/users")]) == 1
+
+
+def test_a_cursor_that_leads_nowhere_is_not_followed_for_ever(api):
+    page = {"success": True, "total": 9, "results": [user(1)], "nextCursor": "x"}
+    api.answers["/users"] = (200, json.dumps(page))
+    with closing(make(api.url)) as collector:
+        collector.collect()
+
+    assert len([path for path, _ in api.asked if path.startswith("/users")]) == 2
+
+
+def test_users_that_cannot_be_read_leave_the_rest(api, caplog):
+    api.answers["/users"] = (500, "{}")
+
+    found = collect(api.url, api.url)["wildduck"]
+
+    assert (found["is_healthy"], found["users_count"]) == (True, None)
+    assert "users cannot be read" in caplog.text
+
+
+def test_a_user_without_any_limit_makes_the_sum_of_limits_unknown(api):
+    api.users.append(user(9, used=5, allowed=0))
+
+    assert collect(api.url)["wildduck"]["quota_bytes"] is None
+
+
+@pytest.mark.stack
+def test_a_real_wildduck_is_read_over_its_api_and_in_its_database(tmp_path):
+    with (
+        mongodb_stack.running(tmp_path) as mongodb,
+        redis_stack.running(tmp_path) as redis,
+        stack.running(
+            tmp_path, mongo_uri=mongodb.uri_of(stack.DATABASE), redis_port=redis.port
+        ) as wildduck,
+        pymongo.MongoClient(mongodb.uri) as client,
+    ):
+        token = Secret(wildduck.token)
+        for n in range(4):
+            account = {"username": f"user{n}", "password": "secret-pw", "quota": n * 1_000_000}
+            assert wildduck.post("/users", account | {"address": f"user{n}@local.example"})
+        users = client[stack.DATABASE]["users"]
+        until(lambda: users.count_documents({}) == 4)
+        users.update_one({"username": "user1"}, {"$set": {"storageUsed": 950_000}})
+        wildduck.post("/authenticate", {"username": "user1", "password": "wrong"})
+
+        uri = Secret(mongodb.uri_of(stack.DATABASE))
+        over_api = collect(wildduck.api_url, wildduck.metrics_url, wildduck_token=token)
+        in_database = collect(
+            wildduck.api_url,
+            wildduck.metrics_url,
+            wildduck_token=token,
+            wildduck_mongodb_uri=uri,
+        )
+
+    default = 2**30  # of the user without a quota of their own
+    for source, sample in (("api", over_api), ("mongodb", in_database)):
+        found = sample["wildduck"]
+        assert (found["source"], found["is_healthy"], found["version"]) == (source, True, "1.51.1")
+        assert (found["users_count"], found["storage_used_bytes"]) == (4, 950_000)
+        assert found["quota_bytes"] == 6_000_000 + default
+        assert found["users_over_quota_90_percent_count"] == 1
+        assert found["quotas"][0]["username"] == "user1"
+        assert found["auth_failure_total"] == 1
+        assert {"service": "imap", "is_up": True} in found["services"]
+    assert over_api["wildduck"]["messages_count"] is None
+    assert in_database["wildduck"]["messages_count"] == 0
+    assert in_database["wildduck"]["database_bytes"] > 0
