@@ -18,7 +18,7 @@ from agent.errors import SpoolError
 from agent.events import knock
 from agent.events.change_stream import ChangeStream
 from agent.events.readings import PluginReadings
-from agent.events.receiver import Receiver
+from agent.events.receiver import Receiver, TcpReceiver
 from agent.events.reconciliation import Reconciler
 from agent.registration import Registration
 from agent.samples import PluginHealth, SendHealth
@@ -162,6 +162,15 @@ class Agent:
             )
             self._receiver.open()
             producers.append(self._receiver)
+            if config.receiver.tcp_port:
+                over_tcp = TcpReceiver(
+                    self._spool,
+                    config.receiver,
+                    node=config.node_id,
+                    readings=self._plugin_readings,
+                )
+                over_tcp.open()
+                producers.append(over_tcp)
         if config.discovery.zonemta_mongodb_uri:
             uri = config.discovery.zonemta_mongodb_uri
             producers.append(ChangeStream(self._spool, uri, node=config.node_id))

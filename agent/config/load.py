@@ -17,7 +17,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from agent.config.settings import IN_MILLISECONDS, TABLES, Config, Secret, environment_names
+from agent.config.settings import (
+    IN_MILLISECONDS,
+    TABLES,
+    TOKEN_CHARS,
+    Config,
+    Secret,
+    environment_names,
+)
 from agent.errors import ConfigError
 
 DEFAULT_TOML = Path("/etc/mallard-agent/agent.toml")
@@ -33,6 +40,7 @@ SECRETS = frozenset(
         ("discovery", "rspamd_password"),
         ("discovery", "wildduck_mongodb_uri"),
         ("discovery", "wildduck_token"),
+        ("receiver", "tcp_token"),
     }
 )
 # An empty variable means "none" for these, "not set" for all others.
@@ -95,6 +103,7 @@ def load(
     config = _assemble(values, sources)
     warnings = _check_backend(config, sources, needed=backend_needed)
     _check_addresses(config, sources)
+    _check_receiver(config, sources)
     return Loaded(config, warnings, sources)
 
 
@@ -340,4 +349,14 @@ def _check_redis(url: str, source: str) -> None:
             f"{source}: redis_url of [discovery] is no address of a Redis. Write it like"
             " redis://user:password@127.0.0.1:6379, rediss:// with TLS, or"
             " unix:///run/redis/redis.sock."
+        )
+
+
+def _check_receiver(config: Config, sources: dict[str, str]) -> None:
+    receiver = config.receiver
+    if receiver.tcp_port and len(receiver.tcp_token.reveal()) < TOKEN_CHARS:
+        raise ConfigError(
+            f"{sources['receiver.tcp_port']}: tcp_port in [receiver] needs a tcp_token of at least"
+            f" {TOKEN_CHARS} characters, which the plugins send as their key. Make one:"
+            " openssl rand -hex 24."
         )

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+TOKEN_CHARS = 16
 MIB = 1024**2
 GIB = 1024**3
 
@@ -132,6 +133,13 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """[receiver]: the socket the plugins speak to."""
 
     enabled: bool = True
+    # Who may write to the socket: its mode in octal, and its group ("": the agent's own).
+    socket_mode: Annotated[str, Meta(pattern=r"^0?[0-7]{3}$")] = "660"
+    socket_group: Annotated[str, Meta(max_length=64)] = ""
+    # On the loopback address too, for mail programs that cannot see the socket; 0: not.
+    tcp_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    # What they must send as key then; at least TOKEN_CHARS characters.
+    tcp_token: Secret = Secret("")
     max_body_bytes: Annotated[int, Meta(ge=1000, le=64 * MIB)] = 1_000_000
     max_connections: Annotated[int, Meta(ge=1, le=1000)] = 32
     # A request must be there, whole, this long after its first byte.

@@ -183,3 +183,17 @@ def test_a_key_never_shows_itself(tmp_path):
 
 def test_a_wrong_key_is_not_repeated_in_the_complaint(tmp_path):
     assert "hush hush" not in complaint(GOOD | {"API_KEY": "hush hush"}, tmp_path)
+
+
+@pytest.mark.parametrize("token", ["", "too short"])
+def test_the_plugins_door_on_the_network_needs_a_token(token):
+    with pytest.raises(ConfigError, match="needs a tcp_token"):
+        load(
+            {"AGENT_RECEIVER_TCP_PORT": "2580", "AGENT_RECEIVER_TCP_TOKEN": token},
+            backend_needed=False,
+        )
+
+
+def test_a_mode_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match="AGENT_RECEIVER_SOCKET_MODE"):
+        load({"AGENT_RECEIVER_SOCKET_MODE": "rw-rw----"}, backend_needed=False)

@@ -6,7 +6,7 @@ import pytest
 
 from agent.events import readings as module
 from agent.events.readings import MOST_PROCESSES, PluginReadings, read_said
-from tests.agent.events.test_receiver import directory, post, receiver  # noqa: F401 (fixtures)
+from tests.agent.events.speaking import post
 
 HARAKA = {
     "version": "3.3.4",
@@ -30,7 +30,7 @@ def take(readings, **more):
     readings.take(read_said(json.dumps(said(**more)).encode()))
 
 
-def test_counters_of_haraka_reach_the_collector_through_the_receiver(receiver):  # noqa: F811
+def test_counters_of_haraka_reach_the_collector_through_the_receiver(receiver):
     body = said(haraka=HARAKA, dropped_total=4, what_is_not_known_yet=1)
 
     status, _ = post(receiver, json.dumps(body), path="/v1/readings")
@@ -51,12 +51,12 @@ def test_counters_of_haraka_reach_the_collector_through_the_receiver(receiver): 
         (json.dumps(said(padding="x" * 20_000)).encode(), 413),
     ],
 )
-def test_what_are_no_readings_is_refused(receiver, body, status):  # noqa: F811
+def test_what_are_no_readings_is_refused(receiver, body, status):
     assert post(receiver, body, path="/v1/readings")[0] == status
     assert receiver.readings.plugins() == []
 
 
-def test_a_process_is_heard_from_by_its_events_and_by_its_readings(receiver):  # noqa: F811
+def test_a_process_is_heard_from_by_its_events_and_by_its_readings(receiver):
     headers = {
         "User-Agent": "mallard-zone-mta-monitor",
         "X-Mallard-Process": "sender/default/79",

@@ -1,60 +1,25 @@
 """The plugins' door, over a real unix socket."""
 
+import grp
 import http.client
 import json
+import os
 import socket
 import stat
-import tempfile
 import threading
-from pathlib import Path
 
+import psutil
 import pytest
 
 from agent.config import Receiver as ReceiverSettings
+from agent.config import Secret
 from agent.errors import ReceiverError, SpoolError
-from agent.events.receiver import Receiver
+from agent.events.receiver import Receiver, TcpReceiver
 from agent.spool import read_summary
+from build.stack.ports import free_port
 from tests.agent.conftest import spooled
+from tests.agent.events.speaking import Connection, post
 from tests.agent.waiting import until
-
-
-class Connection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path):
-        super().__init__("localhost", timeout=10)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(10)
-        self.sock.connect(str(self.path))
-
-
-@pytest.fixture
-def directory():
-    # Not tmp_path: a unix socket's path may have only 107 characters.
-    with tempfile.TemporaryDirectory(prefix="ml-") as name:
-        yield Path(name)
-
-
-@pytest.fixture
-def receiver(spool, directory, in_thread):
-    made = Receiver(spool, ReceiverSettings(), directory, node="mta-01")
-    made.open()
-    in_thread(made)
-    return made
-
-
-def post(receiver, body, *, path="/v1/events", headers=None):
-    connection = Connection(receiver.path)
-    try:
-        connection.request("POST", path, body=body, headers=headers or {})
-        response = connection.getresponse()
-        answer = response.read()
-        return response.status, json.loads(answer) if answer else None
-    finally:
-        connection.close()
 
 
 @pytest.fixture
@@ -260,3 +225,66 @@ def test_a_client_that_sends_a_byte_now_and_then_is_cut_off(spool, directory, in
     until(cut_off)
     slow.close()
     until(lambda: not [t for t in threading.enumerate() if "process_request_thread" in t.name])
+
+
+TOKEN = "a token of the agent"
+
+
+@pytest.fixture
+def over_tcp(spool, in_thread):
+    settings = ReceiverSettings(tcp_port=free_port(), tcp_token=Secret(TOKEN))
+    made = TcpReceiver(spool, settings, node="mta-01")
+    made.open()
+    in_thread(made)
+    return settings.tcp_port
+
+
+def test_on_the_loopback_address_the_token_is_asked_for(over_tcp, spool, events):
+    body = json.dumps(events)
+
+    refused = [
+        post(over_tcp, body, headers=headers)[0]
+        for headers in ({}, {"Authorization": "Bearer another"}, {"Authorization": "Bearer "})
+    ]
+    taken, _ = post(over_tcp, body, headers={"Authorization": f"Bearer {TOKEN}"})
+
+    assert (refused, taken) == ([401, 401, 401], 202)
+    assert len(spooled(spool)) == len(events)
+
+
+def test_it_listens_on_the_loopback_address_alone(over_tcp):
+    listening = {
+        connection.laddr
+        for connection in psutil.Process().net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == over_tcp
+    }
+
+    assert [address.ip for address in listening] == ["127.0.0.1"]
+
+
+def test_a_port_that_is_taken_is_said_with_what_to_do(over_tcp, spool):
+    settings = ReceiverSettings(tcp_port=over_tcp, tcp_token=Secret(TOKEN))
+
+    with pytest.raises(ReceiverError, match="Set tcp_port"):
+        TcpReceiver(spool, settings, node="mta-01").open()
+
+
+def test_the_socket_has_the_mode_and_the_group_it_is_told(spool, directory, in_thread):
+    group = grp.getgrgid(os.getgroups()[-1] if os.getgroups() else os.getgid())
+    settings = ReceiverSettings(socket_mode="0606", socket_group=group.gr_name)
+    made = Receiver(spool, settings, directory, node="mta-01")
+    made.open()
+    in_thread(made)
+
+    found = made.path.stat()
+
+    assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o606, group.gr_gid)
+
+
+def test_a_group_that_is_not_there_is_said_and_leaves_nothing_behind(spool, directory):
+    settings = ReceiverSettings(socket_group="no-such-group")
+
+    with pytest.raises(ReceiverError, match="no group no-such-group"):
+        Receiver(spool, settings, directory, node="mta-01").open()
+
+    assert list(directory.iterdir()) == []

@@ -1,0 +1,190 @@
+"""What is asked of the receiver, and what it answers. The sockets are in receiver.py."""
+
+import hmac
+import json
+import logging
+import socket
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Protocol
+
+import msgspec
+
+from agent import __version__
+from agent.config import Receiver as ReceiverSettings
+from agent.errors import SpoolError
+from agent.events.readings import PluginReadings, read_said
+from agent.logs import Repeats
+from agent.spool import Accepted, Spool, Told, told
+from agent.wire import ReceivedEvent
+
+logger = logging.getLogger(__name__)
+
+EVENTS_PATH = "/v1/events"
+READINGS_PATH = "/v1/readings"
+HEALTH_PATH = "/v1/health"
+LARGEST_EVENT_BYTES = 32_768
+LARGEST_READINGS_BYTES = 16_384
+RETRY_AFTER_S = 2
+MOST_DISCARDED_BYTES = 16 * 1024**2
+DISCARD_STEP_BYTES = 65_536
+
+
+class Listening(Protocol):
+    """What a handler needs of the server it belongs to."""
+
+    spool: Spool
+    readings: PluginReadings
+    settings: ReceiverSettings
+    node: str
+    repeats: Repeats
+    token: str  # empty: whoever may open the socket may speak
+
+    def give_time(self, request: socket.socket, timeout_s: float) -> None:
+        """Let the connection live at most so long from now."""
+        ...
+
+
+def read_events(body: bytes, *, node: str) -> tuple[list[Accepted], list[dict[str, Any]]]:
+    """Return the events of a body and what is refused of it, by index. An event that names no node
+    is this node's. Raises msgspec.DecodeError when the body is not a JSON array."""
+    accepted: list[Accepted] = []
+    refused: list[dict[str, Any]] = []
+    for index, raw in enumerate(msgspec.json.decode(body, type=list[msgspec.Raw])):
+        try:
+            if len(raw) > LARGEST_EVENT_BYTES:
+                raise ValueError(f"larger than {LARGEST_EVENT_BYTES} bytes")
+            event = msgspec.json.decode(raw, type=ReceivedEvent)
+            accepted.append(Accepted(event, _with_node(bytes(raw), event, node)))
+        except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+            refused.append({"index": index, "error": str(error)[:300]})
+    return accepted, refused
+
+
+def _with_node(raw: bytes, event: ReceivedEvent, node: str) -> bytes:
+    if event.mta_node:
+        return raw
+    return msgspec.json.encode({**msgspec.json.decode(raw), "mta_node": node})
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection of a plugin, kept alive between requests."""
+
+    protocol_version = "HTTP/1.1"
+    server: Listening  # type: ignore[assignment]
+    server_version = f"mallard-agent/{__version__}"
+    sys_version = ""
+
+    def parse_request(self) -> bool:
+        """Start the clock of this request."""
+        self.server.give_time(self.connection, self.server.settings.read_timeout_s)
+        return super().parse_request()
+
+    def do_GET(self) -> None:
+        """Answer whether the receiver lives."""
+        if self.path == HEALTH_PATH:
+            self._answer(HTTPStatus.OK, {"status": "ok", "version": __version__})
+        else:
+            self._answer(
+                HTTPStatus.NOT_FOUND, {"error": f"POST {EVENTS_PATH} or GET {HEALTH_PATH}"}
+            )
+
+    def do_POST(self) -> None:
+        """Take events, or what a plugin says of itself."""
+        take, limit = {
+            EVENTS_PATH: (self._take_events, self.server.settings.max_body_bytes),
+            READINGS_PATH: (self._take_readings, LARGEST_READINGS_BYTES),
+        }.get(self.path, (None, 0))
+        length = self.headers.get("Content-Length", "")
+        if not self._may_speak():
+            self._discard(int(length) if length.isdecimal() else 0)
+            self._refuse(HTTPStatus.UNAUTHORIZED, "the agent's tcp_token is needed")
+            return
+        if take is None:
+            self._discard(int(length) if length.isdecimal() else 0)
+            self._refuse(HTTPStatus.NOT_FOUND, f"POST {EVENTS_PATH} or {READINGS_PATH}")
+            return
+        if not length.isdecimal():
+            self._refuse(HTTPStatus.BAD_REQUEST, "Content-Length is needed")
+            return
+        if int(length) > limit:
+            # Read and forget it, or the client, still sending, would not hear the answer.
+            self._discard(int(length))
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {limit} bytes")
+            return
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            self.close_connection = True
+            return
+        try:
+            take(body)
+        except SpoolError as error:
+            self.server.repeats.warn("spool", "Events of a plugin were not taken: %s", error)
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {"error": "the spool cannot write"})
+
+    def _take_events(self, body: bytes) -> None:
+        try:
+            accepted, refused = read_events(body, node=self.server.node)
+        except (msgspec.DecodeError, RecursionError) as error:
+            self._answer(HTTPStatus.BAD_REQUEST, {"error": f"not a JSON array: {error}"})
+            return
+        said = self._told()
+        self.server.spool.take_reported(accepted, refused=len(refused), told=said)
+        if said:
+            plugin = self.headers.get("User-Agent", "").removeprefix("mallard-")[:100]
+            self.server.readings.heard(plugin, said.process, said.dropped)
+        if refused:
+            first = refused[0]["error"]
+            self.server.repeats.warn(
+                "refused", "Refused %d events of a plugin, first: %s", len(refused), first
+            )
+        self._answer(HTTPStatus.ACCEPTED, {"queued": len(accepted), "rejected": refused})
+
+    def _take_readings(self, body: bytes) -> None:
+        try:
+            said = read_said(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            self._answer(HTTPStatus.BAD_REQUEST, {"error": f"not readings: {error}"})
+            return
+        self.server.spool.take_reported((), told=Told(said.process, said.dropped_total))
+        self.server.readings.take(said)
+        self._answer(HTTPStatus.ACCEPTED, {})
+
+    def _may_speak(self) -> bool:
+        token = self.server.token
+        given = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        return not token or hmac.compare_digest(given.encode(), token.encode())
+
+    def _told(self) -> Told | None:
+        return told(self.headers.get("X-Mallard-Process"), self.headers.get("X-Mallard-Dropped"))
+
+    def _discard(self, length: int) -> None:
+        left = min(length, MOST_DISCARDED_BYTES)
+        while left > 0 and (part := self.rfile.read(min(left, DISCARD_STEP_BYTES))):
+            left -= len(part)
+
+    def _refuse(self, status: HTTPStatus, error: str) -> None:
+        # What is not read of the body would be taken for the next request.
+        self.close_connection = True
+        self._answer(status, {"error": error})
+
+    def _answer(self, status: HTTPStatus, content: dict[str, Any]) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            self.send_header("Retry-After", str(RETRY_AFTER_S))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+        self.server.give_time(self.connection, self.server.settings.idle_timeout_s)
+
+    def address_string(self) -> str:
+        """Return a name for log lines: a unix socket's peer has no address."""
+        return "plugin"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (http.server's name)
+        """Say what http.server says, but only when asked for it."""
+        logger.debug("receiver: " + format, *args)  # noqa: G003
