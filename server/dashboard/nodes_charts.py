@@ -1,7 +1,6 @@
 """Which charts a node's page draws of each kind of samples: one declaration. Pure.
 
-Readings are named as the read API answers them. A `*_total` counts up; its chart is of how much it
-grew a second, which the API answers as well.
+Readings are named as the read API answers them: `*_per_s` is what a counter grew by in a second.
 """
 
 from dataclasses import asdict, dataclass
@@ -82,26 +81,15 @@ CHARTS: dict[str, tuple[Chart, ...]] = {
         ),
         Chart("open-files", "Open files", "count", (Line("open_files", "open"),)),
     ),
-    "queue": (
-        Chart(
-            "queue-size",
-            "Recipients waiting",
-            "count",
-            (
-                Line("deferred_count", "deferred", WAIT),
-                Line("active_count", "due now", BLUE, "dashed"),
-            ),
-        ),
-    ),
     "zonemta": (
         Chart(
             "zonemta-deliveries",
             "Deliveries, by ZoneMTA's own count",
             "per_s",
             (
-                Line("delivered_total", "delivered", GOOD),
-                Line("deferred_total", "deferred", WAIT, "dashed"),
-                Line("rejected_total", "rejected", BAD, "dotted"),
+                Line("delivered_per_s", "delivered", GOOD),
+                Line("deferred_per_s", "deferred", WAIT, "dashed"),
+                Line("rejected_per_s", "rejected", BAD, "dotted"),
             ),
         ),
     ),
@@ -111,10 +99,10 @@ CHARTS: dict[str, tuple[Chart, ...]] = {
             "Recipients, by Haraka's own count",
             "per_s",
             (
-                Line("recipients_delivered_total", "delivered", GOOD),
-                Line("recipients_deferred_total", "deferred", WAIT, "dashed"),
-                Line("recipients_rejected_total", "rejected", BAD, "dotted"),
-                Line("recipients_greylisted_total", "greylisted", QUIET, "dashed"),
+                Line("recipients_delivered_per_s", "delivered", GOOD),
+                Line("recipients_deferred_per_s", "deferred", WAIT, "dashed"),
+                Line("recipients_rejected_per_s", "rejected", BAD, "dotted"),
+                Line("recipients_greylisted_per_s", "greylisted", QUIET, "dashed"),
             ),
         ),
         Chart(
@@ -136,11 +124,11 @@ CHARTS: dict[str, tuple[Chart, ...]] = {
             "Messages by action",
             "per_s",
             (
-                Line("action_no_action_total", "no action", GOOD),
-                Line("action_add_header_total", "add header", WAIT, "dashed"),
-                Line("action_greylist_total", "greylist", QUIET, "dotted"),
-                Line("action_soft_reject_total", "soft reject", PLAIN, "dotted"),
-                Line("action_reject_total", "reject", BAD),
+                Line("action_no_action_per_s", "no action", GOOD),
+                Line("action_add_header_per_s", "add header", WAIT, "dashed"),
+                Line("action_greylist_per_s", "greylist", QUIET, "dotted"),
+                Line("action_soft_reject_per_s", "soft reject", PLAIN, "dotted"),
+                Line("action_reject_per_s", "reject", BAD),
             ),
         ),
         Chart(
@@ -159,11 +147,11 @@ CHARTS: dict[str, tuple[Chart, ...]] = {
             "Operations",
             "per_s",
             (
-                Line("query_total", "queries"),
-                Line("insert_total", "inserts", GOOD, "dashed"),
-                Line("update_total", "updates", PLAIN, "dotted"),
-                Line("delete_total", "deletes", BAD, "dotted"),
-                Line("command_total", "commands", QUIET, "dashed"),
+                Line("query_per_s", "queries"),
+                Line("insert_per_s", "inserts", GOOD, "dashed"),
+                Line("update_per_s", "updates", PLAIN, "dotted"),
+                Line("delete_per_s", "deletes", BAD, "dotted"),
+                Line("command_per_s", "commands", QUIET, "dashed"),
             ),
         ),
         Chart(
@@ -209,8 +197,8 @@ CHARTS: dict[str, tuple[Chart, ...]] = {
             "Logins",
             "per_s",
             (
-                Line("auth_success_total", "let in", GOOD),
-                Line("auth_failure_total", "refused", BAD, "dashed"),
+                Line("auth_success_per_s", "let in", GOOD),
+                Line("auth_failure_per_s", "refused", BAD, "dashed"),
             ),
         ),
         Chart(

@@ -3,11 +3,13 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from server.dashboard import events_views, nodes_views, views
+from server.dashboard import events_views, nodes_views, queue_views, views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="outbound", query_string=True), name="overview"),
     path("email/outbound/", views.outbound, name="outbound"),
+    path("email/queue/", queue_views.queue, name="queue"),
+    path("email/queue/destination/", queue_views.destination, name="queue-destination"),
     path("nodes/", nodes_views.node_list, name="nodes-list"),
     path("nodes/compare/", nodes_views.compare, name="nodes-compare"),
     path("nodes/heat-map/", nodes_views.heat_map, name="nodes-heat-map"),

@@ -18,7 +18,7 @@ function readingPanel(reading, [title, unit, top]) {
   if (!document.getElementById(reading)) return;
   let chart = null;
   panel(reading, {
-    load: () => ask("system"),
+    load: () => ask("system", { fields: Object.keys(readings) }),
     empty: (answer) => (nodes.some((node) => newestOf(bucketsOf(answer, node), reading) !== null) ? "" : "No reading in this range."),
     draw(answer, body) {
       chart ??= new TimeChart(body, { format: (value) => said(value, unit), axis: (value) => onScale(value, unit), total: false });

@@ -60,7 +60,7 @@ function heatTable(answer) {
 }
 
 panel("nodes-by-time", {
-  load: () => ask("system"),
+  load: () => ask("system", { fields: [chosen().reading] }),
   empty: (answer) => (answer.series.length ? "" : "No sample of any node in this range."),
   draw(answer, body) {
     this.note(chosen().name);

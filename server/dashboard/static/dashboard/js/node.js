@@ -17,7 +17,7 @@ function chartPanel(kind, { id, title, unit, lines, top }) {
   let chart = null;
   const known = (answer) => bucketsOf(answer, facts.node).some((bucket) => lines.some(({ reading }) => (bucket[reading] ?? null) !== null));
   panel(id, {
-    load: () => ask(kind, facts.node),
+    load: () => ask(kind, { node: facts.node }),
     empty: (answer) => (known(answer) ? "" : "No reading in this range."),
     draw(answer, body) {
       chart ??= new TimeChart(body, { format: (value) => said(value, unit), axis: (value) => onScale(value, unit), total: false });

@@ -30,9 +30,9 @@ export function onScale(value, unit) {
   return said(value, unit);
 }
 
-/** Ask for the samples of `kind` of the page's range: of one node, or of all. */
-export function ask(kind, node = null) {
-  return page.get(`metrics/${kind}`, node === null ? {} : { node });
+/** Ask for the samples of `kind` of the page's range: of one node or all, some fields or all. */
+export function ask(kind, { node = null, fields = null } = {}) {
+  return page.get(`metrics/${kind}`, { node, fields: fields && fields.join(",") });
 }
 
 /** The buckets of one node; none where nothing came of it. */

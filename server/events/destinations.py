@@ -1,0 +1,81 @@
+"""Questions about one destination of outbound mail: what its servers said last, and to whom."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection
+
+#: ZoneMTA tries a deferred recipient again after four hours at the latest: whoever still waits was
+#: deferred within this time.
+LOOKED_BACK = timedelta(hours=6)
+#: Replies are looked for longer: the last one may be old, and says so.
+REPLIES_LOOKED_BACK = timedelta(hours=48)
+REPLIES_SHOWN = 10
+
+LAST_REPLIES = """
+SELECT occurred_at, event_id, event_type, mta_node, coalesce(mx_host, ''), status_code,
+  coalesce(bounce_message, status_message, ''), coalesce(to_address, '')
+FROM email_events
+WHERE to_domain = %(to_domain)s AND direction = 'outbound'
+  AND event_type IN ('deferred', 'bounced')
+  AND occurred_at > %(since)s::timestamptz AND occurred_at <= %(now)s::timestamptz
+ORDER BY occurred_at DESC, event_id DESC LIMIT %(limit)s"""
+LAST_DELIVERED = """
+SELECT occurred_at FROM email_events
+WHERE to_domain = %(to_domain)s AND direction = 'outbound' AND event_type = 'delivered'
+  AND occurred_at > %(since)s::timestamptz AND occurred_at <= %(now)s::timestamptz
+ORDER BY occurred_at DESC LIMIT 1"""
+DEFERRING_NODES = """
+SELECT mta_node, count(*), count(DISTINCT (queue_id, to_address)), max(occurred_at)
+FROM email_events
+WHERE to_domain = %(to_domain)s AND direction = 'outbound' AND event_type = 'deferred'
+  AND occurred_at > %(since)s::timestamptz AND occurred_at <= %(now)s::timestamptz
+GROUP BY 1 ORDER BY 2 DESC, 1"""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a server of the destination said when it did not take a message, as it said it."""
+
+    occurred_at: datetime
+    event_id: UUID
+    event_type: str
+    node: str
+    mx_host: str
+    status_code: int | None
+    words: str
+    to_address: str
+
+
+@dataclass(frozen=True)
+class DeferringNode:
+    """Deferrals at one node in LOOKED_BACK: attempts, the recipients they were for, the last."""
+
+    node: str
+    deferrals_count: int
+    recipients_count: int
+    last_at: datetime
+
+
+@dataclass(frozen=True)
+class Destination:
+    """What the events tell of one domain. `delivered_at`: None: not in REPLIES_LOOKED_BACK."""
+
+    domain: str
+    refusals: tuple[Refusal, ...]
+    nodes: tuple[DeferringNode, ...]
+    delivered_at: datetime | None
+
+
+def destination(domain: str, now: datetime) -> Destination:
+    """Return what happened at a domain before `now`. Asks three questions."""
+    values = {"to_domain": domain.lower(), "now": now, "limit": REPLIES_SHOWN}
+    with connection.cursor() as cursor:
+        cursor.execute(LAST_REPLIES, values | {"since": now - REPLIES_LOOKED_BACK})
+        refusals = tuple(Refusal(*row) for row in cursor.fetchall())
+        cursor.execute(DEFERRING_NODES, values | {"since": now - LOOKED_BACK})
+        nodes = tuple(DeferringNode(*row) for row in cursor.fetchall())
+        cursor.execute(LAST_DELIVERED, values | {"since": now - REPLIES_LOOKED_BACK})
+        delivered = cursor.fetchone()
+    return Destination(domain, refusals, nodes, delivered[0] if delivered else None)
