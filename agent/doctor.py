@@ -187,6 +187,14 @@ def judge_spool(summary: dict[str, Any], *, now: datetime) -> Iterator[Finding]:
     if lost := events["dropped"]:
         line = f"{lost} events were dropped so far because the spool was full."
         yield Finding("warning", "spool", line, "Was the server away for long, or the disk full?")
+    if aside := summary["set_aside_count"]:
+        line = f"The spool was damaged {aside} times and begun anew; what waited in it is not sent."
+        names = ", ".join(summary["damaged_files"])
+        fix = f"Check the disk (dmesg, smartctl). Kept: {names or 'no file any more'}."
+        yield Finding("warning", "spool", line, fix)
+    if failed := summary["failed_commits_count"]:
+        line = f"{failed} times the spool could not be written; the plugins were told to try again."
+        yield Finding("warning", "spool", line, "Was the disk full? The agent's log says when.")
     if refused := events["refused"]:
         line = f"{refused} events were refused by the server so far."
         yield Finding("warning", "spool", line, "The agent's log says why, with the first of each.")

@@ -110,7 +110,8 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Spool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[spool]: how much disk, before the oldest is dropped and counted."""
 
-    max_event_bytes: Bytes = 5 * GIB
+    # At about 160 bytes an event (docs/performance.md), 20 million while the server is away.
+    max_event_bytes: Bytes = 3 * GIB
     # Of each source: the machine, ZoneMTA.
     max_sample_bytes: Bytes = 64 * MIB
     # How long anything waits before it is dropped and counted, by the time the agent ran.

@@ -51,6 +51,9 @@ CREATE TABLE IF NOT EXISTS plugin_processes (
 KEPT_DAMAGED_FILES = 2
 # Below this size the whole file is checked at start; a larger one would cost the start seconds.
 CHECKED_AT_START_BYTES = 32 * 1024**2
+# Counters: transactions that could not be written, files that were set aside.
+FAILED = "spool.failed_commits"
+SET_ASIDE = "spool.set_aside"
 # Of 4 kB each.
 KEPT_FREE_PAGES = 4096
 GIVEN_BACK_PAGES = 256
@@ -70,6 +73,7 @@ class Database:
         self.after_commit: list[Callable[[], None]] = []
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._failed = 0  # transactions, not yet counted on disk
 
     def open(self) -> None:
         """Open or create the file. A damaged one is set aside and a new one begun."""
@@ -99,12 +103,15 @@ class Database:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
+                add(connection, FAILED, self._failed)
                 connection.execute("COMMIT")
+                self._failed = 0
             except BaseException as error:
                 with suppress(sqlite3.Error):
                     connection.rollback()
                 if not isinstance(error, sqlite3.Error):
                     raise
+                self._failed += 1
                 self._mend(error)
                 raise SpoolError(f"{self.path}: {error}") from error
         for callback in self.after_commit:
@@ -171,10 +178,16 @@ class Database:
             self._connection = None
         stamp = clock.utc_now().strftime("%Y%m%dT%H%M%S%f")
         aside = self.path.with_name(f"{self.path.name}.damaged-{stamp}")
-        for suffix in ("", "-wal", "-shm"):
-            source = self.path.with_name(self.path.name + suffix)
-            if source.exists():
-                source.rename(aside.with_name(aside.name + suffix))
+        try:
+            for suffix in ("", "-wal", "-shm"):
+                source = self.path.with_name(self.path.name + suffix)
+                if source.exists():
+                    source.rename(aside.with_name(aside.name + suffix))
+        except OSError as failure:
+            raise SpoolError(
+                f"{self.path} is damaged ({error}) and cannot be set aside ({failure.strerror})."
+                " Make its directory writable, or move the file away."
+            ) from error
         logger.error(
             "Spool %s is damaged (%s): set aside as %s, a new one is begun."
             " Events not yet sent are in the old file; the server shows them as missing.",
@@ -183,8 +196,11 @@ class Database:
             aside.name,
         )
         self._sweep_damaged()
-        self._connection = self._connect()
-        add(self._connection, "spool.set_aside", 1)
+        try:
+            self._connection = self._connect()
+            add(self._connection, SET_ASIDE, 1)
+        except sqlite3.Error as failure:
+            raise SpoolError(f"{self.path}: {failure}") from failure
 
     def _sweep_damaged(self) -> None:
         found = sorted(self.path.parent.glob(f"{self.path.name}.damaged-*"))
@@ -223,10 +239,11 @@ def counter(connection: sqlite3.Connection, name: str) -> int:
 
 def give_back(connection: sqlite3.Connection) -> None:
     """Shorten a file that has much more room than it needs, a little at a time: what an outage took
-    of the disk is the mail's again after it."""
+    of the disk is the mail's again after it. Outside any transaction."""
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
     if free > KEPT_FREE_PAGES:
-        connection.execute(f"PRAGMA incremental_vacuum({GIVEN_BACK_PAGES})").fetchall()
+        # Not `execute`, which takes one step, one page, of what has no result.
+        connection.executescript(f"PRAGMA incremental_vacuum({GIVEN_BACK_PAGES})")
 
 
 def get_meta(connection: sqlite3.Connection, name: str) -> bytes | None:

@@ -130,6 +130,7 @@ class Queue:
             self._delete_up_to(connection, batch.last_seq)
             add(connection, f"{self.name}.refused", refused)
             add(connection, f"{self.name}.sent", len(batch.bodies) - refused)
+        with self._database.reading() as connection:
             give_back(connection)
 
     def set_aside(self, batch: Batch, reason: str, *, keep: bool = True) -> None:

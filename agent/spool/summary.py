@@ -6,7 +6,7 @@ from typing import Any
 
 from agent import clock
 from agent.errors import SpoolError
-from agent.spool.database import get_meta
+from agent.spool.database import FAILED, SET_ASIDE, get_meta
 from agent.spool.plugins import DROPPED
 from agent.spool.queue import NAMES, NOT_KNOWN
 from agent.spool.spool import FILE_NAME
@@ -44,9 +44,7 @@ def _summary(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
     for name in NAMES:
         if not _has(connection, name):
             continue
-        oldest_seq, oldest_ms = connection.execute(
-            f"SELECT seq, at_ms FROM {name} ORDER BY seq LIMIT 1"  # noqa: S608 (our own names)
-        ).fetchone() or (None, None)
+        oldest_seq, oldest_ms = _oldest(connection, name)
         summary[name] = {
             "count": counters.pop(f"{name}.count", 0),
             "bytes": counters.pop(f"{name}.bytes", 0),
@@ -70,8 +68,25 @@ def _summary(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
         "processes_count": _count(connection, "plugin_processes"),
         "heard_at": _plugin_heard_at(connection),
     }
+    summary["damaged_files"] = sorted(
+        other.name for other in path.parent.glob(f"{path.name}.damaged-*")
+    )
+    summary["set_aside_count"] = counters.pop(SET_ASIDE, 0)
+    summary["failed_commits_count"] = counters.pop(FAILED, 0)
     summary["counters"] = counters
     return summary
+
+
+def _oldest(connection: sqlite3.Connection, name: str) -> tuple[int | None, int | None]:
+    """Return number and time of what waits longest."""
+    for table, column in ((f"{name}_packed", "first_seq"), (name, "seq")):
+        if _has(connection, table):
+            row = connection.execute(
+                f"SELECT {column}, at_ms FROM {table} ORDER BY {column} LIMIT 1"  # noqa: S608
+            ).fetchone()
+            if row is not None:
+                return int(row[0]), int(row[1])
+    return None, None
 
 
 def _has(connection: sqlite3.Connection, table: str) -> bool:
