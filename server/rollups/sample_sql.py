@@ -66,8 +66,22 @@ def aggregate(level: SampleLevel, source: str | None = None) -> str:
     """
     narrower = level.narrower
     if narrower is None:
-        return _of_samples(level, source or level.kind.table)
+        return of_raw(level, source or level.kind.table)
     return merge(level, source or narrower.table)
+
+
+def of_raw(level: SampleLevel, source: str) -> str:
+    """Return the SELECT that makes the rows of a level of the samples themselves."""
+    kind = level.kind
+    parts = ["count(*) AS samples", "max(time) AS last_at"]
+    for g in kind.gauges:
+        parts += [
+            f"coalesce(sum({g.expression}), 0) AS {g.name}_sum",
+            f"count({g.expression}) AS {g.name}_count",
+            f"max({g.expression}) AS {g.name}_max",
+        ]
+    parts += [f"last({name}, time) AS {name}" for name in kind.counters]
+    return _select(level, "time", parts, source)
 
 
 def merge(level: SampleLevel, source: str) -> str:
@@ -135,19 +149,6 @@ ON CONFLICT ({key}) DO UPDATE SET {", ".join(changes)}"""  # noqa: S608
 def interval(length: timedelta) -> str:
     """Return a length of time as SQL says it."""
     return f"interval '{length.total_seconds():.0f} seconds'"
-
-
-def _of_samples(level: SampleLevel, source: str) -> str:
-    kind = level.kind
-    parts = ["count(*) AS samples", "max(time) AS last_at"]
-    for g in kind.gauges:
-        parts += [
-            f"coalesce(sum({g.expression}), 0) AS {g.name}_sum",
-            f"count({g.expression}) AS {g.name}_count",
-            f"max({g.expression}) AS {g.name}_max",
-        ]
-    parts += [f"last({name}, time) AS {name}" for name in kind.counters]
-    return _select(level, "time", parts, source)
 
 
 def _select(level: SampleLevel, time: str, parts: Sequence[str], source: str) -> str:

@@ -32,7 +32,9 @@ def test_the_golden_sample_is_stored_once_and_the_node_seen(post, golden):
     assert stored.cpu_core_percents == [20.0, 5.0]
     assert (stored.load_1m, stored.load_15m) == (0.5, 0.3)
     assert SAMPLES.length() == 0
-    assert timezone.now() - Node.objects.get().last_seen_at < timedelta(minutes=1)
+    seen_at = Node.objects.get().last_seen_at
+    assert seen_at
+    assert timezone.now() - seen_at < timedelta(minutes=1)
 
 
 def test_the_first_sample_has_no_rates(post, golden):

@@ -1,4 +1,4 @@
-"""Compare the levels with the raw rows, or make them anew."""
+"""Compare the levels of events and samples with the raw rows, or make them anew."""
 
 from argparse import ArgumentParser
 from datetime import UTC, date, datetime, time, timedelta
@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from server.rollups import recount
+from server.rollups import recount, sample_recount
 
 Days = tuple[datetime, datetime]
 
@@ -16,7 +16,7 @@ class Command(BaseCommand):
     """Say what was compared or made; exit code 1 when something differs."""
 
     help = (
-        "Compare the levels email_stats_* with the raw events, or make them anew from them."
+        "Compare the levels with the raw events and samples, or make them anew from them."
         " FROM and TO are UTC days such as 2026-11-21, both included."
     )
 
@@ -55,16 +55,25 @@ class Command(BaseCommand):
         different = 0
         for compared in recount.verify(first, last, now=now):
             different += compared.different
-            self.stdout.write(
-                f"{compared.day:%F} {compared.level.table}: {compared.rows} rows,"
-                f" {compared.different} different"
-            )
+            self._say(compared)
+        for of_samples in sample_recount.verify(first, last, now=now):
+            different += of_samples.different
+            if of_samples.rows or of_samples.different:  # most kinds are on few nodes
+                self._say(of_samples)
         if different:
-            raise CommandError(f"{different} rows differ from the raw events. See --rebuild.")
+            raise CommandError(f"{different} rows differ from the raw ones. See --rebuild.")
+
+    def _say(self, compared: recount.Compared | sample_recount.Compared) -> None:
+        self.stdout.write(
+            f"{compared.day:%F} {compared.level.table}: {compared.rows} rows,"
+            f" {compared.different} different"
+        )
 
     def _rebuild(self, first: datetime, last: datetime, *, now: datetime) -> None:
         for day in recount.rebuild(first, last, now=now):
             self.stdout.write(f"{day:%F} made anew")
+        tables = {table for table, _ in sample_recount.rebuild(first, last, now=now)}
+        self.stdout.write(f"and the levels of {len(tables)} tables of samples")
 
 
 def _span(days: list[date]) -> Days:
