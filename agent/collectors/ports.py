@@ -14,6 +14,8 @@ from pathlib import Path
 from agent import clock
 
 TIMEOUT_S = 3.0
+# A port that does not answer is looked for elsewhere this often.
+LOOK_AGAIN_S = 60.0
 LISTEN = "0A"  # include/net/tcp_states.h
 LOOPBACK = "127.0.0.1"
 _LOCAL_COLUMN, _STATE_COLUMN = 1, 3
@@ -98,14 +100,46 @@ def _socket(key: selectors.SelectorKey) -> socket.socket:
     return found
 
 
+class PortWatch:
+    """Checks ports round by round. Where they are listened on is read from the kernel's tables only
+    when a port does not answer where it did: with thousands of connections that costs the kernel
+    milliseconds."""
+
+    def __init__(self, *, proc: Path = Path("/proc")) -> None:
+        self._proc = proc
+        self._where: dict[int, list[str]] = {}
+        self._read_at_s = float("-inf")
+
+    def begin(self, ports: Iterable[int]) -> PortCheck:
+        """Begin a round, to be given to `finish`."""
+        if self._read_at_s == float("-inf"):
+            self._read()
+        return PortCheck(ports, self._where)
+
+    def finish(self, round_: PortCheck) -> dict[int, bool]:
+        """Return which ports took the connection."""
+        answers = round_.finish()
+        silent = [port for port, answer in answers.items() if not answer]
+        if silent and clock.monotonic_s() - self._read_at_s >= LOOK_AGAIN_S:
+            before = {port: self._where.get(port) for port in silent}
+            self._read()
+            moved = [port for port in silent if self._where.get(port) != before[port]]
+            answers |= PortCheck(moved, self._where).finish()
+        return answers
+
+    def _read(self) -> None:
+        self._where = listening(*tables(self._proc))
+        self._read_at_s = clock.monotonic_s()
+
+
 def tables(proc: Path = Path("/proc")) -> tuple[str, ...]:
     """Return the texts of /proc/net/tcp and tcp6, empty where there is none. The kernel takes
-    milliseconds to write them: who needs them twice reads them once."""
+    milliseconds to write them."""
     return tuple(_text(proc / "net" / name) for name in ("tcp", "tcp6"))
 
 
 def check(ports: Iterable[int], *, known: tuple[str, ...] | None = None) -> PortCheck:
-    """Begin a round. `known`: what `tables` returned a moment ago."""
+    """Begin one round. `known`: what `tables` returned a moment ago."""
     return PortCheck(ports, listening(*(tables() if known is None else known)))
 
 
@@ -113,4 +147,4 @@ def _text(path: Path) -> str:
     try:
         return path.read_text()
     except OSError:
-        return ""
+        return ""  # no IPv6, or a container that hides it

@@ -4,17 +4,42 @@ import socket
 
 import pytest
 
-from agent.collectors import system
-from agent.collectors.system import Counters, SystemCollector, rate, socket_states
+from agent import clock
+from agent.collectors import ports
+from agent.collectors.ports import PortWatch
+from agent.collectors.system import SystemCollector
+from tests.agent.parsers.test_machine import SNMP, SOCKSTAT
 
-# /proc/net/tcp of a Debian 12 with one listener, two open connections and one closing.
-TCP = """\
-  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 0
-   1: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 2 1 0 0
-   2: 0100007F:D431 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 3 1 0 0
-   3: 0100007F:D430 0100007F:1F90 06 00000000:00000000 03:00001735 00000000     0        0 0 3 0 0
-"""
+HEAD = "  sl  local_address rem_address   st\n"
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A machine of files: a disk with a partition and a volume on it, a bridge and a card."""
+
+    class Machine:
+        proc, sys = tmp_path / "proc", tmp_path / "sys"
+
+        def write(self, *, disk=1000, volume=1000, card=100, bridge=100):
+            (self.proc / "net").mkdir(parents=True, exist_ok=True)
+            blocks = [("vda", disk), ("vda1", disk), ("dm-0", volume), ("loop0", 9)]
+            text = "".join(f"254 0 {name} 1 0 {n} 0 1 0 {2 * n} 0\n" for name, n in blocks)
+            (self.proc / "diskstats").write_text(text)
+            cards = [("lo", 7), ("eth0", card), ("br0", bridge)]
+            text = "".join(f"{name}: {n} 0 1 0 0 0 0 0 {2 * n} 0 2 0\n" for name, n in cards)
+            (self.proc / "net" / "dev").write_text(text)
+            (self.proc / "net" / "snmp").write_text(SNMP)
+            (self.proc / "net" / "sockstat").write_text(SOCKSTAT)
+
+        def collector(self):
+            return SystemCollector(node="n", proc=self.proc, sys=self.sys)
+
+    made = Machine()
+    made.write()
+    for name in ("block/vda", "block/loop0", "block/dm-0/slaves/vda1", "class/net/eth0/device"):
+        (made.sys / name).mkdir(parents=True)
+    (made.sys / "class/net/br0").mkdir()
+    return made
 
 
 def test_a_sample_says_which_ports_of_the_role_take_connections():
@@ -29,52 +54,63 @@ def test_a_sample_says_which_ports_of_the_role_take_connections():
     assert "zonemta" in sample.processes
 
 
-def test_rates_are_per_second_between_two_samples(monkeypatch):
-    readings = [Counters(100.0, 1000, 0, 5000, 0), Counters(110.0, 3000, 500, 5000, 10)]
-    monkeypatch.setattr(system, "_counters", lambda: readings.pop(0))
-    collector = SystemCollector(node="n")
+def test_rates_are_per_second_between_two_samples(machine, monkeypatch):
+    collector = machine.collector()
+    at_s = [100.0]
+    monkeypatch.setattr(clock, "monotonic_s", lambda: at_s[0])
+    first = collector.sample().system
+    machine.write(disk=1010, volume=1010, card=150, bridge=150)
+    at_s[0] += 10
 
-    first, second = collector.sample().system, collector.sample().system
+    second = collector.sample().system
 
     assert first.disk_read_bytes_sec is None
     assert first.net_tx_bytes_sec is None
-    assert second.disk_read_bytes_sec == 200
-    assert second.disk_write_bytes_sec == 50
-    assert second.net_rx_bytes_sec == 0
-    assert second.net_tx_bytes_sec == 1
+    # The volume's bytes are the disk's, the bridge's the card's: each is counted once.
+    assert (second.disk_read_bytes_sec, second.disk_write_bytes_sec) == (512.0, 1024.0)
+    assert (second.net_rx_bytes_sec, second.net_tx_bytes_sec) == (5.0, 10.0)
+    assert (second.net_rx_errors, second.net_tx_errors) == (1, 2)
 
 
-@pytest.mark.parametrize(
-    ("before", "now", "elapsed_s", "expected"),
-    [(0, 100, 10, 10.0), (100, 100, 10, 0.0), (100, 5, 10, None), (0, 100, 0, None)],
-)
-def test_a_counter_that_was_reset_gives_no_rate(before, now, elapsed_s, expected):
-    assert rate(before, now, elapsed_s) == expected
+def test_after_a_counter_was_set_back_rates_come_back(machine, monkeypatch):
+    collector = machine.collector()
+    at_s = [100.0]
+    monkeypatch.setattr(clock, "monotonic_s", lambda: at_s[0])
+    rates = []
+    for disk in (1000, 10, 30):
+        machine.write(disk=disk)
+        rates.append(collector.sample().system.disk_read_bytes_sec)
+        at_s[0] += 10
+
+    assert rates == [None, None, 1024.0]
 
 
-def test_after_a_reset_rates_come_back(monkeypatch):
-    readings = [Counters(0.0, 10_000), Counters(10.0, 50), Counters(20.0, 150)]
-    monkeypatch.setattr(system, "_counters", lambda: readings.pop(0))
-    collector = SystemCollector(node="n")
+def test_connections_are_those_the_kernel_counts(machine):
+    readings = machine.collector().sample().system
 
-    rates = [collector.sample().system.disk_read_bytes_sec for _ in range(3)]
-
-    assert rates == [None, None, 10.0]
+    assert (readings.tcp_established, readings.tcp_time_wait) == (344, 623)
 
 
-def test_socket_states_are_counted_over_both_families():
-    states = socket_states(TCP, TCP)
+def test_a_container_that_hides_everything_gives_no_rates(tmp_path):
+    readings = SystemCollector(node="n", proc=tmp_path, sys=tmp_path).sample().system
 
-    assert (states["01"], states["06"], states["0A"]) == (4, 2, 2)
+    assert (readings.tcp_established, readings.open_files) == (0, 0)
+    assert (readings.disk_read_bytes_sec, readings.net_rx_errors) == (None, 0)
 
 
-def test_a_machine_without_ipv6_has_no_second_table(tmp_path):
+def test_a_port_that_moved_to_another_address_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(ports, "LOOK_AGAIN_S", 0.0)
     (tmp_path / "net").mkdir()
-    (tmp_path / "net" / "tcp").write_text(TCP)
+    table = tmp_path / "net" / "tcp"
+    table.write_text(HEAD)
+    watch = PortWatch(proc=tmp_path)
+    with socket.create_server(("127.0.0.2", 0)) as server:
+        port = server.getsockname()[1]
+        before = watch.finish(watch.begin([port]))
+        table.write_text(f"{HEAD}   0: 0200007F:{port:04X} 00000000:0000 0A 0 0 0 0 0 0 1\n")
+        after = watch.finish(watch.begin([port]))
 
-    readings = SystemCollector(node="n", proc=tmp_path).sample().system
-
-    assert (readings.tcp_established, readings.tcp_time_wait, readings.open_files) == (2, 1, 0)
+    assert (before, after) == ({port: False}, {port: True})
 
 
 def test_the_first_sample_of_a_real_machine_is_within_the_servers_ranges():

@@ -1,0 +1,80 @@
+"""The kernel's counters as a machine had them, and rates between two looks at them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.parsers import machine, sockets
+from agent.parsers.machine import Disk, Interface, rate
+
+# Debian 12, a disk with one partition and a volume on it.
+DISKSTATS = """\
+ 254       0 vda 7000 10 20000 300 900 40 8000 200 0 500 600 0 0 0 0 1 2
+ 254       1 vda1 6990 10 19990 300 900 40 8000 200 0 500 600 0 0 0 0 0 0
+ 253       0 dm-0 6000 0 19000 300 900 0 8000 200 0 500 600 0 0 0 0 0 0
+   7       0 loop0 5 0 90 0 0 0 0 0 0 0 0 0 0 0 0 0 0
+"""
+NET_DEV = """\
+Inter-|   Receive                            |  Transmit
+ face |bytes    packets errs drop fifo frame |bytes    packets errs drop fifo colls
+    lo: 500 5 0 0 0 0 0 0 500 5 0 0 0 0 0 0
+  eth0:8912090819  282333    3    0    0  0    0   0 24199771  200395    2    0    0   0 0   0
+eth0.10: 10 1 0 0 0 0 0 0 20 1 0 0 0 0 0 0
+"""
+SNMP = """\
+Ip: Forwarding DefaultTTL
+Ip: 1 64
+Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens CurrEstab InSegs
+Tcp: 1 200 120000 -1 101318 78237 344 12712743
+"""
+SOCKSTAT = (
+    "sockets: used 515\nTCP: inuse 372 orphan 0 tw 623 alloc 379 mem 131\nUDP: inuse 0 mem 0\n"
+)
+
+
+def test_disks_are_read_in_bytes():
+    found = machine.disks(DISKSTATS)
+
+    assert found["vda"] == Disk(20000 * 512, 8000 * 512)
+    assert found.keys() == {"vda", "vda1", "dm-0", "loop0"}
+
+
+def test_interfaces_are_read_with_and_without_a_space_after_the_name():
+    found = machine.interfaces(NET_DEV)
+
+    assert found["eth0"] == Interface(8912090819, 24199771, 3, 2)
+    assert found["eth0.10"].tx_bytes == 20
+
+
+def test_connections_are_those_the_kernel_counts():
+    assert sockets.established(SNMP) == 344
+    assert sockets.time_wait(SOCKSTAT) == 623
+    assert sockets.established("") is None
+    assert sockets.time_wait("TCP6: inuse 5\n") is None
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "elapsed_s", "expected"),
+    [
+        ({"a": (0,)}, {"a": (100,)}, 10, 10.0),
+        ({"a": (100,)}, {"a": (100,)}, 10, 0.0),
+        ({"a": (0,)}, {"a": (100,)}, 0, None),
+        # A counter that was set back, and one beside it that was not.
+        ({"a": (100,)}, {"a": (5,)}, 10, None),
+        ({"a": (100,), "b": (0,)}, {"a": (5,), "b": (50,)}, 10, 5.0),
+        # A disk that came, one that went.
+        ({"a": (0,)}, {"a": (10,), "b": (10**12,)}, 10, 1.0),
+        ({"a": (0,), "b": (10**12,)}, {"a": (10,)}, 10, 1.0),
+        ({}, {}, 10, None),
+    ],
+)
+def test_a_rate_is_of_what_can_be_compared(before, now, elapsed_s, expected):
+    assert rate(before, now, 0, elapsed_s) == expected
+
+
+@given(st.text())
+def test_no_text_upsets_the_readers(text):
+    machine.disks(text)
+    machine.interfaces(text)
+    sockets.established("Tcp:" + text + "\nTcp:" + text)
+    sockets.time_wait("TCP: " + text)
