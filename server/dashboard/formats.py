@@ -81,6 +81,30 @@ def bytes_said(count: float | None) -> str:
     return f"{thousands(units)} {name}"
 
 
+def gauge_share(ms: float | None) -> float:
+    """Return how much of a gauge's ring, in percent, a time fills: half of it up to 3 s.
+
+    Up to 10 s fills 80 %, 30 s and more all of it.
+    """
+    lower_ms, lower_share = 0, 0
+    for upper_ms, upper_share in ((3_000, 50), (10_000, 80), (30_000, 100)):
+        if (ms or 0) < upper_ms:
+            within = ((ms or 0) - lower_ms) / (upper_ms - lower_ms)
+            return lower_share + within * (upper_share - lower_share)
+        lower_ms, lower_share = upper_ms, upper_share
+    return 100
+
+
+def change(count: int, before: int | None) -> str:
+    """Return the change against `before`, "▲ 4 %"; empty when there was nothing to compare with."""
+    if not before:
+        return ""
+    percents = (200 * (count - before) + before) // (2 * before)
+    if percents == 0:
+        return "≈"
+    return f"{'▲' if percents > 0 else '▼'} {thousands(abs(percents))} %"
+
+
 def _two_units(whole_s: int, large: tuple[int, str], small: tuple[int, str]) -> str:
     head = f"{whole_s // large[0]} {large[1]}"
     rest = whole_s % large[0] // small[0]

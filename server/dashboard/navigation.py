@@ -1,18 +1,19 @@
 """The side navigation: which pages there are, in which order, and which one is open."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.urls import NoReverseMatch, reverse
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One page. `group`: the heading it stands under, empty for none."""
+    """One page. `group`: the heading it stands under. `short`: its label where there is no room."""
 
     name: str
     label: str
     icon: str
     group: str = ""
+    short: str = ""
     href: str = ""
     current: bool = False
 
@@ -22,7 +23,7 @@ PAGES = (
     Entry("outbound", "Outbound", "mail-forward", "Email"),
     Entry("inbound", "Inbound", "inbox", "Email"),
     Entry("queue", "Queue", "stack-2", "Email"),
-    Entry("performance", "Performance", "gauge", "Email"),
+    Entry("performance", "Performance", "gauge", "Email", "Perf."),
     Entry("nodes-list", "Nodes", "server-2"),
     Entry("events", "Events", "list-search"),
 )
@@ -37,5 +38,5 @@ def entries(path: str) -> list[Entry]:
         except NoReverseMatch:  # a page that is not installed is not offered
             continue
         current = path == href or (href != "/" and path.startswith(href))
-        found.append(Entry(page.name, page.label, page.icon, page.group, href, current))
+        found.append(replace(page, href=href, current=current))
     return found

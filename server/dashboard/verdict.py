@@ -4,12 +4,17 @@ The live page judges with static/dashboard/js/verdict.js by the same rules; the 
 frontend/test/verdicts.json are run against both.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from server.dashboard.formats import duration
+from server.dashboard.formats import duration, thousands
 
+#: So many findings stand in the sentence; the others are counted.
+FINDINGS_NAMED = 3
+#: Of a remote server's words so many characters stand in the sentence.
+WORDS_CHARS = 60
 QUIET = "no mail in the last 60 minutes"
 
 
@@ -48,6 +53,43 @@ def verdict(totals: dict[str, Any]) -> Verdict:
         return Verdict("critical", gone)
     level = "critical" if mail.level == "critical" else "warning"
     return Verdict(level, f"{gone} · {mail.text}")
+
+
+def overall(
+    judged: Verdict, findings: Sequence[dict[str, Any]], *, complete: bool | None
+) -> Verdict:
+    """Return a verdict that also says what else needs somebody, or that nothing does.
+
+    `findings`: see overview.findings. `complete`: whether all numbered events arrived, None when
+    that is not known. Times are of UTC here and of the reader's zone in the live page.
+    """
+    if not findings:
+        done = ", data complete" if complete and judged.level == "ok" else ""
+        return Verdict(judged.level, judged.text + done)
+    named = [_finding(finding) for finding in findings[:FINDINGS_NAMED]]
+    if len(findings) > FINDINGS_NAMED:
+        named.append(f"{len(findings) - FINDINGS_NAMED} more")
+    need = "1 thing needs you" if len(findings) == 1 else f"{len(findings)} things need you"
+    level = "critical" if judged.level == "critical" else "warning"
+    return Verdict(level, f"{judged.text} · {need}: {' · '.join(named)}")
+
+
+def _finding(finding: dict[str, Any]) -> str:
+    if finding["kind"] == "destination":
+        since = datetime.fromisoformat(finding["since"]).astimezone(UTC)
+        words = _cut(finding["words"])
+        said = f" ({words})" if words else ""
+        return f"{finding['domain']} {finding['verb']} since {since:%H:%M}{said}"
+    if finding["kind"] == "queue":
+        return f"mail waits for {duration(finding['oldest_s'])}"
+    count = finding["count"]
+    events = "1 event is" if count == 1 else f"{thousands(count)} events are"
+    return f"{events} missing from {finding['node']}"
+
+
+def _cut(words: str) -> str:
+    line = " ".join(words.split())
+    return line if len(line) <= WORDS_CHARS else f"{line[: WORDS_CHARS - 1]}…"
 
 
 def _nodes(count: int, one: str, many: str) -> str:

@@ -5,15 +5,46 @@ import secrets
 from http import HTTPStatus
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from server.dashboard import email_flow
-from server.dashboard.frame import framed
+from server.dashboard import overview as page
+from server.dashboard.frame import asked, framed
+from server.dashboard.performance import gauges
+from server.dashboard.spans import whole
+from server.dashboard.verdict import overall, verdict
 from server.live import messages
+from server.rollups.histogram import NOTHING
+from server.rollups.queries import delivery_times
 
 logger = logging.getLogger(__name__)
+
+
+@require_safe
+@login_required
+def overview(request: HttpRequest) -> HttpResponse:
+    """Is anything wrong, since when, where."""
+    totals = messages.totals_now()
+    found = page.facts(timezone.now())
+    context = {
+        "found": found,
+        "verdict": overall(verdict(totals), found["findings"], complete=found["complete"]),
+        "tiles": page.tiles(totals, found),
+    }
+    module = "dashboard/js/overview.js"
+    return framed(request, "dashboard/overview.html", context, module=module, totals=totals)
+
+
+@require_safe
+@login_required
+def overview_facts(request: HttpRequest) -> HttpResponse:
+    """What the open page asks again for: the facts that are not in the live frames."""
+    response = JsonResponse(page.facts(timezone.now()))
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 @require_safe
@@ -21,6 +52,24 @@ logger = logging.getLogger(__name__)
 def outbound(request: HttpRequest) -> HttpResponse:
     """Mail going out: what became of it, how fast, by which node."""
     return _email_flow(request, "outbound")
+
+
+@require_safe
+@login_required
+def inbound(request: HttpRequest) -> HttpResponse:
+    """Mail coming in: what became of it, who refused it and by what marks."""
+    return _email_flow(request, "inbound")
+
+
+@require_safe
+@login_required
+def performance(request: HttpRequest) -> HttpResponse:
+    """How long deliveries take, where they take long, and how large messages are."""
+    over = whole(asked(request.GET), "outbound", now=timezone.now())
+    times = [found.times for found in delivery_times(over)]
+    context = {"gauges": gauges(times[0] if times else NOTHING)}
+    module = "dashboard/js/performance.js"
+    return framed(request, "dashboard/performance.html", context, module=module)
 
 
 def _email_flow(request: HttpRequest, direction: str) -> HttpResponse:

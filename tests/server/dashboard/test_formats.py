@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from server.dashboard import formats
-from server.dashboard.verdict import verdict
+from server.dashboard.verdict import Verdict, overall, verdict
 
 VECTORS = Path(__file__).parents[3] / "server" / "dashboard" / "frontend" / "test"
 FORMATS = json.loads((VECTORS / "formats.json").read_text())
+OVERALLS = json.loads((VECTORS / "overalls.json").read_text())
 VERDICTS = json.loads((VECTORS / "verdicts.json").read_text())
 
 
@@ -23,5 +24,12 @@ def test_numbers_are_said_as_the_shared_vectors_say(name):
 @pytest.mark.parametrize("case", VERDICTS, ids=lambda case: case["name"])
 def test_the_verdict_is_the_shared_one(case):
     said = verdict(case["totals"])
+
+    assert (said.level, said.text) == (case["level"], case["text"])
+
+
+@pytest.mark.parametrize("case", OVERALLS, ids=lambda case: case["name"])
+def test_the_verdict_over_all_is_the_shared_one(case):
+    said = overall(Verdict(**case["judged"]), case["findings"], complete=case["complete"])
 
     assert (said.level, said.text) == (case["level"], case["text"])

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { bytesSaid, csvCell, duration, frameAge, milliseconds, percent, rate, ratio, stopwatch, thousands } from "../../static/dashboard/js/format.js";
+import { bytesSaid, change, csvCell, duration, frameAge, gaugeShare, milliseconds, percent, rate, ratio, stopwatch, thousands } from "../../static/dashboard/js/format.js";
 
 const vectors = JSON.parse(readFileSync(new URL("formats.json", import.meta.url)));
 
-for (const [name, say] of Object.entries({ thousands, percent, duration, milliseconds, bytes_said: bytesSaid })) {
+for (const [name, say] of Object.entries({ thousands, percent, duration, milliseconds, bytes_said: bytesSaid, gauge_share: gaugeShare, change })) {
   test(`${name} says what the shared vectors say`, () => {
     for (const vector of vectors[name]) {
       assert.equal(say(...vector.slice(0, -1)), vector.at(-1), JSON.stringify(vector));

@@ -10,13 +10,15 @@ import { make } from "./text.js";
 export function bars(body, items, { most = Math.max(0, ...items.map(({ value }) => value)) } = {}) {
   const lines = items.map(({ name, value, text, note, meaning, href, title }) => {
     const bar = make("span", { class: `bar swatch-${meaning ?? "plain"}` });
+    bar.hidden = !value;
     bar.style.width = most ? `${(100 * value) / most}%` : "0";
     return make(
       "li",
       { title },
       href ? make("a", { class: "bar-name", href }, name) : make("span", { class: "bar-name" }, name),
       make("span", { class: "bar-track", "aria-hidden": "true" }, bar),
-      make("span", { class: "bar-value" }, text ?? String(value), note ? make("span", { class: "quiet" }, ` ${note}`) : null),
+      make("span", { class: "bar-value" }, text ?? String(value)),
+      make("span", { class: "bar-note quiet" }, note ?? ""),
     );
   });
   body.replaceChildren(make("ol", { class: "bars figures" }, ...lines));

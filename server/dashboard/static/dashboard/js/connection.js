@@ -16,6 +16,8 @@ class Live {
   #wasLive = false;
   /** The totals of the newest frame, as live.messages makes them; at first those of the first paint. */
   totals = facts.totals;
+  /** A page that knows more than the totals says more than their verdict. */
+  judge = (judged) => judged;
 
   constructor() {
     this.socket = new LiveSocket({
@@ -107,7 +109,7 @@ class Live {
   #judge(cutOff, asOf) {
     const box = part("verdict");
     if (!box) return;
-    const { level, text } = verdict(this.totals, cutOff ? Date.parse(this.totals.at) : page.nowMs());
+    const { level, text } = this.judge(verdict(this.totals, cutOff ? Date.parse(this.totals.at) : page.nowMs()));
     box.dataset.level = cutOff ? "none" : level;
     setText(part("verdict-text"), cutOff ? `A${asOf.slice(1)}: ${text}` : text);
   }

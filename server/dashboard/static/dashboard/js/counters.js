@@ -30,8 +30,9 @@ class Counter {
 
   show(hour) {
     const counts = hour[this.direction];
+    if (counts[this.type] === undefined) return; // a server of another version: what is painted stays
     if (this.share) {
-      const total = this.outcomes.reduce((sum, type) => sum + counts[type], 0);
+      const total = this.outcomes.reduce((sum, type) => sum + (counts[type] ?? 0), 0);
       this.share.textContent = percent(counts[this.type], total);
     }
     this.#moveTo(counts[this.type]);

@@ -94,7 +94,11 @@ class Page extends EventTarget {
     const { query } = this.range();
     const own = "range" in params || "from" in params ? {} : query;
     const search = changed("", { ...own, tz: this.zone.name, ...params });
-    const url = `/api/v1/${path}${search}`;
+    return this.ask(`/api/v1/${path}${search}`);
+  }
+
+  /** The same of any address of this site that answers JSON. */
+  ask(url) {
     if (!this.#round.has(url)) this.#round.set(url, this.#fetch(url));
     return this.#round.get(url);
   }

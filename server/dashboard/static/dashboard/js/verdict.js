@@ -1,7 +1,7 @@
 // The sentence a page begins with, from facts. Pure. The same rules as server/dashboard/verdict.py,
 // kept equal by the vectors in frontend/test/verdicts.json.
 
-import { duration } from "./format.js";
+import { duration, thousands } from "./format.js";
 
 /** What one node or several do: "1 node reports", "15 nodes report". */
 const nodes = (count, one, many) => `${count} ${count === 1 ? "node" : "nodes"} ${count === 1 ? one : many}`;
@@ -31,6 +31,43 @@ export function verdict(totals, nowMs) {
   const gone = `${who}: ${named.join(", ")}`;
   if (reporting === 0) return { level: "critical", text: gone };
   return { level: mail.level === "critical" ? "critical" : "warning", text: `${gone} · ${mail.text}` };
+}
+
+/** So many findings stand in the sentence; the others are counted. */
+const FINDINGS_NAMED = 3;
+/** Of a remote server's words so many characters stand in the sentence. */
+const WORDS_CHARS = 60;
+
+/**
+ * A verdict that also says what else needs somebody, or that nothing does. `findings` as
+ * server/dashboard/overview.py makes them; `complete`: whether all numbered events arrived, null when
+ * that is not known; `hourMinute(ms)` says a time in the reader's zone.
+ */
+export function overall(judged, findings, complete, hourMinute) {
+  if (!findings.length) {
+    const done = complete && judged.level === "ok" ? ", data complete" : "";
+    return { level: judged.level, text: judged.text + done };
+  }
+  const named = findings.slice(0, FINDINGS_NAMED).map((finding) => findingText(finding, hourMinute));
+  if (findings.length > FINDINGS_NAMED) named.push(`${findings.length - FINDINGS_NAMED} more`);
+  const need = findings.length === 1 ? "1 thing needs you" : `${findings.length} things need you`;
+  const level = judged.level === "critical" ? "critical" : "warning";
+  return { level, text: `${judged.text} · ${need}: ${named.join(" · ")}` };
+}
+
+function findingText(finding, hourMinute) {
+  if (finding.kind === "destination") {
+    const words = cut(finding.words);
+    return `${finding.domain} ${finding.verb} since ${hourMinute(Date.parse(finding.since))}${words && ` (${words})`}`;
+  }
+  if (finding.kind === "queue") return `mail waits for ${duration(finding.oldest_s)}`;
+  const events = finding.count === 1 ? "1 event is" : `${thousands(finding.count)} events are`;
+  return `${events} missing from ${finding.node}`;
+}
+
+function cut(words) {
+  const line = words.split(/\s+/).filter(Boolean).join(" ");
+  return [...line].length <= WORDS_CHARS ? line : `${[...line].slice(0, WORDS_CHARS - 1).join("")}…`;
 }
 
 function silence(node, nowMs) {
