@@ -6,8 +6,11 @@ from django.views.generic import RedirectView
 from server.dashboard import events_views, nodes_views, queue_views, views
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="outbound", query_string=True), name="overview"),
+    path("", views.overview, name="overview"),
+    path("overview/facts", views.overview_facts, name="overview-facts"),
     path("email/outbound/", views.outbound, name="outbound"),
+    path("email/inbound/", views.inbound, name="inbound"),
+    path("email/performance/", views.performance, name="performance"),
     path("email/queue/", queue_views.queue, name="queue"),
     path("email/queue/destination/", queue_views.destination, name="queue-destination"),
     path("nodes/", nodes_views.node_list, name="nodes-list"),
