@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from server.dashboard.formats import UNKNOWN, change, percent, thousands
+from server.dashboard.formats import UNKNOWN, change, duration, percent, thousands
+from server.dashboard.queue_page import OLDEST_CRITICAL, OLDEST_WARNING
 from server.ledger import queries as ledger
 from server.ledger.queries import Completeness
+from server.mailqueues import queries as mailqueues
+from server.mailqueues.accounting import Database, counted_once
 from server.rollups import trouble
 from server.rollups.declaration import ONE_MINUTE
 from server.rollups.queries import Over, totals
@@ -30,6 +33,16 @@ class Complete:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """How much mail waits, as it was read last; `oldest_s` is None where that was not read."""
+
+    text: str
+    note: str
+    level: str
+    oldest_s: float | None
+
+
+@dataclass(frozen=True)
 class Tile:
     """One big number. `level`: ok, warning, critical, none; empty for what has no judgement."""
 
@@ -47,7 +60,7 @@ def tiles(totals: dict[str, Any], found: dict[str, Any]) -> list[Tile]:
     against = change(hour["sent"], (found["yesterday"] or {}).get("sent"))
     decided = hour["delivered"] + hour["bounced"] + hour["deferred"]
     silent = nodes["known"] - nodes["reporting"]
-    complete = found["completeness"]
+    complete, queue = found["completeness"], found["queue"]
     return [
         Tile(
             "nodes",
@@ -65,7 +78,7 @@ def tiles(totals: dict[str, Any], found: dict[str, Any]) -> list[Tile]:
         ),
         Tile("delivered", "Delivered", percent(hour["delivered"], decided)),
         Tile("bounced", "Bounced", percent(hour["bounced"], decided)),
-        Tile("queue", "In the queues", UNKNOWN, level="none"),
+        Tile("queue", "In the queues", queue["text"], note=queue["note"], level=queue["level"]),
         Tile("complete", "Data, 24 h", complete["text"], level=complete["level"]),
     ]
 
@@ -73,27 +86,29 @@ def tiles(totals: dict[str, Any], found: dict[str, Any]) -> list[Tile]:
 def facts(now: datetime) -> dict[str, Any]:
     """Return what the page says beside the live totals, as its script gets it too.
 
-    Asks the database five questions at most.
+    Asks the database six questions at most.
     """
+    waiting = queue(counted_once(mailqueues.newest_readings(now), now), now)
     destinations = trouble.destinations(now)
     epochs = ledger.completeness(now - timedelta(hours=LEDGER_HOURS))
     complete = completeness(epochs)
     return {
         "at": now.isoformat(),
-        "findings": findings(destinations, epochs),
+        "findings": findings(destinations, epochs, waiting),
         "complete": complete.missing == 0 if complete.known else None,
         "completeness": {
             "text": complete.text,
             "level": complete.level,
             "dropped": complete.dropped,
         },
+        "queue": {"text": waiting.text, "note": waiting.note, "level": waiting.level},
         "destinations": [_destination(each) for each in destinations],
         "yesterday": yesterday(now),
     }
 
 
 def findings(
-    destinations: Iterable[Destination], epochs: Iterable[Completeness]
+    destinations: Iterable[Destination], epochs: Iterable[Completeness], waiting: Waiting
 ) -> list[dict[str, Any]]:
     """Return what needs somebody, the most pressing first. Pure.
 
@@ -118,7 +133,28 @@ def findings(
         for node, count in sorted(missing.items(), key=lambda item: -item[1])
         if count
     ]
+    if waiting.level in {"warning", "critical"} and waiting.oldest_s is not None:
+        found.append({"kind": "queue", "oldest_s": waiting.oldest_s})
     return found
+
+
+def queue(databases: Sequence[Database], now: datetime) -> Waiting:
+    """Judge what waits in all mail queues. Pure. What was not read again in time says so."""
+    if not databases:
+        return Waiting(UNKNOWN, "no queue was read", "none", None)
+    text = thousands(sum(database.waiting for database in databases))
+    details = [database.detail[1] for database in databases if database.detail]
+    created = [detail.oldest_created_at for detail in details if detail.oldest_created_at]
+    oldest = now - min(created) if created else None
+    oldest_s = oldest.total_seconds() if oldest else None
+    note = f"oldest {duration(oldest_s)}" if oldest_s is not None else ""
+    if any(database.reading.is_stale(now) for database in databases):
+        read = now - min(database.reading.at for database in databases)
+        return Waiting(text, f"stale: read {duration(read.total_seconds())} ago", "none", oldest_s)
+    level = "ok"
+    if oldest and oldest > OLDEST_WARNING:
+        level = "critical" if oldest > OLDEST_CRITICAL else "warning"
+    return Waiting(text, note, level, oldest_s)
 
 
 def completeness(epochs: Sequence[Completeness]) -> Complete:

@@ -5,12 +5,17 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from msgspec import structs
 
+from server.dashboard import overview
+from server.dashboard.formats import UNKNOWN
 from server.events.mapping import to_line
 from server.ledger.models import Epoch
+from server.mailqueues.accounting import Reading, counted_once
 from server.nodes.models import Node
 from server.rollups.store import write_events
 from tests.server.dashboard.test_email_flow import happened
+from tests.server.mailqueues.test_accounting import NOW, queue
 from tests.server.rollups.test_store import row
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +28,10 @@ def reporting_node() -> Node:
 
 @pytest.fixture
 def painted(admin_client):
-    return lambda: admin_client.get("/").content.decode()
+    def html() -> str:
+        return admin_client.get("/").content.decode()
+
+    return html
 
 
 @pytest.fixture
@@ -52,6 +60,7 @@ def test_it_is_painted_with_numbers(painted, reporting_node):
     assert tile(html, "delivered")[0] == "97.0 %"
     assert tile(html, "bounced")[0] == "3.0 %"
     assert tile(html, "complete")[0] == "not known"
+    assert tile(html, "queue") == (UNKNOWN, "no queue was read")
 
 
 def test_sent_is_compared_with_the_same_hour_of_yesterday(painted, reporting_node):
@@ -133,3 +142,27 @@ def test_missing_events_are_told_and_green_says_that_data_is_complete(painted, r
 
 def test_the_facts_are_for_those_who_are_logged_in(client):
     assert client.get("/overview/facts").status_code == 302
+
+
+def queue_of(*, waits_for=timedelta(minutes=3), read_ago=timedelta(seconds=5)):
+    whole = queue("mta-01", mta_01=1234)
+    whole = structs.replace(whole, oldest_created_at=NOW - waits_for)
+    at = NOW - read_ago
+    reading = Reading("mta-01", at, whole, timedelta(seconds=90), (at, whole))
+    return overview.queue(counted_once([reading], NOW), NOW)
+
+
+def test_mail_that_waits_for_long_needs_somebody():
+    young, old = queue_of(), queue_of(waits_for=timedelta(hours=3, minutes=12))
+
+    assert (young.text, young.note, young.level) == ("1,234", "oldest 3 min", "ok")
+    assert (old.note, old.level) == ("oldest 3 h 12 min", "warning")
+    assert overview.findings([], [], young) == []
+    assert overview.findings([], [], old) == [{"kind": "queue", "oldest_s": 11520}]
+
+
+def test_a_queue_that_is_not_read_any_more_is_stale_and_judged_no_more():
+    stale = queue_of(waits_for=timedelta(hours=3), read_ago=timedelta(minutes=4))
+
+    assert (stale.text, stale.note, stale.level) == ("1,234", "stale: read 4 min ago", "none")
+    assert overview.findings([], [], stale) == []

@@ -37,8 +37,8 @@ function showTiles({ nodes, hour: { outbound: hour } }) {
   tile("sent", thousands(hour.sent), { note: against && `${against} against yesterday` });
   tile("delivered", percent(hour.delivered, decided));
   tile("bounced", percent(hour.bounced, decided));
-  const { text, level } = facts.completeness;
-  tile("complete", text, { level });
+  tile("queue", facts.queue.text, facts.queue);
+  tile("complete", facts.completeness.text, facts.completeness);
 }
 
 live.judge = (judged) => overall(judged, facts.findings, facts.complete, (ms) => page.zone.hourMinute(ms));
