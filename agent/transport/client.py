@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import gzip
 import logging
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -44,6 +45,7 @@ SERVER_ERROR_FIRST = 500
 # The ranges of Skew are a second wide; under this much nobody minds.
 SKEW_NOTICED = timedelta(seconds=5)
 SKEW_REPEATED_S = 3600.0
+_OBJECT = re.compile(r"^\w+\(host=[^)]*\): ")
 UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 UNTRUSTED_FIX = (
     " Its certificate is not trusted here: set ca_file in [backend] to the file of the authority"
@@ -318,6 +320,6 @@ def _server_at(response: BaseHTTPResponse) -> datetime | None:
 
 
 def _short(error: Exception) -> str:
-    """Return urllib3's error without the address of its objects."""
-    reason = getattr(error, "reason", None) or error
-    return str(reason).rpartition(">: ")[2][:SHOWN_ANSWER_CHARS]
+    """Return urllib3's error without its objects' names for themselves."""
+    reason = str(getattr(error, "reason", None) or error)
+    return _OBJECT.sub("", reason.rpartition(">: ")[2])[:SHOWN_ANSWER_CHARS]
