@@ -30,7 +30,8 @@ beside the TOML file), the TOML file (--config, AGENT_CONFIG, or /etc/mallard-ag
 
   DASHBOARD_URL               the server, like https://dashboard.example          required
   API_KEY                     its key for this node: manage.py create_api_key     required
-  NODE_ID                     what this node is called           default: its host name
+  NODE_ID                     what this node is called
+                              default: its host name and what is derived of its machine id
   NODE_ROLE                   what it does, like zonemta-outbound
   HEARTBEAT_INTERVAL          between two samples, in milliseconds   default: 15000
   LOG_LEVEL                   debug, info, warning or error          default: info

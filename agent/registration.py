@@ -9,8 +9,9 @@ from ipaddress import ip_address
 import msgspec
 import psutil
 
-from agent import __version__
+from agent import __version__, clock
 from agent.config import Config
+from agent.discovery import Discovery, Found
 from agent.logs import Repeats
 from agent.transport.backoff import delay_s
 from agent.transport.client import Client, Verdict
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 PATH = "/api/v1/nodes"
 REFUSED_WAIT_S = 60.0
+LONGEST_HOST_NAME = 255
+MOST_ADDRESSES = 100
 
 
 def addresses() -> list[str]:
@@ -34,15 +37,16 @@ def addresses() -> list[str]:
     return sorted(found)
 
 
-def introduction(config: Config) -> Node:
-    """Return what the node says of itself now."""
+def introduction(config: Config, found: Found) -> Node:
+    """Return what the node says of itself now. `found`: what runs here; a role that is configured
+    is the word of a person, and stands."""
     return Node(
         node_id=config.node_id,
-        hostname=socket.getfqdn() or socket.gethostname(),
-        addresses=addresses(),
-        role=config.node_role,
+        hostname=(socket.getfqdn() or socket.gethostname())[:LONGEST_HOST_NAME],
+        addresses=addresses()[:MOST_ADDRESSES],
+        role=config.node_role or found.role,
         agent_version=__version__,
-        versions={},
+        versions=found.versions,
     )
 
 
@@ -51,9 +55,12 @@ class Registration:
 
     name = "registration"
 
-    def __init__(self, config: Config, client: Client) -> None:
+    def __init__(self, config: Config, client: Client, discovery: Discovery | None = None) -> None:
         self._config = config
         self._client = client
+        self._discovery = discovery or Discovery(config)
+        self._found = Found()
+        self._looked_at_s = float("-inf")
         self._told: Node | None = None
         self._failures = 0
         self._repeats = Repeats(logger)
@@ -65,7 +72,10 @@ class Registration:
 
     def register_once(self) -> float:
         """Register if something changed; return how long to wait before looking again."""
-        node = introduction(self._config)
+        if clock.monotonic_s() - self._looked_at_s >= self._config.intervals.discovery_s:
+            self._found = self._discovery.look()
+            self._looked_at_s = clock.monotonic_s()
+        node = introduction(self._config, self._found)
         if node == self._told:
             return self._config.intervals.registration_s
         outcome = self._client.post(PATH, msgspec.json.encode(node))

@@ -2,6 +2,7 @@
 the role they make. Pure."""
 
 import re
+from collections.abc import Iterable
 
 PROGRAMS = ("zonemta", "wildduck", "haraka", "rspamd", "redis", "mongodb")
 
@@ -43,3 +44,18 @@ def ports_of(programs: tuple[str, ...], extra: str = "") -> tuple[int, ...]:
     numbers = {port for program in programs for port in PORTS.get(program, ())}
     numbers |= {int(number) for number in re.findall(r"\d+", extra)}
     return tuple(sorted(number for number in numbers if 0 < number < 2**16))
+
+
+# What a node is called that has a program for its main task; the others only serve it.
+MAIN = {"zonemta": "zonemta-outbound", "haraka": "haraka-inbound", "wildduck": "wildduck"}
+ALL = "all-in-one"
+
+
+def role_of(programs: Iterable[str]) -> str:
+    """Return the role that these programs make, empty for none: one that `programs_of` gives the
+    same programs for."""
+    found = set(programs)
+    there = [program for program in PROGRAMS if program in found]
+    if len(there) == len(PROGRAMS):
+        return ALL
+    return "+".join(MAIN.get(program, program) for program in there)

@@ -7,9 +7,11 @@ done without where the user may not give it; the log says once which right is mi
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,7 +20,7 @@ from agent.config import Config, Secret
 from agent.errors import CollectError, SourceAbsent
 from agent.logs import Repeats
 from agent.parsers import mongodb
-from agent.parsers.values import count
+from agent.parsers.values import count, text
 from agent.samples import MongoSample
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOCAL_URI = "mongodb://127.0.0.1:27017/"
+PORT = 27017
+LOCAL_URI = f"mongodb://127.0.0.1:{PORT}/"
 AUTO = "auto"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TIMEOUT_MS = 3000
@@ -66,6 +69,40 @@ def uri_of(config: Config) -> Secret:
     return settings.zonemta_mongodb_uri if hosts in LOOPBACK else Secret(LOCAL_URI)
 
 
+def listens(uri: Secret) -> bool:
+    """Return whether somebody takes connections there. Asked first, so that a node without MongoDB
+    does without its client, which takes 10 MB. True for what only the client can resolve."""
+    hosts = uri.reveal().partition("://")[2].rpartition("@")[2].partition("/")[0]
+    try:
+        parts = urlsplit(f"//{hosts}")
+        address = parts.hostname or "", parts.port or PORT
+        with socket.create_connection(address, timeout=TIMEOUT_MS / 1000):
+            return True
+    except ConnectionRefusedError:
+        return False
+    except (OSError, ValueError):
+        return True
+
+
+def server_version(uri: Secret) -> str | None:
+    """Return the version of a MongoDB, None when it tells only its users. Raises SourceAbsent when
+    nobody listens, CollectError when it is none."""
+    if not listens(uri):
+        raise SourceAbsent("MongoDB does not listen")
+    from pymongo import MongoClient, errors  # noqa: PLC0415
+
+    try:
+        with MongoClient[dict[str, Any]](uri.reveal(), **_options()) as client:
+            client.admin.command("hello", maxTimeMS=QUESTION_MS)
+            try:
+                found = client.admin.command("buildInfo", maxTimeMS=QUESTION_MS)
+            except errors.OperationFailure:
+                return None
+            return text(found.get("version"), limit=40)
+    except errors.PyMongoError as error:
+        raise CollectError(f"MongoDB cannot be read: {_short(error)}") from error
+
+
 class MongoCollector:
     """Reads one MongoDB."""
 
@@ -82,10 +119,12 @@ class MongoCollector:
 
     def collect(self) -> bytes:
         """Return one sample as JSON. Raises CollectError, SourceAbsent when nobody listens."""
-        from pymongo import errors  # noqa: PLC0415
-
         if not self._uri:
             raise SourceAbsent("it is switched off: mongodb_uri of [discovery] is empty")
+        if self._client is None and not listens(self._uri):
+            raise SourceAbsent("MongoDB does not listen where mongodb_uri of [discovery] says")
+        from pymongo import errors  # noqa: PLC0415
+
         try:
             return msgspec.json.encode(self._sample())
         except errors.ServerSelectionTimeoutError as error:
@@ -164,22 +203,25 @@ class MongoCollector:
         if self._client is None:
             from pymongo import MongoClient  # noqa: PLC0415
 
-            self._client = MongoClient(
-                self._uri.reveal(),
-                appname=f"mallard-agent/{__version__}",
-                directConnection=True,
-                tz_aware=True,
-                unicode_decode_error_handler="replace",
-                serverSelectionTimeoutMS=TIMEOUT_MS,
-                connectTimeoutMS=TIMEOUT_MS,
-                socketTimeoutMS=TIMEOUT_MS,
-                heartbeatFrequencyMS=HEARTBEAT_MS,
-                serverMonitoringMode="poll",
-                maxPoolSize=1,
-                # A member that is recovering tells of itself, too.
-                readPreference="primaryPreferred",
-            )
+            self._client = MongoClient(self._uri.reveal(), **_options())
         return self._client
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "appname": f"mallard-agent/{__version__}",
+        "directConnection": True,
+        "tz_aware": True,
+        "unicode_decode_error_handler": "replace",
+        "serverSelectionTimeoutMS": TIMEOUT_MS,
+        "connectTimeoutMS": TIMEOUT_MS,
+        "socketTimeoutMS": TIMEOUT_MS,
+        "heartbeatFrequencyMS": HEARTBEAT_MS,
+        "serverMonitoringMode": "poll",
+        "maxPoolSize": 1,
+        # A member that is recovering tells of itself, too.
+        "readPreference": "primaryPreferred",
+    }
 
 
 def _server_status(client: MongoClient[dict[str, Any]]) -> dict[str, Any]:

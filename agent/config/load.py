@@ -6,7 +6,6 @@ node nobody watches. Every message names the source, the key and the fix.
 
 import difflib
 import os
-import socket
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from agent.config.identity import default_node_id
 from agent.config.settings import (
     IN_MILLISECONDS,
     TABLES,
@@ -88,7 +88,7 @@ def load(
     if not env_file and toml_path:
         env_file = _env_file(toml_path.parent)
 
-    values: dict[Path_, Any] = {("node_id",): socket.gethostname()}
+    values: dict[Path_, Any] = {("node_id",): default_node_id()}
     sources: dict[str, str] = {}
     layers = [
         _from_toml(toml_path) if toml_path else {},

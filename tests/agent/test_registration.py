@@ -1,9 +1,11 @@
 """The node introduces itself, and again when something changed."""
 
+import json
 import logging
 
-from agent import registration
-from agent.config import Config
+from agent import clock, registration
+from agent.config import Config, Intervals
+from agent.discovery import Found
 from agent.registration import Registration
 from agent.transport.client import Outcome, Verdict
 
@@ -21,8 +23,21 @@ class Server:
         return Outcome(verdict, f"the server said {verdict.value}")
 
 
-def make(server):
-    return Registration(Config(node_id="mta-01"), server)
+class Looks:
+    """Finds what a test says; counts how often it looked."""
+
+    def __init__(self, *founds):
+        self.founds = list(founds)
+        self.count = 0
+
+    def look(self):
+        self.count += 1
+        return self.founds.pop(0) if len(self.founds) > 1 else self.founds[0]
+
+
+def make(server, *founds, role="", **intervals):
+    config = Config(node_id="mta-01", node_role=role, intervals=Intervals(**intervals))
+    return Registration(config, server, Looks(*(founds or [Found()])))
 
 
 def test_it_registers_once_while_nothing_changes():
@@ -46,6 +61,40 @@ def test_it_registers_again_when_the_address_changes(monkeypatch):
 
     assert len(server.told) == 2
     assert b"192.0.2.2" in server.told[1][1]
+
+
+def test_it_registers_again_when_a_program_came_or_was_upgraded(monkeypatch):
+    at_s = [0.0]
+    monkeypatch.setattr(clock, "monotonic_s", lambda: at_s[0])
+    server = Server()
+    founds = [Found(("redis",), {"redis": version}) for version in ("7.0", "7.0", "7.2")]
+    subject = make(server, *founds, discovery_s=300)
+    for _ in range(3):
+        subject.register_once()
+        at_s[0] += 300
+
+    told = [json.loads(body) for _, body in server.told]
+    assert [node["versions"] for node in told] == [{"redis": "7.0"}, {"redis": "7.2"}]
+    assert told[0]["role"] == "redis"
+
+
+def test_programs_are_looked_for_less_often_than_addresses(monkeypatch):
+    at_s = [0.0]
+    monkeypatch.setattr(clock, "monotonic_s", lambda: at_s[0])
+    looks = Looks(Found())
+    subject = Registration(Config(node_id="a"), Server(), looks)
+    for _ in range(10):
+        subject.register_once()
+        at_s[0] += 60
+
+    assert looks.count == 2
+
+
+def test_a_role_that_is_configured_stands_whatever_is_found():
+    server = Server()
+    make(server, Found(("haraka",), {}), role="spare").register_once()
+
+    assert json.loads(server.told[0][1])["role"] == "spare"
 
 
 def test_a_server_that_is_away_is_tried_again_ever_slower(caplog):

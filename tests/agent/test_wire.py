@@ -8,6 +8,7 @@ import msgspec
 from agent import wire
 from agent.collectors import SystemCollector
 from agent.config import Config
+from agent.discovery import Found
 from agent.registration import introduction
 
 
@@ -49,7 +50,7 @@ def test_the_golden_sample_reads_as_ours(golden):
 
 
 def test_a_node_introduces_itself_with_exactly_the_published_names(golden):
-    node = introduction(Config(node_id="mta-01", node_role="zonemta-outbound"))
+    node = introduction(Config(node_id="mta-01", node_role="zonemta-outbound"), Found())
 
     assert msgspec.to_builtins(node).keys() == golden("node.json").keys()
 

@@ -1,0 +1,46 @@
+"""What a node is called that nobody gave a name: the same after the agent was installed again."""
+
+import hashlib
+import hmac
+import re
+import socket
+from pathlib import Path
+
+MACHINE_ID_FILES = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
+# machine-id(5): never to be shown itself, and 32 hexadecimal digits; "uninitialized" before the
+# first boot.
+PURPOSE = b"mallard-agent node id"
+MACHINE_ID = re.compile(r"[0-9a-f]{32}")
+DIGEST_LENGTH = 8
+LONGEST_HOST_NAME = 64 - DIGEST_LENGTH - 1
+
+
+def default_node_id(*, files: tuple[Path, ...] = MACHINE_ID_FILES) -> str:
+    """Return the node id of this machine, where none is configured."""
+    return node_id(socket.gethostname(), _machine_id(files))
+
+
+def node_id(host_name: str, machine_id: str | None) -> str:
+    """Return the host name with what is derived of the machine id, so that two machines of one name
+    are two nodes. Pure.
+
+    A machine that was cloned keeps its id: the host name in it keeps clones apart that were given
+    names of their own. Those that were not are one node, which shows as samples of two machines in
+    turn; `systemd-machine-id-setup` gives the clone an id, NODE_ID a name.
+    """
+    name = re.sub(r"[^\x21-\x7e]", "-", host_name)[:LONGEST_HOST_NAME] or "node"
+    if machine_id is None:
+        return name
+    digest = hmac.new(bytes.fromhex(machine_id), PURPOSE, hashlib.sha256).hexdigest()
+    return f"{name}-{digest[:DIGEST_LENGTH]}"
+
+
+def _machine_id(files: tuple[Path, ...]) -> str | None:
+    for file in files:
+        try:
+            text = file.read_text("ascii").strip().lower()
+        except (OSError, ValueError):
+            continue
+        if MACHINE_ID.fullmatch(text):
+            return text
+    return None
