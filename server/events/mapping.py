@@ -21,6 +21,7 @@ NULL = "\\N"
 IP_FIELDS = ("sending_ip", "sending_ip_v6", "client_ip")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _LINE_BREAKS = re.compile(r"[\n\r]")
+_NOT_PLAIN = re.compile(r"[\\\n\r\t\0]")
 _decode = msgspec.json.Decoder(Event).decode
 
 # An event is a list of values in the order of the columns: this is the door's inner loop, and
@@ -51,6 +52,13 @@ class Context:
         """Return the context of a batch that arrives at `now`."""
         return cls(node=node, oldest=now - retention, newest=now + MAX_AHEAD)
 
+    def is_plain(self, body: bytes) -> bool:
+        """Return whether no text of the events in `body`, which is JSON, needs escaping for COPY.
+
+        In JSON a tab, a line break, a NUL or a backslash can only be written with a backslash.
+        """
+        return b"\\" not in body and not _NOT_PLAIN.search(self.node or "")
+
 
 def copy_line(raw: bytes | msgspec.Raw, context: Context) -> str:
     """Return `raw`, one JSON object, as a COPY line. Raises Refused."""
@@ -59,6 +67,11 @@ def copy_line(raw: bytes | msgspec.Raw, context: Context) -> str:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused(str(error)) from error
     return _line(normalised(event, context))
+
+
+def plain_line(event: Event, context: Context) -> str:
+    """Return an event of a plain body as a COPY line, in half the time. Raises Refused."""
+    return "\t".join(_texts(normalised(event, context)))
 
 
 def normalised(event: Event, context: Context) -> list[Any]:
@@ -103,16 +116,7 @@ def to_line(row: dict[str, Any]) -> str:
 
 def _line(row: Sequence[Any]) -> str:
     """Return values in the order of the columns as a line of COPY's text format."""
-    texts = [
-        NULL
-        if value is None
-        else value
-        if type(value) is str
-        else ("t" if value else "f")
-        if type(value) is bool
-        else str(value)
-        for value in row
-    ]
+    texts = _texts(row)
     line = "\t".join(texts)
     if "\0" in line:
         # PostgreSQL refuses the whole batch for one of these.
@@ -126,6 +130,11 @@ def _line(row: Sequence[Any]) -> str:
         text if value is None else text.translate(_ESCAPES)
         for text, value in zip(texts, row, strict=True)
     )
+
+
+def _texts(row: Sequence[Any]) -> list[str]:
+    # PostgreSQL reads Python's True and False as they are.
+    return [NULL if value is None else value if type(value) is str else str(value) for value in row]
 
 
 def _occurred_at(event: Event, context: Context) -> datetime:

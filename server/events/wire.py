@@ -25,8 +25,11 @@ Source = Literal["zonemta_plugin", "haraka_plugin", "change_stream", "api"]
 Certainty = Literal["reported", "inferred"]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One event as it arrives. DESIGN's table of fields says what each means."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One event as it arrives. DESIGN's table of fields says what each means.
+
+    Not tracked by the garbage collector: nothing in it can refer back to it.
+    """
 
     event_id: UUID
     event_type: EventType

@@ -11,12 +11,12 @@ TIME_LIMIT_MS = 60_000
 @dramatiq.actor(queue_name="events", max_retries=0, time_limit=TIME_LIMIT_MS)
 def write_events() -> None:
     """Store accepted events. Safe to run twice; after a failure the sweeper wakes the next."""
-    if writer.drain_events():
+    if writer.drain_events(call_help=write_events.send):
         write_events.send()
 
 
 @dramatiq.actor(queue_name="samples", max_retries=0, time_limit=TIME_LIMIT_MS)
 def write_samples() -> None:
     """Store accepted samples. Safe to run twice."""
-    if writer.drain_samples():
+    if writer.drain_samples(call_help=write_samples.send):
         write_samples.send()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 
 from server.ingest.urls import urlpatterns
@@ -26,7 +27,8 @@ class DoorFirst:
         if view is None or request.method != "POST":
             return self._get_response(request)
         response: HttpResponse = view(request)
-        response.render()  # type: ignore[attr-defined]  # DRF's, which renders late
+        if isinstance(response, SimpleTemplateResponse):  # DRF's, which renders late
+            response.render()
         response.headers["Content-Length"] = str(len(response.content))
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response

@@ -17,6 +17,8 @@ GROUP = "writers"
 #: How long a wake-up counts as under way. A writer renews it while it works; should one die, the
 #: next append after this time wakes another, and the sweeper does so without any append.
 AWAKE_MS = 2_000
+#: How often a writer that cannot keep up may call another to its side.
+HELP_EVERY_MS = 5_000
 _SOCKET_TIMEOUT_S = 5.0
 
 # KEYS: stream, bytes, awake flag. ARGV: most entries, most bytes, awake ms, entry. Answers 0 full,
@@ -79,6 +81,7 @@ class Inbox:
         self.stream = f"mallard:inbox:{kind}"
         self._bytes = f"{self.stream}:bytes"
         self._awake = f"{self.stream}:awake"
+        self._help = f"{self.stream}:help"
         self._client: redis.Redis | None = None
 
     @property
@@ -130,6 +133,10 @@ class Inbox:
     def fall_asleep(self) -> None:
         """Say that no writer is at work. Read once more afterwards, or an entry may be stranded."""
         self.client.delete(self._awake)
+
+    def claim_help(self) -> bool:
+        """Return whether the caller, who cannot keep up, is the one to wake another writer now."""
+        return bool(self.client.set(self._help, "1", nx=True, px=HELP_EVERY_MS))
 
     def read(self, consumer: str, *, count: int, block_ms: int | None) -> list[Waiting]:
         """Return new entries for `consumer`, waiting up to `block_ms` (None: not at all)."""

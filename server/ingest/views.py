@@ -1,15 +1,19 @@
 """The door. Each view: read, decode, hand over, answer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any, ClassVar
 
+import msgspec
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
+from django.http import HttpResponse
 from django.utils import timezone
-from rest_framework import status
 from rest_framework.exceptions import APIException, PermissionDenied
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -28,12 +32,27 @@ from server.nodes.authentication import ApiKeyAuthentication, KeyHolder
 from server.nodes.models import ApiKey
 
 
+class JsonAlways(BaseContentNegotiation):
+    """The door speaks JSON whatever is asked for, and does not read what is."""
+
+    def select_renderer(
+        self,
+        request: Request,
+        renderers: Iterable[BaseRenderer],
+        format_suffix: str | None = None,
+    ) -> tuple[BaseRenderer, str]:
+        """Return the first renderer: there is one."""
+        renderer = next(iter(renderers))
+        return renderer, str(renderer.media_type)
+
+
 class DoorView(APIView):
     """What the views of the door share: keys, scopes, raw bodies, answers to refusals."""
 
     authentication_classes = [ApiKeyAuthentication]
     permission_classes = [MayIngest]
     parser_classes: Sequence[type[BaseParser]] = []  # bodies are decoded once, with msgspec
+    content_negotiation_class = JsonAlways
     scopes: ClassVar[tuple[str, ...]] = (ApiKey.Scope.AGENT,)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -60,7 +79,7 @@ class EventsView(DoorView):
 
     scopes = (ApiKey.Scope.AGENT, ApiKey.Scope.WEBHOOK)
 
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         """Take one event, an array, or a numbered envelope."""
         retention = timedelta(days=settings.EVENTS_RETENTION_DAYS)
         context = Context.at(timezone.now(), node=_holder(request).node, retention=retention)
@@ -79,7 +98,7 @@ class SamplesView(DoorView):
 
     kind: ClassVar[str]
 
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         """Take one sample or an array of them."""
         retention = timedelta(days=settings.METRICS_RETENTION_DAYS)
         context = Context.at(timezone.now(), node=_holder(request).node, retention=retention)
@@ -140,8 +159,9 @@ def _entry(request: Request, batch: Batch, payload: bytes) -> Entry:
     )
 
 
-def _answer(batch: Batch) -> Response:
+def _answer(batch: Batch) -> HttpResponse:
     if batch.rejected and not batch.taken:
         raise NothingValid(batch.rejected)
-    answer = {"queued": len(batch.taken), "rejected": batch.rejected}
-    return Response(answer, status=status.HTTP_202_ACCEPTED)
+    # Encoded here: DRF's way of rendering late costs more than all else of an answer.
+    answer = msgspec.json.encode({"queued": len(batch.taken), "rejected": batch.rejected})
+    return HttpResponse(answer, status=HTTPStatus.ACCEPTED, content_type="application/json")

@@ -36,9 +36,15 @@ RETRY_AFTER_S = (0.2, 1.0, 3.0)
 Rows = list[Waiting]
 
 
-def drain(inbox: Inbox, store: Callable[[Sequence[Entry]], None]) -> bool:
+def drain(
+    inbox: Inbox,
+    store: Callable[[Sequence[Entry]], None],
+    *,
+    call_help: Callable[[], object] | None = None,
+) -> bool:
     """Store what waits in `inbox` until it is empty or the shift is over; True: there is more.
 
+    `call_help` wakes another writer: with two, one reads and stages while the other commits.
     Raises OperationalError when the database stays away; nothing is acknowledged then.
     """
     consumer = f"{os.uname().nodename}-{os.getpid()}-{threading.get_ident()}"
@@ -54,6 +60,8 @@ def drain(inbox: Inbox, store: Callable[[Sequence[Entry]], None]) -> bool:
             rows = inbox.read(consumer, count=READ_ENTRIES, block_ms=None)
             if not rows:
                 return False
+        if call_help and _count(rows) >= settings.WRITER_MAX_EVENTS and inbox.claim_help():
+            call_help()
         _store_rows(inbox, rows, store)
     return True
 
@@ -95,14 +103,14 @@ def _numbered(entries: Sequence[Entry]) -> list[Numbered]:
     ]
 
 
-def drain_events() -> bool:
+def drain_events(*, call_help: Callable[[], object] | None = None) -> bool:
     """Drain the inbox of events."""
-    return drain(EVENTS, store_events)
+    return drain(EVENTS, store_events, call_help=call_help)
 
 
-def drain_samples() -> bool:
+def drain_samples(*, call_help: Callable[[], object] | None = None) -> bool:
     """Drain the inbox of samples."""
-    return drain(SAMPLES, store_samples)
+    return drain(SAMPLES, store_samples, call_help=call_help)
 
 
 def _lines(entry: Entry) -> list[bytes]:

@@ -46,6 +46,7 @@ def _insert(lines: Sequence[str]) -> list[NewEvents]:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITER_LOCK])
         if events.take_out_replaced(lines, span):
             cursor.execute(_correction(levels), span)
+        cursor.execute(events.PLAN_AS_PROBES)
         cursor.execute(_statement(levels), span)
         return [NewEvents(*row) for row in cursor.fetchall()]
 

@@ -198,7 +198,7 @@ KEY_CACHE_SECONDS = env.int("KEY_CACHE_SECONDS", default=10)
 # --- Inbox and writer ---------------------------------------------------------------------------
 INBOX_MAX_ENTRIES = env.int("INBOX_MAX_ENTRIES", default=200_000)
 INBOX_MAX_BYTES = env.int("INBOX_MAX_BYTES", default=1024 * 1024 * 1024)
-WRITER_MAX_EVENTS = env.int("WRITER_MAX_EVENTS", default=5_000)
+WRITER_MAX_EVENTS = env.int("WRITER_MAX_EVENTS", default=10_000)
 WRITER_LINGER_MS = env.int("WRITER_LINGER_MS", default=50)
 WRITER_CLAIM_AFTER_MS = env.int("WRITER_CLAIM_AFTER_MS", default=30_000)
 
@@ -228,12 +228,27 @@ RETENTION_DAYS = {
 }
 # Only the Community edition compresses.
 COMPRESS_EVENTS_AFTER_HOURS = env.int("COMPRESS_EVENTS_AFTER_HOURS", default=48)
+COMPRESS_METRICS_AFTER_HOURS = env.int("COMPRESS_METRICS_AFTER_HOURS", default=192)
+#: Hypertable → what most questions name, in what order they want it, after how many hours.
+COMPRESSION = {
+    "email_events": ("event_type", "occurred_at DESC", COMPRESS_EVENTS_AFTER_HOURS),
+    **{
+        kind.table: (", ".join(kind.key), "time DESC", COMPRESS_METRICS_AFTER_HOURS)
+        for kind in samples.METRICS
+    },
+    # Not by database: the unique key is of node and time.
+    samples.MAIL_QUEUE.table: ("node_id", "time DESC", COMPRESS_METRICS_AFTER_HOURS),
+}
 
 # --- Live pages ---------------------------------------------------------------------------------
-LIVE_TICK_MS = env.int("LIVE_TICK_MS", default=250)
+LIVE_TICK_MS = env.int("LIVE_TICK_MS", default=125)
 NODE_OFFLINE_AFTER_S = env.int("NODE_OFFLINE_AFTER_S", default=45)
 # Set by the demo: events before this time were generated and the pages say so.
 DEMO_HISTORY_UNTIL = env.str("DEMO_HISTORY_UNTIL", default="")
+
+# --- Read API -----------------------------------------------------------------------------------
+# The same question asked again within this time gets the same answer, in each web process.
+READ_CACHE_SECONDS = env.int("READ_CACHE_SECONDS", default=3)
 
 # --- Logs ---------------------------------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")

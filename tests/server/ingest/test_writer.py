@@ -189,3 +189,23 @@ def test_a_cut_connection_is_mended_in_place(post, event, monkeypatch):
     writer.drain_events()
 
     assert (EmailEvent.objects.count(), EVENTS.length()) == (1, 0)
+
+
+@override_settings(WRITER_MAX_EVENTS=10)
+def test_a_writer_that_cannot_keep_up_calls_another_once_in_a_while(post, event):
+    calls = []
+    for _ in range(4):
+        post("events/ingest", [event() for _ in range(10)])
+
+    writer.drain_events(call_help=lambda: calls.append(1))
+
+    assert (len(calls), EmailEvent.objects.count()) == (1, 40)
+
+
+def test_a_writer_that_keeps_up_calls_nobody(post, event):
+    calls = []
+    post("events/ingest", [event()])
+
+    writer.drain_events(call_help=lambda: calls.append(1))
+
+    assert calls == []
