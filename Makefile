@@ -12,7 +12,7 @@ node = $$($(python) -c 'from build.stack import node; print(node.program())')
 lock = uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header
 
 .PHONY: help setup demo test lint test-js bench crash stack-test stop clean lock assets screenshots timescaledb \
-	agent-binary agent-verify server-archive ansible-test
+	agent-binary agent-verify bench-agent crash-agent server-archive ansible-test
 
 help: ## list every command
 	@./mallard help
@@ -72,6 +72,12 @@ screenshots: packages-screenshots $(ready) ## make the pictures of the README on
 
 agent-binary: packages-binary $(ready) ## make the agent as one file, .dist/mallard-agent, with digest and contents
 	@exec $(python) -m build.freeze
+
+bench-agent: packages-test packages-binary $(ready) ## measure what the agent costs a mail node; SECONDS=300
+	@exec $(python) -m build.bench_agent --seconds $(or $(SECONDS),300)
+
+crash-agent: packages-binary $(ready) ## kill the agent under load and look for losses; KILLS=200 SEED=s
+	@exec $(python) -m build.crash_agent --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED))
 
 agent-verify: $(ready) ## run that file in minimal roots of the supported systems (root, debootstrap)
 	@exec $(python) -m build.freeze verify
