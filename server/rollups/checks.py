@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from server.rollups import sample_sql, samples
 from server.rollups.declaration import LEVELS, ONE_MINUTE
 from server.rollups.sql import REFRESH_WINDOW
 
@@ -29,4 +30,27 @@ def levels_are_kept_long_enough(app_configs: object, **kwargs: Any) -> list[Chec
             message = f"{wide.table} is kept shorter than {narrow.table}, which is larger."
             hint = f"{wide.table.upper()}_RETENTION_DAYS of {days[narrow.table]} at least."
             found.append(Error(message, hint=hint, id="rollups.E002"))
+    return found
+
+
+@register()
+def samples_are_kept_long_enough(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """Look at how long samples, readings of the mail queue and their levels are kept."""
+    days: dict[str, int] = settings.RETENTION_DAYS
+    found: list[CheckMessage] = []
+    least = (sample_sql.REFRESH_WINDOW + timedelta(days=1)).days
+    for table, setting in (
+        (samples.SYSTEM.table, "METRICS_RETENTION_DAYS"),
+        (samples.MAIL_QUEUE.table, "MAIL_QUEUE_RETENTION_DAYS"),
+    ):
+        if days[table] < least:
+            message = f"{table} is kept for {days[table]} days only."
+            hint = f"{setting} of {least} at least: its levels are made anew from it for so long."
+            found.append(Error(message, hint=hint, id="rollups.E003"))
+    for narrow, wide in pairwise(samples.SYSTEM.levels):
+        if days[wide.table] < days[narrow.table]:
+            message = f"{wide.table} is kept shorter than {narrow.table}, which is larger."
+            name = f"METRICS_{wide.of.name.upper()}_RETENTION_DAYS"
+            hint = f"{name} of {days[narrow.table]} at least."
+            found.append(Error(message, hint=hint, id="rollups.E004"))
     return found

@@ -8,12 +8,11 @@ from django.db import connection, transaction
 
 from server.timescale import edition
 
-#: Kept near each other: what most questions to old events name, and the order they want.
-COMPRESSION = """ALTER TABLE email_events SET (timescaledb.compress,
-  timescaledb.compress_segmentby = 'event_type',
-  timescaledb.compress_orderby = 'occurred_at DESC')"""
+#: Kept near each other: what most questions to old rows name, and the order they want.
+COMPRESSION = """ALTER TABLE {table} SET (timescaledb.compress,
+  timescaledb.compress_segmentby = %s, timescaledb.compress_orderby = %s)"""
 IS_COMPRESSED = """SELECT compression_enabled FROM timescaledb_information.hypertables
-WHERE hypertable_name = 'email_events'"""
+WHERE hypertable_name = %s"""
 #: A policy that says what it should is left alone: adding it anew would forget when it last ran.
 HAS_POLICY = """SELECT EXISTS (
   SELECT FROM timescaledb_information.jobs AS j
@@ -21,6 +20,8 @@ HAS_POLICY = """SELECT EXISTS (
     ON c.materialization_hypertable_name = j.hypertable_name
   WHERE j.proc_name = %(proc)s AND coalesce(c.view_name, j.hypertable_name) = %(table)s
     AND (j.config->>%(key)s)::interval = %(after)s::interval)"""
+#: Columns to segment by, columns to order by, age in hours.
+Compression = tuple[str, str, int]
 
 
 def apply(now: datetime) -> list[str]:
@@ -32,7 +33,7 @@ def apply(now: datetime) -> list[str]:
     days: Mapping[str, int] = settings.RETENTION_DAYS
     if edition.is_community(connection):
         with transaction.atomic():
-            set_policies(days, compress_after=timedelta(hours=settings.COMPRESS_EVENTS_AFTER_HOURS))
+            set_policies(days, settings.COMPRESSION)
         return []
     return drop_old_chunks(days, now)
 
@@ -50,15 +51,16 @@ def drop_old_chunks(days: Mapping[str, int], now: datetime) -> list[str]:
     return dropped
 
 
-def set_policies(days: Mapping[str, int], *, compress_after: timedelta) -> None:
+def set_policies(days: Mapping[str, int], compression: Mapping[str, Compression]) -> None:
     """Set the policies of retention and of compression where they differ (Community only)."""
     for table, kept_days in days.items():
         _set("retention", table, "drop_after", timedelta(days=kept_days))
-    with connection.cursor() as cursor:
-        cursor.execute(IS_COMPRESSED)
-        if cursor.fetchone() == (False,):
-            cursor.execute(COMPRESSION)
-    _set("compression", "email_events", "compress_after", compress_after)
+    for table, (segment_by, order_by, after_hours) in compression.items():
+        with connection.cursor() as cursor:
+            cursor.execute(IS_COMPRESSED, [table])
+            if cursor.fetchone() == (False,):
+                cursor.execute(COMPRESSION.format(table=table), [segment_by, order_by])
+        _set("compression", table, "compress_after", timedelta(hours=after_hours))
 
 
 def _set(kind: str, table: str, key: str, length: timedelta) -> None:

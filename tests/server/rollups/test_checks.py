@@ -1,8 +1,9 @@
-from server.rollups.checks import levels_are_kept_long_enough
+from server.rollups.checks import levels_are_kept_long_enough, samples_are_kept_long_enough
 
 
 def test_the_defaults_are_fine():
     assert levels_are_kept_long_enough(None) == []
+    assert samples_are_kept_long_enough(None) == []
 
 
 def test_minutes_dropped_before_they_are_in_the_wider_levels_are_found(settings):
@@ -15,3 +16,16 @@ def test_a_wider_level_kept_shorter_than_a_narrower_one_is_found(settings):
     settings.RETENTION_DAYS = settings.RETENTION_DAYS | {"email_stats_1h": 30}
 
     assert [found.id for found in levels_are_kept_long_enough(None)] == ["rollups.E002"]
+
+
+def test_samples_dropped_before_they_are_in_their_levels_are_found(settings):
+    short = {"metrics_system": 7, "mail_queue_snapshots": 2}
+    settings.RETENTION_DAYS = settings.RETENTION_DAYS | short
+
+    assert [found.id for found in samples_are_kept_long_enough(None)] == ["rollups.E003"] * 2
+
+
+def test_a_wider_level_of_samples_kept_shorter_than_a_narrower_one_is_found(settings):
+    settings.RETENTION_DAYS = settings.RETENTION_DAYS | {"metrics_system_1h": 30}
+
+    assert [found.id for found in samples_are_kept_long_enough(None)] == ["rollups.E004"]

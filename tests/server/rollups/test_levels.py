@@ -7,7 +7,7 @@ from django.db import connection
 
 from server.events import generator
 from server.events.mapping import to_line
-from server.rollups import keeping, sql
+from server.rollups import keeping, samples, sql
 from server.rollups.declaration import LEVELS, ONE_MINUTE, WIDER_LEVELS
 from server.rollups.store import write_events
 from server.timescale import edition
@@ -98,8 +98,9 @@ def test_refresh_policies_are_there_and_the_views_are_real_time():
         " WHERE proc_name = 'policy_refresh_continuous_aggregate'"
     )
 
-    assert sorted(views) == sorted((level.table, False) for level in WIDER_LEVELS)
-    assert jobs == [(len(WIDER_LEVELS),)]
+    wanted = [(level.table, False) for level in (*WIDER_LEVELS, *samples.levels())]
+    assert sorted(views) == sorted(wanted)
+    assert jobs == [(len(wanted),)]
 
 
 @pytest.mark.usefixtures("committed")

@@ -36,7 +36,7 @@ def test_every_number_of_every_table_is_a_gauge_a_counter_or_said_to_be_neither(
     for kind in samples.KINDS:
         fields = models[kind.table]._meta.concrete_fields
         numbers = {
-            field.column
+            str(field.column)
             for field in fields
             if field.get_internal_type() in {"BigIntegerField", "IntegerField", "FloatField"}
         } - NO_READINGS
@@ -151,3 +151,22 @@ def test_days_of_which_samples_are_gone_are_left_as_they_are(stored, settings):
     assert "metrics_redis" not in said
     assert "metrics_agent_5m" in said
     assert "levels of 10 tables" in rollups("--rebuild", "2026-11-21", "2026-11-21")
+
+
+def test_late_samples_are_in_every_level_after_the_next_refresh(stored):
+    if not edition.is_community(connection):
+        pytest.skip("continuous aggregates need TimescaleDB's Community licence")
+    refresh()
+    at = NOW - timedelta(hours=26)
+    late = random_samples.samples(at, at + timedelta(hours=1), every=timedelta(minutes=1), seed=2)
+    write_samples(late)
+
+    refresh()
+
+    assert rollups("--verify").count(", 0 different") == 2 * (33 + 4)
+
+
+def refresh():
+    window = f"'{NOW - timedelta(days=9)}', '{NOW + timedelta(days=2)}'"
+    for level in samples.levels():
+        rows_of(f"CALL refresh_continuous_aggregate('{level.table}', {window})")

@@ -13,9 +13,12 @@ from django.db import connection
 
 from server.events.models import EmailEvent
 from server.rollups.declaration import LEVELS
+from server.rollups.sample_store import write_samples
+from server.rollups.samples import KINDS
 from server.timescale import edition, retention
 from server.timescale.actors import keep_house
 from server.timescale.schedule import CLAIM, look
+from tests.server.metrics import random_samples
 from tests.server.rollups.test_store import row, write
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -106,6 +109,53 @@ def test_a_compressed_event_is_found_and_not_stored_again():
 
     assert EmailEvent.objects.filter(queue_id="1a2b").count() == 1
     assert EmailEvent.objects.count() == 2
+
+
+def test_compressed_samples_are_read_and_taken_only_once():
+    needs_community()
+    keep_house()
+    old = random_samples.samples(
+        NOW - timedelta(days=3), NOW - timedelta(days=2), every=timedelta(hours=1)
+    )
+    write_samples(old)
+    before = {kind.table: rows_of(f"SELECT count(*) FROM {kind.table}") for kind in KINDS}
+    for kind in KINDS:
+        rows_of(f"SELECT compress_chunk(c) FROM show_chunks('{kind.table}') AS c")
+
+    write_samples(old[: len(old) // 2])
+
+    assert {kind.table: rows_of(f"SELECT count(*) FROM {kind.table}") for kind in KINDS} == before
+    assert {table for (table,) in rows_of(
+        "SELECT DISTINCT hypertable_name FROM timescaledb_information.chunks WHERE is_compressed"
+    )} == set(before)  # fmt: skip
+
+
+def test_old_samples_are_dropped_and_their_levels_stay_longer():
+    if edition.is_community(connection):
+        pytest.skip("TimescaleDB's own policies drop under the Community licence")
+    for days in (0, 20, 100, 800):
+        at = NOW - timedelta(days=days)
+        write_samples(random_samples.samples(at, at + timedelta(minutes=1), every=timedelta(1)))
+
+    keep_house()
+
+    oldest = {
+        table: (NOW - rows_of(f"SELECT min({column}) FROM {table}")[0][0]).days
+        for table, column in [
+            ("metrics_redis", "time"),
+            ("metrics_redis_5m", "bucket"),
+            ("metrics_redis_daily", "bucket"),
+            ("mail_queue_snapshots", "time"),
+            ("mail_queue_snapshots_5m", "bucket"),
+        ]
+    }
+    assert oldest == {
+        "metrics_redis": 20,
+        "metrics_redis_5m": 20,
+        "metrics_redis_daily": 100,
+        "mail_queue_snapshots": 0,
+        "mail_queue_snapshots_5m": 20,
+    }
 
 
 def storage(*arguments):
