@@ -9,7 +9,9 @@ from django.db import connection
 from django.utils import timezone
 
 from server.rollups.declaration import DELIVERY_HISTOGRAM, SIZE_HISTOGRAM, Level
-from server.rollups.histogram import DeliveryTimes
+from server.rollups.histogram import NOTHING, DeliveryTimes
+from server.rollups.parts import Part, parts
+from server.rollups.sql import COLUMNS
 
 #: The types a page counts for each direction, in the order in which it shows them.
 SHOWN = {
@@ -28,10 +30,10 @@ OUTCOMES = {
 SIZED_BY = {"inbound": "received", "outbound": "delivered"}
 HOUR = timedelta(hours=1)
 
-BUCKET = "width_bucket(bucket, %(edges)s::timestamptz[]) - 1"
-WHERE = """dimension = %(dimension)s AND direction = %(direction)s
-  AND bucket >= %(start)s::timestamptz AND bucket < %(end)s::timestamptz
-  AND (%(values)s::text[] IS NULL OR value = ANY(%(values)s))"""
+PART = """SELECT {columns} FROM {table}
+  WHERE dimension = %(dimension)s AND direction = %(direction)s
+    AND bucket >= %(start_{i})s::timestamptz AND bucket < %(end_{i})s::timestamptz
+    AND (%(values)s::text[] IS NULL OR value = ANY(%(values)s))"""
 #: What a page of stats may be sorted by: these, a type of events, or the ratio of an outcome.
 SORTS = {
     "value": "value",
@@ -131,16 +133,16 @@ def hour_totals() -> HourTotals:
 
 def counts(over: Over, *, values: Sequence[str] | None = None) -> list[Count]:
     """Return the events by bucket, value and type; buckets without any are left out."""
-    statement = f"""SELECT {BUCKET}, value, event_type, sum(events)::bigint,
+    statement = f"""SELECT {_bucket(over)}, value, event_type, sum(events)::bigint,
   sum(inferred_events)::bigint
-FROM {over.level.table} WHERE {WHERE} GROUP BY 1, 2, 3"""  # noqa: S608 (names of the declaration)
+FROM {_rows_of(over)} GROUP BY 1, 2, 3"""  # noqa: S608 (names of the declaration)
     return [Count(*row) for row in _rows(statement, over, values=values)]
 
 
 def largest_values(over: Over, *, limit: int, event_type: str | None = None) -> list[str]:
     """Return the values with the most events (of one type), the largest first."""
-    statement = f"""SELECT value FROM {over.level.table}
-WHERE {WHERE} AND (%(event_type)s::text IS NULL OR event_type = %(event_type)s)
+    statement = f"""SELECT value FROM {_rows_of(over)}
+WHERE %(event_type)s::text IS NULL OR event_type = %(event_type)s
 GROUP BY 1 ORDER BY sum(events) DESC, value LIMIT %(limit)s"""  # noqa: S608
     rows = _rows(statement, over, limit=limit, event_type=event_type)
     return [value for (value,) in rows]
@@ -148,16 +150,18 @@ GROUP BY 1 ORDER BY sum(events) DESC, value LIMIT %(limit)s"""  # noqa: S608
 
 def totals(over: Over, *, event_type: str, limit: int | None = None) -> list[tuple[str, int]]:
     """Return the events of one type by value, the largest first."""
-    statement = f"""SELECT value, sum(events)::bigint FROM {over.level.table}
-WHERE {WHERE} AND event_type = %(event_type)s
+    statement = f"""SELECT value, sum(events)::bigint FROM {_rows_of(over)}
+WHERE event_type = %(event_type)s
 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"""  # noqa: S608
     return [(row[0], row[1]) for row in _rows(statement, over, limit=limit, event_type=event_type)]
 
 
 def delivery_times(over: Over, *, values: Sequence[str] | None = None) -> list[Times]:
     """Return the times of deliveries by bucket and value."""
-    statement = f"""SELECT {BUCKET}, value, {_times()}
-FROM {over.level.table} WHERE {WHERE} AND event_type = 'delivered'
+    bins = ", ".join(f"sum({m.column})" for m in DELIVERY_HISTOGRAM)
+    statement = f"""SELECT {_bucket(over)}, value, sum(delivery_count)::bigint,
+  sum(delivery_ms_sum)::bigint, ARRAY[{bins}]::bigint[]
+FROM {_rows_of(over)} WHERE event_type = 'delivered'
 GROUP BY 1, 2"""  # noqa: S608
     return [
         Times(bucket, value, DeliveryTimes(count, ms_sum, tuple(bins)))
@@ -168,21 +172,26 @@ GROUP BY 1, 2"""  # noqa: S608
 def sizes(over: Over) -> list[Sizes]:
     """Return the sizes of messages by bucket, each message where its size is known for sure."""
     brackets = ", ".join(f"sum({m.column})" for m in SIZE_HISTOGRAM)
-    statement = f"""SELECT {BUCKET}, sum(size_count)::bigint, sum(size_bytes)::bigint,
+    statement = f"""SELECT {_bucket(over)}, sum(size_count)::bigint, sum(size_bytes)::bigint,
   ARRAY[{brackets}]::bigint[]
-FROM {over.level.table} WHERE {WHERE} AND event_type = %(event_type)s GROUP BY 1"""  # noqa: S608
+FROM {_rows_of(over)} WHERE event_type = %(event_type)s GROUP BY 1"""  # noqa: S608
     rows = _rows(statement, over, event_type=SIZED_BY[over.direction])
     return [Sizes(bucket, count, total, tuple(found)) for bucket, count, total, found in rows]
 
 
 def stats(over: Over, *, sort: str, descending: bool, limit: int, offset: int) -> StatsPage:
-    """Return a page of the values of a dimension, sorted by a key of SORTS."""
+    """Return a page of the values of a dimension, sorted by a key of SORTS.
+
+    `over` has one bucket. The histograms, which nothing is sorted by and which are most of a row,
+    are added up for the values of the page alone.
+    """
     decided = " + ".join(OUTCOMES[over.direction])
     key = SORTS[sort]
     if sort.endswith("_ratio"):
         key = f"{key}::float / nullif({decided}, 0)"
     order = "DESC" if descending else "ASC"
     sized = f"FILTER (WHERE event_type = '{SIZED_BY[over.direction]}')"
+    timed = "FILTER (WHERE event_type = 'delivered')"
     events = ", ".join(
         f"coalesce(sum(events) FILTER (WHERE event_type = '{kind}'), 0)::bigint AS {kind}"
         for kind in EVENT_TYPES
@@ -192,12 +201,13 @@ def stats(over: Over, *, sort: str, descending: bool, limit: int, offset: int) -
     sum(inferred_events)::bigint AS inferred,
     coalesce(sum(size_bytes) {sized}, 0)::bigint AS size_bytes,
     coalesce(sum(size_count) {sized}, 0)::bigint AS size_count,
-    {_times("FILTER (WHERE event_type = 'delivered')")}
-  FROM {over.level.table} WHERE {WHERE} GROUP BY 1
+    sum(delivery_ms_sum) {timed} AS delivery_ms, sum(delivery_count) {timed} AS delivery_count
+  FROM {_rows_of(over)} GROUP BY 1
 )
 SELECT *, count(*) OVER () FROM by_value
 ORDER BY {key} {order} NULLS LAST, value LIMIT %(limit)s OFFSET %(offset)s"""  # noqa: S608
     rows = _rows(statement, over, limit=limit, offset=offset)
+    times = {t.value: t.times for t in delivery_times(over, values=[row[0] for row in rows])}
     kinds = len(EVENT_TYPES)
     return StatsPage(
         values_count=rows[0][-1] if rows else 0,
@@ -208,34 +218,48 @@ ORDER BY {key} {order} NULLS LAST, value LIMIT %(limit)s OFFSET %(offset)s"""  #
                 inferred=row[kinds + 2],
                 size_bytes=row[kinds + 3],
                 size_count=row[kinds + 4],
-                times=DeliveryTimes(row[kinds + 5], row[kinds + 6], tuple(row[kinds + 7])),
+                times=times.get(row[0], NOTHING),
             )
             for row in rows
         ],
     )
 
 
-def _times(which: str = "") -> str:
-    """Return the columns number, sum and bins of delivery times, of the rows of FILTER `which`."""
-    bins = ", ".join(f"coalesce(sum({m.column}) {which}, 0)" for m in DELIVERY_HISTOGRAM)
-    return f"""coalesce(sum(delivery_count) {which}, 0)::bigint AS delivery_count,
-    coalesce(sum(delivery_ms_sum) {which}, 0)::bigint AS delivery_ms,
-    ARRAY[{bins}]::bigint[] AS bins"""
+def _parts(over: Over) -> list[Part]:
+    """Return what to read: one bucket is put together of all levels, many are of the one level."""
+    first, last = over.edges[0], over.edges[-1]
+    if len(over.edges) == 2:  # noqa: PLR2004 (one bucket)
+        return parts(over.level, first, last)
+    return [Part(over.level, first, last)]
+
+
+def _rows_of(over: Over) -> str:
+    """Return the relation of the rows that are asked for."""
+    found = (
+        PART.format(columns=COLUMNS, table=part.level.table, i=i)
+        for i, part in enumerate(_parts(over))
+    )
+    return "(\n  " + "\n  UNION ALL\n  ".join(found) + "\n) AS rows"
+
+
+def _bucket(over: Over) -> str:
+    """Return the expression of a row's bucket by number."""
+    if len(over.edges) == 2:  # noqa: PLR2004 (one bucket)
+        return "0"
+    return "width_bucket(bucket, %(edges)s::timestamptz[]) - 1"
 
 
 def _rows(statement: str, over: Over, **more: Any) -> list[tuple[Any, ...]]:
+    values: dict[str, Any] = {
+        "edges": list(over.edges),
+        "direction": over.direction,
+        "dimension": over.dimension,
+        "values": None,
+        **more,
+    }
+    for i, part in enumerate(_parts(over)):
+        values |= {f"start_{i}": part.start, f"end_{i}": part.end}
     with connection.cursor() as cursor:
-        cursor.execute(
-            statement,
-            {
-                "edges": list(over.edges),
-                "start": over.edges[0],
-                "end": over.edges[-1],
-                "direction": over.direction,
-                "dimension": over.dimension,
-                "values": None,
-                **more,
-            },
-        )
+        cursor.execute(statement, values)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
