@@ -17,6 +17,7 @@ from rest_framework import serializers
 
 from server.api.cells import cell
 from server.api.query import MAX_TEXT, SpanQuery
+from server.api.ranges import Span
 from server.events import queries
 from server.events.models import EmailEvent
 from server.events.queries import COLUMNS, FILTERS, Position
@@ -61,6 +62,7 @@ class EventsFilter(SpanQuery):
             kept = timedelta(days=settings.EVENTS_RETENTION_DAYS)
             attrs["from"] = timezone.now() - kept
         attrs = super().validate(attrs)
+        attrs["span"], attrs["cut"] = _kept(attrs["span"])
         if "type" in attrs:
             attrs["event_type"] = attrs.pop("type")
         for name in ("from_domain", "to_domain"):
@@ -109,6 +111,7 @@ class EventsAnswer(serializers.Serializer[Any]):
 
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
+    cut = serializers.BooleanField(help_text="What was asked began before the oldest events.")
     events = EventAnswer(many=True)
     next = serializers.CharField(
         allow_null=True, help_text="The `cursor` of the page after this; null: there is none."
@@ -116,7 +119,7 @@ class EventsAnswer(serializers.Serializer[Any]):
 
 
 def page(
-    *, span: Any, filters: dict[str, Any], limit: int, cursor: Position | None = None
+    *, span: Span, cut: bool, filters: dict[str, Any], limit: int, cursor: Position | None = None
 ) -> dict[str, Any]:
     """Return one page."""
     found = queries.search(span.start, span.end, filters, limit=limit + 1, after=cursor)
@@ -124,6 +127,7 @@ def page(
     return {
         "start": span.start,
         "end": span.end,
+        "cut": cut,
         "events": shown,
         "next": _cursor(shown[-1]) if len(found) > limit else None,
     }
@@ -134,7 +138,7 @@ def one(event: dict[str, Any]) -> Any:
     return EventAnswer().to_representation(event)  # type: ignore[arg-type]  # DRF reads dicts too
 
 
-def csv_file(*, span: Any, filters: dict[str, Any], limit: int) -> Iterator[str]:
+def csv_file(*, span: Span, filters: dict[str, Any], limit: int, **_: Any) -> Iterator[str]:
     """Yield the lines of a CSV file, one for the names of the columns first."""
     line = io.StringIO()
     writer = csv.writer(line)
@@ -148,13 +152,24 @@ def csv_file(*, span: Any, filters: dict[str, Any], limit: int) -> Iterator[str]
     yield line.getvalue()
 
 
-def json_file(*, span: Any, filters: dict[str, Any], limit: int) -> Iterator[str]:
+def json_file(*, span: Span, filters: dict[str, Any], limit: int, **_: Any) -> Iterator[str]:
     """Yield a JSON array of events, one a line."""
     separator = "[\n"
     for event in queries.search_all(span.start, span.end, filters, limit=limit, page=EXPORT_PAGE):
         yield separator + json.dumps(event, cls=DjangoJSONEncoder)
         separator = ",\n"
     yield "[]\n" if separator == "[\n" else "\n]\n"
+
+
+def _kept(span: Span) -> tuple[Span, bool]:
+    """Return what of a span is kept, and whether that is less. Raises ValidationError: nothing."""
+    kept = timedelta(days=settings.EVENTS_RETENTION_DAYS)
+    oldest = span.now - kept
+    if span.end <= oldest:
+        raise serializers.ValidationError({"range": f"events are kept for {kept.days} days only"})
+    if span.start < oldest:
+        return Span(oldest, span.end, span.now), True
+    return span, False
 
 
 def _cursor(event: dict[str, Any]) -> str:

@@ -10,10 +10,13 @@ from rest_framework import serializers
 
 from server.api.query import DirectionQuery, SpanAnswer, over, span_answer
 from server.api.ranges import Buckets
+from server.api.stats import BY
 from server.rollups import queries
 from server.rollups.declaration import DIMENSIONS
 from server.rollups.queries import Count
 
+#: The levels' own names are understood as well.
+SAME = {name: name for name in DIMENSIONS}
 #: Buckets times series of one answer.
 MAX_CELLS = 20_000
 
@@ -21,7 +24,9 @@ MAX_CELLS = 20_000
 class ThroughputQuery(DirectionQuery):
     """The query string."""
 
-    by = serializers.ChoiceField(choices=list(DIMENSIONS), required=False)
+    by = serializers.ChoiceField(
+        choices=list(BY | SAME), required=False, help_text="`bounce`: type and category of bounces."
+    )
     limit = serializers.IntegerField(
         min_value=1, max_value=100, default=10, help_text="Most series with `by`, largest first."
     )
@@ -69,8 +74,9 @@ def answer(
     """Return the answer."""
     series = []
     if by:
-        asked = over(buckets, direction, by)
-        values = queries.largest_values(asked, limit=limit)
+        asked = over(buckets, direction, (BY | SAME)[by])
+        whole = over(buckets, direction, asked.dimension, whole=True)
+        values = queries.largest_values(whole, limit=limit)
         by_value = defaultdict(list)
         for count in queries.counts(asked, values=values):
             by_value[count.value].append(count)

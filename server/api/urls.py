@@ -6,6 +6,7 @@ from server.api import inbound, sample_views, views
 
 urlpatterns = [
     path("health", views.HealthView.as_view(), name="health"),
+    path("health/ready", views.ReadyView.as_view(), name="ready"),
     path("completeness", views.CompletenessView.as_view(), name="completeness"),
     path("email/throughput", views.ThroughputView.as_view(), name="email-throughput"),
     path("email/stats", views.StatsView.as_view(), name="email-stats"),

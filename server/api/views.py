@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import AnonymousUser
+from django.db import Error as DatabaseError
 from django.http import Http404, StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -14,10 +16,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from server import readiness
 from server.api import (
     bounces,
     completeness,
     events,
+    health,
     nodes,
     performance,
     query,
@@ -25,7 +29,8 @@ from server.api import (
     stats,
     throughput,
 )
-from server.api.access import REFUSALS, ReadView
+from server.api.access import REFUSALS, MayRead, ReadView
+from server.api.fresh import kept_shortly
 from server.events.queries import one
 
 HEALTH = inline_serializer("Health", {"status": serializers.CharField()})
@@ -42,6 +47,29 @@ class HealthView(APIView):
     def get(self, request: Request) -> Response:
         """Answer."""
         return Response({"status": "alive"})
+
+
+class ReadyView(ReadView):
+    """Can this installation do its work? Needs no login; what is wrong is told to readers only."""
+
+    permission_classes = [AllowAny]
+
+    def perform_authentication(self, request: Request) -> None:
+        """Find out who asks; nobody, while the database that knows them does not answer."""
+        try:
+            super().perform_authentication(request)
+        except DatabaseError:
+            request.user = AnonymousUser()
+
+    @extend_schema(
+        summary="Readiness", responses={200: health.ReadyAnswer, 503: health.ReadyAnswer}
+    )
+    def get(self, request: Request) -> Response:
+        """Answer 200 when ready or degraded, 503 when nothing can be served."""
+        may_read = MayRead().has_permission(request, self)
+        body = health.answer(readiness.ask(), may_read=may_read)
+        ready = body["status"] != "not ready"
+        return Response(body, status=200 if ready else 503, headers={"Cache-Control": "no-store"})
 
 
 class CompletenessView(ReadView):
@@ -66,6 +94,7 @@ class ThroughputView(ReadView):
         parameters=[throughput.ThroughputQuery],
         responses={200: throughput.ThroughputAnswer, **REFUSALS},
     )
+    @kept_shortly
     def get(self, request: Request) -> Response:
         """Answer bucket by bucket, with `by` for each value as well."""
         return Response(throughput.answer(**_asked(throughput.ThroughputQuery, request)))
@@ -79,6 +108,7 @@ class StatsView(ReadView):
         parameters=[stats.StatsQuery],
         responses={200: stats.StatsAnswer, **REFUSALS},
     )
+    @kept_shortly
     def get(self, request: Request) -> Response:
         """Answer one page."""
         return Response(stats.answer(**_asked(stats.StatsQuery, request)))
@@ -92,6 +122,7 @@ class PerformanceView(ReadView):
         parameters=[performance.PerformanceQuery],
         responses={200: performance.PerformanceAnswer, **REFUSALS},
     )
+    @kept_shortly
     def get(self, request: Request) -> Response:
         """Answer."""
         return Response(performance.answer(**_asked(performance.PerformanceQuery, request)))
@@ -105,6 +136,7 @@ class BounceView(ReadView):
         parameters=[bounces.BounceQuery],
         responses={200: bounces.BounceAnswer, **REFUSALS},
     )
+    @kept_shortly
     def get(self, request: Request) -> Response:
         """Answer."""
         return Response(bounces.answer(**_asked(bounces.BounceQuery, request)))
@@ -118,6 +150,7 @@ class SizesView(ReadView):
         parameters=[query.DirectionQuery],
         responses={200: sizes.SizesAnswer, **REFUSALS},
     )
+    @kept_shortly
     def get(self, request: Request) -> Response:
         """Answer."""
         return Response(sizes.answer(**_asked(query.DirectionQuery, request)))

@@ -34,5 +34,6 @@ def dramatiq_broker(url: str) -> dict[str, Any]:
             "dramatiq.middleware.Retries",
             "server.ingest.sweeper.InboxSweeper",
             "server.timescale.schedule.HousekeepingClock",
+            "server.ingest.readiness.WorkerHeard",
         ],
     }

@@ -11,4 +11,8 @@ class IngestConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks."""
-        from server.ingest import checks  # noqa: F401
+        from server.ingest import checks, readiness  # noqa: F401
+        from server.readiness import register
+
+        for probe in (readiness.redis_databases, readiness.inbox, readiness.worker):
+            register(probe)

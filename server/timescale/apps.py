@@ -11,4 +11,8 @@ class TimescaleConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks."""
-        from server.timescale import checks  # noqa: F401
+        from server.readiness import register
+        from server.timescale import checks, readiness  # noqa: F401
+
+        for probe in (readiness.database, readiness.migrations):
+            register(probe)

@@ -19,6 +19,7 @@ STORAGES = STORAGES | {
 DRAMATIQ_BROKER = DRAMATIQ_BROKER | {"BROKER": "dramatiq.brokers.stub.StubBroker", "OPTIONS": {}}
 STATIC_ROOT = BASE_DIR / "server" / "dashboard" / "static"
 KEY_CACHE_SECONDS = 0
+READ_CACHE_SECONDS = 0
 INGEST_KEY_RATE = INGEST_ADDRESS_RATE = "1000000/second"
 # Databases of their own, emptied before each test that uses them.
 INBOX_REDIS_URL, BROKER_REDIS_URL, LIVE_REDIS_URL = (

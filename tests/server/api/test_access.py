@@ -15,7 +15,7 @@ PATHS = [
     .replace("<str:name>", "mta-01")
     .replace("<uuid:event_id>", "a6e612ff-3ae6-55ff-b3b7-aaf16d8eae41")
     for pattern in urlpatterns
-    if pattern.name != "health"
+    if pattern.name not in {"health", "ready"}
 ]
 
 

@@ -72,7 +72,9 @@ def test_throughput_by_day_counts_the_days_of_the_time_zone(ask, raw, zone):
     assert answer["level"] == {"UTC": "daily", "Europe/Berlin": "1h", "Asia/Kolkata": "5m"}[zone]
 
 
-@pytest.mark.parametrize("by", ["node", "from_domain", "to_domain", "zone", "bounce"])
+@pytest.mark.parametrize(
+    "by", ["node", "domain", "destination", "from_domain", "to_domain", "zone", "bounce"]
+)
 def test_the_series_of_all_values_add_up_to_the_whole(ask, by):
     answer = ask("email/throughput", range="7d", by=by, limit=100)
 

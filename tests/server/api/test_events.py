@@ -103,6 +103,36 @@ def test_a_search_by_id_looks_at_all_that_is_kept_and_others_at_a_day(ask):
     assert ask("email/events", queue_id="1a2b", range="24h")["events"] == []
 
 
+def test_a_search_that_begins_before_retention_is_cut_and_one_that_ends_before_is_refused(
+    ask, refused
+):
+    long_ago = {"from": "2020-01-01T00:00:00Z"}
+
+    answer = ask("email/events", **long_ago)
+
+    assert answer["cut"]
+    assert answer["start"] == "2026-05-25T10:07:10Z"
+    assert not ask("email/events", range="30d")["cut"]
+    assert "180 days" in str(refused("email/events", **long_ago, to="2020-02-01T00:00:00Z"))
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"from": "2026-11-21T08:00:00Z", "to": "2026-11-21T07:00:00Z"}, "range"),  # reversed
+        ({"from": "2026-11-22T08:00:00Z"}, "range"),  # not come yet
+        ({"from": "2026-11-21T08:00:00"}, "from"),  # no offset
+        ({"sending_ip": "somewhere"}, "sending_ip"),
+        ({"status_code": 99}, "status_code"),
+        ({"queue_id": "a\0b"}, "queue_id"),
+        ({"limit": 0}, "limit"),
+        ({"type": "lost"}, "type"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name(refused, query, field):
+    assert field in refused("email/events", **query)
+
+
 def test_domains_are_found_however_they_are_written(ask):
     stored(row(occurred_at=NOW, to_domain="good.example"))
 

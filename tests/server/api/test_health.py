@@ -1,0 +1,145 @@
+"""Readiness: what is wrong is said in words, to those who may read."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+import time_machine
+from django.conf import settings as django_settings
+from django.db import connection
+from django.test import Client
+
+from server import readiness
+from server.api import health
+from server.ingest.inbox import EVENTS, Entry
+from server.ingest.readiness import HEARD, WorkerHeard
+from server.nodes.models import ApiKey
+from server.readiness import Finding
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+def worker_heard():
+    WorkerHeard().work(None)
+
+
+@pytest.fixture
+def ready(admin_client: Client):
+    def ask():
+        reply = admin_client.get("/api/v1/health/ready")
+        body = reply.json()
+        return reply.status_code, body["status"], {one["name"]: one for one in body["checks"]}
+
+    return ask
+
+
+def test_when_nothing_is_wrong_it_is_ready(ready, worker_heard):
+    code, status, checks = ready()
+
+    assert (code, status) == (200, "ready")
+    assert set(checks) == {"database", "migrations", "redis", "inbox", "worker"}
+    assert "TimescaleDB" in checks["database"]["text"]
+
+
+def test_strangers_and_keys_that_do_not_read_learn_the_status_alone(client: Client, worker_heard):
+    assert client.get("/api/v1/health/ready").json() == {"status": "ready"}
+    for scope, told in (("agent", False), ("read", True)):
+        key = ApiKey.issue(name="x", scope=scope)[1]
+        headers = {"authorization": f"Bearer {key}"}
+        assert ("checks" in client.get("/api/v1/health/ready", headers=headers).json()) is told
+
+
+def test_a_worker_that_was_never_heard_from_or_not_for_long_is_named(ready, worker_heard):
+    with redis.Redis.from_url(django_settings.BROKER_REDIS_URL) as client:
+        client.delete(HEARD)
+        code, status, checks = ready()
+        assert (code, status) == (200, "degraded")
+        assert checks["worker"]["text"].startswith("No worker was ever heard from")
+
+        client.set(HEARD, (datetime.now(UTC) - timedelta(seconds=90)).isoformat())
+        assert "was heard from for 9" in ready()[2]["worker"]["text"]
+
+
+def test_batches_that_nobody_stores_are_named_with_their_age(ready, worker_heard):
+    EVENTS.append(Entry("mta-01", 0.0, 1, b""))
+    assert ready()[1] == "ready"
+
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=100)):
+        WorkerHeard().work(None)
+        _, status, checks = ready()
+
+    assert status == "degraded"
+    assert checks["inbox"]["text"].startswith("1 batches of events wait, the oldest for 10")
+    assert checks["inbox"]["figures"]["events"]["batches"] == 1
+
+
+def test_a_full_inbox_is_named(ready, worker_heard, settings):
+    settings.INBOX_MAX_ENTRIES = 1
+    EVENTS.append(Entry("mta-01", 0.0, 1, b""))
+
+    assert "is full: the door answers 503" in ready()[2]["inbox"]["text"]
+
+
+def test_without_redis_nothing_is_accepted_so_it_is_not_ready(ready, settings):
+    settings.INBOX_REDIS_URL = NOWHERE
+    settings.BROKER_REDIS_URL = NOWHERE
+
+    code, status, checks = ready()
+
+    assert (code, status) == (503, "not ready")
+    assert "inbox (INBOX_REDIS_URL)" in checks["redis"]["text"]
+    assert "as Redis does not answer" in checks["inbox"]["text"]
+    assert "as Redis does not answer" in checks["worker"]["text"]
+
+
+def test_a_migration_that_is_not_applied_is_named(ready, worker_heard):
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'ledger'")
+
+    code, _, checks = ready()
+
+    assert code == 503
+    assert "not applied, first ledger" in checks["migrations"]["text"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_does_not_answer_is_named_to_nobody_but_makes_it_503(
+    client: Client, worker_heard, monkeypatch
+):
+    from django.db import OperationalError
+
+    def refuse(*_):
+        raise OperationalError("connection refused")
+
+    connection.close()
+    monkeypatch.setattr(connection, "connect", refuse)
+
+    reply = client.get("/api/v1/health/ready")
+    found = {finding.name: finding for finding in readiness.ask()}
+
+    assert (reply.status_code, reply.json()) == (503, {"status": "not ready"})
+    assert "connection refused" in found["database"].text
+    assert "cannot be asked" in found["migrations"].text
+
+
+def test_a_probe_that_fails_is_what_is_wrong(monkeypatch):
+    def some_probe():
+        raise KeyError("surprise")
+
+    monkeypatch.setattr(readiness, "_probes", {"x": some_probe})
+
+    (finding,) = readiness.ask()
+
+    assert (finding.ok, finding.name) == (False, "some probe")
+    assert "surprise" in finding.text
+
+
+def test_what_nobody_needs_to_be_served_makes_it_degraded_only():
+    fine, wrong = (Finding("a", ok=ok, text="") for ok in (True, False))
+    beside = Finding("b", ok=False, text="", needed=False)
+
+    assert health.status([fine]) == "ready"
+    assert health.status([fine, beside]) == "degraded"
+    assert health.status([beside, wrong]) == "not ready"
