@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from agent import clock
@@ -55,9 +56,17 @@ class Found:
 
 
 class Discovery:
-    """Looks again and remembers. Used by one thread."""
+    """Looks again and remembers. Used by one thread. `haraka`: what its plugin's processes said
+    last, for a Haraka that greets nobody who does not say first whom he brings (PROXY)."""
 
-    def __init__(self, config: Config, *, proc: Path = Path("/proc")) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        haraka: Callable[[], list[dict[str, Any]]] = list,
+        proc: Path = Path("/proc"),
+    ) -> None:
+        self._haraka = haraka
         self._config = config
         self._proc = proc
         self._processes = ProcessWatch(proc=proc)
@@ -97,6 +106,8 @@ class Discovery:
         for program, its in self._processes.read().items():
             if its.status == "running":
                 yield program, None
+        for process in self._haraka():
+            yield "haraka", text(process.get("version"), limit=LONGEST_VERSION)
         yield from self._greeted()
         for look in (self._zonemta, self._wildduck, self._rspamd, self._redis, self._mongodb):
             with suppress(CollectError, ValueError):

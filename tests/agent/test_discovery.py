@@ -17,6 +17,7 @@ from build.stack import redis as redis_stack
 from build.stack import rspamd as rspamd_stack
 from build.stack import sink as sink_stack
 from build.stack import zonemta as zonemta_stack
+from build.stack.supervisor import Supervisor
 from tests.agent.collectors.local_server import Site, Talker
 
 NOBODY = "http://127.0.0.1:1"
@@ -78,6 +79,15 @@ def test_programs_are_found_by_what_their_apis_answer(tmp_path, proc):
         found = make(tmp_path, proc, **urls).look()
 
     assert found.role == "zonemta-outbound+wildduck"
+
+
+def test_a_haraka_that_greets_nobody_is_known_by_its_plugin(tmp_path, proc):
+    config = Config(node_id="a", state_dir=str(tmp_path), discovery=Settings(**NOWHERE))
+    told = [{"process": "1", "version": "3.3.4"}]
+
+    found = Discovery(config, haraka=lambda: told, proc=proc.path).look()
+
+    assert (found.role, found.versions["haraka"]) == ("haraka-inbound", "3.3.4")
 
 
 def test_apis_of_another_machine_say_nothing_of_this_one(tmp_path, proc):
@@ -147,16 +157,19 @@ def test_the_longest_role_fits_where_it_is_kept():
 @pytest.mark.stack
 @pytest.mark.skipif(not rspamd_stack.is_installed(), reason="no Rspamd on this system")
 def test_real_programs_are_found_with_their_versions(tmp_path):
-    with (
-        mongodb_stack.running(tmp_path) as mongodb,
-        redis_stack.running(tmp_path) as redis,
-        rspamd_stack.running(tmp_path, redis_port=redis.port) as rspamd,
-        sink_stack.running(tmp_path) as sink,
-        haraka_stack.running(tmp_path, sink_port=sink.port) as haraka,
-        zonemta_stack.running(
-            tmp_path, mongo_uri=mongodb.uri, redis_port=redis.port, sink_port=sink.port
-        ) as zonemta,
-    ):
+    with Supervisor(tmp_path) as supervisor:
+        mongodb = mongodb_stack.start(supervisor, tmp_path)
+        redis = redis_stack.start(supervisor, tmp_path)
+        rspamd = rspamd_stack.start(supervisor, tmp_path, redis_port=redis.port)
+        sink = sink_stack.start(supervisor)
+        haraka = haraka_stack.start(supervisor, tmp_path, sink_port=sink.port)
+        zonemta = zonemta_stack.start(
+            supervisor,
+            tmp_path,
+            mongo_uri=mongodb.uri_of(zonemta_stack.DATABASE),
+            redis_port=redis.port,
+            sink_port=sink.port,
+        )
         settings = Settings(
             zonemta_api_url=f"http://127.0.0.1:{zonemta.api_port}",
             wildduck_api_url=NOBODY,

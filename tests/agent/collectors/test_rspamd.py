@@ -11,6 +11,7 @@ from agent.config import Config, Discovery, Secret
 from agent.errors import CollectError, SourceAbsent
 from build.stack import redis as redis_stack
 from build.stack import rspamd as rspamd_stack
+from build.stack.supervisor import Supervisor
 from tests.agent.collectors.local_server import Site, Talker
 from tests.agent.parsers.test_rspamd import STAT
 
@@ -91,10 +92,9 @@ def test_an_answer_without_end_is_given_up(monkeypatch, site):
 @pytest.mark.stack
 @pytest.mark.skipif(not rspamd_stack.is_installed(), reason="no Rspamd on this system")
 def test_a_real_rspamd_is_read(tmp_path):
-    with (
-        redis_stack.running(tmp_path) as redis,
-        rspamd_stack.running(tmp_path, redis_port=redis.port) as rspamd,
-    ):
+    with Supervisor(tmp_path) as supervisor:
+        redis = redis_stack.start(supervisor, tmp_path)
+        rspamd = rspamd_stack.start(supervisor, tmp_path, redis_port=redis.port)
         sample = collect(f"http://127.0.0.1:{rspamd.controller_port}")["rspamd"]
         with pytest.raises(CollectError, match="controller"):
             collect(f"http://127.0.0.1:{rspamd.scan_port}")

@@ -1,5 +1,6 @@
 """WildDuck's collector against its recorded answers and a real one."""
 
+import contextlib
 import json
 from contextlib import closing
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +15,7 @@ from agent.errors import SourceAbsent
 from build.stack import mongodb as mongodb_stack
 from build.stack import redis as redis_stack
 from build.stack import wildduck as stack
+from build.stack.supervisor import Supervisor
 from tests.agent.collectors.local_server import Site
 from tests.agent.parsers.test_wildduck import METRICS, REFUSED
 from tests.agent.waiting import until
@@ -159,14 +161,12 @@ def test_a_user_without_any_limit_makes_the_sum_of_limits_unknown(api):
 
 @pytest.mark.stack
 def test_a_real_wildduck_is_read_over_its_api_and_in_its_database(tmp_path):
-    with (
-        mongodb_stack.running(tmp_path) as mongodb,
-        redis_stack.running(tmp_path) as redis,
-        stack.running(
-            tmp_path, mongo_uri=mongodb.uri_of(stack.DATABASE), redis_port=redis.port
-        ) as wildduck,
-        pymongo.MongoClient(mongodb.uri) as client,
-    ):
+    with Supervisor(tmp_path) as supervisor, contextlib.ExitStack() as closing_after:
+        mongodb = mongodb_stack.start(supervisor, tmp_path)
+        redis = redis_stack.start(supervisor, tmp_path)
+        uri = mongodb.uri_of(stack.DATABASE)
+        wildduck = stack.start(supervisor, tmp_path, mongo_uri=uri, redis_port=redis.port)
+        client = closing_after.enter_context(pymongo.MongoClient(mongodb.uri))
         token = Secret(wildduck.token)
         for n in range(4):
             account = {"username": f"user{n}", "password": "secret-pw", "quota": n * 1_000_000}
@@ -176,13 +176,12 @@ def test_a_real_wildduck_is_read_over_its_api_and_in_its_database(tmp_path):
         users.update_one({"username": "user1"}, {"$set": {"storageUsed": 950_000}})
         wildduck.post("/authenticate", {"username": "user1", "password": "wrong"})
 
-        uri = Secret(mongodb.uri_of(stack.DATABASE))
         over_api = collect(wildduck.api_url, wildduck.metrics_url, wildduck_token=token)
         in_database = collect(
             wildduck.api_url,
             wildduck.metrics_url,
             wildduck_token=token,
-            wildduck_mongodb_uri=uri,
+            wildduck_mongodb_uri=Secret(uri),
         )
 
     default = 2**30  # of the user without a quota of their own
