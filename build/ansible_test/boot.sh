@@ -25,6 +25,9 @@ exec unshare --mount --pid --fork --kill-child --uts --ipc --net --cgroup sh -c 
     mount -t overlay overlay -o "lowerdir=$root,upperdir=$home/upper,workdir=$home/work" "$home/merged"
     cd "$home/merged"
     mount -t proc proc proc
+    # The kernel is the host'"'"'s: its settings are not the machine'"'"'s to change.
+    mount --bind proc/sys proc/sys
+    mount -o remount,bind,ro proc/sys
     mount -t sysfs -o ro sysfs sys
     mount -t cgroup2 cgroup2 sys/fs/cgroup
     mount -t tmpfs -o mode=755 tmpfs run
