@@ -15,22 +15,28 @@ NOT_ACKNOWLEDGED = """SELECT count(*) FROM email_events AS e
 WHERE NOT EXISTS (SELECT FROM expected WHERE expected.event_id = e.event_id)"""
 TWICE = """SELECT coalesce(sum(n - 1), 0)::bigint, (array_agg(event_id::text))[1:%s]
 FROM (SELECT event_id, count(*) AS n FROM email_events GROUP BY 1 HAVING count(*) > 1) AS more"""
-#: Null-sender mail is counted apart; both kinds must agree with their rows in every minute.
+LEVELS = {
+    "email_stats_1m": "1 minute",
+    "email_stats_5m": "5 minutes",
+    "email_stats_1h": "1 hour",
+    "email_stats_daily": "1 day",
+}
+#: Null-sender mail is counted apart; both kinds must agree with their rows in every bucket.
 ROLLUP = """SELECT coalesce(sum(abs(coalesce(raw.events, 0) - coalesce(kept.events, 0))), 0)::bigint
 FROM (
-  SELECT time_bucket('1 minute', occurred_at) AS bucket, direction, event_type,
+  SELECT time_bucket('{width}', occurred_at) AS bucket, direction, event_type,
     CASE WHEN from_address = '<>' THEN 'null_sender' ELSE 'all' END AS dimension,
     count(*) AS events
   FROM email_events GROUP BY 1, 2, 3, 4) AS raw
 FULL JOIN (
   SELECT bucket, direction, event_type, dimension, sum(events) AS events
-  FROM email_stats_1m WHERE dimension IN ('all', 'null_sender') GROUP BY 1, 2, 3, 4) AS kept
+  FROM {level} WHERE dimension IN ('all', 'null_sender') GROUP BY 1, 2, 3, 4) AS kept
 USING (bucket, direction, event_type, dimension)"""
 #: These have every event that `all` has, so they must add up to it.
 DIMENSIONS = """SELECT coalesce(sum(abs(total - whole)), 0)::bigint FROM (
   SELECT dimension, sum(events) AS total,
-    (SELECT coalesce(sum(events), 0) FROM email_stats_1m WHERE dimension = 'all') AS whole
-  FROM email_stats_1m WHERE dimension IN ('node', 'from_domain', 'to_domain', 'sending_ip')
+    (SELECT coalesce(sum(events), 0) FROM {level} WHERE dimension = 'all') AS whole
+  FROM {level} WHERE dimension IN ('node', 'from_domain', 'to_domain', 'sending_ip')
   GROUP BY 1) AS sums"""
 LEDGER = """SELECT coalesce(sum(
     length_of(coalesce(kept.received, '{}') - asked.received)
@@ -80,9 +86,10 @@ def judge(arrangement: Arrangement, batches: Sequence[Batch]) -> Verdict:
         (verdict.never_acknowledged,) = cursor.fetchone()
         cursor.execute(TWICE, [SHOWN_IDS])
         verdict.twice, twice = cursor.fetchone()
-        for query in (ROLLUP, DIMENSIONS):
-            cursor.execute(query)
-            verdict.rollup_difference += cursor.fetchone()[0]
+        for level, width in LEVELS.items():
+            for query in (ROLLUP, DIMENSIONS):
+                cursor.execute(query.format(level=level, width=width))
+                verdict.rollup_difference += cursor.fetchone()[0]
         _expect_ledger(cursor, batches)
         cursor.execute(LENGTH_OF)
         cursor.execute(LEDGER.replace("length_of", "pg_temp.length_of"))
