@@ -202,7 +202,9 @@ def _converted(
         given = float(value) / 1000 if milliseconds else value
         return msgspec.convert(given, wanted, strict=strict, dec_hook=_secret), source
     except (msgspec.ValidationError, ValueError, TypeError) as error:
-        shown_value = "the given text" if key in SECRETS else repr(value)
+        # An address that should have no password in it may have one all the same.
+        hides = key in SECRETS or "@" in str(value)
+        shown_value = "the given text" if hides else repr(value)
         wants = str(error).partition(" - at")[0].replace("`", "")
         unit = " (in seconds; the variable itself is in milliseconds)" if milliseconds else ""
         raise ConfigError(

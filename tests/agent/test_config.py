@@ -1,8 +1,12 @@
 """Configuration: what wins over what, and what a person reads when something is wrong."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from agent.config import Secret, load
+from agent.config import Config, Secret, load
+from agent.config.settings import environment_names
 from agent.errors import ConfigError
 
 GOOD = {"DASHBOARD_URL": "https://dashboard.example", "API_KEY": "mlrd_abc_def"}
@@ -197,3 +201,57 @@ def test_the_plugins_door_on_the_network_needs_a_token(token):
 def test_a_mode_that_is_none_is_refused():
     with pytest.raises(ConfigError, match="AGENT_RECEIVER_SOCKET_MODE"):
         load({"AGENT_RECEIVER_SOCKET_MODE": "rw-rw----"}, backend_needed=False)
+
+
+def test_every_setting_is_documented_with_its_variable_and_its_default():
+    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z_.0-9]+)` \| (.*)$", text, re.MULTILINE))
+    variables = {".".join(key): name for name, key in environment_names().items()}
+
+    assert rows.keys() == variables.keys()
+    for key, name in variables.items():
+        variable, default, _ = rows[key].split(" | ")
+        assert variable.startswith(f"`{name}`"), key
+        table, _, field = key.rpartition(".")
+        value = getattr(getattr(Config(node_id="a"), table) if table else Config, field, None)
+        if isinstance(value, bool):
+            assert default == str(value).lower(), key
+        elif isinstance(value, int | float):
+            assert default.partition(":")[0] == f"{value:.15g}", key
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AGENT_DISCOVERY_REDIS_URL", "http://127.0.0.1"),
+        ("AGENT_DISCOVERY_REDIS_URL", "redis://h:x"),
+        ("AGENT_DISCOVERY_REDIS_URL", "unix://"),
+        ("AGENT_DISCOVERY_MONGODB_URI", "mongodb://a,b/"),
+        ("AGENT_DISCOVERY_MONGODB_URI", "mongodb://"),
+        ("AGENT_DISCOVERY_MONGODB_URI", "10.0.0.1"),
+        ("AGENT_DISCOVERY_WILDDUCK_MONGODB_URI", "mongodb://secret:hush@a/"),
+        ("AGENT_DISCOVERY_RSPAMD_URL", "127.0.0.1:11334"),
+        ("AGENT_DISCOVERY_WILDDUCK_API_URL", "http://user:hush@127.0.0.1:8080"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_with_an_example(tmp_path, name, value):
+    said = complaint(GOOD | {name: value}, tmp_path)
+
+    assert name.removeprefix("AGENT_DISCOVERY_").lower() in said.lower()
+    assert "hush" not in said
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["AGENT_DISCOVERY_REDIS_URL", "AGENT_DISCOVERY_MONGODB_URI", "AGENT_DISCOVERY_RSPAMD_URL"],
+)
+def test_an_empty_address_switches_its_source_off(tmp_path, name):
+    made = loaded(GOOD | {name: ""}, tmp_path).config.discovery
+
+    assert not getattr(made, name.removeprefix("AGENT_DISCOVERY_").lower())
+
+
+def test_a_node_without_a_name_is_called_by_host_and_machine(tmp_path):
+    from agent.config.identity import default_node_id
+
+    assert loaded(GOOD, tmp_path).config.node_id == default_node_id()
