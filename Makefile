@@ -11,7 +11,7 @@ ready := .venv/.ready
 node = $$($(python) -c 'from build.stack import node; print(node.program())')
 lock = uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header
 
-.PHONY: help setup demo test lint test-js bench crash stack-test stop clean lock assets screenshots timescaledb \
+.PHONY: help setup demo test lint test-js bench bench-queries crash stack-test stop clean lock assets screenshots timescaledb \
 	agent-binary agent-verify bench-agent crash-agent server-archive ansible-test docs-check
 
 help: ## list every command
@@ -47,6 +47,10 @@ test-js: $(ready) ## test the plugins that run inside the mail programs, and the
 bench: packages-test ## measure the whole way of an event; SECONDS=600 for a long run
 	@$(MAKE) -j2 $(ready) timescaledb
 	@exec $(python) -m build.bench --seconds $(or $(SECONDS),15)
+
+bench-queries: packages-test ## ask a database of 100 million events all that pages ask (fills it once: 20 GB)
+	@$(MAKE) -j2 $(ready) timescaledb
+	@exec $(python) -m build.bench_queries $(ARGS)
 
 crash: packages-test ## kill everything under load and look for losses; CYCLES=n SEED=s
 	@$(MAKE) -j2 $(ready) timescaledb
