@@ -9,7 +9,9 @@ documents of 5 kB took MongoDB 6.0 0.2 s.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,10 @@ AGES_S = (60, 300, 1800, 3600, 14_400, 86_400)
 REASONS_READ = 5000
 REASONS_KEPT = 20
 LONGEST_REASON = 200
+# Addresses, ids and long numbers in a reply.
+VARIES = re.compile(
+    r"<[^<>\s]*@[^<>\s]*>|\b(?=\w*\d)(?=\w*[a-z])[\w-]{8,}\b|\b\d{5,}\b", re.IGNORECASE
+)
 MOST_ZONES = 200
 MOST_INSTANCES = 50
 DESTINATIONS_READ = 50_000
@@ -140,11 +146,10 @@ class QueueReader:
             limit=REASONS_READ,
             max_time_ms=QUESTION_MS,
         )
-        replies = Counter(
+        replies = [
             str(document["_deferred"]["response"])[:LONGEST_REASON] for document in documents
-        )
-        kept = [QueueReason(reply, count) for reply, count in replies.most_common(REASONS_KEPT)]
-        return kept, replies.total()
+        ]
+        return reasons(replies), len(replies)
 
     def _opened(self) -> MongoClient[dict[str, Any]]:
         if self._client is None:
@@ -186,6 +191,21 @@ def shares(counts: list[tuple[dict[str, Any], int]]) -> list[QueueShare]:
     for key, count in counts:
         found[str(key.get("share") or "no")[:64]] += count
     return [QueueShare(name, count) for name, count in found.most_common(MOST_INSTANCES)]
+
+
+def reasons(replies: Iterable[str]) -> list[QueueReason]:
+    """Return the most frequent replies, each as first met, with how many are like it. Pure.
+
+    Remote servers put addresses, queue ids and times into their replies; counted word for word
+    each would be a reason of its own, and none would be among the most frequent.
+    """
+    counts: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for reply in replies:
+        alike = VARIES.sub("…", reply)
+        counts[alike] += 1
+        first.setdefault(alike, reply)
+    return [QueueReason(first[alike], count) for alike, count in counts.most_common(REASONS_KEPT)]
 
 
 def destinations_pipeline(now: datetime) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import pymongo
 import pytest
 
 from agent.collectors import collectors
-from agent.collectors.mail_queue import QueueReader, destinations_pipeline, identity
+from agent.collectors.mail_queue import QueueReader, destinations_pipeline, identity, reasons
 from agent.collectors.zonemta import ZoneMtaCollector
 from agent.config import Config, Discovery, Secret
 from agent.errors import CollectError, SourceAbsent
@@ -168,6 +168,19 @@ def test_the_queue_of_a_real_mongodb_is_counted_in_every_way(mongodb):
     ]
     assert queue.other_destinations == OtherDestinations(0, [0] * 7)
     assert queue.destinations_of_count == 3
+
+
+def test_replies_that_differ_only_by_addresses_and_ids_are_one_reason():
+    replies = [
+        f"450 4.2.0 <user{n}@a.example>: Greylisted, see id 1a1fd92f960000a95{n}" for n in range(5)
+    ]
+    replies += ["421 4.7.0 Too many connections", "421 4.7.28 Too many connections"]
+
+    assert [(reason.response, reason.count) for reason in reasons(replies)] == [
+        (replies[0], 5),
+        ("421 4.7.0 Too many connections", 1),
+        ("421 4.7.28 Too many connections", 1),
+    ]
 
 
 @pytest.mark.stack
