@@ -1,7 +1,7 @@
 """What /email/queue is asked and answers."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -70,7 +70,9 @@ class AgeBracketAnswer(serializers.Serializer[Any]):
 class AgesAnswer(ReadAnswer):
     """How long mail has waited."""
 
-    of_count = serializers.IntegerField(help_text="Recipients whose age is known.")
+    of_count = serializers.IntegerField(
+        allow_null=True, help_text="Recipients whose age is known; null: of none."
+    )
     brackets = AgeBracketAnswer(many=True)
 
 
@@ -98,7 +100,13 @@ class ReplyAnswer(ReasonClassAnswer):
 class ReasonsAnswer(ReadAnswer):
     """Why mail is deferred."""
 
-    of_count = serializers.IntegerField(help_text="Deferred recipients whose reply was read.")
+    of_count = serializers.IntegerField(
+        allow_null=True, help_text="Deferred recipients whose reply was read; null: none was asked."
+    )
+    rest_count = serializers.IntegerField(
+        allow_null=True,
+        help_text="Of these, how many had replies too seldom to be told; they are in no class.",
+    )
     classes = ReasonClassAnswer(many=True)
     replies = ReplyAnswer(many=True)
 
@@ -123,10 +131,12 @@ class RestAnswer(serializers.Serializer[Any]):
 class DestinationsAnswer(ReadAnswer):
     """Where waiting mail is to go, largest first, and how long it has waited."""
 
-    of_count = serializers.IntegerField(help_text="Recipients that were read for this.")
+    of_count = serializers.IntegerField(
+        allow_null=True, help_text="Recipients that were read for this; null: none were."
+    )
     up_to_s = serializers.ListField(child=serializers.IntegerField(allow_null=True))
     domains = DestinationAnswer(many=True)
-    rest = RestAnswer()
+    rest = RestAnswer(allow_null=True)
 
 
 class DatabaseAnswer(ReadAnswer):
@@ -356,12 +366,12 @@ def _zones(databases: Sequence[Database], now: datetime) -> list[dict[str, Any]]
 
 
 def _details(
-    databases: Sequence[Database], now: datetime, part: str
+    databases: Sequence[Database], now: datetime, tells: Callable[[MailQueue], bool]
 ) -> tuple[list[MailQueue], dict[str, Any]]:
-    """Return the readings that tell `part`, and the values of ReadAnswer."""
+    """Return the readings that tell some part, and the values of ReadAnswer."""
     found, read = [], []
     for database in databases:
-        if database.detail and getattr(database.detail[1], part) is not None:
+        if database.detail and tells(database.detail[1]):
             at, queue = database.detail
             found.append(queue)
             read.append((at, now - at > database.reading.stale_after))
@@ -369,11 +379,11 @@ def _details(
 
 
 def _oldest(databases: Sequence[Database], now: datetime) -> dict[str, Any]:
-    found, read = _details(databases, now, "oldest_created_at")
+    found, read = _details(databases, now, lambda queue: queue.oldest_created_at is not None)
     none = {"created_at": None, "waited_s": None, "database": None}
     if not found:
         # Of empty queues there is no oldest message, which is known as of their reading.
-        return _details(databases, now, "zones")[1] | none
+        return _details(databases, now, lambda _: True)[1] | none
     queue = min(found, key=lambda one: one.oldest_created_at or now)
     created_at = queue.oldest_created_at or now
     return {
@@ -385,12 +395,12 @@ def _oldest(databases: Sequence[Database], now: datetime) -> dict[str, Any]:
 
 
 def _ages(databases: Sequence[Database], now: datetime) -> dict[str, Any]:
-    found, read = _details(databases, now, "ages")
+    found, read = _details(databases, now, _has_todays_brackets)
+    if not found:
+        return read | {"of_count": None, "brackets": []}
     counts: Counter[int | None] = Counter()
     for queue in found:
-        # Agents of the version before have other brackets, which cannot be mixed in.
-        if {age.up_to_s for age in queue.ages or ()} <= set(AGES_S):
-            counts.update({age.up_to_s: age.count for age in queue.ages or ()})
+        counts.update({age.up_to_s: age.count for age in queue.ages or ()})
     return {
         **read,
         "of_count": counts.total(),
@@ -398,8 +408,15 @@ def _ages(databases: Sequence[Database], now: datetime) -> dict[str, Any]:
     }
 
 
+def _has_todays_brackets(queue: MailQueue) -> bool:
+    """Return whether the ages are known in our brackets; older agents have others."""
+    return queue.ages is not None and {age.up_to_s for age in queue.ages} <= set(AGES_S)
+
+
 def _reasons(databases: Sequence[Database], now: datetime) -> dict[str, Any]:
-    found, read = _details(databases, now, "reasons")
+    found, read = _details(databases, now, lambda queue: queue.reasons is not None)
+    if not found:
+        return read | {"of_count": None, "rest_count": None, "classes": [], "replies": []}
     replies: Counter[str] = Counter()
     for queue in found:
         for reason in queue.reasons or ():
@@ -411,6 +428,7 @@ def _reasons(databases: Sequence[Database], now: datetime) -> dict[str, Any]:
     return {
         **read,
         "of_count": of_count,
+        "rest_count": max(0, of_count - replies.total()),
         "classes": [{"reason_class": name, "count": classes[name]} for name in CLASSES],
         "replies": [
             {"response": response, "reason_class": reason_class(response), "count": count}
@@ -420,7 +438,9 @@ def _reasons(databases: Sequence[Database], now: datetime) -> dict[str, Any]:
 
 
 def _destinations(databases: Sequence[Database], now: datetime) -> dict[str, Any]:
-    found, read = _details(databases, now, "destinations")
+    found, read = _details(databases, now, lambda queue: queue.destinations is not None)
+    if not found:
+        return read | {"of_count": None, "up_to_s": list(AGES_S), "domains": [], "rest": None}
     counts: dict[str, list[int]] = {}
     replies: dict[str, dict[str, None]] = defaultdict(dict)
     rest, rest_domains, of_count = [0] * len(AGES_S), 0, 0
