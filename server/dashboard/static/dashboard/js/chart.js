@@ -55,7 +55,7 @@ export class TimeChart {
    * series: {id, name, meaning or colour, stroke: solid|dashed|dotted, area, weight: strong|pale,
    * points: [[ms, number or null], …]}: null is drawn as a gap. partialMs: where the running bucket
    * begins. marks: [{ms, text}], upright. levels: [{value, text, meaning}], lying. top: the least
-   * upper end of the scale.
+   * upper end of the scale; of one that ends at 100 the marks are 25 apart.
    */
   async show(data) {
     this.data = data;
@@ -98,6 +98,7 @@ export class TimeChart {
           max: ({ max }) => (top !== undefined && max < top ? top : null),
           minInterval: this.format === thousands || this.format === rate ? 1 : undefined,
           splitNumber: 4,
+          interval: top === 100 ? 25 : undefined,
           axisLabel: { ...text, formatter: (value) => this.axis(value) },
           splitLine: { lineStyle: { color: colour("line"), opacity: 0.6 } },
         },

@@ -40,7 +40,8 @@ function none(answer) {
   return answer.waiting_count === null ? "No mail queue was read in the last 7 days." : "";
 }
 
-function heatTable({ domains, rest, up_to_s: bounds, of_count: ofCount }, answer) {
+function heatTable({ domains: all, rest, up_to_s: bounds, of_count: ofCount }, answer) {
+  const domains = all.filter(({ count }) => count);
   const shown = domains.slice(0, MOST_ROWS);
   const others = domains.slice(MOST_ROWS);
   const summed = bounds.map((_, i) => rest.counts[i] + others.reduce((sum, { counts }) => sum + counts[i], 0));

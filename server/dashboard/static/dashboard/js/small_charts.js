@@ -5,6 +5,9 @@ import { make } from "./text.js";
 const SVG = "http://www.w3.org/2000/svg";
 const RADIUS = 42;
 const AROUND = 2 * Math.PI * RADIUS;
+/** From this step on the colour is so near to the surface that numbers on it are the text's. */
+const PALE_FROM = 3;
+const pale = ({ step }) => (step >= PALE_FROM ? " pale" : "");
 /** Between two parts, so that they are told apart without colour. */
 const GAP = 1.2;
 
@@ -45,7 +48,7 @@ export function donut(parts, { total, what }) {
   const numbers = shares(parts.map(({ value }) => value)).flatMap(([start, length], i) => {
     if (length < 0.06) return [];
     const angle = 2 * Math.PI * (start + length / 2) - Math.PI / 2;
-    const text = svg("text", { x: 60 + RADIUS * Math.cos(angle), y: 60 + RADIUS * Math.sin(angle), class: "ring-number" });
+    const text = svg("text", { x: 60 + RADIUS * Math.cos(angle), y: 60 + RADIUS * Math.sin(angle), class: `ring-number${pale(parts[i])}` });
     text.textContent = String(i + 1);
     return [text];
   });
@@ -54,8 +57,9 @@ export function donut(parts, { total, what }) {
   const below = svg("text", { x: 60, y: 72, class: "ring-what" });
   below.textContent = what;
   const picture = svg("svg", { viewBox: "0 0 120 120", class: "ring", "aria-hidden": "true" }, ...ring, ...numbers, middle, below);
-  const list = make("ol", { class: "ring-list figures" }, ...parts.map(({ name, text, note, step }) => {
-    const swatch = make("span", { class: "ring-swatch", "aria-hidden": "true" });
+  const list = make("ol", { class: "ring-list figures" }, ...parts.map((part) => {
+    const { name, text, note, step } = part;
+    const swatch = make("span", { class: `ring-swatch${pale(part)}`, "aria-hidden": "true" });
     swatch.style.setProperty("--step", String(step));
     return make("li", {}, swatch, make("span", { class: "ring-name" }, name), make("b", {}, text), make("span", { class: "quiet" }, note));
   }));

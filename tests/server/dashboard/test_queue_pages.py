@@ -1,0 +1,191 @@
+"""The page of the mail queue and of one destination, as the server paints them."""
+
+import html
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from server.dashboard.queue_page import headline
+from server.mailqueues.accounting import Reading, counted_once
+from server.mailqueues.wire import MailQueue, QueueShare
+
+NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
+QUERIES = 12
+
+
+def queue(instance="mta-01", *, source="mongodb", oldest=None, **shares):
+    return MailQueue(
+        source=source,
+        zones=[],
+        active_count=0,
+        deferred_count=sum(shares.values()),
+        database="rs0/zone-mta@db" if source == "mongodb" else None,
+        instance=instance,
+        shares=[QueueShare(name.replace("_", "-"), count) for name, count in shares.items()]
+        if source == "mongodb"
+        else None,
+        oldest_created_at=oldest and NOW - oldest,
+    )
+
+
+def judged(of, *, seconds_ago=5, node="mta-01"):
+    at = NOW - timedelta(seconds=seconds_ago)
+    whole = (at, of) if of.source == "mongodb" else None
+    return headline(counted_once([Reading(node, at, of, timedelta(seconds=90), whole)], NOW), NOW)
+
+
+def tile(of, key):
+    return next(each for each in of.tiles if each.key == key)
+
+
+def test_the_sentence_says_how_much_waits_and_for_how_long():
+    found = judged(queue(mta_01=1_234, oldest=timedelta(minutes=40)))
+
+    assert (found.level, found.text) == ("ok", "1,234 recipients wait, the oldest for 40 min")
+    assert tile(found, "oldest").level == "ok"
+
+
+@pytest.mark.parametrize(
+    ("oldest", "level"),
+    [
+        (timedelta(hours=1), "ok"),
+        (timedelta(hours=1, seconds=1), "warning"),
+        (timedelta(hours=25), "critical"),
+    ],
+)
+def test_a_message_older_than_an_hour_is_a_warning(oldest, level):
+    found = judged(queue(mta_01=1, oldest=oldest))
+
+    assert (found.level, tile(found, "oldest").level) == (level, level)
+
+
+def test_stranded_mail_is_critical_however_little():
+    found = judged(queue(mta_01=5, mta_99=1, oldest=timedelta(minutes=1)))
+
+    assert found.level == "critical"
+    assert found.text.endswith("· 1 stranded")
+
+
+def test_an_old_reading_says_so_and_is_no_all_clear():
+    found = judged(queue(mta_01=5, oldest=timedelta(minutes=1)), seconds_ago=91)
+
+    assert found.level == "warning"
+    assert found.stale == ("rs0/zone-mta@db",)
+    assert "as last read: rs0/zone-mta@db stale" in found.text
+
+
+def test_nothing_waiting_and_nothing_known_are_two_things():
+    assert judged(queue(mta_01=0)).text == "The queue is empty"
+    assert headline([], NOW).text == "No mail queue was read in the last 7 days"
+    assert headline([], NOW).level == "none"
+
+
+def test_from_the_api_only_totals_are_known_and_the_page_says_what_to_do():
+    found = judged(queue(source="api", mta_01=7))
+
+    assert tile(found, "waiting").text == "7"
+    assert tile(found, "oldest").level == "none"
+    assert tile(found, "stranded").note == "cannot be told, see below"
+    assert "AGENT_ZONEMTA_MONGODB_URI" in found.unknown[0]
+
+
+@pytest.fixture
+def page(admin_client):
+    def text(path="/email/queue/", **query):
+        response = admin_client.get(path, query)
+        assert response.status_code == 200, response
+        return html.unescape(re.sub(r"\s+", " ", response.content.decode()))
+
+    return text
+
+
+@pytest.mark.django_db
+def test_it_is_painted_with_what_was_read_last(page, collected):
+    created = (timezone.now() - timedelta(hours=2, minutes=5)).isoformat()
+    collected("zonemta", oldest_created_at=created)
+
+    text = page()
+
+    assert "9 recipients wait, the oldest for 2 h 5 min · 1 stranded" in text
+    assert "2 h 5 min" in text
+    assert '<span class="grey-note">stale' not in text
+
+
+@pytest.mark.django_db
+def test_without_a_reading_it_says_what_to_do(page, collected):
+    collected("system")
+
+    text = page()
+
+    assert "No mail queue was read in the last 7 days" in text
+    assert "python -m agent doctor" in text
+
+
+@pytest.mark.django_db
+def test_an_old_reading_is_marked_on_the_page(page, collected):
+    collected("zonemta", ago=timedelta(hours=1))
+
+    assert '<span class="grey-note">stale' in page()
+
+
+@pytest.mark.django_db
+def test_a_destination_shows_its_last_ten_refusals_and_the_nodes(page, happened):
+    for minute in range(12):
+        happened(
+            event_type="deferred",
+            to_domain="slow.example",
+            to_address=f"u{minute % 3}@slow.example",
+            queue_id=f"q{minute % 3}",
+            status_message=f"451 try {minute}",
+            mta_node="mta-02" if minute else "mta-01",
+            ago=timedelta(minutes=minute),
+        )
+    happened(event_type="delivered", to_domain="slow.example", ago=timedelta(minutes=3))
+    happened(event_type="deferred", to_domain="other.example", status_message="451 not this")
+
+    text = page("/email/queue/destination/", domain="Slow.example")
+
+    assert re.findall(r"<code>(451 [^<]*)</code>", text) == [f"451 try {i}" for i in range(10)]
+    rows = re.findall(
+        r'/nodes/named/(mta-\d+)/\?">.*?<td class="number">(\d+)</td><td class="number">(\d+)</td>',
+        text,
+    )
+    assert rows == [("mta-02", "3", "11"), ("mta-01", "1", "1")]
+    assert "Last delivered" in text
+
+
+@pytest.mark.django_db
+def test_a_destination_of_which_nothing_is_known_says_so(page, admin_client):
+    text = page("/email/queue/destination/", domain="nowhere.example")
+
+    assert "Nothing was delivered there in the last 48 hours." in text
+    assert "No deferral or bounce there" in text
+    assert admin_client.get("/email/queue/destination/").status_code == 404
+
+
+@pytest.mark.django_db
+def test_a_hostile_domain_and_reply_stay_text(admin_client, happened):
+    hostile = "<script>alert(1)</script>.example"
+    happened(
+        event_type="deferred", to_domain=hostile, status_message="<img src=x onerror=alert(2)>"
+    )
+
+    text = admin_client.get("/email/queue/destination/", {"domain": hostile}).content.decode()
+
+    assert "alert(2)" in text
+    assert "<script>alert" not in text
+    assert "<img src=x" not in text
+
+
+@pytest.mark.django_db
+def test_the_pages_ask_few_questions(
+    admin_client, collected, happened, django_assert_max_num_queries
+):
+    collected("zonemta")
+    happened(event_type="deferred", to_domain="slow.example")
+
+    for path in ("/email/queue/", "/email/queue/destination/?domain=slow.example"):
+        with django_assert_max_num_queries(QUERIES):
+            admin_client.get(path)
