@@ -1,5 +1,6 @@
 """The shipper against a real HTTP server that gives each answer of the door."""
 
+import contextlib
 import gzip
 import json
 import logging
@@ -24,8 +25,8 @@ KEY = "mlrd_test_key"
 class Door(ThreadingHTTPServer):
     """Gives prepared answers in turn, then takes everything; keeps what it was sent."""
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, port=0):
+        super().__init__(("127.0.0.1", port), _Handler)
         self.answers: list[Any] = []
         self.requests: list[Any] = []
         self.judge: Any = None  # status by path, when it is set
@@ -73,14 +74,21 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def door():
-    with Door() as server:
+@contextlib.contextmanager
+def opened(port=0):
+    """Give a door that takes connections."""
+    with Door(port) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def door():
+    with opened() as server:
+        yield server
 
 
 @pytest.fixture
