@@ -161,7 +161,7 @@ def test_real_programs_are_found_with_their_versions(tmp_path):
         mongodb = mongodb_stack.start(supervisor, tmp_path)
         redis = redis_stack.start(supervisor, tmp_path)
         rspamd = rspamd_stack.start(supervisor, tmp_path, redis_port=redis.port)
-        sink = sink_stack.start(supervisor)
+        sink = sink_stack.start(supervisor, tmp_path)
         haraka = haraka_stack.start(supervisor, tmp_path, sink_port=sink.port)
         zonemta = zonemta_stack.start(
             supervisor,

@@ -1,12 +1,21 @@
 """Haraka's processes, taken together."""
 
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from agent.collectors.haraka import HarakaCollector
 from agent.config import Config
+from agent.config import Receiver as ReceiverSettings
 from agent.errors import SourceAbsent
+from agent.events.readings import PluginReadings
+from agent.events.receiver import Receiver
+from build.stack import haraka as stack
+from build.stack import sink as sink_stack
+from build.stack.supervisor import Supervisor
+from tests.agent.waiting import until
 
 PROCESS = {
     "process": "haraka/1",
@@ -54,3 +63,25 @@ def test_during_an_upgrade_the_new_version_is_told():
 def test_without_a_plugin_that_says_anything_there_is_no_haraka():
     with pytest.raises(SourceAbsent, match="plugin"):
         collect([])
+
+
+@pytest.mark.stack
+def test_a_real_haraka_says_its_counters_through_its_plugin(spool, in_thread):
+    readings = PluginReadings()
+    # Not tmp_path: a unix socket's path may have only 107 characters.
+    with tempfile.TemporaryDirectory(prefix="ml-") as name, Supervisor(Path(name)) as supervisor:
+        folder = Path(name)
+        receiver = Receiver(spool, ReceiverSettings(), folder, node="mx-01", readings=readings)
+        receiver.open()
+        in_thread(receiver)
+        sink = sink_stack.start(supervisor, folder)
+        stack.start(supervisor, folder, sink_port=sink.port, plugin_socket=receiver.path)
+        collector = HarakaCollector(Config(node_id="mx-01"), readings.haraka)
+        until(readings.haraka)
+
+        found = json.loads(collector.collect())["haraka"]
+
+    assert (found["version"], found["processes_count"]) == ("3.3.4", 1)
+    # That of the one who waited for it to be ready.
+    assert found["connections_total"] >= 1
+    assert found["memory_rss_bytes"] > 2**20

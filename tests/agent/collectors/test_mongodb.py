@@ -8,12 +8,14 @@ from contextlib import closing
 import pymongo
 import pytest
 
+from agent.collectors import mongodb as subject
 from agent.collectors.mongodb import LOCAL_URI, MongoCollector, uri_of
 from agent.config import Config, Discovery, Secret
 from agent.errors import CollectError, SourceAbsent
 from build.stack import mongodb as stack
 from build.stack.ports import answers, free_port
 from build.stack.supervisor import Program, Supervisor
+from tests.agent.collectors.local_server import Talker
 from tests.agent.waiting import until
 
 
@@ -47,6 +49,15 @@ def test_the_nodes_own_mongodb_is_asked(queue, own, expected):
 def test_no_mongodb_at_all_is_no_failure():
     for uri in ("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100", ""):
         with closing(MongoCollector(config(uri))) as collector, pytest.raises(SourceAbsent):
+            collector.collect()
+
+
+@pytest.mark.parametrize("unasked", [b"", b"220 mx ESMTP\r\n" * 20])
+def test_a_mongodb_that_hangs_or_is_none_is_given_up_in_time(monkeypatch, unasked):
+    monkeypatch.setattr(subject, "TIMEOUT_MS", 300)
+    with Talker(unasked=unasked) as other:
+        uri = f"mongodb://127.0.0.1:{other.port}/"
+        with closing(MongoCollector(config(uri))) as collector, pytest.raises(CollectError):
             collector.collect()
 
 

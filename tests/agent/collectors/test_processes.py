@@ -76,9 +76,12 @@ def test_a_process_held_by_a_signal_is_stopped(start, proc, tmp_path):
     until(lambda: watch.read()["zonemta"].status == "stopped")
 
 
-def test_an_editor_with_the_name_in_its_arguments_is_nothing(start, proc):
+def test_an_editor_with_the_name_in_its_arguments_is_nothing(start, proc, tmp_path):
     start(sys.executable, "-c", "import time; time.sleep(60)", "/opt/zone-mta/app.js")
     start("bash", "-c", "exec -a redis-server sleep 60")
+    os.mkfifo(tmp_path / "haraka")
+    start("grep", "zone-mta: master process", str(tmp_path / "haraka"))
+    start(node.program(), "-e", "setInterval(() => {}, 1000)", "/opt/wildduck/server.js")
     (proc / str(os.getpid())).symlink_to(f"/proc/{os.getpid()}")
 
     readings = ProcessWatch(proc=proc).read()
