@@ -80,7 +80,7 @@ function cell(count, i, domain, names, most) {
 
 panel("destinations", {
   load,
-  empty: (answer) => none(answer) || (answer.destinations.read_at === null ? "What was read does not tell destinations: they come from ZoneMTA’s MongoDB." : answer.waiting_count === 0 ? "Nothing waits." : ""),
+  empty: (answer) => none(answer) || (answer.destinations.of_count === null ? "What was read does not tell destinations: they come from ZoneMTA’s MongoDB." : answer.waiting_count === 0 ? "Nothing waits." : ""),
   draw(answer, body) {
     newest = answer;
     readNote(this, answer.destinations);
@@ -92,7 +92,7 @@ panel("destinations", {
     columns: [{ name: "destination" }, { name: "all", numeric: true }, ...ageNames(bounds).map((name) => ({ name, numeric: true }))],
     rows: [
       ...domains.map(({ domain, count, counts }) => [domain || "(no domain)", count, ...counts]),
-      ...(rest.domains_count ? [[`${rest.domains_count} others`, rest.count, ...rest.counts]] : []),
+      ...(rest?.domains_count ? [[`${rest.domains_count} others`, rest.count, ...rest.counts]] : []),
     ],
   }),
   file: "queue-destinations",
@@ -100,21 +100,27 @@ panel("destinations", {
 
 panel("reasons", {
   load,
-  empty: (answer) => none(answer) || (answer.reasons.read_at === null ? "What was read does not tell reasons." : answer.reasons.of_count === 0 ? "Nothing is deferred." : ""),
+  empty: (answer) => none(answer) || (answer.reasons.of_count === null ? "What was read does not tell reasons." : answer.reasons.of_count === 0 ? "Nothing is deferred." : ""),
   draw(answer, body) {
-    const { classes, of_count: ofCount } = answer.reasons;
+    const { of_count: ofCount } = answer.reasons;
     readNote(this, answer.reasons);
-    const parts = classes.filter(({ count }) => count).sort((a, b) => b.count - a.count)
-      .map(({ reason_class: name, count }, i) => ({ name: reasonName(name), value: count, text: thousands(count), note: percent(count, ofCount), step: i }));
-    const told = ofCount < answer.deferred_count ? make("p", { class: "quiet small" }, `Of ${thousands(ofCount)} of ${thousands(answer.deferred_count)} deferred recipients the reply was read.`) : null;
+    const parts = reasonParts(answer).filter(([, count]) => count).sort(([, a], [, b]) => b - a)
+      .map(([name, count], i) => ({ name, value: count, text: thousands(count), note: percent(count, ofCount), step: i }));
+    const told = ofCount !== null && ofCount < answer.deferred_count ? make("p", { class: "quiet small" }, `Of ${thousands(ofCount)} of ${thousands(answer.deferred_count)} deferred recipients the reply was read.`) : null;
     body.replaceChildren(...(parts.length ? [donut(parts, { total: thousands(ofCount), what: "deferred" })] : []), ...(told ? [told] : []));
   },
-  table: ({ reasons: { classes, of_count: ofCount } }) => ({
+  table: (answer) => ({
     columns: [{ name: "reason" }, { name: "recipients", numeric: true }, { name: "share", numeric: true }],
-    rows: classes.map(({ reason_class: name, count }) => [reasonName(name), count, { text: percent(count, ofCount), value: ofCount ? count / ofCount : null }]),
+    rows: reasonParts(answer).map(([name, count]) => [name, count, { text: percent(count, answer.reasons.of_count ?? 0), value: count }]),
   }),
   file: "queue-reasons",
 });
+
+/** [[name, recipients], …] of the classes, and of the replies too seldom to be told. */
+function reasonParts({ reasons: { classes, rest_count: rest } }) {
+  const parts = classes.map(({ reason_class: name, count }) => [reasonName(name), count]);
+  return rest ? [...parts, ["rarer replies, not told", rest]] : parts;
+}
 
 panel("by-node", {
   load,
@@ -161,7 +167,7 @@ function nodeLines(answer) {
 
 panel("by-age", {
   load,
-  empty: (answer) => none(answer) || (answer.ages.read_at === null ? "What was read does not tell ages." : ""),
+  empty: (answer) => none(answer) || (answer.ages.of_count === null ? "What was read does not tell ages." : ""),
   draw(answer, body) {
     readNote(this, answer.ages);
     bars(body, answer.ages.brackets.map(({ up_to_s: upTo, count }, i, all) => ({
