@@ -9,7 +9,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 purpose=${1:-setup}
-wanted=
+wanted= optional=
 
 say() { printf 'mallard: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -74,6 +74,11 @@ want_mail() {
     fi
 }
 
+want_rspamd() {
+    # For the tests of incoming mail, which are left out where the system has none.
+    has_command rspamd || [ -x /usr/sbin/rspamd ] || optional=rspamd
+}
+
 want_binary() {
     # What freezes the agent: objdump looks at what it needs; Debian's Python carries inside what
     # PyInstaller wants as a library. Newer systems than these cannot build it, see build/freeze.py.
@@ -132,6 +137,30 @@ install_wanted() {
     fi
 }
 
+is_offered() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
+
+install_optional() {
+    # What the system may not offer, and what is done without. Its package has a service; Debian's
+    # own way to let none start while packages are installed is a policy that says 101. One that is
+    # there already is the owner's, and stays. Nor may the service start with the next boot.
+    is_offered "$optional" || return 0
+    if [ "$(id -u)" = 0 ]; then as_root=; elif has_command sudo; then as_root=sudo; else return 0; fi
+    say "installing from $system_name: $optional (its service is kept from starting)"
+    mkdir -p .run/log
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        # Gone again whatever happens: with it no package of this system would start its service.
+        trap '$as_root rm -f "$policy"' EXIT
+        trap 'exit 130' INT TERM HUP
+        printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+        $as_root chmod 755 "$policy"
+    fi
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+        "$optional" >.run/log/apt-optional.log 2>&1 </dev/null ||
+        say "$optional was not installed (see .run/log/apt-optional.log): its tests are left out"
+    $as_root update-rc.d "$optional" disable >>.run/log/apt-optional.log 2>&1 || true
+}
+
 keep_postgresql_from_starting() {
     # Debian makes and starts a cluster when PostgreSQL is installed. Where it was there before,
     # its settings are the owner's affair and stay as they are.
@@ -148,10 +177,11 @@ case $purpose in
     none) exit 0 ;;
     setup) want_base ;;
     demo) want_base; want_database; want_redis; want_mail ;;
-    test) want_base; want_database; want_redis; want_mail; want_browser; want_binary ;;
+    test) want_base; want_database; want_redis; want_mail; want_browser; want_binary; want_rspamd ;;
     screenshots) want_base; want_database; want_redis; want_mail; want_browser ;;
     binary) want_base; want_binary ;;
     machines) want_base; want_binary; want_machines ;;
     *) die "unknown purpose '$purpose': setup, demo, test, screenshots, binary, machines or none" ;;
 esac
 [ -z "$wanted" ] || install_wanted
+[ -z "$optional" ] || install_optional
