@@ -19,9 +19,14 @@ def monotonic_s() -> float:
     return time.monotonic()
 
 
+def since_boot_s() -> float:
+    """Return seconds since the machine started, suspended time included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def uptime_s() -> int:
     """Return whole seconds since the machine started, suspended time included."""
-    return int(time.clock_gettime(time.CLOCK_BOOTTIME))
+    return int(since_boot_s())
 
 
 def from_ms(ms: float) -> datetime:

@@ -102,14 +102,17 @@ class SystemReadings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProcessReadings(msgspec.Struct, frozen=True, kw_only=True):
-    """One program with all its processes. `pid`: the first of them, which started the others;
-    `memory_mb`: resident, in MiB, what they share counted in each; `cpu_percent`: of one core since
-    the sample before, None when it was in none. `stopped`: seen before, or held by a signal."""
+    """One program with all its processes. `pid`: the first of them, which started the others, and
+    `started_at` when it began; `memory_mb`: resident, in megabytes, what they share counted in
+    each; `cpu_percent`: of one core since the sample before, None when it was in none. `stopped`:
+    seen before, or held by a signal."""
 
     status: Literal["running", "stopped", "not_found"]
     pid: int | None = None
     memory_mb: float = 0.0
     cpu_percent: float | None = 0.0
+    processes_count: int = 0
+    started_at: AwareTime | None = None
 
 
 class SystemSample(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from agent import clock
@@ -15,7 +16,7 @@ from agent.parsers.processes import STOPPED_STATES, Stat, may_be_watched, parse_
 from agent.roles import PROGRAMS
 from agent.wire import ProcessReadings
 
-_MIB = 2**20
+_MB = 10**6
 _LONGEST_STAT = 4096
 # How long what a process is holds, once it was found twice: a young one changes its title.
 _HOLDS_S = 300.0
@@ -40,6 +41,7 @@ class ProcessWatch:
         self._page_bytes = os.sysconf("SC_PAGE_SIZE")
         self._known: dict[tuple[int, int], _Known] = {}
         self._ticks: dict[tuple[int, int], int] = {}
+        self._started: dict[tuple[int, int], datetime] = {}
         self._at_s = 0.0
         self._seen: set[str] = set()
 
@@ -110,9 +112,21 @@ class ProcessWatch:
         return ProcessReadings(
             status="running",
             pid=master.pid,
-            memory_mb=round(pages * self._page_bytes / _MIB, 1),
+            memory_mb=round(pages * self._page_bytes / _MB, 1),
             cpu_percent=self._cpu_percent(running, now_s - self._at_s),
+            processes_count=len(running),
+            started_at=self._started_at(master),
         )
+
+    def _started_at(self, stat: Stat) -> datetime:
+        # Kept as it was first reckoned: the two clocks are not read at once, and a start that moves
+        # by a second would look like another one.
+        key = stat.pid, stat.started_ticks
+        if key not in self._started:
+            ago_s = clock.since_boot_s() - stat.started_ticks / self._tick_hz
+            self._started = {key: at for key, at in self._started.items() if key in self._ticks}
+            self._started[key] = (clock.utc_now() - timedelta(seconds=ago_s)).replace(microsecond=0)
+        return self._started[key]
 
     def _cpu_percent(self, stats: list[Stat], elapsed_s: float) -> float | None:
         # A process not seen in the last round began since, or was not yet known for what it is:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -49,6 +50,9 @@ def test_a_redis_server_is_found_and_gone_when_it_ended(tmp_path, proc):
 
     assert (first.status, first.pid, first.cpu_percent) == ("running", pid, None)
     assert first.memory_mb > 1
+    assert first.processes_count == 1
+    assert abs(first.started_at - datetime.now(UTC)) < timedelta(minutes=2)
+    assert second.started_at == first.started_at
     assert second.cpu_percent is not None
     assert second.cpu_percent >= 0
     assert watch.read()["redis"].status == "stopped"
