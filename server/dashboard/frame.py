@@ -18,7 +18,7 @@ from django.shortcuts import render
 from server.dashboard.context import demo_history_until
 from server.dashboard.email_flow import has_mail
 from server.dashboard.navigation import entries
-from server.dashboard.verdict import verdict
+from server.dashboard.verdict import overall, verdict
 from server.live import messages
 
 #: range → how a menu calls it.
@@ -105,7 +105,8 @@ def framed(
     """Answer a page inside the frame, painted with the numbers of this moment.
 
     `module`: the page's script, such as "dashboard/js/outbound.js". `totals`: those of
-    live.messages.totals_now() when the view has asked for them already. The template extends
+    live.messages.totals_now() when the view has asked for them already, with `findings` and
+    `complete` (live.findings) if it knows them; else the first frame tells. The template extends
     dashboard/base.html and finds `totals` and `verdict` in its context. Asks the database at most
     three questions, besides the session's two.
     """
@@ -116,7 +117,9 @@ def framed(
         template,
         {
             "totals": totals,
-            "verdict": verdict(totals),
+            "verdict": overall(
+                verdict(totals), totals.get("findings", ()), complete=totals.get("complete")
+            ),
             "nothing_watched": totals["nodes"]["known"] == 0 and not has_mail(totals),
             "asked": asked(request.GET),
             "ranges": RANGES,

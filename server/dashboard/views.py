@@ -3,6 +3,7 @@
 import logging
 import secrets
 from http import HTTPStatus
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -15,8 +16,8 @@ from server.dashboard import overview as page
 from server.dashboard.frame import asked, framed
 from server.dashboard.performance import gauges
 from server.dashboard.spans import whole
-from server.dashboard.verdict import overall, verdict
 from server.live import messages
+from server.live.findings import facts
 from server.rollups.histogram import NOTHING
 from server.rollups.queries import delivery_times
 
@@ -27,13 +28,9 @@ logger = logging.getLogger(__name__)
 @login_required
 def overview(request: HttpRequest) -> HttpResponse:
     """Is anything wrong, since when, where."""
-    totals = messages.totals_now()
-    found = page.facts(timezone.now())
-    context = {
-        "found": found,
-        "verdict": overall(verdict(totals), found["findings"], complete=found["complete"]),
-        "tiles": page.tiles(totals, found),
-    }
+    found = _overview_facts()
+    totals = {**messages.totals_now(), **{name: found[name] for name in ("findings", "complete")}}
+    context = {"found": found, "tiles": page.tiles(totals, found)}
     module = "dashboard/js/overview.js"
     return framed(request, "dashboard/overview.html", context, module=module, totals=totals)
 
@@ -42,9 +39,14 @@ def overview(request: HttpRequest) -> HttpResponse:
 @login_required
 def overview_facts(request: HttpRequest) -> HttpResponse:
     """What the open page asks again for: the facts that are not in the live frames."""
-    response = JsonResponse(page.facts(timezone.now()))
+    response = JsonResponse(_overview_facts())
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _overview_facts() -> dict[str, Any]:
+    now = timezone.now()
+    return page.told(facts(now), page.yesterday(now), now=now)
 
 
 @require_safe

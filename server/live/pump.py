@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -15,7 +16,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from server.live import counters, messages
+from server.live import counters, findings, messages
 from server.live.counters import Seconds
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ GROUP = f"flow.{os.getpid()}"
 #: With nothing new the pump still ticks this often, so that a page knows that it lives.
 HEARTBEAT_S = 1.0
 RETRY_S = 1.0
+#: What needs somebody is looked for this often: it takes more questions, and changes more slowly.
+FINDINGS_EVERY_S = 5.0
 
 
 class Pump:
@@ -34,6 +37,8 @@ class Pump:
         self.tick = 0
         self._seconds: Seconds = {}
         self._totals: dict[str, Any] = {}
+        self._findings: dict[str, Any] = {}
+        self._findings_at = -inf
         self._changed: set[int] = set()
         self._refreshed: set[int] = set()
         self._dirty = asyncio.Event()
@@ -109,7 +114,10 @@ class Pump:
                 for second in changed:
                     pipe.hgetall(counters.second_key(second))
                 answers = await pipe.execute()
-            self._totals = await database_sync_to_async(_totals)()
+            if monotonic() - self._findings_at > FINDINGS_EVERY_S:
+                self._findings = await database_sync_to_async(_findings)()
+                self._findings_at = monotonic()
+            self._totals = {**await database_sync_to_async(_totals)(), **self._findings}
         except BaseException:
             self._changed.update(changed)
             raise
@@ -131,6 +139,11 @@ class Pump:
 def _totals() -> dict[str, Any]:
     close_old_connections()
     return messages.totals_now()
+
+
+def _findings() -> dict[str, Any]:
+    close_old_connections()
+    return findings.facts(timezone.now()).told()
 
 
 def _redis() -> Any:

@@ -11,6 +11,7 @@ from server.dashboard import overview
 from server.dashboard.formats import UNKNOWN
 from server.events.mapping import to_line
 from server.ledger.models import Epoch
+from server.live.findings import findings
 from server.mailqueues.accounting import Reading, counted_once
 from server.nodes.models import Node
 from server.rollups.store import write_events
@@ -144,25 +145,24 @@ def test_the_facts_are_for_those_who_are_logged_in(client):
     assert client.get("/overview/facts").status_code == 302
 
 
-def queue_of(*, waits_for=timedelta(minutes=3), read_ago=timedelta(seconds=5)):
+def queues(*, waits_for=timedelta(minutes=3), read_ago=timedelta(seconds=5)):
     whole = queue("mta-01", mta_01=1234)
     whole = structs.replace(whole, oldest_created_at=NOW - waits_for)
     at = NOW - read_ago
-    reading = Reading("mta-01", at, whole, timedelta(seconds=90), (at, whole))
-    return overview.queue(counted_once([reading], NOW), NOW)
+    return counted_once([Reading("mta-01", at, whole, timedelta(seconds=90), (at, whole))], NOW)
 
 
 def test_mail_that_waits_for_long_needs_somebody():
-    young, old = queue_of(), queue_of(waits_for=timedelta(hours=3, minutes=12))
+    young, old = queues(), queues(waits_for=timedelta(hours=3, minutes=12))
 
-    assert (young.text, young.note, young.level) == ("1,234", "oldest 3 min", "ok")
-    assert (old.note, old.level) == ("oldest 3 h 12 min", "warning")
-    assert overview.findings([], [], young) == []
-    assert overview.findings([], [], old) == [{"kind": "queue", "oldest_s": 11520}]
+    assert overview.queue(young, NOW) == overview.Judged("1,234", "oldest 3 min", "ok")
+    assert overview.queue(old, NOW) == overview.Judged("1,234", "oldest 3 h 12 min", "warning")
+    assert findings([], [], young, now=NOW) == []
+    assert findings([], [], old, now=NOW) == [{"kind": "queue", "oldest_s": 11520}]
 
 
 def test_a_queue_that_is_not_read_any_more_is_stale_and_judged_no_more():
-    stale = queue_of(waits_for=timedelta(hours=3), read_ago=timedelta(minutes=4))
+    stale = queues(waits_for=timedelta(hours=3), read_ago=timedelta(minutes=4))
 
-    assert (stale.text, stale.note, stale.level) == ("1,234", "stale: read 4 min ago", "none")
-    assert overview.findings([], [], stale) == []
+    assert overview.queue(stale, NOW) == overview.Judged("1,234", "stale: read 4 min ago", "none")
+    assert findings([], [], stale, now=NOW) == []

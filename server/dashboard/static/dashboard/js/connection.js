@@ -5,7 +5,7 @@ import { duration, frameAge, stopwatch } from "./format.js";
 import { LiveSocket, socketUrl } from "./live.js";
 import { page } from "./page.js";
 import { setText } from "./text.js";
-import { verdict } from "./verdict.js";
+import { overall, verdict } from "./verdict.js";
 
 const BEAT_MS = 250;
 const { element, facts } = page;
@@ -16,8 +16,6 @@ class Live {
   #wasLive = false;
   /** The totals of the newest frame, as live.messages makes them; at first those of the first paint. */
   totals = facts.totals;
-  /** A page that knows more than the totals says more than their verdict. */
-  judge = (judged) => judged;
 
   constructor() {
     this.socket = new LiveSocket({
@@ -25,7 +23,7 @@ class Live {
       onFrame: (frame) => this.#take(frame),
       onState: (state) => this.#changed(state),
     });
-    page.addEventListener("refresh", () => this.#askAgain());
+    page.addEventListener("refresh", () => this.#catchUp());
     page.addEventListener("loggedout", () => this.#loggedOut());
     document.addEventListener("visibilitychange", () => this.#look());
     this.#look();
@@ -59,7 +57,7 @@ class Live {
   #changed(state) {
     element.dataset.connection = state;
     if (state === "live") {
-      if (this.#wasLive) page.refresh(); // what happened while nobody listened
+      if (this.#wasLive) page.askAgain(); // what happened while nobody listened
       this.#wasLive = true;
     }
     this.#show();
@@ -70,7 +68,7 @@ class Live {
     this.#changed("loggedout");
   }
 
-  #askAgain() {
+  #catchUp() {
     if (element.dataset.connection === "loggedout") return;
     if (this.socket.state === "live") this.socket.requestSnapshot();
     else if (this.socket.state !== "connecting") this.socket.start();
@@ -109,7 +107,9 @@ class Live {
   #judge(cutOff, asOf) {
     const box = part("verdict");
     if (!box) return;
-    const { level, text } = this.judge(verdict(this.totals, cutOff ? Date.parse(this.totals.at) : page.nowMs()));
+    const judged = verdict(this.totals, cutOff ? Date.parse(this.totals.at) : page.nowMs());
+    const { findings = [], complete = null } = this.totals;
+    const { level, text } = overall(judged, findings, complete, (ms) => page.zone.hourMinute(ms));
     box.dataset.level = cutOff ? "none" : level;
     setText(part("verdict-text"), cutOff ? `A${asOf.slice(1)}: ${text}` : text);
   }

@@ -53,9 +53,12 @@ export function chartWidth(lengthMs) {
   return hours <= 15 * 24 ? "1h" : "1d";
 }
 
+/** The column that says of which stretch of time a row is; a file has its beginning, in UTC. */
+export const STRETCH = { name: "from – to", file: "start" };
+
 /** Rows of a table, newest first: start, each outcome, total, inferred. `name(startMs, endMs)`. */
 export function tableOf(answer, types, name) {
-  const columns = ["from – to", ...types, "total", "inferred"].map((text, i) => ({ name: text, numeric: i > 0 }));
+  const columns = [STRETCH, ...[...types, "total", "inferred"].map((text) => ({ name: text, numeric: true }))];
   const rows = answer.buckets.map((bucket) => {
     const counts = types.map((type) => bucket.events[type] ?? 0);
     const running = bucket.partial ? " (running)" : "";

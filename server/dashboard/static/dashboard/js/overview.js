@@ -4,14 +4,13 @@ import "./frame.js";
 import { bars } from "./bars.js";
 import { TimeChart } from "./chart.js";
 import { live } from "./connection.js";
-import { bounds, widthWords } from "./flow.js";
+import { bounds, STRETCH, widthWords } from "./flow.js";
 import { change, duration, percent, ratio, thousands } from "./format.js";
 import { page } from "./page.js";
 import { panel } from "./panel.js";
 import { marks, stackedPanel, width } from "./stacked_panel.js";
 import { table } from "./table.js";
 import { make, setText, words } from "./text.js";
-import { overall } from "./verdict.js";
 
 /** From this share of attempts on, bounces harm a sender's name. */
 const BOUNCE_RATIO_MOST = 0.05;
@@ -41,7 +40,6 @@ function showTiles({ nodes, hour: { outbound: hour } }) {
   tile("complete", facts.completeness.text, facts.completeness);
 }
 
-live.judge = (judged) => overall(judged, facts.findings, facts.complete, (ms) => page.zone.hourMinute(ms));
 live.onFrame(showTiles);
 
 function throughput() {
@@ -69,7 +67,7 @@ function bounceRatePanel() {
       });
     },
     table: (answer) => ({
-      columns: [{ name: "from – to" }, { name: "bounce rate", numeric: true }, { name: "bounced", numeric: true }],
+      columns: [STRETCH, { name: "bounce rate", numeric: true }, { name: "bounced", numeric: true }],
       rows: answer.buckets.map((bucket) => [
         { text: page.zone.span(Date.parse(bucket.start), Date.parse(bucket.end), page.nowMs()), value: bucket.start },
         { text: ratio(share(bucket)), value: share(bucket) },

@@ -76,30 +76,41 @@ class Page extends EventTarget {
     return task();
   }
 
-  /** Ask anew, now. */
+  /** Ask anew, now, and the live connection for everything: the reader wishes it. */
   refresh() {
+    this.dispatchEvent(new Event("refresh"));
+    this.askAgain();
+  }
+
+  /** Let every panel ask anew. */
+  askAgain() {
     this.#round.clear();
     this.#askedAtMs = performance.now();
-    this.dispatchEvent(new Event("refresh"));
     for (const task of this.#tasks) task();
     this.#schedule();
   }
 
   /**
    * Ask the read API, `page.get("email/throughput", {direction: "outbound"})`, for the page's range
-   * and time zone unless `params` say otherwise (null takes one out). Of the same question in one
+   * (and time zone, where `width` is a day) unless `params` say otherwise (null takes one out). Of the same question in one
    * round there is one request. Rejects with AskError; an ended session is told by the frame.
    */
   get(path, params = {}) {
     const { query } = this.range();
     const own = "range" in params || "from" in params ? {} : query;
-    const search = changed("", { ...own, tz: this.zone.name, ...params });
+    // Only days begin at other times in other zones.
+    const tz = params.width === "1d" ? this.zone.name : null;
+    const search = changed("", { ...own, tz, ...params });
     return this.ask(`/api/v1/${path}${search}`);
   }
 
   /** The same of any address of this site that answers JSON. */
   ask(url) {
-    if (!this.#round.has(url)) this.#round.set(url, this.#fetch(url));
+    if (!this.#round.has(url)) {
+      const answer = this.#fetch(url);
+      this.#round.set(url, answer);
+      answer.catch(() => this.#round.delete(url)); // trying again asks again
+    }
     return this.#round.get(url);
   }
 
@@ -139,7 +150,7 @@ class Page extends EventTarget {
     const { zone } = this.range();
     this.zone = new Zone(zone);
     this.dispatchEvent(new Event("moved"));
-    this.refresh();
+    this.askAgain();
   }
 
   /** One timer; none while nobody looks. Back in sight, what is overdue is asked at once. */
@@ -149,7 +160,7 @@ class Page extends EventTarget {
     if (document.hidden || refreshMs === null || !this.#tasks.length) return;
     if (this.#askedAtMs === -Infinity) this.#askedAtMs = performance.now();
     const waitMs = Math.max(0, this.#askedAtMs + refreshMs - performance.now());
-    this.#timer = setTimeout(() => this.refresh(), waitMs);
+    this.#timer = setTimeout(() => this.askAgain(), waitMs);
   }
 }
 

@@ -13,8 +13,8 @@ import { toast } from "./toast.js";
  * - load(): a promise of the data; `page.get(…)` for the page's range.
  * - draw(data, body): show it; may be async.
  * - empty(data): words when there is nothing to show, else "".
- * - table(data): {columns: [{name, numeric, sort}], rows: [[cell, …]]} for "as table" and CSV; a
- *   cell is text, a number, or {text, value, href}.
+ * - table(data): {columns: [{name, numeric, file}], rows: [[cell, …]]} for "as table" and CSV; a
+ *   cell is text, a number, or {text, value, href}. A file has the value, under the name `file`.
  * - file: how a CSV file is called.
  */
 export function panel(id, options) {
@@ -118,7 +118,7 @@ export class Panel {
 
   #download() {
     const { columns, rows } = this.rows(this.data);
-    const lines = [columns.map(({ name }) => name), ...rows.map((row) => row.map(plain))];
+    const lines = [columns.map(({ name, file }) => file ?? name), ...rows.map((row) => row.map(plain))];
     const text = lines.map((line) => line.map(csvCell).join(",")).join("\r\n") + "\r\n";
     const link = make("a", { download: `${this.file}-${page.zone.date(page.range().endMs)}.csv` });
     link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));

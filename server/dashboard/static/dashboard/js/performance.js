@@ -4,7 +4,7 @@ import "./frame.js";
 import "./connection.js";
 import { bars } from "./bars.js";
 import { TimeChart } from "./chart.js";
-import { bounds, partialMs, widthWords } from "./flow.js";
+import { bounds, partialMs, STRETCH, widthWords } from "./flow.js";
 import { bytesSaid, gaugeShare, milliseconds, percent, thousands } from "./format.js";
 import { page } from "./page.js";
 import { panel } from "./panel.js";
@@ -102,7 +102,7 @@ function trendPanel() {
       });
     },
     table: (answer) => ({
-      columns: [{ name: "from – to" }, ...[...kinds.map((kind) => NAMES[kind]), "deliveries"].map((name) => ({ name, numeric: true }))],
+      columns: [STRETCH, ...[...kinds.map((kind) => NAMES[kind]), "deliveries"].map((name) => ({ name, numeric: true }))],
       rows: answer.trend.map((bucket) => [
         named(bucket, answer.width_s),
         ...kinds.map((kind) => ({ text: milliseconds(bucket[kind]), value: bucket[kind] })),
@@ -155,7 +155,7 @@ function sizeTrendPanel() {
       });
     },
     table: (answer) => ({
-      columns: [{ name: "from – to" }, { name: "average", numeric: true }, { name: "messages", numeric: true }],
+      columns: [STRETCH, { name: "average", numeric: true }, { name: "messages", numeric: true }],
       rows: answer.trend.map((bucket) => [named(bucket, answer.width_s), { text: bytesSaid(bucket.average), value: bucket.average }, bucket.count]).reverse(),
     }),
     file: "message-size",
