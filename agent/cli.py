@@ -23,6 +23,7 @@ EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2
 EXIT_ALREADY_RUNNING = 3
 
+PROG = "mallard-agent"
 DESCRIPTION = "Mallard's agent: watches the mail programs of this node and reports to the server."
 EPILOG = f"""
 what to set, strongest first: the environment, a {ENV_FILE_NAME} file (in the working directory or
@@ -50,10 +51,14 @@ exit codes
   3  another agent already uses the state directory
 
 first steps
-  agent check-config      is the configuration right?
-  agent once              what would be sent of this machine? (sends nothing)
-  agent doctor            does everything answer that the agent depends on?
-  agent run               watch and report
+  {PROG} check-config    is the configuration right?
+  {PROG} once            what would be sent of this machine? (sends nothing)
+  {PROG} doctor          does everything answer that the agent depends on?
+  {PROG} run             watch and report
+
+signals of `run`
+  SIGTERM, SIGINT   send what is spooled, 10 s at most, and end
+  SIGHUP            read the configuration again; one that is wrong changes nothing
 """
 
 
@@ -79,23 +84,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="agent",
+        prog=PROG,
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="the TOML file to read")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, work, needs_backend, text in [
-        ("run", _run, True, "watch this node and report until stopped"),
-        ("once", _once, False, "collect once from every source and print it as JSON; send nothing"),
-        ("doctor", _doctor, True, "look at everything the agent depends on, and say what to mend"),
-        ("check-config", _check_config, True, "check the configuration and show what is in force"),
-        ("spool", _spool, False, "show what is in the disk spool, and what was dropped"),
-    ]:
-        command = commands.add_parser(name, help=text, description=text)
+    for name, work, needs_backend, text, more in COMMANDS:
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}. {more}",
+        )
         command.set_defaults(work=work, backend_needed=needs_backend)
-    commands.add_parser("version", help="print the version", description="print the version")
+    text = "print the version"
+    commands.add_parser("version", help=text, description=f"{text[0].upper()}{text[1:]}.")
     return parser
 
 
@@ -104,7 +108,7 @@ def _run(loaded: Loaded, options: argparse.Namespace) -> int:
     from agent.systemd import Notifier  # noqa: PLC0415
 
     signals = Signals()
-    journal = "JOURNAL_STREAM" in os.environ
+    journal = logs.goes_to_journal(os.environ)
     logs.configure(loaded.config.log_level, journal=journal)
     _log_warnings(loaded)
 
@@ -189,3 +193,54 @@ def _spool(loaded: Loaded, _options: argparse.Namespace) -> int:
 def _warn(loaded: Loaded) -> None:
     for warning in loaded.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
+
+
+# Name, what does it, whether it needs a server and a key, one line, and what more to know.
+COMMANDS = (
+    (
+        "run",
+        _run,
+        True,
+        "watch this node and report until stopped",
+        """It logs to standard error, a line
+a record; under systemd it says when it is ready, and that it lives. Exit code 0 after SIGTERM or
+SIGINT, 1 when the spool or the socket cannot be used, 2 and 3 as in --help of all.""",
+    ),
+    (
+        "once",
+        _once,
+        False,
+        "collect once from every source and print it as JSON; send nothing",
+        """A source
+that is not on this node is null, and standard error says why. Rates need two readings, so they are
+null too. Needs neither server nor key. Exit code 0.""",
+    ),
+    (
+        "doctor",
+        _doctor,
+        True,
+        "look at everything the agent depends on, and say what to mend",
+        """It changes
+nothing. Run it with the environment and as the user of the service. A line each: ok, note (needs
+nothing), WARNING (will matter), FAILURE (matters now), with the remedy below. Exit code 1 after a
+FAILURE, else 0.""",
+    ),
+    (
+        "check-config",
+        _check_config,
+        True,
+        "check the configuration and show what is in force",
+        """Every setting with
+its value, where it came from, and the variable that sets it; secrets only as set or not. Connects
+to nothing. Exit code 0 when it is right, 2 when not.""",
+    ),
+    (
+        "spool",
+        _spool,
+        False,
+        "show what is in the disk spool, and what was dropped",
+        """As JSON, from beside a
+running agent, changing nothing: what waits of each kind and since when, what was sent, dropped,
+refused and set aside. Exit code 0, or 1 when there is none.""",
+    ),
+)

@@ -1,4 +1,4 @@
-"""`agent doctor`: looks at all the agent depends on, says what to mend, changes nothing."""
+"""`mallard-agent doctor`: looks at all the agent depends on, says what to mend, changes nothing."""
 
 import shutil
 from collections.abc import Callable, Iterator

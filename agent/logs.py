@@ -5,14 +5,26 @@ escaped: a newline in a reply must not forge a second record, an escape sequence
 """
 
 import logging
+import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import TextIO
 
 _PRIORITY = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 _CONTROL = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F)]
 ESCAPES = {code: f"\\x{code:02x}" for code in _CONTROL} | {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t"}
+
+
+def goes_to_journal(environ: Mapping[str, str], *, descriptor: int = 2) -> bool:
+    """Return whether `descriptor` is the journal's: the variable alone is inherited by everything
+    that a service starts, wherever its output goes."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 class OneLine(logging.Formatter):

@@ -167,7 +167,7 @@ class Spool:
             self._repeats.warn(
                 "plugin",
                 "The plugin in %s dropped %d events before it could report them (counted, see"
-                " `agent spool`). Its own log says why.",
+                " `mallard-agent spool`). Its own log says why.",
                 told.process,
                 more_dropped,
             )
@@ -240,7 +240,7 @@ class Spool:
             self._repeats.warn(
                 name,
                 "The spool is full: the oldest %s are dropped and counted (%d now)."
-                " See `agent spool`; is the server reachable?",
+                " See `mallard-agent spool`; is the server reachable?",
                 name,
                 dropped,
             )

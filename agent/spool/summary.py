@@ -1,4 +1,4 @@
-"""What is in the spool, for `agent spool`: read from beside a running agent, changing nothing."""
+"""What is in the spool, for a person: read from beside a running agent, changing nothing."""
 
 import sqlite3
 from pathlib import Path

@@ -217,7 +217,7 @@ def _try_later(lane: Lane, outcome: Outcome) -> float:
 def _refused(lane: Lane, count: int, reason: str) -> None:
     lane.repeats.warn(
         f"refused {reason}",
-        "The server refused %d of the %s for good (counted, see `agent spool`): %s",
+        "The server refused %d of the %s for good (counted, see `mallard-agent spool`): %s",
         count,
         lane.queue.name,
         reason,

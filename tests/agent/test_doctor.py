@@ -16,7 +16,7 @@ from agent.doctor import judge_answer, judge_disk, judge_skew, judge_spool
 from agent.events.examination import examine, judge_oplog
 from agent.spool import Told, read_summary
 from agent.transport.client import Outcome, Verdict
-from tests.agent.events.test_receiver import directory, receiver
+from tests.agent.events.conftest import directory, receiver
 from tests.agent.spool.test_spool import take
 from tests.agent.transport.test_shipper import door
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.events.test_receiver import Connection
+from tests.agent.events.speaking import Connection
 from tests.agent.transport.test_shipper import KEY, door
 from tests.agent.waiting import until
 

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 
 import pytest
 
@@ -25,6 +26,17 @@ def test_foreign_text_cannot_forge_a_line_or_move_the_cursor(stream):
     assert stream.getvalue().count("\n") == 1
     assert "\x1b" not in stream.getvalue()
     assert "554 no\\r\\nERROR forged\\x1b[2J" in stream.getvalue()
+
+
+def test_only_the_journal_gets_the_journals_lines():
+    reading, writing = os.pipe()
+    with os.fdopen(reading), os.fdopen(writing):
+        found = os.fstat(writing)
+        ours = {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+
+        assert logs.goes_to_journal(ours, descriptor=writing)
+        assert not logs.goes_to_journal({"JOURNAL_STREAM": "1:2"}, descriptor=writing)
+        assert not logs.goes_to_journal({}, descriptor=writing)
 
 
 def test_a_traceback_is_one_line(stream):
