@@ -63,13 +63,19 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """An agent that was killed broke its connection: nothing to tell."""
+
+
 @contextmanager
 def opened() -> Iterator[Door]:
     """Give a door on loopback that takes everything."""
     door = Door()
     handler = type("Handler", (_Handler,), {"door": door})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
+    with _Server(("127.0.0.1", 0), handler) as server:
         door.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

@@ -91,12 +91,18 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """An agent that was killed broke its connection: nothing to tell."""
+
+
 @contextmanager
 def opened(taken: Taken) -> Iterator[str]:
     """Give the address of a door on loopback."""
     handler = type("Handler", (_Handler,), {"taken": taken})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
+    with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
