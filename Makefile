@@ -12,7 +12,7 @@ node = $$($(python) -c 'from build.stack import node; print(node.program())')
 lock = uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header
 
 .PHONY: help setup demo test lint test-js bench bench-queries crash stack-test stop clean lock assets screenshots timescaledb \
-	agent-binary agent-verify bench-agent crash-agent server-archive ansible-test docs-check
+	agent-binary agent-verify e2e-binary bench-agent crash-agent server-archive ansible-test docs-check
 
 help: ## list every command
 	@./mallard help
@@ -82,6 +82,13 @@ bench-agent: packages-test packages-binary $(ready) ## measure what the agent co
 
 crash-agent: packages-binary $(ready) ## kill the agent under load and look for losses; KILLS=200 SEED=s
 	@exec $(python) -m build.crash_agent --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED))
+
+e2e-binary: packages-test packages-binary ## put mail through the real programs as `make test` does, with the frozen agent
+	@$(MAKE) -s -j2 $(ready) timescaledb
+	@$(python) -m build.freeze
+	@CHROMIUM=$$($(python) -m build.stack.browser) || exit; export CHROMIUM; \
+	AGENT_BINARY=.dist/mallard-agent exec $(python) -m build.stack exec postgres redis -- \
+		$(python) -m pytest tests/e2e tests/build/test_binary.py $(ARGS)
 
 agent-verify: $(ready) ## run that file in minimal roots of the supported systems (root, debootstrap)
 	@exec $(python) -m build.freeze verify
