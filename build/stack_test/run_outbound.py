@@ -25,7 +25,7 @@ DELIVERED_WITHIN_S = 600.0
 # No new row for so long: whatever is missing then does not come. Longer than the agent's grace.
 QUIET_S = 25.0
 SETTLE_S = 3.0
-POLL_S = 0.5
+POLL_S = 2.0
 DOWN_S = 4.0
 
 
