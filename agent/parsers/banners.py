@@ -4,7 +4,8 @@ import re
 
 # What may come after the code and the host's name of an SMTP greeting, or in one of IMAP.
 GREETINGS = (
-    ("zonemta", re.compile(r"ZoneMTA(?:!? \[[^\]/]*(?:/[^\]/]*)?/(?P<version>\d[\w.+-]*)\])?")),
+    # It welcomes to its interface, by whatever name, and tells the version unless switched off.
+    ("zonemta", re.compile(r"\[(?:@[\w-]+/)?zone-mta/(?P<version>\d[\w.+-]*)\]")),
     ("haraka", re.compile(r"\bHaraka(?:[/ ](?P<version>\d[\w.+-]*))?")),
     ("wildduck", re.compile(r"\bWildDuck(?:[/ ](?P<version>\d[\w.+-]*))?")),
 )

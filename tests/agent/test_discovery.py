@@ -28,7 +28,7 @@ NOWHERE = {
     "redis_url": Secret("redis://127.0.0.1:1"),
     "mongodb_uri": Secret("mongodb://127.0.0.1:1/"),
 }
-ZONEMTA = b"220 mta ESMTP Welcome to ZoneMTA! [@zone-eu/zone-mta/3.11.0]\r\n"
+ZONEMTA = b"220 mta ESMTP Welcome to feeder! [@zone-eu/zone-mta/3.11.0]\r\n"
 
 
 @pytest.fixture

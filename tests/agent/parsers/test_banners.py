@@ -10,12 +10,10 @@ from agent.parsers.banners import program_of_greeting, rspamd_version
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        (
-            "220 mta-01.test ESMTP Welcome to ZoneMTA! [@zone-eu/zone-mta/3.11.0]",
-            ("zonemta", "3.11.0"),
-        ),
-        ("220 mta ESMTP Welcome to ZoneMTA! [zone-mta/3.10.3]", ("zonemta", "3.10.3")),
-        ("220 mta ESMTP Welcome to ZoneMTA", ("zonemta", None)),
+        ("220 vm ESMTP Welcome to feeder! [@zone-eu/zone-mta/3.11.0]", ("zonemta", "3.11.0")),
+        ("220 mta ESMTP Welcome to mailer! [zone-mta/3.10.3]", ("zonemta", "3.10.3")),
+        # With disableVersionString: anybody may greet so.
+        ("220 mta ESMTP Welcome to feeder", None),
         ("220 mx-in.test ESMTP Haraka/3.3.4 ready (4C1A2B)", ("haraka", "3.3.4")),
         ("220 mx ESMTP Haraka 2.8.28 ready", ("haraka", "2.8.28")),
         ("* OK WildDuck IMAP Server ready for requests from 127.0.0.1 6r62", ("wildduck", None)),
