@@ -1,6 +1,7 @@
 """Registration of this room with Django."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class AccountsConfig(AppConfig):
@@ -8,3 +9,12 @@ class AccountsConfig(AppConfig):
 
     name = "server.accounts"
     label = "accounts"
+
+    def ready(self) -> None:
+        """Keep the groups of the roles in step with roles.py.
+
+        This app stands last in INSTALLED_APPS: by then every app has made its permissions.
+        """
+        from server.accounts import roles
+
+        post_migrate.connect(roles.ensure_groups, sender=self, dispatch_uid="accounts-roles")

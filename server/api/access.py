@@ -1,4 +1,4 @@
-"""Who may read: people who are logged in, and programs with a key of the scope `read`."""
+"""Who may read: people with a role, and programs with a key of the scope `read`."""
 
 from typing import Any
 
@@ -8,27 +8,28 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from server.accounts.roles import role_of
 from server.nodes.authentication import KeyHolder, OptionalApiKeyAuthentication
 from server.nodes.models import ApiKey
 
 REFUSALS = {
     400: OpenApiResponse(description="The query string names what is wrong with it."),
     401: OpenApiResponse(description="Neither logged in nor a key, or a wrong or revoked one."),
-    403: OpenApiResponse(description="A key of another scope than `read`."),
+    403: OpenApiResponse(description="A key of another scope than `read`, or nobody's role."),
 }
 
 
 class MayRead(BasePermission):
     """A session of a person, or a key of the scope `read`. A key bound to a node reads all."""
 
-    message = "This key's scope does not allow reading."
+    message = "This key's scope, or an account without a role, does not allow reading."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Look at who asks."""
         who: Any = request.user
         if isinstance(who, KeyHolder):
             return who.scope == ApiKey.Scope.READ
-        return bool(who and who.is_authenticated)
+        return role_of(who) is not None
 
 
 class ReadView(APIView):

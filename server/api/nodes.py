@@ -22,7 +22,7 @@ class NodeAnswer(serializers.ModelSerializer[Node]):
         model = Node
         fields = [
             "name", "hostname", "role", "addresses", "agent_version", "versions", "created_at",
-            "registered_at", "last_seen_at", "online", "silent_s",
+            "registered_at", "last_seen_at", "in_maintenance", "online", "silent_s",
         ]  # fmt: skip
 
     def get_online(self, node: Node) -> bool:
@@ -39,14 +39,14 @@ class NodeAnswer(serializers.ModelSerializer[Node]):
 
 
 class NodesAnswer(serializers.Serializer[Any]):
-    """Every node, by name."""
+    """Every node, by name; retired ones are left out."""
 
     nodes = NodeAnswer(many=True)
 
 
 def known() -> dict[str, Any]:
     """Return the values of NodesAnswer."""
-    return {"nodes": Node.objects.order_by("name")}
+    return {"nodes": Node.objects.filter(retired_at=None).order_by("name")}
 
 
 def find(name: str) -> Node:

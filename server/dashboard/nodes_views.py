@@ -159,7 +159,7 @@ def rows_at(now: datetime) -> list[page.Row]:
             offline_after_s=settings.NODE_OFFLINE_AFTER_S,
             maintenance=is_in_maintenance(node),
         )
-        for node in Node.objects.order_by("name")
+        for node in Node.objects.filter(retired_at=None).order_by("name")
     ]
 
 

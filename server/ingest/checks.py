@@ -7,8 +7,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
+from server.address import networks
 from server.ingest import rates
-from server.ingest.address import networks
 
 SHIPPED = "ansible/roles/mallard_server/files/redis.conf has the settings."
 CONNECT_TIMEOUT_S = 3.0

@@ -11,13 +11,12 @@ from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.exceptions import Throttled
 
-from server.ingest.address import client_address, networks
+from server import address
 
 PERIODS_S = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 #: Windows remembered; past it all are forgotten, which lets everybody begin anew.
 MAX_WINDOWS = 100_000
 
-_networks = cache(networks)
 _lock = threading.Lock()
 #: (kind, who) → when the window ends on the monotonic clock, and the requests it counted.
 _windows: dict[tuple[str, str], tuple[float, int]] = {}
@@ -34,12 +33,7 @@ def parse(rate: str) -> tuple[int, int]:
 
 def check_address(request: HttpRequest) -> None:
     """Count this request for its source address. Raises Throttled (429 with Retry-After)."""
-    address = client_address(
-        request.META.get("REMOTE_ADDR", ""),
-        request.headers.get("X-Forwarded-For", ""),
-        _networks(tuple(settings.TRUSTED_PROXIES)),
-    )
-    _check(settings.INGEST_ADDRESS_RATE, "address", address)
+    _check(settings.INGEST_ADDRESS_RATE, "address", address.of_request(request))
 
 
 def check_key(key_id: int) -> None:

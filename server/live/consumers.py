@@ -3,8 +3,10 @@
 import json
 from typing import Any
 
+from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
+from server.accounts.roles import role_of
 from server.live.pump import GROUP, Pump
 
 #: More than any page asks.
@@ -20,13 +22,13 @@ def use_pump(pump: Pump) -> None:
 
 
 class FlowConsumer(AsyncJsonWebsocketConsumer):
-    """Live counters of the mail flow, for people who are logged in."""
+    """Live counters of the mail flow, for people with a role."""
 
     async def connect(self) -> None:
         """Join, then send the snapshot, so that nothing falls between."""
         await self.accept()
         user = self.scope["user"]
-        if user is None or not user.is_authenticated:
+        if await database_sync_to_async(role_of)(user) is None:
             await self.close(NOT_LOGGED_IN)
             return
         await self.channel_layer.group_add(GROUP, self.channel_name)

@@ -1,24 +1,49 @@
 """Nodes and keys in the Django admin."""
 
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 
+from server.accounts.audit import AuditedAdmin, note
 from server.nodes import keys
 from server.nodes.models import ApiKey, Node
 
 
 @admin.register(Node)
-class NodeAdmin(admin.ModelAdmin[Node]):
-    """Nodes appear by themselves when their agent registers."""
+class NodeAdmin(AuditedAdmin[Node]):
+    """Nodes appear by themselves when their agent registers, and are retired, not deleted."""
 
-    list_display = ["name", "role", "hostname", "agent_version", "last_seen_at"]
-    list_filter = ["role"]
-    search_fields = ["name", "hostname"]
+    list_display = [
+        "name",
+        "role",
+        "hostname",
+        "agent_version",
+        "last_seen_at",
+        "in_maintenance",
+        "retired_at",
+    ]
+    list_filter = ["role", "in_maintenance", ("retired_at", admin.EmptyFieldListFilter)]
+    search_fields = ["name", "hostname", "notes"]
+    fields = [
+        "name",
+        "role",
+        "in_maintenance",
+        "notes",
+        "hostname",
+        "addresses",
+        "agent_version",
+        "versions",
+        "created_at",
+        "registered_at",
+        "last_seen_at",
+        "retired_at",
+    ]
     readonly_fields = [
         "hostname",
         "addresses",
@@ -27,20 +52,85 @@ class NodeAdmin(admin.ModelAdmin[Node]):
         "created_at",
         "registered_at",
         "last_seen_at",
+        "retired_at",
     ]
+    actions = ["begin_maintenance", "end_maintenance", "retire", "bring_back"]
+
+    @admin.action(description="Begin maintenance", permissions=["change"])
+    def begin_maintenance(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
+        """Expect silence."""
+        self._each(request, queryset, "Maintenance began.", in_maintenance=True)
+
+    @admin.action(description="End maintenance", permissions=["change"])
+    def end_maintenance(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
+        """Expect samples again."""
+        self._each(request, queryset, "Maintenance ended.", in_maintenance=False)
+
+    @admin.action(description="Retire: leave out of lists, revoke its keys", permissions=["change"])
+    def retire(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
+        """Say that the nodes are gone for good. What they reported stays."""
+        now = timezone.now()
+        for key in ApiKey.objects.filter(node__in=queryset, revoked_at=None):
+            key.revoked_at = now
+            key.save(update_fields=["revoked_at"])
+            note(request, key, "Revoked: its node was retired.")
+        self._each(request, queryset, "Retired.", retired_at=now)
+
+    @admin.action(description="Bring back (make a new key for it)", permissions=["change"])
+    def bring_back(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
+        """Undo a retirement; revoked keys stay revoked."""
+        self._each(request, queryset, "Brought back.", retired_at=None)
+
+    def _each(
+        self, request: HttpRequest, queryset: QuerySet[Node], what: str, **changes: Any
+    ) -> None:
+        for node in queryset:
+            for name, value in changes.items():
+                setattr(node, name, value)
+            node.save(update_fields=list(changes))
+            note(request, node, what)
+        messages.success(request, f"{queryset.count()} nodes: {what}")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Node | None = None) -> list[str]:
+        """Keep the name of a known node: its events carry it."""
+        return [*self.readonly_fields, *(["name"] if obj else [])]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Node | None = None) -> bool:
+        """Nodes are retired, so that what they reported stays."""
+        return False
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
+class ApiKeyAdmin(AuditedAdmin[ApiKey]):
     """Making a key shows its text once. A key is revoked, not deleted, so that it is remembered."""
 
-    list_display = ["name", "prefix", "scope", "node", "created_at", "last_used_at", "revoked_at"]
-    list_filter = ["scope", "revoked_at"]
+    list_display = [
+        "name",
+        "prefix",
+        "scope",
+        "node",
+        "created_at",
+        "last_used_at",
+        "last_used_from",
+        "expires_at",
+        "revoked_at",
+    ]
+    list_filter = ["scope", ("revoked_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "prefix", "node__name"]
     autocomplete_fields = ["node"]
-    fields = ["name", "scope", "node", "prefix", "created_at", "last_used_at", "revoked_at"]
-    readonly_fields = ["prefix", "created_at", "last_used_at", "revoked_at"]
-    actions = ["revoke"]
+    fields = [
+        "name",
+        "scope",
+        "node",
+        "prefix",
+        "created_at",
+        "last_used_at",
+        "last_used_from",
+        "expires_at",
+        "revoked_at",
+    ]
+    readonly_fields = ["prefix", "created_at", "last_used_at", "last_used_from", "revoked_at"]
+    actions = ["rotate", "revoke"]
 
     def save_model(
         self, request: HttpRequest, obj: ApiKey, form: ModelForm[ApiKey], change: Any
@@ -49,15 +139,33 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         if not change:
             text = keys.new_key()
             obj.prefix, obj.secret_hash = text.prefix, keys.hash_secret(text.secret)
-            messages.warning(request, f"Copy this key now, it is not shown again: {text}")
+            _show_once(request, str(text))
         super().save_model(request, obj, form, change)
 
-    @admin.action(description="Revoke the selected keys")
+    @admin.action(description="Rotate: a new key each, the old one expires", permissions=["change"])
+    def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        """Issue successors; the old keys work on for KEY_ROTATION_HOURS, to be exchanged in."""
+        until = timezone.now() + timedelta(hours=settings.KEY_ROTATION_HOURS)
+        for key in queryset.filter(revoked_at=None):
+            _show_once(request, key.rotate(old_works_until=until), of=key.name)
+            note(request, key, f"Rotated; works until {key.expires_at:%F %T} UTC.")
+        messages.success(request, f"The old keys work until {until:%F %T} UTC.")
+
+    @admin.action(description="Revoke the selected keys", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         """Refuse the keys from now on (felt once the short caches of the web processes expire)."""
-        count = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
-        messages.success(request, f"Revoked {count} keys.")
+        live = list(queryset.filter(revoked_at=None))
+        for key in live:
+            key.revoked_at = timezone.now()
+            key.save(update_fields=["revoked_at"])
+            note(request, key, "Revoked.")
+        messages.success(request, f"Revoked {len(live)} keys.")
 
     def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
         """Keys stay, revoked."""
         return False
+
+
+def _show_once(request: HttpRequest, text: str, *, of: str = "") -> None:
+    whose = f" of {of}" if of else ""
+    messages.warning(request, f"Copy this key{whose} now, it is not shown again: {text}")

@@ -15,6 +15,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from server.address import is_ip, of_request
 from server.nodes.keys import parse_key, secret_matches
 from server.nodes.models import ApiKey
 
@@ -47,7 +48,7 @@ class ApiKeyAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[KeyHolder, None]:
         """Return the holder. Raises AuthenticationFailed (401), the same for every cause."""
         key = parse_key(_key_text(request))
-        holder = key and find_holder(key.prefix)
+        holder = key and find_holder(key.prefix, asked_from=of_request(request._request))  # noqa: SLF001
         if not (key and holder and secret_matches(key.secret, holder.secret_hash)):
             raise AuthenticationFailed("No key, or a wrong or revoked one.")
         return holder, None
@@ -65,13 +66,18 @@ class OptionalApiKeyAuthentication(ApiKeyAuthentication):
         return super().authenticate(request) if _key_text(request) else None
 
 
-def find_holder(prefix: str) -> KeyHolder | None:
-    """Return the live key with this prefix, from the cache or the database."""
+def find_holder(prefix: str, *, asked_from: str = "") -> KeyHolder | None:
+    """Return the live key with this prefix, from the cache or the database.
+
+    `asked_from`: the address that shows it, noted with the time of use.
+    """
     known = _cache.get(prefix)
     if known and known[0] > monotonic():
         return known[1]
     try:
-        key = ApiKey.objects.filter(prefix=prefix, revoked_at=None).select_related("node").first()
+        live = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+        found = ApiKey.objects.filter(live, prefix=prefix, revoked_at=None)
+        key = found.select_related("node").first()
     except (OperationalError, InterfaceError):
         # The inbox takes batches while PostgreSQL restarts; a key known a minute ago still counts.
         if known and known[0] + STALE_S > monotonic():
@@ -84,14 +90,15 @@ def find_holder(prefix: str) -> KeyHolder | None:
     if len(_cache) >= CACHE_MAX_KEYS:
         _cache.clear()
     _cache[prefix] = (monotonic() + settings.KEY_CACHE_SECONDS, holder)
-    _note_use(key.pk)
+    _note_use(key.pk, asked_from)
     return holder
 
 
-def _note_use(key_id: int) -> None:
+def _note_use(key_id: int, asked_from: str) -> None:
     now = timezone.now()
     stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USED_EVERY)
-    ApiKey.objects.filter(stale, pk=key_id).update(last_used_at=now)
+    address = asked_from if is_ip(asked_from) else None
+    ApiKey.objects.filter(stale, pk=key_id).update(last_used_at=now, last_used_from=address)
 
 
 def _key_text(request: Request) -> str:

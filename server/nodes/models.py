@@ -1,6 +1,8 @@
 """Nodes and the keys that speak for them."""
 
-from django.db import models
+from datetime import datetime
+
+from django.db import models, transaction
 
 from server.nodes import keys
 
@@ -20,6 +22,13 @@ class Node(models.Model):
     registered_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField(
         null=True, blank=True, help_text="When the server last took a sample, by its own clock."
+    )
+    in_maintenance = models.BooleanField(
+        default=False, help_text="Silence is expected: pages say so, and raise no alarm."
+    )
+    notes = models.TextField(blank=True, max_length=10_000, help_text="For your colleagues.")
+    retired_at = models.DateTimeField(
+        null=True, blank=True, help_text="Gone for good: left out of lists, its keys revoked."
     )
 
     class Meta:
@@ -53,6 +62,10 @@ class ApiKey(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_from = models.GenericIPAddressField(null=True, blank=True, editable=False)
+    expires_at = models.DateTimeField(
+        null=True, blank=True, help_text="Refused from then on. Set when the key is rotated."
+    )
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -61,6 +74,14 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    def rotate(self, *, old_works_until: datetime) -> str:
+        """Issue a key like this one and let this one expire; return the new one's text."""
+        with transaction.atomic():
+            _, text = ApiKey.issue(name=self.name, scope=self.scope, node=self.node)
+            self.expires_at = min(filter(None, (self.expires_at, old_works_until)))
+            self.save(update_fields=["expires_at"])
+        return text
 
     @classmethod
     def issue(cls, *, name: str, scope: str, node: Node | None = None) -> tuple["ApiKey", str]:

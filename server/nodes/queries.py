@@ -27,16 +27,20 @@ class Reporting:
 
 
 def reporting() -> Reporting:
-    """Return how many nodes sent a sample within NODE_OFFLINE_AFTER_S seconds."""
+    """Return how many nodes sent a sample within NODE_OFFLINE_AFTER_S seconds.
+
+    Nodes in maintenance and retired ones are left out: their silence is expected.
+    """
     since = timezone.now() - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S)
-    row = Node.objects.aggregate(
+    expected = Node.objects.filter(in_maintenance=False, retired_at=None)
+    row = expected.aggregate(
         known=Count("pk"),
         reporting=Count("pk", filter=Q(last_seen_at__gte=since)),
         heard_at=Max("last_seen_at"),
     )
     silent: tuple[tuple[str, datetime | None], ...] = ()
     if row["reporting"] < row["known"]:
-        late = Node.objects.filter(Q(last_seen_at__lt=since) | Q(last_seen_at=None))
+        late = expected.filter(Q(last_seen_at__lt=since) | Q(last_seen_at=None))
         late = late.order_by(F("last_seen_at").asc(nulls_first=True), "name")
         silent = tuple(late.values_list("name", "last_seen_at")[:SILENT_NAMED])
     return Reporting(**row, silent=silent)

@@ -4,6 +4,7 @@ Each setting of ours is described in docs/configuration.md; tests/server/config/
 checks that. Any variable may be given as NAME_FILE, the path of a file that holds the value.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import django_stubs_ext
@@ -34,7 +35,6 @@ USE_I18N = False
 INSTALLED_APPS = [
     # Before our apps: it sets the broker, to which actors bind when they are imported.
     "django_dramatiq",
-    "server.accounts",
     "server.timescale",
     "server.nodes",
     "server.events",
@@ -57,9 +57,13 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "axes",
+    # Last: its groups get the permissions that all apps before it made.
+    "server.accounts",
 ]
 
 MIDDLEWARE = [
+    "server.logs.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "server.ingest.first.DoorFirst",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -70,6 +74,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "server.accounts.middleware.RoleNeeded",
+    "axes.middleware.AxesMiddleware",
 ]
 
 TEMPLATES = [
@@ -111,6 +117,18 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# After so many wrong passwords a name cannot log in from that address for a while.
+AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURES", default=10)
+AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCKED_MINUTES", default=15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "server.address.of_request"
+AXES_LOCKOUT_TEMPLATE = "accounts/locked.html"
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
@@ -194,6 +212,8 @@ TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=["127.0.0.1/32", "::1/128"
 # Django would refuse a body over 2.5 MB before the door could say 413 in its own words.
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_WIRE_BYTES + 1
 KEY_CACHE_SECONDS = env.int("KEY_CACHE_SECONDS", default=10)
+# How long a key works on after it was rotated.
+KEY_ROTATION_HOURS = env.int("KEY_ROTATION_HOURS", default=24)
 
 # --- Inbox and writer ---------------------------------------------------------------------------
 INBOX_MAX_ENTRIES = env.int("INBOX_MAX_ENTRIES", default=200_000)
@@ -252,10 +272,27 @@ READ_CACHE_SECONDS = env.int("READ_CACHE_SECONDS", default=3)
 
 # --- Logs ---------------------------------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+# `line` for people, `json` for what collects logs.
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"request_id": {"()": "server.logs.WithRequestId"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(request_id)s %(message)s",
+        },
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["request_id"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    # Says each login in four lines; the admin shows them in a table.
+    "loggers": {"axes": {"level": "WARNING"}},
 }

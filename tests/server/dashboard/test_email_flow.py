@@ -8,6 +8,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from server.accounts import roles
+from server.accounts.roles import Role
 from server.dashboard.formats import UNKNOWN
 from server.events.mapping import to_line
 from server.nodes.models import Node
@@ -180,7 +182,9 @@ def test_going_back_asks_again(admin_client):
 
 
 def test_administration_is_offered_to_staff_alone(client, page):
-    client.force_login(User.objects.create_user("operator"))
+    viewer = User.objects.create_user("viewer")
+    roles.give(viewer, Role.VIEWER)
+    client.force_login(viewer, backend="django.contrib.auth.backends.ModelBackend")
 
     assert 'href="/admin/"' in page()
     assert 'href="/admin/"' not in client.get(PAGE).content.decode()

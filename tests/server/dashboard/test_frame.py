@@ -7,6 +7,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from server.accounts import roles
+from server.accounts.roles import Role
 from server.dashboard.frame import asked
 from server.nodes.models import Node
 from tests.server.dashboard.test_email_flow import happened
@@ -117,6 +119,8 @@ def test_a_hostile_node_name_stays_text(path, admin_client, db):
 
 @pytest.mark.parametrize("path", PAGES)
 def test_only_staff_is_offered_administration(path, client, db):
-    client.force_login(User.objects.create_user("operator"))
+    viewer = User.objects.create_user("viewer")
+    roles.give(viewer, Role.VIEWER)
+    client.force_login(viewer, backend="django.contrib.auth.backends.ModelBackend")
 
     assert 'href="/admin/"' not in client.get(path).content.decode()

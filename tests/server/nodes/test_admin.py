@@ -41,3 +41,38 @@ def test_a_hostile_node_name_is_shown_as_text(admin_client: Client):
 
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_a_rotated_key_works_on_for_a_while_beside_its_successor(
+    admin_client: Client, node: Node, settings
+):
+    key, _ = ApiKey.issue(name="agent", scope="agent", node=node)
+
+    page = admin_client.post(
+        "/admin/nodes/apikey/", {"action": "rotate", "_selected_action": [key.pk]}, follow=True
+    ).content.decode()
+
+    new = parse_key(re.search(r"mlrd_\w+", page).group())
+    assert find_holder(key.prefix)
+    assert find_holder(new.prefix).node == "mta-01"
+    ApiKey.objects.filter(pk=key.pk).update(expires_at="2020-01-01T00:00Z")
+    assert find_holder(key.prefix) is None
+
+
+def test_a_retired_node_is_listed_no_more_and_its_keys_are_revoked(
+    admin_client: Client, node: Node
+):
+    key, _ = ApiKey.issue(name="agent", scope="agent", node=node)
+
+    admin_client.post("/admin/nodes/node/", {"action": "retire", "_selected_action": [node.pk]})
+
+    assert find_holder(key.prefix) is None
+    assert admin_client.get("/api/v1/nodes").json()["nodes"] == []
+
+
+def test_the_use_of_a_key_is_noted_with_its_address(node: Node):
+    key, _ = ApiKey.issue(name="agent", scope="agent", node=node)
+
+    find_holder(key.prefix, asked_from="203.0.113.9")
+
+    assert ApiKey.objects.get().last_used_from == "203.0.113.9"

@@ -1,8 +1,11 @@
-"""Pure: which address a request really comes from, behind proxies that are trusted by name."""
+"""Which address a request really comes from, behind proxies that are trusted by name."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from django.conf import settings
+from django.http import HttpRequest
 
 Network = IPv4Network | IPv6Network
 
@@ -10,6 +13,24 @@ Network = IPv4Network | IPv6Network
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:
     """Return the networks of a setting. Raises ValueError that names the wrong one."""
     return tuple(ip_network(text.strip()) for text in texts)
+
+
+def of_request(request: HttpRequest) -> str:
+    """Return the address `request` comes from, as TRUSTED_PROXIES let us know it."""
+    return client_address(
+        request.META.get("REMOTE_ADDR", ""),
+        request.META.get("HTTP_X_FORWARDED_FOR", ""),
+        _trusted(tuple(settings.TRUSTED_PROXIES)),
+    )
+
+
+def is_ip(text: str) -> bool:
+    """Return whether `text` is an IP address: a server on a socket file gives none."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def client_address(remote: str, forwarded_for: str, trusted: tuple[Network, ...]) -> str:
@@ -25,6 +46,9 @@ def client_address(remote: str, forwarded_for: str, trusted: tuple[Network, ...]
             break
         address = hop.strip()
     return address
+
+
+_trusted = cache(networks)
 
 
 @lru_cache(maxsize=10_000)

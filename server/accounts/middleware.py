@@ -1,0 +1,39 @@
+"""Nobody without a role sees a page."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from server.accounts import roles
+
+#: Views that people without a role need: to log out and to be somebody else.
+OPEN = ("login", "logout")
+
+
+class RoleNeeded:
+    """Refuses people who are logged in and have no role. The read API and sockets ask themselves,
+    the door knows no people, and who is not logged in is sent to the login by the views."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Hand on."""
+        return self._get_response(request)
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view: Callable[..., HttpResponseBase],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        """Look at who asks before the view runs. Raises PermissionDenied."""
+        match = request.resolver_match
+        if match and match.url_name in OPEN:
+            return
+        if request.user.is_authenticated and roles.role_of(request.user) is None:
+            raise PermissionDenied("This account has no role yet: an administrator gives it one.")

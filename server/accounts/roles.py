@@ -1,0 +1,75 @@
+"""The three roles, and what each may do. A person has one; without one nothing is shown.
+
+A role is a Django group of that name; `ensure_groups` keeps the groups' permissions as they stand
+here. A superuser is an administrator whatever the groups say.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+
+
+class Role(StrEnum):
+    """Who somebody is here, most powerful first."""
+
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    VIEWER = "viewer"
+
+
+#: What a role may do in the admin, beside seeing all pages: app label → actions on models.
+#: Nobody may delete what is remembered (keys, log entries); the admin's own classes say so.
+PERMISSIONS: dict[Role, dict[str, tuple[str, ...]]] = {
+    Role.ADMIN: {
+        "nodes": ("view_node", "change_node", "view_apikey", "add_apikey", "change_apikey"),
+        "ingest": ("view_deadletter", "change_deadletter"),
+        "ledger": ("view_epoch",),
+        "admin": ("view_logentry",),
+        "auth": ("view_user", "add_user", "change_user"),
+    },
+    Role.OPERATOR: {
+        "nodes": ("view_node", "change_node", "view_apikey"),
+        "ingest": ("view_deadletter", "change_deadletter"),
+        "ledger": ("view_epoch",),
+        "admin": ("view_logentry",),
+    },
+    Role.VIEWER: {},
+}
+#: These enter the Django admin.
+STAFF = (Role.ADMIN, Role.OPERATOR)
+
+
+def role_of(user: Any) -> Role | None:
+    """Return the role of a logged-in person, None without one. One query, remembered on `user`."""
+    if not (user and user.is_authenticated and user.is_active):
+        return None
+    if user.is_superuser:
+        return Role.ADMIN
+    if not hasattr(user, "mallard_role"):
+        names = set(user.groups.values_list("name", flat=True))
+        user.mallard_role = next((role for role in Role if role in names), None)
+    found: Role | None = user.mallard_role
+    return found
+
+
+def give(user: Any, role: Role) -> None:
+    """Make `role` the one role of `user`, and let them into the admin or not."""
+    user.groups.set([Group.objects.get(name=role)])
+    user.mallard_role = role
+    user.is_staff = role in STAFF
+    user.save(update_fields=["is_staff"])
+
+
+def ensure_groups(**_signal: Any) -> None:
+    """Make the groups, each with its permissions and no other. Runs after each migrate."""
+    for role, by_app in PERMISSIONS.items():
+        group, _ = Group.objects.get_or_create(name=role)
+        wanted = [
+            permission
+            for app, codenames in by_app.items()
+            for permission in Permission.objects.filter(
+                content_type__app_label=app, codename__in=codenames
+            )
+        ]
+        group.permissions.set(wanted)
