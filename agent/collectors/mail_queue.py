@@ -163,6 +163,9 @@ class QueueReader:
                 connectTimeoutMS=TIMEOUT_MS,
                 socketTimeoutMS=2 * TIMEOUT_MS,
                 maxPoolSize=1,
+                # What is read twice a minute needs no server watched every ten seconds.
+                heartbeatFrequencyMS=60_000,
+                serverMonitoringMode="poll",
                 # The mail has the primary; a reading may come from any.
                 readPreference="secondaryPreferred",
             )

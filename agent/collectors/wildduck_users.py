@@ -135,6 +135,9 @@ class MongoUsers:
                 connectTimeoutMS=TIMEOUT_MS,
                 socketTimeoutMS=2 * QUESTION_MS,
                 maxPoolSize=1,
+                # What is read every few minutes needs no server watched every ten seconds.
+                heartbeatFrequencyMS=60_000,
+                serverMonitoringMode="poll",
                 readPreference="secondaryPreferred",
             )
         return self._client
