@@ -42,6 +42,8 @@ def search(request: HttpRequest) -> HttpResponse:
     filters = form.filters() if valid else {}
     start, end = _stretch(request, filters)
     after = page.position(request.GET.get("after", ""))
+    if after and not start <= after.occurred_at <= end:
+        after = None  # of another range
     events, too_slow = _found(start, end, filters, after) if valid and not typed else ([], False)
     shown = events[:PAGE]
     older = page.query(filters, frame, after=page.cursor(shown[-1])) if events[PAGE:] else ""

@@ -17,6 +17,7 @@ Row = Mapping[str, Any]
 SKEW_WARNING_MS, SKEW_CRITICAL_MS = 2_000, 300_000
 #: A source that has not succeeded for this many of its intervals is late.
 LATE_INTERVALS = 3
+TROUBLE = ("warning", "critical")
 SPOOL_WARNING_SHARE = 0.5
 #: Ranges of missing numbers that are named.
 RANGES_NAMED = 5
@@ -190,14 +191,14 @@ def agent_health(row: Row | None, now: datetime) -> AgentHealth | None:
     )
     plugins = tuple(_plugin(each, now) for each in row["plugins"] or ())
     compared = tuple(_compared(each) for each in row["reconciliation"] or ())
-    troubled = [
-        line for line in (*lines, *plugins, *compared) if line.level in {"warning", "critical"}
-    ]
-    troubles = [f"{line.label}: {line.value}" for line in troubled]
+    troubles = [f"{line.label}: {line.value}" for line in lines if line.level in TROUBLE]
     troubles += [
-        f"{s.name}: {s.error or s.state}" for s in sources if s.level not in {"ok", "none"}
+        f"{each.label}: {each.note}" for each in plugins + compared if each.level in TROUBLE
     ]
-    levels = {line.level for line in troubled} | {s.level for s in sources}
+    troubles += [
+        f"{each.name}: {each.error or each.state}" for each in sources if each.level in TROUBLE
+    ]
+    levels = {line.level for line in (*lines, *plugins, *compared)} | {s.level for s in sources}
     level = "critical" if "critical" in levels else "warning" if "warning" in levels else "ok"
     return AgentHealth(lines, sources, plugins, compared, level, tuple(troubles))
 

@@ -16,6 +16,7 @@ export class Repaint extends EventTarget {
   #asked = 0;
   #paintedAtMs = page.nowMs();
   #complaint = null;
+  #search = location.search;
 
   /** `own`: repaint only when told by `now()`; else whenever the page asks anew. */
   constructor({ own = false } = {}) {
@@ -57,17 +58,26 @@ export class Repaint extends EventTarget {
   }
 
   #replace(fresh) {
+    // What was chosen or typed and not sent yet is kept, unless the reader went somewhere else.
+    const here = this.#search === location.search;
+    this.#search = location.search;
     for (const part of document.querySelectorAll("[data-repaint]")) {
       const other = fresh.getElementById(part.id);
       if (!other) continue;
       const open = [...part.querySelectorAll("details[open][id]")].map((each) => each.id);
       const focused = part.contains(document.activeElement) ? address(document.activeElement) : null;
+      const filled = here ? [...part.querySelectorAll("input[id], select[id]")].filter(isChanged).map(({ id, value }) => [id, value]) : [];
+      const caret = document.activeElement?.selectionStart ?? null;
       const scrolled = [...part.querySelectorAll("[data-scroll]")].map((each) => [each.scrollLeft, each.scrollTop]);
       part.replaceChildren(...document.adoptNode(other).childNodes);
       for (const { name, value } of other.attributes) part.setAttribute(name, value);
       for (const id of open) document.getElementById(id)?.setAttribute("open", "");
       part.querySelectorAll("[data-scroll]").forEach((each, i) => each.scrollTo(...(scrolled[i] ?? [0, 0])));
-      if (focused) part.querySelector(focused)?.focus({ preventScroll: true });
+      for (const [id, value] of filled) {
+        const field = document.getElementById(id);
+        if (field) field.value = value;
+      }
+      if (focused) refocus(part.querySelector(focused), caret);
       localise(part);
     }
     this.#paintedAtMs = page.nowMs();
@@ -113,6 +123,17 @@ export function localise(root) {
     setText(time, day + clock);
     time.title = time.dateTime;
   }
+}
+
+/** Whether a field says something else than what the server painted. Boxes are the page's own. */
+function isChanged(field) {
+  if (field.localName === "select") return [...field.options].some((option) => option.selected !== option.defaultSelected) && field.selectedIndex > -1;
+  return field.type !== "checkbox" && field.type !== "hidden" && field.value !== field.defaultValue;
+}
+
+function refocus(element, caret) {
+  element?.focus({ preventScroll: true });
+  if (caret !== null && element?.setSelectionRange) element.setSelectionRange(caret, caret);
 }
 
 /** A selector that finds the same control in the new part. */
