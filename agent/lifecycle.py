@@ -171,10 +171,18 @@ class Agent:
                 )
                 over_tcp.open()
                 producers.append(over_tcp)
+        stream: ChangeStream | None = None
         if config.discovery.zonemta_mongodb_uri:
             uri = config.discovery.zonemta_mongodb_uri
-            producers.append(ChangeStream(self._spool, uri, node=config.node_id))
-        producers.extend(self._sources())
+            stream = ChangeStream(
+                self._spool,
+                uri,
+                node=config.node_id,
+                instance=config.discovery.zonemta_instance,
+                enable_pre_images=config.discovery.zonemta_pre_images,
+            )
+            producers.append(stream)
+        producers.extend(self._sources(stream))
         events = [(self._spool.events, EVENTS_ROUTE)]
         samples = [(self._spool.samples, SAMPLES_ROUTE)] + [
             (queue, samples_route(source)) for source, queue in self._spool.more_samples.items()
@@ -193,7 +201,7 @@ class Agent:
             config.backend.url,
         )
 
-    def _sources(self) -> list[Source]:
+    def _sources(self, stream: ChangeStream | None) -> list[Source]:
         config, spool, figures = self.config, self._spool, self._client.figures
         reconciler = Reconciler(spool.captured)
         parts = Parts(
@@ -219,7 +227,8 @@ class Agent:
             )
             for source in others
         ]
-        parts.sources = lambda: [source.health() for source in sources]
+        watched: list[Source | ChangeStream] = [*sources, *([stream] if stream else [])]
+        parts.sources = lambda: [source.health() for source in watched]
         return sources
 
     def _start_thread(self, service: Service, stop: threading.Event) -> None:

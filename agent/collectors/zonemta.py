@@ -38,7 +38,9 @@ class ZoneMtaCollector:
         self._counters = counters
         self._http = LocalHttp(settings.zonemta_api_url, what="ZoneMTA")
         uri = settings.zonemta_mongodb_uri
-        self._queue = QueueReader(uri, instance=settings.zonemta_instance) if uri else None
+        self._queue = (
+            QueueReader(uri, instance=settings.zonemta_instance.strip("*")) if uri else None
+        )
         self._repeats = Repeats(logger)
 
     def collect(self) -> bytes:

@@ -52,8 +52,11 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     zonemta_api_url: Annotated[str, Meta(pattern=r"^https?://[^/?#]+/?$")] = (
         "http://127.0.0.1:12080"
     )
-    # ZoneMTA's queue.instanceId on this node, where several share one database.
+    # ZoneMTA's queue.instanceId on this node, where several share one database: the change stream
+    # then tells of this instance's mail alone. "*": of all of them.
     zonemta_instance: Annotated[str, Meta(max_length=64)] = ""
+    # Whether the agent switches pre-images on for ZoneMTA's two collections where its user may.
+    zonemta_pre_images: bool = True
     # Redis: redis://user:password@host:6379, rediss:// with TLS, unix:///run/redis/redis.sock.
     # Here and below, empty means that it is not collected.
     redis_url: Secret = Secret("redis://127.0.0.1:6379")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from agent.events import database
 from agent.events.tracker import Tracker
 from agent.events.zonemta import Change
 from agent.logs import Repeats
+from agent.samples import SourceHealth
 from agent.spool import Spool
 
 if TYPE_CHECKING:
@@ -30,6 +32,13 @@ FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 # An idle position is saved now and then, or it would fall out of the oplog in a quiet week.
 IDLE_SAVE_S = 60.0
+# An answer of MongoDB older than a few of these is late: see database.AWAIT_MS.
+HEALTH_INTERVAL_S = 15.0
+OUT_OF_OPLOG = "MongoDB's oplog no longer reaches back to it"
+LONGER_OPLOG = (
+    " If the agent was down for less than a day, enlarge the oplog:"
+    " db.adminCommand({replSetResizeOplog: 1, size: megabytes})."
+)
 
 Document = dict[str, Any]
 
@@ -39,15 +48,29 @@ class ChangeStream:
 
     name = "change-stream"
 
-    def __init__(self, spool: Spool, uri: Secret, *, node: str) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        uri: Secret,
+        *,
+        node: str,
+        instance: str = "",
+        enable_pre_images: bool = False,
+    ) -> None:
         self._spool = spool
         self._state = spool.stream
         self._uri = uri
-        self._tracker = Tracker(spool, node=node)
+        self._tracker = Tracker(spool, node=node, instance=instance)
         self._repeats = Repeats(logger)
+        self._health = _Health()
         self._pre_images = True
+        self._enable_pre_images = enable_pre_images
         self._where = "the configured address"
         self._wait_s = FIRST_WAIT_S
+
+    def health(self) -> SourceHealth:
+        """Return how it goes, as of any source."""
+        return self._health.told(self.name)
 
     def run(self, stop: threading.Event) -> None:
         """Follow the stream until `stop` is set."""
@@ -79,6 +102,7 @@ class ChangeStream:
         if version >= database.PRE_IMAGES_SINCE and self._pre_images:
             # Filled where the operator switched pre-images on; absent, the document cache serves.
             options["full_document_before_change"] = "whenAvailable"
+            self._switch_pre_images_on(db)
         if not self._snapshot_if_needed(db, source, options, stop):
             return
         with self._spool.database.reading() as connection:
@@ -88,7 +112,7 @@ class ChangeStream:
             self._repeats.over("The change stream of %s is back.", self._where)
             self._wait_s = FIRST_WAIT_S
             self._read(stream, stop)
-            if not stream.alive and not stop.is_set():
+            if not stop.is_set() and not stream.alive and not self._is_lost():
                 # The database was dropped or renamed: the stream is over, not interrupted.
                 self._lose_position("its database was dropped or renamed")
 
@@ -130,12 +154,17 @@ class ChangeStream:
         saved_s = clock.monotonic_s()
         seen_until_ms = 0
         while not stop.is_set() and stream.alive:
-            changes, caught_up = _next_batch(stream)
+            changes, caught_up, gone = _next_batch(stream)
+            self._health.succeeded(changes=len(changes))
             if changes:
                 seen_until_ms = changes[-1].at_ms
             if changes or clock.monotonic_s() - saved_s >= IDLE_SAVE_S:
-                self._tracker.apply(changes, _encode(stream.resume_token))
+                seen_ms = seen_until_ms if changes else clock.now_ms()
+                self._tracker.apply(changes, _encode(stream.resume_token), seen_ms=seen_ms)
                 saved_s = clock.monotonic_s()
+            if gone is not None:
+                self._lose_position(gone)
+                return
             if caught_up and not reconciled:
                 self._reconcile()
                 reconciled = True
@@ -144,6 +173,8 @@ class ChangeStream:
     def _reconcile(self) -> None:
         with self._spool.transaction() as connection:
             lost = self._state.drop_unseen(connection)
+            if any(gap.lost_count is None for gap in self._state.gaps(connection)[-1:]):
+                self._state.end_gap(connection, clock.now_ms(), lost)
         if lost:
             logger.warning(
                 "%d recipients left the queue of %s in the gap; how is not known, and no event is"
@@ -160,12 +191,37 @@ class ChangeStream:
         except SpoolError as error:
             self._repeats.warn("spool", "%s", error)
 
+    def _switch_pre_images_on(self, db: Database[Document]) -> None:
+        """Where this user may. Without them nothing is lost while the agent runs."""
+        from pymongo.errors import PyMongoError  # noqa: PLC0415
+
+        if not self._enable_pre_images:
+            return
+        self._enable_pre_images = False  # asked once; a collection made later is MongoDB's affair
+        try:
+            switched = database.enable_pre_images(db)
+        except PyMongoError as error:
+            logger.info(
+                "Pre-images of %s are off and this user may not switch them on (%s);"
+                " `agent doctor` says how.",
+                self._where,
+                str(error).partition(", full error")[0][:200],
+            )
+        else:
+            if switched:
+                logger.info("Switched pre-images on for %s.", " and ".join(switched))
+
+    def _is_lost(self) -> bool:
+        with self._spool.database.reading() as connection:
+            return self._state.position(connection) is None
+
     def _complain(self, error: Exception) -> None:
+        self._health.failed(_in_words(error, where=self._where))
         if database.is_event_too_large(error):
             self._pre_images = False
             self._repeats.warn("size", "A change was too large with its pre-image: going without.")
         elif database.is_position_lost(error):
-            self._lose_position("MongoDB's oplog no longer reaches back to it")
+            self._lose_position(OUT_OF_OPLOG)
         elif isinstance(error, SpoolError):
             self._repeats.warn("spool", "%s", error)
         else:
@@ -175,27 +231,74 @@ class ChangeStream:
     def _lose_position(self, reason: str) -> None:
         logger.warning(
             "The saved position in the change stream of %s is lost: %s. A snapshot is taken and the"
-            " gap counted. If the agent was down for less than a day, enlarge the oplog:"
-            " db.adminCommand({replSetResizeOplog: 1, size: megabytes}).",
+            " gap recorded.%s",
             self._where,
             reason,
+            LONGER_OPLOG if reason == OUT_OF_OPLOG else "",
         )
         try:
             with self._spool.transaction() as connection:
+                self._state.begin_gap(connection, reason, clock.now_ms())
                 self._state.forget_position(connection)
         except SpoolError as error:
             self._repeats.warn("spool", "%s", error)
 
 
-def _next_batch(stream: Any) -> tuple[list[Change], bool]:
-    """Return the next changes, and whether the stream had no more to give."""
+def _next_batch(stream: Any) -> tuple[list[Change], bool, str | None]:
+    """Return the next changes, whether the stream had no more to give, and why the collection is
+    gone if it is: what follows belongs to another."""
     changes: list[Change] = []
     while len(changes) < database.BATCH:
         raw = stream.try_next()
         if raw is None:
-            return changes, True
+            return changes, True, None
+        if raw["operationType"] in database.GONE:
+            if gone := database.gone(raw):
+                return changes, False, gone
+            continue
         changes.append(database.change(raw))
-    return changes, False
+    return changes, False, None
+
+
+def _in_words(error: Exception, *, where: str) -> str:
+    return str(error) if isinstance(error, SpoolError) else database.explain(error, where=where)[1]
+
+
+class _Health:
+    """How following goes. Written by the stream's thread, read by the collector's."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runs = 0
+        self._failures = 0
+        self._error: str | None = None
+        self._succeeded_at: datetime | None = None
+
+    def succeeded(self, *, changes: int) -> None:
+        with self._lock:
+            self._runs += changes > 0
+            self._error = None
+            self._succeeded_at = clock.utc_now()
+
+    def failed(self, error: str) -> None:
+        with self._lock:
+            self._failures += 1
+            self._error = error[:300]
+
+    def told(self, name: str) -> SourceHealth:
+        with self._lock:
+            return SourceHealth(
+                name=name,
+                is_on=True,
+                interval_s=HEALTH_INTERVAL_S,
+                runs_total=self._runs,
+                failures_total=self._failures,
+                missed_total=0,
+                last_ms=None,
+                max_ms=None,
+                last_error=self._error,
+                succeeded_at=self._succeeded_at,
+            )
 
 
 def _encode(token: Any) -> bytes:

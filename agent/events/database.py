@@ -26,6 +26,8 @@ AWAIT_MS = 1000
 PRE_IMAGES_SINCE = 6
 UNSET_FIELD_SINCE = 5
 
+# What ends a collection and all that is in it, without a word of its documents.
+GONE = ("drop", "rename")
 NOT_A_REPLICA_SET = {40573, 17130}
 NO_RIGHTS = {13, 18, 8000}
 # Fallen out of the oplog (286, 280, 260, 222), or a token this server cannot read.
@@ -89,7 +91,7 @@ def pipeline(version: int) -> list[dict[str, Any]]:
         {
             "$match": {
                 "ns.coll": {"$in": [zonemta.QUEUE, zonemta.FILES]},
-                "operationType": {"$in": ["insert", "update", "replace", "delete"]},
+                "operationType": {"$in": ["insert", "update", "replace", "delete", *GONE]},
             }
         },
         {"$unset": unset},
@@ -100,6 +102,15 @@ def pipeline(version: int) -> list[dict[str, Any]]:
         without_log = {"$unsetField": {"field": {"$literal": _LOG}, "input": fields}}
         stages.append({"$set": {"updateDescription.updatedFields": without_log}})
     return stages
+
+
+def gone(raw: Mapping[str, Any]) -> str | None:
+    """Return why the queue's documents are gone without each of them being told, in words; None for
+    a change of one document. Messages are only remembered, and so not missed."""
+    if raw["operationType"] in GONE and raw["ns"]["coll"] == zonemta.QUEUE:
+        how = "dropped" if raw["operationType"] == "drop" else "renamed"
+        return f"the collection {zonemta.QUEUE} was {how}"
+    return None
 
 
 def change(raw: Mapping[str, Any]) -> Change:
@@ -136,6 +147,21 @@ def message_files(
     ]
 
 
+def enable_pre_images(db: Database[dict[str, Any]]) -> list[str]:
+    """Switch pre-images on where they are off; return where. Raises PyMongoError, which mostly says
+    that this user has no right to."""
+    names = [zonemta.QUEUE, zonemta.FILES]
+    switched = []
+    for found in db.list_collections(filter={"name": {"$in": names}}):
+        options = found.get("options", {}).get("changeStreamPreAndPostImages", {})
+        if not options.get("enabled"):
+            db.command(
+                {"collMod": found["name"], "changeStreamPreAndPostImages": {"enabled": True}}
+            )
+            switched.append(str(found["name"]))
+    return switched
+
+
 def explain(error: Exception, *, where: str) -> tuple[str, str]:
     """Return a kind for not repeating, and one line that says what is wrong and how to mend it."""
     from pymongo import errors  # noqa: PLC0415
@@ -149,7 +175,9 @@ def explain(error: Exception, *, where: str) -> tuple[str, str]:
         )
     if code in NO_RIGHTS:
         return "rights", (
-            f"MongoDB at {where} refuses the agent ({first_line}). Give the user of"
+            # Without the command, which is the whole pipeline.
+            f"MongoDB at {where} refuses the agent"
+            f" ({first_line.partition(' to execute command')[0]}). Give the user of"
             " AGENT_ZONEMTA_MONGODB_URI the role 'read' on ZoneMTA's database:"
             " db.grantRolesToUser(user, [{role: 'read', db: database}])."
         )

@@ -27,19 +27,29 @@ _document_decoder = msgspec.json.Decoder(QueueDocument)
 _message_decoder = msgspec.json.Decoder(Message)
 _event_decoder = msgspec.json.Decoder(EmailEvent)
 FOREVER_MS = 2**62
+# In place of an instance's name: told of all that share the queue.
+EVERY_INSTANCE = "*"
 
 
 class Tracker:
-    """The only writer of the change stream's state. Used by one thread."""
+    """The only writer of the change stream's state. Used by one thread.
 
-    def __init__(self, spool: Spool, *, node: str) -> None:
+    `instance`: of ZoneMTA, where several share the queue; only what it took up is told, and what
+    left the queue before any did. EVERY_INSTANCE, or none: all of the queue.
+    """
+
+    def __init__(self, spool: Spool, *, node: str, instance: str = "") -> None:
         self._spool = spool
         self._state = spool.stream
         self._node = node
+        self._instance = "" if instance == EVERY_INSTANCE else instance
+        self._warns = not instance
+        self._seen_instance = ""
         self._repeats = Repeats(logger)
 
-    def apply(self, changes: Iterable[Change], position: bytes) -> None:
-        """Take `changes` and the position after them. Raises SpoolError; then nothing was taken."""
+    def apply(self, changes: Iterable[Change], position: bytes, *, seen_ms: int) -> None:
+        """Take `changes` and the position after them, which `seen_ms` is the time of. Raises
+        SpoolError; then nothing was taken."""
         with self._spool.transaction() as connection:
             for change in changes:
                 try:
@@ -47,6 +57,7 @@ class Tracker:
                 except msgspec.ValidationError as error:
                     self._malformed(connection, change.collection, error)
             self._state.save_position(connection, position)
+            self._state.save_seen(connection, seen_ms)
 
     def apply_snapshot(
         self,
@@ -134,7 +145,7 @@ class Tracker:
         """Take a whole document: inserted, replaced or met in a snapshot."""
         known = self._document(connection, document_id)
         message = self._message(connection, document)
-        if known is None:
+        if self._is_ours(document) and (known is None or not self._is_ours(known)):
             self._hold(connection, mapping.sent(self._node, document, message), document)
         if mapping.deferrals(document) != (mapping.deferrals(known) if known else 0):
             self._hold_deferral(connection, document, message, at_ms)
@@ -148,8 +159,10 @@ class Tracker:
             add(connection, "stream.unknown_documents", 1)
             return
         document = zonemta.updated_document(known, change.updated)
+        message = self._message(connection, document)
+        if self._is_ours(document) and not self._is_ours(known):
+            self._hold(connection, mapping.sent(self._node, document, message), document)
         if mapping.deferrals(document) != mapping.deferrals(known):
-            message = self._message(connection, document)
             self._hold_deferral(connection, document, message, change.at_ms)
         self._state.put_document(connection, change.document_id, _encode(document))
 
@@ -161,15 +174,22 @@ class Tracker:
             # Queued before this agent watched and not in its snapshot: nothing says whose it was.
             add(connection, "stream.unknown_documents", 1)
             return
+        self._state.remove_document(connection, change.document_id)
         message = self._message(connection, document)
+        if not self._is_ours(document):
+            if document.assigned != zonemta.UNASSIGNED:
+                add(connection, "stream.other_instances", 1)
+                return
+            # Deleted before any instance took it up: every agent of this queue tells it, with the
+            # same ids.
+            self._hold(connection, mapping.sent(self._node, document, message), document)
         event = mapping.left(self._node, document, message, at_ms=change.at_ms)
         self._hold(connection, event, document)
-        self._state.remove_document(connection, change.document_id)
 
     def _hold_deferral(
         self, connection: sqlite3.Connection, document: QueueDocument, message: Message, at_ms: int
     ) -> None:
-        if mapping.deferrals(document) > 0:
+        if mapping.deferrals(document) > 0 and self._is_ours(document):
             event = mapping.deferred(self._node, document, message, at_ms=at_ms)
             self._hold(connection, event, document)
 
@@ -177,6 +197,29 @@ class Tracker:
         self, connection: sqlite3.Connection, event: EmailEvent, document: QueueDocument
     ) -> None:
         self._spool.hold(connection, mapping.held(event, document))
+
+    def _is_ours(self, document: QueueDocument) -> bool:
+        if not self._instance:
+            self._notice_instance(document.assigned)
+            return True
+        return document.assigned == self._instance
+
+    def _notice_instance(self, assigned: str) -> None:
+        """Say once that the queue is shared: then each agent tells of all of it, and the events,
+        counted once, stand under whichever node told them first."""
+        if not self._warns or assigned in (zonemta.UNASSIGNED, self._seen_instance):
+            return
+        if self._seen_instance:
+            self._warns = False
+            logger.warning(
+                "Several instances of ZoneMTA share this queue (%s, %s): name this node's in"
+                " AGENT_DISCOVERY_ZONEMTA_INSTANCE (queue.instanceId of its ZoneMTA), or '%s'"
+                " to tell of all of them.",
+                self._seen_instance,
+                assigned,
+                EVERY_INSTANCE,
+            )
+        self._seen_instance = assigned
 
     def _resolved(self, connection: sqlite3.Connection, held: HeldEvent) -> tuple[bytes, bytes]:
         """Return id and JSON of a held event, a bounce if a notification explains it as one."""

@@ -13,6 +13,7 @@ import msgspec
 QUEUE = "zone-queue"
 FILES = "mail.files"
 FILENAME_PREFIX = "message "  # mail.files.filename is this and the queue id
+UNASSIGNED = "no"  # of a document no instance has taken up yet
 BOUNCE_INTERFACE = "bounce"  # the interface ZoneMTA's own notifications come in by
 
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -37,6 +38,7 @@ class QueueDocument(msgspec.Struct, frozen=True, rename={"queue_id": "id", "zone
     locked: bool = False
     lockTime: float = 0  # noqa: N815 (milliseconds since 1970; 0: never)
     sessionId: str | None = None  # noqa: N815
+    assigned: str = UNASSIGNED  # the instance that took it up
     deferral: Deferral | None = msgspec.field(name="_deferred", default=None)
 
 

@@ -6,17 +6,33 @@ be kept from the time the message was queued. Every function works in the caller
 
 import sqlite3
 
+import msgspec
+from msgspec.structs import replace
+
 from agent.spool.database import add, counter, get_meta, set_meta
 from agent.spool.held import HeldEvent, Notice
 
 POSITION = "stream.position"
 SOURCE = "stream.source"
 SNAPSHOT = "stream.snapshot"  # present while a snapshot is not yet complete
+SEEN_MS = "stream.seen_ms"  # MongoDB's time, up to which the stream was read
+GAPS = "stream.gaps"  # JSON, the latest last
+MOST_GAPS = 20
 GENERATION = "stream.generation"  # a counter: snapshots begun
 
 # A delivery status notification is remembered this long for the delete it belongs to.
 NOTICE_MEMORY_MS = 600_000
 RELEASE_STEP = 1000
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """A stretch of time of which the stream told nothing. `from_ms` None: from the beginning.
+    `lost_count`: recipients that left the queue in it, how is not known; None: not looked yet."""
+
+    from_ms: int | None
+    to_ms: int
+    reason: str
+    lost_count: int | None = None
 
 
 class StreamState:
@@ -34,6 +50,34 @@ class StreamState:
     def save_position(self, connection: sqlite3.Connection, position: bytes) -> None:
         """Keep the position up to which everything in this transaction was taken."""
         set_meta(connection, POSITION, position)
+
+    def seen_until(self, connection: sqlite3.Connection) -> int | None:
+        """Return MongoDB's time in ms up to which the stream was read; None before the first."""
+        value = get_meta(connection, SEEN_MS)
+        return int(value) if value is not None else None
+
+    def save_seen(self, connection: sqlite3.Connection, at_ms: int) -> None:
+        """Keep up to which of MongoDB's times the stream was read."""
+        set_meta(connection, SEEN_MS, str(at_ms).encode())
+
+    def gaps(self, connection: sqlite3.Connection) -> list[Gap]:
+        """Return the latest gaps, oldest first."""
+        value = get_meta(connection, GAPS)
+        return msgspec.json.decode(value, type=list[Gap]) if value is not None else []
+
+    def begin_gap(self, connection: sqlite3.Connection, reason: str, now_ms: int) -> None:
+        """Record that from the time read last until a snapshot is taken the stream is not known."""
+        gap = Gap(from_ms=self.seen_until(connection), to_ms=now_ms, reason=reason)
+        self._save_gaps(connection, [*self.gaps(connection), gap])
+        add(connection, "stream.gaps", 1)
+
+    def end_gap(self, connection: sqlite3.Connection, now_ms: int, lost: int) -> None:
+        """Record when the last gap ended and how many recipients left the queue in it."""
+        *others, gap = self.gaps(connection)
+        self._save_gaps(connection, [*others, replace(gap, to_ms=now_ms, lost_count=lost)])
+
+    def _save_gaps(self, connection: sqlite3.Connection, gaps: list[Gap]) -> None:
+        set_meta(connection, GAPS, msgspec.json.encode(gaps[-MOST_GAPS:]))
 
     def source(self, connection: sqlite3.Connection) -> str | None:
         """Return which database the position belongs to."""
@@ -59,7 +103,6 @@ class StreamState:
         """Forget the position; the next start takes a snapshot. The caches stay."""
         set_meta(connection, POSITION, None)
         set_meta(connection, SNAPSHOT, None)
-        add(connection, "stream.gaps", 1)
 
     def forget_all(self, connection: sqlite3.Connection) -> None:
         """Forget everything: it belonged to another database. Held events stay."""

