@@ -11,7 +11,7 @@ ready := .venv/.ready
 node = $$($(python) -c 'from build.stack import node; print(node.program())')
 lock = uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header
 
-.PHONY: help setup demo test lint test-js bench bench-queries crash stack-test stop clean lock assets screenshots timescaledb \
+.PHONY: help setup demo test lint test-js bench bench-queries crash stack-test bench-plugins stop clean lock assets screenshots timescaledb \
 	agent-binary agent-verify e2e-binary bench-agent crash-agent server-archive ansible-test docs-check
 
 help: ## list every command
@@ -59,6 +59,9 @@ crash: packages-test ## kill everything under load and look for losses; CYCLES=n
 stack-test: packages-test ## 5 000 messages through the real mail programs in every mode; MESSAGES=n ARGS='--modes both'
 	@$(MAKE) -j2 $(ready) timescaledb
 	@exec $(python) -m build.stack_test --messages $(or $(MESSAGES),5000) $(ARGS)
+
+bench-plugins: packages-test $(ready) ## what the plugins cost ZoneMTA and Haraka; ARGS='--messages 600 --rounds 3'
+	@exec $(python) -m build.stack_test.cost $(ARGS)
 
 stop: ## end the demo and whatever an earlier run left behind
 	@[ ! -x $(python) ] || exec $(python) -m build.stack stop
