@@ -237,6 +237,18 @@ def heads(of: Asked, more: Mapping[str, str]) -> list[Head]:
     return found
 
 
+def orders(of: Asked) -> list[tuple[str, str]]:
+    """Return the orders a menu offers: value, and words. The one in force is among them."""
+    found = [
+        (f"-{column.key}" if column.largest_first else column.key, column.label.lower())
+        for column in COLUMNS
+    ]
+    if of.sort not in dict(found):
+        label = next(c.label for c in COLUMNS if c.key == of.sort.removeprefix("-"))
+        found.append((of.sort, f"{label.lower()}, the other way"))
+    return found
+
+
 def counts(rows: Sequence[Row]) -> list[tuple[Status, int]]:
     """Return how many nodes are in each status, those that want you first; none are left out."""
     found = [(status, sum(row.status is status for row in rows)) for status in STATUSES.values()]

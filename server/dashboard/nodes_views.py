@@ -52,6 +52,7 @@ def node_list(request: HttpRequest) -> HttpResponse:
         "roles": sorted({row.role for row in rows if row.role}),
         "asked_of_list": asked,
         "heads": page.heads(asked, frame),
+        "orders": page.orders(asked),
         "frame": frame,
         "carried": urlencode(frame),
         "newer": _other_page(request, shown - 1) if shown > 1 else None,
@@ -84,7 +85,7 @@ def node(request: HttpRequest, name: str) -> HttpResponse:
             system,
             now=now,
             offline_after_s=offline_after_s,
-            maintenance=is_in_maintenance(found),
+            maintenance=found.in_maintenance,
         ),
         "offline_after_s": offline_after_s,
         "system_at": system and system.time,
@@ -149,7 +150,7 @@ def heat_map(request: HttpRequest) -> HttpResponse:
 
 
 def rows_at(now: datetime) -> list[page.Row]:
-    """Return every node as it is at `now`. Asks two questions."""
+    """Return every node that is not retired, as it is at `now`. Asks two questions."""
     samples = newest_system(now - READINGS_LOOKED_BACK, now + CLOCKS_DIFFER)
     return [
         page.row(
@@ -157,15 +158,10 @@ def rows_at(now: datetime) -> list[page.Row]:
             samples.get(node.pk),
             now=now,
             offline_after_s=settings.NODE_OFFLINE_AFTER_S,
-            maintenance=is_in_maintenance(node),
+            maintenance=node.in_maintenance,
         )
         for node in Node.objects.filter(retired_at=None).order_by("name")
     ]
-
-
-def is_in_maintenance(node: Node) -> bool:
-    """Return whether somebody works on the node and its silence is no news."""
-    return bool(getattr(node, "in_maintenance", False))
 
 
 def _page_number(request: HttpRequest) -> int:

@@ -121,6 +121,12 @@ def test_a_head_turns_its_own_order_round():
     assert heads["name"].query == "sort=name&range=1h"
 
 
+def test_a_menu_offers_every_order_and_the_one_in_force():
+    assert ("-cpu", "cpu") in page.orders(page.Asked())
+    assert page.orders(page.Asked(sort="cpu"))[-1] == ("cpu", "cpu, the other way")
+    assert len(page.orders(page.Asked(sort="-cpu"))) == len(page.COLUMNS)
+
+
 def test_status_counts_leave_nobody_out():
     rows = [row("a"), row("b"), row("c", silent_s=None)]
 

@@ -169,6 +169,22 @@ def test_a_node_that_never_sent_anything_says_so_everywhere(page):
     assert "The agent has not told of itself" in text
 
 
+def test_maintenance_is_told_with_what_colleagues_wrote_and_the_retired_are_left_out(
+    page, collected
+):
+    collected("system", ago=timedelta(minutes=9))
+    Node.objects.update(in_maintenance=True, notes="new disk\n<b>until</b> Monday")
+    Node.objects.create(name="mta-00", retired_at=timezone.now())
+
+    listed, text = page(), page("/nodes/named/mta-01/")
+
+    assert names(listed) == ["mta-01"]
+    assert 'data-status="maintenance"' in listed
+    assert "its silence is expected" in text
+    assert "new disk<br><b>until</b> Monday" in text  # unescaped by this test alone
+    assert "<strong>Retired</strong>" in page("/nodes/named/mta-00/")
+
+
 def test_nodes_are_compared_and_what_does_not_exist_is_said(page, collected):
     collected("system")
     collected("system", node="mta-02")

@@ -18,8 +18,8 @@ list.addEventListener("change", ({ target }) => {
     if (target.checked) chosen.add(target.value);
     else chosen.delete(target.value);
     mark();
-  } else if (target.name === "role") {
-    page.set({ role: target.value, page: null });
+  } else if (target.name === "role" || target.name === "sort") {
+    page.set({ [target.name]: target.value, page: null });
   }
 });
 list.addEventListener("submit", (event) => {
