@@ -3,7 +3,7 @@
     python -m build.server_archive                       as it is, packages come from PyPI
     python -m build.server_archive --wheels 3.13         with the packages for that Python in it
 
-It holds what a server runs from: the sources git knows of server/, manage.py, the lock, and the
+It holds what a server runs from: server/, manage.py and the lock as they are committed, and the
 files browsers load, which `make assets` made. Its bytes depend on nothing but its contents.
 """
 
@@ -16,6 +16,7 @@ import sys
 import tarfile
 import tomllib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from build.stack.errors import StackError
@@ -32,24 +33,34 @@ STEP_TIMEOUT_SECONDS = 600
 SHOWN_LINES = 20
 
 
-def sources() -> dict[str, Path]:
+@dataclass(frozen=True)
+class Entry:
+    """A file of the archive."""
+
+    content: bytes
+    executable: bool = False
+
+
+def sources() -> dict[str, Entry]:
     """Return the files of a server by their place in the archive. Raises StackError."""
-    listed = _run(["git", "ls-files", "-z", "--", *SOURCES])
-    found = {name: ROOT / name for name in listed.split("\0") if name}
+    archive = _output(["git", "archive", "--format=tar", "HEAD", "--", *SOURCES])
+    found: dict[str, Entry] = {}
+    with tarfile.open(fileobj=io.BytesIO(archive)) as committed:
+        for member in committed:
+            if file := committed.extractfile(member):
+                found[member.name] = Entry(file.read(), executable=bool(member.mode & 0o100))
     vendor = [path for path in VENDOR.rglob("*") if path.is_file()]
     if not vendor:
         raise StackError(f"{VENDOR.relative_to(ROOT)} is empty: run make assets first.")
-    found |= {str(path.relative_to(ROOT)): path for path in vendor}
-    # What was removed and not yet committed is not there.
-    return {name: path for name, path in found.items() if path.is_file()}
+    return found | {str(path.relative_to(ROOT)): Entry(path.read_bytes()) for path in vendor}
 
 
-def wheels(versions: Iterable[str]) -> dict[str, Path]:
+def wheels(versions: Iterable[str]) -> dict[str, Entry]:
     """Return the locked packages for these Pythons (3.13) and a lock of exactly these files.
 
     What there is only as source is built here; that must come to a wheel for every machine.
     """
-    found: dict[str, Path] = {}
+    found: list[Path] = []
     for version in versions:
         # Of another lock, files would be left that nobody asked for.
         lock_digest = hashlib.sha256((ROOT / LOCK).read_bytes()).hexdigest()[:8]
@@ -57,7 +68,7 @@ def wheels(versions: Iterable[str]) -> dict[str, Path]:
         folder.mkdir(parents=True, exist_ok=True)
         platforms = [word for name in PLATFORMS for word in ("--platform", name)]
         pip = [sys.executable, "-m", "pip"]
-        _run(
+        _output(
             [
                 *(*pip, "download", "--quiet", "--dest", str(folder), "--no-deps"),
                 *("--require-hashes", "--python-version", version, "--implementation", "cp"),
@@ -65,13 +76,15 @@ def wheels(versions: Iterable[str]) -> dict[str, Path]:
             ]
         )
         for source in folder.glob("*.tar.gz"):
-            _run([*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(source)])
-        found |= {f"wheels/{path.name}": path for path in folder.glob("*.whl")}
-    if found:
-        lock = WHEELS / "requirements.txt"
-        lock.write_text("\n".join(_together(map(requirement, found.values()))) + "\n")
-        found["wheels/requirements.txt"] = lock
-    return found
+            _output(
+                [*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(source)]
+            )
+        found += folder.glob("*.whl")
+    if not found:
+        return {}
+    lock = "\n".join(_together(map(requirement, sorted(found)))) + "\n"
+    entries = {f"wheels/{path.name}": Entry(path.read_bytes()) for path in found}
+    return entries | {"wheels/requirements.txt": Entry(lock.encode())}
 
 
 def requirement(wheel: Path) -> str:
@@ -90,16 +103,15 @@ def _together(lines: Iterable[str]) -> Iterable[str]:
     return [" ".join([wanted, *dict.fromkeys(its)]) for wanted, its in sorted(hashes.items())]
 
 
-def pack(files: dict[str, Path]) -> bytes:
+def pack(files: dict[str, Entry]) -> bytes:
     """Return a gzipped tar of them; the same contents give the same bytes."""
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for name, path in sorted(files.items()):
+        for name, entry in sorted(files.items()):
             info = tarfile.TarInfo(name)
-            content = path.read_bytes()
-            info.size = len(content)
-            info.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-            archive.addfile(info, io.BytesIO(content))
+            info.size = len(entry.content)
+            info.mode = 0o755 if entry.executable else 0o644
+            archive.addfile(info, io.BytesIO(entry.content))
     return gzip.compress(raw.getvalue(), 6, mtime=0)
 
 
@@ -119,12 +131,13 @@ def make(python_versions: Sequence[str] = (), *, directory: Path = DIST) -> Path
     return path
 
 
-def _run(argv: Sequence[str]) -> str:
+def _output(argv: Sequence[str]) -> bytes:
     done = subprocess.run(
-        argv, cwd=ROOT, capture_output=True, text=True, timeout=STEP_TIMEOUT_SECONDS, check=False
+        argv, cwd=ROOT, capture_output=True, timeout=STEP_TIMEOUT_SECONDS, check=False
     )
     if done.returncode:
-        said = "\n".join((done.stdout + done.stderr).splitlines()[-SHOWN_LINES:])
+        lines = (done.stdout + done.stderr).decode(errors="replace").splitlines()
+        said = "\n".join(lines[-SHOWN_LINES:])
         raise StackError(f"{' '.join(argv[:4])} failed with code {done.returncode}:\n{said}")
     return done.stdout
 
@@ -143,8 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     digest = path.with_name(f"{NAME}.sha256").read_text().split()[0]
     size_mb = path.stat().st_size / 1e6
     print(f"{path.relative_to(ROOT)}: {size_mb:.1f} MB, version {version()}, sha256 {digest}")
-    if _run(["git", "status", "--porcelain", "--", *SOURCES]).strip():
-        print("It holds changes that are not committed.")
+    if _output(["git", "status", "--porcelain", "--", *SOURCES]).strip():
+        print("There are changes that are not committed; they are not in it.")
     return 0
 
 

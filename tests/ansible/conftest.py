@@ -31,3 +31,20 @@ def mail_node(ansible_environment):
         root, MACHINES / f"mail-{os.getpid()}", ansible=ansible_environment
     ) as booted:
         yield booted
+
+
+@pytest.fixture(scope="module")
+def server_machine(ansible_environment):
+    """A Debian 13 with Debian's own packages of all a server needs, which no network brings."""
+    packages = (
+        *("curl", "nginx", "openssl", "postgresql-17", "postgresql-17-timescaledb"),
+        *("python3-apt", "python3-venv", "redis-server"),
+    )
+    root = roots.make(roots.Recipe("trixie", packages))
+    with machine.booted(
+        root, MACHINES / f"server-{os.getpid()}", ansible=ansible_environment
+    ) as booted:
+        # So old the lists may be before they would be read again.
+        booted.run("mkdir", "-p", "/var/lib/apt/periodic")
+        booted.run("touch", "/var/lib/apt/periodic/update-success-stamp")
+        yield booted

@@ -26,4 +26,4 @@ class Door(http.server.BaseHTTPRequestHandler):
         pass
 
 
-http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Door).serve_forever()
+http.server.ThreadingHTTPServer(("127.0.0.1", 18080), Door).serve_forever()

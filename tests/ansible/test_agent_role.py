@@ -39,7 +39,7 @@ def site(mail_node, tmp_path_factory):
     def inventory(**more):
         values = {
             **node.host_variables(),
-            "mallard_agent_server_url": "http://127.0.0.1:8080",
+            "mallard_agent_server_url": "http://127.0.0.1:18080",
             "mallard_agent_api_key": KEY,
             "mallard_agent_node_role": "zonemta-outbound",
             "mallard_agent_zonemta_mongodb_uri": f"mongodb://m:{URI_PASSWORD}@127.0.0.1:1/zone-mta",
@@ -197,7 +197,7 @@ def test_mail_programs_are_not_restarted_but_a_notice_says_so(site):
 def test_root_can_ask_the_agent_as_the_service_sees_things(site):
     said = site.node.run("/usr/local/sbin/mallard-agent", "doctor", check=False)
 
-    assert "http://127.0.0.1:8080 takes what is sent" in said
+    assert "http://127.0.0.1:18080 takes what is sent" in said
     assert "The agent runs and listens at /run/mallard-agent/receiver.sock" in said
     assert KEY not in said
 
@@ -330,7 +330,7 @@ def test_nothing_listens_on_the_network(site):
     ]
     # The door of this test, on loopback; the agent only connects.
     assert [line.split()[1] for line in listening if not line.split()[1].endswith(":0016")] == [
-        "0100007F:1F90"
+        "0100007F:46A0"
     ]
 
 

@@ -1,0 +1,65 @@
+"""What can be seen of the roles without a machine: form, habits, and that nothing was forgotten."""
+
+import contextlib
+import io
+
+import pytest
+import yaml
+
+from build.ansible_test import __main__ as command
+from build.stack.paths import ROOT
+
+ROLES = ROOT / "ansible" / "roles"
+PLUGINS = ROOT / "agent" / "plugins"
+
+
+def read(path):
+    return yaml.safe_load((ROLES / path).read_text())
+
+
+def test_yamllint_and_ansible_lint_find_nothing():
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert command.lint() == 0
+
+
+@pytest.mark.parametrize("role", ["mallard_agent", "mallard_server"])
+def test_every_variable_is_described_and_has_a_default_or_must_be_given(role):
+    options = read(f"{role}/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    required = {name for name, option in options.items() if option.get("required")}
+
+    assert set(options) - required == set(read(f"{role}/defaults/main.yml"))
+
+
+@pytest.mark.parametrize(
+    ("names", "folder"),
+    [
+        ("__mallard_agent_zonemta_files", "zone-mta-monitor"),
+        ("__mallard_agent_haraka_files", "haraka-monitor"),
+        ("__mallard_agent_shared_files", "mallard-shared"),
+    ],
+)
+def test_every_file_of_a_plugin_is_copied(names, folder):
+    wanted = {
+        f"{folder}/{path.relative_to(PLUGINS / folder)}"
+        for path in (PLUGINS / folder).rglob("*")
+        if path.suffix in (".js", ".json") and "test" not in path.parts
+    }
+
+    assert set(read("mallard_agent/vars/main.yml")[names]) == wanted
+
+
+def test_the_example_is_a_cluster_of_15_nodes_with_a_key_each():
+    example = ROOT / "ansible" / "inventories" / "example"
+    groups = yaml.safe_load((example / "hosts.yml").read_text())["all"]["children"]
+    nodes = {
+        host.partition(".")[0]
+        for group in groups["mallard_agents"]["children"].values()
+        for host in group["hosts"]
+    }
+    vault = yaml.safe_load(
+        (example / "group_vars" / "mallard_agents" / "vault.example.yml").read_text()
+    )
+
+    assert len(nodes) == 15
+    assert set(vault["vault_mallard_agent_api_keys"]) == nodes
