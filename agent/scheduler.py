@@ -11,6 +11,7 @@ from agent import clock
 from agent.collectors import Collector
 from agent.errors import CollectError, SourceAbsent, SpoolError
 from agent.logs import Repeats
+from agent.parsers.values import text
 from agent.samples import SourceHealth
 
 logger = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Source:
         took_ms = round((clock.monotonic_s() - began_s) * 1000, 1)
         self.runs += 1
         self._last_ms, self._max_ms = took_ms, max(took_ms, self._max_ms or 0.0)
-        self._last_error = error[:LONGEST_ERROR] if error else None
+        self._last_error = text(error, limit=LONGEST_ERROR)
         if not error:
             self._succeeded_at = clock.utc_now()
 
@@ -114,7 +115,7 @@ class Source:
             # A program that answers in a way nobody foresaw must not end its thread, nor show only
             # in the log.
             reason = f"unforeseen: {error!r}"
-            if reason[:LONGEST_ERROR] != self._last_error:
+            if text(reason, limit=LONGEST_ERROR) != self._last_error:
                 logger.exception("Collecting %s failed in a way nobody foresaw.", name)
         else:
             reason = None

@@ -14,7 +14,7 @@ from agent.collectors.local_http import LocalHttp
 from agent.config import Secret
 from agent.errors import CollectError
 from agent.parsers import wildduck
-from agent.parsers.values import count, text
+from agent.parsers.values import count, text, total
 from agent.parsers.wildduck import User
 from agent.samples import Quota
 
@@ -117,8 +117,7 @@ class MongoUsers:
             storage_used_bytes=count(found.get("used", 0)),
             quota_bytes=count(found.get("allowed", 0)) if limited else None,
             nearly_full_count=count(found.get("full", 0)),
-            database_bytes=(count(sizes.get("storageSize")) or 0)
-            + (count(sizes.get("indexSize")) or 0),
+            database_bytes=total(count(sizes.get(part)) for part in ("storageSize", "indexSize")),
             quotas=wildduck.fullest([_user(row) for row in fullest], most=FULLEST_KEPT),
         )
 

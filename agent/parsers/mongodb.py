@@ -1,10 +1,10 @@
 """What MongoDB says of itself: answers of hello, serverStatus, replSetGetStatus, dbStats."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from agent.parsers.values import count, items, number, table, text
+from agent.parsers.values import count, items, number, table, text, total
 from agent.samples import DatabaseSize, Member, MongoReadings
 
 MIB = 2**20
@@ -58,7 +58,7 @@ def readings(
         write_tickets_available_count=_tickets(status, "write"),
         net_input_bytes_total=count(network.get("bytesIn")),
         net_output_bytes_total=count(network.get("bytesOut")),
-        asserts_total=_sum(count(asserts.get(kind)) for kind in ASSERTS),
+        asserts_total=total(count(asserts.get(kind)) for kind in ASSERTS),
         page_faults_total=count(table(status.get("extra_info")).get("page_faults")),
         replica_set=text(replica_set.get("set")) or text(hello.get("setName")),
         member_state=own.state if own else _state(hello),
@@ -132,11 +132,6 @@ def _database(found: dict[str, Any]) -> DatabaseSize | None:
         storage_bytes=count(found.get("storageSize")),
         index_bytes=count(found.get("indexSize")),
     )
-
-
-def _sum(counts: Iterable[int | None]) -> int | None:
-    known = [found for found in counts if found is not None]
-    return sum(known) if known else None
 
 
 def _first(sizes: list[dict[str, Any]], name: str) -> int | None:

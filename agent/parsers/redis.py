@@ -2,7 +2,7 @@
 
 import re
 
-from agent.parsers.values import at, count, number, text
+from agent.parsers.values import amount, at, count, text, total
 from agent.samples import RedisReadings
 
 REPLICA = re.compile(r"^slave\d+$")
@@ -44,9 +44,9 @@ def readings(info: str) -> RedisReadings:
         used_memory_peak_bytes=the("used_memory_peak"),
         maxmemory_bytes=the("maxmemory"),
         maxmemory_policy=text(found.get("maxmemory_policy"), limit=32),
-        fragmentation_ratio=number(found.get("mem_fragmentation_ratio")),
+        fragmentation_ratio=amount(found.get("mem_fragmentation_ratio")),
         keys_count=_keys(found),
-        operations_per_s=number(found.get("instantaneous_ops_per_sec")),
+        operations_per_s=amount(found.get("instantaneous_ops_per_sec")),
         commands_total=the("total_commands_processed"),
         connections_total=the("total_connections_received"),
         rejected_connections_total=the("rejected_connections"),
@@ -82,8 +82,7 @@ def _keys(found: dict[str, str]) -> int | None:
         for name, value in found.items()
         if KEYSPACE.match(name)
     ]
-    known = [size for size in sizes if size is not None]
-    return sum(known) if len(known) == len(sizes) else None
+    return None if None in sizes else total([0, *sizes])
 
 
 def _lag(found: dict[str, str], *, is_replica: bool) -> int | None:

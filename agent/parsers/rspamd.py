@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from agent.parsers.values import count, items, number, table, text
+from agent.parsers.values import amount, count, items, table, text, total
 from agent.samples import ActionCount, RspamdReadings
 
 CONFIG_ID_LENGTH = 16
@@ -18,9 +18,7 @@ def readings(body: bytes) -> RspamdReadings:
     if scanned is None or "actions" not in found:
         raise ValueError("no count of scanned messages in it")
     times = [
-        seconds
-        for seconds in (number(value) for value in items(found.get("scan_times")))
-        if seconds is not None and seconds >= 0
+        seconds for seconds in map(amount, items(found.get("scan_times"))) if seconds is not None
     ]
     return RspamdReadings(
         version=text(found.get("version"), limit=40),
@@ -33,7 +31,7 @@ def readings(body: bytes) -> RspamdReadings:
         actions=_actions(table(found["actions"])),
         connections_total=count(found.get("connections")),
         control_connections_total=count(found.get("control_connections")),
-        scan_time_average_s=round(sum(times) / len(times), 6) if times else None,
+        scan_time_average_s=amount(round(sum(times) / len(times), 6)) if times else None,
         scan_time_max_s=max(times, default=None),
         allocated_bytes=count(found.get("bytes_allocated")),
         fuzzy_hashes_count=_fuzzy(found.get("fuzzy_hashes")),
@@ -49,5 +47,4 @@ def _fuzzy(found: Any) -> int | None:
     """Return the hashes of all fuzzy storages; there is only something where one is known."""
     if not isinstance(found, dict):
         return count(found)
-    sizes = [size for size in map(count, found.values()) if size is not None]
-    return sum(sizes) if sizes else None
+    return total(map(count, found.values()))

@@ -2,6 +2,7 @@
 all; such a value is not known, which is None, and never stops the others from being read."""
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +29,18 @@ def number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) else None
+
+
+def amount(value: Any) -> float | None:
+    """Return a finite number that is not negative, given as number or text, else None."""
+    found = number(value)
+    return None if found is None or found < 0 else found
+
+
+def total(counts: Iterable[int | None]) -> int | None:
+    """Return the sum of the counts that are known; None when none is, or it is past any count."""
+    known = [found for found in counts if found is not None]
+    return count(sum(known)) if known else None
 
 
 def text(value: Any, *, limit: int = 64) -> str | None:
@@ -60,8 +73,8 @@ def at(value: Any) -> datetime | None:
 
 def ms(seconds: Any) -> float | None:
     """Return milliseconds of seconds."""
-    found = number(seconds)
-    return None if found is None or found < 0 else round(found * _MS, 1)
+    found = amount(seconds)
+    return None if found is None else round(found * _MS, 1)
 
 
 def _whole(value: Any, found: float) -> int:

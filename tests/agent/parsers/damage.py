@@ -67,7 +67,8 @@ def assert_sane(readings: Any) -> None:
             assert value.isprintable()
             assert len(value) <= 300
         elif isinstance(value, int | float):
-            assert abs(value) < 2**63 or isinstance(value, float)
+            assert value >= 0
+            assert value < 2**63 or isinstance(value, float)
 
 
 def _leaves(found: Any) -> Iterator[Any]:
