@@ -5,7 +5,7 @@ import json
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -61,14 +61,22 @@ class Site:
         with urllib.request.urlopen(request, timeout=10):
             pass
 
-    def mail(self, event_type: str, count: int = 1, *, direction: str = "outbound") -> None:
-        """Let `count` events of this moment arrive at the door."""
-        now = datetime.now(UTC).isoformat()
+    def mail(
+        self,
+        event_type: str,
+        count: int = 1,
+        *,
+        direction: str = "outbound",
+        ago: timedelta = timedelta(),
+        **fields: Any,
+    ) -> None:
+        """Let `count` events of this moment, or of a while `ago`, arrive at the door."""
         event = {
-            "occurred_at": now,
+            "occurred_at": (datetime.now(UTC) - ago).isoformat(),
             "event_type": event_type,
             "direction": direction,
             "mta_node": NODE,
+            **fields,
         }
         self.post("events/ingest", [{**event, "event_id": str(uuid4())} for _ in range(count)])
 
@@ -94,7 +102,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             database_url,
             redis.start(supervisor, home).url,
             logs=home / "log",
-            more={"STATIC_ROOT": str(home / "static")},
+            # Kept answers would show the numbers of another test.
+            more={"STATIC_ROOT": str(home / "static"), "READ_CACHE_SECONDS": "0"},
         )
         site.manage("migrate", "--noinput", "--verbosity", "0")
         site.manage("collectstatic", "--noinput", "--verbosity", "0")
@@ -109,14 +118,11 @@ def site(installed: Site) -> Site:
     """The site without events or samples; its node is known and was heard from just now."""
     installed.execute(
         "TRUNCATE email_events, email_stats_1m, email_stats_5m, email_stats_1h, email_stats_daily,"
-        " metrics_system"
+        " metrics_system, ledger_epoch"
     )
     installed.execute("DELETE FROM nodes_node")
-    installed.execute(
-        "INSERT INTO nodes_node (name, hostname, role, addresses, agent_version, versions,"
-        " created_at, last_seen_at) VALUES (%s, '', '', '[]', '', '{}', now(), now())",
-        NODE,
-    )
+    installed.post("nodes", {"node_id": NODE, "hostname": "mta-01.example"})
+    installed.execute("UPDATE nodes_node SET last_seen_at = now()")
     return installed
 
 
@@ -130,11 +136,13 @@ def console(page: Page) -> list[str]:
 
 
 @pytest.fixture
-def open_page(page: Page, console: list[str]) -> Callable[[Site], Page]:
-    """Log in and return when the page is live."""
+def open_page(page: Page, console: list[str]) -> Callable[..., Page]:
+    """Log in and return when the page at `path` is live."""
 
-    def log_in(site: Site, *, state: str = '[data-connection="live"]') -> Page:
-        page.goto(f"{site.server.url}/email/outbound/")
+    def log_in(
+        site: Site, path: str = "/email/outbound/", *, state: str = '[data-connection="live"]'
+    ) -> Page:
+        page.goto(f"{site.server.url}{path}")
         page.fill("#id_username", USER)
         page.fill("#id_password", PASSWORD)
         page.press("#id_password", "Enter")

@@ -1,6 +1,7 @@
 """The live process itself, asked by a plain WebSocket client."""
 
 import json
+from contextlib import ExitStack
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
@@ -83,3 +84,26 @@ def test_a_page_that_asks_gets_a_snapshot_and_nonsense_is_ignored(site: Site, se
         kinds = {json.loads(socket.recv(timeout=10))["type"] for _ in range(4)}
 
     assert kinds == {"snapshot", "tick"}
+
+
+def test_fifty_pages_get_every_frame_of_one_process(site: Site, session):
+    with ExitStack() as stack:
+        sockets = [
+            stack.enter_context(
+                connect(live_url(site), origin=site.server.url, additional_headers=session)
+            )
+            for _ in range(50)
+        ]
+        for socket in sockets:
+            assert json.loads(socket.recv(timeout=10))["type"] == "snapshot"
+
+        # As above: of this kind and direction only here.
+        site.mail("dropped", 3, direction="inbound")
+
+        for socket in sockets:
+            ticks, seen = [], 0
+            while seen < 3:
+                frame = json.loads(socket.recv(timeout=10))
+                ticks.append(frame["tick"])
+                seen = sum(c.get("inbound:dropped", 0) for c in frame["seconds"].values())
+            assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
