@@ -1,0 +1,52 @@
+"""The server as one file: what is in it, and that it is the same file again."""
+
+import io
+import tarfile
+
+import pytest
+
+from build import server_archive
+from build.server_archive import Entry, pack, requirement
+from build.stack.errors import StackError
+from build.stack.paths import ROOT
+
+
+def test_the_same_contents_give_the_same_bytes_whatever_their_order():
+    files = {"b": Entry(b"2"), "a": Entry(b"1", executable=True)}
+
+    assert pack(files) == pack(dict(reversed(files.items())))
+
+
+def test_files_are_there_with_their_rights_and_nobodys_name():
+    raw = pack({"manage.py": Entry(b"#!", executable=True), "x": Entry(b"y")})
+    with tarfile.open(fileobj=io.BytesIO(raw)) as archive:
+        members = archive.getmembers()
+
+    assert [(m.name, m.mode, m.uid, m.uname, m.mtime) for m in members] == [
+        ("manage.py", 0o755, 0, "", 0),
+        ("x", 0o644, 0, "", 0),
+    ]
+
+
+def test_a_server_has_what_it_runs_from_and_no_agent_and_no_test(monkeypatch):
+    # Any folder with files serves as what browsers load.
+    monkeypatch.setattr(server_archive, "VENDOR", ROOT / "docs" / "images")
+    names = server_archive.sources()
+
+    assert {"manage.py", "server/config/wsgi.py", "requirements/server.txt"} <= set(names)
+    assert names["manage.py"].content.startswith(b"#!")
+    assert not [name for name in names if name.split("/")[0] in ("agent", "tests", "build")]
+
+
+def test_without_what_browsers_load_none_is_made(monkeypatch):
+    monkeypatch.setattr(server_archive, "VENDOR", ROOT / "docs" / "nothing")
+
+    with pytest.raises(StackError, match="make assets"):
+        server_archive.sources()
+
+
+def test_a_wheel_is_asked_for_by_its_own_digest(tmp_path):
+    wheel = tmp_path / "django_csp-4.0-py3-none-any.whl"
+    wheel.write_bytes(b"")
+
+    assert requirement(wheel).startswith("django-csp==4.0 --hash=sha256:e3b0c44298fc1c149afbf4c8")
