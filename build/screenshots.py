@@ -1,10 +1,11 @@
 """`python -m build.screenshots` (`make screenshots`): the pictures of the pages in docs/images.
 
-Starts a server of its own with generated history, sends it a stream of generated events, and takes
-pictures of every state of the pages with Chromium. Those that documents show go to docs/images, the
-others, for whoever changes a page, to .run/screenshots/images.
+Starts a server of its own with generated history and a stream of generated events, samples and mail
+queues, and takes every page with Chromium: dark and light, on a wall screen and on a phone; and the
+states empty, stale and logged out. The same as PNG are in .run/screenshots/images.
 """
 
+import base64
 import json
 import os
 import random
@@ -30,14 +31,7 @@ from build.stack.supervisor import Supervisor, end_on_signals
 
 HOME = RUN / "screenshots"
 IMAGES = ROOT / "docs" / "images"
-DOCUMENTED = {
-    "email-flow-dark-1920",
-    "email-flow-light-1920",
-    "email-flow-dark-390",
-    "email-flow-empty-dark-1920",
-    "email-flow-stale-dark-1920",
-}
-USER, PASSWORD, NODE = "admin", "a password for pictures", "mta-01"
+USER, PASSWORD = "admin", "a password for pictures"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 #: No network of its own: the pictures are of our pages alone.
 CHROMIUM_ARGUMENTS = (
@@ -50,39 +44,79 @@ CHROMIUM_ARGUMENTS = (
     "--disable-quic",
 )
 REQUEST_TIMEOUT_SECONDS = 5
-PAST_SECONDS = 300  # the rate chart's window
+#: What counts up or fades is done by then.
+SETTLE_MS = 1_200
 LOADED_WITHIN_MS = 15_000
-
+WEBP_QUALITY = 85
 BATCH_EVENTS = 2_000
 
-#: Of the generated history. The stream below goes on at about the same height.
-EVENTS_PER_HOUR = 18_000
-#: Events a second of the stream, by direction and type.
-RATES = {
-    ("outbound", "sent"): 2.5,
-    ("outbound", "delivered"): 2.3,
-    ("outbound", "deferred"): 0.12,
-    ("outbound", "bounced"): 0.07,
-    ("inbound", "received"): 1.4,
-    ("inbound", "delivered"): 1.1,
-    ("inbound", "rejected"): 0.2,
-    ("inbound", "greylisted"): 0.1,
+#: Of the generated history. The stream goes on at about the same height.
+NODES, EVENTS_PER_HOUR, HISTORY_HOURS = 6, 16_000, 50
+SENDING = tuple(f"generated-mta-{i:02}" for i in range(1, NODES))
+RECEIVING = "generated-mx-01"
+#: One node stops reporting, and one destination stops taking mail: what the pages are made for.
+SILENT, SILENT_FOR = SENDING[-1], timedelta(minutes=4, seconds=20)
+REFUSING, REFUSING_FOR = "outlook.example", timedelta(minutes=38)
+REFUSAL = "451 4.7.500 Server busy. Please try again later from [192.0.2.10]. (S77714)"
+STREAMED = timedelta(minutes=60)
+#: Events a second of the stream: direction, type, rate, more of them.
+STREAM: tuple[tuple[str, str, float, dict[str, Any]], ...] = (
+    ("outbound", "sent", 1.9, {}),
+    ("outbound", "delivered", 1.75, {"delivery_time_ms": 900, "message_size_bytes": 48_000}),
+    ("outbound", "bounced", 0.05, {"bounce_type": "hard", "bounce_category": "recipient"}),
+    ("inbound", "received", 1.3, {"message_size_bytes": 52_000}),
+    ("inbound", "delivered", 0.95, {"spam_action": "no action"}),
+    ("inbound", "delivered", 0.07, {"spam_action": "add header"}),
+    ("inbound", "rejected", 0.12, {"bounce_category": "rspamd", "spam_action": "reject"}),
+    ("inbound", "rejected", 0.05, {"bounce_category": "dnsbl"}),
+    ("inbound", "rejected", 0.02, {"bounce_category": "rcpt_to.qmail_deliverable"}),
+    ("inbound", "greylisted", 0.08, {"bounce_category": "greylist"}),
+    ("inbound", "deferred", 0.02, {"bounce_category": "limit"}),
+)
+SENDERS = ("newsletter.example", "shop.example", "corp.example", "bank.example")
+DESTINATIONS = ("gmail.example", "yahoo.example", "web.example", "mail.example")
+HAM_SYMBOLS = ("MIME_GOOD", "R_SPF_ALLOW", "R_DKIM_ALLOW", "DMARC_POLICY_ALLOW")
+SPAM_SYMBOLS = (
+    "BAYES_SPAM",
+    "R_SPF_FAIL",
+    "DBL_SPAM",
+    "PHISHING",
+    "RBL_SPAMHAUS_SBL",
+    "FORGED_SENDER",
+)
+
+#: Picture → address.
+PAGES = {
+    "overview": "/",
+    "outbound": "/email/outbound/",
+    "inbound": "/email/inbound/",
+    "queue": "/email/queue/",
+    "performance": "/email/performance/",
+    "nodes": "/nodes/",
+    "node": f"/nodes/named/{SENDING[0]}/",
+    "compare": f"/nodes/compare/?node={SENDING[0]}&node={SENDING[1]}&node={RECEIVING}",
+    "heat-map": "/nodes/heat-map/",
+    "events": "/events/",
 }
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a picture is taken: `theme` is dark or light, sizes are CSS pixels."""
+    """How a picture is taken: `theme` is dark or light, the width in CSS pixels."""
 
     theme: str
     width: int
     height: int
 
+    @property
+    def name(self) -> str:
+        """What a picture's name ends in."""
+        return f"{self.theme}-{self.width}"
+
 
 WIDE_DARK, WIDE_LIGHT = Look("dark", 1920, 1080), Look("light", 1920, 1080)
-TABLET_DARK = Look("dark", 1024, 768)
-#: As tall as the page: the bar at its foot would otherwise lie across the middle of the picture.
-PHONE_DARK, PHONE_LIGHT = Look("dark", 390, 1830), Look("light", 390, 1830)
+PHONE_DARK, PHONE_LIGHT = Look("dark", 390, 844), Look("light", 390, 844)
+LOOKS = (WIDE_DARK, WIDE_LIGHT, PHONE_DARK, PHONE_LIGHT)
 
 
 def main() -> int:
@@ -102,6 +136,7 @@ def main() -> int:
 def take_all(stack: ExitStack) -> None:
     """Start everything and go through the states of the pages, from empty to stale."""
     shutil.rmtree(HOME, ignore_errors=True)
+    (HOME / "images").mkdir(parents=True)
     supervisor = stack.enter_context(Supervisor(HOME))
     site = start_site(supervisor)
     playwright = stack.enter_context(sync_playwright())
@@ -109,26 +144,38 @@ def take_all(stack: ExitStack) -> None:
     stack.callback(browser.close)
     camera = Camera(browser, f"http://127.0.0.1:{site.web_port}")
 
-    camera.take_login("login-dark-1920", WIDE_DARK)
-    camera.take("email-flow-empty-dark-1920", WIDE_DARK, data="never", empty=True)
-
-    site.manage("fill", "--hours", "24", "--events-per-hour", str(EVENTS_PER_HOUR), "--seed", "1")
-    key = site.manage("create_api_key", "--node", NODE, "--name", "pictures").strip()
-    door = Door(camera.address, key)
-    door.post("metrics/system", sample())
-    for batch in batched(past_events()):
-        door.post("events/ingest", batch)
+    camera.take_login("login", WIDE_DARK)
+    camera.take("overview-empty", WIDE_DARK)
+    door = fill(site, camera.address)
     with stream(door):
-        camera.take("email-flow-dark-1920", WIDE_DARK)
-        camera.take("email-flow-light-1920", WIDE_LIGHT)
-        camera.take("email-flow-dark-1024", TABLET_DARK)
-        camera.take("email-flow-dark-390", PHONE_DARK)
-        camera.take("email-flow-light-390", PHONE_LIGHT)
-        camera.take("email-flow-table-light-1920", WIDE_LIGHT, press='[data-part="as-table"]')
+        set_last_seen(site.database_url, datetime.now(UTC) - SILENT_FOR, only=SILENT)
+        for look in LOOKS:
+            for name, path in PAGES.items():
+                camera.take(name, look, path=path)
     set_last_seen(site.database_url, datetime.now(UTC) - timedelta(minutes=3, seconds=12))
-    camera.take("email-flow-stale-dark-1920", WIDE_DARK, data="stale")
-    camera.take("email-flow-stale-dark-390", PHONE_DARK, data="stale")
-    camera.take("not-found-dark-1920", WIDE_DARK, path="/no-such-page", connected=False)
+    camera.take("outbound-stale", WIDE_DARK, path=PAGES["outbound"], data="stale")
+    camera.take("not-found", WIDE_DARK, path="/no-such-page", connected=False)
+
+
+def fill(site: server.Site, address: str) -> "Door":
+    """Fill history, and the last hour with what the stream goes on with; return the door."""
+    options = {
+        "--hours": HISTORY_HOURS,
+        "--events-per-hour": EVENTS_PER_HOUR,
+        "--nodes": NODES,
+        "--samples-every-s": 60,
+        "--seed": 1,
+        "--until": (datetime.now(UTC) - STREAMED).isoformat(),
+    }
+    site.manage("fill", *(str(word) for option in options.items() for word in option))
+    door = Door(address, site.manage("create_api_key", "--name", "pictures").strip())
+    door.post_samples()
+    now = datetime.now(UTC)
+    seconds = range(int(STREAMED.total_seconds()), 0, -1)
+    past = [event for ago in seconds for event in events_of(now - timedelta(seconds=ago), now)]
+    for batch in batched(past):
+        door.post("events/ingest", batch)
+    return door
 
 
 def start_site(supervisor: Supervisor) -> server.Site:
@@ -138,10 +185,7 @@ def start_site(supervisor: Supervisor) -> server.Site:
         database.url,
         redis.start(supervisor, HOME).url,
         logs=HOME / "log",
-        more={
-            "STATIC_ROOT": str(HOME / "static"),
-            "DEMO_HISTORY_UNTIL": datetime.now(UTC).isoformat(timespec="seconds"),
-        },
+        more={"STATIC_ROOT": str(HOME / "static")},
     )
     site.manage("migrate", "--noinput", "--verbosity", "0")
     site.manage("collectstatic", "--noinput", "--verbosity", "0")
@@ -173,34 +217,44 @@ class Camera:
         """Take the page that asks who one is."""
         with self._page(look) as page:
             page.goto(f"{self.address}/login/")
-            self._shoot(page, name)
+            self._shoot(page, f"{name}-{look.name}")
 
     def take(
         self,
         name: str,
         look: Look,
         *,
-        path: str = "/email-flow/",
-        data: str = "fresh",
-        empty: bool = False,
+        path: str = "/",
+        data: str = "",
         connected: bool = True,
-        press: str = "",
     ) -> None:
         """Log in, wait until the page at `path` shows what it should, and take it."""
         with self._page(look) as page:
-            page.goto(f"{self.address}/login/?next={path}")
+            page.goto(f"{self.address}/login/")
             page.fill("#id_username", USER)
             page.fill("#id_password", PASSWORD)
             page.press("#id_password", "Enter")
-            page.wait_for_url(f"**{path}")
+            page.wait_for_url(f"{self.address}/")
+            page.goto(f"{self.address}{path}")
             if connected:
-                state = f'#page[data-connection="live"][data-data="{data}"]'
-                page.wait_for_selector(state, timeout=LOADED_WITHIN_MS)
-            if connected and not empty:
-                expect(page.locator("[data-loaded]")).to_have_count(2, timeout=LOADED_WITHIN_MS)
-            if press:
-                page.click(press)
-            self._shoot(page, name)
+                state = f'[data-data="{data}"]' if data else ""
+                page.wait_for_selector(
+                    f'#page[data-connection="live"]{state}', timeout=LOADED_WITHIN_MS
+                )
+                self._wait_for_panels(page)
+            # As tall as the page: what sticks to the edges of the window is then where it belongs.
+            height = page.evaluate("document.documentElement.scrollHeight")
+            page.set_viewport_size({"width": look.width, "height": max(height, look.height)})
+            if connected:
+                self._wait_for_panels(page)
+                page.wait_for_timeout(SETTLE_MS)
+            self._shoot(page, f"{name}-{look.name}")
+
+    def _wait_for_panels(self, page: Page) -> None:
+        if page.locator('#page[data-empty="true"]').count():
+            return
+        for waiting in ("[data-panel]:not([data-loaded])", '[data-panel][aria-busy="true"]'):
+            expect(page.locator(waiting)).to_have_count(0, timeout=LOADED_WITHIN_MS)
 
     @contextmanager
     def _page(self, look: Look) -> Iterator[Page]:
@@ -217,9 +271,14 @@ class Camera:
             context.close()
 
     def _shoot(self, page: Page, name: str) -> None:
-        path = (IMAGES if name in DOCUMENTED else HOME / "images") / f"{name}.png"
-        page.screenshot(path=path, full_page=True, animations="disabled")
-        print(f"  {path.relative_to(ROOT)}", flush=True)
+        page.screenshot(path=HOME / "images" / f"{name}.png", animations="disabled")
+        # A fifth of the PNG's size, and text stays sharp; Playwright itself writes no WebP.
+        taken = page.context.new_cdp_session(page).send(
+            "Page.captureScreenshot", {"format": "webp", "quality": WEBP_QUALITY}
+        )
+        path = IMAGES / f"{name}.webp"
+        path.write_bytes(base64.b64decode(taken["data"]))
+        print(f"  {path.relative_to(ROOT)} {path.stat().st_size:,} bytes", flush=True)
 
 
 class Door:
@@ -239,6 +298,19 @@ class Door:
         with urllib.request.urlopen(request, timeout=REQUEST_TIMEOUT_SECONDS):  # noqa: S310
             pass
 
+    def post_samples(self) -> None:
+        """Let every node but the silent one be heard from, with their mail queues."""
+        now = datetime.now(UTC)
+        for i, node in enumerate((*SENDING, RECEIVING)):
+            if node == SILENT:
+                continue
+            system = golden("metrics_system")
+            wave = (now.timestamp() / 60 + i) % 7
+            system["system"] |= {"cpu_percent": 14 + 3 * i + wave, "ram_used_percent": 38 + 4 * i}
+            self.post("metrics/system", as_of(system, node, now))
+            if node in SENDING:
+                self.post("metrics/zonemta", as_of(mail_queue(node, now), node, now))
+
 
 @contextmanager
 def stream(door: Door) -> Iterator[None]:
@@ -247,8 +319,9 @@ def stream(door: Door) -> Iterator[None]:
 
     def send() -> None:
         while not stop.wait(1.0):
-            door.post("events/ingest", events_of(datetime.now(UTC) - timedelta(seconds=1)))
-            door.post("metrics/system", sample())
+            now = datetime.now(UTC)
+            door.post("events/ingest", events_of(now - timedelta(seconds=1), now))
+            door.post_samples()
 
     thread = threading.Thread(target=send, name="stream")
     thread.start()
@@ -265,42 +338,120 @@ def batched(events: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield events[start : start + BATCH_EVENTS]
 
 
-def past_events() -> list[dict[str, Any]]:
-    """Return events of the seconds that the rate chart shows."""
-    now = datetime.now(UTC)
-    seconds = range(PAST_SECONDS, 0, -1)
-    return [event for ago in seconds for event in events_of(now - timedelta(seconds=ago))]
-
-
-def events_of(at: datetime) -> list[dict[str, Any]]:
-    """Return the events of one second, about as many of each kind as RATES says."""
-    return [
-        {
-            "event_id": str(uuid.uuid4()),
-            "occurred_at": at.isoformat(),
-            "event_type": event_type,
-            "direction": direction,
-            "mta_node": NODE,
-            "from_address": "alice@corp.example",
-            "to_address": "bob@good.example",
-            "certainty": "inferred" if random.random() < 0.01 else "reported",  # noqa: PLR2004, S311
-        }
-        for (direction, event_type), rate in RATES.items()
-        for _ in range(round(random.gammavariate(4, rate / 4)))
+def events_of(at: datetime, now: datetime) -> list[dict[str, Any]]:
+    """Return the events of one second, about as many of each kind as STREAM says."""
+    events = [
+        _event(at, direction, event_type, more)
+        for direction, event_type, rate, more in STREAM
+        for _ in range(_about(rate))
     ]
+    if at > now - REFUSING_FOR:
+        events += [
+            _event(at, "outbound", "deferred", {"bounce_message": REFUSAL, "bounce_type": "soft"})
+            | {"to_address": f"someone@{REFUSING}", "status_code": 451}
+            for _ in range(_about(0.15))
+        ]
+    return events
 
 
-def sample() -> dict[str, Any]:
-    """Return a system sample of now."""
-    golden = json.loads((ROOT / "tests" / "contract" / "metrics_system.json").read_text())
-    return {**golden, "node_id": NODE, "timestamp": datetime.now(UTC).isoformat()}
+def _event(at: datetime, direction: str, event_type: str, more: dict[str, Any]) -> dict[str, Any]:
+    event = {
+        "event_id": str(uuid.uuid4()),
+        "occurred_at": at.isoformat(),
+        "event_type": event_type,
+        "direction": direction,
+        "mta_node": RECEIVING,
+        "from_address": f"someone@{_one_of(DESTINATIONS)}",
+        "to_address": "alice@corp.example",
+        "queue_id": uuid.uuid4().hex[:18],
+        **more,
+    }
+    if direction == "outbound":
+        # The dead node sends nothing any more, the first one the most.
+        event["mta_node"] = _one_of(SENDING[:-1])
+        event["from_address"] = f"alice@{_one_of(SENDERS)}"
+        event["to_address"] = f"bob@{_one_of(DESTINATIONS)}"
+        if "delivery_time_ms" in more:
+            event["delivery_time_ms"] = _about(more["delivery_time_ms"] / 100) * 100
+    elif event_type in {"delivered", "rejected", "greylisted"}:
+        refused = event_type != "delivered" or more.get("spam_action") == "add header"
+        symbols = [name for name in SPAM_SYMBOLS if refused and _chance(0.45)]
+        event["spam_symbols"] = [*symbols, *(name for name in HAM_SYMBOLS if _chance(0.7))]
+    if event_type == "rejected":
+        event |= {"status_code": 554, "status_message": "554 5.7.1 Spam message rejected"}
+    return event
 
 
-def set_last_seen(database_url: str, at: datetime) -> None:
-    """Make as if every node was last heard from at `at`."""
+def mail_queue(node: str, now: datetime) -> dict[str, Any]:
+    """Return a sample of ZoneMTA with the queue that all nodes share."""
+    sample = golden("metrics_zonemta")
+    waits: list[tuple[str, tuple[int, ...], list[str]]] = [
+        (REFUSING, (4, 31, 122, 41, 0, 0, 0), [REFUSAL])
+    ]
+    waits += [
+        (domain, tuple(round(n * 0.6**i) for n in (6, 9, 5, 3, 2, 1, 0)), ["421 4.7.0 Try later"])
+        for i, domain in enumerate((*DESTINATIONS, "university.example", "small-office.example"))
+    ]
+    ages = [sum(counts[i] for _, counts, _ in waits) for i in range(7)]
+    total = sum(ages)
+    deferred = total - ages[0]
+    sample["queue"] |= {
+        "active_count": ages[0],
+        "deferred_count": deferred,
+        "zones": [{"zone": "default", "active_count": ages[0], "deferred_count": deferred}],
+        "instance": node,
+        "oldest_created_at": (now - timedelta(hours=5, minutes=12)).isoformat(),
+        "ages": [
+            {"up_to_s": old["up_to_s"], "count": count}
+            for old, count in zip(sample["queue"]["ages"], ages, strict=True)
+        ],
+        "shares": [{"instance": name, "count": total // len(SENDING)} for name in SENDING]
+        + [{"instance": "no", "count": total - total // len(SENDING) * len(SENDING)}],
+        "reasons": [
+            {"response": REFUSAL, "count": 194},
+            {"response": "421 4.7.0 Try later", "count": deferred - 194},
+        ],
+        "reasons_of_count": deferred,
+        "destinations": [
+            {"domain": domain, "counts": list(counts), "replies": replies}
+            for domain, counts, replies in waits
+        ],
+        "other_destinations": {"domains_count": 0, "counts": [0] * 7},
+        "destinations_of_count": total,
+    }
+    return sample
+
+
+def golden(name: str) -> dict[str, Any]:
+    """Return a payload as agents send it."""
+    payload: dict[str, Any] = json.loads(
+        (ROOT / "tests" / "contract" / f"{name}.json").read_text(encoding="utf-8")
+    )
+    return payload
+
+
+def as_of(sample: dict[str, Any], node: str, now: datetime) -> dict[str, Any]:
+    """Return a sample as of this node and moment."""
+    return {**sample, "node_id": node, "timestamp": now.isoformat()}
+
+
+def _about(rate: float) -> int:
+    return round(random.gammavariate(4, rate / 4)) if rate else 0
+
+
+def _chance(share: float) -> bool:
+    return random.random() < share  # noqa: S311
+
+
+def _one_of(names: tuple[str, ...]) -> str:
+    return random.choices(names, [0.5**i for i in range(len(names))])[0]  # noqa: S311
+
+
+def set_last_seen(database_url: str, at: datetime, *, only: str = "") -> None:
+    """Make as if every node, or `only` one, was last heard from at `at`."""
     connection = psycopg2.connect(database_url)
     with connection, connection.cursor() as cursor:
-        cursor.execute("UPDATE nodes_node SET last_seen_at = %s", [at])
+        cursor.execute("UPDATE nodes_node SET last_seen_at = %s WHERE %s IN ('', name)", [at, only])
     connection.close()
 
 

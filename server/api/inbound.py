@@ -15,7 +15,7 @@ from server.api.query import BucketsQuery, SpanAnswer, over, span_answer
 from server.api.ranges import Buckets
 from server.api.throughput import BucketAnswer
 from server.events import refusals
-from server.events.refusals import Symbols
+from server.events.refusals import Symbol, Symbols
 from server.rollups import queries
 from server.rollups.queries import Count
 
@@ -134,17 +134,20 @@ def telling(seen: Symbols) -> list[dict[str, Any]]:
     Most symbols stand on every message. One tells the more, the larger its share is of refused mail
     beyond its share of mail that was let in.
     """
-    answers = [
+
+    def let_in(symbol: Symbol) -> float | None:
+        return symbol.let_in_count / seen.let_in_count if seen.let_in_count else None
+
+    def beyond(symbol: Symbol) -> float:
+        return symbol.refused_count / seen.refused_count - (let_in(symbol) or 0)
+
+    return [
         {
             "value": symbol.name,
             "count": symbol.refused_count,
             "refused_ratio": symbol.refused_count / seen.refused_count,
-            "let_in_ratio": symbol.let_in_count / seen.let_in_count if seen.let_in_count else None,
+            "let_in_ratio": let_in(symbol),
         }
-        for symbol in seen.symbols
+        for symbol in sorted(seen.symbols, key=lambda symbol: (-beyond(symbol), symbol.name))
+        if beyond(symbol) > 0
     ]
-    telling_ones = [a for a in answers if a["refused_ratio"] > (a["let_in_ratio"] or 0)]
-    return sorted(
-        telling_ones,
-        key=lambda a: ((a["let_in_ratio"] or 0) - a["refused_ratio"], a["value"]),
-    )
