@@ -130,6 +130,8 @@ def page(body: bytes) -> Page:
     if found.get("success") is not True or not isinstance(found.get("results"), list):
         raise ValueError("no page of users")
     users = [user for user in map(_user, items(found["results"])[:MOST_USERS]) if user]
+    if found["results"] and not users:
+        raise ValueError("a page of something else than users")
     cursor = found.get("nextCursor")
     good = isinstance(cursor, str) and 0 < len(cursor) <= LONGEST_CURSOR
     return Page(count(found.get("total")), users, cursor if good else None)
