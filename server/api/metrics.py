@@ -215,6 +215,7 @@ def answer(
     if numbers > MAX_NUMBERS:
         text = f"{numbers} numbers are too many: name some `fields`, one `node`, or a larger width"
         raise serializers.ValidationError({"fields": text})
+    unknown = dict.fromkeys(chosen.names)
     return {
         "kind": kind.name,
         "start": edges[0],
@@ -230,7 +231,9 @@ def answer(
                 "part": key[1],
                 **_last(last.get(key), now),
                 "buckets": [
-                    _readings(start, buckets[key].get(place), chosen)
+                    {"start": start, "samples": found.samples, **found.readings}
+                    if (found := buckets[key].get(place))
+                    else {"start": start, "samples": 0, **unknown}
                     for place, (start, _) in enumerate(pairwise(edges))
                 ],
             }
@@ -253,18 +256,4 @@ def _last(newest: Newest | None, now: datetime) -> dict[str, Any]:
         "age_s": age_s,
         "stale": age_s > fresh_for_s,
         "last": newest.readings,
-    }
-
-
-def _readings(start: datetime, bucket: Bucket | None, chosen: Chosen) -> dict[str, Any]:
-    rates = [rate_name(name) for name in chosen.counters]
-    highest = [f"{name}_max" for name in chosen.gauges]
-    if bucket is None:
-        return {"start": start, "samples": 0} | dict.fromkeys([*chosen.gauges, *highest, *rates])
-    return {
-        "start": start,
-        "samples": bucket.samples,
-        **bucket.means,
-        **dict(zip(highest, bucket.highest.values(), strict=True)),
-        **dict(zip(rates, bucket.rates.values(), strict=True)),
     }

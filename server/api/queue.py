@@ -289,9 +289,9 @@ def _bucket(databases: Sequence[Sequence[Bucket]]) -> dict[str, Any]:
         age
         for rows in databases
         for row in rows
-        if (age := row.highest["oldest_age_s"]) is not None
+        if (age := row.readings["oldest_age_s_max"]) is not None
     ]
-    highest = [max(row.highest["waiting_count"] or 0 for row in rows) for rows in databases]
+    highest = [max(row.readings["waiting_count_max"] or 0 for row in rows) for rows in databases]
     return {
         **{
             name: sum(_mean(rows, name) for rows in databases) if databases else None
@@ -306,7 +306,7 @@ def _bucket(databases: Sequence[Sequence[Bucket]]) -> dict[str, Any]:
 def _mean(rows: Sequence[Bucket], name: str) -> float:
     """Return the mean over the readings of all agents that read one database."""
     readings = sum(row.samples for row in rows)
-    return sum((row.means[name] or 0.0) * row.samples for row in rows) / readings
+    return sum((row.readings[name] or 0.0) * row.samples for row in rows) / readings
 
 
 def _read(read: Sequence[tuple[datetime, bool]], now: datetime) -> dict[str, Any]:

@@ -19,23 +19,25 @@ DATABASE_WITHIN = timedelta(days=1)
 FRESH_FOR_S = 45.0
 
 # A few steps down the unique index (node, time) for each node, however many readings there are.
+# Rows are compared, not columns, because the planner would go down the index on time instead, and
+# read all readings of the others to find that a silent node has none.
+_OF_NODE = """(node_id, time) > (n.id, %(since)s) AND (node_id, time) <= (n.id, %(now)s)
+    AND time > %(since)s AND time <= %(now)s"""
+_NEWEST_FIRST = "ORDER BY node_id DESC, time DESC"
 NEWEST = f"""SELECT n.name, newest.time, to_jsonb(newest), whole.time, to_jsonb(whole), t.times
 FROM nodes_node AS n
 CROSS JOIN LATERAL (
-  SELECT * FROM mail_queue_snapshots
-  WHERE node_id = n.id AND time > %(since)s AND time <= %(now)s
-  ORDER BY time DESC LIMIT 1
+  SELECT * FROM mail_queue_snapshots WHERE {_OF_NODE} {_NEWEST_FIRST} LIMIT 1
 ) AS newest
 LEFT JOIN LATERAL (
   SELECT * FROM mail_queue_snapshots
-  WHERE node_id = n.id AND time > %(known_since)s AND time <= %(now)s AND database <> ''
-  ORDER BY time DESC LIMIT 1
+  WHERE {_OF_NODE} AND time > %(known_since)s AND database <> ''
+  {_NEWEST_FIRST} LIMIT 1
 ) AS whole ON true
 CROSS JOIN LATERAL (
   SELECT array_agg(time) AS times FROM (
     SELECT time FROM mail_queue_snapshots
-    WHERE node_id = n.id AND time > %(since)s AND time <= %(now)s
-    ORDER BY time DESC LIMIT {freshness.READINGS}
+    WHERE {_OF_NODE} {_NEWEST_FIRST} LIMIT {freshness.READINGS}
   ) AS few
 ) AS t
 ORDER BY n.name"""  # noqa: S608 (a number of ours)

@@ -14,7 +14,7 @@ from django.db import connection
 
 from server.nodes.freshness import READINGS
 from server.rollups import sample_sql
-from server.rollups.samples import SampleKind, SampleLevel
+from server.rollups.samples import SampleKind, SampleLevel, rate_name
 
 #: How far before the first edge the row is looked for from which a counter grew: so many buckets of
 #: the level, or this long where samples are read.
@@ -46,21 +46,25 @@ class Chosen:
     gauges: tuple[str, ...]
     counters: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a bucket's readings are called: means, then the highest, then rates."""
+        highest = (f"{name}_max" for name in self.gauges)
+        return (*self.gauges, *highest, *(rate_name(name) for name in self.counters))
+
 
 class Bucket(NamedTuple):
     """The readings of one series in the bucket that begins at edge `bucket`.
 
-    `means`, `highest`: of the gauges, None where no sample had the reading. `rates`: what counters
-    grew by in a second since the sample before, which may lie in an earlier bucket; None: unknown.
+    `readings`: of gauges the mean as `x` and the highest as `x_max`; of counters what they grew by
+    in a second since the sample before, which may lie in an earlier bucket. None: not known.
     """
 
     node: str
     dimensions: tuple[str, ...]
     bucket: int
     samples: int
-    means: dict[str, float | None]
-    highest: dict[str, float | None]
-    rates: dict[str, float | None]
+    readings: dict[str, float | None]
 
 
 class Newest(NamedTuple):
@@ -89,23 +93,12 @@ def series(
             },
         )
         rows: list[tuple[Any, ...]] = cursor.fetchall()
-    wide, many = len(source.kind.dimensions), len(chosen.gauges)
-    found = []
-    for row in rows:
-        name, bucket, samples = row[0], row[1 + wide], row[2 + wide]
-        values = row[3 + wide :]
-        found.append(
-            Bucket(
-                name,
-                tuple(row[1 : 1 + wide]),
-                bucket,
-                samples,
-                dict(zip(chosen.gauges, values[:many], strict=True)),
-                dict(zip(chosen.gauges, values[many : 2 * many], strict=True)),
-                dict(zip(chosen.counters, values[2 * many :], strict=True)),
-            )
-        )
-    return found
+    names, first = chosen.names, 1 + len(source.kind.dimensions)
+    return [
+        # The lists are as long as each other: one was made of the other.
+        Bucket(row[0], row[1:first], row[first], row[first + 1], dict(zip(names, row[first + 2 :])))  # noqa: B905
+        for row in rows
+    ]
 
 
 def newest(kind: SampleKind, now: datetime, *, node: str | None = None) -> list[Newest]:
@@ -163,14 +156,22 @@ def _rate(counter: str) -> str:
 
 @cache
 def _newest(kind: SampleKind) -> str:
-    """Return the statement of `newest`: a few steps down the unique index for each node."""
-    within = "node_id = n.id AND time > %(since)s AND time <= %(now)s"
+    """Return the statement of `newest`: a few steps down the unique index for each node.
+
+    Rows are compared, not columns, because the planner would go down the index on time instead, and
+    read all samples of the others to find that a silent node has none.
+    """
+    within = (
+        "(node_id, time) > (n.id, %(since)s) AND (node_id, time) <= (n.id, %(now)s)"
+        " AND time > %(since)s AND time <= %(now)s"
+    )
     rows = READINGS * (PARTS_OF_A_SAMPLE if kind.dimensions else 1)
     return f"""SELECT n.name, s.time, to_jsonb(s) - 'id' - 'node_id' - 'time', t.times
 FROM nodes_node AS n
 CROSS JOIN LATERAL (
   SELECT array_agg(DISTINCT time) AS times, max(time) AS newest_at FROM (
-    SELECT time FROM {kind.table} WHERE {within} ORDER BY time DESC LIMIT {rows}
+    SELECT time FROM {kind.table} WHERE {within}
+    ORDER BY node_id DESC, time DESC LIMIT {rows}
   ) AS newest_rows
 ) AS t
 JOIN {kind.table} AS s ON s.node_id = n.id AND s.time = t.newest_at
