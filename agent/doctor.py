@@ -24,6 +24,7 @@ DOOR, NOTHING = "/api/v1/events/ingest", b"[]"
 SKEW_NOTICED = timedelta(seconds=5)
 # The door refuses events of more than ten minutes ahead; long before that, pages look odd.
 SKEW_MOST = timedelta(seconds=60)
+GAP_SHOWN = timedelta(days=7)
 PLUGIN_SILENT = timedelta(hours=1)
 WAITING_LONG = timedelta(minutes=5)
 KEY_STATUSES = (401, 403)
@@ -103,7 +104,7 @@ def judge_skew(ahead: timedelta) -> Finding:
 def _mongodb(config: Config) -> Iterator[Finding]:
     uri = config.discovery.zonemta_mongodb_uri
     if uri:
-        yield from examine(uri)
+        yield from examine(uri, instance=config.discovery.zonemta_instance)
         return
     if "zonemta" in programs_of(config.node_role):
         yield Finding(
@@ -147,6 +148,23 @@ def _spool(config: Config) -> Iterator[Finding]:
     yield judge_disk(directory, config)
     if summary is not None:
         yield from judge_spool(summary, now=clock.utc_now())
+        yield from judge_gaps(summary["stream_gaps"], now=clock.utc_now())
+
+
+def judge_gaps(gaps: list[dict[str, Any]], *, now: datetime) -> Iterator[Finding]:
+    """Yield the gaps of the change stream that are not long past. Pure."""
+    for gap in gaps:
+        if now - datetime.fromisoformat(gap["to_at"]) > GAP_SHOWN:
+            continue
+        begin = gap["from_at"] or "the beginning"
+        lost = "not counted yet" if gap["lost_count"] is None else gap["lost_count"]
+        yield Finding(
+            "warning",
+            "change stream",
+            f"Nothing is known of {begin} to {gap['to_at']}: {gap['reason']}. Recipients that left"
+            f" the queue in it: {lost}.",
+            "What ZoneMTA's plugin told is there all the same; docs/capture.md says more.",
+        )
 
 
 def judge_disk(directory: Path, config: Config) -> Finding:

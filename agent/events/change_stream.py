@@ -21,6 +21,7 @@ from agent.events.zonemta import Change
 from agent.logs import Repeats
 from agent.samples import SourceHealth
 from agent.spool import Spool
+from agent.spool.stream import read_gaps
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -173,7 +174,7 @@ class ChangeStream:
     def _reconcile(self) -> None:
         with self._spool.transaction() as connection:
             lost = self._state.drop_unseen(connection)
-            if any(gap.lost_count is None for gap in self._state.gaps(connection)[-1:]):
+            if any(gap.lost_count is None for gap in read_gaps(connection)[-1:]):
                 self._state.end_gap(connection, clock.now_ms(), lost)
         if lost:
             logger.warning(

@@ -10,12 +10,13 @@ from agent.finding import Finding
 # How long the agent may be down before the change stream has a gap: a day, as for the spool.
 OUTAGE_S = 86_400
 FULL_RATIO = 0.9
+MOST_INSTANCES = 10
 _HOUR_S = 3600
 
 
-def examine(uri: Secret) -> Iterator[Finding]:
+def examine(uri: Secret, *, instance: str = "") -> Iterator[Finding]:
     """Yield what is right and wrong, from the connection to the oplog; stops at what makes the rest
-    pointless."""
+    pointless. `instance`: which share of the queue is this node's, where that is set."""
     from pymongo.errors import PyMongoError  # noqa: PLC0415
 
     where = uri.reveal().rpartition("@")[2].partition("://")[2] or uri.reveal().rpartition("@")[2]
@@ -48,6 +49,7 @@ def examine(uri: Secret) -> Iterator[Finding]:
             yield _failure(rights, "mongodb rights", where)
             return
         yield Finding("ok", "mongodb rights", f"{db.name} can be read and its changes followed.")
+        yield from _instances(db, instance)
         yield from _pre_images(db, version)
         yield _oplog(client)
 
@@ -69,6 +71,30 @@ def _rights(db: Any, version: int) -> Exception | None:
     except PyMongoError as error:
         return error
     return None
+
+
+def _instances(db: Any, instance: str) -> Iterator[Finding]:
+    """Say whether several ZoneMTAs share the queue, as far as what waits in it now tells."""
+    found = sorted(
+        str(name) for name in db[zonemta.QUEUE].distinct("assigned") if name != zonemta.UNASSIGNED
+    )
+    if instance in found or instance == "*" or (not instance and len(found) <= 1):
+        return
+    shown = ", ".join(found[:MOST_INSTANCES]) or "none"
+    if not instance:
+        yield Finding(
+            "warning",
+            "instance",
+            f"Several ZoneMTAs share this queue ({shown}): each agent tells of all of it.",
+            "Set AGENT_DISCOVERY_ZONEMTA_INSTANCE to queue.instanceId of this node's ZoneMTA.",
+        )
+    elif found:
+        yield Finding(
+            "note",
+            "instance",
+            f"Nothing that waits now is assigned to {instance}, only to: {shown}.",
+            "Check AGENT_DISCOVERY_ZONEMTA_INSTANCE against queue.instanceId of this ZoneMTA.",
+        )
 
 
 def _pre_images(db: Any, version: int) -> Iterator[Finding]:

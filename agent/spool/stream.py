@@ -35,6 +35,12 @@ class Gap(msgspec.Struct, frozen=True):
     lost_count: int | None = None
 
 
+def read_gaps(connection: sqlite3.Connection) -> list[Gap]:
+    """Return the latest gaps, oldest first."""
+    value = get_meta(connection, GAPS)
+    return msgspec.json.decode(value, type=list[Gap]) if value is not None else []
+
+
 class StreamState:
     """The tables of the change stream."""
 
@@ -60,20 +66,15 @@ class StreamState:
         """Keep up to which of MongoDB's times the stream was read."""
         set_meta(connection, SEEN_MS, str(at_ms).encode())
 
-    def gaps(self, connection: sqlite3.Connection) -> list[Gap]:
-        """Return the latest gaps, oldest first."""
-        value = get_meta(connection, GAPS)
-        return msgspec.json.decode(value, type=list[Gap]) if value is not None else []
-
     def begin_gap(self, connection: sqlite3.Connection, reason: str, now_ms: int) -> None:
         """Record that from the time read last until a snapshot is taken the stream is not known."""
         gap = Gap(from_ms=self.seen_until(connection), to_ms=now_ms, reason=reason)
-        self._save_gaps(connection, [*self.gaps(connection), gap])
+        self._save_gaps(connection, [*read_gaps(connection), gap])
         add(connection, "stream.gaps", 1)
 
     def end_gap(self, connection: sqlite3.Connection, now_ms: int, lost: int) -> None:
         """Record when the last gap ended and how many recipients left the queue in it."""
-        *others, gap = self.gaps(connection)
+        *others, gap = read_gaps(connection)
         self._save_gaps(connection, [*others, replace(gap, to_ms=now_ms, lost_count=lost)])
 
     def _save_gaps(self, connection: sqlite3.Connection, gaps: list[Gap]) -> None:

@@ -10,6 +10,7 @@ from agent.spool.database import FAILED, SET_ASIDE, get_meta
 from agent.spool.plugins import DROPPED
 from agent.spool.queue import NAMES, NOT_KNOWN
 from agent.spool.spool import FILE_NAME
+from agent.spool.stream import read_gaps
 
 
 def read_summary(directory: Path) -> dict[str, Any]:
@@ -68,6 +69,15 @@ def _summary(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
         "processes_count": _count(connection, "plugin_processes"),
         "heard_at": _plugin_heard_at(connection),
     }
+    summary["stream_gaps"] = [
+        {
+            "from_at": None if gap.from_ms is None else clock.from_ms(gap.from_ms).isoformat(),
+            "to_at": clock.from_ms(gap.to_ms).isoformat(),
+            "reason": gap.reason,
+            "lost_count": gap.lost_count,
+        }
+        for gap in read_gaps(connection)
+    ]
     summary["damaged_files"] = sorted(
         other.name for other in path.parent.glob(f"{path.name}.damaged-*")
     )

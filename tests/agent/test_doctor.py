@@ -12,7 +12,7 @@ from agent.collectors import ports
 from agent.config import Config, Secret
 from agent.config import Spool as SpoolSettings
 from agent.discovery import ports_of, programs_of
-from agent.doctor import judge_answer, judge_disk, judge_skew, judge_spool
+from agent.doctor import judge_answer, judge_disk, judge_gaps, judge_skew, judge_spool
 from agent.events.examination import examine, judge_oplog
 from agent.spool import Told, read_summary
 from agent.transport.client import Outcome, Verdict
@@ -273,3 +273,20 @@ def test_a_role_without_a_change_stream_or_open_ports_is_warned_of(call, door):
 
     assert "WARNING mongodb: No change stream" in said
     assert "WARNING ports: " in said
+
+
+def test_a_gap_of_the_change_stream_is_told_for_a_week():
+    gap = {
+        "from_at": "2026-11-21T10:00:00+00:00",
+        "to_at": "2026-11-21T11:00:00+00:00",
+        "reason": "MongoDB's oplog no longer reaches back to it",
+        "lost_count": 3,
+    }
+
+    (found,) = judge_gaps([gap], now=datetime(2026, 11, 25, tzinfo=UTC))
+
+    assert found.level == "warning"
+    assert "10:00:00" in found.line
+    assert "oplog" in found.line
+    assert "queue in it: 3" in found.line
+    assert list(judge_gaps([gap], now=datetime(2026, 12, 25, tzinfo=UTC))) == []

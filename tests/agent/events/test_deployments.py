@@ -9,6 +9,8 @@ import pytest
 
 from agent.config import Secret
 from agent.events.change_stream import ChangeStream
+from agent.spool import read_summary
+from agent.spool.stream import read_gaps
 from build.stack import mongodb as stack
 from build.stack.supervisor import Supervisor
 from tests.agent.conftest import spooled
@@ -40,7 +42,7 @@ def home(tmp_path):
 
 def gaps(spool):
     with spool.database.reading() as connection:
-        return spool.stream.gaps(connection)
+        return read_gaps(connection)
 
 
 def test_an_election_loses_nothing_and_tells_nothing_twice(make_spool, supervisor, home, in_thread):
@@ -81,9 +83,9 @@ def elected(replica_set):
 
 
 def test_a_position_that_fell_out_of_the_oplog_is_a_gap_with_its_times(
-    make_spool, supervisor, home, in_thread, caplog
+    make_spool, supervisor, in_thread, caplog, tmp_path
 ):
-    running = stack.start(supervisor, home, oplog_mb=1)
+    running = stack.start(supervisor, tmp_path / "stack", oplog_mb=1)
     spool = make_spool(grace_s=0)
     with connected(running.uri) as client:
         db = client[DATABASE]
@@ -110,6 +112,8 @@ def test_a_position_that_fell_out_of_the_oplog_is_a_gap_with_its_times(
     assert gap.from_ms < gap.to_ms
     assert "oplog" in gap.reason
     assert "replSetResizeOplog" in caplog.text
+    (shown,) = read_summary(tmp_path)["stream_gaps"]
+    assert (shown["lost_count"], shown["reason"]) == (1, gap.reason)
 
 
 def follow(spool, running, in_thread, *, uri=None, **options):
