@@ -13,9 +13,9 @@ from build.bench import arrangement
 from build.bench.arrangement import Arrangement, say
 from build.stack.errors import StackError
 from build.stack.supervisor import end_on_signals
-from build.stack_test import run_outbound
+from build.stack_test import run_inbound, run_outbound
 from build.stack_test.compare import Verdict
-from build.stack_test.run_outbound import MODES, Mode
+from build.stack_test.run_outbound import MODES
 
 NAME = "stack-test"
 
@@ -25,16 +25,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m build.stack_test", description=__doc__)
     parser.add_argument("--messages", type=int, default=5000, help="of each mode")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--modes", default=",".join(mode.name for mode in MODES))
+    every = [*(mode.name for mode in MODES), run_inbound.MODE]
+    parser.add_argument("--modes", default=",".join(every), help="separated by commas")
     parser.add_argument("--harm", choices=("no", "yes", "both"), default="both")
     options = parser.parse_args()
     names = options.modes.split(",")
-    modes = [mode for mode in MODES if mode.name in names]
+    if unknown := set(names) - set(every):
+        parser.error(f"no such mode: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
     harms = {"no": [False], "yes": [True], "both": [False, True]}[options.harm]
-    runs = [(mode, harmed) for harmed in harms for mode in modes]
+    runs = [(name, harmed) for harmed in harms for name in every if name in names]
     end_on_signals()
     try:
-        nodes = [run_outbound.node_of(mode, harmed=harmed) for mode, harmed in runs]
+        nodes = [node_of(name, harmed=harmed) for name, harmed in runs]
         with arrangement.running(NAME, nodes=nodes) as running:
             verdicts = judged(running, runs, messages=options.messages, seed=options.seed)
     except StackError as error:
@@ -45,18 +47,35 @@ def main() -> int:
     return 0 if all(verdict.is_clean for verdict in verdicts) else 1
 
 
+def node_of(mode: str, *, harmed: bool) -> str:
+    """Return the name of the node of a run."""
+    return f"stack-{mode}" + ("-harmed" if harmed else "")
+
+
 def judged(
-    running: Arrangement, runs: Sequence[tuple[Mode, bool]], *, messages: int, seed: int
+    running: Arrangement, runs: Sequence[tuple[str, bool]], *, messages: int, seed: int
 ) -> list[Verdict]:
     """Run one after the other; say of each what it found."""
+    by_name = {mode.name: mode for mode in MODES}
     verdicts = []
-    for mode, harmed in runs:
-        node = run_outbound.node_of(mode, harmed=harmed)
+    for name, harmed in runs:
+        node = node_of(name, harmed=harmed)
         directory = running.supervisor.directory / node
         shutil.rmtree(directory, ignore_errors=True)
-        verdict = run_outbound.run(
-            running, directory, mode, messages=messages, seed=seed, harmed=harmed
-        )
+        if name == run_inbound.MODE:
+            verdict = run_inbound.run(
+                running, directory, node=node, messages=messages, harmed=harmed
+            )
+        else:
+            verdict = run_outbound.run(
+                running,
+                directory,
+                by_name[name],
+                node=node,
+                messages=messages,
+                seed=seed,
+                harmed=harmed,
+            )
         shutil.rmtree(directory, ignore_errors=True)
         for line in report(verdict):
             say(f"  {line}")

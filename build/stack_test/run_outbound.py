@@ -99,18 +99,20 @@ class Programs:
         return int(rows[0][0])
 
 
-def node_of(mode: Mode, *, harmed: bool) -> str:
-    """Return the name of the node of a run."""
-    return f"stack-{mode.name}" + ("-harmed" if harmed else "")
-
-
 def run(
-    arrangement: Arrangement, directory: Path, mode: Mode, *, messages: int, seed: int, harmed: bool
+    arrangement: Arrangement,
+    directory: Path,
+    mode: Mode,
+    *,
+    node: str,
+    messages: int,
+    seed: int,
+    harmed: bool,
 ) -> Verdict:
     """Run one mode; `harmed`: with the agent killed, the server down and MongoDB stepped down and
     restarted in the middle."""
     began_s = time.monotonic()
-    with running(arrangement, directory, mode, node=node_of(mode, harmed=harmed)) as programs:
+    with running(arrangement, directory, mode, node=node) as programs:
         suppress(programs.mta, outbound.SUPPRESSED_DOMAIN)
         batch = list(outbound.messages(messages, seed=seed))
         submission = Submission(programs.mta.smtp_port, batch)

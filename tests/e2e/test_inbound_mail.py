@@ -1,6 +1,5 @@
 """100 messages into a real Haraka, the agent killed in the middle: each outcome once, as told."""
 
-import smtplib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,8 +11,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from build.screenshots import CHROMIUM_ARGUMENTS, chromium
 from build.stack import agent, haraka, redis, rspamd, server, sink
-from build.stack.ports import LOOPBACK
 from build.stack.supervisor import Supervisor
+from build.stack_test.inbound import SENDER, Told, deliver, mails, refuse_without_recipient
 from tests.databases import own_database
 from tests.e2e.cluster import ADMIN_PASSWORD, Cluster
 
@@ -23,162 +22,7 @@ MESSAGES = 100
 ARRIVE_WITHIN_S = 40
 SETTLE_S = 1  # how long the counts must stay as they are before "not twice" is believed
 PAGE_WITHIN_MS = 15_000
-SENDER = "bob@sender.example"
-LISTED_IP = "203.0.113.66"  # refused on connecting, see build/stack/haraka/plugins/policy.js
 NO_RSPAMD = "Rspamd is not installed (apt-get install --no-install-recommends rspamd)"
-
-
-@dataclass(frozen=True)
-class Told:
-    """What Haraka told a client of one recipient, and what that must be stored as."""
-
-    event_type: str
-    recipient: str | None
-    sender: str | None
-    client_ip: str
-    size_bytes: int | None
-    reply: str
-    refused_by: str | None
-
-    @property
-    def received(self) -> "Told":
-        return Told(
-            "received", self.recipient, self.sender, self.client_ip, self.size_bytes, "", None
-        )
-
-
-@dataclass(frozen=True)
-class Mail:
-    """One message; the recipients' names and the subject decide what becomes of it."""
-
-    number: int
-    recipients: tuple[str, ...]
-    becomes: str
-    refused_by: str | None = None
-    subject: str = "Hello"
-    sender: str = SENDER
-    client_ip: str = ""
-
-    @property
-    def peer(self) -> str:
-        return self.client_ip or f"203.0.113.{self.number % 60 + 1}"
-
-    @property
-    def data(self) -> bytes:
-        lines = [
-            f"From: Bob <{self.sender}>",
-            f"To: {self.recipients[0]}",
-            f"Subject: {self.subject}",
-            f"Message-ID: <inbound-{self.number}@sender.example>",
-            "Date: Sat, 21 Nov 2026 10:00:00 +0000",
-            "MIME-Version: 1.0",
-            "Content-Type: text/plain",
-            "",
-            # Unlike all others: Rspamd remembers bodies that it greylisted.
-            *(f"Line {line} of message {self.number}" for line in range(self.number + 1)),
-            "",
-        ]
-        return "\r\n".join(lines).encode()
-
-
-#: By kind of recipient: what Haraka makes of it at RCPT, and which plugin does.
-AT_RCPT = {
-    "unknown": ("rejected", "policy"),
-    "temp": ("deferred", "policy"),
-    "nobody": ("rejected", None),
-}
-
-
-def mails(*, with_rspamd: bool) -> Iterator[Mail]:
-    """Yield the messages: half delivered, the others refused by everybody who can refuse."""
-    for n in range(MESSAGES):
-        match n % 10:
-            case 5:
-                yield Mail(n, to(n, "ok", "unknown", "temp", "nobody", "ok"), "delivered")
-            case 6:
-                kind, becomes = (("bounce", "rejected"), ("defer", "deferred"))[n // 10 % 2]
-                yield Mail(n, to(n, kind), becomes, "queue/smtp_forward")
-            case 7:
-                yield Mail(n, to(n, "ok"), "greylisted", "greylist", client_ip=f"198.18.0.{n}")
-            case 8 if with_rspamd:
-                yield Mail(n, to(n, "ok", "ok"), "greylisted", "rspamd", subject="SPAMMY5 offer")
-            case 9 if with_rspamd:
-                yield Mail(
-                    n, to(n, "ok"), "rejected", "rspamd", "SPAMMY20 offer", "eve@forged.example"
-                )
-            case _:
-                yield Mail(n, to(n, "ok"), "delivered", sender=SENDER if n % 4 else "")
-
-
-def to(number: int, *kinds: str) -> tuple[str, ...]:
-    return tuple(f"{kind}-{number}-{i}@Local.example" for i, kind in enumerate(kinds))
-
-
-class Client(smtplib.SMTP):
-    """An SMTP client that comes from an address of its choice."""
-
-    def __init__(self, port: int, client_ip: str) -> None:
-        self.client_ip = client_ip
-        super().__init__(LOOPBACK, port, local_hostname="mail.sender.example", timeout=30)
-
-    def _get_socket(self, host, port, timeout):
-        connection = super()._get_socket(host, port, timeout)
-        connection.sendall(haraka.proxy_line(self.client_ip))
-        return connection
-
-
-def deliver(port: int, mail: Mail) -> list[Told]:
-    """Hand one message in; return what Haraka told of each recipient."""
-    told: list[Told] = []
-    taken = []
-    with Client(port, mail.peer) as client:
-        client.ehlo()
-        client.mail(mail.sender)
-        for recipient in mail.recipients:
-            code, words = client.rcpt(recipient)
-            if code == 250:
-                taken.append(recipient)
-                continue
-            kind = recipient.partition("-")[0]
-            becomes, by = AT_RCPT.get(kind, (mail.becomes, mail.refused_by))
-            told.append(outcome(mail, recipient, becomes, by, size=None, reply=(code, words)))
-        if taken:
-            reply = client.data(mail.data)
-            size = len(mail.data)
-            told += [
-                outcome(mail, recipient, mail.becomes, mail.refused_by, size=size, reply=reply)
-                for recipient in taken
-            ]
-    return told
-
-
-def outcome(
-    mail: Mail, recipient: str, becomes: str, by: str | None, *, size: int | None,
-    reply: tuple[int, bytes],
-) -> Told:  # fmt: skip
-    code, words = reply
-    text = f"{code} {words.decode()}".replace("\n", " ")
-    return Told(becomes, recipient, mail.sender or "<>", mail.peer, size, text, by)
-
-
-def refuse_without_recipient(port: int) -> list[Told]:
-    """Be refused on connecting, and with MAIL; and give a message up, which is no outcome."""
-    with pytest.raises(smtplib.SMTPConnectError) as refused:
-        Client(port, LISTED_IP)
-    code, words = refused.value.smtp_code, refused.value.smtp_error
-    assert isinstance(words, bytes)
-    told = [Told("rejected", None, None, LISTED_IP, None, f"{code} {words.decode()}", "policy")]
-    with Client(port, "203.0.113.61") as client:
-        client.ehlo()
-        code, words = client.mail("spammer@x.example")
-        text = f"{code} {words.decode()}"
-        told.append(
-            Told("rejected", None, "spammer@x.example", "203.0.113.61", None, text, "policy")
-        )
-        client.mail(SENDER)
-        client.rcpt("ok-given-up@local.example")
-        client.rset()
-    return told
 
 
 @dataclass
@@ -200,7 +44,7 @@ def inbound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inbound]:
     directory = tmp_path_factory.mktemp("inbound")
     with own_database("inbound") as database_url, Supervisor(directory) as supervisor:
         programs = start(supervisor, directory, database_url)
-        thirds = list(mails(with_rspamd=rspamd.is_installed()))
+        thirds = list(mails(MESSAGES, with_rspamd=rspamd.is_installed()))
         third = MESSAGES // 3
         for number, mail in enumerate(thirds):
             if number == third:
