@@ -23,6 +23,8 @@ from server.nodes.models import Node
 PAGE = 50
 #: A search that takes longer is given up: somebody waits before the screen.
 SEARCH_MS = 8_000
+#: ZoneMTA gives a message up after 30 days at the latest.
+MESSAGE_LIVES = timedelta(days=31)
 #: Of one message's story.
 STORY_MOST = 200
 
@@ -82,9 +84,8 @@ def one(request: HttpRequest, event_id: UUID) -> HttpResponse:
     frame = urlencode(page.frame_parameters(request.GET))
     told: list[dict[str, Any]] = []
     if event["queue_id"]:
-        kept = timezone.now() - timedelta(days=settings.EVENTS_RETENTION_DAYS)
-        same_message = {"queue_id": event["queue_id"]}
-        told = queries.search(kept, timezone.now(), same_message, limit=STORY_MOST)
+        around = (event["occurred_at"] - MESSAGE_LIVES, event["occurred_at"] + MESSAGE_LIVES)
+        told = queries.search(*around, {"queue_id": event["queue_id"]}, limit=STORY_MOST)
     story = page.story(told, event)
     context = {
         "event": event,

@@ -9,7 +9,10 @@ import { make } from "./text.js";
 
 // By hand or with the range, not by the timer: nobody reads a list that moves.
 const repaint = new Repaint({ own: true });
-page.addEventListener("moved", carry);
+page.addEventListener("moved", () => {
+  carry();
+  repaint.now();
+});
 page.addEventListener("refresh", () => repaint.now());
 
 const form = document.querySelector('[data-part="search"]');

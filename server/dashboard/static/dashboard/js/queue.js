@@ -294,5 +294,5 @@ function fromQueue(domain) {
 const repaint = new Repaint();
 repaint.addEventListener("painted", () => spark(sparkPoints));
 setInterval(() => {
-  if (!document.hidden && !page.param("refresh")) page.refresh();
+  if (!document.hidden && !page.param("refresh")) page.askAgain();
 }, EVERY_MS);
