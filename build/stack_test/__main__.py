@@ -86,6 +86,8 @@ def judged(
 def report(verdict: Verdict) -> list[str]:
     """Return what a person wants to know beyond the numbers."""
     lines = [verdict.as_json()]
+    if verdict.uncounted:
+        lines.append(f"ZoneMTA's own counters less what was captured: {verdict.uncounted}")
     if verdict.wrong_fields:
         lines.append(f"wrong fields: {dict(verdict.wrong_fields)}")
     if verdict.inferred_as:

@@ -58,6 +58,8 @@ class Verdict:
     unexpected: int = 0
     inferred: int = 0
     inferred_wrong: int = 0
+    #: Attempts by outcome: what ZoneMTA counted itself, less what was captured.
+    uncounted: dict[str, int] = field(default_factory=dict)
     wrong_fields: Counter[str] = field(default_factory=Counter)
     inferred_as: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)

@@ -3,8 +3,10 @@
 import contextlib
 import http.client
 import json
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ QUIET_S = 25.0
 SETTLE_S = 3.0
 POLL_S = 2.0
 DOWN_S = 4.0
+COUNTER = re.compile(r'^zonemta_delivery_status\{status="(\w+)"[^}]*\} (\d+)', re.MULTILINE)
+OUTCOMES = {"delivered": "delivered", "rejected": "bounced", "deferred": "deferred"}
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,7 @@ def run(
         wait(lambda: programs.queued() == 0)
         await_rows(programs)
         verdict = judge(programs, mode, submission, messages=messages)
+        verdict.uncounted = uncounted(programs.mta, programs.captured())
         verdict.mode += HARMED if harmed else ""
         say(f"  {mode.name}: {time.monotonic() - began_s:.0f} s")
     return verdict
@@ -204,6 +209,20 @@ def suppress(mta: zonemta.ZoneMta, domain: str) -> None:
         body = json.dumps({"domain": domain})
         connection.request("POST", "/suppressionlist", body, {"Content-Type": "application/json"})
         connection.getresponse().read()
+
+
+def uncounted(mta: zonemta.ZoneMta, captured: Sequence[Event]) -> dict[str, int]:
+    """Return by outcome what ZoneMTA's own counters have more than was captured: what the agent
+    compares each hour."""
+    connection = http.client.HTTPConnection(LOOPBACK, mta.api_port, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    counted: Counter[str] = Counter()
+    for status, count in COUNTER.findall(text):
+        counted[status] += int(count)
+    found = Counter(event.event_type for event in captured)
+    return {ours: counted[theirs] - found[ours] for theirs, ours in OUTCOMES.items()}
 
 
 def kill_agent(programs: Programs) -> None:
