@@ -67,6 +67,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "server.ingest.first.DoorFirst",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Pages and answers; files are compressed already. A token in a page is masked anew each time.
+    "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
