@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from build.assets import MODULES
+from build.assets import BUDGET_BYTES, MODULES
 from tests.browser.conftest import NODE, WITHIN_MS, Site
 
 pytestmark = pytest.mark.browser
@@ -15,6 +15,8 @@ expect.set_options(timeout=WITHIN_MS)
 
 PAGES = ["/", "/email/outbound/", "/email/inbound/", "/email/performance/"]
 AXE = MODULES / "axe-core" / "axe.min.js"
+#: Of another visit: the page itself and its answers.
+AGAIN_BYTES = 60_000
 HOSTILE = '<img src=x onerror="document.title=1">'
 
 
@@ -414,6 +416,30 @@ def test_a_page_that_is_left_open_does_not_grow(site: Site, open_page, path):
     after = counted(devtools)
     assert after["nodes"] <= before["nodes"] * 1.1 + 100
     assert after["jsEventListeners"] <= before["jsEventListeners"] * 1.1 + 20
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_first_visit_stays_within_its_budget_and_a_second_loads_no_file(
+    site: Site, open_page, path
+):
+    busy(site)
+    page = open_page(site, path)
+    loaded(page)
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Network.enable")
+    devtools.send("Network.clearBrowserCache")
+    received: list[float] = []
+    devtools.on("Network.loadingFinished", lambda e: received.append(e["encodedDataLength"]))
+
+    page.goto(f"{site.server.url}{path}")
+    loaded(page)
+    first = sum(received)
+    received.clear()
+    page.goto(f"{site.server.url}{path}")
+    loaded(page)
+
+    assert first <= BUDGET_BYTES
+    assert sum(received) <= AGAIN_BYTES
 
 
 def counted(devtools) -> dict[str, int]:

@@ -16,7 +16,7 @@ export function ratePanel(id, lines) {
   const panel = new Panel(document.getElementById(id), { load: () => null, draw: () => {} });
   const chart = new TimeChart(panel.body, { format: rate, axis: (value) => String(value), alone: true });
   panel.root.querySelector(".panel-area").classList.replace("range-data", "live-data");
-  panel.part("stale").dataset.greyNote = "";
+  panel.root.querySelector(".range-note").classList.remove("range-note"); // of this moment, whatever the range
   panel.legend(lines.map(({ name, colour, stroke }) => ({ name, colour, stroke, value: "–" })));
   const figures = [...panel.part("legend").querySelectorAll("b")];
   lines.forEach(({ field }, i) => (figures[i].dataset.rate = field));
