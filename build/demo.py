@@ -283,7 +283,7 @@ def print_welcome(demo: Demo, *, address: str, seconds: float) -> None:
         f"""
     Mallard is up after {seconds:.0f} s.
 
-      address    {address}/email-flow/
+      address    {address}/
       user       {USER}
       password   {demo.kept["admin_password"]}
 

@@ -173,7 +173,7 @@ def test_the_page_shows_what_was_counted(inbound):
         page = browser.new_page()
         page.set_default_timeout(PAGE_WITHIN_MS)
         expect.set_options(timeout=PAGE_WITHIN_MS)
-        page.goto(f"{inbound.server.url}/email-flow/")
+        page.goto(f"{inbound.server.url}/email/inbound/")
         page.get_by_label("User name").fill("admin")
         page.get_by_label("Password").fill(ADMIN_PASSWORD)
         page.keyboard.press("Enter")

@@ -168,7 +168,7 @@ def test_delivery_reports_are_kept_apart_from_mail(with_plugin):
 def test_with_the_plugin_the_page_shows_what_was_counted(with_plugin, page):
     programs, wanted = with_plugin
 
-    page.goto(f"{programs.server.url}/email-flow/")
+    page.goto(f"{programs.server.url}/email/outbound/")
     page.get_by_label("User name").fill("admin")
     page.get_by_label("Password").fill(cluster.ADMIN_PASSWORD)
     page.keyboard.press("Enter")
