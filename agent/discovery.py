@@ -91,14 +91,16 @@ class Discovery:
             logger.info("This node runs %s.", self._shown() or "no mail program that is known")
         self._save()
         system = {"os": name} if (name := _system()) else {}
-        return Found(self._programs(), self._versions | system)
+        return Found(self.programs, self._versions | system)
 
-    def _programs(self) -> tuple[str, ...]:
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """What is known to be here, also before the first look. For any thread."""
         return tuple(program for program in PROGRAMS if program in self._seen_at_s)
 
     def _shown(self) -> str:
         return ", ".join(
-            f"{program} {self._versions.get(program, '')}".strip() for program in self._programs()
+            f"{program} {self._versions.get(program, '')}".strip() for program in self.programs
         )
 
     def _present(self) -> Iterator[tuple[str, str | None]]:

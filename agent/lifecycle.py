@@ -14,6 +14,7 @@ from typing import Protocol
 from agent import __version__, clock
 from agent.collectors import Parts, collectors
 from agent.config import Config
+from agent.discovery import Discovery
 from agent.errors import SpoolError
 from agent.events import knock
 from agent.events.change_stream import ChangeStream
@@ -74,6 +75,7 @@ class Agent:
         self._spool = Spool(state_dir, config.spool, config.events)
         self._client = Client(config.backend)
         self._plugin_readings = PluginReadings()
+        self._discovery = Discovery(config, haraka=self._plugin_readings.haraka)
         self._receiver: Receiver | None = None
 
     def start(self) -> None:
@@ -191,7 +193,8 @@ class Agent:
         for lanes, name in ((events, "events"), (samples, "samples")):
             shipper = Shipper(lanes, self._client, config.backend, name=name)
             self._start_thread(shipper, self._stop_shippers)
-        self._start_thread(Registration(config, self._client), self._stop_producers)
+        registration = Registration(config, self._client, self._discovery)
+        self._start_thread(registration, self._stop_producers)
         for producer in producers:
             self._start_thread(producer, self._stop_producers)
         logger.info(
@@ -216,7 +219,11 @@ class Agent:
             reconciliation=reconciler.lines,
         )
         machine, *others = collectors(
-            config, haraka=self._plugin_readings.haraka, parts=parts, counters=reconciler.take
+            config,
+            found=lambda: self._discovery.programs,
+            haraka=self._plugin_readings.haraka,
+            parts=parts,
+            counters=reconciler.take,
         )
         sources = [Source(machine, spool.append_sample, interval_s=config.intervals.system_s)]
         sources += [

@@ -21,17 +21,19 @@ from agent.wire import ZoneMtaReadings
 def collectors(
     config: Config,
     *,
+    found: Callable[[], tuple[str, ...]] = tuple,
     haraka: Callable[[], list[dict[str, Any]]] = list,
     parts: Parts | None = None,
     counters: Callable[[ZoneMtaReadings, datetime], None] = lambda _readings, _at: None,
 ) -> tuple[Collector, ...]:
-    """Return the collectors of this node, the machine's first. `haraka`: what its plugin's
-    processes said last; `parts`: who tells of the agent itself; `counters`: who is told what
-    ZoneMTA counted, and when."""
+    """Return the collectors of this node, the machine's first. `found`: the programs that were
+    found here; `haraka`: what its plugin's processes said last; `parts`: who tells of the agent
+    itself; `counters`: who is told what ZoneMTA counted, and when."""
     return (
         SystemCollector(
             node=config.node_id,
             programs=programs_of(config.node_role),
+            found=found,
             more_ports=config.discovery.ports,
         ),
         ZoneMtaCollector(config, counters),

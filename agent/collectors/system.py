@@ -6,7 +6,7 @@ open files by /proc/sys/fs/file-nr: psutil would walk every process for both.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,8 @@ class Counters:
 
 
 class SystemCollector:
-    """Reads the machine. Rates are per second since the sample before."""
+    """Reads the machine. Rates are per second since the sample before. `programs`: those of the
+    node's role; without one `found` gives those that were found here."""
 
     name = "system"
 
@@ -48,6 +49,7 @@ class SystemCollector:
         *,
         node: str,
         programs: tuple[str, ...] = (),
+        found: Callable[[], tuple[str, ...]] = tuple,
         more_ports: str = "",
         disk_path: str = "/",
         proc: Path = Path("/proc"),
@@ -59,6 +61,7 @@ class SystemCollector:
         self._sys = sys
         self._is_disk_known: dict[str, bool] = {}
         self._programs = programs
+        self._found = found
         self._more_ports = more_ports
         self._processes = ProcessWatch(programs, proc=proc)
         self._ports = PortWatch(proc=proc)
@@ -75,9 +78,10 @@ class SystemCollector:
         """Return one sample. Raises CollectError."""
         try:
             processes = self._processes.read()
-            # Without a role, what runs here says which ports matter.
-            running = tuple(name for name, its in processes.items() if its.status != "not_found")
-            numbers = ports_of(self._programs or running, self._more_ports)
+            # Without a role, what runs here, or did, says which ports matter.
+            seen = {name for name, its in processes.items() if its.status != "not_found"}
+            known = self._programs or tuple(seen.union(self._found()))
+            numbers = ports_of(known, self._more_ports)
             ports = self._ports.begin(numbers)
             sample = SystemSample(
                 node_id=self._node,

@@ -113,6 +113,7 @@ def test_a_program_that_died_stays_known_also_to_the_next_agent(tmp_path, proc, 
     proc.listen()
 
     assert first.look().programs == ("zonemta",)
+    assert make(tmp_path, proc).programs == ("zonemta",)
     assert make(tmp_path, proc).look().versions["zonemta"] == "3.11.0"
 
 

@@ -54,6 +54,17 @@ def test_a_sample_says_which_ports_of_the_role_take_connections():
     assert "zonemta" in sample.processes
 
 
+def test_without_a_role_ports_of_what_was_found_are_looked_at_though_it_does_not_run(machine):
+    def ports(**more):
+        collector = SystemCollector(node="n", proc=machine.proc, sys=machine.sys, **more)
+        return collector.sample().services.keys()
+
+    assert ports(found=lambda: ("haraka",)) == {"port_25"}
+    assert ports() == set()
+    # The word of a person stands.
+    assert ports(programs=("rspamd",), found=lambda: ("haraka",)) == {"port_11334"}
+
+
 def test_rates_are_per_second_between_two_samples(machine, monkeypatch):
     collector = machine.collector()
     at_s = [100.0]
