@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from server.api import sample_views
+from server.api import prometheus, sample_views
 from server.api import views as api
 from server.config.methods import View, by_method
 from server.ingest import views as ingest
@@ -24,7 +24,9 @@ handler500 = "server.dashboard.views.server_error"
 urlpatterns = [
     path("", include("server.dashboard.urls")),
     path("", include("server.accounts.urls")),
+    path("admin/server/", admin.site.admin_view(prometheus.server_page), name="admin-server"),
     path("admin/", admin.site.urls),
+    path("metrics", prometheus.PrometheusView.as_view(), name="prometheus"),
     # Stand before the rooms' own routes, which the OpenAPI description is made from.
     path(
         "api/v1/nodes",

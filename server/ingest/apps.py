@@ -10,9 +10,12 @@ class IngestConfig(AppConfig):
     label = "ingest"
 
     def ready(self) -> None:
-        """Register the checks."""
-        from server.ingest import checks, readiness  # noqa: F401
+        """Register the checks, probes and figures."""
+        from server import figures as all_figures
+        from server.ingest import checks, figures, readiness  # noqa: F401
         from server.readiness import register
 
         for probe in (readiness.redis_databases, readiness.inbox, readiness.worker):
             register(probe)
+        for source in (figures.inboxes, figures.dead_letters, figures.workers):
+            all_figures.register(source)

@@ -5,6 +5,7 @@ stream is what is not yet stored. Redis runs with AOF and `noeviction`.
 """
 
 from collections.abc import Iterable
+from time import time as epoch_s  # noqa: TID251 (compared with the clock of Redis)
 from typing import Any, NamedTuple
 
 import msgspec
@@ -160,6 +161,12 @@ class Inbox:
         """Return how many bytes of batches are accepted and not yet stored."""
         counted: Any = self.client.get(self._bytes)
         return int(counted or 0)
+
+    def oldest_s(self) -> float | None:
+        """Return how long the oldest entry waits; None when none does."""
+        first: Any = self.client.xrange(self.stream, count=1)
+        # An entry's id begins with the milliseconds at which Redis took it.
+        return max(0.0, epoch_s() - int(first[0][0].partition(b"-")[0]) / 1000) if first else None
 
     def done(self, rows: Iterable[Waiting]) -> None:
         """Forget stored entries."""

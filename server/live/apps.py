@@ -8,3 +8,10 @@ class LiveConfig(AppConfig):
 
     name = "server.live"
     label = "live"
+
+    def ready(self) -> None:
+        """Register the figures."""
+        from server.figures import register
+        from server.live import figures
+
+        register(figures.flow)

@@ -7,7 +7,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
 from server.accounts.roles import role_of
-from server.live.pump import GROUP, Pump
+from server.live.pump import GROUP, Pump, open_sockets
 
 #: More than any page asks.
 MESSAGE_MAX_CHARS = 1_000
@@ -32,10 +32,12 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
             await self.close(NOT_LOGGED_IN)
             return
         await self.channel_layer.group_add(GROUP, self.channel_name)
+        open_sockets.add(self.channel_name)
         await self._send_snapshot()
 
     async def disconnect(self, code: int) -> None:
         """Leave."""
+        open_sockets.discard(self.channel_name)
         await self.channel_layer.group_discard(GROUP, self.channel_name)
 
     async def receive(

@@ -10,7 +10,7 @@ from time import time as epoch_s  # noqa: TID251 (compared with the seconds of e
 import redis
 from django.conf import settings
 
-from server.live import counters
+from server.live import counters, figures
 from server.rollups.store import NewEvents
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ def publish(new_events: Sequence[NewEvents]) -> None:
                 pipe.hincrby(key, counters.field(event.direction, event.event_type), event.events)
                 pipe.expire(key, counters.KEEP_S)
             seconds = sorted({int(e.second.timestamp()) for e in fresh})
+            pipe.incrby(figures.STORED, sum(event.events for event in new_events))
             pipe.publish(counters.CHANNEL, json.dumps(seconds))
             pipe.execute()
     except redis.RedisError as error:

@@ -16,7 +16,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from server.live import counters, findings, messages
+from server.live import counters, figures, findings, messages
 from server.live.counters import Seconds
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 GROUP = f"flow.{os.getpid()}"
 #: With nothing new the pump still ticks this often, so that a page knows that it lives.
 HEARTBEAT_S = 1.0
+_SOCKETS_KEY = f"{figures.SOCKETS}{os.uname().nodename}-{os.getpid()}"
+#: The sockets of this process that get the frames, by channel name.
+open_sockets: set[str] = set()
 RETRY_S = 1.0
 #: What needs somebody is looked for this often: it takes more questions, and changes more slowly.
 FINDINGS_EVERY_S = 5.0
@@ -113,7 +116,8 @@ class Pump:
             async with client.pipeline(transaction=False) as pipe:
                 for second in changed:
                     pipe.hgetall(counters.second_key(second))
-                answers = await pipe.execute()
+                pipe.set(_SOCKETS_KEY, len(open_sockets), ex=figures.SOCKETS_KEPT_S)
+                answers = (await pipe.execute())[: len(changed)]
             if monotonic() - self._findings_at > FINDINGS_EVERY_S:
                 self._findings = await database_sync_to_async(_findings)()
                 self._findings_at = monotonic()

@@ -8,3 +8,10 @@ class NodesConfig(AppConfig):
 
     name = "server.nodes"
     label = "nodes"
+
+    def ready(self) -> None:
+        """Register the figures."""
+        from server.figures import register
+        from server.nodes import figures
+
+        register(figures.nodes)

@@ -1,0 +1,90 @@
+"""The server's own figures, for Prometheus and for the page of the administrators."""
+
+from collections.abc import Iterable, Sequence
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+from server import figures, readiness
+from server.accounts.roles import Role, role_of
+from server.api.access import ReadView
+from server.figures import Figure
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class AnyType(BaseContentNegotiation):
+    """Prometheus asks for types that no renderer of ours has; errors are JSON."""
+
+    def select_renderer(
+        self,
+        request: Request,
+        renderers: Iterable[BaseRenderer],
+        format_suffix: str | None = None,
+    ) -> tuple[BaseRenderer, str]:
+        """Return the first."""
+        first = next(iter(renderers))
+        return first, str(first.media_type)
+
+
+class PrometheusView(ReadView):
+    """`/metrics`: with a key of the scope `read`, or logged in."""
+
+    schema = None
+    content_negotiation_class = AnyType
+
+    def get(self, request: Request) -> HttpResponse:
+        """Answer the text format."""
+        found, silent = figures.ask()
+        return HttpResponse(text(found, silent), content_type=CONTENT_TYPE)
+
+
+def text(found: Sequence[Figure], silent: Sequence[str]) -> bytes:
+    """Return figures in Prometheus's text format. Pure."""
+
+    class Given(Collector):
+        def collect(self) -> Iterable[Metric]:
+            return families(found, silent)
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Given())
+    return generate_latest(registry)
+
+
+def families(found: Sequence[Figure], silent: Sequence[str]) -> list[Metric]:
+    """Return one family for each name. Pure."""
+    kept: dict[str, Metric] = {}
+    for figure in found:
+        family = kept.setdefault(figure.name, _family(figure))
+        family.add_metric(list(figure.labels.values()), figure.value)  # type: ignore[attr-defined]
+    broken = GaugeMetricFamily("mallard_figures_missing", "Parts of the server that do not answer.")
+    broken.add_metric([], len(silent))
+    return [*kept.values(), broken]
+
+
+def _family(figure: Figure) -> Metric:
+    make = CounterMetricFamily if figure.kind == "counter" else GaugeMetricFamily
+    return make(figure.name, figure.help, labels=list(figure.labels))
+
+
+def server_page(request: HttpRequest) -> HttpResponse:
+    """Show an administrator the probes and the figures."""
+    if role_of(request.user) is not Role.ADMIN:
+        raise PermissionDenied
+    found, silent = figures.ask()
+    context = {
+        **admin.site.each_context(request),
+        "title": "This server",
+        "findings": readiness.ask(),
+        "figures": found,
+        "silent": silent,
+    }
+    return render(request, "api/server.html", context)
