@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from server.dashboard.formats import UNKNOWN, bytes_said, duration
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
 MOST_COMPARED = 5
 LEAST_COMPARED = 2
 #: From here on a reading is marked. Disks fill for days, processors are busy for seconds.
@@ -178,7 +179,7 @@ def _readings(sample: Any) -> dict[str, Reading]:
         "disk": _percent(
             "disk", sample.disk_used_percent, f"{bytes_said(sample.disk_free_bytes)} free"
         ),
-        "network": Reading(sum(known), f"↓ {_a_second(rx)} ↑ {_a_second(tx)}")
+        "network": Reading(sum(known), f"↓{NO_BREAK}{_a_second(rx)} ↑{NO_BREAK}{_a_second(tx)}")
         if known
         else NOTHING,
         "load": Reading(
@@ -192,7 +193,8 @@ def _readings(sample: Any) -> dict[str, Reading]:
 
 
 def _a_second(count: float | None) -> str:
-    return UNKNOWN if count is None else f"{bytes_said(count)}/s"
+    # Not to be broken inside a number: two of them stand in one narrow cell.
+    return UNKNOWN if count is None else f"{bytes_said(count)}/s".replace(" ", NO_BREAK)
 
 
 def _percent(what: str, value: float, note: str = "") -> Reading:

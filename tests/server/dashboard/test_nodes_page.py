@@ -55,7 +55,7 @@ def test_readings_have_units_and_what_is_high_says_so():
     assert (one.cpu.text, one.cpu.level) == ("88.0 %", "warning")
     assert (one.disk.text, one.disk.level, one.disk.note) == ("96.0 %", "critical", "120 GB free")
     assert (one.load.text, one.load.level, one.load.note) == ("4.20", "warning", "2 cores")
-    assert one.network.text == "↓ 15.0 KB/s ↑ 22.0 KB/s"
+    assert one.network.text.split() == ["↓", "15.0", "KB/s", "↑", "22.0", "KB/s"]
     assert one.uptime.text == "1 d"
 
 
