@@ -63,6 +63,8 @@ class ProcessSample(Sample):
     pid = models.BigIntegerField(null=True)
     memory_mb = models.FloatField(null=True)
     cpu_percent = models.FloatField(null=True, help_text="Of one core.")
+    processes_count = models.BigIntegerField(null=True)
+    started_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "metrics_process"

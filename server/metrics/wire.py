@@ -52,12 +52,15 @@ class System(msgspec.Struct, frozen=True):
 
 
 class Process(msgspec.Struct, frozen=True):
-    """One program with all its processes. `cpu_percent`: of one core, null when not known."""
+    """One program with all its processes. `cpu_percent`: of one core, null when not known;
+    `started_at`: when the first of them was."""
 
     status: Literal["running", "stopped", "not_found"]
     pid: Total | None = None
     memory_mb: Rate | None = None
     cpu_percent: Rate | None = None
+    processes_count: Total | None = None
+    started_at: AwareTime | None = None
 
 
 class SystemSample(msgspec.Struct, frozen=True):

@@ -107,7 +107,7 @@ PROCESS = SampleKind(
     "metrics_process",
     (Gauge("is_running", "(status = 'running')::int"), *_gauges("memory_mb cpu_percent")),
     dimensions=("process",),
-    apart=("pid",),
+    apart=("pid", "processes_count"),
 )
 SERVICE = SampleKind("service", "metrics_service", _flags("is_open"), dimensions=("service",))
 ZONEMTA = SampleKind(
