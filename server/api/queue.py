@@ -9,6 +9,7 @@ from typing import Any
 from rest_framework import serializers
 
 from server.api.metrics import EdgesQuery
+from server.events.replies import normalised
 from server.mailqueues import queries
 from server.mailqueues.accounting import Database, Share, counted_once
 from server.mailqueues.reasons import CLASSES, reason_class
@@ -418,9 +419,11 @@ def _reasons(databases: Sequence[Database], now: datetime) -> dict[str, Any]:
     if not found:
         return read | {"of_count": None, "rest_count": None, "classes": [], "replies": []}
     replies: Counter[str] = Counter()
+    first: dict[str, str] = {}  # of replies that differ only by addresses, ids and the like
     for queue in found:
         for reason in queue.reasons or ():
-            replies[reason.response] += reason.count
+            response = first.setdefault(normalised(reason.response), reason.response)
+            replies[response] += reason.count
     of_count = sum(queue.reasons_of_count or 0 for queue in found)
     classes: Counter[str] = Counter()
     for response, count in replies.items():

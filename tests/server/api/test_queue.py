@@ -138,6 +138,20 @@ def test_queues_of_two_databases_add_up_in_every_part(ask, read):
     assert answer["destinations"]["rest"]["count"] == 2
 
 
+def test_replies_that_two_queues_got_with_other_ids_are_one(ask, read):
+    for node, name in [("mta-01", "alice"), ("mta-02", "bob")]:
+        reply = f"450 4.2.0 <{name}@good.example>: Recipient address rejected: Greylisted"
+        reasons = [{"response": reply, "count": 3}]
+        read(node, database=node, instance=node, reasons=reasons, reasons_of_count=4)
+
+    reasons = ask("email/queue")["reasons"]
+
+    assert [(reply["count"], reply["reason_class"]) for reply in reasons["replies"]] == [
+        (6, "greylisted")
+    ]
+    assert (reasons["of_count"], reasons["rest_count"]) == (8, 2)
+
+
 def test_a_reading_older_than_three_of_its_intervals_is_stale(ask, read):
     for seconds in (60, 90, 120):
         read("mta-01", ago=timedelta(seconds=seconds))
