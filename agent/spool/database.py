@@ -71,6 +71,10 @@ class Database:
         self.path = path
         self._added = ADDED + "".join(added)
         self.after_commit: list[Callable[[], None]] = []
+        #: Told of each transaction whether it was committed, before another can begin.
+        self.settled: Callable[[bool], None] = lambda _committed: None
+        #: Told when a damaged file was set aside and an empty one begun.
+        self.begun_anew: Callable[[], None] = lambda: None
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._failed = 0  # transactions, not yet counted on disk
@@ -105,15 +109,17 @@ class Database:
                 yield connection
                 add(connection, FAILED, self._failed)
                 connection.execute("COMMIT")
-                self._failed = 0
             except BaseException as error:
                 with suppress(sqlite3.Error):
                     connection.rollback()
+                self.settled(False)
                 if not isinstance(error, sqlite3.Error):
                     raise
                 self._failed += 1
                 self._mend(error)
                 raise SpoolError(f"{self.path}: {error}") from error
+            self._failed = 0
+            self.settled(True)
         for callback in self.after_commit:
             callback()
 
@@ -201,6 +207,7 @@ class Database:
             add(self._connection, SET_ASIDE, 1)
         except sqlite3.Error as failure:
             raise SpoolError(f"{self.path}: {failure}") from failure
+        self.begun_anew()
 
     def _sweep_damaged(self) -> None:
         found = sorted(self.path.parent.glob(f"{self.path.name}.damaged-*"))

@@ -16,7 +16,7 @@ from agent import clock
 from agent.config import Events as EventSettings
 from agent.config import Spool as SpoolSettings
 from agent.logs import Repeats
-from agent.spool import age, packed
+from agent.spool import age, packed, seen
 from agent.spool.captured import Captured
 from agent.spool.database import Database, add
 from agent.spool.held import HeldEvent
@@ -32,6 +32,7 @@ FILE_NAME = "spool.db"
 ADDED = (
     packed.SCHEMA.format(name="events"),
     age.SCHEMA,
+    seen.SCHEMA,
     *(
         f"CREATE TABLE IF NOT EXISTS samples_{source} (seq INTEGER PRIMARY KEY AUTOINCREMENT,"
         " at_ms INTEGER NOT NULL, body BLOB NOT NULL);"
@@ -103,6 +104,8 @@ class Spool:
             for source in SOURCES
         }
         self.seen = Seen(memory_ms=int(events.memory_s * 1000), memory_count=events.memory_count)
+        self.database.settled = self.seen.settle
+        self.database.begun_anew = self.seen.forget_recent
         self.captured = Captured()
         self.stream = StreamState(grace_ms=int(events.grace_s * 1000))
 
@@ -112,6 +115,7 @@ class Spool:
         self.database.open()
         with self.database.transaction() as connection:
             self.stream.renew_grace(connection, clock.now_ms())
+            self.seen.load(connection)
 
     def close(self) -> None:
         """Close the file."""
