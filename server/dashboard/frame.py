@@ -17,6 +17,7 @@ from django.shortcuts import render
 
 from server.dashboard.context import demo_history_until
 from server.dashboard.email_flow import has_mail
+from server.dashboard.modules import imported
 from server.dashboard.navigation import entries
 from server.dashboard.verdict import overall, verdict
 from server.live import messages
@@ -127,6 +128,7 @@ def framed(
             "zones": ZONES,
             "navigation": entries(request.path),
             "page_module": module,
+            "modules": imported(module),
             "facts": {
                 "totals": totals,
                 "offline_after_s": settings.NODE_OFFLINE_AFTER_S,

@@ -124,3 +124,12 @@ def test_only_staff_is_offered_administration(path, client, db):
     client.force_login(viewer, backend="django.contrib.auth.backends.ModelBackend")
 
     assert 'href="/admin/"' not in client.get(path).content.decode()
+
+
+def test_all_a_page_imports_is_fetched_at_once(admin_client, db):
+    html = admin_client.get("/email/outbound/").content.decode()
+
+    fetched = re.findall(r'<link rel="modulepreload" href="/static/([^"]+)">', html)
+    assert {"dashboard/js/page.js", "dashboard/js/times.js"} <= set(fetched)
+    assert not any("echarts" in path for path in fetched)  # large, and comes after the first paint
+    assert "dashboard/js/outbound.js" not in fetched
