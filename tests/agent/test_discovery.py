@@ -11,13 +11,6 @@ from agent.config import Config, Secret
 from agent.config import Discovery as Settings
 from agent.discovery import Discovery, programs_of
 from agent.roles import PROGRAMS, role_of
-from build.stack import haraka as haraka_stack
-from build.stack import mongodb as mongodb_stack
-from build.stack import redis as redis_stack
-from build.stack import rspamd as rspamd_stack
-from build.stack import sink as sink_stack
-from build.stack import zonemta as zonemta_stack
-from build.stack.supervisor import Supervisor
 from tests.agent.collectors.local_server import Site, Talker
 
 NOBODY = "http://127.0.0.1:1"
@@ -153,35 +146,3 @@ def test_the_longest_role_fits_where_it_is_kept():
         role = role_of(program for program in PROGRAMS if program != left_out)
         assert len(role) <= 64
         assert len(programs_of(role)) == 5
-
-
-@pytest.mark.stack
-@pytest.mark.skipif(not rspamd_stack.is_installed(), reason="no Rspamd on this system")
-def test_real_programs_are_found_with_their_versions(tmp_path):
-    with Supervisor(tmp_path) as supervisor:
-        mongodb = mongodb_stack.start(supervisor, tmp_path)
-        redis = redis_stack.start(supervisor, tmp_path)
-        rspamd = rspamd_stack.start(supervisor, tmp_path, redis_port=redis.port)
-        sink = sink_stack.start(supervisor, tmp_path)
-        haraka = haraka_stack.start(supervisor, tmp_path, sink_port=sink.port)
-        zonemta = zonemta_stack.start(
-            supervisor,
-            tmp_path,
-            mongo_uri=mongodb.uri_of(zonemta_stack.DATABASE),
-            redis_port=redis.port,
-            sink_port=sink.port,
-        )
-        settings = Settings(
-            zonemta_api_url=f"http://127.0.0.1:{zonemta.api_port}",
-            wildduck_api_url=NOBODY,
-            rspamd_url=f"http://127.0.0.1:{rspamd.controller_port}",
-            redis_url=Secret(redis.url),
-            mongodb_uri=Secret(f"mongodb://127.0.0.1:{mongodb.port}/"),
-            ports=f"{haraka.smtp_port}, {zonemta.smtp_port}",
-        )
-        found = Discovery(Config(node_id="a", state_dir=str(tmp_path), discovery=settings)).look()
-
-    versions = {"zonemta": "3.11.0", "mongodb": "6.0.5"}
-    assert set(found.programs) >= {"zonemta", "haraka", "rspamd", "redis", "mongodb"}
-    assert found.versions.items() >= versions.items()
-    assert found.versions.keys() >= {"rspamd", "redis"}

@@ -1,0 +1,93 @@
+"""The programs of a mail node, real ones, found and read as the agent does it."""
+
+import json
+from contextlib import closing
+
+import pytest
+
+from agent.collectors import collectors
+from agent.config import Config, Secret
+from agent.config import Discovery as Settings
+from agent.discovery import Discovery
+from build.stack import haraka as haraka_stack
+from build.stack import mongodb as mongodb_stack
+from build.stack import redis as redis_stack
+from build.stack import rspamd as rspamd_stack
+from build.stack import sink as sink_stack
+from build.stack import zonemta as zonemta_stack
+from build.stack.supervisor import Supervisor
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.skipif(not rspamd_stack.is_installed(), reason="no Rspamd on this system"),
+]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """The configuration of a node on which they all run."""
+    directory = tmp_path_factory.mktemp("node")
+    with Supervisor(directory) as supervisor:
+        mongodb = mongodb_stack.start(supervisor, directory)
+        redis = redis_stack.start(supervisor, directory)
+        rspamd = rspamd_stack.start(supervisor, directory, redis_port=redis.port)
+        sink = sink_stack.start(supervisor, directory)
+        haraka = haraka_stack.start(supervisor, directory, sink_port=sink.port)
+        queue = mongodb.uri_of(zonemta_stack.DATABASE)
+        zonemta = zonemta_stack.start(
+            supervisor, directory, mongo_uri=queue, redis_port=redis.port, sink_port=sink.port
+        )
+        settings = Settings(
+            zonemta_api_url=f"http://127.0.0.1:{zonemta.api_port}",
+            zonemta_mongodb_uri=Secret(queue),
+            wildduck_api_url="",
+            wildduck_metrics_url="",
+            rspamd_url=f"http://127.0.0.1:{rspamd.controller_port}",
+            redis_url=Secret(redis.url),
+            ports=f"{haraka.smtp_port}, {zonemta.smtp_port}",
+        )
+        yield Config(
+            node_id="mta-01",
+            node_role="zonemta+haraka+rspamd",
+            state_dir=str(directory),
+            discovery=settings,
+        )
+
+
+def test_they_are_found_with_their_versions(config):
+    found = Discovery(config).look()
+
+    assert set(found.programs) >= {"zonemta", "haraka", "rspamd", "redis", "mongodb"}
+    assert found.versions.items() >= {"zonemta": "3.11.0", "mongodb": "6.0.5"}.items()
+    assert found.versions.keys() >= {"rspamd", "redis"}
+
+
+@pytest.mark.parametrize("name", ["zonemta", "rspamd", "redis", "mongodb"])
+def test_each_is_read_whole(config, name, golden):
+    contract = golden(f"metrics_{name}.json")
+    (collector,) = [made for made in collectors(config) if made.name == name]
+
+    with closing(collector):
+        sample = json.loads(collector.collect())
+
+    assert sample.keys() == contract.keys()
+    assert sample[name].keys() == contract[name].keys()
+    if name == "zonemta":
+        assert sample["queue"].keys() == contract["queue"].keys()
+        assert sample["queue"]["source"] == "mongodb"
+        assert sample["zonemta"]["started_at_s"] > 1_700_000_000
+
+
+def test_their_processes_run_and_their_ports_take_connections(config):
+    machine = collectors(config)[0]
+    machine.collect()
+
+    sample = json.loads(machine.collect())
+
+    for program in ("zonemta", "haraka", "rspamd", "redis", "mongodb"):
+        its = sample["processes"][program]
+        assert its["status"] == "running", program
+        assert its["processes_count"] >= 1
+        assert its["memory_mb"] > 1
+    for port in config.discovery.ports.split(", "):
+        assert sample["services"][f"port_{port}"] is True
