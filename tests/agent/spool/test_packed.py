@@ -7,8 +7,10 @@ import zlib
 
 import pytest
 
+from agent.config import Config
 from agent.config import Spool as SpoolSettings
-from agent.spool import Accepted, age, packed, read_summary
+from agent.spool import SOURCES, Accepted, age, packed, read_summary
+from agent.spool import queue as queue_module
 from build.bench_agent.plugins import event
 from tests.agent.conftest import spooled
 from tests.agent.spool.test_spool import MIB, numbers, reported, take
@@ -167,6 +169,16 @@ def test_the_promised_number_of_events_fits_into_the_default_bound(spool, tmp_pa
     files = sum(path.stat().st_size for path in tmp_path.glob("spool.db"))
     assert len(bodies[0]) > 650
     assert files / count * PROMISED_EVENTS < SpoolSettings().max_event_bytes
+
+
+def test_a_day_of_samples_fits_into_the_default_bound(golden):
+    intervals = Config(node_id="a").intervals
+    for kind in ("system", *SOURCES):
+        size = len(json.dumps(golden(f"metrics_{kind}.json"))) + queue_module.ROW_OVERHEAD_BYTES
+        count = 86_400 / getattr(intervals, f"{kind}_s")
+
+        # Four times the example: a node with many cores, disks and zones.
+        assert 4 * size * count < SpoolSettings().max_sample_bytes, kind
 
 
 def test_the_room_an_outage_took_is_given_back(make_spool, tmp_path):
