@@ -138,7 +138,9 @@ class Discovery:
             settings.wildduck_api_url, "WildDuck", **_header("X-Access-Token", token)
         ) as http:
             answer = http.ask("/health")
-            return "wildduck", wildduck.health(answer.status, answer.body).version
+            is_known = answer.server == wildduck.SERVER
+            health = wildduck.health(answer.status, answer.body, is_known=is_known)
+            return "wildduck", health.version
 
     def _rspamd(self) -> tuple[str, str | None] | None:
         with _here(self._config.discovery.rspamd_url, "Rspamd") as http:

@@ -73,14 +73,16 @@ class WildDuckCollector:
             return None
         try:
             answer = self._api.ask("/health")
-            health = wildduck.health(answer.status, answer.body)
+            is_known = self._was_there or answer.server == wildduck.SERVER
+            health = wildduck.health(answer.status, answer.body, is_known=is_known)
         except SourceAbsent:
             return None
         except (CollectError, ValueError) as error:
-            self._repeats.warn("health", "%s/health: %s", self._api.url, error)
-            # It took the connection and has no answer: that is not health, if it is WildDuck.
             if not self._was_there:
-                return None
+                logger.debug("%s/health: %s", self._api.url, error)
+                return None  # another program's port
+            # It took the connection and has no answer: that is not health.
+            self._repeats.warn("health", "%s/health: %s", self._api.url, error)
             return Health(is_healthy=False, error=str(error))
         if health.is_healthy is None:
             self._repeats.warn(

@@ -9,6 +9,7 @@ from agent.parsers import prometheus
 from agent.parsers.values import count, items, ms, table, text
 from agent.samples import ConnectionCount, Quota, ServiceUp
 
+SERVER = "WildDuck API"  # as it calls itself in its answers
 INVALID_TOKEN = "InvalidToken"  # noqa: S105 (WildDuck's word for a wrong one)
 DEFAULT_QUOTA = "const:max:storage"
 MOST_SERVICES = 30
@@ -110,17 +111,18 @@ def metrics(body: str) -> Metrics:
     )
 
 
-def health(status: int, body: bytes) -> Health:
-    """Return what an answer to /health says. Raises ValueError when it is not WildDuck's."""
+def health(status: int, body: bytes, *, is_known: bool) -> Health:
+    """Return what an answer to /health says. `is_known`: that it is WildDuck who answers; otherwise
+    only what nobody else would say is believed. Raises ValueError when it is not WildDuck's."""
     found = _decoded(body)
     if found.get("code") == INVALID_TOKEN:
         return Health(None)
-    if found.get("success") is True:
-        return Health(True, text(found.get("version"), limit=40))
+    version = text(found.get("version"), limit=40)
+    if found.get("success") is True and (is_known or version):
+        return Health(True, version)
     # It answers 500, naming what it cannot reach.
-    if status >= 500 and ("error" in found or "message" in found):  # noqa: PLR2004
-        error = text(found.get("error") or found.get("message"), limit=200)
-        return Health(False, text(found.get("version"), limit=40), error)
+    if is_known and status >= 500 and ("error" in found or "message" in found):  # noqa: PLR2004
+        return Health(False, version, text(found.get("error") or found.get("message"), limit=200))
     raise ValueError("not as WildDuck answers")
 
 

@@ -21,7 +21,7 @@ READERS = {
     "Redis": redis.readings,
     "Rspamd": lambda text: rspamd.readings(text.encode()),
     "WildDuck's metrics": lambda text: wildduck.metrics(text).services,
-    "WildDuck's health": lambda text: wildduck.health(200, text.encode()).version,
+    "WildDuck's health": lambda text: wildduck.health(200, text.encode(), is_known=True).version,
     "WildDuck's users": lambda text: wildduck.page(text.encode()).total,
     "WildDuck's settings": lambda text: wildduck.default_quota(text.encode()),
     "Prometheus": lambda text: len(list(prometheus.parse(text))),

@@ -60,16 +60,24 @@ def test_the_last_page_has_no_way_on():
 def test_its_health_is_told_with_the_token_and_is_unknown_without():
     body = (SAMPLES / "health.json").read_bytes()
 
-    assert wildduck.health(200, body) == Health(is_healthy=True, version="1.51.1")
-    assert wildduck.health(403, REFUSED.encode()) == Health(None)
-    ill = wildduck.health(500, b'{"success":false,"message":"DB: not connected"}')
-    assert ill == Health(is_healthy=False, error="DB: not connected")
+    ill = b'{"success":false,"message":"DB: not connected"}'
+
+    healthy = Health(is_healthy=True, version="1.51.1")
+    assert wildduck.health(200, body, is_known=False) == healthy
+    assert wildduck.health(403, REFUSED.encode(), is_known=False) == Health(None)
+    found = wildduck.health(500, ill, is_known=True)
+    assert found == Health(is_healthy=False, error="DB: not connected")
+    # Anybody may answer so.
+    with pytest.raises(ValueError, match="not as WildDuck"):
+        wildduck.health(500, ill, is_known=False)
+    with pytest.raises(ValueError, match="not as WildDuck"):
+        wildduck.health(200, b'{"success":true}', is_known=False)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"status":"ok"}'])
 def test_another_programs_health_is_refused(body):
     with pytest.raises(ValueError):  # noqa: PT011 (msgspec's own words are as good)
-        wildduck.health(200, body)
+        wildduck.health(200, body, is_known=True)
 
 
 def test_the_quota_of_those_without_one_is_a_setting():
@@ -113,7 +121,11 @@ def test_no_text_upsets_the_reader_of_its_metrics(text):
 
 @given(st.binary())
 def test_no_bytes_upset_the_readers_of_its_api(body):
-    for read in (wildduck.page, lambda found: wildduck.health(500, found), wildduck.default_quota):
+    for read in (
+        wildduck.page,
+        lambda found: wildduck.health(500, found, is_known=True),
+        wildduck.default_quota,
+    ):
         try:
             read(body)
         except ValueError:
