@@ -54,6 +54,7 @@ ICONS = (
     "gauge",
     "grid-dots",
     "inbox",
+    "key",
     "keyboard",
     "layout-dashboard",
     "link",

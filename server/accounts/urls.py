@@ -1,13 +1,20 @@
-"""Login and logout, Django's own views."""
+"""Login, logout and one's own password: Django's views."""
 
-from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import path
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.urls import path, reverse_lazy
 
 urlpatterns = [
     path(
         "login/",
         LoginView.as_view(template_name="accounts/login.html", redirect_authenticated_user=True),
         name="login",
+    ),
+    path(
+        "password/",
+        PasswordChangeView.as_view(
+            template_name="accounts/password.html", success_url=reverse_lazy("overview")
+        ),
+        name="password",
     ),
     path("logout/", LogoutView.as_view(), name="logout"),
 ]

@@ -1,0 +1,112 @@
+"""What a production site says and refuses, by its own settings."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from server.accounts import roles
+from server.accounts.roles import Role
+
+PASSWORD = "a long enough password"
+NEW = "quite another long phrase"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def viewer():
+    user = User.objects.create_user("viewer", password=PASSWORD)
+    roles.give(user, Role.VIEWER)
+    return user
+
+
+def logged_in(name="viewer", password=PASSWORD):
+    client = Client()
+    client.post("/login/", {"username": name, "password": password})
+    return client
+
+
+def change(client, old, new):
+    form = {"old_password": old, "new_password1": new, "new_password2": new}
+    return client.post("/password/", form)
+
+
+def test_everybody_may_change_their_own_password_and_sessions_elsewhere_end(viewer):
+    here, elsewhere = logged_in(), logged_in()
+
+    answer = change(here, PASSWORD, NEW)
+
+    assert answer.status_code == 302
+    assert here.get("/").status_code == 200
+    assert elsewhere.get("/").status_code == 302
+    assert logged_in(password=NEW).get("/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("wrong", NEW), (PASSWORD, "short"), (PASSWORD, "1" * 12)]
+)
+def test_a_wrong_old_or_a_weak_new_password_is_refused(viewer, old, new):
+    answer = change(logged_in(), old, new)
+
+    assert answer.status_code == 200
+    assert 'role="alert"' in answer.content.decode()
+    assert User.objects.get().check_password(PASSWORD)
+
+
+def test_logging_in_gives_a_new_session_and_logging_out_ends_it(viewer, settings):
+    client = Client()
+    client.get("/login/")
+    before = client.cookies.get(settings.SESSION_COOKIE_NAME)
+    client.post("/login/", {"username": "viewer", "password": PASSWORD})
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    client.post("/logout/")
+    thief = Client()
+    thief.cookies[settings.SESSION_COOKIE_NAME] = session
+
+    assert before is None or before.value != session
+    assert thief.get("/").status_code == 302
+
+
+def test_logging_in_leads_nowhere_else(viewer):
+    form = {"username": "viewer", "password": PASSWORD, "next": "https://evil.example/"}
+
+    assert Client().post("/login/", form)["location"] == "/"
+
+
+def test_a_form_without_its_token_is_refused(viewer):
+    client = Client(enforce_csrf_checks=True)
+
+    answer = client.post("/login/", {"username": "viewer", "password": PASSWORD})
+
+    assert answer.status_code == 403
+
+
+def test_production_s_settings_pass_the_deployment_check():
+    # Redis is not asked: that check has its own tests.
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "server.config.settings.production",
+        "SECRET_KEY": "".join(chr(33 + n) for n in range(60)),
+        "ALLOWED_HOSTS": "mallard.example",
+    }
+    command = [sys.executable, "manage.py", "check", "--deploy", "--tag", "security"]
+
+    done = subprocess.run(
+        [*command, "--fail-level", "WARNING"],
+        env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_production_s_cookies_are_bound_to_the_host_and_tls():
+    from server.config.settings import base as production
+
+    assert production.SESSION_COOKIE_NAME.startswith("__Host-")
+    assert production.CSRF_COOKIE_NAME.startswith("__Host-")
+    assert production.SESSION_COOKIE_SECURE
+    assert production.CSRF_COOKIE_SECURE
+    assert production.SECURE_HSTS_SECONDS >= 31_536_000
