@@ -39,6 +39,8 @@ class WildDuckCollector:
         self._mongo = MongoUsers(uri) if uri else None
         self._pages = ApiUsers(self._api)
         self._repeats = Repeats(logger, period_s=SAID_AGAIN_S)
+        # Of its own: users that cannot be read are not mended by a good health.
+        self._users_repeats = Repeats(logger, period_s=SAID_AGAIN_S)
         self._was_there = False
 
     def collect(self) -> bytes:
@@ -115,7 +117,7 @@ class WildDuckCollector:
             if health is not None and health.is_healthy:
                 return self._pages.count()
         except CollectError as error:
-            self._repeats.warn("users", "%s", error)
+            self._users_repeats.warn("users", "%s", error)
         return None
 
     def _default_quota(self) -> int | None:
