@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Less is not worth compressing; level 6 halves nothing more for three times the time.
+# Less is not worth compressing. Level 4 takes 3 % off for twice the time, level 6 8 % for thrice.
 GZIP_FROM_BYTES = 500
-GZIP_LEVEL = 4
+GZIP_LEVEL = 3
 LARGEST_ANSWER_BYTES = 1_000_000
 SHOWN_ANSWER_CHARS = 200
 
