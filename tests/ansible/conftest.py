@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from build.ansible_test import machine, roots, tools
+from build.ansible_test import machine, roots
+from build.stack import tools
 from build.stack.paths import RUN
 
 MACHINES = RUN / "ansible" / "machines"
@@ -20,7 +21,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def ansible_environment():
-    return tools.environment()
+    return tools.environment("ansible")
 
 
 @pytest.fixture(scope="module")
