@@ -51,7 +51,7 @@ def run(
     agent.start()
     notifier.ready(agent.status())
     watch = _Watch(notifier)
-    while (number := signals.wait(LOOK_S)) not in STOP:
+    while (number := signals.wait(watch.look_s)) not in STOP:
         agent.tick()
         if number in RELOAD:
             notifier.reloading()
@@ -84,8 +84,9 @@ class _Watch:
 
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
-        every_s = notifier.watchdog_s
-        self._every_s = STATUS_EVERY_S if every_s is None else every_s / WATCHDOG_PARTS
+        wanted_s = notifier.watchdog_s
+        self._every_s = STATUS_EVERY_S if wanted_s is None else wanted_s / WATCHDOG_PARTS
+        self.look_s = min(LOOK_S, self._every_s)
         self._due_s = clock.monotonic_s()
         self._repeats = Repeats(logger)
 
@@ -95,7 +96,7 @@ class _Watch:
         if not self._notifier or now_s < self._due_s:
             return
         # The next look may be late by one round of waiting.
-        self._due_s = now_s + max(0.0, self._every_s - LOOK_S)
+        self._due_s = now_s + max(0.0, self._every_s - self.look_s)
         if self._notifier.watchdog_s is None:
             self._notifier.status(agent.status())
         elif troubles := agent.troubles():
