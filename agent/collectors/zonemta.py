@@ -45,16 +45,20 @@ class ZoneMtaCollector:
 
     def collect(self) -> bytes:
         """Return one sample as JSON. Raises CollectError, SourceAbsent when there is no ZoneMTA."""
-        absent: SourceAbsent | None = None
+        failure: CollectError | None = None
         readings: ZoneMtaReadings | None = None
         try:
             readings = self._readings()
             self._counters(readings, clock.utc_now())
-        except SourceAbsent as error:
-            absent = error
+        except CollectError as error:
+            failure = error
         queue = self._mail_queue(api=readings is not None)
-        if absent and queue is None:
-            raise absent
+        if failure is not None:
+            # A ZoneMTA that hangs or has ended is when the queue matters most.
+            if queue is None:
+                raise failure
+            if not isinstance(failure, SourceAbsent):
+                self._repeats.warn("counters", "Only ZoneMTA's queue is told: %s", failure)
         sample = ZoneMtaSample(
             node_id=self._node, timestamp=clock.utc_now(), zonemta=readings, queue=queue
         )

@@ -3,10 +3,9 @@
 import msgspec
 
 from agent.parsers import prometheus
+from agent.parsers.values import count, text
 from agent.wire import ZoneDeliveries, ZoneMtaReadings, ZoneQueue
 
-# Longer than any zone's name; a foreign answer must not become a payload.
-LONGEST_NAME = 64
 MOST_ZONES = 200
 
 
@@ -24,27 +23,26 @@ class _Counter(msgspec.Struct, frozen=True):
     deferred: _Side
 
 
-def readings(text: str) -> ZoneMtaReadings:
+def readings(body: str) -> ZoneMtaReadings:
     """Return the counters of /metrics: the master's, since it started. A series is there only after
     its first event, so what is missing is 0. Raises ValueError when none of it is ZoneMTA's."""
-    found = list(prometheus.parse(text))
+    found = list(prometheus.parse(body))
     if not any(series.name.startswith("zonemta_") for series in found):
         raise ValueError("no zonemta_ series in it")
 
     def number(name: str, **labels: str) -> int:
-        return int(
-            sum(
-                series.value
-                for series in found
-                if series.name == name and labels.items() <= series.labels.items()
-            )
+        values = (
+            series.value
+            for series in found
+            if series.name == name and labels.items() <= series.labels.items()
         )
+        return count(sum(values)) or 0
 
     deliveries = [
         ZoneDeliveries(
-            zone=series.labels.get("zone", "")[:LONGEST_NAME],
-            status=series.labels.get("status", "")[:LONGEST_NAME],
-            count=int(series.value),
+            zone=text(series.labels.get("zone")) or "",
+            status=text(series.labels.get("status")) or "",
+            count=count(series.value) or 0,
         )
         for series in found
         if series.name == "zonemta_delivery_status"
@@ -64,11 +62,11 @@ def readings(text: str) -> ZoneMtaReadings:
 def zones(body: bytes) -> list[ZoneQueue]:
     """Return what waits in each zone, of an answer to /counter/zone/. Raises ValueError."""
     answer = msgspec.json.decode(body, type=_Counter)
-    active = {entry.key: entry.value for entry in answer.active.entries}
-    deferred = {entry.key: entry.value for entry in answer.deferred.entries}
+    active = {text(entry.key) or "": count(entry.value) or 0 for entry in answer.active.entries}
+    deferred = {text(entry.key) or "": count(entry.value) or 0 for entry in answer.deferred.entries}
     return [
         ZoneQueue(
-            zone=name[:LONGEST_NAME],
+            zone=name,
             active_count=active.get(name, 0),
             deferred_count=deferred.get(name, 0),
         )

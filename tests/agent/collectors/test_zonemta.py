@@ -130,6 +130,19 @@ def test_every_source_has_its_queue_and_its_interval():
 
 
 @pytest.mark.stack
+@pytest.mark.parametrize("answer", [(200, "<html>"), (500, "x"), None])
+def test_a_zonemta_that_is_ill_or_gone_leaves_the_queue_of_its_database(mongodb, api, answer):
+    if answer:
+        api.answers["/metrics"] = answer
+    uri = Secret(mongodb.uri_of(f"zone-mta-{secrets.token_hex(4)}"))
+
+    sample = collect(zonemta_api_url=api.url if answer else NOBODY, zonemta_mongodb_uri=uri)
+
+    assert sample["zonemta"] is None
+    assert sample["queue"]["source"] == "mongodb"
+
+
+@pytest.mark.stack
 def test_the_queue_of_a_real_mongodb_is_counted_in_every_way(mongodb):
     name = f"zone-mta-{secrets.token_hex(4)}"
     reader = QueueReader(Secret(mongodb.uri_of(name)), instance="mta-01")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from agent.parsers import prometheus, zonemta
 from agent.wire import ZoneDeliveries, ZoneQueue
 from tests.agent.conftest import SAMPLES
+from tests.agent.parsers.damage import assert_sane
 
 
 def recorded_answer(name):
@@ -84,3 +85,21 @@ def test_numbers_that_are_none_are_passed_over():
 @given(st.text())
 def test_no_text_upsets_the_reader_of_prometheus(text):
     list(prometheus.parse(text))
+
+
+@given(st.floats(), st.text())
+def test_no_number_and_no_name_upsets_what_is_sent(value, name):
+    escaped = name.replace("\\", "").replace('"', "").replace("\n", "")
+    text = f'zonemta_message_drop {value}\nzonemta_delivery_status{{zone="{escaped}"}} {value}\n'
+    try:
+        found = msgspec.to_builtins(zonemta.readings(text))
+    except ValueError:
+        return  # NaN and its like, and then there is nothing else
+    assert_sane(found)
+
+
+def test_zones_of_another_kind_of_number_are_none():
+    entries = b'{"key":"a\\u0000","value":-5},{"key":"b","value":%d}'
+    body = b'{"active":{"entries":[' + entries + b']},"deferred":{}}'
+
+    assert zonemta.zones(body % 10**30) == [ZoneQueue("a", 0, 0), ZoneQueue("b", 0, 0)]
