@@ -12,7 +12,7 @@ node = $$($(python) -c 'from build.stack import node; print(node.program())')
 lock = uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header
 
 .PHONY: help setup demo test lint test-js bench bench-queries crash stack-test bench-plugins stop clean lock assets screenshots timescaledb \
-	agent-binary agent-verify e2e-binary bench-agent crash-agent server-archive ansible-test docs-check
+	agent-binary agent-verify e2e-binary bench-agent crash-agent server-archive ansible-test docs-check audit
 
 help: ## list every command
 	@./mallard help
@@ -102,13 +102,16 @@ server-archive: $(ready) assets ## pack the server as one file, .dist/mallard-se
 ansible-test: packages-machines $(ready) ## run the Ansible roles on booted Debian machines (root); ARGS='lint' or '-k name'
 	@exec $(python) -m build.ansible_test $(ARGS)
 
-docs-check: packages-test $(ready) ## follow every link of the documents, run the commands marked as runnable
+docs-check: packages-demo $(ready) ## follow every link of the documents, run the commands marked as runnable
 	@$(MAKE) -s timescaledb
 	@exec $(python) -m build.stack exec postgres redis -- $(python) -m build.docs_check $(ARGS)
 
+audit: $(ready) ## ask PyPI and npm for known weaknesses of everything that is locked
+	@exec $(python) -m build.audit
+
 lock: $(ready) ## resolve requirements/*.in again into hashed locks
 	$(lock) requirements/dev.in -o requirements/dev.txt
-	for name in agent server stack build ansible; do \
+	for name in agent server stack build ansible audit; do \
 		$(lock) requirements/$$name.in -c requirements/dev.txt -o requirements/$$name.txt || exit; \
 	done
 

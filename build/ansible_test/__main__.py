@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from build import freeze
-from build.ansible_test import tools
+from build.stack import tools
 from build.stack.errors import MissingError, StackError
 from build.stack.paths import ROOT
 
@@ -22,17 +22,17 @@ LINT_TIMEOUT_SECONDS = 300
 
 def lint() -> int:
     """Check form and habits of all below ansible/; return the exit code."""
-    venv = tools.environment() / "bin"
-    path = os.pathsep.join([str(venv), os.environ.get("PATH", "")])
+    venv = tools.environment("ansible")
+    path = os.pathsep.join([str(venv / "bin"), os.environ.get("PATH", "")])
     code = 0
     for argv in (
-        [str(venv / "yamllint"), "--strict", "."],
-        [str(venv / "ansible-lint"), "--offline", "--nocolor", "-q"],
+        [str(venv / "bin" / "yamllint"), "--strict", "."],
+        [str(venv / "bin" / "ansible-lint"), "--offline", "--nocolor", "-q"],
     ):
         done = subprocess.run(
             argv,
             cwd=ANSIBLE,
-            env={**os.environ, "PATH": path, "ANSIBLE_LOCAL_TEMP": str(tools.VENV / "tmp")},
+            env={**os.environ, "PATH": path, "ANSIBLE_LOCAL_TEMP": str(venv / "tmp")},
             timeout=LINT_TIMEOUT_SECONDS,
             check=False,
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from build.stack.errors import StackError
-from build.stack.paths import LOGS, ROOT
+from build.stack.paths import LOGS
 
 LOG = LOGS / "ansible" / "plays.log"
 BOOT = Path(__file__).with_name("boot.sh")
@@ -149,9 +149,7 @@ class Machine:
     def _play_environment(self) -> Mapping[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         return kept | {
-            "ANSIBLE_CONFIG": str(self.home.parent / "none.cfg"),
-            "ANSIBLE_ROLES_PATH": str(ROOT / "ansible" / "roles"),
-            "ANSIBLE_PIPELINING": "true",
+            # The rest is of ansible/ansible.cfg, as for a person.
             "ANSIBLE_HOST_KEY_CHECKING": "false",
             "ANSIBLE_NOCOLOR": "true",
             "ANSIBLE_LOCAL_TEMP": str(self.home / "ansible"),
