@@ -222,7 +222,6 @@ export class TimeChart {
       // Wherever the button is let go.
       addEventListener("mouseup", (up) => {
         const toX = up.clientX - this.element.getBoundingClientRect().left;
-        this.#seen = null;
         if (this.choice) this.choice.hidden = true;
         if (Math.abs(toX - fromX) >= DRAG_PX) this.#zoom(fromX, toX);
         else this.#pick(event.offsetX, event.offsetY);
@@ -277,11 +276,11 @@ export class TimeChart {
     const ms = moments.reduce((best, at) => (Math.abs(at - value) < Math.abs(best - value) ? at : best), moments[0]);
     const found = this.#at(ms);
     if (!found.length) return;
-    this.onPick({ startMs: ms, endMs: ms + widthMs, series: this.#under(found, x, y).series });
+    this.onPick({ startMs: ms, endMs: ms + widthMs, series: this.#under(found, y).series });
   }
 
   /** The series under the pointer: the band of a stack, else the line nearest to it. */
-  #under(found, x, y) {
+  #under(found, y) {
     const height = this.chart.convertFromPixel({ yAxisIndex: 0 }, y);
     if (!this.stacked) return found.reduce((best, each) => (Math.abs(each.value - height) < Math.abs(best.value - height) ? each : best));
     let sum = 0;

@@ -3,7 +3,7 @@
 // because it could not ask again, or it failed.
 
 import { csvCell, thousands } from "./format.js";
-import { page } from "./page.js";
+import { AskError, page } from "./page.js";
 import { setText, make } from "./text.js";
 import { table } from "./table.js";
 import { toast } from "./toast.js";
@@ -50,7 +50,7 @@ export class Panel {
     } catch (error) {
       if (mine !== this.#asked) return;
       this.#complain(error.message);
-      if (error.name !== "AskError" && error.constructor.name !== "AskError") console.error(error);
+      if (!(error instanceof AskError)) console.error(error); // ours: a test looks there
     } finally {
       if (mine === this.#asked) this.root.setAttribute("aria-busy", "false");
     }
