@@ -92,17 +92,6 @@ class AllMetricsQuery(MetricsQuery):
     node = serializers.CharField(max_length=64, required=False, help_text="Default: every node.")
 
 
-class ReadingsAnswer(serializers.Serializer[Any]):
-    """One stretch of time, and the readings in it beside these two, each null where not known.
-
-    A gauge has its mean under its name and its highest under name_max; a counter what it grew by in
-    a second, over restarts of its program, under name_per_s.
-    """
-
-    start = serializers.DateTimeField()
-    samples = serializers.IntegerField()
-
-
 class ReadingSeriesAnswer(serializers.Serializer[Any]):
     """One node, or one program or port of it: buckets oldest first, those without samples too."""
 
@@ -119,10 +108,12 @@ class ReadingSeriesAnswer(serializers.Serializer[Any]):
         allow_null=True, help_text="All of the newest sample, lists as they came."
     )
     buckets = serializers.ListField(
-        child=serializers.DictField(
-            child=serializers.FloatField(allow_null=True),
-            help_text="`start`, `samples`, and each reading: see `gauges` and `rates`.",
-        )
+        child=serializers.DictField(),
+        help_text=(
+            "`start`, `samples`, and each reading, null where not known: a gauge's mean under its"
+            " name and its highest under name_max, what a counter grew by in a second, over"
+            " restarts of its program, under name_per_s."
+        ),
     )
 
 
