@@ -26,7 +26,7 @@ from agent.config import Config
 from agent.errors import CollectError, SourceAbsent
 from agent.parsers import redis, wildduck
 from agent.parsers.banners import program_of_greeting, rspamd_version
-from agent.parsers.values import text
+from agent.parsers.values import table, text
 from agent.roles import PROGRAMS, ports_of, programs_of, role_of
 
 __all__ = ["PROGRAMS", "Discovery", "Found", "ports_of", "programs_of"]
@@ -78,16 +78,18 @@ class Discovery:
     def look(self) -> Found:
         """Return what is here. What does not answer now keeps the version it last told."""
         now_s = clock.now_ms() // 1000
-        before = self._versions.copy(), self._seen_at_s.keys()
+        before = self._versions.copy(), self.programs
         for program, version in self._present():
             self._seen_at_s[program] = now_s
             if version:
                 self._versions[program] = version
         for program, seen_at_s in list(self._seen_at_s.items()):
+            # What a clock that was wrong wrote down as later than now counts from now.
+            self._seen_at_s[program] = min(seen_at_s, now_s)
             if now_s - seen_at_s > FORGOTTEN_AFTER_S:
                 del self._seen_at_s[program]
                 self._versions.pop(program, None)
-        if before != (self._versions, self._seen_at_s.keys()):
+        if before != (self._versions, self.programs):
             logger.info("This node runs %s.", self._shown() or "no mail program that is known")
         self._save()
         system = {"os": name} if (name := _system()) else {}
@@ -112,7 +114,7 @@ class Discovery:
             yield "haraka", text(process.get("version"), limit=LONGEST_VERSION)
         yield from self._greeted()
         for look in (self._zonemta, self._wildduck, self._rspamd, self._redis, self._mongodb):
-            with suppress(CollectError, ValueError):
+            with suppress(CollectError, ValueError, RecursionError):
                 if found := look():
                     yield found
 
@@ -127,7 +129,7 @@ class Discovery:
     def _zonemta(self) -> tuple[str, str | None] | None:
         with _here(self._config.discovery.zonemta_api_url, "ZoneMTA") as http:
             zones = json.loads(http.get("/zones"))
-            if isinstance(zones, list) and all("name" in zone for zone in zones):
+            if isinstance(zones, list) and any(table(zone).get("name") for zone in zones):
                 return "zonemta", None
         return None
 

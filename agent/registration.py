@@ -37,12 +37,29 @@ def addresses() -> list[str]:
     return sorted(found)
 
 
-def introduction(config: Config, found: Found) -> Node:
+class HostName:
+    """The host's name with its domain. Where the resolver gave it once, its failing later does not
+    change it: that would be another introduction with each outage of DNS."""
+
+    def __init__(self) -> None:
+        self._short = ""
+        self._full = ""
+
+    def read(self) -> str:
+        """Return the name. May take as long as the resolver does."""
+        short = socket.gethostname()
+        full = socket.getfqdn() or short
+        if "." in full or short != self._short:
+            self._short, self._full = short, full[:LONGEST_HOST_NAME]
+        return self._full
+
+
+def introduction(config: Config, found: Found, host_name: str) -> Node:
     """Return what the node says of itself now. `found`: what runs here; a role that is configured
     is the word of a person, and stands."""
     return Node(
         node_id=config.node_id,
-        hostname=(socket.getfqdn() or socket.gethostname())[:LONGEST_HOST_NAME],
+        hostname=host_name,
         addresses=addresses()[:MOST_ADDRESSES],
         role=config.node_role or found.role,
         agent_version=__version__,
@@ -60,6 +77,8 @@ class Registration:
         self._client = client
         self._discovery = discovery or Discovery(config)
         self._found = Found()
+        self._host_name = HostName()
+        self._called = ""
         self._looked_at_s = float("-inf")
         self._told: Node | None = None
         self._failures = 0
@@ -74,8 +93,9 @@ class Registration:
         """Register if something changed; return how long to wait before looking again."""
         if clock.monotonic_s() - self._looked_at_s >= self._config.intervals.discovery_s:
             self._found = self._discovery.look()
+            self._called = self._host_name.read()
             self._looked_at_s = clock.monotonic_s()
-        node = introduction(self._config, self._found)
+        node = introduction(self._config, self._found, self._called)
         if node == self._told:
             return self._config.intervals.registration_s
         outcome = self._client.post(PATH, msgspec.json.encode(node))

@@ -83,6 +83,38 @@ def test_a_haraka_that_greets_nobody_is_known_by_its_plugin(tmp_path, proc):
     assert (found.role, found.versions["haraka"]) == ("haraka-inbound", "3.3.4")
 
 
+@pytest.mark.parametrize("text", ["[]", "[5]", "{}", "null", '[{"id":1}]', "[" * 100_000, "<html>"])
+def test_another_programs_answers_find_nothing(tmp_path, proc, text):
+    with Site() as site:
+        site.answers |= {"/zones": (200, text), "/health": (200, text), "/ping": (200, text)}
+        urls = {"zonemta_api_url": site.url, "wildduck_api_url": site.url, "rspamd_url": site.url}
+        found = make(tmp_path, proc, **urls).look()
+
+    assert found.programs == ()
+
+
+def test_what_a_wrong_clock_wrote_down_is_not_kept_for_ever(tmp_path, proc, monkeypatch):
+    now_ms = clock.now_ms()
+    kept = {"haraka": [now_ms // 1000 + 10 * 365 * 86_400, "3.3.4"]}
+    (tmp_path / "discovery.json").write_text(json.dumps(kept))
+    subject = make(tmp_path, proc)
+
+    assert subject.look().programs == ("haraka",)
+    monkeypatch.setattr(clock, "now_ms", lambda: now_ms + 8 * 86_400_000)
+    assert subject.look().programs == ()
+
+
+def test_what_is_found_is_said_once(tmp_path, proc, caplog):
+    (tmp_path / "discovery.json").write_text("{}")
+    with Talker(unasked=ZONEMTA) as smtp, caplog.at_level("INFO"):
+        proc.listen(smtp.port)
+        subject = make(tmp_path, proc, ports=str(smtp.port))
+        subject.look()
+        subject.look()
+
+    assert caplog.text.count("This node runs zonemta 3.11.0.") == 1
+
+
 def test_apis_of_another_machine_say_nothing_of_this_one(tmp_path, proc):
     settings = {"redis_url": Secret("redis://10.255.255.1:6379"), "rspamd_url": "http://mail:11334"}
 

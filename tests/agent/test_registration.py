@@ -90,6 +90,17 @@ def test_programs_are_looked_for_less_often_than_addresses(monkeypatch):
     assert looks.count == 2
 
 
+def test_an_outage_of_dns_does_not_change_the_name(monkeypatch):
+    names = ["mta-01.example", "mta-01", "mta-02"]
+    monkeypatch.setattr(registration.socket, "gethostname", lambda: "mta-01")
+    monkeypatch.setattr(registration.socket, "getfqdn", lambda: names.pop(0))
+    subject = registration.HostName()
+
+    assert [subject.read(), subject.read()] == ["mta-01.example"] * 2
+    monkeypatch.setattr(registration.socket, "gethostname", lambda: "mta-02")
+    assert subject.read() == "mta-02"
+
+
 def test_a_role_that_is_configured_stands_whatever_is_found():
     server = Server()
     make(server, Found(("haraka",), {}), role="spare").register_once()

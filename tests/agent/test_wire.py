@@ -50,7 +50,9 @@ def test_the_golden_sample_reads_as_ours(golden):
 
 
 def test_a_node_introduces_itself_with_exactly_the_published_names(golden):
-    node = introduction(Config(node_id="mta-01", node_role="zonemta-outbound"), Found())
+    node = introduction(
+        Config(node_id="mta-01", node_role="zonemta-outbound"), Found(), "mta-01.example"
+    )
 
     assert msgspec.to_builtins(node).keys() == golden("node.json").keys()
 
