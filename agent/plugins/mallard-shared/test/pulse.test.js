@@ -7,10 +7,10 @@ const { Pulse } = require('../pulse');
 const { Sender } = require('../sender');
 const { aReceiver, aSocketPath, aStrangeListener, until } = require('./receiver');
 
-function aPulse(t, target, { everyMs = 5, readings, log = () => {} } = {}) {
+function aPulse(t, target, { everyMs = 5, timeoutMs = 1000, readings, log = () => {} } = {}) {
     const label = 'sender/default/77';
     const name = 'test-monitor';
-    const numbers = { batchEvents: 50, batchMs: 1, bufferEvents: 100, tries: 3, backoffMs: 5, timeoutMs: 50, patienceMs: 60000 };
+    const numbers = { batchEvents: 50, batchMs: 1, bufferEvents: 100, tries: 3, backoffMs: 5, timeoutMs, patienceMs: 60000 };
     const sender = new Sender({ target, name, label, log, ...numbers });
     const pulse = new Pulse({ sender, name, label, everyMs, readings });
     t.after(() => {
@@ -57,7 +57,7 @@ test('events and readings share one connection, and none of either is lost', asy
 test('an agent that hangs holds one request, which ends by its deadline', async t => {
     const socketPath = aSocketPath(t);
     const hanging = await aStrangeListener(t, socketPath);
-    const pulse = aPulse(t, { socketPath });
+    const pulse = aPulse(t, { socketPath }, { timeoutMs: 50 });
     await until(() => hanging.connections() >= 3, 'tried again after the deadline');
     assert.equal(pulse.said, 0);
 });

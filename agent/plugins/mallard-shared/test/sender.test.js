@@ -18,7 +18,7 @@ function aSender(t, socketPath, changes) {
         bufferEvents: 10000,
         tries: 3,
         backoffMs: 5,
-        timeoutMs: 50,
+        timeoutMs: 1000,
         patienceMs: 60000,
         log: (level, message) => lines.push(`${level}: ${message}`),
         ...changes
