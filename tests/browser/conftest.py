@@ -18,6 +18,7 @@ from build.screenshots import CHROMIUM_ARGUMENTS, chromium
 from build.stack import redis, server
 from build.stack.paths import ROOT
 from build.stack.supervisor import Supervisor
+from server.rollups.samples import BY_TABLE
 from tests.databases import own_database
 
 USER, PASSWORD, NODE = "admin", "an admin's password", "mta-01"
@@ -116,9 +117,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def site(installed: Site) -> Site:
     """The site without events or samples; its node is known and was heard from just now."""
+    samples = ", ".join(BY_TABLE)
     installed.execute(
         "TRUNCATE email_events, email_stats_1m, email_stats_5m, email_stats_1h, email_stats_daily,"
-        " metrics_system, ledger_epoch"
+        f" ledger_epoch, {samples}"
     )
     installed.execute("DELETE FROM nodes_node")
     installed.post("nodes", {"node_id": NODE, "hostname": "mta-01.example"})

@@ -71,7 +71,8 @@ function cell(count, i, domain, names, most) {
   made.style.setProperty("--heat-share", String(logarithmic(count, most)));
   if (count && domain !== null) {
     const label = `${domain}, ${names[i]}: ${thousands(count)}`;
-    made.append(make("button", { type: "button", "data-domain": domain, "aria-label": label, title: label }, thousands(count)));
+    // The row's name leads to the same: a hundred cells are no stops for the Tab key.
+    made.append(make("button", { type: "button", tabindex: "-1", "data-domain": domain, "aria-label": label, title: label }, thousands(count)));
   } else {
     made.append(make("span", {}, thousands(count)));
   }
