@@ -42,7 +42,7 @@ class RspamdCollector:
             )
         try:
             readings = rspamd.readings(answer.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CollectError(f"Rspamd's /stat cannot be read: {error}") from error
         sample = RspamdSample(node_id=self._node, timestamp=clock.utc_now(), rspamd=readings)
         return msgspec.json.encode(sample)

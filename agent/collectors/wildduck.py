@@ -79,7 +79,7 @@ class WildDuckCollector:
             health = wildduck.health(answer.status, answer.body, is_known=is_known)
         except SourceAbsent:
             return None
-        except (CollectError, ValueError) as error:
+        except (CollectError, ValueError, RecursionError) as error:
             if not self._was_there:
                 logger.debug("%s/health: %s", self._api.url, error)
                 return None  # another program's port
@@ -107,7 +107,7 @@ class WildDuckCollector:
             if answer.status != OK:
                 return None  # another program's port
             return wildduck.metrics(answer.body.decode("utf-8", "replace"))
-        except (CollectError, ValueError):
+        except (CollectError, ValueError, RecursionError):
             return None  # off unless switched on: nothing to complain of
 
     def _count_users(self, health: Health | None) -> UserTotals | None:
@@ -123,7 +123,7 @@ class WildDuckCollector:
     def _default_quota(self) -> int | None:
         try:
             return wildduck.default_quota(self._api.get("/settings"))
-        except (CollectError, ValueError):
+        except (CollectError, ValueError, RecursionError):
             return None  # no token, or a version without settings
 
 

@@ -172,7 +172,7 @@ class ApiUsers:
         cursor = f"&next={quote(self._round.cursor, safe='')}" if self._round.cursor else ""
         try:
             page = wildduck.page(self._http.get(f"/users?limit={PAGE_USERS}{cursor}"))
-        except (CollectError, ValueError) as error:
+        except (CollectError, ValueError, RecursionError) as error:
             # A cursor may have become worthless; what was counted so far belongs to no whole.
             self._round = _Round()
             raise CollectError(f"WildDuck's users cannot be read: {error}") from error

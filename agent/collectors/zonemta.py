@@ -86,7 +86,7 @@ class ZoneMtaCollector:
             return None
         try:
             zones = zonemta.zones(self._http.get("/counter/zone/"))
-        except (ValueError, CollectError) as error:
+        except (CollectError, ValueError, RecursionError) as error:
             self._repeats.warn("api", "ZoneMTA does not tell its queue: %s", error)
             return None
         return MailQueue(

@@ -66,7 +66,7 @@ def test_no_rspamd_at_all_is_no_failure(url):
         collect(url)
 
 
-@pytest.mark.parametrize("text", ["", "<html>", STAT[:-40], "{}"])
+@pytest.mark.parametrize("text", ["", "<html>", STAT[:-40], "{}", "[" * 100_000])
 def test_an_answer_that_is_none_is_a_failure(site, text):
     site.answers["/stat"] = (200, text)
 

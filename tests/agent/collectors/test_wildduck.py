@@ -155,6 +155,16 @@ def test_users_that_cannot_be_read_leave_the_rest(api, caplog):
     assert "answers again" not in caplog.text
 
 
+def test_an_answer_without_end_to_its_depth_leaves_the_rest(api):
+    with closing(make(api.url, api.url)) as collector:
+        collector.collect()
+        api.answers |= dict.fromkeys(("/health", "/users"), (200, "[" * 100_000))
+        found = json.loads(collector.collect())["wildduck"]
+
+    assert found["is_healthy"] is False
+    assert found["auth_success_total"] == 1
+
+
 def test_a_user_without_any_limit_makes_the_sum_of_limits_unknown(api):
     api.users.append(user(9, used=5, allowed=0))
 
