@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from uuid import UUID
 
@@ -53,7 +54,7 @@ class Accepted:
     event: ReceivedEvent
     body: bytes
 
-    @property
+    @cached_property
     def final_key(self) -> bytes | None:
         """The key of "this recipient has its outcome"; None for what is no outcome."""
         event = self.event
