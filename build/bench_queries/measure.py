@@ -130,6 +130,7 @@ def table_of(relation: str) -> str:
 
 def _get(client: Client, address: str) -> None:
     reply = client.get(address)
+    reply.getvalue()  # a page that streams is made when it is read
     if reply.status_code != 200:  # noqa: PLR2004 (OK)
         message = f"{address}: {reply.status_code} {reply.content[:500]!r}"
         raise ValueError(message)

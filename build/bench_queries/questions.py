@@ -15,6 +15,10 @@ DASHBOARD_24H, DASHBOARD_30D, LOOKUP, FILTER_24H = (
 BUDGETS_MS = {DASHBOARD_24H: 100, DASHBOARD_30D: 300, LOOKUP: 100, FILTER_24H: 500}
 
 
+#: Pages, which show numbers before their charts have asked for theirs.
+PAGES = {"overview": "/", "outbound": "/email/outbound/", "inbound": "/email/inbound/"}
+
+
 @dataclass(frozen=True)
 class Question:
     """One question in one or more wordings, which are asked in turn."""
@@ -51,8 +55,12 @@ def dashboard(*, node: str) -> Iterator[Question]:
         yield _one(kind, "performance", "email/performance", range=named)
         yield _one(kind, "bounce analysis", "email/bounce-analysis", range=named)
         yield _one(kind, "sizes", "email/sizes", range=named)
+        yield _one(kind, "inbound", "email/inbound", range=named)
         yield _one(kind, "node metrics", f"nodes/{node}/metrics", range=named)
+        yield _one(kind, "metrics of all nodes", "metrics/system", range=named)
         yield _one(kind, "events, newest", "email/events", range=named)
+        for name, path in PAGES.items():
+            yield Question(kind, f"page: {name}", (f"{path}?{urlencode({'range': named})}",))
     yield _one(DASHBOARD_24H, "nodes", "nodes")
 
 
