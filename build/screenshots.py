@@ -243,8 +243,10 @@ class Camera:
                 )
                 self._wait_for_panels(page)
             # As tall as the page: what sticks to the edges of the window is then where it belongs.
-            height = page.evaluate("document.documentElement.scrollHeight")
-            page.set_viewport_size({"width": look.width, "height": max(height, look.height)})
+            # Twice: charts grow with the window, up to a bound.
+            for _ in range(2):
+                height = page.evaluate("document.documentElement.scrollHeight")
+                page.set_viewport_size({"width": look.width, "height": max(height, look.height)})
             if connected:
                 self._wait_for_panels(page)
                 page.wait_for_timeout(SETTLE_MS)
@@ -436,7 +438,8 @@ def as_of(sample: dict[str, Any], node: str, now: datetime) -> dict[str, Any]:
 
 
 def _about(rate: float) -> int:
-    return round(random.gammavariate(4, rate / 4)) if rate else 0
+    wanted = random.gammavariate(4, rate / 4)
+    return int(wanted) + (random.random() < wanted % 1)  # noqa: S311
 
 
 def _chance(share: float) -> bool:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { bounds, chartWidth, oddOnes, points, shownOutcomes, tableOf, totalOf, widthWords } from "../../static/dashboard/js/flow.js";
+import { bounds, chartWidth, oddOnes, oddOnesNowAndBefore, points, shownOutcomes, tableOf, totalOf, widthWords } from "../../static/dashboard/js/flow.js";
 
 const answer = {
   direction: "outbound",
@@ -61,4 +61,12 @@ test("the line far from all others is the odd one", () => {
 test("of two lines neither is odd, and small differences make none", () => {
   assert.deepEqual(oddOnes([line("a", 1), line("b", 100)]), []);
   assert.deepEqual(oddOnes([line("a", 100), line("b", 100), line("c", 110)]), []);
+});
+
+test("a line that went wrong just now is odd, though it is little of the whole range", () => {
+  const day = (last) => [...Array(40).fill(100), last, last, 7];
+  const lines = [line("a", ...day(98)), line("b", ...day(103)), line("c", ...day(99)), line("d", ...day(0))];
+
+  assert.deepEqual(oddOnes(lines), []);
+  assert.deepEqual(oddOnesNowAndBefore(lines, 42), ["d"]);
 });

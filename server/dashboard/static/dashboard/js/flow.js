@@ -5,6 +5,9 @@ export const OUTCOMES = {
   outbound: ["delivered", "deferred", "bounced", "rejected", "dropped"],
   inbound: ["delivered", "spam", "greylisted", "deferred", "rejected", "dropped"],
 };
+/** What "just now" is of a range: this share of its buckets, but so many at least. */
+const LATELY_SHARE = 0.03;
+const LATELY_MIN = 2;
 const RARE = new Set(["dropped"]);
 
 /** The outcomes to draw: always the usual ones, the rare ones when they happened. */
@@ -91,6 +94,16 @@ export function oddOnes(lines, most = 5) {
     .filter(({ distance }) => distance > most * usual && distance > middle / 4 && distance > 0)
     .sort((a, b) => b.distance - a.distance)
     .map(({ id }) => id);
+}
+
+/**
+ * The odd ones of the whole range and those of its last part alone: what went wrong just now is
+ * little of a day. The running bucket, which is not over, is left out.
+ */
+export function oddOnesNowAndBefore(lines, partialMs) {
+  const over = lines.map(({ id, points: all }) => ({ id, points: all.filter(([ms]) => partialMs === null || ms < partialMs) }));
+  const lately = over.map(({ id, points: all }) => ({ id, points: all.slice(-Math.max(LATELY_MIN, Math.ceil(all.length * LATELY_SHARE))) }));
+  return [...new Set([...oddOnes(lately), ...oddOnes(over)])];
 }
 
 function median(values) {

@@ -4,7 +4,7 @@ import "./frame.js";
 import { TimeChart } from "./chart.js";
 import { live } from "./connection.js";
 import { Counters } from "./counters.js";
-import { bounds, oddOnes, points, totalOf, widthWords } from "./flow.js";
+import { bounds, oddOnesNowAndBefore, partialMs, points, totalOf, widthWords } from "./flow.js";
 import { thousands } from "./format.js";
 import { page } from "./page.js";
 import { panel } from "./panel.js";
@@ -23,7 +23,7 @@ function byNodePanel() {
         onPick: ({ startMs, endMs, series }) => showEvents(startMs, endMs, { direction: "outbound", mta_node: series.id }),
       });
       const all = lines(answer);
-      const odd = new Set(oddOnes(all));
+      const odd = new Set(oddOnesNowAndBefore(all, partialMs(answer.buckets)));
       this.note(widthWords(answer.width_s, "deliveries"));
       this.legend(
         answer.series.map(({ value, buckets }) => ({
