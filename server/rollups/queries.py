@@ -30,6 +30,8 @@ OUTCOMES = {
 SIZED_BY = {"inbound": "received", "outbound": "delivered"}
 HOUR = timedelta(hours=1)
 
+#: Looking up more rows than these one by one takes longer than reading all of them.
+PROBES_MAX = 5_000
 PART = """SELECT {columns} FROM {table}
   WHERE dimension = %(dimension)s AND direction = %(direction)s
     AND bucket >= %(start_{i})s::timestamptz AND bucket < %(end_{i})s::timestamptz
@@ -133,10 +135,21 @@ def hour_totals() -> HourTotals:
 
 def counts(over: Over, *, values: Sequence[str] | None = None) -> list[Count]:
     """Return the events by bucket, value and type; buckets without any are left out."""
+    first, last = over.edges[0], over.edges[-1]
+    buckets = (last - first) // over.level.width
     statement = f"""SELECT {_bucket(over)}, value, event_type, sum(events)::bigint,
   sum(inferred_events)::bigint
-FROM {_rows_of(over)} GROUP BY 1, 2, 3"""  # noqa: S608 (names of the declaration)
-    return [Count(*row) for row in _rows(statement, over, values=values)]
+FROM {_rows_of(over)}"""  # noqa: S608 (names of the declaration)
+    named: dict[str, Any] = {"values": values}
+    if values and buckets * len(values) * len(EVENT_TYPES) <= PROBES_MAX:
+        # All of the key is named, so that the few rows are looked up and not the many between.
+        statement += (
+            "\nWHERE bucket = ANY(%(starts)s::timestamptz[]) AND event_type = ANY(%(types)s)"
+        )
+        named["starts"] = [first + i * over.level.width for i in range(buckets)]
+        named["types"] = list(EVENT_TYPES)
+    rows = _rows(f"{statement}\nGROUP BY 1, 2, 3", over, **named)
+    return [Count(*row) for row in rows]
 
 
 def largest_values(over: Over, *, limit: int, event_type: str | None = None) -> list[str]:
@@ -196,13 +209,19 @@ def stats(over: Over, *, sort: str, descending: bool, limit: int, offset: int) -
         f"coalesce(sum(events) FILTER (WHERE event_type = '{kind}'), 0)::bigint AS {kind}"
         for kind in EVENT_TYPES
     )
-    statement = f"""WITH by_value AS (
-  SELECT value, {events}, sum(events)::bigint AS events,
-    sum(inferred_events)::bigint AS inferred,
+    # First by value and type, then by value: a row of a level is then added up once and not for
+    # each type it might be of.
+    statement = f"""WITH by_type AS (
+  SELECT value, event_type, sum(events) AS events, sum(inferred_events) AS inferred,
+    sum(size_bytes) AS size_bytes, sum(size_count) AS size_count,
+    sum(delivery_ms_sum) AS delivery_ms, sum(delivery_count) AS delivery_count
+  FROM {_rows_of(over)} GROUP BY 1, 2
+), by_value AS (
+  SELECT value, {events}, sum(events)::bigint AS events, sum(inferred)::bigint AS inferred,
     coalesce(sum(size_bytes) {sized}, 0)::bigint AS size_bytes,
     coalesce(sum(size_count) {sized}, 0)::bigint AS size_count,
-    sum(delivery_ms_sum) {timed} AS delivery_ms, sum(delivery_count) {timed} AS delivery_count
-  FROM {_rows_of(over)} GROUP BY 1
+    sum(delivery_ms) {timed} AS delivery_ms, sum(delivery_count) {timed} AS delivery_count
+  FROM by_type GROUP BY 1
 )
 SELECT *, count(*) OVER () FROM by_value
 ORDER BY {key} {order} NULLS LAST, value LIMIT %(limit)s OFFSET %(offset)s"""  # noqa: S608
