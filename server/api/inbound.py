@@ -26,6 +26,8 @@ REFUSED = ("rejected", "greylisted", "deferred")
 #: What Rspamd says of mail it takes for spam. Delivered with one of these, it was let in marked.
 SPAM_ACTIONS = frozenset({"add header", "rewrite subject", "reject", "quarantine", "discard"})
 SYMBOLS_SHOWN = 15
+#: A symbol tells something from this on, as a share of refused mail beyond that of mail let in.
+TELLING_MIN = 0.05
 
 
 class InboundQuery(BucketsQuery):
@@ -149,5 +151,5 @@ def telling(seen: Symbols) -> list[dict[str, Any]]:
             "let_in_ratio": let_in(symbol),
         }
         for symbol in sorted(seen.symbols, key=lambda symbol: (-beyond(symbol), symbol.name))
-        if beyond(symbol) > 0
+        if beyond(symbol) >= TELLING_MIN
     ]

@@ -70,3 +70,10 @@ test("a line that went wrong just now is odd, though it is little of the whole r
   assert.deepEqual(oddOnes(lines), []);
   assert.deepEqual(oddOnesNowAndBefore(lines, 42), ["d"]);
 });
+
+test("a line that is dead beside others is odd, however far apart those are", () => {
+  const lines = [line("a", 860), line("b", 420), line("c", 220), line("d", 100), line("e", 0)];
+
+  assert.deepEqual(oddOnes(lines), ["e"]);
+  assert.deepEqual(oddOnes([line("a", 2), line("b", 1), line("c", 0)]), []);
+});

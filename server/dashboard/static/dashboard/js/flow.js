@@ -8,6 +8,8 @@ export const OUTCOMES = {
 /** What "just now" is of a range: this share of its buckets, but so many at least. */
 const LATELY_SHARE = 0.03;
 const LATELY_MIN = 2;
+/** A line without anything is dead, and not just quiet, where the median has so much a bucket. */
+const DEAD_BESIDE = 5;
 const RARE = new Set(["dropped"]);
 
 /** The outcomes to draw: always the usual ones, the rare ones when they happened. */
@@ -78,8 +80,8 @@ export function tableOf(answer, types, name) {
 /**
  * Which of several lines is the odd one: of each the mean per bucket, and how far it lies from the
  * median of all, in units of their median distance from it. Returns the ids that are further away
- * than `most` such units and than a quarter of the median itself, the oddest first. Pure; fewer than
- * three lines have no odd one.
+ * than `most` such units and than a quarter of the median itself, or dead beside lines that are not,
+ * the oddest first. Pure; fewer than three lines have no odd one.
  */
 export function oddOnes(lines, most = 5) {
   const means = lines.map(({ id, points: all }) => {
@@ -88,10 +90,10 @@ export function oddOnes(lines, most = 5) {
   });
   if (means.length < 3) return [];
   const middle = median(means.map(({ mean }) => mean));
-  const distances = means.map(({ id, mean }) => ({ id, distance: Math.abs(mean - middle) }));
+  const distances = means.map(({ id, mean }) => ({ id, distance: Math.abs(mean - middle), dead: mean === 0 && middle >= DEAD_BESIDE }));
   const usual = median(distances.map(({ distance }) => distance));
   return distances
-    .filter(({ distance }) => distance > most * usual && distance > middle / 4 && distance > 0)
+    .filter(({ distance, dead }) => dead || (distance > most * usual && distance > middle / 4 && distance > 0))
     .sort((a, b) => b.distance - a.distance)
     .map(({ id }) => id);
 }

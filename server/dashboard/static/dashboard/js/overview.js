@@ -84,7 +84,7 @@ function troublePanel() {
   ];
   const rows = ({ destinations }) => destinations.map((each) => [
     { text: each.domain || "–", href: page.href("/events/", { direction: "outbound", to_domain: each.domain, range: "1h" }) },
-    each.since ? { node: make("span", { class: "badge", "data-level": "warning" }, page.zone.moment(Date.parse(each.since), page.nowMs())), text: each.since, value: each.since } : { text: "mostly delivered", value: "" },
+    each.since ? { node: make("span", { class: "state-badge", "data-level": "warning" }, page.zone.moment(Date.parse(each.since), page.nowMs())), text: each.since, value: each.since } : { text: "mostly delivered", value: "" },
     { text: each.failed_percent, value: (each.deferred + each.bounced) / each.attempts },
     each.attempts,
     each.deferred,
