@@ -54,16 +54,22 @@ INFERRED_END = f"\tinferred{PADDING}"
 REPLACED_WITHIN = "3 days"
 _NEAR = f"""stored.occurred_at BETWEEN %(oldest)s::timestamptz - interval '{REPLACED_WITHIN}'
                              AND %(newest)s::timestamptz + interval '{REPLACED_WITHIN}'"""
-REMOVE_STAGED = f"""DELETE FROM {STAGING} AS inferred WHERE certainty = 'inferred' AND (
-  EXISTS (SELECT FROM {STAGING} AS staged
-    WHERE staged.replaces = inferred.event_id AND staged.mta_node = inferred.mta_node)
-  OR EXISTS (SELECT FROM email_events AS stored
-    WHERE stored.replaces = inferred.event_id AND stored.mta_node = inferred.mta_node
-      AND {_NEAR}))"""  # noqa: S608
-#: The stored outcomes that staged reports replace. Of its own node only: a key speaks for one.
-REMOVE_REPLACED = f"""DELETE FROM email_events AS stored USING {STAGING} AS staged
-WHERE staged.replaces = stored.event_id AND stored.certainty = 'inferred'
-  AND stored.mta_node = staged.mta_node AND staged.certainty = 'reported' AND {_NEAR}"""  # noqa: S608
+#: The staged outcomes that a report staged beside them replaces, and those whose report is stored.
+REMOVE_BESIDE = f"""DELETE FROM {STAGING}
+WHERE certainty = 'inferred' AND (event_id, mta_node) IN (
+  SELECT replaces, mta_node FROM {STAGING} WHERE replaces IS NOT NULL)"""  # noqa: S608
+REMOVE_OVERTAKEN = f"""DELETE FROM {STAGING}
+WHERE certainty = 'inferred' AND (event_id, mta_node) IN (
+  SELECT replaces, mta_node FROM email_events AS stored
+  WHERE replaces IS NOT NULL AND {_NEAR})"""  # noqa: S608
+#: The stored outcomes that staged reports replace. Of its own node only: a key speaks for one. An
+#: array, so that the index of ids is asked for these alone.
+REMOVE_REPLACED = f"""DELETE FROM email_events AS stored
+WHERE event_id = ANY (ARRAY(
+    SELECT replaces FROM {STAGING} WHERE replaces IS NOT NULL AND certainty = 'reported'))
+  AND certainty = 'inferred' AND {_NEAR}
+  AND (event_id, mta_node) IN (
+    SELECT replaces, mta_node FROM {STAGING} WHERE replaces IS NOT NULL)"""  # noqa: S608
 
 
 def stage(lines: Sequence[str]) -> dict[str, datetime]:
@@ -97,7 +103,9 @@ def take_out_replaced(lines: Sequence[str], span: Mapping[str, datetime]) -> boo
     Most batches have nothing of the kind, and cost nothing.
     """
     corrects = any(not line.endswith(PADDING) for line in lines)
-    if corrects or any(line.endswith(INFERRED_END) for line in lines):
-        with connection.cursor() as cursor:
-            cursor.execute(REMOVE_STAGED, span)
+    with connection.cursor() as cursor:
+        if corrects:
+            cursor.execute(REMOVE_BESIDE)
+        if any(line.endswith(INFERRED_END) for line in lines):
+            cursor.execute(REMOVE_OVERTAKEN, span)
     return corrects
