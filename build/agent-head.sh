@@ -86,4 +86,6 @@ do
 done
 sweep
 unset MALLARD_AGENT_UNPACK_DIR
+# One pool of memory for its dozen threads instead of one each: 4 MB less.
+export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}"
 exec "$program/agent" "$@"

@@ -130,7 +130,7 @@ class Events(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     grace_s: Annotated[float, Meta(ge=0, le=600)] = 10.0
     # How long, and of how many events, it is remembered that they were taken.
     memory_s: Annotated[float, Meta(ge=600, le=30 * 86_400)] = 2 * 86_400.0
-    memory_count: Annotated[int, Meta(ge=10_000, le=50_000_000)] = 1_000_000
+    memory_count: Annotated[int, Meta(ge=10_000, le=50_000_000)] = 500_000
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

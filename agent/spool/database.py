@@ -147,6 +147,7 @@ class Database:
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA cache_size=-1000")  # kB; what is read is seldom read again
             connection.execute("PRAGMA wal_autocheckpoint=1000")
             connection.execute("PRAGMA journal_size_limit=67108864")
             self.path.chmod(0o600)

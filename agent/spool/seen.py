@@ -8,8 +8,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 
-# How many keys go into the index at once, at most; in memory they take 3 MB.
-MERGE_AT = 30_000
+# How many keys go into the index at once, at most; in memory they take 1 MB, twice while they go.
+MERGE_AT = 10_000
 KEY_BYTES = 16
 LOOKUP_STEP = 500
 
