@@ -123,7 +123,7 @@ def compose(message: Message) -> bytes:
     mail["Date"] = datetime.now(UTC)
     line = "All work and no play makes a dull queue.\n"
     mail.set_content(line * max(1, message.body_bytes // len(line)))
-    return mail.as_bytes()
+    return mail.as_bytes(policy=mail.policy.clone(linesep="\r\n"))
 
 
 def submit(connection: smtplib.SMTP, message: Message) -> Receipt:

@@ -110,6 +110,9 @@ def measure(program: str, variant: str, messages: int) -> Measured:
         load = Load(port, messages, proxy=program == "haraka")
         began_s = time.monotonic()
         load.run()
+        if len(load.latencies_ms) < messages:
+            message = f"{program} took {len(load.latencies_ms)} of {messages} messages"
+            raise StackError(message)
         wait(lambda: len(receiving.truth()) >= messages * RECIPIENTS, within_s=WITHIN_S)
         seconds = time.monotonic() - began_s
         cpu_s, rss_mb = usage(started)
