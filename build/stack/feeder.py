@@ -122,7 +122,8 @@ def compose(message: Message) -> bytes:
     mail["Message-ID"] = message.message_id
     mail["Date"] = datetime.now(UTC)
     line = "All work and no play makes a dull queue.\n"
-    mail.set_content(line * max(1, message.body_bytes // len(line)))
+    # On the wire a line is one byte longer: it ends with CR and LF.
+    mail.set_content(line * max(1, message.body_bytes // (len(line) + 1)))
     return mail.as_bytes(policy=mail.policy.clone(linesep="\r\n"))
 
 
