@@ -277,6 +277,7 @@ def test_an_upgrade_is_rolled_back_by_one_command_and_by_the_tag(site, newer):
 def test_a_release_that_does_not_start_is_taken_back_by_itself(site, tmp_path):
     node = site.node
     older = release_in_force(node)
+    before = node.run("readlink", "/opt/mallard-agent/previous")
     binary = tmp_path / "mallard-agent"
     binary.write_text('#!/bin/sh\ncase "$*" in *run) exit 1 ;; esac\n')
     binary.chmod(0o755)
@@ -287,6 +288,7 @@ def test_a_release_that_does_not_start_is_taken_back_by_itself(site, tmp_path):
     assert play.code != 0
     assert "is in force again" in play.text
     assert release_in_force(node) == older
+    assert node.run("readlink", "/opt/mallard-agent/previous") == before
     assert node.run("systemctl", "is-active", "mallard-agent").strip() == "active"
 
 
