@@ -126,8 +126,8 @@ def processes(rows: Sequence[Row]) -> list[Process]:
     level = {"stopped": "critical", "running": "ok", "not_found": "none"}
     return [
         Process(
-            name=LABELS.get(row["process"], row["process"]),
-            status=said.get(row["status"], row["status"]),
+            name=LABELS.get(row["process"]) or row["process"],
+            status=said.get(row["status"]) or row["status"],
             level=level.get(row["status"], "none"),
             pid=str(row["pid"]) if row["pid"] is not None else UNKNOWN,
             memory=_bytes(row["memory_mb"], 1_000_000) if _runs(row) else UNKNOWN,
@@ -220,7 +220,7 @@ def _source(each: Row, now: datetime) -> Source:
     else:
         state, level = "on", "ok"
     return Source(
-        name=LABELS.get(each["name"], each["name"]),
+        name=LABELS.get(each["name"]) or each["name"],
         state=state,
         level=level,
         runs=_count(each.get("runs_total")),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -70,7 +71,7 @@ class Destination:
 
 def destination(domain: str, now: datetime) -> Destination:
     """Return what happened at a domain before `now`. Asks three questions."""
-    values = {"to_domain": domain.lower(), "now": now, "limit": REPLIES_SHOWN}
+    values: dict[str, Any] = {"to_domain": domain.lower(), "now": now, "limit": REPLIES_SHOWN}
     with connection.cursor() as cursor:
         cursor.execute(LAST_REPLIES, values | {"since": now - REPLIES_LOOKED_BACK})
         refusals = tuple(Refusal(*row) for row in cursor.fetchall())
