@@ -18,6 +18,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m build.bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=15.0, help="of load at each step")
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, metavar="EVENTS")
+    parser.add_argument("--gzip", action="store_true", help="pack the bodies, as agents do")
     options = parser.parse_args()
     end_on_signals()
     try:
@@ -27,7 +28,14 @@ def main() -> int:
             for batch in options.batches:
                 say(f"batches of {batch} (load average {os.getloadavg()[0]:.1f})")
                 results.append(
-                    measure(running, batch, seconds=options.seconds, marks=marks, cookie=cookie)
+                    measure(
+                        running,
+                        batch,
+                        seconds=options.seconds,
+                        marks=marks,
+                        cookie=cookie,
+                        gzip=options.gzip,
+                    )
                 )
     except StackError as error:
         say(f"mallard: {error}")

@@ -8,6 +8,7 @@ A batch that was not acknowledged is sent again until it is.
 """
 
 import contextlib
+import gzip
 import json
 import random
 import select
@@ -24,6 +25,9 @@ from build.stack.paths import ROOT
 from build.stack.ports import LOOPBACK
 
 PATH = "/api/v1/events/ingest"
+GZIP_HEADER = "Content-Encoding: gzip\r\n"
+GZIP_LEVEL = 1  # enough to be what a network sees; the generator shares the machine
+
 RECEIVE_BYTES = 65536
 ACCEPTED = 202
 #: Answers that mean "later": too fast, inbox full or away, and what a restart makes.
@@ -45,7 +49,10 @@ class Agent:
 
 @dataclass(frozen=True)
 class Orders:
-    """What to send: batches of `batch` events for `seconds`; `rate` in events/s, 0 for all."""
+    """What to send: batches of `batch` events for `seconds`; `rate` in events/s, 0 for all.
+
+    `gzip`: packed, as agents do. Packing is the generator's work, on the same machine.
+    """
 
     port: int
     agents: list[Agent]
@@ -53,6 +60,7 @@ class Orders:
     seconds: float
     rate: float = 0.0
     seed: int = 1
+    gzip: bool = False
 
 
 @dataclass
@@ -78,10 +86,11 @@ class Connection:
 
     def __init__(self, orders: Orders, agent: Agent) -> None:
         self._port = orders.port
+        self._gzip = orders.gzip
         self.bodies = Bodies(node=agent.node, epoch=agent.epoch, size=orders.batch, mark=agent.mark)
         self._head = (
             f"POST {PATH} HTTP/1.1\r\nHost: {LOOPBACK}\r\nAuthorization: Bearer {agent.key}\r\n"
-            f"Content-Type: {CONTENT_TYPE}\r\nContent-Length: "
+            f"Content-Type: {CONTENT_TYPE}\r\n{GZIP_HEADER if orders.gzip else ''}Content-Length: "
         ).encode()
         self.socket: socket.socket | None = None
         self.busy = False
@@ -95,6 +104,8 @@ class Connection:
     def begin(self, due_at: float) -> None:
         """Take the next batch, which was due at `due_at`."""
         body = self.bodies.next()
+        if self._gzip:
+            body = gzip.compress(body, GZIP_LEVEL)
         self._request = self._head + b"%d\r\n\r\n" % len(body) + body
         self.busy, self.due_at = True, due_at
 

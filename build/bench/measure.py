@@ -74,6 +74,16 @@ class Marks:
         return made
 
 
+@dataclass(frozen=True)
+class How:
+    """How long to load at each step, with whose numbers, seen by which browser, packed or not."""
+
+    seconds: float
+    marks: Marks
+    cookie: str
+    gzip: bool
+
+
 def measure(
     arrangement: Arrangement,
     batch: int,
@@ -82,6 +92,7 @@ def measure(
     marks: Marks,
     cookie: str,
     copy_rows: int = COPY_ROWS,
+    gzip: bool = False,
 ) -> Measured:
     """Measure one batch size on emptied tables that then hold one plain COPY."""
     result = Measured(batch)
@@ -91,26 +102,26 @@ def measure(
     )
     result.copy_per_s = plain_copy(arrangement, rows=copy_rows)
     say(f"  plain COPY {result.copy_per_s:,.0f} rows/s")
-    full = _full_load(arrangement, result, seconds=seconds, marks=marks, cookie=cookie)
-    steady = _steady_load(arrangement, result, seconds=seconds, marks=marks, cookie=cookie)
+    how = How(seconds, marks, cookie, gzip)
+    full = _full_load(arrangement, result, how)
+    steady = _steady_load(arrangement, result, how)
     stored, different = oracle.count(arrangement, but_not=COPY_NODE)
     result.missing = full + steady - different
     result.twice = stored - different
     return result
 
 
-def _full_load(
-    arrangement: Arrangement, result: Measured, *, seconds: float, marks: Marks, cookie: str
-) -> int:
+def _full_load(arrangement: Arrangement, result: Measured, how: How) -> int:
     """Send as fast as it goes, drain; return how many events were acknowledged."""
     orders = Orders(
         port=arrangement.server.web_port,
-        agents=marks.agents(CLOSED_CONNECTIONS, arrangement.keys),
+        agents=how.marks.agents(CLOSED_CONNECTIONS, arrangement.keys),
         batch=result.batch,
-        seconds=seconds,
+        seconds=how.seconds,
+        gzip=how.gzip,
     )
     cpu = usage.all_cpu_seconds(arrangement.programs)
-    probe = _probe(arrangement, cookie)  # a browser looks on here too
+    probe = _probe(arrangement, how.cookie)  # a browser looks on here too
     started = time.monotonic()
     seen = run_load(orders, sample=lambda: _keep_highest(result.memory_mib, arrangement))
     sent_s = time.monotonic() - started
@@ -132,20 +143,19 @@ def _full_load(
     return acknowledged
 
 
-def _steady_load(
-    arrangement: Arrangement, result: Measured, *, seconds: float, marks: Marks, cookie: str
-) -> int:
+def _steady_load(arrangement: Arrangement, result: Measured, how: How) -> int:
     """Send at the steady rate with the probe, drain; return how many were acknowledged."""
     result.offered_per_s = min(STEADY_EVENTS_PER_S, STEADY_SHARE * result.stored_per_s)
     orders = Orders(
         port=arrangement.server.web_port,
-        agents=marks.agents(OPEN_CONNECTIONS, arrangement.keys),
+        agents=how.marks.agents(OPEN_CONNECTIONS, arrangement.keys),
         batch=result.batch,
-        seconds=min(seconds, STEADY_MAX_S),
+        seconds=min(how.seconds, STEADY_MAX_S),
+        gzip=how.gzip,
         rate=result.offered_per_s,
     )
     cpu = usage.all_cpu_seconds(arrangement.programs)
-    probe = _probe(arrangement, cookie)
+    probe = _probe(arrangement, how.cookie)
     seen = run_load(orders)
     probe.stop()
     drain(arrangement)
