@@ -172,9 +172,11 @@ def test_with_pre_images_the_outcomes_are_the_same(make_spool, tmp_path):
 def _fresh(make_spool, name):
     spool = make_spool()
     with spool.transaction() as connection:
-        for table in ("events", "held", "seen", "documents", "messages", "notices"):
+        tables = ("events", "held", "seen", "seen_recent", "documents", "messages", "notices")
+        for table in tables:
             connection.execute(f"DELETE FROM {table}")
-    return spool
+    spool.close()
+    return make_spool()  # with nothing of it in memory
 
 
 def test_how_the_stream_is_cut_into_batches_changes_nothing(make_spool):
