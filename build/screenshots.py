@@ -255,8 +255,10 @@ class Camera:
     def _wait_for_panels(self, page: Page) -> None:
         if page.locator('#page[data-empty="true"]').count():
             return
-        for waiting in ("[data-panel]:not([data-loaded])", '[data-panel][aria-busy="true"]'):
-            expect(page.locator(waiting)).to_have_count(0, timeout=LOADED_WITHIN_MS)
+        # A panel that is folded away may load when it is opened.
+        for state in (":not([data-loaded])", '[aria-busy="true"]'):
+            waiting = page.locator(f"[data-panel]{state}:visible")
+            expect(waiting).to_have_count(0, timeout=LOADED_WITHIN_MS)
 
     @contextmanager
     def _page(self, look: Look) -> Iterator[Page]:

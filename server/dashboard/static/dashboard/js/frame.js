@@ -137,7 +137,7 @@ function show() {
     element.title = element.dateTime;
   }
   const login = part("login");
-  login.href = `${login.getAttribute("href").split("?")[0]}?next=${encodeURIComponent(location.pathname + location.search)}`;
+  login.href = `${login.getAttribute("href").split("?")[0]}?next=${encodeURIComponent(location.pathname + location.search).replaceAll("%2F", "/")}`;
   showClock();
 }
 
