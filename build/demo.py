@@ -221,6 +221,7 @@ def start_mail(demo: Demo, mail_store: mongodb.MongoDB, redis_port: int) -> None
     """Start the sink, the agent, ZoneMTA with the agent's plugin, and the stream of mail."""
     with step("SMTP sink"):
         receiving = sink.start(demo.supervisor, HOME)
+    api_port = free_port()
     with step("agent"):
         watching = agent.start(
             demo.supervisor,
@@ -229,6 +230,11 @@ def start_mail(demo: Demo, mail_store: mongodb.MongoDB, redis_port: int) -> None
             api_key=demo.kept["api_key"],
             node=NODE,
             mongo_uri=mail_store.uri_of(zonemta.DATABASE),
+            environment={
+                "AGENT_DISCOVERY_ZONEMTA_API_URL": f"http://{LOOPBACK}:{api_port}",
+                "AGENT_DISCOVERY_ZONEMTA_INSTANCE": NODE,
+                "AGENT_DISCOVERY_REDIS_URL": f"redis://{LOOPBACK}:{redis_port}",
+            },
             restarts=RESTARTS,
         )
     with step("ZoneMTA with the plugin"):
@@ -242,6 +248,7 @@ def start_mail(demo: Demo, mail_store: mongodb.MongoDB, redis_port: int) -> None
             defer_times_ms=DEFER_TIMES_MS,
             zones=ZONES,
             instance_id=NODE,
+            api_port=api_port,
         )
     with step(f"stream of mail, {demo.rate_per_s:g} messages a second"):
         # A new seed each time: the same addresses again would look like repetitions.

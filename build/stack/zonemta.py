@@ -94,6 +94,7 @@ def start(
     defer_times_ms: Sequence[int] = (),
     zones: Sequence[Zone] = DEFAULT_ZONES,
     instance_id: str = "mta-01",
+    api_port: int | None = None,
 ) -> ZoneMta:
     """Start one that keeps its queue in the database `zone-mta` at `mongo_uri`.
 
@@ -104,7 +105,8 @@ def start(
     install()
     home = directory / "zonemta"
     home.mkdir(parents=True, exist_ok=True)
-    smtp_port, api_port, queue_server_port = free_ports(3)
+    smtp_port, free_api_port, queue_server_port = free_ports(3)
+    api_port = api_port or free_api_port
     config = home / "zonemta.toml"
     config.write_text(
         render(
