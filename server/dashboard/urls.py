@@ -20,6 +20,7 @@ urlpatterns = [
     path("nodes/named/<path:name>/", nodes_views.node, name="node-page"),
     path("events/", events_views.search, name="events"),
     path("events/<uuid:event_id>/", events_views.one, name="event"),
+    path("favicon.ico", views.icon),
     # Where links of an earlier version lead.
     path("email-flow/", RedirectView.as_view(pattern_name="outbound", query_string=True)),
 ]

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -85,6 +86,12 @@ def _email_flow(request: HttpRequest, direction: str) -> HttpResponse:
         module=f"dashboard/js/{direction}.js",
         totals=totals,
     )
+
+
+@require_safe
+def icon(request: HttpRequest) -> HttpResponse:
+    """The icon of pages that name none, such as those of the admin."""
+    return redirect(static("dashboard/img/mallard.svg"))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

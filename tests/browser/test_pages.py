@@ -114,7 +114,8 @@ def test_a_failed_answer_is_told_with_its_reason_and_a_way_to_try_again(
     expect(error).to_contain_text("the server answered 500")
 
     page.unroute("**/api/v1/**")
-    panel = page.locator("[data-panel]", has=page.locator("[data-part=error]:visible")).first
+    failed = page.locator("[data-panel]", has=page.locator("[data-part=error]:visible")).first
+    panel = page.locator(f"#{failed.get_attribute('id')}")
     panel.get_by_role("button", name="Try again").click()
     expect(panel).to_have_attribute("data-loaded", "")
 
