@@ -36,7 +36,7 @@ DIMENSIONS = {
 }
 #: Outbound mail with an empty sender (DSNs): counted under this dimension only, kept out of totals.
 NULL_SENDER = "null_sender"
-IS_NULL_SENDER = "(direction = 'outbound' AND from_address = '<>')"
+IS_NULL_SENDER = "(direction = 'outbound' AND from_address IS NOT DISTINCT FROM '<>')"
 
 KEY = ("bucket", "direction", "event_type", "dimension", "value")
 

@@ -123,3 +123,12 @@ def test_a_batch_that_postgresql_refuses_stores_nothing():
     assert EmailEvent.objects.count() == 0
     assert level() == []
     assert write_events([good])
+
+
+def test_an_event_whose_sender_nobody_knows_counts_in_every_dimension():
+    write(row(from_address=None, from_domain=None))
+
+    counted = dict(level("dimension, events", "dimension <> 'bounce'"))
+    assert counted == dict.fromkeys(
+        ["all", "node", "from_domain", "to_domain", "sending_ip", "zone"], 1
+    )
