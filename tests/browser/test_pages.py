@@ -245,8 +245,9 @@ def test_a_click_in_a_chart_leads_to_the_events_behind_it(site: Site, open_page)
     busy(site)
     page = open_page(site, "/email/outbound/?range=1h")
     loaded(page)
-    panel = page.locator("#by-node")
-    box = panel.locator(".chart").bounding_box()
+    chart = page.locator("#by-node .chart")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
 
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
@@ -269,18 +270,22 @@ def test_pointing_into_one_chart_shows_the_same_moment_in_the_others(site: Site,
 
 def test_keys_lead_everywhere(site: Site, open_page):
     page = open_page(site, "/?range=7d")
+    page.wait_for_load_state()  # before it nobody listens to keys
 
     page.keyboard.press("g")
     page.keyboard.press("p")
     expect(page).to_have_url(f"{site.server.url}/email/performance/?range=7d")
+    page.wait_for_load_state()
 
     page.keyboard.press("g")
     page.keyboard.press("n")
     expect(page).to_have_url(f"{site.server.url}/nodes/?range=7d")
+    page.wait_for_load_state()
 
     page.keyboard.press("g")
     page.keyboard.press("o")
     expect(page).to_have_url(f"{site.server.url}/?range=7d")
+    page.wait_for_load_state()
 
     page.keyboard.press("/")
     page.wait_for_url("**/events/?range=7d")
