@@ -226,7 +226,7 @@ KEY_ROTATION_HOURS = env.int("KEY_ROTATION_HOURS", default=24)
 # --- Inbox and writer ---------------------------------------------------------------------------
 INBOX_MAX_ENTRIES = env.int("INBOX_MAX_ENTRIES", default=200_000)
 INBOX_MAX_BYTES = env.int("INBOX_MAX_BYTES", default=1024 * 1024 * 1024)
-WRITER_MAX_EVENTS = env.int("WRITER_MAX_EVENTS", default=10_000)
+WRITER_MAX_EVENTS = env.int("WRITER_MAX_EVENTS", default=20_000)
 WRITER_LINGER_MS = env.int("WRITER_LINGER_MS", default=50)
 WRITER_CLAIM_AFTER_MS = env.int("WRITER_CLAIM_AFTER_MS", default=30_000)
 
