@@ -14,12 +14,26 @@ SECRET = ("password", "password1", "password2", "secret_hash")
 SHOWN_CHARS = 200
 
 
-def note(request: HttpRequest, what: Model, happened: str) -> None:
+def note(request: HttpRequest, what: Model, happened: str, *, flag: int = CHANGE) -> None:
     """Write down that the person of `request` did something to `what`."""
     user_id = int(request.user.pk or 0)  # nobody without an account comes here
-    LogEntry.objects.log_actions(
-        user_id, [what], CHANGE, change_message=happened, single_object=True
-    )
+    LogEntry.objects.log_actions(user_id, [what], flag, change_message=happened, single_object=True)
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[M], Generic[M]):
+    """An admin for looking: what it shows is written elsewhere."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Nobody."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Nobody."""
+        return False
 
 
 class AuditedAdmin(admin.ModelAdmin[M], Generic[M]):
@@ -46,7 +60,7 @@ def _shown(value: Any) -> str:
 
 
 @admin.register(LogEntry)
-class LogEntryAdmin(admin.ModelAdmin[LogEntry]):
+class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     """Who did what, when. Nobody writes here but the admin itself."""
 
     list_display = ["action_time", "user", "content_type", "object_repr", "change_message"]
@@ -54,15 +68,3 @@ class LogEntryAdmin(admin.ModelAdmin[LogEntry]):
     search_fields = ["object_repr", "change_message", "user__username"]
     date_hierarchy = "action_time"
     list_select_related = ["user", "content_type"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: LogEntry | None = None) -> bool:
-        """Nobody."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: LogEntry | None = None) -> bool:
-        """Nobody."""
-        return False

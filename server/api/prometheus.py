@@ -9,37 +9,22 @@ from django.shortcuts import render
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from server import figures, readiness
 from server.accounts.roles import Role, role_of
 from server.api.access import ReadView
 from server.figures import Figure
+from server.negotiation import OneType
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-class AnyType(BaseContentNegotiation):
-    """Prometheus asks for types that no renderer of ours has; errors are JSON."""
-
-    def select_renderer(
-        self,
-        request: Request,
-        renderers: Iterable[BaseRenderer],
-        format_suffix: str | None = None,
-    ) -> tuple[BaseRenderer, str]:
-        """Return the first."""
-        first = next(iter(renderers))
-        return first, str(first.media_type)
 
 
 class PrometheusView(ReadView):
     """`/metrics`: with a key of the scope `read`, or logged in."""
 
     schema = None
-    content_negotiation_class = AnyType
+    content_negotiation_class = OneType  # Prometheus asks for types no renderer of ours has
 
     def get(self, request: Request) -> HttpResponse:
         """Answer the text format."""

@@ -1,13 +1,14 @@
 """Dead letters in the Django admin: read, retried, discarded."""
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, DELETION, LogEntry
+from django.contrib.admin.models import CHANGE, DELETION
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django_dramatiq.models import Task
 
+from server.accounts.audit import note
 from server.ingest import dead_letters
 from server.ingest.errors import IngestError
 from server.ingest.models import DeadLetter
@@ -58,12 +59,9 @@ class DeadLetterAdmin(admin.ModelAdmin[DeadLetter]):
         act: dead_letters.Act,
     ) -> int:
         letters = list(queryset)
-        user_id = int(request.user.pk or 0)  # nobody without an account comes here
         for letter in letters:
             # The log first: an action nobody can trace is worse than a trace of none.
-            LogEntry.objects.log_actions(
-                user_id, [letter], flag, change_message=what, single_object=True
-            )
+            note(request, letter, what, flag=flag)
             act(letter)
         return len(letters)
 

@@ -1,6 +1,6 @@
 """The door. Each view: read, decode, hand over, answer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -11,9 +11,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.exceptions import APIException, PermissionDenied
-from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -27,23 +25,10 @@ from server.ingest.keys import MayIngest
 from server.ingest.limits import read_body
 from server.ingest.registration import read_registration
 from server.metrics.wire import SAMPLES as KINDS
+from server.negotiation import OneType
 from server.nodes import store as nodes
 from server.nodes.authentication import ApiKeyAuthentication, KeyHolder
 from server.nodes.models import ApiKey
-
-
-class JsonAlways(BaseContentNegotiation):
-    """The door speaks JSON whatever is asked for, and does not read what is."""
-
-    def select_renderer(
-        self,
-        request: Request,
-        renderers: Iterable[BaseRenderer],
-        format_suffix: str | None = None,
-    ) -> tuple[BaseRenderer, str]:
-        """Return the first renderer: there is one."""
-        renderer = next(iter(renderers))
-        return renderer, str(renderer.media_type)
 
 
 class DoorView(APIView):
@@ -52,7 +37,7 @@ class DoorView(APIView):
     authentication_classes = [ApiKeyAuthentication]
     permission_classes = [MayIngest]
     parser_classes: Sequence[type[BaseParser]] = []  # bodies are decoded once, with msgspec
-    content_negotiation_class = JsonAlways
+    content_negotiation_class = OneType
     scopes: ClassVar[tuple[str, ...]] = (ApiKey.Scope.AGENT,)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

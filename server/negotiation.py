@@ -1,0 +1,21 @@
+"""For views that speak one type whatever is asked for, and do not read what is."""
+
+from collections.abc import Iterable
+
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+
+class OneType(BaseContentNegotiation):
+    """Takes the first renderer: there is one."""
+
+    def select_renderer(
+        self,
+        request: Request,
+        renderers: Iterable[BaseRenderer],
+        format_suffix: str | None = None,
+    ) -> tuple[BaseRenderer, str]:
+        """Return it with its type."""
+        first = next(iter(renderers))
+        return first, str(first.media_type)
