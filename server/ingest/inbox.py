@@ -165,8 +165,7 @@ class Inbox:
     def oldest_s(self) -> float | None:
         """Return how long the oldest entry waits; None when none does."""
         first: Any = self.client.xrange(self.stream, count=1)
-        # An entry's id begins with the milliseconds at which Redis took it.
-        return max(0.0, epoch_s() - int(first[0][0].partition(b"-")[0]) / 1000) if first else None
+        return age_s(first[0][0]) if first else None
 
     def done(self, rows: Iterable[Waiting]) -> None:
         """Forget stored entries."""
@@ -187,6 +186,11 @@ class Inbox:
             if not str(error).startswith("BUSYGROUP"):
                 raise
         return call()
+
+
+def age_s(entry_id: bytes) -> float:
+    """Return how long ago Redis took an entry: its id begins with the milliseconds."""
+    return max(0.0, epoch_s() - int(entry_id.partition(b"-")[0]) / 1_000)
 
 
 def _entries(rows: Iterable[tuple[bytes, dict[bytes, bytes] | None]]) -> list[Waiting]:

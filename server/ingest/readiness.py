@@ -7,7 +7,7 @@ import redis
 from django.conf import settings
 from dramatiq import Broker
 
-from server.ingest.inbox import EVENTS, SAMPLES
+from server.ingest.inbox import EVENTS, SAMPLES, age_s
 from server.periodic import Periodic
 from server.readiness import TIMEOUT_S, Finding
 
@@ -61,7 +61,7 @@ def inbox() -> Finding:
             for box in (EVENTS, SAMPLES):
                 length = int(client.xlen(box.stream))
                 first: Any = client.xrange(box.stream, count=1)
-                oldest_s = _age_s(first[0][0]) if first else None
+                oldest_s = age_s(first[0][0]) if first else None
                 figures[box.kind] = {"batches": length, "oldest_s": oldest_s}
                 if length >= settings.INBOX_MAX_ENTRIES:
                     wrong.append(f"the inbox of {box.kind} is full: the door answers 503")
@@ -98,12 +98,6 @@ def worker() -> Finding:
         return Finding("worker", ok=False, text=text, needed=False, figures=figures)
     text = f"A worker was heard from {silent_s:.0f} s ago."
     return Finding("worker", ok=True, text=text, needed=False, figures=figures)
-
-
-def _age_s(entry_id: bytes) -> float:
-    """Return how long ago Redis took an entry: its id begins with the milliseconds."""
-    taken_at = int(entry_id.partition(b"-")[0]) / 1_000
-    return max(0.0, datetime.now(UTC).timestamp() - taken_at)
 
 
 def _client(url: str) -> "redis.Redis":
