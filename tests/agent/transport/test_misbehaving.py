@@ -23,7 +23,11 @@ from tests.agent.waiting import until
 
 __all__ = ["door"]
 PATH = "/api/v1/events/ingest"
-ANSWER = b'HTTP/1.1 202 Accepted\r\nContent-Length: 26\r\n\r\n{"queued":1,"rejected":[]}'
+# RawServer closes after one answer and says so: else the next request may meet a dying connection.
+ANSWER = (
+    b"HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 26\r\n\r\n"
+    b'{"queued":1,"rejected":[]}'
+)
 
 
 class RawServer:
@@ -229,7 +233,8 @@ def test_the_time_of_the_next_try_may_be_a_date(serve, client_of):
 
 
 def test_the_figures_count_what_was_sent_and_what_failed(serve, client_of):
-    answers = [ANSWER, b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", ANSWER]
+    refusal = b"HTTP/1.1 500 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    answers = [ANSWER, refusal, ANSWER]
     server = serve(lambda connection, _: connection.sendall(answers.pop(0)))
     client = client_of(server.url)
 
