@@ -103,13 +103,13 @@ def _package_locks() -> list[Path]:
 
 
 def _json(argv: list[Any], directory: Path) -> dict[str, Any] | None:
-    done = subprocess.run(
-        argv, cwd=directory, env=node.environment(), capture_output=True, text=True,
-        timeout=TIMEOUT_S, check=False,
-    )  # fmt: skip
     try:
+        done = subprocess.run(
+            argv, cwd=directory, env=node.environment(), capture_output=True, text=True,
+            timeout=TIMEOUT_S, check=False,
+        )  # fmt: skip
         said: dict[str, Any] = json.loads(done.stdout)
-    except ValueError:
+    except (ValueError, subprocess.TimeoutExpired):
         return None
     return said
 
