@@ -8,6 +8,7 @@ urlpatterns = [
     path("health", views.HealthView.as_view(), name="health"),
     path("health/ready", views.ReadyView.as_view(), name="ready"),
     path("completeness", views.CompletenessView.as_view(), name="completeness"),
+    path("changes", views.ChangesView.as_view(), name="changes"),
     path("email/throughput", views.ThroughputView.as_view(), name="email-throughput"),
     path("email/stats", views.StatsView.as_view(), name="email-stats"),
     path("email/performance", views.PerformanceView.as_view(), name="email-performance"),

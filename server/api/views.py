@@ -19,6 +19,7 @@ from rest_framework.views import APIView
 from server import readiness
 from server.api import (
     bounces,
+    changes,
     completeness,
     events,
     health,
@@ -84,6 +85,21 @@ class CompletenessView(ReadView):
         """Answer for every epoch heard of in the last `hours`."""
         asked = _asked(completeness.CompletenessQuery, request)
         return Response(completeness.answer(**asked, now=timezone.now()))
+
+
+class ChangesView(ReadView):
+    """What happened to nodes: programs that started, other versions, silences."""
+
+    @extend_schema(
+        summary="Changes",
+        parameters=[changes.ChangesQuery],
+        responses={200: changes.ChangesAnswer, **REFUSALS},
+    )
+    @kept_shortly
+    def get(self, request: Request) -> Response:
+        """Answer, oldest first."""
+        asked = _asked(changes.ChangesQuery, request)
+        return Response(changes.ChangesAnswer(changes.answer(**asked)).data)
 
 
 class ThroughputView(ReadView):

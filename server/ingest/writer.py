@@ -83,7 +83,7 @@ def store_samples(entries: Sequence[Entry]) -> None:
         if isinstance(sample, SystemSample):
             seen[sample.node_id] = max(seen.get(sample.node_id, 0.0), received_at)
     for name, node_id in nodes.node_ids(seen).items():
-        nodes.mark_seen(node_id, datetime.fromtimestamp(seen[name], UTC))
+        nodes.heard(node_id, datetime.fromtimestamp(seen[name], UTC))
 
 
 def _numbered(entries: Sequence[Entry]) -> list[Numbered]:

@@ -7,6 +7,8 @@ from django.db import models, transaction
 from server.nodes import keys
 
 NODE_NAME_MAX = 64
+#: Subjects of a change beside programs: the node itself, and its agent.
+HOST, AGENT = "host", "agent"
 
 
 class Node(models.Model):
@@ -36,6 +38,43 @@ class Node(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Change(models.Model):
+    """Something that happened to a node and that explains its charts. Written by store alone.
+
+    `subject`: a program by the name its agent uses, "host" for the node itself, or "agent".
+    `at`: when it started, by the node's clock; when the other version was told of; or when the
+    node was last heard. Of a silence alone `ended_at` says when it was heard again.
+    """
+
+    class Kind(models.TextChoices):
+        """What happened."""
+
+        STARTED = "started", "started"
+        VERSION = "version", "another version"
+        SILENT = "silent", "not heard"
+
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="changes", db_index=False)
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    subject = models.CharField(max_length=255)
+    at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    before = models.CharField(
+        max_length=64, blank=True, help_text="Empty: the first version told of, which is no change."
+    )
+    after = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["node", "kind", "subject", "at"], name="nodes_change_once"
+            )
+        ]
+        indexes = [models.Index(fields=["at"], name="nodes_change_at")]
+
+    def __str__(self) -> str:
+        return f"{self.node_id} {self.subject} {self.kind} {self.at:%F %T}"
 
 
 class ApiKey(models.Model):

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models import Count, F, Max, Q
 from django.utils import timezone
 
-from server.nodes.models import Node
+from server.nodes.models import HOST, Change, Node
 
 #: So many silent nodes are named, longest silent first; the others are only counted.
 SILENT_NAMED = 3
@@ -44,3 +44,41 @@ def reporting() -> Reporting:
         late = late.order_by(F("last_seen_at").asc(nulls_first=True), "name")
         silent = tuple(late.values_list("name", "last_seen_at")[:SILENT_NAMED])
     return Reporting(**row, silent=silent)
+
+
+@dataclass(frozen=True)
+class Happened:
+    """What happened to a node, as of models.Change. A silence without an end goes on."""
+
+    node: str
+    kind: str
+    subject: str
+    at: datetime
+    ended_at: datetime | None = None
+    before: str = ""
+    after: str = ""
+
+
+def changes(
+    start: datetime, end: datetime, *, now: datetime, limit: int, node: str | None = None
+) -> list[Happened]:
+    """Return what happened to nodes in [start, end), oldest first, of more than `limit` the newest.
+
+    A silence is there when any of it lies in the range; those that go on are among them. Retired
+    nodes are left out unless one is named. Asks two questions.
+    """
+    of_node = Q(node__name=node) if node is not None else Q(node__retired_at=None)
+    in_range = Q(at__gte=start) | Q(ended_at__gt=start)
+    rows = Change.objects.filter(of_node, in_range, at__lt=end)
+    rows = rows.exclude(kind=Change.Kind.VERSION, before="").order_by("-at", "-pk")
+    fields = ("node__name", "kind", "subject", "at", "ended_at", "before", "after")
+    found = [Happened(*row) for row in rows.values_list(*fields)[:limit]]
+    silent = Node.objects.filter(Q(name=node) if node is not None else Q(), retired_at=None)
+    since = now - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S)
+    silent = silent.filter(last_seen_at__lt=min(since, end)).order_by("-last_seen_at")
+    found += [
+        Happened(name, Change.Kind.SILENT.value, HOST, at)
+        for name, at in silent.values_list("name", "last_seen_at")[:limit]
+        if at is not None
+    ]
+    return sorted(found, key=lambda change: change.at)[-limit:]

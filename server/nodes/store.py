@@ -1,21 +1,55 @@
-"""The only writer of nodes, apart from the admin."""
+"""The only writer of nodes and of what happens to them, apart from the admin."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
+from django.conf import settings
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
-from server.nodes.models import Node
+from server.nodes.models import AGENT, HOST, Change, Node
+
+#: Two starts nearer to each other are one: a start is reckoned from uptimes of whole seconds, and a
+#: clock that is set right moves it.
+SAME_START = timedelta(seconds=30)
+_NOTE_STARTS = """INSERT INTO nodes_change (node_id, kind, subject, at, before, after)
+SELECT new.node_id, 'started', new.subject, new.at, '', ''
+FROM unnest(%(nodes)s::bigint[], %(subjects)s::text[], %(times)s::timestamptz[])
+  AS new (node_id, subject, at)
+WHERE new.at > %(oldest)s AND new.at < now() + make_interval(secs => %(same_s)s) AND NOT EXISTS (
+  SELECT FROM nodes_change AS old
+  WHERE old.node_id = new.node_id AND old.kind = 'started' AND old.subject = new.subject
+    AND old.at BETWEEN new.at - make_interval(secs => %(same_s)s)
+      AND new.at + make_interval(secs => %(same_s)s))
+ORDER BY 1, 3, 4
+ON CONFLICT DO NOTHING"""
+_NOTE_SILENCE = """INSERT INTO nodes_change (node_id, kind, subject, at, ended_at, before, after)
+SELECT id, 'silent', %(host)s, last_seen_at, %(heard_at)s, '', '' FROM nodes_node
+WHERE id = %(node)s AND last_seen_at > %(oldest)s
+  AND last_seen_at < %(silent_if_before)s
+ON CONFLICT DO NOTHING"""
+
+
+class Start(NamedTuple):
+    """When a program of a node started, by that node's clock."""
+
+    node_id: int
+    subject: str
+    at: datetime
 
 
 def register(name: str, details: Mapping[str, Any]) -> Node:
-    """Create or renew the node `name` with what its agent says of itself."""
-    node, _ = Node.objects.update_or_create(
-        name=name, defaults={**details, "registered_at": timezone.now()}
-    )
+    """Create or renew the node `name` with what its agent says of itself; note other versions."""
+    now = timezone.now()
+    with transaction.atomic():
+        before = Node.objects.select_for_update().filter(name=name).first()
+        node, _ = Node.objects.update_or_create(
+            name=name, defaults={**details, "registered_at": now}
+        )
+        _note_versions(node, before, now)
     return node
 
 
@@ -30,3 +64,93 @@ def mark_seen(node_id: int, seen_at: datetime) -> None:
     """Move last_seen_at forward, never back: batches may be written out of order."""
     latest = Greatest(Coalesce(F("last_seen_at"), seen_at), seen_at)
     Node.objects.filter(pk=node_id).update(last_seen_at=latest)
+
+
+def heard(node_id: int, heard_at: datetime) -> None:
+    """Mark a node as seen by the server's clock, and note the silence that this ends, if any."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _NOTE_SILENCE,
+            {
+                "node": node_id,
+                "host": HOST,
+                "heard_at": heard_at,
+                "silent_if_before": heard_at - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S),
+                "oldest": _oldest(timezone.now()),
+            },
+        )
+        if cursor.rowcount:
+            _forget_old()
+    mark_seen(node_id, heard_at)
+
+
+def note_silence(node_id: int, start: datetime, end: datetime) -> None:
+    """Note that a node was not heard in [start, end). Safe to repeat."""
+    Change.objects.get_or_create(
+        node_id=node_id,
+        kind=Change.Kind.SILENT,
+        subject=HOST,
+        at=start,
+        defaults={"ended_at": end},
+    )
+
+
+def note_starts(starts: Collection[Start]) -> None:
+    """Note the starts that are not known yet. Safe to repeat, and costs one question."""
+    in_order = list(_apart(starts))
+    if not in_order:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _NOTE_STARTS,
+            {
+                "nodes": [start.node_id for start in in_order],
+                "subjects": [start.subject for start in in_order],
+                "times": [start.at for start in in_order],
+                "same_s": SAME_START.total_seconds(),
+                "oldest": _oldest(timezone.now()),
+            },
+        )
+        if cursor.rowcount:
+            _forget_old()
+
+
+def _apart(starts: Collection[Start]) -> Iterator[Start]:
+    """Yield the starts in order, of those that are one the first."""
+    last: Start | None = None
+    for start in sorted(starts):
+        if last is None or last[:2] != start[:2] or start.at - last.at > SAME_START:
+            yield start
+            last = start
+
+
+def _note_versions(node: Node, before: Node | None, now: datetime) -> None:
+    """Compare with what was told last of each program: one may be left out for a while."""
+    told = {AGENT: node.agent_version, **node.versions}
+    of_node = Change.objects.filter(node=node, kind=Change.Kind.VERSION)
+    known = {AGENT: before.agent_version, **before.versions} if before else {}
+    known |= dict(of_node.order_by("at").values_list("subject", "after"))
+    found = [
+        Change(
+            node=node,
+            kind=Change.Kind.VERSION,
+            subject=subject,
+            at=now,
+            before=known.get(subject, ""),
+            after=version,
+        )
+        for subject, version in told.items()
+        if version and version != known.get(subject)
+    ]
+    if found:
+        Change.objects.bulk_create(found, ignore_conflicts=True)
+        _forget_old()
+
+
+def _forget_old() -> None:
+    """Bound the table: a program that dies over and over adds a row each time."""
+    Change.objects.filter(at__lt=_oldest(timezone.now())).delete()
+
+
+def _oldest(now: datetime) -> datetime:
+    return now - timedelta(days=settings.NODE_CHANGES_RETENTION_DAYS)

@@ -108,13 +108,16 @@ class SystemSamples:
         for name in of.nodes:
             node = nodes.register(name, samples.details(name))
             nodes.mark_seen(node.pk, stretch.end)
+        wrong = events.incidents(stretch.start, seed=history.seed, nodes=history.nodes)
+        if wrong.dead_node and (dead := dead_within(stretch, wrong.dead_hours)):
+            nodes.note_silence(nodes.node_ids([wrong.dead_node])[wrong.dead_node], *dead)
         made = samples.system_samples(
             of.nodes,
             stretch.start,
             stretch.end,
             every_s=history.samples_every_s,
             seed=history.seed,
-            wrong=events.incidents(stretch.start, seed=history.seed, nodes=history.nodes),
+            wrong=wrong,
         )
         count = 0
         while batch := list(islice(made, BATCH_SAMPLES)):
@@ -132,6 +135,15 @@ def stretches(start: datetime, end: datetime) -> Iterator[Stretch]:
         midnight = start.replace(hour=0, minute=0, second=0, microsecond=0) + DAY
         yield Stretch(start, min(midnight, end))
         start = midnight
+
+
+def dead_within(
+    stretch: Stretch, dead_hours: tuple[float, float]
+) -> tuple[datetime, datetime] | None:
+    """Return from when to when a node of the stretch's day is dead; None if that is not over."""
+    midnight = stretch.start.replace(hour=0, minute=0, second=0, microsecond=0)
+    start, end = (midnight + timedelta(hours=hours) for hours in dead_hours)
+    return (start, end) if stretch.start <= start and end < stretch.end else None
 
 
 def _store(history: History, stretch: Stretch) -> int:

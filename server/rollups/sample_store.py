@@ -9,14 +9,20 @@ import msgspec
 from django.db import connection, transaction
 
 from server.metrics import mapping, wire
+from server.metrics.starts import started
 from server.nodes import store as nodes
 from server.rollups import sample_keeping, sample_sql
 from server.rollups.samples import BY_TABLE, KINDS, SampleKind
 
 
 def write_samples(samples: Sequence[wire.Sample]) -> None:
-    """Store samples, each once however often it comes. Raises django.db.Error, then stores none."""
-    rows = rows_by_kind(samples, nodes.node_ids(sample.node_id for sample in samples))
+    """Store samples, each once however often it comes, and the starts of programs they tell of.
+
+    Raises django.db.Error, then stores none.
+    """
+    ids = nodes.node_ids(sample.node_id for sample in samples)
+    rows = rows_by_kind(samples, ids)
+    starts = [nodes.Start(ids[name], subject, at) for name, subject, at in started(samples)]
     with transaction.atomic():
         written = sample_keeping.written_kinds(list(rows))
         for kind in sorted(rows, key=KINDS.index):
@@ -25,6 +31,7 @@ def write_samples(samples: Sequence[wire.Sample]) -> None:
                     insertion(kind, columns=tuple(rows[kind][0]), with_levels=kind in written),
                     [msgspec.json.encode(rows[kind]).decode()],
                 )
+        nodes.note_starts(starts)
 
 
 def rows_by_kind(

@@ -120,7 +120,7 @@ def site(installed: Site) -> Site:
     samples = ", ".join(BY_TABLE)
     installed.execute(
         "TRUNCATE email_events, email_stats_1m, email_stats_5m, email_stats_1h, email_stats_daily,"
-        f" ledger_epoch, {samples}"
+        f" ledger_epoch, nodes_change, {samples}"
     )
     installed.execute("DELETE FROM nodes_node")
     installed.post("nodes", {"node_id": NODE, "hostname": "mta-01.example"})

@@ -1,0 +1,33 @@
+"""Pure: when the host, its programs and its agent started, by what their samples say."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from server.metrics import wire
+from server.nodes.models import AGENT, HOST
+
+#: Node, program, when it started.
+Started = tuple[str, str, datetime]
+
+
+def started(samples: Iterable[wire.Sample]) -> set[Started]:
+    """Return the starts that are told of, each once however many samples tell of it."""
+    return {start for sample in samples for start in _of(sample)}
+
+
+def _of(sample: wire.Sample) -> Iterator[Started]:
+    if isinstance(sample, wire.SystemSample):
+        yield sample.node_id, HOST, _before(sample.timestamp, sample.system.uptime_seconds)
+        for program, process in sample.processes.items():
+            if process.started_at is not None:
+                yield sample.node_id, program, process.started_at
+    elif isinstance(sample, wire.AgentSample) and sample.agent.uptime_s is not None:
+        yield sample.node_id, AGENT, _before(sample.timestamp, sample.agent.uptime_s)
+
+
+def _before(at: datetime, uptime_s: float) -> datetime:
+    """Return the moment an uptime counts from; the present where it reaches before all time."""
+    try:
+        return (at - timedelta(seconds=uptime_s)).replace(microsecond=0)
+    except OverflowError:
+        return at
