@@ -2,6 +2,7 @@
 // one cross-hair over all charts of a page, drag to zoom, double click to go back. The drawing
 // library is large and comes after the first paint.
 
+import { placed, within } from "./changes.js";
 import { rate, thousands } from "./format.js";
 import { page } from "./page.js";
 import { make } from "./text.js";
@@ -20,6 +21,11 @@ const HATCH = {
 /** Dragging less than this is a click. */
 const DRAG_PX = 8;
 const LABEL_PX = 76;
+/** Beside the plot: the numbers of the scale. */
+const SCALE_PX = 56;
+const MARK_FONT_PX = 11;
+/** Marks in one tooltip; the others are counted. */
+const TOLD_MARKS = 5;
 /** Lines in one tooltip; the others are counted. */
 const TOLD = 12;
 const all = new Set();
@@ -54,7 +60,7 @@ export class TimeChart {
    * Show data: {startMs, endMs, widthMs, partialMs, series, marks, levels, top}.
    * series: {id, name, meaning or colour, stroke: solid|dashed|dotted, area, weight: strong|pale,
    * points: [[ms, number or null], …]}: null is drawn as a gap. partialMs: where the running bucket
-   * begins. marks: [{ms, text}], upright. levels: [{value, text, meaning}], lying. top: the least
+   * begins. marks: as of changes.js, upright. levels: [{value, text, meaning}], lying. top: the least
    * upper end of the scale; of one that ends at 100 the marks are 25 apart.
    */
   async show(data) {
@@ -158,10 +164,18 @@ export class TimeChart {
 
   #lines(theme) {
     const { startMs, endMs, marks = [], levels = [] } = this.data;
-    const upright = marks.filter(({ ms }) => ms > startMs && ms < endMs).map(({ ms, text, meaning = "information" }) => ({
+    const width = Math.max(1, this.element.clientWidth - SCALE_PX);
+    this.ruler ??= document.createElement("canvas").getContext("2d");
+    this.ruler.font = `${MARK_FONT_PX}px ${getComputedStyle(this.element).fontFamily}`;
+    const shown = placed(within(marks, startMs, endMs), {
+      width,
+      xOf: (ms) => ((ms - startMs) / (endMs - startMs)) * width,
+      widthOf: (text) => this.ruler.measureText(text).width,
+    });
+    const upright = shown.map(({ ms, label, side, meaning, stroke }) => ({
       xAxis: ms,
-      lineStyle: { color: theme(meaning), type: "solid", width: 1.5 },
-      label: { formatter: text, align: ms > (startMs + endMs) / 2 ? "right" : "left", color: theme("text"), position: "end", rotate: 0 },
+      lineStyle: { color: theme(meaning), type: stroke, width: 1.5 },
+      label: { show: Boolean(label), formatter: () => label, align: side === "left" ? "right" : "left", color: theme("text"), fontSize: MARK_FONT_PX, position: "end", distance: 2, rotate: 0 },
     }));
     const lying = levels.map(({ value, text, meaning }) => ({
       yAxis: value,
@@ -186,10 +200,13 @@ export class TimeChart {
       const sum = values.reduce((total, { value }) => total + value, 0);
       rows.push(make("tr", { class: "total" }, make("th", { scope: "row" }, "total"), make("td", {}, this.format(sum))));
     }
+    const happened = widthMs ? within(this.data.marks ?? [], ms, ms + widthMs) : [];
     const unknown = series.length - values.length;
     const notes = [
       values.length > TOLD ? `${values.length - TOLD} more` : "",
       unknown && unknown === series.length ? "no data" : "",
+      ...happened.slice(0, TOLD_MARKS).map((mark) => `${page.zone.hourMinute(mark.ms)} ${mark.text}`),
+      happened.length > TOLD_MARKS ? `${happened.length - TOLD_MARKS} more happened` : "",
       this.data.note?.(ms) ?? "",
       this.onPick && values.length ? "click: the events behind it" : "",
     ];

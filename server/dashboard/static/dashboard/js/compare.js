@@ -18,6 +18,7 @@ function readingPanel(reading, [title, unit, top]) {
   if (!document.getElementById(reading)) return;
   let chart = null;
   panel(reading, {
+    marked: nodes,
     load: () => ask("system", { fields: Object.keys(readings) }),
     empty: (answer) => (nodes.some((node) => newestOf(bucketsOf(answer, node), reading) !== null) ? "" : "No reading in this range."),
     draw(answer, body) {
@@ -26,6 +27,7 @@ function readingPanel(reading, [title, unit, top]) {
       this.legend(lines.map(({ name, colour, stroke, buckets }) => ({ name, colour, stroke, value: said(newestOf(buckets, reading), unit) })));
       return chart.show({
         ...boundsOf(answer),
+        marks: this.marks,
         top: top ?? undefined,
         series: lines.map(({ buckets, ...line }) => ({ ...line, points: pointsOf(buckets, reading) })),
       });
@@ -50,6 +52,7 @@ function deliveredPanel() {
   let chart = null;
   const of = (answer, node) => answer.series.find(({ value }) => value === node)?.buckets ?? [];
   panel("delivered", {
+    marked: nodes,
     load: () => page.get("email/throughput", { direction: "outbound", by: "node", limit: 100, width: chartWidth(page.range().lengthMs) }),
     empty: (answer) => (nodes.some((node) => totalOf(of(answer, node), "delivered")) ? "" : "None of these nodes delivered outbound mail in this range."),
     draw(answer, body) {
@@ -57,6 +60,7 @@ function deliveredPanel() {
       this.legend(nodes.map((name, i) => ({ name, ...look(i), value: thousands(totalOf(of(answer, name), "delivered")) })));
       return chart.show({
         ...bounds(answer),
+        marks: this.marks,
         series: nodes.map((node, i) => ({ id: node, name: node, ...look(i), points: points(of(answer, node), "delivered") })),
       });
     },

@@ -18,6 +18,7 @@ function chartPanel(kind, { id, title, unit, lines, top }) {
   const known = (answer) => bucketsOf(answer, facts.node).some((bucket) => lines.some(({ reading }) => (bucket[reading] ?? null) !== null));
   panel(id, {
     load: () => ask(kind, { node: facts.node }),
+    marked: [facts.node],
     empty: (answer) => (known(answer) ? "" : "No reading in this range."),
     draw(answer, body) {
       chart ??= new TimeChart(body, { format: (value) => said(value, unit), axis: (value) => onScale(value, unit), total: false });
@@ -27,6 +28,7 @@ function chartPanel(kind, { id, title, unit, lines, top }) {
       );
       return chart.show({
         ...boundsOf(answer),
+        marks: this.marks,
         top: top ?? undefined,
         series: lines.map(({ reading, name, colour, stroke }) => ({ id: reading, name, colour, stroke, points: pointsOf(buckets, reading) })),
       });

@@ -9,7 +9,7 @@ import { thousands } from "./format.js";
 import { page } from "./page.js";
 import { panel } from "./panel.js";
 import { ratePanel } from "./rate_panel.js";
-import { marks, showEvents, stackedPanel, width } from "./stacked_panel.js";
+import { showEvents, stackedPanel, width } from "./stacked_panel.js";
 import { setText } from "./text.js";
 
 function byNodePanel() {
@@ -17,6 +17,7 @@ function byNodePanel() {
   const lines = (answer) => answer.series.map(({ value, buckets }) => ({ id: value, points: points(buckets, "delivered") }));
   panel("by-node", {
     load: () => page.get("email/throughput", { direction: "outbound", by: "node", limit: 20, width: width() }),
+    marked: true,
     empty: (answer) => (answer.series.length ? "" : "No mail in this range."),
     draw(answer, body) {
       chart ??= new TimeChart(body, {
@@ -42,7 +43,7 @@ function byNodePanel() {
           colour: odd.has(id) ? "deferred" : "quiet",
           weight: odd.has(id) ? "strong" : all.length > 1 ? "pale" : undefined,
         })),
-        marks: marks(),
+        marks: this.marks,
       });
     },
     table: (answer) => ({

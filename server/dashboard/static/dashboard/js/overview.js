@@ -8,7 +8,7 @@ import { bounds, STRETCH, widthWords } from "./flow.js";
 import { change, duration, percent, ratio, thousands } from "./format.js";
 import { page } from "./page.js";
 import { panel } from "./panel.js";
-import { marks, stackedPanel, width } from "./stacked_panel.js";
+import { stackedPanel, width } from "./stacked_panel.js";
 import { table } from "./table.js";
 import { make, setText, words } from "./text.js";
 
@@ -54,6 +54,7 @@ function bounceRatePanel() {
   };
   panel("bounce-rate", {
     load: throughput,
+    marked: true,
     empty: (answer) => (answer.buckets.some((bucket) => share(bucket) !== null) ? "" : "No mail in this range."),
     draw(answer, body) {
       chart ??= new TimeChart(body, { format: ratio, axis: (value) => `${Math.round(value * 1000) / 10} %` });
@@ -63,7 +64,7 @@ function bounceRatePanel() {
         series: [{ id: "bounced", name: "bounced", meaning: "bounced", points: answer.buckets.map((bucket) => [Date.parse(bucket.start), share(bucket)]) }],
         levels: [{ value: BOUNCE_RATIO_MOST, text: "5 %", meaning: "bounced" }],
         top: 0.06,
-        marks: marks().map(({ ms }) => ({ ms, text: "" })),
+        marks: this.marks,
       });
     },
     table: (answer) => ({

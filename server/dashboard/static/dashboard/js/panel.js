@@ -2,11 +2,16 @@
 // It says which of five things holds: it shows numbers, there are none, it is loading, it is stale
 // because it could not ask again, or it failed.
 
+import { within } from "./changes.js";
 import { csvCell, thousands } from "./format.js";
+import { askMarks } from "./marks.js";
 import { AskError, page } from "./page.js";
 import { setText, make } from "./text.js";
 import { table } from "./table.js";
 import { toast } from "./toast.js";
+
+/** What happened to nodes, told in a table; of more the newest. */
+const TOLD_MARKS = 50;
 
 /**
  * Bind the panel `id` and load it. Options:
@@ -16,6 +21,8 @@ import { toast } from "./toast.js";
  * - table(data): {columns: [{name, numeric, file}], rows: [[cell, …]]} for "as table" and CSV; a
  *   cell is text, a number, or {text, value, href}. A file has the value, under the name `file`.
  * - file: how a CSV file is called.
+ * - marked: what happened to nodes belongs into it: true for all of them, or their names. `draw`
+ *   finds it as `this.marks`.
  */
 export function panel(id, options) {
   const made = new Panel(document.getElementById(id), options);
@@ -26,8 +33,8 @@ export function panel(id, options) {
 export class Panel {
   #asked = 0;
 
-  constructor(root, { load, draw, empty = () => "", table: rows = null, file = root.id }) {
-    Object.assign(this, { root, ask: load, draw, empty, rows, file });
+  constructor(root, { load, draw, empty = () => "", table: rows = null, file = root.id, marked = null }) {
+    Object.assign(this, { root, ask: load, draw, empty, rows, file, marked, marks: [], unmarked: "" });
     this.part = (name) => root.querySelector(`[data-part="${name}"]`);
     this.body = this.part("body");
     this.atMs = null;
@@ -43,8 +50,9 @@ export class Panel {
     const mine = ++this.#asked;
     this.root.setAttribute("aria-busy", "true");
     try {
-      const data = await this.ask();
+      const [data, { marks, reason }] = await Promise.all([this.ask(), this.#askMarks()]);
       if (mine !== this.#asked) return;
+      Object.assign(this, { marks, unmarked: reason });
       await this.show(data);
       this.#complain(null);
     } catch (error) {
@@ -54,6 +62,11 @@ export class Panel {
     } finally {
       if (mine === this.#asked) this.root.setAttribute("aria-busy", "false");
     }
+  }
+
+  #askMarks() {
+    if (!this.marked) return { marks: [], reason: "" };
+    return askMarks(this.marked === true ? null : this.marked);
   }
 
   /** Show `data`, as if it had been loaded. */
@@ -98,7 +111,8 @@ export class Panel {
     this.part("error").hidden = reason === null || had;
     this.root.toggleAttribute("data-outdated", reason !== null && had);
     const at = had ? page.zone.hourMinute(this.atMs) : "";
-    setText(this.part("stale"), reason !== null && had ? `as of ${at}: ${reason}` : "");
+    const unmarked = this.unmarked && `without restarts and silences: ${this.unmarked}`;
+    setText(this.part("stale"), reason !== null && had ? `as of ${at}: ${reason}` : unmarked);
     if (reason === null || had) return;
     setText(this.part("reason"), `This could not be loaded: ${reason}. The data itself is not affected.`);
   }
@@ -113,7 +127,19 @@ export class Panel {
   }
 
   #fillTable() {
-    this.part("table").replaceChildren(table(this.rows(this.data)));
+    this.part("table").replaceChildren(table(this.rows(this.data)), ...this.#markList());
+  }
+
+  /** What stands upright in the chart, in words. */
+  #markList() {
+    if (!this.marked) return [];
+    const { startMs, endMs } = page.range();
+    const found = within(this.marks, startMs, endMs);
+    const told = found.slice(-TOLD_MARKS).reverse().map(({ ms, text }) =>
+      make("li", {}, make("time", { datetime: new Date(ms).toISOString() }, page.zone.moment(ms, page.nowMs())), ` ${text}`));
+    const title = found.length > told.length ? `What happened to nodes, the last ${told.length} of ${found.length}` : "What happened to nodes";
+    const none = this.unmarked ? `It could not be loaded: ${this.unmarked}.` : "No start, other version or silence in this range.";
+    return [make("h3", {}, title), told.length ? make("ul", { class: "mark-list" }, ...told) : make("p", { class: "quiet" }, none)];
   }
 
   #download() {

@@ -8,7 +8,7 @@ import { bounds, partialMs, STRETCH, widthWords } from "./flow.js";
 import { bytesSaid, gaugeShare, milliseconds, percent, thousands } from "./format.js";
 import { page } from "./page.js";
 import { panel } from "./panel.js";
-import { marks, width } from "./stacked_panel.js";
+import { width } from "./stacked_panel.js";
 import { table } from "./table.js";
 import { setText } from "./text.js";
 
@@ -79,6 +79,7 @@ function trendPanel() {
   const kinds = Object.keys(NAMES);
   panel("trend", {
     load: times,
+    marked: true,
     empty: nothing,
     draw(answer, body) {
       showGauges(answer);
@@ -93,7 +94,7 @@ function trendPanel() {
           id: kind, name: NAMES[kind], colour: COLOURS[kind], stroke: STROKES[kind],
           points: answer.trend.map((bucket) => [Date.parse(bucket.start), bucket[kind]]),
         })),
-        marks: marks(),
+        marks: this.marks,
         levels: [
           { value: 3_000, text: "3 s", meaning: "deferred" },
           ...(worst > 6_000 ? [{ value: 10_000, text: "10 s", meaning: "bounced" }] : []),
@@ -143,6 +144,7 @@ function sizeTrendPanel() {
   let chart = null;
   panel("size-trend", {
     load: sizes,
+    marked: true,
     empty: ({ count }) => (count ? "" : "No message whose size is known in this range."),
     draw(answer, body) {
       chart ??= new TimeChart(body, { format: bytesSaid, axis: round });
@@ -151,7 +153,7 @@ function sizeTrendPanel() {
       return chart.show({
         ...bounds(answer, answer.trend),
         series: [{ id: "average", name: "average", colour: "series-1", points: answer.trend.map((bucket) => [Date.parse(bucket.start), bucket.average]) }],
-        marks: marks(),
+        marks: this.marks,
       });
     },
     table: (answer) => ({

@@ -207,6 +207,7 @@ panel("by-zone", {
 let historyChart = null;
 panel("history", {
   load,
+  marked: true,
   empty: (answer) => (answer.history.buckets.some(({ waiting_count: count }) => count !== null) ? "" : "The queue was not read in this range."),
   draw(answer, body) {
     historyChart ??= new TimeChart(body, { format: (value) => thousands(Math.round(value)), stacked: true });
@@ -216,6 +217,7 @@ panel("history", {
     spark(waiting);
     return historyChart.show({
       ...boundsOf(answer.history),
+      marks: this.marks,
       series: [
         { id: "active", name: "due now", colour: "series-1", points: pointsOf(buckets, "active_count") },
         { id: "deferred", name: "deferred", meaning: "deferred", points: pointsOf(buckets, "deferred_count") },

@@ -6,13 +6,6 @@ import { thousands } from "./format.js";
 import { page } from "./page.js";
 import { panel } from "./panel.js";
 
-const historyUntilMs = page.facts.demo_history_until && Date.parse(page.facts.demo_history_until);
-
-/** What stands upright in every chart over time: where a demo's generated history ends. */
-export function marks() {
-  return historyUntilMs ? [{ ms: historyUntilMs, text: "real mail from here" }] : [];
-}
-
 /** Where the events behind a bucket of a chart are listed. */
 export function showEvents(startMs, endMs, more) {
   const [from, to] = [startMs, Math.min(endMs, page.nowMs())].map((ms) => `${new Date(ms).toISOString().slice(0, 19)}Z`);
@@ -30,6 +23,7 @@ export function stackedPanel(id, { load, type = (outcome) => outcome, file = id 
   let chart = null;
   return panel(id, {
     load,
+    marked: true,
     empty: (answer) => (shownOutcomes(answer).some((outcome) => totalOf(answer.buckets, outcome)) ? "" : "No mail in this range."),
     draw(answer, body) {
       chart ??= new TimeChart(body, {
@@ -46,7 +40,7 @@ export function stackedPanel(id, { load, type = (outcome) => outcome, file = id 
       return chart.show({
         ...bounds(answer),
         series: outcomes.map((outcome) => ({ id: outcome, name: outcome, meaning: outcome, points: points(answer.buckets, outcome) })),
-        marks: marks(),
+        marks: this.marks,
         note: (ms) => (inferred.get(ms) ? `${thousands(inferred.get(ms))} inferred by the change stream` : ""),
       });
     },
