@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from server.api import metrics, nodes, queue
+from server.api import metrics, nodes, queue, queue_share
 from server.api.access import REFUSALS, ReadView
 from server.rollups.samples import SampleKind
 
@@ -26,6 +26,20 @@ class QueueView(ReadView):
     def get(self, request: Request) -> Response:
         """Answer as of now."""
         return Response(queue.answer(**_asked(queue.QueueQuery, request)))
+
+
+class ShareView(ReadView):
+    """How much of the mail queue was one node's, over time."""
+
+    @extend_schema(
+        summary="Share of the mail queue",
+        parameters=[queue_share.ShareQuery],
+        responses={200: queue_share.ShareAnswer, **REFUSALS, **NOT_FOUND},
+    )
+    def get(self, request: Request) -> Response:
+        """Answer bucket by bucket."""
+        asked = _asked(queue_share.ShareQuery, request)
+        return Response(queue_share.answer(node=nodes.find(asked.pop("node")), **asked))
 
 
 class MetricsView(ReadView):

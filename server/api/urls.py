@@ -24,4 +24,5 @@ urlpatterns = [
     path("nodes/<str:name>/metrics", sample_views.NodeMetricsView.as_view(), name="node-metrics"),
     path("metrics/<str:kind>", sample_views.MetricsView.as_view(), name="metrics"),
     path("email/queue", sample_views.QueueView.as_view(), name="email-queue"),
+    path("email/queue/share", sample_views.ShareView.as_view(), name="email-queue-share"),
 ]

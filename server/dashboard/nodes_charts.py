@@ -93,6 +93,18 @@ CHARTS: dict[str, tuple[Chart, ...]] = {
             ),
         ),
     ),
+    "queue": (
+        Chart(
+            "queue-share",
+            "Recipients waiting",
+            "count",
+            (
+                Line("own_count", "its own share", WAIT),
+                Line("unassigned_count", "of no node yet", PLAIN, "dotted"),
+                Line("waiting_count", "the whole queue", QUIET, "dashed"),
+            ),
+        ),
+    ),
     "haraka": (
         Chart(
             "haraka-recipients",

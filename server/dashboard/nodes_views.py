@@ -76,7 +76,8 @@ def node(request: HttpRequest, name: str) -> HttpResponse:
     newest = newest_of_all(found.pk, since, until)
     programs, ports = newest.pop("processes", []), newest.pop("ports", [])
     epochs = completeness(now - LEDGER_LOOKED_BACK, node=found.name)
-    kinds = [kind for kind in charts.CHARTS if kind in newest or kind == "system"]
+    always = {"system", "queue"} if "zonemta" in newest else {"system"}
+    kinds = [kind for kind in charts.CHARTS if kind in newest or kind in always]
     frame = frame_parameters(request.GET)
     context = {
         "node": found,

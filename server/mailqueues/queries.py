@@ -1,13 +1,14 @@
 """Questions to the readings of the mail queues."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from django.db import connection
 
-from server.mailqueues.accounting import Reading
+from server.mailqueues.accounting import UNASSIGNED, Reading
 from server.mailqueues.wire import MailQueue
 from server.nodes import freshness
 
@@ -67,3 +68,66 @@ def newest_readings(now: datetime) -> list[Reading]:
 def _queue(row: str) -> MailQueue:
     # What the door took once is not judged again: limits may have become stricter since.
     return msgspec.convert(json.loads(row), MailQueue, strict=False)
+
+
+class OwnShare(NamedTuple):
+    """The last reading in a bucket. `own`: this node's share, None: not known which that is.
+
+    `unassigned`: what no instance has taken yet, None: not told. `waiting`: the whole queue.
+    """
+
+    place: int
+    at: datetime
+    own: int | None
+    unassigned: int | None
+    waiting: int
+
+
+# One step down the index for each bucket, however many readings there are.
+OF_NODE_BY_BUCKET = """SELECT b.place - 1, r.time, r.instance, r.active_count + r.deferred_count,
+  r.shares
+FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[])
+  WITH ORDINALITY AS b (since, until, place)
+CROSS JOIN LATERAL (
+  SELECT * FROM mail_queue_snapshots
+  WHERE (node_id, time) >= (%(node)s, b.since) AND (node_id, time) < (%(node)s, b.until)
+    AND time >= b.since AND time < b.until
+  ORDER BY node_id DESC, time DESC LIMIT 1
+) AS r
+ORDER BY 1"""
+
+
+def shares_of_node(node_id: int, edges: Sequence[datetime], *, alone: bool) -> list[OwnShare]:
+    """Return the last reading of one node's agent in each bucket that has one.
+
+    `alone`: whether its agent alone reads the database; all shares are this node's then.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            OF_NODE_BY_BUCKET,
+            {"starts": list(edges[:-1]), "ends": list(edges[1:]), "node": node_id},
+        )
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    found = []
+    for place, at, instance, waiting, text in rows:
+        shares = _shares(text)
+        own, unassigned = own_share(shares, instance, waiting=waiting, alone=alone)
+        found.append(OwnShare(place, at, own, unassigned, waiting))
+    return found
+
+
+def own_share(
+    shares: Mapping[str, int] | None, instance: str | None, *, waiting: int, alone: bool
+) -> tuple[int | None, int | None]:
+    """Return what is one node's of a reading, and what is nobody's yet; None: not known. Pure."""
+    if shares is None:
+        return (waiting if alone else None), None
+    unassigned = shares.get(UNASSIGNED, 0)
+    if instance is not None:
+        return shares.get(instance, 0), unassigned
+    return (sum(shares.values()) - unassigned if alone else None), unassigned
+
+
+def _shares(text: str | list[dict[str, Any]] | None) -> dict[str, int] | None:
+    rows = json.loads(text) if isinstance(text, str) else text
+    return None if rows is None else {row["instance"]: row["count"] for row in rows}

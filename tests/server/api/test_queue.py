@@ -255,3 +255,44 @@ def test_the_whole_answer_is_json_of_numbers(ask, read):
     read()
 
     assert "NaN" not in json.dumps(ask("email/queue"))
+
+
+def test_the_share_of_a_node_over_time_is_that_of_the_last_reading_in_each_bucket(ask, read):
+    read(ago=timedelta(minutes=31))
+    shares = [{"instance": "mta-01", "count": 40}, {"instance": "no", "count": 2}]
+    read(ago=timedelta(minutes=2), instance="mta-01", shares=shares)
+    read(node="mta-02", ago=timedelta(minutes=2))
+
+    answer = ask("email/queue/share", node="mta-01", range="1h")
+
+    assert (answer["width_s"], answer["cut"], len(answer["buckets"])) == (60, False, 61)
+    first, last = (bucket for bucket in answer["buckets"] if bucket["read_at"])
+    assert (first["own_count"], first["unassigned_count"], first["waiting_count"]) == (5, 3, 9)
+    assert (last["start"], last["own_count"], last["unassigned_count"]) == (
+        "2026-11-21T10:05:00Z", 40, 2,
+    )  # fmt: skip
+
+
+def test_a_share_nobody_can_tell_is_not_known_and_of_an_agent_alone_all_is_its_nodes(ask, read):
+    def own(node):
+        buckets = ask("email/queue/share", node=node, range="1h")["buckets"]
+        (bucket,) = [bucket for bucket in buckets if bucket["read_at"]]
+        return bucket["own_count"], bucket["waiting_count"]
+
+    read(instance=None)
+    read(node="mta-09", **api_reading(7))
+    assert own("mta-01") == (6, 9)
+    assert own("mta-09") == (7, 7)
+
+    read(node="mta-02", instance="mta-02")
+    assert own("mta-01") == (None, 9)
+
+
+def test_a_share_is_told_as_far_back_as_readings_are_kept_of_nodes_that_exist(
+    ask, read, admin_client
+):
+    read()
+
+    assert ask("email/queue/share", node="mta-01", range="30d")["cut"] is True
+    reply = admin_client.get("/api/v1/email/queue/share", {"node": "mta-77"})
+    assert (reply.status_code, reply.json()) == (404, {"detail": "no node 'mta-77'"})

@@ -13,16 +13,24 @@ import { Repaint } from "./repaint.js";
 const NEAR = "300px";
 const facts = JSON.parse(document.getElementById("chart-facts").textContent);
 
+/** Samples of a kind; of the mail queue the node's share, in the same shape. */
+async function load(kind) {
+  if (kind !== "queue") return ask(kind, { node: facts.node });
+  const answer = await page.get("email/queue/share", { node: facts.node });
+  return { ...answer, series: [{ node: facts.node, buckets: answer.buckets }] };
+}
+
 function chartPanel(kind, { id, title, unit, lines, top }) {
   let chart = null;
   const known = (answer) => bucketsOf(answer, facts.node).some((bucket) => lines.some(({ reading }) => (bucket[reading] ?? null) !== null));
   panel(id, {
-    load: () => ask(kind, { node: facts.node }),
+    load: () => load(kind),
     marked: [facts.node],
     empty: (answer) => (known(answer) ? "" : "No reading in this range."),
     draw(answer, body) {
       chart ??= new TimeChart(body, { format: (value) => said(value, unit), axis: (value) => onScale(value, unit), total: false });
       const buckets = bucketsOf(answer, facts.node);
+      this.note(answer.cut ? "as far back as it is kept" : "");
       this.legend(
         lines.map(({ reading, name, colour, stroke }) => ({ name, colour, stroke, value: said(newestOf(buckets, reading), unit) })),
       );
