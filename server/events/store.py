@@ -10,6 +10,7 @@ from server.events.columns import NAMES
 
 STAGING = "staged_email_events"
 _COLUMNS = ", ".join(NAMES)
+_ID = NAMES.index("event_id")
 #: One staging table per database session, emptied by each commit.
 CREATE_STAGING = f"""CREATE TEMPORARY TABLE IF NOT EXISTS {STAGING}
   (LIKE email_events INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"""
@@ -23,29 +24,39 @@ SAME_EVENT_WITHIN = "1 hour"
 #: How the look for known events is to be made: one probe of the unique index for each staged row.
 #: Left to itself the planner joins with all that the last hour stored, which grows and grows, and
 #: TimescaleDB wraps each probe in a node of its own that costs three times the probe.
-PLAN_AS_PROBES = """SET LOCAL timescaledb.enable_chunk_append = off;
+#: The memory is for the rows on their way through the statement; more of them go to the disk.
+PLAN_AS_PROBES = """SET LOCAL work_mem = '64MB'; SET LOCAL timescaledb.enable_chunk_append = off;
 SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
 SET LOCAL enable_bitmapscan = off; SET LOCAL enable_material = off;
 SET LOCAL enable_memoize = off"""
 
-#: The staged rows that are new, in key order (no deadlock between workers, and neighbours in the
-#: index are probed one after the other). Of two that tell of the same event the reported one is
-#: kept, then the earlier. The bounds are literals so that TimescaleDB leaves out all chunks but
-#: those of the batch when it plans. The two inequalities say nothing new but to the planner, which
-#: without statistics (a new chunk has none) thinks of equal ids as one row in 200, and then of an
-#: index of times as good.
-INSERT_NEW = f"""INSERT INTO email_events ({_COLUMNS})
-SELECT {_COLUMNS} FROM (
+_ONCE = f"""(
   SELECT DISTINCT ON (event_id) {_COLUMNS} FROM {STAGING}
   ORDER BY event_id, certainty = 'inferred', occurred_at
-) AS staged
+)"""  # noqa: S608 (names from columns.py only)
+
+
+def insert_new(*, repeats: bool) -> str:
+    """Return the statement that inserts the staged rows that are new, one for each event.
+
+    `repeats`: an id may be staged twice; of two that tell of the same event the reported one is
+    kept, then the earlier. Without, rows go in as they were staged (see `in_key_order`).
+
+    The bounds are literals so that TimescaleDB leaves out all chunks but those of the batch when it
+    plans. The two inequalities say nothing new but to the planner, which without statistics (a new
+    chunk has none) thinks of equal ids as one row in 200, and then of an index of times as good.
+    There is no ON CONFLICT: one writer at a time is between this look and its commit, and trying
+    each row before it is written costs a twelfth of all. Were one stored meanwhile by other hands,
+    the unique index refuses the batch, and its second try finds the row.
+    """
+    return f"""INSERT INTO email_events ({_COLUMNS})
+SELECT {_COLUMNS} FROM {_ONCE if repeats else STAGING} AS staged
 WHERE NOT EXISTS (
   SELECT FROM email_events AS stored
   WHERE stored.event_id = staged.event_id
     AND stored.event_id >= staged.event_id AND stored.event_id <= staged.event_id
     AND stored.occurred_at BETWEEN %(oldest)s::timestamptz - interval '{SAME_EVENT_WITHIN}'
-                               AND %(newest)s::timestamptz + interval '{SAME_EVENT_WITHIN}')
-ON CONFLICT DO NOTHING"""  # noqa: S608 (names from columns.py only)
+                               AND %(newest)s::timestamptz + interval '{SAME_EVENT_WITHIN}')"""  # noqa: S608 (names from columns.py only)
 
 
 #: How a line of an inferred outcome ends: certainty and replaces are the last columns.
@@ -70,6 +81,17 @@ WHERE event_id = ANY (ARRAY(
   AND certainty = 'inferred' AND {_NEAR}
   AND (event_id, mta_node) IN (
     SELECT replaces, mta_node FROM {STAGING} WHERE replaces IS NOT NULL)"""  # noqa: S608
+
+
+def in_key_order(lines: Sequence[str]) -> tuple[list[str], bool]:
+    """Return COPY lines in the order of their ids, and whether an id is there twice.
+
+    Neighbours in the unique index are then probed and written one after the other, and PostgreSQL,
+    whose time is the scarce one, need not sort.
+    """
+    ids = [line.split("\t", _ID + 1)[_ID] for line in lines]
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    return [lines[n] for n in order], len(set(ids)) < len(ids)
 
 
 def stage(lines: Sequence[str]) -> dict[str, datetime]:

@@ -41,13 +41,14 @@ def write_events(lines: Sequence[str], numbered: Sequence[Numbered] = ()) -> lis
 
 def _insert(lines: Sequence[str]) -> list[NewEvents]:
     levels = keeping.written_levels()
-    span = events.stage(lines)
+    ordered, repeats = events.in_key_order(lines)
+    span = events.stage(ordered)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITER_LOCK])
         if events.take_out_replaced(lines, span):
             cursor.execute(_correction(levels), span)
         cursor.execute(events.PLAN_AS_PROBES)
-        cursor.execute(_statement(levels), span)
+        cursor.execute(_statement(levels, repeats), span)
         return [NewEvents(*row) for row in cursor.fetchall()]
 
 
@@ -57,10 +58,10 @@ def _correction(levels: tuple[Level, ...]) -> str:
 
 
 @cache
-def _statement(levels: tuple[Level, ...]) -> str:
+def _statement(levels: tuple[Level, ...], repeats: bool) -> str:
     """Return what inserts what is new, adds exactly that to `levels`, and answers it by second."""
     return f"""WITH fresh AS (
-{events.INSERT_NEW}
+{events.insert_new(repeats=repeats)}
 RETURNING {", ".join(sql.RAW_COLUMNS)}
 ),
 {sql.write(levels, "fresh")}

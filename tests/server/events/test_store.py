@@ -54,6 +54,17 @@ def test_of_two_in_one_batch_the_reported_one_is_kept():
     assert stored() == [("reported", AT + timedelta(minutes=3))]
 
 
+def test_lines_are_put_in_the_order_of_their_ids_and_a_repeated_id_is_noticed():
+    lines = [line(uuid4(), from_address="a\tb@a.example") for _ in range(50)]
+
+    ordered, repeats = store.in_key_order(lines)
+
+    assert (sorted(ordered), repeats) == (sorted(lines), False)
+    ids = [each.split("\t")[store.NAMES.index("event_id")] for each in ordered]
+    assert ids == sorted(ids)
+    assert store.in_key_order([*lines, lines[7]])[1]
+
+
 def test_a_batch_over_several_days_is_told_from_what_each_of_them_knows():
     ids = [uuid4() for _ in range(4)]
     days = [line(each, AT - timedelta(days=n)) for n, each in enumerate(ids)]
@@ -63,15 +74,16 @@ def test_a_batch_over_several_days_is_told_from_what_each_of_them_knows():
     assert len(stored()) == 4
 
 
+@pytest.mark.parametrize("repeats", [True, False])
 @pytest.mark.parametrize("known", [1, 3000])
-def test_known_events_are_looked_for_by_their_id_also_in_a_chunk_without_statistics(known):
+def test_known_events_are_looked_for_by_their_id_also_in_a_chunk_without_statistics(known, repeats):
     # By time instead it would read an hour of events for each: hours of work for one batch.
     write_events([line() for _ in range(known)])
 
     with transaction.atomic(), connection.cursor() as cursor:
         span = store.stage([line() for _ in range(500)])
         cursor.execute(store.PLAN_AS_PROBES)
-        cursor.execute(f"EXPLAIN (COSTS OFF) {store.INSERT_NEW}", span)
+        cursor.execute(f"EXPLAIN (COSTS OFF) {store.insert_new(repeats=repeats)}", span)
         plan = "\n".join(row[0] for row in cursor.fetchall())
 
     assert "email_events_once" in plan
