@@ -82,6 +82,16 @@ class System:
             raise FreezeError(f"{DEBOOTSTRAP} names no mirror for {self.name}.")
         return found[1]
 
+    def debootstrap(self, root: Path, *, include: Sequence[str] = ()) -> list[str | Path]:
+        """Return the command that makes a minimal root of it, with these packages beside."""
+        words: list[str | Path] = ["debootstrap", "--variant=minbase"]
+        if include:
+            words.append(f"--include={','.join(include)}")
+        words += [self.suite, root, self.mirror]
+        if not (DEBOOTSTRAP_SCRIPTS / self.suite).exists():
+            words.append(DEBOOTSTRAP_SCRIPTS / self.script)
+        return words
+
 
 #: What of them can be had here is made once and kept.
 SYSTEMS = (
@@ -486,10 +496,8 @@ def _has_root(root: Path, system: System) -> bool:
         return True
     shutil.rmtree(root, ignore_errors=True)
     root.parent.mkdir(parents=True, exist_ok=True)
-    script = [] if (DEBOOTSTRAP_SCRIPTS / system.suite).exists() else [system.script]
-    script = [str(DEBOOTSTRAP_SCRIPTS / name) for name in script]
     try:
-        _run(["debootstrap", "--variant=minbase", system.suite, root, system.mirror, *script])
+        _run(system.debootstrap(root))
     except FreezeError as error:
         print(str(error).splitlines()[-1], flush=True)
         return False

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from build.stack.errors import StackError
 from build.stack.paths import LOGS
@@ -83,6 +83,35 @@ class Machine:
                 f"{' '.join(argv)}: code {done.returncode}\n{done.stdout}{done.stderr}"
             )
         return done.stdout
+
+    def put(self, path: str, content: bytes) -> None:
+        """Write a file there."""
+        subprocess.run(
+            [*self.enter(), "tee", path],
+            input=content,
+            stdout=subprocess.DEVNULL,
+            timeout=COMMAND_TIMEOUT_SECONDS,
+            check=True,
+        )
+
+    @contextlib.contextmanager
+    def serving(self, files: Mapping[str, bytes], *, port: int = 18081) -> Iterator[str]:
+        """Serve files over HTTP on the machine's loopback for the length of the block."""
+        address = f"http://127.0.0.1:{port}"
+        for name, content in files.items():
+            path = f"/srv/files/{name}"
+            self.run("mkdir", "-p", str(PurePosixPath(path).parent))
+            self.put(path, content)
+        server = ("/usr/bin/python3", "-m", "http.server", "--bind", "127.0.0.1", str(port))
+        self.run(
+            "systemd-run", "--quiet", "--unit=files", "--working-directory=/srv/files", *server
+        )
+        ask = f"import urllib.request; urllib.request.urlopen('{address}/')"
+        try:
+            self.wait_until("the server of files", "/usr/bin/python3", "-c", ask)
+            yield address
+        finally:
+            self.run("systemctl", "stop", "files.service")
 
     def spawn(self, *argv: str) -> None:
         """Start a command there that goes on; it ends with the machine."""

@@ -1,4 +1,4 @@
-"""Debian roots that boot: made once with debootstrap, never written to afterwards."""
+"""Roots that boot: made once with debootstrap, never written to afterwards."""
 
 import hashlib
 import shutil
@@ -47,12 +47,7 @@ def make(recipe: Recipe) -> Path:
     shutil.rmtree(root, ignore_errors=True)
     root.parent.mkdir(parents=True, exist_ok=True)
     system = next(system for system in SYSTEMS if system.suite == recipe.suite)
-    _run(
-        [
-            *("debootstrap", "--variant=minbase", f"--include={','.join(MACHINE)}"),
-            *(recipe.suite, str(root), system.mirror),
-        ]
-    )
+    _run([str(word) for word in system.debootstrap(root, include=MACHINE)])
     if recipe.packages:
         _install(root, recipe.packages)
     done.touch()

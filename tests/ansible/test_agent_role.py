@@ -16,6 +16,9 @@ from build.stack.paths import ROOT
 PLAYBOOKS = ROOT / "ansible" / "playbooks"
 KEY = "mlrd_0123456789abcdef-of-a-test"
 URI_PASSWORD = "hunter2-of-mongodb"
+#: With all that a file of variables could read otherwise than it was written.
+ODD_PASSWORD = """od'd"$HOME\\n`id` #ü"""
+SECRETS = (KEY, URI_PASSWORD, ODD_PASSWORD, "hunter2-of-redis", "hunter2-of-wildduck")
 DOOR = Path(__file__).with_name("door.py")
 #: Bits of a score from 0 (closed) to 10; `systemd-analyze security` of Debian 12 says 1.9.
 WORST_EXPOSURE = 2.0
@@ -48,6 +51,13 @@ def site(mail_node, tmp_path_factory):
             "mallard_agent_binary": str(folder / "mallard-agent"),
             "mallard_agent_node_role": "zonemta-outbound",
             "mallard_agent_zonemta_mongodb_uri": f"mongodb://m:{URI_PASSWORD}@127.0.0.1:1/zone-mta",
+            "mallard_agent_redis_url": "redis://m:hunter2-of-redis@127.0.0.1:1",
+            "mallard_agent_mongodb_uri": "",
+            "mallard_agent_rspamd_url": "http://127.0.0.1:1",
+            "mallard_agent_rspamd_password": ODD_PASSWORD,
+            "mallard_agent_wildduck_token": "hunter2-of-wildduck",
+            "mallard_agent_wildduck_metrics_url": "",
+            "mallard_agent_ports": [465, 8080],
             "mallard_agent_settings": {"intervals": {"system_s": 2}},
             **more,
         }
@@ -129,18 +139,45 @@ def test_secrets_are_for_root_alone_and_nowhere_else(site):
 
     assert node.run("stat", "-c", "%U:%G %a", "/etc/mallard-agent/secrets.env") == "root:root 600\n"
     assert KEY in node.file("/etc/mallard-agent/secrets.env")
-    assert node.run("grep", "-rlE", f"{KEY}|{URI_PASSWORD}", "/etc", "/opt").split() == [
-        "/etc/mallard-agent/secrets.env"
-    ]
-    assert KEY not in node.journal("mallard-agent")
-    assert URI_PASSWORD not in node.journal("mallard-agent")
+    for secret in SECRETS:
+        found = node.run("grep", "-rlF", secret, "/etc/mallard-agent", "/opt", check=False).split()
+        assert set(found) <= {"/etc/mallard-agent/secrets.env"}
+    # All of them, whichever unit or program wrote: those that read them for a check too.
+    journal = node.run("journalctl", "--no-pager", "--output=cat")
+    assert not [secret for secret in SECRETS if secret in journal]
+    assert node.run("sh", "-c", "ls -A /root/.ansible/tmp") == ""
+
+
+def test_the_service_gets_each_secret_as_it_is_in_the_vault(site):
+    node = site.node
+    pid = node.run("systemctl", "show", "--value", "--property=MainPID", "mallard-agent").strip()
+    given = dict(line.partition("=")[::2] for line in node.file(f"/proc/{pid}/environ").split("\0"))
+
+    assert given["API_KEY"] == KEY
+    assert given["AGENT_DISCOVERY_RSPAMD_PASSWORD"] == ODD_PASSWORD
+    assert given["AGENT_DISCOVERY_REDIS_URL"] == "redis://m:hunter2-of-redis@127.0.0.1:1"
+    assert given["AGENT_DISCOVERY_MONGODB_URI"] == ""
+    assert "AGENT_DISCOVERY_WILDDUCK_MONGODB_URI" not in given
+
+
+def test_the_agent_says_where_each_address_of_a_program_came_from(site):
+    said = site.node.run("/usr/local/sbin/mallard-agent", "check-config")
+    shown = {
+        line.split()[0]: " ".join(line.split()[1:]) for line in said.splitlines() if line.split()
+    }
+
+    assert "agent.toml" in shown["discovery.rspamd_url"]
+    assert "http://127.0.0.1:1 " in shown["discovery.rspamd_url"]
+    assert "agent.toml" in shown["discovery.ports"]
+    assert "environment" in shown["discovery.redis_url"]
+    assert "default" in shown["discovery.wildduck_api_url"]
+    assert not [secret for secret in SECRETS if secret in said]
 
 
 def test_no_output_of_ansible_holds_a_secret_not_even_with_diffs(site):
     said = "".join(play.text for play in (site.checked, site.first, site.second))
 
-    assert KEY not in said
-    assert URI_PASSWORD not in said
+    assert not [secret for secret in SECRETS if secret in said]
 
 
 def test_the_unit_has_no_fault_and_leaves_little_open(site):
@@ -220,6 +257,32 @@ def test_a_wrong_setting_stops_before_the_configuration_is_touched(site):
     assert site.node.run("systemctl", "is-active", "mallard-agent").strip() == "active"
 
 
+def test_a_wrong_secret_stops_before_the_secrets_are_touched_and_is_not_shown(site):
+    before = site.node.file("/etc/mallard-agent/secrets.env")
+    play = site.node.play(
+        PLAYBOOKS / "agents.yml",
+        site.inventory(mallard_agent_zonemta_mongodb_uri=f"mongodb://m:{URI_PASSWORD}@127.0.0.1:1"),
+        "-vv",
+    )
+
+    assert play.code != 0
+    assert "The agent does not take its secrets" in play.text
+    assert "AGENT_ZONEMTA_MONGODB_URI" in play.text
+    assert not [secret for secret in SECRETS if secret in play.text]
+    assert site.node.file("/etc/mallard-agent/secrets.env") == before
+    assert site.node.run("systemctl", "is-active", "mallard-agent").strip() == "active"
+
+
+def test_a_secret_of_two_lines_is_refused_before_anything_is_touched(site):
+    play = site.node.play(
+        PLAYBOOKS / "agents.yml", site.inventory(mallard_agent_wildduck_token="two\nlines")
+    )
+
+    assert play.code != 0
+    assert "holds a line break" in play.text
+    assert play.changes == []
+
+
 def test_a_binary_with_another_digest_is_refused(site):
     before = release_in_force(site.node)
     play = site.node.play(
@@ -292,18 +355,74 @@ def test_a_release_that_does_not_start_is_taken_back_by_itself(site, tmp_path):
     assert node.run("systemctl", "is-active", "mallard-agent").strip() == "active"
 
 
-def test_only_as_many_releases_stay_as_were_asked_for(site, newer):
+def test_a_release_is_fetched_by_its_address_and_only_what_was_named(site, newer):
+    node, agents = site.node, PLAYBOOKS / "agents.yml"
+    older = release_in_force(node)
+    content = newer.path.read_bytes().replace(b"# For a test", b"# For another", 1)
+    digest = hashlib.sha256(content).hexdigest()
+    release = f"releases/0.4.0-{digest[:12]}"
+    with node.serving({"mallard-agent-0.4.0": content}) as address:
+        named = {
+            # Nothing of it is on this side.
+            "mallard_agent_binary": "/nonexistent",
+            "mallard_agent_binary_url": f"{address}/mallard-agent-0.4.0",
+            "mallard_agent_version": "0.4.0",
+            "mallard_agent_sha256": digest,
+        }
+
+        other = node.play(agents, site.inventory(**{**named, "mallard_agent_sha256": "0" * 64}))
+        assert other.code != 0
+        assert "checksum" in other.text
+        assert release_in_force(node) == older
+        assert "mallard-agent" not in node.run(
+            "sh", "-c", "ls /opt/mallard-agent/releases/0.4.0-000000000000", check=False
+        )
+
+        missing = node.play(
+            agents, site.inventory(**{**named, "mallard_agent_binary_url": f"{address}/gone"})
+        )
+        assert missing.code != 0
+        assert "404" in missing.text
+        assert release_in_force(node) == older
+
+        would = node.play(agents, site.inventory(**named), "--check", "--diff")
+        assert would.code == 0, would.text
+        assert release_in_force(node) == older
+
+        done = node.play(agents, site.inventory(**named))
+        assert done.code == 0, done.text
+        assert release_in_force(node) == release
+
+    # Nobody serves it any more: what is there is not fetched again.
+    again = node.play(agents, site.inventory(**named))
+    assert again.code == 0, again.text
+    assert again.changes == []
+
+    back = node.play(
+        agents,
+        site.inventory(**named, mallard_agent_rollback_to=Path(older).name),
+        *("--tags", "rollback"),
+    )
+    assert back.code == 0, back.text
+    assert release_in_force(node) == older
+    assert node.run("systemctl", "is-active", "mallard-agent").strip() == "active"
+
+
+def test_only_as_many_releases_stay_as_were_asked_for_and_those_in_use_always(site):
     node = site.node
     for number in range(3):
+        # Younger than the two in use.
         node.run("mkdir", "-p", f"/opt/mallard-agent/releases/0.0.{number}-old")
+    in_use = [
+        node.run("readlink", f"/opt/mallard-agent/{name}") for name in ("current", "previous")
+    ]
     inventory = site.inventory(mallard_agent_keep_releases=2)
 
     play = node.play(PLAYBOOKS / "agents.yml", inventory)
 
     assert play.code == 0, play.text
     left = node.run("ls", "/opt/mallard-agent/releases").split()
-    assert Path(release_in_force(node)).name in left
-    assert not [name for name in left if name.endswith("-old")]
+    assert set(left) == in_use
 
 
 def test_an_agent_that_hangs_is_killed_and_started_again(site):

@@ -25,6 +25,17 @@ TABLES = (
     "django_migrations",
 )
 
+#: What the Community edition has beside tables; the Apache edition has no such functions.
+COMMUNITY = (
+    "SELECT chunk_name, is_compressed FROM timescaledb_information.chunks"
+    " WHERE hypertable_name = 'email_events' AND is_compressed ORDER BY chunk_name",
+    "SELECT view_name, materialized_only, finalized"
+    " FROM timescaledb_information.continuous_aggregates ORDER BY view_name",
+    "SELECT proc_name, hypertable_name, schedule_interval, config::text, scheduled"
+    " FROM timescaledb_information.jobs WHERE hypertable_name IS NOT NULL"
+    " ORDER BY proc_name, hypertable_name, config::text",
+)
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
@@ -33,6 +44,7 @@ def server(tmp_path_factory):
     with postgres.running(directory) as running:
         site = Site(running.url, os.environ["REDIS_URL"], logs=directory / "logs")
         site.manage("migrate", "--verbosity=0")
+        site.manage("storage", "--apply")
         site.manage("fill", "--hours", "6", "--events-per-hour", "300", "--seed", "1")
         address = urlsplit(running.superuser_url)
         dumps = directory / "dumps"
@@ -59,6 +71,7 @@ def server(tmp_path_factory):
         def ask(database, query):
             url = running.superuser_url.rpartition("/")[0] + f"/{database}"
             with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+                connection.autocommit = True
                 cursor.execute(query)
                 return cursor.fetchall()
 
@@ -66,7 +79,14 @@ def server(tmp_path_factory):
             url = running.url.rpartition("/")[0] + f"/{database}"
             return Site(url, os.environ["REDIS_URL"], logs=directory / "logs").manage(*words)
 
-        yield SimpleNamespace(backup=backup, ask=ask, manage=manage, dumps=dumps)
+        [[licence]] = ask("mallard", "SELECT current_setting('timescaledb.license')")
+        community = licence == "timescale"
+        if community:
+            # As they are once they are two days old.
+            ask("mallard", "SELECT compress_chunk(show_chunks('email_events'))")
+        yield SimpleNamespace(
+            backup=backup, ask=ask, manage=manage, dumps=dumps, community=community
+        )
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +118,11 @@ def test_a_restored_database_is_one_of_timescaledb_and_goes_on(server, dump):
 
     assert sorted(server.ask("lives", hypertables)) == sorted(server.ask("mallard", hypertables))
     assert server.ask("lives", "SELECT current_setting('timescaledb.restoring')") == [("off",)]
+    if server.community:
+        for query in COMMUNITY:
+            there = server.ask("mallard", query)
+            assert there
+            assert server.ask("lives", query) == there
     server.manage("lives", "migrate", "--check")
     server.manage("lives", "check", "--database", "default")
     days = server.ask(

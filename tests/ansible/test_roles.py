@@ -2,10 +2,14 @@
 
 import contextlib
 import io
+import re
 
+import msgspec
 import pytest
 import yaml
 
+from agent.config.load import SECRETS
+from agent.config.settings import Discovery, environment_names
 from build.ansible_test import __main__ as command
 from build.stack.paths import ROOT
 
@@ -47,6 +51,28 @@ def test_every_file_of_a_plugin_is_copied(names, folder):
     }
 
     assert set(read("mallard_agent/vars/main.yml")[names]) == wanted
+
+
+def test_every_program_the_agent_asks_and_every_secret_has_a_variable_of_the_role():
+    names = {"_".join(path): name for name, path in environment_names().items()}
+    wanted = {f"discovery_{field.name}" for field in msgspec.structs.fields(Discovery)}
+    wanted |= {"_".join(path) for path in SECRETS}
+    role = read("mallard_agent/vars/main.yml")
+    said = role["__mallard_agent_secrets_given"] + role["__mallard_agent_tables_given"]
+
+    for setting in wanted:
+        name = setting.removeprefix("discovery_").removeprefix("backend_")
+        assert re.search(rf"mallard_agent_{name}\b", said), f"{setting} has no variable"
+        secret = tuple(setting.split("_", 1)) in SECRETS
+        assert (f"'{names[setting]}'" in said) is secret
+
+
+def test_whatever_may_hold_a_secret_is_kept_out_of_output():
+    given = read("mallard_agent/vars/main.yml")["__mallard_agent_secrets_given"]
+    options = read("mallard_agent/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+
+    for name in re.findall(r"\bmallard_agent_\w+", given):
+        assert options[name].get("no_log"), f"{name} may appear in output"
 
 
 def test_the_example_is_a_cluster_of_15_nodes_with_a_key_each():

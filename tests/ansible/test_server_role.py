@@ -1,5 +1,6 @@
 """The role mallard_server on a booted Debian 13: everything of a server on one machine, at work."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -11,6 +12,7 @@ import pytest
 from build import server_archive
 from build.ansible_test import machine as machines
 from build.stack.paths import ROOT
+from tests.ansible import repository
 
 PLAYBOOKS = ROOT / "ansible" / "playbooks"
 SECRET = "a-secret-of-fifty-characters-and-more-only-for-this-test"
@@ -71,6 +73,38 @@ def fetch(node, path, *options):
 def test_check_mode_on_an_empty_machine_fails_nowhere_and_leaves_nothing(site):
     assert site.checked.code == 0, site.checked.text[-3000:]
     assert site.untouched == ""
+
+
+def test_check_mode_where_not_even_postgresql_is_installed_tells_all_it_would_do(
+    bare_machine, tmp_path
+):
+    # Its digest is all that check mode needs of the archive.
+    archive = tmp_path / "mallard-server.tar.gz"
+    archive.write_bytes(b"of a test")
+    digest = hashlib.sha256(b"of a test").hexdigest()
+    archive.with_name(f"{archive.name}.sha256").write_text(f"{digest}  {archive.name}  0.1.0\n")
+    values = {
+        **bare_machine.host_variables(),
+        "mallard_server_domain": DOMAIN,
+        "mallard_server_secret_key": SECRET,
+        "mallard_server_archive": str(archive),
+        "mallard_server_timescaledb_source": "distribution",
+        "mallard_server_tls_self_signed": True,
+    }
+    inventory = machines.write_inventory(
+        tmp_path / "hosts.json", {"mallard_servers": {"dashboard": values}}
+    )
+    bare_machine.run("mkdir", "-p", "/var/lib/apt/periodic")
+    bare_machine.run("touch", "/var/lib/apt/periodic/update-success-stamp")
+
+    play = bare_machine.play(PLAYBOOKS / "server.yml", inventory, "--check", "--diff")
+
+    assert play.code == 0, play.text[-3000:]
+    assert {
+        "mallard_server : Install PostgreSQL with TimescaleDB",
+        "mallard_server : Install nginx",
+    } <= set(play.changes)
+    assert bare_machine.run("sh", "-c", "ls -d /opt/mallard /etc/mallard", check=False) == ""
 
 
 def test_the_second_run_changes_nothing_and_neither_would_a_third(site):
@@ -209,10 +243,10 @@ def release_in_force(node):
     return node.run("readlink", "/opt/mallard/current").strip()
 
 
-def changed_archive(site, folder, *, broken=False):
+def changed_archive(site, folder, *, text=b"another release\n", broken=False):
     """Write an archive of another release."""
     files = server_archive.sources() | server_archive.wheels([PYTHON])
-    files["CHANGELOG.md"] = server_archive.Entry(b"another release\n")
+    files["CHANGELOG.md"] = server_archive.Entry(text)
     if broken:
         fault = server_archive.Entry(b"raise RuntimeError('of a test')\n")
         files["server/config/wsgi.py"] = fault
@@ -242,6 +276,37 @@ def test_an_upgrade_and_the_way_back(site, tmp_path):
     )  # fmt: skip
 
 
+def test_a_release_is_fetched_by_its_address_and_only_what_was_named(site, tmp_path):
+    node, older = site.node, release_in_force(site.node)
+    content = changed_archive(site, tmp_path, text=b"a release from elsewhere\n").read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    with node.serving({"mallard-server.tar.gz": content}) as address:
+        named = {
+            # Nothing of it is on this side.
+            "mallard_server_archive": "/nonexistent",
+            "mallard_server_archive_url": f"{address}/mallard-server.tar.gz",
+            "mallard_server_version": "0.3.0",
+            "mallard_server_sha256": digest,
+        }
+
+        other = node.play(
+            PLAYBOOKS / "server.yml",
+            site.inventory(**{**named, "mallard_server_sha256": "0" * 64}),
+            *("--tags", "install"),
+        )
+        assert other.code != 0
+        assert "checksum" in other.text
+        assert release_in_force(node) == older
+
+        done = node.play(PLAYBOOKS / "server.yml", site.inventory(**named))
+        assert done.code == 0, done.text[-3000:]
+        assert Path(release_in_force(node)).name == f"0.3.0-{digest[:12]}"
+
+    again = node.play(PLAYBOOKS / "server.yml", site.inventory(**named))
+    assert again.code == 0, again.text[-3000:]
+    assert again.changes == []
+
+
 def test_a_release_that_does_not_answer_is_taken_back_by_itself(site, tmp_path):
     node, older = site.node, release_in_force(site.node)
     archive = changed_archive(site, tmp_path, broken=True)
@@ -256,6 +321,41 @@ def test_a_release_that_does_not_answer_is_taken_back_by_itself(site, tmp_path):
         "curl", "--fail", "--silent", "--insecure", "--resolve", f"{DOMAIN}:443:127.0.0.1",
         f"https://{DOMAIN}/api/v1/health",
     )  # fmt: skip
+
+
+def test_packages_of_other_repositories_are_taken_as_their_keys_sign_them(site, tmp_path):
+    # Not PostgreSQL's and Timescale's own, which cannot be reached here: of the same layout and
+    # names, and what Timescale's package brings is Debian's.
+    node = site.node
+    with contextlib.closing(repository.Repository(tmp_path)) as made:
+        needs = "postgresql-17, postgresql-17-timescaledb"
+        packages = {"timescaledb-2-postgresql-17": ("2.99.0~debian13-1700", needs)}
+        files = {
+            **made.suite("trixie-pgdg", {}),
+            **made.suite("trixie", packages),
+            "key.asc": made.key,
+        }
+    # No other repository can be reached from the machine.
+    node.run("sh", "-c", "rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*")
+    with node.serving(files) as address:
+        mirrors = {
+            "mallard_server_timescaledb_source": "timescale",
+            "mallard_server_postgresql_repository": address,
+            "mallard_server_postgresql_repository_key": f"{address}/key.asc",
+            "mallard_server_timescale_repository": address,
+            "mallard_server_timescale_repository_key": f"{address}/key.asc",
+        }
+        inventory = site.inventory(**mirrors)
+        would = node.play(PLAYBOOKS / "server.yml", inventory, "--tags", "postgresql", "--check")
+        done = node.play(PLAYBOOKS / "server.yml", inventory, "--tags", "postgresql")
+        again = node.play(PLAYBOOKS / "server.yml", inventory, "--tags", "postgresql")
+
+    assert would.code == 0, would.text[-3000:]
+    assert done.code == 0, done.text[-3000:]
+    assert again.code == 0, again.text[-3000:]
+    assert again.changes == []
+    version = node.run("dpkg-query", "-W", "-f", "${Version}", "timescaledb-2-postgresql-17")
+    assert version == "2.99.0~debian13-1700"
 
 
 def test_no_unit_has_failed(site):
