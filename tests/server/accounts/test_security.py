@@ -1,6 +1,7 @@
 """What a production site says and refuses, by its own settings."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -83,6 +84,48 @@ def test_a_form_without_its_token_is_refused(viewer):
     answer = client.post("/login/", {"username": "viewer", "password": PASSWORD})
 
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/login/", "/api/v1/health", "/api/v1/nodes"])
+def test_no_page_of_another_origin_may_read_an_answer(path):
+    origin = {"origin": "https://evil.example", "access-control-request-method": "GET"}
+
+    for answer in (Client().get(path, headers=origin), Client().options(path, headers=origin)):
+        assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+def test_password_fields_hide_what_is_typed_and_take_what_a_manager_puts_in(viewer):
+    login = Client().get("/login/").content.decode()
+    own = logged_in().get("/password/").content.decode()
+
+    fields = re.findall(r'<input[^>]*type="password"[^>]*>', login + own)
+    assert len(fields) == 4
+    assert all('autocomplete="' in field for field in fields)
+    assert not [field for field in fields if "onpaste" in field or "maxlength" in field]
+
+
+def test_a_password_is_taken_exactly_as_it_was_typed():
+    odd = "  spaces and Ünïcödé stay  "
+    User.objects.create_user("odd", password=odd)
+
+    assert logged_in("odd", odd).get("/").status_code in (200, 403)
+    assert logged_in("odd", odd.strip()).get("/").status_code == 302
+
+
+def test_an_installation_begins_without_an_account():
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["/.git/config", "/manage.py", "/server/config/settings/base.py"])
+def test_nothing_of_the_checkout_is_served(viewer, path):
+    assert logged_in().get(path).status_code == 404
+
+
+def test_a_name_the_site_was_not_given_gets_no_page(settings):
+    settings.ALLOWED_HOSTS = ["mallard.example"]
+
+    assert Client().get("/login/", headers={"host": "evil.example"}).status_code == 400
+    assert Client().get("/login/", headers={"host": "mallard.example"}).status_code == 200
 
 
 def test_production_s_settings_pass_the_deployment_check():
