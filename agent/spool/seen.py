@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 
-# How many keys go into the index at once, at most; in memory they take 1 MB, twice while they go.
+# How many keys go into the index at once, at most; in memory they take 1 MB.
 MERGE_AT = 10_000
 KEY_BYTES = 16
 LOOKUP_STEP = 500
@@ -48,7 +48,7 @@ class Seen:
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Read again what is not in the index yet, when the file is opened."""
-        self._recent = {key for key, _ in _recent_keys(connection)}
+        self._recent = set(_recent_keys(connection))
 
     def forget_recent(self) -> None:
         """Forget what is not in the index: the file it was in is no more. What is told again may
@@ -86,7 +86,7 @@ class Seen:
         )
         self._pending |= fresh
         if not self._merged and len(self._recent) + len(self._pending) >= self._merge_at:
-            self._merge(connection)
+            self._merge(connection, now_ms)
             self.forget(connection, now_ms)
 
     def forget(self, connection: sqlite3.Connection, now_ms: int) -> None:
@@ -100,18 +100,20 @@ class Seen:
         if oldest_kept is not None:
             connection.execute("DELETE FROM seen WHERE n < ?", oldest_kept)
 
-    def _merge(self, connection: sqlite3.Connection) -> None:
+    def _merge(self, connection: sqlite3.Connection, now_ms: int) -> None:
+        # Not with the time of each, which is on disk: a key may be remembered a little longer, and
+        # reading them all again takes more memory than everything else that is done here.
+        keys = sorted([*self._recent, *self._pending])
         connection.executemany(
-            "INSERT OR IGNORE INTO seen (key, at_ms) VALUES (?, ?)",
-            sorted(_recent_keys(connection)),
+            "INSERT OR IGNORE INTO seen (key, at_ms) VALUES (?, ?)", ((key, now_ms) for key in keys)
         )
         connection.execute("DELETE FROM seen_recent")
         self._merged = True
         self._pending.clear()  # what this transaction remembers from here on is not in the index
 
 
-def _recent_keys(connection: sqlite3.Connection) -> Iterator[tuple[bytes, int]]:
-    """Yield keys that are not in the index, and when they were remembered."""
-    for at_ms, keys in connection.execute("SELECT at_ms, keys FROM seen_recent ORDER BY n"):
+def _recent_keys(connection: sqlite3.Connection) -> Iterator[bytes]:
+    """Yield the keys that are not in the index."""
+    for (keys,) in connection.execute("SELECT keys FROM seen_recent ORDER BY n"):
         for start in range(0, len(keys), KEY_BYTES):
-            yield bytes(keys[start : start + KEY_BYTES]), at_ms
+            yield bytes(keys[start : start + KEY_BYTES])
