@@ -168,8 +168,7 @@ class Client:
 
     def close(self) -> None:
         """Close kept connections."""
-        if self._pool is not None:
-            self._pool.clear()
+        self._forget_pool()
 
     @contextmanager
     def _request(self, now_s: float) -> Iterator[_Request]:
@@ -204,6 +203,8 @@ class Client:
         except (HTTPError, OSError) as error:
             shown = _short(error)
             fix = UNTRUSTED_FIX if UNTRUSTED in shown else ""
+            if fix:
+                self._forget_pool()  # it knows the authorities of when it was made
             return Outcome(Verdict.RETRY, f"{url} is not reachable: {shown}{fix}", fix)
         outcome = _judge(url, response, text, answer_needed=answer_needed)
         return replace(outcome, status=response.status, server_at=_server_at(response))
@@ -213,6 +214,12 @@ class Client:
             if self._pool is None:
                 self._pool = _pool(self._settings, self._note_connection)
             return self._pool
+
+    def _forget_pool(self) -> None:
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.clear()
 
     def _note_connection(self, connection: socket.socket | None) -> None:
         if self._mine.request is not None:
@@ -236,9 +243,11 @@ class Client:
 
 
 def _pool(settings: Backend, note: Callable[[socket.socket | None], None]) -> PoolManager:
-    """Return a pool whose connections are told to `note` when a request begins to use them."""
+    """Return a pool whose connections are told to `note` when a request begins to use them. Raises
+    OSError when the authorities cannot be read."""
     import urllib3  # noqa: PLC0415
     from urllib3.connection import HTTPConnection, HTTPSConnection  # noqa: PLC0415
+    from urllib3.util import create_urllib3_context  # noqa: PLC0415
 
     class Noted:
         sock: socket.socket | None
@@ -254,6 +263,14 @@ def _pool(settings: Backend, note: Callable[[socket.socket | None], None]) -> Po
     def pool_of(base: Any, connection: Any) -> Any:
         return type(base.__name__, (base,), {"ConnectionCls": connection})
 
+    trust = None
+    if settings.url.lower().startswith("https:"):
+        # One for all connections: each would read all authorities for itself, 1 MB and 20 ms.
+        trust = create_urllib3_context()
+        if settings.ca_file:
+            trust.load_verify_locations(settings.ca_file)
+        else:
+            trust.load_default_certs()
     made = urllib3.PoolManager(
         num_pools=2,
         maxsize=4,
@@ -263,7 +280,7 @@ def _pool(settings: Backend, note: Callable[[socket.socket | None], None]) -> Po
             read=settings.read_timeout_s,
             total=settings.connect_timeout_s + settings.read_timeout_s,
         ),
-        ca_certs=settings.ca_file or None,
+        ssl_context=trust,
     )
     made.pool_classes_by_scheme = {
         "http": pool_of(urllib3.HTTPConnectionPool, type("Plain", (Noted, HTTPConnection), {})),

@@ -429,6 +429,21 @@ def test_the_authority_of_ca_file_is_trusted(tls_server, client_of, authority):
     assert client.post(PATH, b"[]", answer_needed=True).verdict is Verdict.ACCEPTED
 
 
+def test_an_authority_that_is_replaced_while_the_agent_runs_is_read_again(
+    tls_server, client_of, authority, tmp_path
+):
+    trusted = tmp_path / "ca.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    named = ["-subj", "/CN=127.0.0.1", "-keyout", str(tmp_path / "key.pem"), "-out", str(trusted)]
+    subprocess.run([*made, *named], check=True, capture_output=True, timeout=30)
+    client = client_of(tls_server.url.replace("https", "HTTPS"), ca_file=str(trusted))
+    assert "ca_file" in client.post(PATH, b"[]", answer_needed=True).reason
+
+    shutil.copy(authority / "cert.pem", trusted)
+
+    assert client.post(PATH, b"[]", answer_needed=True).verdict is Verdict.ACCEPTED
+
+
 def test_a_tls_server_that_sends_a_byte_now_and_then_is_cut_off_too(serve, client_of, authority):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
