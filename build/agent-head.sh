@@ -86,6 +86,9 @@ do
 done
 sweep
 unset MALLARD_AGENT_UNPACK_DIR
-# One pool of memory for its dozen threads instead of one each: 4 MB less.
+# One pool of memory for its dozen threads instead of one each: 4 MB less. What a large batch took
+# goes back to the system; by itself the C library raises these bounds with each such batch.
 export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}"
+export MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_:-131072}"
+export MALLOC_TRIM_THRESHOLD_="${MALLOC_TRIM_THRESHOLD_:-131072}"
 exec "$program/agent" "$@"
