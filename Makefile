@@ -11,7 +11,7 @@ ready := .venv/.ready
 node = $$($(python) -c 'from build.stack import node; print(node.program())')
 lock = uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header
 
-.PHONY: help setup demo test lint test-js bench bench-queries crash stack-test bench-plugins stop clean lock assets screenshots timescaledb \
+.PHONY: help setup demo test lint test-js bench bench-queries bench-pages crash stack-test bench-plugins stop clean lock assets screenshots timescaledb \
 	agent-binary agent-verify e2e-binary bench-agent crash-agent server-archive ansible-test docs-check audit
 
 help: ## list every command
@@ -51,6 +51,11 @@ bench: packages-test ## measure the whole way of an event; SECONDS=600 for a lon
 bench-queries: packages-test ## ask a database of 100 million events all that pages ask (fills it once: 20 GB)
 	@$(MAKE) -j2 $(ready) timescaledb
 	@exec $(python) -m build.bench_queries $(ARGS)
+
+bench-pages: packages-test ## time until a page is usable in Chromium, with 30 days of 20 nodes (fills once: minutes)
+	@$(MAKE) -j2 $(ready) timescaledb
+	@CHROMIUM=$$($(python) -m build.stack.browser) || exit; export CHROMIUM; \
+	exec $(python) -m build.bench_pages $(ARGS)
 
 crash: packages-test ## kill everything under load and look for losses; CYCLES=n SEED=s
 	@$(MAKE) -j2 $(ready) timescaledb

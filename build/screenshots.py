@@ -2,14 +2,19 @@
 
 Starts a server of its own with generated history and a stream of generated events, samples and mail
 queues, and takes every page with Chromium: dark and light, on a wall screen and on a phone; and the
-states empty, stale and logged out. The same as PNG are in .run/screenshots/images.
+states empty, stale and logged out. The same as PNG are in .run/screenshots/images, and there alone
+what a printer would make of each page. `--pages queue,node` takes those alone; `--serve` takes none
+and keeps the server running.
 """
 
+import argparse
 import base64
 import json
+import math
 import os
 import random
 import shutil
+import signal
 import sys
 import threading
 import urllib.request
@@ -73,6 +78,18 @@ STREAM: tuple[tuple[str, str, float, dict[str, Any]], ...] = (
     ("inbound", "greylisted", 0.08, {"bounce_category": "greylist"}),
     ("inbound", "deferred", 0.02, {"bounce_category": "limit"}),
 )
+#: Of samples the newest day is made here, so that every chart of a node has something to show.
+SAMPLES_FOR, SAMPLES_EVERY = timedelta(hours=26), timedelta(minutes=5)
+PROGRAMS = {
+    SENDING[0]: ("agent", "mongodb", "redis"),
+    RECEIVING: ("agent", "haraka", "rspamd", "redis"),
+}
+#: So many samples in one POST.
+BATCH_SAMPLES = 100
+#: When ZoneMTA of the first node was exchanged and its host started, and when all others did.
+STARTED = datetime.now(UTC)
+UPGRADED = STARTED - timedelta(hours=7, minutes=40)
+BOOTED, BOOTED_LONG_AGO = STARTED - timedelta(hours=15, minutes=10), STARTED - timedelta(days=60)
 SENDERS = ("newsletter.example", "shop.example", "corp.example", "bank.example")
 DESTINATIONS = ("gmail.example", "yahoo.example", "web.example", "mail.example")
 HAM_SYMBOLS = ("MIME_GOOD", "R_SPF_ALLOW", "R_DKIM_ALLOW", "DMARC_POLICY_ALLOW")
@@ -120,21 +137,29 @@ LOOKS = (WIDE_DARK, WIDE_LIGHT, PHONE_DARK, PHONE_LIGHT)
 
 
 def main() -> int:
-    """Take all pictures; return the exit code."""
+    """Take the pictures; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m build.screenshots", description=__doc__)
+    parser.add_argument("--pages", help=f"only these, with commas: {','.join(PAGES)}")
+    parser.add_argument("--serve", action="store_true", help="take none, keep the server running")
+    options = parser.parse_args()
+    pages = options.pages.split(",") if options.pages else None
     end_on_signals()
     try:
         if code := assets.main():
             return code
         with ExitStack() as stack:
-            take_all(stack)
+            take_all(stack, pages, serve=options.serve)
     except StackError as error:
         print(f"screenshots: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def take_all(stack: ExitStack) -> None:
-    """Start everything and go through the states of the pages, from empty to stale."""
+def take_all(stack: ExitStack, pages: list[str] | None, *, serve: bool) -> None:
+    """Start everything and go through the states of the pages, from empty to stale.
+
+    `pages`: names of PAGES, None: all of them and the states.
+    """
     shutil.rmtree(HOME, ignore_errors=True)
     (HOME / "images").mkdir(parents=True)
     supervisor = stack.enter_context(Supervisor(HOME))
@@ -144,14 +169,21 @@ def take_all(stack: ExitStack) -> None:
     stack.callback(browser.close)
     camera = Camera(browser, f"http://127.0.0.1:{site.web_port}")
 
-    camera.take_login("login", WIDE_DARK)
-    camera.take("overview-empty", WIDE_DARK)
+    if pages is None and not serve:
+        camera.take_login("login", WIDE_DARK)
+        camera.take("overview-empty", WIDE_DARK)
     door = fill(site, camera.address)
     with stream(door):
         set_last_seen(site.database_url, datetime.now(UTC) - SILENT_FOR, only=SILENT)
-        for look in LOOKS:
-            for name, path in PAGES.items():
-                camera.take(name, look, path=path)
+        if serve:
+            print(f"  {camera.address} {USER} {PASSWORD!r}", flush=True)
+            signal.pause()
+        for name in pages or PAGES:
+            for look in LOOKS:
+                camera.take(name, look, path=PAGES[name])
+            camera.print(name, path=PAGES[name])
+    if pages is not None:
+        return
     set_last_seen(site.database_url, datetime.now(UTC) - timedelta(minutes=3, seconds=12))
     camera.take("outbound-stale", WIDE_DARK, path=PAGES["outbound"], data="stale")
     camera.take("not-found", WIDE_DARK, path="/no-such-page", connected=False)
@@ -169,6 +201,8 @@ def fill(site: server.Site, address: str) -> "Door":
     }
     site.manage("fill", *(str(word) for option in options.items() for word in option))
     door = Door(address, site.manage("create_api_key", "--name", "pictures").strip())
+    register(site.database_url, door)
+    door.post_past_samples()
     door.post_samples()
     now = datetime.now(UTC)
     seconds = range(int(STREAMED.total_seconds()), 0, -1)
@@ -230,12 +264,7 @@ class Camera:
     ) -> None:
         """Log in, wait until the page at `path` shows what it should, and take it."""
         with self._page(look) as page:
-            page.goto(f"{self.address}/login/")
-            page.fill("#id_username", USER)
-            page.fill("#id_password", PASSWORD)
-            page.press("#id_password", "Enter")
-            page.wait_for_url(f"{self.address}/")
-            page.goto(f"{self.address}{path}")
+            self._open(page, path)
             if connected:
                 state = f'[data-data="{data}"]' if data else ""
                 page.wait_for_selector(
@@ -251,6 +280,27 @@ class Camera:
                 self._wait_for_panels(page)
                 page.wait_for_timeout(SETTLE_MS)
             self._shoot(page, f"{name}-{look.name}")
+
+    def print(self, name: str, *, path: str) -> None:
+        """Print the page, for looking at alone: a PDF, and a picture of the paper's layout."""
+        with self._page(WIDE_DARK) as page:
+            self._open(page, path)
+            for panel in page.locator("[data-panel]").all():
+                panel.scroll_into_view_if_needed()  # or a chart far down is not loaded
+            self._wait_for_panels(page)
+            page.pdf(path=HOME / "images" / f"{name}.pdf", prefer_css_page_size=True)
+            page.emulate_media(media="print")
+            page.wait_for_timeout(SETTLE_MS)
+            page.screenshot(path=HOME / "images" / f"{name}-print.png", full_page=True)
+
+    def _open(self, page: Page, path: str) -> None:
+        """Log in and go to the page at `path`."""
+        page.goto(f"{self.address}/login/")
+        page.fill("#id_username", USER)
+        page.fill("#id_password", PASSWORD)
+        page.press("#id_password", "Enter")
+        page.wait_for_url(f"{self.address}/")
+        page.goto(f"{self.address}{path}")
 
     def _wait_for_panels(self, page: Page) -> None:
         if page.locator('#page[data-empty="true"]').count():
@@ -305,15 +355,22 @@ class Door:
     def post_samples(self) -> None:
         """Let every node but the silent one be heard from, with their mail queues."""
         now = datetime.now(UTC)
-        for i, node in enumerate((*SENDING, RECEIVING)):
-            if node == SILENT:
-                continue
-            system = golden("metrics_system")
-            wave = (now.timestamp() / 60 + i) % 7
-            system["system"] |= {"cpu_percent": 14 + 3 * i + wave, "ram_used_percent": 38 + 4 * i}
-            self.post("metrics/system", as_of(system, node, now))
-            if node in SENDING:
-                self.post("metrics/zonemta", as_of(mail_queue(node, now), node, now))
+        for node in (*SENDING, RECEIVING):
+            if node != SILENT:
+                for kind, sample in samples_of(node, now):
+                    self.post(f"metrics/{kind}", sample)
+
+    def post_past_samples(self) -> None:
+        """Post the same of the hours before, of the nodes whose pages are taken."""
+        now = datetime.now(UTC)
+        by_kind: dict[str, list[dict[str, Any]]] = {}
+        for i in range(int(SAMPLES_FOR / SAMPLES_EVERY), 0, -1):
+            for node in PROGRAMS:
+                for kind, sample in samples_of(node, now - i * SAMPLES_EVERY):
+                    by_kind.setdefault(kind, []).append(sample)
+        for kind, samples in by_kind.items():
+            for start in range(0, len(samples), BATCH_SAMPLES):
+                self.post(f"metrics/{kind}", samples[start : start + BATCH_SAMPLES])
 
 
 @contextmanager
@@ -386,12 +443,69 @@ def _event(at: datetime, direction: str, event_type: str, more: dict[str, Any]) 
     return event
 
 
+def register(database_url: str, door: Door) -> None:
+    """Let the nodes introduce themselves; ZoneMTA of the first was exchanged some hours ago."""
+    for node in (*SENDING, RECEIVING):
+        role, address, program, version = "haraka-inbound", "192.0.2.20", "haraka", "3.1.1"
+        if node in SENDING:
+            role, address, program = "zonemta-outbound", "192.0.2.10", "zonemta"
+            version = "3.11.0" if node == SENDING[0] else "3.10.0"  # as the history has it
+        about = {
+            "node_id": node,
+            "hostname": f"{node}.example",
+            "role": role,
+            "addresses": [address],
+            "agent_version": "0.1.0",
+            "versions": {program: version},
+        }
+        door.post("nodes", about)
+    move = "UPDATE nodes_change SET at = %s WHERE kind = 'version' AND before <> ''"
+    execute(database_url, move, UPGRADED)
+
+
+def samples_of(node: str, at: datetime) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what the agent of a node would send: kind and sample."""
+    place = (*SENDING, RECEIVING).index(node)
+    system = golden("metrics_system")
+    day = math.sin((at.timestamp() / 3600 - 9) * math.pi / 12)
+    wave = 5 * day + (at.timestamp() / 300 + place) % 3
+    booted = BOOTED if node == SENDING[0] and at > BOOTED else BOOTED_LONG_AGO
+    system["system"] |= {
+        "cpu_percent": 14 + 3 * place + wave,
+        "ram_used_percent": 38 + 4 * place + day,
+        "load_avg": [round(0.5 + wave / 20, 2), 0.6, 0.55],
+        "uptime_seconds": int((at - booted).total_seconds()),
+    }
+    for process in system["processes"].values():
+        if process["started_at"]:
+            process["started_at"] = booted.isoformat()
+    yield "system", as_of(system, node, at)
+    if node in SENDING:
+        yield "zonemta", as_of(mail_queue(node, at), node, at)
+    for kind in PROGRAMS.get(node, ()):
+        sample = golden(f"metrics_{kind}")
+        readings = sample[kind]
+        for i, (name, value) in enumerate(readings.items()):
+            if name.endswith("_total") and isinstance(value, int) and kind != "agent":
+                # Counters that grow, by another pace each.
+                readings[name] = int(at.timestamp()) % 10_000_000 * (1 + i % 4)
+        if kind == "agent":
+            uptime_s = int((at - BOOTED_LONG_AGO).total_seconds())
+            readings |= {"uptime_s": uptime_s, "sources": current(readings["sources"], at)}
+        yield kind, as_of(sample, node, at)
+
+
+def current(sources: list[dict[str, Any]], at: datetime) -> list[dict[str, Any]]:
+    """Return the agent's sources as having succeeded just now."""
+    return [{**each, "succeeded_at": at.isoformat()} for each in sources]
+
+
 def mail_queue(node: str, now: datetime) -> dict[str, Any]:
     """Return a sample of ZoneMTA with the queue that all nodes share."""
     sample = golden("metrics_zonemta")
-    waits: list[tuple[str, tuple[int, ...], list[str]]] = [
-        (REFUSING, (4, 31, 122, 41, 0, 0, 0), [REFUSAL])
-    ]
+    waits: list[tuple[str, tuple[int, ...], list[str]]] = []
+    if now > datetime.now(UTC) - REFUSING_FOR:
+        waits.append((REFUSING, (4, 31, 122, 41, 0, 0, 0), [REFUSAL]))
     waits += [
         (domain, tuple(round(n * 0.6**i) for n in (6, 9, 5, 3, 2, 1, 0)), ["421 4.7.0 Try later"])
         for i, domain in enumerate((*DESTINATIONS, "university.example", "small-office.example"))
@@ -412,8 +526,8 @@ def mail_queue(node: str, now: datetime) -> dict[str, Any]:
         "shares": [{"instance": name, "count": total // len(SENDING)} for name in SENDING]
         + [{"instance": "no", "count": total - total // len(SENDING) * len(SENDING)}],
         "reasons": [
-            {"response": REFUSAL, "count": 194},
-            {"response": "421 4.7.0 Try later", "count": deferred - 194},
+            {"response": REFUSAL, "count": 194 if waits[0][0] == REFUSING else 0},
+            {"response": "421 4.7.0 Try later", "count": deferred % 194},
         ],
         "reasons_of_count": deferred,
         "destinations": [
@@ -454,9 +568,15 @@ def _one_of(names: tuple[str, ...]) -> str:
 
 def set_last_seen(database_url: str, at: datetime, *, only: str = "") -> None:
     """Make as if every node, or `only` one, was last heard from at `at`."""
+    move = "UPDATE nodes_node SET last_seen_at = %s WHERE %s IN ('', name)"
+    execute(database_url, move, at, only)
+
+
+def execute(database_url: str, statement: str, *arguments: Any) -> None:
+    """Change the database behind the server's back."""
     connection = psycopg2.connect(database_url)
     with connection, connection.cursor() as cursor:
-        cursor.execute("UPDATE nodes_node SET last_seen_at = %s WHERE %s IN ('', name)", [at, only])
+        cursor.execute(statement, arguments)
     connection.close()
 
 
