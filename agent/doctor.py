@@ -121,7 +121,7 @@ def _agent(config: Config) -> Iterator[Finding]:
         return
     path = Path(config.runtime_dir) / SOCKET_NAME
     try:
-        alive = knock.answers(path)
+        said = knock.ask(path)
     except OSError as error:
         yield Finding(
             "warning",
@@ -131,10 +131,19 @@ def _agent(config: Config) -> Iterator[Finding]:
             " and of this command must be the same.",
         )
         return
-    if alive:
-        yield Finding("ok", "receiver", f"The agent runs and listens at {path}.")
-    else:
+    if said is None:
         yield Finding("failure", "receiver", f"What answers at {path} is not the agent.")
+        return
+    yield Finding("ok", "receiver", f"The agent runs and listens at {path}.")
+    for name, stuck_s in sorted(said.stuck_s.items()):
+        yield Finding(
+            "warning",
+            "sources",
+            f"{name} of the running agent has been at it for {stuck_s:.0f} s and does not come"
+            " back; its readings are missing, the others go on.",
+            "What it reads hangs: look at that program, at dmesg and at mounts that do not answer."
+            " When they are well again and it still hangs, restart the agent.",
+        )
 
 
 def _spool(config: Config) -> Iterator[Finding]:

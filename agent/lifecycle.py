@@ -77,6 +77,7 @@ class Agent:
         self._plugin_readings = PluginReadings()
         self._discovery = Discovery(config, haraka=self._plugin_readings.haraka)
         self._receiver: Receiver | None = None
+        self._sources: list[Source] = []
 
     def start(self) -> None:
         """Begin. Raises ConfigError, AlreadyRunning, SpoolError or ReceiverError when it cannot;
@@ -121,6 +122,8 @@ class Agent:
     def tick(self) -> None:
         """Do what only one looking on can do. To be called every few seconds."""
         self._client.cut_overdue()
+        for source in self._sources:
+            source.mind()
 
     def troubles(self) -> list[str]:
         """Return which parts do not work any more, in words; asks the receiver itself."""
@@ -161,6 +164,7 @@ class Agent:
                 Path(config.runtime_dir),
                 node=config.node_id,
                 readings=self._plugin_readings,
+                stuck=self._stuck,
             )
             self._receiver.open()
             producers.append(self._receiver)
@@ -184,7 +188,8 @@ class Agent:
                 enable_pre_images=config.discovery.zonemta_pre_images,
             )
             producers.append(stream)
-        producers.extend(self._sources(stream))
+        self._sources = self._made_sources(stream)
+        producers.extend(self._sources)
         events = [(self._spool.events, EVENTS_ROUTE)]
         samples = [(self._spool.samples, SAMPLES_ROUTE)] + [
             (queue, samples_route(source)) for source, queue in self._spool.more_samples.items()
@@ -204,7 +209,12 @@ class Agent:
             config.backend.url,
         )
 
-    def _sources(self, stream: ChangeStream | None) -> list[Source]:
+    def _stuck(self) -> dict[str, float]:
+        """Return which collectors do not come back, and for how long."""
+        found = {source.name: source.stuck_s() for source in self._sources}
+        return {name: stuck_s for name, stuck_s in found.items() if stuck_s is not None}
+
+    def _made_sources(self, stream: ChangeStream | None) -> list[Source]:
         config, spool, figures = self.config, self._spool, self._client.figures
         reconciler = Reconciler(spool.captured)
         parts = Parts(

@@ -38,6 +38,7 @@ class Source:
         self._sink = sink
         self._interval_s = interval_s
         self._repeats = Repeats(logger)
+        self._watched = Repeats(logger)  # by another thread
         self._began_s: float | None = None  # of the run that goes on
         self._last_ms: float | None = None
         self._max_ms: float | None = None
@@ -78,10 +79,9 @@ class Source:
 
     def health(self) -> SourceHealth:
         """Return how it went so far. Called from another thread: one run may be half counted."""
-        error, began_s = self._last_error, self._began_s
-        running_s = 0.0 if began_s is None else clock.monotonic_s() - began_s
-        if running_s > DEADLINE_S:
-            error = f"has been collecting for {running_s:.0f} s and does not come back"
+        error, stuck_s = self._last_error, self.stuck_s()
+        if stuck_s is not None:
+            error = f"has been collecting for {stuck_s:.0f} s and does not come back"
         return SourceHealth(
             name=self._collector.name,
             is_on=not self.absent,
@@ -94,6 +94,27 @@ class Source:
             last_error=error,
             succeeded_at=self._succeeded_at,
         )
+
+    def stuck_s(self) -> float | None:
+        """Return for how long the run under way goes on, when that is past its deadline; else None.
+        For any thread."""
+        began_s = self._began_s
+        running_s = 0.0 if began_s is None else clock.monotonic_s() - began_s
+        return running_s if running_s > DEADLINE_S else None
+
+    def mind(self) -> None:
+        """Say it when the run under way does not come back: its own thread cannot."""
+        name, stuck_s = self._collector.name, self.stuck_s()
+        if stuck_s is None:
+            self._watched.over("Collecting %s came back.", name)
+        else:
+            self._watched.warn(
+                "stuck",
+                "Collecting %s has been going on for %.0f s and does not come back: its program, a"
+                " disk or a file system hangs (dmesg). The other sources go on without it.",
+                name,
+                stuck_s,
+            )
 
     def _attempt(self) -> str | None:
         """Collect and hand over; return why there is no sample, None when there is."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
+import io
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent import __version__, clock
 from agent.errors import CollectError, SourceAbsent
@@ -30,6 +33,40 @@ class Answer:
     server: str = ""
 
 
+class _Until(io.RawIOBase):
+    """What comes over a connection until a time is over, in whichever pieces: each wait is bounded,
+    and all of them together, those for the header too."""
+
+    def __init__(self, raw: io.RawIOBase, connection: socket.socket) -> None:
+        self._raw = raw
+        self._connection = connection
+        self._end_s = clock.monotonic_s() + DEADLINE_S
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Wait for the next bytes. Raises TimeoutError."""
+        left_s = self._end_s - clock.monotonic_s()
+        if left_s <= 0:
+            raise TimeoutError("the whole answer takes too long")
+        self._connection.settimeout(min(left_s, READ_TIMEOUT_S))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *arguments: Any, **named: Any) -> None:
+        super().__init__(sock, *arguments, **named)
+        raw: Any = self.fp.detach()
+        self.fp = io.BufferedReader(_Until(raw, sock))
+
+
 class LocalHttp:
     """Asks one program. Used by one thread."""
 
@@ -53,13 +90,12 @@ class LocalHttp:
         from urllib3 import exceptions  # noqa: PLC0415
 
         shown = f"{self.url}{path.partition('?')[0]}"
-        end_s = clock.monotonic_s() + DEADLINE_S
         try:
             response = self._opened().request(
                 "GET", self.url + path, headers=self._headers, redirect=False, preload_content=False
             )
             try:
-                body = self._read(response, end_s, shown)
+                body = self._read(response, shown)
             except BaseException:
                 response.close()
                 raise
@@ -67,6 +103,8 @@ class LocalHttp:
                 response.release_conn()
         except exceptions.NewConnectionError as error:
             raise SourceAbsent(f"{self._what} does not listen at {self.url}") from error
+        except exceptions.TimeoutError as error:
+            raise CollectError(f"{shown} does not answer, or not to the end in time") from error
         except (exceptions.HTTPError, OSError) as error:
             raise CollectError(f"{shown}: {str(error)[:200]}") from error
         return Answer(response.status, body, response.headers.get("Server", "")[:64])
@@ -76,7 +114,7 @@ class LocalHttp:
         if self._pool is not None:
             self._pool.clear()
 
-    def _read(self, response: BaseHTTPResponse, end_s: float, shown: str) -> bytes:
+    def _read(self, response: BaseHTTPResponse, shown: str) -> bytes:
         parts: list[bytes] = []
         size = 0
         while part := response.read1(READ_STEP_BYTES):
@@ -84,8 +122,6 @@ class LocalHttp:
             size += len(part)
             if size > LARGEST_ANSWER_BYTES:
                 raise CollectError(f"{shown} answered more than {LARGEST_ANSWER_BYTES} bytes")
-            if clock.monotonic_s() > end_s:
-                raise CollectError(f"{shown} was not done after {DEADLINE_S:g} s")
         return b"".join(parts)
 
     def _opened(self) -> PoolManager:
@@ -94,4 +130,14 @@ class LocalHttp:
 
             timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
             self._pool = urllib3.PoolManager(num_pools=1, retries=False, timeout=timeout)
+            self._pool.pool_classes_by_scheme = {
+                scheme: _timed(base) for scheme, base in self._pool.pool_classes_by_scheme.items()
+            }
         return self._pool
+
+
+def _timed(pool: Any) -> Any:
+    """Return the class of connections' pool with a deadline for each answer."""
+    base = pool.ConnectionCls
+    connection = type(base.__name__, (base,), {"response_class": _Response})
+    return type(pool.__name__, (pool,), {"ConnectionCls": connection})

@@ -15,6 +15,7 @@ import socketserver
 import stat
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,11 @@ class _Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
         *,
         node: str,
         readings: PluginReadings | None = None,
+        stuck: Callable[[], dict[str, float]] = dict,
     ) -> None:
         self.spool = spool
         self.readings = readings or PluginReadings()
+        self.stuck = stuck
         self.settings = settings
         self.node = node
         self.repeats = Repeats(logger)
@@ -133,9 +136,11 @@ class Receiver(_Listener):
         *,
         node: str,
         readings: PluginReadings | None = None,
+        stuck: Callable[[], dict[str, float]] = dict,
     ) -> None:
+        """`stuck`: tells which threads of the agent do not come back, and for how many seconds."""
         self.path = directory / SOCKET_NAME
-        super().__init__(str(self.path), spool, settings, node=node, readings=readings)
+        super().__init__(str(self.path), spool, settings, node=node, readings=readings, stuck=stuck)
 
     def open(self) -> None:
         """Make the socket, in place of one a killed agent left. Raises ReceiverError."""

@@ -4,6 +4,7 @@ import hmac
 import json
 import logging
 import socket
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
@@ -39,6 +40,7 @@ class Listening(Protocol):
     node: str
     repeats: Repeats
     token: str  # empty: whoever may open the socket may speak
+    stuck: Callable[[], dict[str, float]]
 
     def give_time(self, request: socket.socket, timeout_s: float) -> None:
         """Let the connection live at most so long from now."""
@@ -83,7 +85,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer whether the receiver lives."""
         if self.path == HEALTH_PATH:
-            self._answer(HTTPStatus.OK, {"status": "ok", "version": __version__})
+            stuck = {name: round(stuck_s) for name, stuck_s in self.server.stuck().items()}
+            content = {"status": "ok", "version": __version__, "stuck_s": stuck}
+            self._answer(HTTPStatus.OK, content)
         else:
             self._answer(
                 HTTPStatus.NOT_FOUND, {"error": f"POST {EVENTS_PATH} or GET {HEALTH_PATH}"}

@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pymongo
@@ -129,6 +130,36 @@ def test_the_running_agent_is_found_by_its_socket(call, door, receiver):
     said = call(DASHBOARD_URL=door.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))[1]
 
     assert "ok      receiver: " in said
+
+
+def test_a_source_that_does_not_come_back_is_named(call, door, receiver):
+    receiver.stuck = lambda: {"collect-mongodb": 75.3}
+
+    code, said = call(DASHBOARD_URL=door.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))
+
+    assert code == 0
+    assert "ok      receiver: " in said
+    assert "WARNING sources: collect-mongodb of the running agent has been at it for 75 s" in said
+
+
+def test_another_program_at_the_receivers_socket_is_not_taken_for_the_agent(call, door, directory):
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(directory / "receiver.sock"))
+        other.listen()
+        thread = threading.Thread(target=answer_once, args=(other,), daemon=True)
+        thread.start()
+
+        said = call(DASHBOARD_URL=door.url, AGENT_RUNTIME_DIR=str(directory))[1]
+        thread.join(10)
+
+    assert "FAILURE receiver: " in said
+
+
+def answer_once(listener):
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno")
 
 
 def test_the_spool_says_what_waits_what_was_lost_and_whether_a_plugin_speaks(spool, tmp_path):

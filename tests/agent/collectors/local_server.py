@@ -92,3 +92,15 @@ class Talker:
                 connection.sendall(parts.pop(0))
             if not parts and self._closes:
                 return
+
+
+class Dripping(Talker):
+    """Takes connections and sends `start`, then a byte now and then for ever."""
+
+    def __init__(self, start):
+        super().__init__(unasked=start)
+
+    def _talk(self, connection):
+        connection.sendall(self._unasked)
+        while not self._stop.wait(0.02):
+            connection.sendall(b"x")

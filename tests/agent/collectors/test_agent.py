@@ -133,7 +133,7 @@ def test_an_unforeseen_failure_neither_ends_the_thread_nor_fills_the_log(caplog)
     assert caplog.text.count("nobody foresaw") == 1
 
 
-def test_a_run_that_does_not_come_back_is_seen_from_outside(monkeypatch, in_thread):
+def test_a_run_that_does_not_come_back_is_seen_from_outside(monkeypatch, in_thread, caplog):
     from agent import scheduler
 
     monkeypatch.setattr(scheduler, "DEADLINE_S", 0.05)
@@ -153,4 +153,14 @@ def test_a_run_that_does_not_come_back_is_seen_from_outside(monkeypatch, in_thre
     in_thread(source)
 
     until(lambda: "does not come back" in (source.health().last_error or ""))
+    source.mind()
+    source.mind()
+    assert caplog.text.count("Collecting hung has been going on for") == 1
+
     gate.set()
+    until(lambda: source.stuck_s() is None)
+    caplog.set_level("INFO")
+    source.mind()
+
+    assert source.health().last_error is None
+    assert "Collecting hung came back" in caplog.text

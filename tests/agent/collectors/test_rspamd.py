@@ -12,7 +12,7 @@ from agent.errors import CollectError, SourceAbsent
 from build.stack import redis as redis_stack
 from build.stack import rspamd as rspamd_stack
 from build.stack.supervisor import Supervisor
-from tests.agent.collectors.local_server import Site, Talker
+from tests.agent.collectors.local_server import Dripping, Site, Talker
 from tests.agent.parsers.test_rspamd import STAT
 
 
@@ -74,10 +74,21 @@ def test_an_answer_that_is_none_is_a_failure(site, text):
         collect(site.url)
 
 
-def test_an_answer_that_comes_byte_by_byte_is_given_up(monkeypatch):
-    monkeypatch.setattr(local_http, "DEADLINE_S", 0.0)
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"
-    with Talker(head) as other, pytest.raises(CollectError, match="was not done"):
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"],
+    ids=["nothing", "in its header", "in its body"],
+)
+def test_a_program_that_says_nothing_more_is_given_up(monkeypatch, said):
+    monkeypatch.setattr(local_http, "READ_TIMEOUT_S", 0.2)
+    with Talker(said) as other, pytest.raises(CollectError, match="does not answer"):
+        collect(f"http://127.0.0.1:{other.port}")
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_an_answer_that_comes_byte_by_byte_is_given_up(monkeypatch, start):
+    monkeypatch.setattr(local_http, "DEADLINE_S", 0.5)
+    with Dripping(start) as other, pytest.raises(CollectError, match="does not answer"):
         collect(f"http://127.0.0.1:{other.port}")
 
 
