@@ -27,7 +27,8 @@ test: packages-test ## check and test all of it; ARGS='-k name' goes to pytest
 	@$(MAKE) -s -j2 $(ready) timescaledb
 	@failed=; for step in assets lint test-js; do $(MAKE) $$step || failed="$$failed --failed $$step"; done; \
 	CHROMIUM=$$($(python) -m build.stack.browser) || exit; export CHROMIUM; \
-	exec $(python) -m build.stack exec $$failed postgres redis -- $(python) -m pytest $(ARGS)
+	exec $(python) -m build.stack exec $$failed postgres redis -- \
+		$(python) -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup $(ARGS)
 
 lint: $(ready) ## format, lint, types, import directions, templates, migrations
 	ruff format --check --quiet .

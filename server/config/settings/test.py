@@ -21,7 +21,8 @@ STATIC_ROOT = BASE_DIR / "server" / "dashboard" / "static"
 KEY_CACHE_SECONDS = 0
 READ_CACHE_SECONDS = 0
 INGEST_KEY_RATE = INGEST_ADDRESS_RATE = "1000000/second"
-# Databases of their own, emptied before each test that uses them.
+# Databases of its own for each process of tests, emptied before each test that uses them.
+_FIRST = 13 - 3 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 INBOX_REDIS_URL, BROKER_REDIS_URL, LIVE_REDIS_URL = (
-    redis_database(REDIS_URL, number) for number in (13, 14, 15)
+    redis_database(REDIS_URL, number) for number in range(_FIRST, _FIRST + 3)
 )

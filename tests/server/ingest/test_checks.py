@@ -7,7 +7,23 @@ import redis
 from django.conf import settings
 from django.test import override_settings
 
+from build.stack import redis as stack
+from server.config.broker import redis_database
 from server.ingest.checks import limits_can_be_read, redis_keeps_the_inbox
+
+
+@pytest.fixture(scope="module")
+def own_redis(tmp_path_factory):
+    """One whose settings change while other tests run: not theirs."""
+    with stack.running(tmp_path_factory.mktemp("redis")) as running:
+        yield running.url
+
+
+@pytest.fixture(autouse=True)
+def asked(own_redis, settings):
+    settings.INBOX_REDIS_URL, settings.BROKER_REDIS_URL, settings.LIVE_REDIS_URL = (
+        redis_database(own_redis, number) for number in range(3)
+    )
 
 
 @contextlib.contextmanager
