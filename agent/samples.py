@@ -175,6 +175,15 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
     allowed_bytes: int
 
 
+class QuotaRotation(msgspec.Struct, frozen=True, kw_only=True):
+    """The quotas of all users by turns: those of this sample, when the round they belong to began,
+    and when the last whole round ended, None before the first. `allowed_bytes` 0: no limit."""
+
+    quotas: list[Quota]
+    round_began_at: AwareTime
+    round_ended_at: AwareTime | None
+
+
 class ServiceUp(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a service of WildDuck runs; one that is switched off does not."""
 
@@ -193,8 +202,8 @@ class WildDuckReadings(msgspec.Struct, frozen=True, kw_only=True):
     """One WildDuck. `source`: where users and storage come from, None when from nowhere;
     `counted_at`: when they were counted to the end, which over the API takes several runs.
     `storage_used_bytes` is the size of the mail, not the disk it takes: attachments are kept once.
-    `quotas`: the fullest. Services, connections and logins come from its own metrics, which are off
-    unless switched on, and count since `uptime_s` ago."""
+    `quotas`: the fullest; `quota_rotation`: all users by turns. Services, connections and logins
+    come from its own metrics, which are off unless switched on, and count since `uptime_s` ago."""
 
     version: str | None
     source: Literal["mongodb", "api"] | None
@@ -208,6 +217,7 @@ class WildDuckReadings(msgspec.Struct, frozen=True, kw_only=True):
     users_over_quota_90_percent_count: int | None
     database_bytes: int | None
     quotas: list[Quota]
+    quota_rotation: QuotaRotation | None
     services: list[ServiceUp] | None
     connections: list[ConnectionCount] | None
     auth_success_total: int | None

@@ -5,18 +5,20 @@ of its own. Each goes without the others; the log says once what is missing.
 """
 
 import logging
+from pathlib import Path
 
 import msgspec
 
 from agent import clock
 from agent.collectors.local_http import OK, LocalHttp
+from agent.collectors.wildduck_rotation import FILE_NAME, Rotation
 from agent.collectors.wildduck_users import ApiUsers, MongoUsers, UserTotals
 from agent.config import Config
 from agent.errors import CollectError, SourceAbsent
 from agent.logs import Repeats
 from agent.parsers import wildduck
 from agent.parsers.wildduck import Health, Metrics
-from agent.samples import WildDuckReadings, WildDuckSample
+from agent.samples import QuotaRotation, WildDuckReadings, WildDuckSample
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ class WildDuckCollector:
         uri = settings.wildduck_mongodb_uri
         self._mongo = MongoUsers(uri) if uri else None
         self._pages = ApiUsers(self._api)
+        self._rotation = Rotation(Path(config.state_dir) / FILE_NAME)
         self._repeats = Repeats(logger, period_s=SAID_AGAIN_S)
         # Of its own: users that cannot be read are not mended by a good health.
         self._users_repeats = Repeats(logger, period_s=SAID_AGAIN_S)
@@ -52,12 +55,17 @@ class WildDuckCollector:
         if health is None and metrics is None and not self._was_there and self._mongo is None:
             raise SourceAbsent(f"WildDuck does not listen at {self._api.url or 'any address'}")
         self._was_there = self._was_there or health is not None or metrics is not None
-        users = self._count_users(health)
+        users, rotation = self._read_users(health)
         sample = WildDuckSample(
             node_id=self._node,
             timestamp=clock.utc_now(),
             wildduck=readings(
-                health, metrics, users, now_s=clock.now_ms() // 1000, asked=bool(self._api.url)
+                health,
+                metrics,
+                users,
+                rotation,
+                now_s=clock.now_ms() // 1000,
+                asked=bool(self._api.url),
             ),
         )
         return msgspec.json.encode(sample)
@@ -110,15 +118,20 @@ class WildDuckCollector:
         except (CollectError, ValueError, RecursionError):
             return None  # off unless switched on: nothing to complain of
 
-    def _count_users(self, health: Health | None) -> UserTotals | None:
+    def _read_users(self, health: Health | None) -> tuple[UserTotals | None, QuotaRotation | None]:
+        """Return the totals and the next page of quotas, each where it can be read."""
+        users: UserTotals | None = None
         try:
             if self._mongo is not None:
-                return self._mongo.count(self._default_quota)
+                users = self._mongo.count(self._default_quota)
+                return users, self._rotation.page("mongodb", self._mongo.page)
             if health is not None and health.is_healthy:
-                return self._pages.count()
+                users = self._pages.count()
+                if not self._pages.was_slow:
+                    return users, self._rotation.page("api", self._pages.page)
         except CollectError as error:
             self._users_repeats.warn("users", "%s", error)
-        return None
+        return users, None
 
     def _default_quota(self) -> int | None:
         try:
@@ -131,6 +144,7 @@ def readings(
     health: Health | None,
     metrics: Metrics | None,
     users: UserTotals | None,
+    rotation: QuotaRotation | None = None,
     *,
     now_s: int,
     asked: bool,
@@ -153,6 +167,7 @@ def readings(
         users_over_quota_90_percent_count=users.nearly_full_count,
         database_bytes=users.database_bytes,
         quotas=users.quotas,
+        quota_rotation=rotation,
         services=metrics.services if metrics else None,
         connections=metrics.connections if metrics else None,
         auth_success_total=metrics.auth_success_total if metrics else None,

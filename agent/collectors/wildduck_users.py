@@ -60,6 +60,7 @@ class MongoUsers:
     def __init__(self, uri: Secret) -> None:
         self._uri = uri
         self._client: MongoClient[dict[str, Any]] | None = None
+        self._default_quota = 0  # as it was when they were counted last
 
     def count(self, default_quota: Callable[[], int | None]) -> UserTotals:
         """Return the totals. `default_quota`: gives what a user without a quota of their own may
@@ -69,8 +70,31 @@ class MongoUsers:
         try:
             return self._count(self._opened().get_default_database(), default_quota)
         except PyMongoError as error:
-            line = str(error).partition(", full error")[0].partition(", Timeout:")[0][:200]
-            raise CollectError(f"WildDuck's users cannot be counted in MongoDB: {line}") from error
+            raise CollectError(
+                f"WildDuck's users cannot be counted in MongoDB: {_short(error)}"
+            ) from error
+
+    def page(self, after: str | None, most: int) -> tuple[list[User], str | None]:
+        """Return the users whose id follows `after`, and the id to go on from; None after the last.
+        Raises CollectError."""
+        from bson import ObjectId  # noqa: PLC0415
+        from bson.errors import InvalidId  # noqa: PLC0415
+        from pymongo.errors import PyMongoError  # noqa: PLC0415
+
+        try:
+            where = {"_id": {"$gt": ObjectId(after)}} if after else {}
+            stages: list[dict[str, Any]] = [
+                {"$match": where},
+                {"$sort": {"_id": 1}},
+                {"$limit": most + 1},  # one more tells that there is more
+                {"$project": _shape(self._default_quota)},
+            ]
+            users = self._opened().get_default_database()["users"]
+            rows = list(users.aggregate(stages, maxTimeMS=QUESTION_MS))
+        except (PyMongoError, InvalidId) as error:
+            raise CollectError(f"WildDuck's users cannot be read: {_short(error)}") from error
+        more = str(rows[most - 1]["_id"]) if len(rows) > most else None
+        return [_user(row) for row in rows[:most]], more
 
     def close(self) -> None:
         """Close the connection; the next count opens one."""
@@ -84,11 +108,9 @@ class MongoUsers:
         row = db["settings"].find_one({"key": wildduck.DEFAULT_QUOTA}, max_time_ms=QUESTION_MS)
         # Users without a quota of their own share this one, where somebody set or tells it.
         default = (count(row.get("value")) if row else None) or default_quota()
-        allowed = {"$cond": [{"$gt": ["$quota", 0]}, "$quota", default or 0]}
-        used = {"$ifNull": ["$storageUsed", 0]}
+        self._default_quota = default or 0
         full = {"$and": [{"$gt": ["$allowed", 0]}, {"$gte": ["$ratio", NEARLY_FULL_RATIO]}]}
-        shaped: dict[str, Any] = {"username": 1, "used": used, "allowed": allowed}
-        shaped |= {"disabled": 1, "suspended": 1}
+        shaped = _shape(self._default_quota) | {"disabled": 1, "suspended": 1}
         ratio = {"$cond": [{"$gt": ["$allowed", 0]}, {"$divide": ["$used", "$allowed"]}, 0]}
         stages: list[dict[str, Any]] = [{"$project": shaped}, {"$addFields": {"ratio": ratio}}]
         sums = {
@@ -151,6 +173,7 @@ class ApiUsers:
         self._round = _Round()
         self._totals = UserTotals(source="api")
         self._known_count: int | None = None
+        self.was_slow = False  # the last page that was counted
 
     def count(self) -> UserTotals:
         """Read on where the last run ended; return the totals of the last round that came to its
@@ -161,21 +184,34 @@ class ApiUsers:
             if self._read_page():
                 break
             now_s = clock.monotonic_s()
-            if now_s - began_s > SLOW_PAGE_S or now_s > end_s:
+            self.was_slow = now_s - began_s > SLOW_PAGE_S
+            if self.was_slow or now_s > end_s:
                 break
         if self._totals.counted_at is None:
             return UserTotals(source="api", users_count=self._known_count)
         return self._totals
 
+    def page(self, after: str | None, most: int) -> tuple[list[User], str | None]:
+        """Return the users of the page at the cursor `after`, and the next cursor; None after the
+        last. Raises CollectError."""
+        found = self._ask(after, most)
+        return found.users[:most], found.next
+
+    def _ask(self, cursor: str | None, limit: int) -> wildduck.Page:
+        place = f"&next={quote(cursor, safe='')}" if cursor else ""
+        try:
+            return wildduck.page(self._http.get(f"/users?limit={limit}{place}"))
+        except (CollectError, ValueError, RecursionError) as error:
+            raise CollectError(f"WildDuck's users cannot be read: {error}") from error
+
     def _read_page(self) -> bool:
         """Read one page; return whether it was the last."""
-        cursor = f"&next={quote(self._round.cursor, safe='')}" if self._round.cursor else ""
         try:
-            page = wildduck.page(self._http.get(f"/users?limit={PAGE_USERS}{cursor}"))
-        except (CollectError, ValueError, RecursionError) as error:
+            page = self._ask(self._round.cursor, PAGE_USERS)
+        except CollectError:
             # A cursor may have become worthless; what was counted so far belongs to no whole.
             self._round = _Round()
-            raise CollectError(f"WildDuck's users cannot be read: {error}") from error
+            raise
         self._known_count = page.total
         self._round.add(page.users)
         # The same cursor again would be read for ever.
@@ -224,6 +260,19 @@ class _Round:
             nearly_full_count=self._nearly_full,
             quotas=wildduck.fullest([user for *_, user in self._fullest], most=FULLEST_KEPT),
         )
+
+
+def _shape(default_quota: int) -> dict[str, Any]:
+    """Return what is read of a user. `default_quota`: of those who have none of their own."""
+    return {
+        "username": 1,
+        "used": {"$ifNull": ["$storageUsed", 0]},
+        "allowed": {"$cond": [{"$gt": ["$quota", 0]}, "$quota", default_quota]},
+    }
+
+
+def _short(error: Exception) -> str:
+    return str(error).partition(", full error")[0].partition(", Timeout:")[0][:200]
 
 
 def _user(row: dict[str, Any]) -> User:

@@ -165,10 +165,14 @@ def fullest(users: list[User], *, most: int) -> list[Quota]:
     """Return the users nearest to their limit, the fullest first. Pure."""
     limited = [user for user in users if user.allowed_bytes > 0]
     limited.sort(key=lambda user: (-user.used_bytes / user.allowed_bytes, user.username))
-    return [
-        Quota(username=user.username, used_bytes=user.used_bytes, allowed_bytes=user.allowed_bytes)
-        for user in limited[:most]
-    ]
+    return [quota(user) for user in limited[:most]]
+
+
+def quota(user: User) -> Quota:
+    """Return what is told of a user. Pure."""
+    return Quota(
+        username=user.username, used_bytes=user.used_bytes, allowed_bytes=user.allowed_bytes
+    )
 
 
 def _decoded(body: bytes) -> dict[str, Any]:

@@ -143,6 +143,7 @@ class WildDuckSample(Sample):
     users_over_quota_90_percent_count = models.BigIntegerField(null=True)
     database_bytes = models.BigIntegerField(null=True)
     quotas = models.JSONField(null=True)
+    quota_rotation = models.JSONField(null=True)
     services = models.JSONField(null=True)
     connections = models.JSONField(null=True)
     auth_success_total = models.BigIntegerField(null=True)

@@ -129,11 +129,20 @@ class HarakaSample(msgspec.Struct, frozen=True):
 
 
 class Quota(msgspec.Struct, frozen=True):
-    """One user near the end of the quota."""
+    """How much of a quota one user has used. `allowed_bytes` 0: no limit."""
 
     username: Name
     used_bytes: Total
     allowed_bytes: Total
+
+
+class QuotaRotation(msgspec.Struct, frozen=True):
+    """The quotas of all users by turns: those of this sample, when the round they belong to began,
+    and when the last whole round ended."""
+
+    quotas: Annotated[list[Quota], msgspec.Meta(max_length=1000)]
+    round_began_at: AwareTime
+    round_ended_at: AwareTime | None = None
 
 
 class WildDuckService(msgspec.Struct, frozen=True):
@@ -165,6 +174,7 @@ class WildDuck(msgspec.Struct, frozen=True):
     counted_at: AwareTime | None = None
     users_disabled_count: Total | None = None
     quotas: Annotated[list[Quota], msgspec.Meta(max_length=1000)] | None = None
+    quota_rotation: QuotaRotation | None = None
     services: Annotated[list[WildDuckService], msgspec.Meta(max_length=100)] | None = None
     connections: Annotated[list[ProtocolConnections], msgspec.Meta(max_length=100)] | None = None
     auth_success_total: Total | None = None

@@ -1,17 +1,21 @@
 """WildDuck's collector against its recorded answers and a real one."""
 
 import contextlib
+import gzip
 import json
+import random
+import sys
 from contextlib import closing
 from urllib.parse import parse_qs, urlsplit
 
 import pymongo
 import pytest
 
-from agent.collectors import wildduck_users
+from agent.collectors import wildduck_rotation, wildduck_users
 from agent.collectors.wildduck import WildDuckCollector
 from agent.config import Config, Discovery, Secret
 from agent.errors import SourceAbsent
+from agent.wire import samples_body
 from build.stack import mongodb as mongodb_stack
 from build.stack import redis as redis_stack
 from build.stack import wildduck as stack
@@ -33,11 +37,12 @@ def api():
     """The API with as many users as a test puts into `users`."""
     with Site() as site:
         site.users = [user(n, used=10 * n) for n in range(5)]
+        site.most = 2  # of a page
 
         def pages(path):
             asked = parse_qs(urlsplit(path).query)
             start = int(asked.get("next", ["0"])[0])
-            end = start + min(int(asked["limit"][0]), 2)
+            end = start + min(int(asked["limit"][0]), site.most)
             page = {"success": True, "total": len(site.users), "results": site.users[start:end]}
             page["nextCursor"] = str(end) if end < len(site.users) else False
             return 200, json.dumps(page)
@@ -46,9 +51,18 @@ def api():
         yield site
 
 
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    """A state directory of the test's own."""
+    monkeypatch.setattr(sys.modules[__name__], "STATE", [str(tmp_path)])
+
+
+STATE = []
+
+
 def make(api=NOBODY, metrics=NOBODY, **more):
     discovery = Discovery(wildduck_api_url=api, wildduck_metrics_url=metrics, **more)
-    return WildDuckCollector(Config(node_id="mbx-01", discovery=discovery))
+    return WildDuckCollector(Config(node_id="mbx-01", discovery=discovery, state_dir=STATE[0]))
 
 
 def collect(*args, **more):
@@ -70,6 +84,9 @@ def test_a_sample_has_exactly_the_published_names(api, golden):
     assert found["quotas"][0] == {"username": "user4", "used_bytes": 40, "allowed_bytes": 1000}
     assert (found["is_healthy"], found["auth_failure_total"]) == (True, 1)
     assert found["messages_count"] is None
+    rotation = found["quota_rotation"]
+    assert rotation.keys() == contract["wildduck"]["quota_rotation"].keys()
+    assert rotation["quotas"][0].keys() == found["quotas"][0].keys()
 
 
 def test_the_token_is_sent_where_there_is_one(api):
@@ -124,7 +141,7 @@ def test_many_users_are_counted_over_several_runs(api, monkeypatch):
     assert [its["users_count"] for its in found] == [5, 5, 5]
     assert [its["storage_used_bytes"] for its in found] == [None, 100, 100]
     assert found[1]["counted_at"] == found[2]["counted_at"]
-    assert len([path for path, _ in api.asked if path.startswith("/users")]) == 5
+    assert len([path for path, _ in api.asked if "limit=250" in path]) == 5
 
 
 def test_a_slow_page_ends_the_run(api, monkeypatch):
@@ -132,7 +149,7 @@ def test_a_slow_page_ends_the_run(api, monkeypatch):
     with closing(make(api.url)) as collector:
         collector.collect()
 
-    assert len([path for path, _ in api.asked if path.startswith("/users")]) == 1
+    assert len([path for path, _ in api.asked if "limit=250" in path]) == 1
 
 
 def test_a_cursor_that_leads_nowhere_is_not_followed_for_ever(api):
@@ -141,7 +158,7 @@ def test_a_cursor_that_leads_nowhere_is_not_followed_for_ever(api):
     with closing(make(api.url)) as collector:
         collector.collect()
 
-    assert len([path for path, _ in api.asked if path.startswith("/users")]) == 2
+    assert len([path for path, _ in api.asked if "limit=250" in path]) == 2
 
 
 def test_users_that_cannot_be_read_leave_the_rest(api, caplog):
@@ -169,6 +186,91 @@ def test_a_user_without_any_limit_makes_the_sum_of_limits_unknown(api):
     api.users.append(user(9, used=5, allowed=0))
 
     assert collect(api.url)["wildduck"]["quota_bytes"] is None
+
+
+# The rotation
+
+
+def rotated(collector):
+    found = json.loads(collector.collect())["wildduck"]["quota_rotation"]
+    return [its["username"] for its in found["quotas"]], found
+
+
+def test_all_users_quotas_are_told_by_turns_and_how_old_a_round_is(api):
+    with closing(make(api.url)) as collector:
+        pages = [rotated(collector) for _ in range(4)]
+
+    assert [names for names, _ in pages] == [
+        ["user0", "user1"],
+        ["user2", "user3"],
+        ["user4"],
+        ["user0", "user1"],
+    ]
+    began = [found["round_began_at"] for _, found in pages]
+    ended = [found["round_ended_at"] for _, found in pages]
+    assert began[0] == began[1] == began[2] < began[3]
+    assert (ended[0], ended[1], ended[2]) == (None, None, began[3])
+
+
+def test_a_restart_goes_on_where_the_last_sample_but_one_ended(api):
+    with closing(make(api.url)) as collector:
+        rotated(collector)
+        _, last = rotated(collector)
+
+    with closing(make(api.url)) as collector:
+        names, found = rotated(collector)
+
+    # The last page may not have been sent: it is told again.
+    assert names == ["user2", "user3"]
+    assert found["round_began_at"] == last["round_began_at"]
+
+
+def test_a_place_that_has_become_worthless_begins_the_round_anew(api):
+    pages = api.answers["/users"]
+    api.answers["/users"] = lambda path: (404, "{}") if "limit=25&next" in path else pages(path)
+    with closing(make(api.url)) as collector:
+        rotated(collector)
+        assert json.loads(collector.collect())["wildduck"]["quota_rotation"] is None
+        names, _ = rotated(collector)
+
+    assert names == ["user0", "user1"]
+
+
+def test_one_look_writes_nothing(api, tmp_path):
+    collect(api.url)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kept", [b"", b"[]", b'{"source":"api"}', b"\xff"])
+def test_what_is_kept_of_a_round_and_cannot_be_read_begins_it_anew(api, tmp_path, kept):
+    (tmp_path / wildduck_rotation.FILE_NAME).write_bytes(kept)
+
+    with closing(make(api.url)) as collector:
+        assert rotated(collector)[0] == ["user0", "user1"]
+
+
+def test_a_sample_of_a_large_wildduck_stays_within_its_budget(api):
+    chance = random.Random(1)
+    names = [
+        f"{chance.choice(FIRST)}.{chance.choice(LAST)}{n}@{chance.choice(LAST)}.example"
+        for n in range(500)
+    ]
+    api.most = 250
+    api.users = [
+        user(n, used=chance.randrange(10**10), allowed=10**10) | {"username": name}
+        for n, name in enumerate(names)
+    ]
+    with closing(make(api.url, api.url)) as collector:
+        body = collector.collect()
+
+    found = json.loads(body)["wildduck"]
+    assert (len(found["quotas"]), len(found["quota_rotation"]["quotas"])) == (30, 25)
+    assert len(gzip.compress(samples_body([body]), 3)) <= 2000
+
+
+FIRST = ["andrea", "bernd", "carla", "dmitri", "eva", "farid", "gunnar", "hana", "igor", "jana"]
+LAST = ["novak", "okafor", "petersen", "quist", "rossi", "silva", "tamm", "ueda", "vogel", "weiss"]
 
 
 @pytest.mark.stack
@@ -204,6 +306,9 @@ def test_a_real_wildduck_is_read_over_its_api_and_in_its_database(tmp_path):
         assert found["quota_bytes"] == 6_000_000 + default
         assert found["users_over_quota_90_percent_count"] == 1
         assert found["quotas"][0]["username"] == "user1"
+        turned = found["quota_rotation"]["quotas"]
+        assert {"username": "user1", "used_bytes": 950_000, "allowed_bytes": 1_000_000} in turned
+        assert [its["allowed_bytes"] for its in turned] == [default, 10**6, 2 * 10**6, 3 * 10**6]
         assert found["auth_failure_total"] == 1
         assert {"service": "imap", "is_up": True} in found["services"]
     assert over_api["wildduck"]["messages_count"] is None
