@@ -1,11 +1,16 @@
 """The real programs of a mail node, all that can be had here."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from build.stack import haraka, mongodb, redis, rspamd, sink, zonemta
+from build.stack import haraka, mongodb, redis, rspamd, sink, wildduck, zonemta
 from build.stack.errors import StackError
 from build.stack.supervisor import Supervisor
+
+# Of WildDuck, so that there is something to count.
+USERS = 50
+USERS_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -51,4 +56,28 @@ def start(supervisor: Supervisor, directory: Path, *, plugin_socket: Path) -> Wa
         rspamd_port=filtering.scan_port if filtering else None,
         plugin_socket=plugin_socket,
     )
-    return Watched([*names, "zonemta", "haraka"], environment)
+    mailboxes = wildduck.start(
+        supervisor,
+        directory,
+        mongo_uri=documents.uri_of(wildduck.DATABASE),
+        redis_port=keys.port,
+    )
+    _add_users(mailboxes)
+    environment |= {
+        "AGENT_DISCOVERY_WILDDUCK_API_URL": mailboxes.api_url,
+        "AGENT_DISCOVERY_WILDDUCK_METRICS_URL": mailboxes.metrics_url,
+        "AGENT_DISCOVERY_WILDDUCK_TOKEN": mailboxes.token,
+        "AGENT_DISCOVERY_WILDDUCK_MONGODB_URI": documents.uri_of(wildduck.DATABASE),
+        # Every five minutes otherwise, which would be once or never in what is measured.
+        "AGENT_INTERVALS_WILDDUCK_S": "60",
+    }
+    return Watched([*names, "zonemta", "haraka", "wildduck"], environment)
+
+
+def _add_users(mailboxes: wildduck.WildDuck) -> None:
+    end_s = time.monotonic() + USERS_WITHIN_S
+    for n in range(USERS):
+        # Without a password: hashing it would take longer than all the rest.
+        account = {"username": f"user{n}", "password": False, "quota": (n + 1) * 1_000_000}
+        if not mailboxes.post("/users", account).get("success") or time.monotonic() > end_s:
+            raise StackError(f"WildDuck took {n} of {USERS} users.")
