@@ -175,6 +175,33 @@ def test_a_child_gets_the_environment_the_person_had():
 # Where it starts
 
 
+WITHOUT_THE_OTHER_HALF = """
+import runpy, sys
+sys.modules["typing_extensions"] = None
+runpy.run_path("build/frozen_environment.py")
+import msgspec, pymongo
+client = pymongo.MongoClient("mongodb://127.0.0.1:1", serverSelectionTimeoutMS=100)
+try:
+    client.admin.command("ping")
+except pymongo.errors.ServerSelectionTimeoutError:
+    print(sorted(name for name in sys.modules if name.startswith("pymongo.asynchronous")))
+"""
+
+
+def test_pymongo_does_with_what_stands_in_for_its_other_half():
+    done = subprocess.run(
+        [sys.executable, "-OO", "-c", WITHOUT_THE_OTHER_HALF],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    names = ["pymongo.asynchronous", "pymongo.asynchronous.helpers"]
+    assert done.stdout.strip() == str([*names, "pymongo.asynchronous.mongo_client"]), done.stderr
+
+
 def test_it_starts_where_the_temporary_folder_runs_nothing(binary, home, noexec):
     prefix, variables = noexec
 
