@@ -41,3 +41,18 @@ def test_npm_s_answer_is_read_and_its_refusal_told():
 
     assert (found.asked, found.weaknesses) == (9, ["zrender <5.4: high"])
     assert refused.silent == ["all: 405 Method Not Allowed"]
+
+
+def test_what_is_weak_where_a_user_installs_it_fails_and_what_only_tests_run_does_not():
+    weak = {"weaknesses": ["bad 2.0: PYSEC-1"]}
+
+    assert audit.code([audit.Answer("server.txt", **weak)]) == audit.FOUND
+    assert audit.code([audit.Answer("build/stack/zonemta/package-lock.json", **weak)]) == 0
+    assert audit.code([audit.Answer("agent.txt", silent=["x 1"])]) == audit.NOT_ASKED
+
+
+def test_what_counts_as_installed_is_there():
+    assert all(
+        (audit.ROOT / name).exists() or (audit.ROOT / "requirements" / name).exists()
+        for name in audit.INSTALLED
+    )
