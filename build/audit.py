@@ -1,8 +1,8 @@
 """`python -m build.audit`: ask PyPI and npm for known weaknesses of everything that is locked.
 
 Ends with 3 when one is known of what is installed at a user's, and with 2 where the advisory
-services could not be asked: an audit that asked nobody has found nothing. Weaknesses of what runs on
-loopback in tests alone, as the mail programs do, are printed and fail nothing.
+services could not be asked: an audit that asked nobody has found nothing. Weaknesses of what runs
+on loopback in tests alone, as the mail programs do, are printed and fail nothing.
 """
 
 import json
