@@ -49,10 +49,12 @@ CHROMIUM_ARGUMENTS = (
     "--disable-quic",
 )
 REQUEST_TIMEOUT_SECONDS = 5
+#: Nobody scrolls further through a picture; what is below is more of the same.
+TALLEST = 2_600
 #: What counts up or fades is done by then.
 SETTLE_MS = 1_200
-LOADED_WITHIN_MS = 15_000
-WEBP_QUALITY = 85
+LOADED_WITHIN_MS = 60_000
+WEBP_QUALITY = 75
 BATCH_EVENTS = 2_000
 
 #: Of the generated history. The stream goes on at about the same height.
@@ -202,6 +204,8 @@ def fill(site: server.Site, address: str) -> "Door":
     site.manage("fill", *(str(word) for option in options.items() for word in option))
     door = Door(address, site.manage("create_api_key", "--name", "pictures").strip())
     register(site.database_url, door)
+    # Or the hour until the stream begins would be a silence of all nodes.
+    set_last_seen(site.database_url, datetime.now(UTC))
     door.post_past_samples()
     door.post_samples()
     now = datetime.now(UTC)
@@ -270,14 +274,14 @@ class Camera:
                 page.wait_for_selector(
                     f'#page[data-connection="live"]{state}', timeout=LOADED_WITHIN_MS
                 )
-                self._wait_for_panels(page)
-            # As tall as the page: what sticks to the edges of the window is then where it belongs.
-            # Twice: charts grow with the window, up to a bound.
-            for _ in range(2):
+            # As tall as the page: what sticks to the edges of the window is then where it belongs,
+            # and what loads in sight is loaded. Again: charts grow with the window, up to a bound.
+            for _ in range(3):
                 height = page.evaluate("document.documentElement.scrollHeight")
                 page.set_viewport_size({"width": look.width, "height": max(height, look.height)})
+                if connected:
+                    self._wait_for_panels(page)
             if connected:
-                self._wait_for_panels(page)
                 page.wait_for_timeout(SETTLE_MS)
             self._shoot(page, f"{name}-{look.name}")
 
@@ -327,8 +331,10 @@ class Camera:
     def _shoot(self, page: Page, name: str) -> None:
         page.screenshot(path=HOME / "images" / f"{name}.png", animations="disabled")
         # A fifth of the PNG's size, and text stays sharp; Playwright itself writes no WebP.
+        size = page.viewport_size or {"width": 0, "height": TALLEST}
+        clip = {"x": 0, "y": 0, "scale": 1, **size, "height": min(size["height"], TALLEST)}
         taken = page.context.new_cdp_session(page).send(
-            "Page.captureScreenshot", {"format": "webp", "quality": WEBP_QUALITY}
+            "Page.captureScreenshot", {"format": "webp", "quality": WEBP_QUALITY, "clip": clip}
         )
         path = IMAGES / f"{name}.webp"
         path.write_bytes(base64.b64decode(taken["data"]))
@@ -368,6 +374,9 @@ class Door:
             for node in PROGRAMS:
                 for kind, sample in samples_of(node, now - i * SAMPLES_EVERY):
                     by_kind.setdefault(kind, []).append(sample)
+        # The queue as the silent node told it last, or its share would be stranded.
+        last = now - SILENT_FOR
+        by_kind["zonemta"].append(as_of(mail_queue(SILENT, last), SILENT, last))
         for kind, samples in by_kind.items():
             for start in range(0, len(samples), BATCH_SAMPLES):
                 self.post(f"metrics/{kind}", samples[start : start + BATCH_SAMPLES])
@@ -446,9 +455,10 @@ def _event(at: datetime, direction: str, event_type: str, more: dict[str, Any]) 
 def register(database_url: str, door: Door) -> None:
     """Let the nodes introduce themselves; ZoneMTA of the first was exchanged some hours ago."""
     for node in (*SENDING, RECEIVING):
-        role, address, program, version = "haraka-inbound", "192.0.2.20", "haraka", "3.1.1"
+        role, address, program, version = "haraka-inbound", "192.0.2.30", "haraka", "3.1.1"
         if node in SENDING:
-            role, address, program = "zonemta-outbound", "192.0.2.10", "zonemta"
+            role, program = "zonemta-outbound", "zonemta"
+            address = f"192.0.2.{10 + SENDING.index(node)}"
             version = "3.11.0" if node == SENDING[0] else "3.10.0"  # as the history has it
         about = {
             "node_id": node,

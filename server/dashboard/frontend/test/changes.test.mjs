@@ -42,6 +42,12 @@ test("a label without room to the right stands on the left, and joins what stand
   assert.deepEqual(labels([mark(260), mark(330), mark(395, "mta-01: silent", 2)]), [[395, "mta-01: silent +2", "left"]]);
 });
 
+test("where there is little room the name of the node goes before what happened", () => {
+  const narrow = { ...ruled, width: 120 };
+  const [silent] = marksOf([change("silent")]);
+  assert.equal(placed([{ ...silent, ms: 10 }], narrow)[0].label, "silent");
+});
+
 test("marks on the same pixel are one line, and a long name is cut at half the chart", () => {
   assert.equal(placed([mark(10.1), mark(10.2, "host started", 4)], ruled).length, 1);
   const [[, label]] = labels([mark(10, `${"n".repeat(64)}: silent`)]);

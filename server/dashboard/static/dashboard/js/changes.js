@@ -7,6 +7,8 @@ const PROGRAMS = {
   zonemta: "ZoneMTA", haraka: "Haraka", wildduck: "WildDuck", mongodb: "MongoDB", redis: "Redis",
   rspamd: "Rspamd", node: "Node.js", agent: "agent", host: "host",
 };
+/** Of what started: the host's start explains those of its programs. */
+const WEIGHTS = { host: 4, agent: 1 };
 /** Between the labels of two marks. */
 const GAP_PX = 10;
 /** Upright lines in one chart beside those with a label, the weightiest: more hide what they explain. */
@@ -15,26 +17,26 @@ const MOST_LINES = 16;
 const CUT = "…";
 
 /**
- * The marks of the API's changes, in the order of time: [{ms, text, meaning, stroke, weight}].
- * `named`: whether the texts say which node. A silence that is over has two marks. weight: which of
- * several that share a label is named.
+ * The marks of the API's changes, in the order of time: [{ms, text, short, meaning, stroke,
+ * weight}]. `named`: whether the texts say which node, which `short` never does. A silence that is
+ * over has two marks. weight: which of several that share a label is named.
  */
 export function marksOf(changes, { named = true } = {}) {
   const marks = changes.flatMap((change) => {
-    const who = named ? `${change.node}: ` : "";
+    const made = (mark) => ({ ...mark, short: mark.text, text: named ? `${change.node}: ${mark.text}` : mark.text });
     const ms = Date.parse(change.at);
     const what = PROGRAMS[change.subject] ?? change.subject;
     if (change.kind === "version") {
-      return [{ ms, text: `${who}${what} ${change.before} → ${change.after}`, meaning: "information", stroke: "solid", weight: 3 }];
+      return [made({ ms, text: `${what} ${change.before} → ${change.after}`, meaning: "information", stroke: "solid", weight: 3 })];
     }
     if (change.kind === "started") {
-      return [{ ms, text: `${who}${what} started`, meaning: "information", stroke: "dotted", weight: change.subject === "host" ? 4 : change.subject === "agent" ? 1 : 2 }];
+      return [made({ ms, text: `${what} started`, meaning: "information", stroke: "dotted", weight: WEIGHTS[change.subject] ?? 2 })];
     }
     if (change.kind !== "silent") return []; // of a newer server
-    const silent = { ms, text: `${who}silent`, meaning: "bounced", stroke: "solid", weight: 5 };
+    const silent = made({ ms, text: "silent", meaning: "bounced", stroke: "solid", weight: 5 });
     if (change.ended_at === null) return [silent];
     const endMs = Date.parse(change.ended_at);
-    const back = { ms: endMs, text: `${who}back after ${duration((endMs - ms) / 1000)}`, meaning: "delivered", stroke: "dashed", weight: 1 };
+    const back = made({ ms: endMs, text: `back after ${duration((endMs - ms) / 1000)}`, meaning: "delivered", stroke: "dashed", weight: 1 });
     return [silent, back];
   });
   return marks.sort((one, other) => one.ms - other.ms);
@@ -78,7 +80,7 @@ export function placed(marks, { width, xOf, widthOf }) {
 
 function grouped(marks, { width, xOf, widthOf }) {
   const at = marks.reduce((best, mark) => (mark.weight > best.weight ? mark : best));
-  const label = shortened(at.text, marks.length - 1, (text) => widthOf(text) <= width / 2);
+  const label = shortened([at.text, at.short ?? at.text], marks.length - 1, (text) => widthOf(text) <= width / 2);
   const long = widthOf(label);
   const x = xOf(at.ms);
   const side = x + long > width ? "left" : "right";
@@ -86,10 +88,10 @@ function grouped(marks, { width, xOf, widthOf }) {
   return { marks, label, at, side, fromX: Math.min(first, side === "left" ? x - long : x), toX: Math.max(last, side === "left" ? x : x + long) };
 }
 
-/** The text with how many more there are, cut until it fits. */
-function shortened(text, more, fits) {
+/** The first text that fits with how many more there are, else the last one cut until it does. */
+function shortened(texts, more, fits) {
   const rest = more ? ` +${more}` : "";
-  let cut = text;
+  let cut = texts.find((text) => fits(text + rest)) ?? texts.at(-1);
   while (cut.length > 4 && !fits(cut + rest)) cut = `${cut.slice(0, -2).trimEnd()}${CUT}`;
   return cut + rest;
 }

@@ -5,6 +5,7 @@
 import { placed, within } from "./changes.js";
 import { rate, thousands } from "./format.js";
 import { page } from "./page.js";
+import { FITTED } from "./print.js";
 import { make } from "./text.js";
 import { CHANGED } from "./theme.js";
 
@@ -51,6 +52,10 @@ export class TimeChart {
       this.chart = init(element);
       new ResizeObserver(() => this.#resize()).observe(element);
       document.addEventListener(CHANGED, () => this.#paint());
+      document.addEventListener(FITTED, () => {
+        this.#resize();
+        this.chart.getZr().flush(); // paper waits for no frame
+      });
       this.#listen();
       if (!alone) all.add(this);
     });
@@ -180,7 +185,7 @@ export class TimeChart {
     const lying = levels.map(({ value, text, meaning }) => ({
       yAxis: value,
       lineStyle: { color: theme(meaning), type: "dashed", width: 1.5 },
-      label: { formatter: text, position: "insideEndTop", color: theme("text") },
+      label: { formatter: text, position: "insideStartTop", color: theme("text") },
     }));
     return upright.length || lying.length ? { silent: true, symbol: "none", data: [...upright, ...lying] } : undefined;
   }

@@ -4,6 +4,7 @@
 import { carrying, isZone } from "./asked.js";
 import { setUpKeys } from "./keys.js";
 import { page } from "./page.js";
+import { setUpPrinting } from "./print.js";
 import { setUpTheme } from "./theme.js";
 import { toast } from "./toast.js";
 
@@ -31,6 +32,7 @@ function setUp() {
   document.getElementById("show-keys").addEventListener("click", toggleKeys);
   document.getElementById("full-screen").addEventListener("click", fullScreen);
   part("refresh").addEventListener("click", () => page.refresh());
+  setUpPrinting();
   setUpMenus();
   setUpForms();
   page.addEventListener("moved", show);

@@ -2,6 +2,7 @@
 
 import "./connection.js";
 import "./frame.js";
+import { duration } from "./format.js";
 import { proportional } from "./heat.js";
 import { page } from "./page.js";
 import { panel } from "./panel.js";
@@ -39,9 +40,10 @@ function heatTable(answer) {
   const head = make("tr", {}, make("th", { scope: "col" }, "node"), make("th", { scope: "col" }, "newest"),
     before ? make("td", { colspan: before, "aria-hidden": "true" }) : null,
     ...ticks.map((tick, i) => (spans[i] ? make("th", { colspan: spans[i], "aria-hidden": "true" }, page.zone.tickLabel(tick)) : null)));
-  const body = rows.map(({ node, buckets }) => make("tr", {},
+  const body = rows.map(({ node, buckets, last_at: lastAt, stale }) => make("tr", {},
     make("th", { scope: "row" }, make("a", { href: page.href(`/nodes/named/${encodeURIComponent(node)}/`) }, node)),
-    make("td", { class: "now-value" }, said(newestOf(buckets, reading), unit)),
+    make("td", { class: `now-value${stale ? " quiet" : ""}` }, said(newestOf(buckets, reading), unit),
+      stale ? make("span", { class: "small now-age" }, `${duration((nowMs - Date.parse(lastAt)) / 1000)} ago`) : null),
     ...buckets.map((bucket) => {
       const value = bucket[reading] ?? null;
       const startMs = Date.parse(bucket.start);
@@ -54,7 +56,7 @@ function heatTable(answer) {
   table.style.setProperty("--heat", "var(--series-1)");
   const scale = make("p", { class: "heat-scale" }, said(0, unit), make("span", { class: "ramp" }), said(most, unit),
     make("span", { class: "swatch swatch-plain legend-unknown" }, "no sample"),
-    answer.series.length > MOST_ROWS ? `the ${MOST_ROWS} highest of ${answer.series.length} nodes` : "highest first");
+    answer.series.length > MOST_ROWS ? `the ${MOST_ROWS} highest of ${answer.series.length} nodes` : "the highest of the range first");
   scale.style.setProperty("--heat", "var(--series-1)");
   return [scale, make("div", { class: "heat-scroll", tabindex: "0", role: "region", "aria-label": "Nodes over time" }, table)];
 }

@@ -118,7 +118,9 @@ export class Repaint extends EventTarget {
 export function localise(root) {
   for (const time of root.querySelectorAll("time[data-time], time[data-time-seconds]")) {
     const ms = Date.parse(time.dateTime);
-    const day = page.zone.date(ms) === page.zone.date(page.nowMs()) ? "" : `${page.zone.date(ms)} `;
+    // Of a range both ends have their day: "02:50 to 02:50" would be nothing.
+    const today = page.zone.date(ms) === page.zone.date(page.nowMs()) && !("dated" in time.dataset);
+    const day = today ? "" : `${page.zone.date(ms)} `;
     const clock = "timeSeconds" in time.dataset ? page.zone.hourMinuteSecond(ms) : page.zone.hourMinute(ms);
     setText(time, day + clock);
     time.title = time.dateTime;
