@@ -130,10 +130,13 @@ def test_a_watched_program_is_started_again_until_its_restarts_are_used_up(tmp_p
         assert supervisor.programs == []
 
 
+# Of the shells that start tests, those that do so in the background have SIGINT ignored, and what is
+# ignored is handed down.
 RUNNER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from build.stack.supervisor import Program, Supervisor, end_on_signals
+signal.signal(signal.SIGINT, signal.default_int_handler)
 end_on_signals()
 with Supervisor(Path(sys.argv[1])) as supervisor:
     for name in ("one", "two"):
@@ -150,12 +153,15 @@ def test_no_program_outlives_a_runner_that_is_told_to_end_or_killed(tmp_path, nu
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ) as runner:
-        assert runner.stdout is not None
-        pids = [int(runner.stdout.readline()) for _ in range(2)]
-        for pid in pids:  # before that it is still setpriv, which has not told the kernel yet
-            wait_for(lambda pid=pid: psutil.Process(pid).name() == "sleep", "the program")
-        runner.send_signal(number)
-        runner.wait(timeout=DEADLINE_SECONDS)
+        try:
+            assert runner.stdout is not None
+            pids = [int(runner.stdout.readline()) for _ in range(2)]
+            for pid in pids:  # before that it is still setpriv, which has not told the kernel yet
+                wait_for(lambda pid=pid: psutil.Process(pid).name() == "sleep", "the program")
+            runner.send_signal(number)
+            runner.wait(timeout=DEADLINE_SECONDS)
+        finally:
+            runner.kill()
 
     for pid in pids:
         wait_for(lambda pid=pid: gone(pid), "the program's end")
