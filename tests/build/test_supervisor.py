@@ -130,8 +130,8 @@ def test_a_watched_program_is_started_again_until_its_restarts_are_used_up(tmp_p
         assert supervisor.programs == []
 
 
-# Of the shells that start tests, those that do so in the background have SIGINT ignored, and what is
-# ignored is handed down.
+# A shell that starts tests in the background has SIGINT ignored, and what is ignored is handed
+# down.
 RUNNER = """
 import signal, sys, time
 from pathlib import Path
