@@ -19,7 +19,7 @@ from agent.config import Spool as SpoolSettings
 from agent.logs import Repeats
 from agent.spool import age, packed, seen
 from agent.spool.captured import Captured
-from agent.spool.database import Database, add
+from agent.spool.database import Database, add, counter
 from agent.spool.held import HeldEvent
 from agent.spool.plugins import Told, heard
 from agent.spool.queue import SOURCES, Queue
@@ -30,6 +30,7 @@ from agent.wire import FINAL_TYPES, OUTBOUND, ZONEMTA, ReceivedEvent, event_id
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "spool.db"
+RELEASED = "stream.released"  # a counter
 ADDED = (
     packed.SCHEMA.format(name="events"),
     age.SCHEMA,
@@ -107,6 +108,9 @@ class Spool:
         self.seen = Seen(memory_ms=int(events.memory_s * 1000), memory_count=events.memory_count)
         self.database.settled = self.seen.settle
         self.database.begun_anew = self.seen.forget_recent
+        # Whether an outcome may have been inferred at all: without a stream, or beside a plugin
+        # that never missed anything, a third of all looking up is for nothing.
+        self._may_infer = True
         self.captured = Captured()
         self.stream = StreamState(grace_ms=int(events.grace_s * 1000))
 
@@ -117,6 +121,7 @@ class Spool:
         with self.database.transaction() as connection:
             self.stream.renew_grace(connection, clock.now_ms())
             self.seen.load(connection)
+            self._may_infer = counter(connection, RELEASED) > 0
 
     def close(self) -> None:
         """Close the file."""
@@ -181,7 +186,9 @@ class Spool:
         keys = [item.event.event_id.bytes for item in accepted]
         for item in accepted:
             if item.final_key:
-                keys += [item.final_key, inferred_key(item.final_key)]
+                keys.append(item.final_key)
+                if self._may_infer:
+                    keys.append(inferred_key(item.final_key))
         return self.seen.known(connection, keys)
 
     def _inferred_before(
@@ -190,7 +197,9 @@ class Spool:
         """Return type and id of the inferred outcome of this recipient that was released before
         the plugin told the true one; None when there is none, or the plugin told it already."""
         final = item.final_key
-        if final is None or final in known or inferred_key(final) not in known:
+        if final is None or not self._may_infer or final in known:
+            return None
+        if inferred_key(final) not in known:
             return None
         for event_type in sorted(FINAL_TYPES):
             candidate = event_id(
@@ -230,8 +239,9 @@ class Spool:
         """Spool events of the change stream whose grace is over. `bodies`: by event id. `inferred`:
         event ids and final keys of the outcomes among them, in case a plugin still tells of one."""
         keys = [*bodies, *map(inferred_key, inferred)]
+        self._may_infer = True  # also where this is rolled back: it only costs time
         self.seen.remember(connection, keys, clock.now_ms())
-        add(connection, "stream.released", len(bodies))
+        add(connection, RELEASED, len(bodies))
         for body in bodies.values():
             event = _decode_event(body)
             self.captured.add(event.event_type, event.occurred_at)

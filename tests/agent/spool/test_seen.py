@@ -2,11 +2,13 @@
 
 import random
 
+import msgspec
 import pytest
 
 from agent.errors import SpoolError
 from agent.spool import seen as seen_module
-from tests.agent.spool.test_spool import numbers, take
+from tests.agent.conftest import spooled
+from tests.agent.spool.test_spool import numbers, reported, take
 
 FEW = {"memory_count": 10_000}  # merged at 2 500 keys
 
@@ -92,3 +94,20 @@ def test_a_key_remembered_again_takes_no_room(make_spool):
 
     assert rows(spool, "seen_recent") == 1
     assert seen_module.MERGE_AT >= 10_000
+
+
+def test_after_a_restart_too_the_plugins_word_replaces_what_was_inferred(make_spool):
+    first = make_spool()
+    inferred = reported(1, "delivered")
+    event = inferred.event
+    body = msgspec.json.encode(event)
+    with first.transaction() as connection:
+        named = [event.event_id.bytes, inferred.final_key]
+        first.release(connection, {event.event_id.bytes: body}, inferred=named)
+    first.close()
+
+    second = make_spool()
+    second.take_reported([reported(1, "bounced")])
+
+    *_, correction = spooled(second)
+    assert correction["replaces"] == str(event.event_id)
