@@ -14,6 +14,7 @@ from build.stack import mongodb as mongodb_stack
 from build.stack import redis as redis_stack
 from build.stack import rspamd as rspamd_stack
 from build.stack import sink as sink_stack
+from build.stack import wildduck as wildduck_stack
 from build.stack import zonemta as zonemta_stack
 from build.stack.supervisor import Supervisor
 
@@ -37,18 +38,24 @@ def config(tmp_path_factory):
         zonemta = zonemta_stack.start(
             supervisor, directory, mongo_uri=queue, redis_port=redis.port, sink_port=sink.port
         )
+        users = mongodb.uri_of(wildduck_stack.DATABASE)
+        wildduck = wildduck_stack.start(
+            supervisor, directory, mongo_uri=users, redis_port=redis.port
+        )
         settings = Settings(
             zonemta_api_url=f"http://127.0.0.1:{zonemta.api_port}",
             zonemta_mongodb_uri=Secret(queue),
-            wildduck_api_url="",
-            wildduck_metrics_url="",
+            wildduck_api_url=wildduck.api_url,
+            wildduck_metrics_url=wildduck.metrics_url,
+            wildduck_token=Secret(wildduck.token),
+            wildduck_mongodb_uri=Secret(users),
             rspamd_url=f"http://127.0.0.1:{rspamd.controller_port}",
             redis_url=Secret(redis.url),
-            ports=f"{haraka.smtp_port}, {zonemta.smtp_port}",
+            ports=f"{haraka.smtp_port}, {zonemta.smtp_port}, {wildduck.imap_port}",
         )
         yield Config(
             node_id="mta-01",
-            node_role="zonemta+haraka+rspamd",
+            node_role="zonemta+haraka+wildduck+rspamd",
             state_dir=str(directory),
             discovery=settings,
         )
@@ -57,12 +64,14 @@ def config(tmp_path_factory):
 def test_they_are_found_with_their_versions(config):
     found = Discovery(config).look()
 
-    assert set(found.programs) >= {"zonemta", "haraka", "rspamd", "redis", "mongodb"}
-    assert found.versions.items() >= {"zonemta": "3.11.0", "mongodb": "6.0.5"}.items()
+    names = {"zonemta", "haraka", "wildduck", "rspamd", "redis", "mongodb"}
+    told = {"zonemta": "3.11.0", "wildduck": "1.51.1", "mongodb": "6.0.5"}
+    assert set(found.programs) >= names
+    assert found.versions.items() >= told.items()
     assert found.versions.keys() >= {"rspamd", "redis"}
 
 
-@pytest.mark.parametrize("name", ["zonemta", "rspamd", "redis", "mongodb"])
+@pytest.mark.parametrize("name", ["zonemta", "wildduck", "rspamd", "redis", "mongodb"])
 def test_each_is_read_whole(config, name, golden):
     contract = golden(f"metrics_{name}.json")
     (collector,) = [made for made in collectors(config) if made.name == name]
@@ -76,6 +85,8 @@ def test_each_is_read_whole(config, name, golden):
         assert sample["queue"].keys() == contract["queue"].keys()
         assert sample["queue"]["source"] == "mongodb"
         assert sample["zonemta"]["started_at_s"] > 1_700_000_000
+    if name == "wildduck":
+        assert (sample["wildduck"]["is_healthy"], sample["wildduck"]["source"]) == (True, "mongodb")
 
 
 def test_their_processes_run_and_their_ports_take_connections(config):
@@ -84,7 +95,7 @@ def test_their_processes_run_and_their_ports_take_connections(config):
 
     sample = json.loads(machine.collect())
 
-    for program in ("zonemta", "haraka", "rspamd", "redis", "mongodb"):
+    for program in ("zonemta", "haraka", "wildduck", "rspamd", "redis", "mongodb"):
         its = sample["processes"][program]
         assert its["status"] == "running", program
         assert its["processes_count"] >= 1
