@@ -80,9 +80,9 @@ def test_a_page_that_is_left_open_does_not_grow(left_open, console, path):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_hidden_tab_asks_nothing_and_is_current_once_in_sight(left_open, path):
-    page = left_open(path)
-    page.clock.install()
+def test_a_hidden_tab_asks_nothing_and_is_current_once_in_sight(page: Page, left_open, path):
+    page.clock.install()  # before the page sets any timer, or those would be the real clock's
+    left_open(path)
     hide(page, hidden=True)
     expect(page.locator("#page")).to_have_attribute("data-connection", "paused")
     traffic = Traffic(page)
