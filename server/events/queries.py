@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -34,6 +34,12 @@ FILTERS = {
 }
 #: Columns whose index finds few rows in any stretch of time.
 FOUND_BY_ID = ("message_id", "queue_id")
+#: What has an index in the order of time of its own, and types that have.
+NEWEST_FIRST = ({"from_domain"}, {"to_domain"})
+FAILURES = {"bounced", "deferred", "dropped", "greylisted", "rejected"}
+#: So many of the newest events are looked at before a search goes further back.
+LOOKED_AT_FIRST = 10_000
+DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 BOUNCES_LOOKED_AT = 2_000
 _SELECTED = ", ".join(
     f"host({name}) AS {name}" if name in {"sending_ip", "sending_ip_v6", "client_ip"} else name
@@ -80,20 +86,77 @@ def search(
 
     By key and not by number: a page is as fast as the first, and new events move nothing.
     """
+    if after:
+        end = min(end, after.occurred_at + MICROSECOND)  # what leaves out chunks
+    if _are_found_in_order(filters):
+        return _search(start, end, filters, limit=limit, after=after)
+    found: list[dict[str, Any]] = []
+    for first, last in _windows(start, end):
+        found += _search(
+            first, last, filters, limit=limit - len(found), after=after, all_of_it=True
+        )
+        if len(found) >= limit:
+            break
+    return found
+
+
+def _search(
+    start: datetime,
+    end: datetime,
+    filters: Mapping[str, Any],
+    *,
+    limit: int,
+    after: Position | None,
+    all_of_it: bool = False,
+) -> list[dict[str, Any]]:
+    """Search one stretch; `all_of_it`: at once and in parallel, not in order until `limit`."""
     conditions = ["occurred_at >= %(start)s::timestamptz", "occurred_at < %(end)s::timestamptz"]
     conditions += [f"{name} = %({name})s::{FILTERS[name]}" for name in filters]
     values = {"start": start, "end": end, "limit": limit, **filters}
     if after:
-        conditions += [
-            "occurred_at <= %(after_at)s::timestamptz",  # what leaves out chunks
-            "(occurred_at, event_id) < (%(after_at)s::timestamptz, %(after_id)s::uuid)",
-        ]
+        conditions.append(
+            "(occurred_at, event_id) < (%(after_at)s::timestamptz, %(after_id)s::uuid)"
+        )
         values |= {"after_at": after.occurred_at, "after_id": str(after.event_id)}
+    # No index has the order of this expression.
+    order = "occurred_at + interval '0'" if all_of_it else "occurred_at"
     return _events(
         f"SELECT {_SELECTED} FROM email_events WHERE {' AND '.join(conditions)}"  # noqa: S608
-        " ORDER BY occurred_at DESC, event_id DESC LIMIT %(limit)s",
+        f" ORDER BY {order} DESC, event_id DESC LIMIT %(limit)s",
         values,
     )
+
+
+def _are_found_in_order(filters: Mapping[str, Any]) -> bool:
+    """Return whether an index has just the events asked for, newest first, or hardly any others."""
+    if any(name in filters for name in FOUND_BY_ID):
+        return True
+    names = filters.keys() - {"direction"}
+    if names == {"event_type"}:
+        return filters["event_type"] in FAILURES
+    return not filters or names in NEWEST_FIRST
+
+
+def _windows(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Yield stretches that make up [start, end), newest first, each much longer than the last.
+
+    Frequent values are found in the first, which is read in no time. Rare ones are looked for in
+    all of a window at once: the planner, who does not know how rare they are, would rather go
+    through the events one by one until it has enough, which it never has.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT occurred_at FROM email_events"
+            " WHERE occurred_at >= %(start)s::timestamptz AND occurred_at < %(end)s::timestamptz"
+            " ORDER BY occurred_at DESC LIMIT 1 OFFSET %(looked_at)s",
+            {"start": start, "end": end, "looked_at": LOOKED_AT_FIRST},
+        )
+        row = cursor.fetchone()
+    first, length = (row[0] if row else start), DAY
+    yield first, end
+    while first > start:
+        end, first, length = first, max(start, first - length), 2 * length
+        yield first, end
 
 
 def search_all(

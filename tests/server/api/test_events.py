@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from datetime import timedelta
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from server.api import events
 from server.api.cells import FORMULA, cell
+from server.events import queries
 from server.events.mapping import to_line
 from server.events.queries import COLUMNS
 from server.rollups.store import write_events
@@ -93,6 +95,28 @@ def test_every_filter_finds_what_it_names_and_nothing_else(ask, name, value):
     answer = ask("email/events", **{"type" if name == "event_type" else name: value})
 
     assert ids(answer) == [str(wanted["event_id"])]
+
+
+def test_what_is_rare_is_found_as_far_back_as_asked_each_once_and_newest_first(ask, monkeypatch):
+    monkeypatch.setattr(queries, "LOOKED_AT_FIRST", 3)
+    ages = [0, 0, 1, 5, 5, 30, 31, 100, 300, 500, 500, 719]  # hours
+    rows = stored(
+        *(row(occurred_at=NOW - timedelta(hours=age), mx_host="rare.example") for age in ages),
+        *(row(occurred_at=NOW - timedelta(hours=age)) for age in range(0, 700, 50)),
+    )
+
+    seen, cursor = [], {}
+    while cursor is not None:
+        answer = ask("email/events", mx_host="rare.example", range="30d", limit=5, **cursor)
+        seen += answer["events"]
+        cursor = {"cursor": answer["next"]} if answer["next"] else None
+
+    assert Counter(event["event_id"] for event in seen) == Counter(
+        str(each["event_id"]) for each in rows[: len(ages)]
+    )
+    times = [event["occurred_at"] for event in seen]
+    assert times == sorted(times, reverse=True)
+    assert ask("email/events", mx_host="nobody.example", range="30d")["events"] == []
 
 
 def test_a_search_by_id_looks_at_all_that_is_kept_and_others_at_a_day(ask):
