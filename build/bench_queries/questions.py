@@ -52,6 +52,7 @@ def dashboard(*, node: str) -> Iterator[Question]:
                        by="to_domain", tz="Europe/Berlin")  # fmt: skip
         yield _one(kind, "stats, last page", "email/stats", range=named, offset=1_000,
                    sort="bounced_ratio")  # fmt: skip
+        yield _one(kind, "stats, slowest first", "email/stats", range=named, sort="p95_ms")
         yield _one(kind, "performance", "email/performance", range=named)
         yield _one(kind, "bounce analysis", "email/bounce-analysis", range=named)
         yield _one(kind, "sizes", "email/sizes", range=named)

@@ -24,7 +24,12 @@ class StatsQuery(DirectionQuery):
     """The query string."""
 
     by = serializers.ChoiceField(choices=list(BY), default="destination")
-    sort = serializers.ChoiceField(choices=list(SORTS), default="events")
+    sort = serializers.ChoiceField(
+        choices=list(SORTS),
+        default="events",
+        help_text="`value`, all `events` or those of a type, an outcome's share, bytes, or the"
+        " times of deliveries. Values without it come last, equal ones in the order of `value`.",
+    )
     order = serializers.ChoiceField(choices=["asc", "desc"], default="desc")
     limit = serializers.IntegerField(min_value=1, max_value=500, default=50)
     offset = serializers.IntegerField(min_value=0, max_value=1_000_000, default=0)

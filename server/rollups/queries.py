@@ -1,5 +1,6 @@
 """Questions to the levels. Time ranges are always parameters, and always bound the bucket."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,9 +9,9 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.utils import timezone
 
-from server.rollups.declaration import DELIVERY_HISTOGRAM, SIZE_HISTOGRAM, Level
+from server.rollups.declaration import DAILY, DELIVERY_HISTOGRAM, SIZE_HISTOGRAM, Level
 from server.rollups.histogram import NOTHING, DeliveryTimes
-from server.rollups.parts import Part, parts
+from server.rollups.parts import Part, are_days, midnights, parts, shifts
 from server.rollups.sql import COLUMNS
 
 #: The types a page counts for each direction, in the order in which it shows them.
@@ -36,12 +37,15 @@ PART = """SELECT {columns} FROM {table}
   WHERE dimension = %(dimension)s AND direction = %(direction)s
     AND bucket >= %(start_{i})s::timestamptz AND bucket < %(end_{i})s::timestamptz
     AND (%(values)s::text[] IS NULL OR value = ANY(%(values)s))"""
+#: What is found of a histogram alone, and so sorted by place: the share that took no longer.
+PERCENTILES = {"p95_ms": 0.95, "p99_ms": 0.99}
 #: What a page of stats may be sorted by: these, a type of events, or the ratio of an outcome.
 SORTS = {
     "value": "value",
     "events": "events",
     "size_bytes": "size_bytes",
     "average_ms": "delivery_ms::float / nullif(delivery_count, 0)",
+    **dict.fromkeys(PERCENTILES, "place"),
     **{kind: kind for kind in EVENT_TYPES},
     **{
         f"{kind}_ratio": kind
@@ -135,21 +139,86 @@ def hour_totals() -> HourTotals:
 
 def counts(over: Over, *, values: Sequence[str] | None = None) -> list[Count]:
     """Return the events by bucket, value and type; buckets without any are left out."""
-    first, last = over.edges[0], over.edges[-1]
-    buckets = (last - first) // over.level.width
+    if values and are_days(over.level, over.edges):
+        return _counts_of_days(over, values)
+    buckets = (over.edges[-1] - over.edges[0]) // over.level.width
+    if values and buckets * len(values) * len(EVENT_TYPES) <= PROBES_MAX:
+        return _probed(over, values, _starts(over.level, over.edges[0], over.edges[-1]))
     statement = f"""SELECT {_bucket(over)}, value, event_type, sum(events)::bigint,
   sum(inferred_events)::bigint
-FROM {_rows_of(over)}"""  # noqa: S608 (names of the declaration)
-    named: dict[str, Any] = {"values": values}
-    if values and buckets * len(values) * len(EVENT_TYPES) <= PROBES_MAX:
-        # All of the key is named, so that the few rows are looked up and not the many between.
-        statement += (
-            "\nWHERE bucket = ANY(%(starts)s::timestamptz[]) AND event_type = ANY(%(types)s)"
+FROM {_rows_of(over)} GROUP BY 1, 2, 3"""  # noqa: S608 (names of the declaration)
+    return [Count(*row) for row in _rows(statement, over, values=values)]
+
+
+def _counts_of_days(over: Over, values: Sequence[str]) -> list[Count]:
+    """Count days of another time zone: UTC days, with the hours between its midnights and ours.
+
+    What is between is added on one side and taken off on the other, so a day of few values is a few
+    hundred rows to look up. The hours of all values between are tens of thousands.
+    """
+    found: Counter[tuple[int, str, str]] = Counter()
+    inferred: Counter[tuple[int, str, str]] = Counter()
+
+    def add(sign: int, bucket: int, count: Count) -> None:
+        if 0 <= bucket < len(over.edges) - 1:
+            key = (bucket, count.value, count.event_type)
+            found[key] += sign * count.events
+            inferred[key] += sign * count.inferred
+
+    of_days = Over(DAILY, midnights(over.edges), over.direction, over.dimension)
+    days = _starts(DAILY, of_days.edges[0], of_days.edges[-1])
+    for count in _probed(of_days, values, days):
+        add(1, count.bucket, count)
+    moved = shifts(over.edges)
+    starts: dict[Level, list[datetime]] = {}
+    for shift in moved:
+        for part in parts(over.level, shift.start, shift.end):
+            starts.setdefault(part.level, []).extend(_starts(*part))
+    for level, of_level in starts.items():
+        between = Over(level, [shift.start for shift in moved], over.direction, over.dimension)
+        for count in _probed(between, values, of_level):
+            sign = moved[count.bucket].sign
+            add(sign, count.bucket, count)
+            add(-sign, count.bucket - 1, count)
+    # Continuous aggregates may show a late event a minute sooner in hours than in days.
+    return [Count(*key, n, max(0, inferred[key])) for key, n in found.items() if n > 0]
+
+
+def _probed(over: Over, values: Sequence[str], starts: Sequence[datetime]) -> list[Count]:
+    """Count the buckets of a level that begin at `starts`, each in the bucket of `over` it is in.
+
+    All of the key is named, so that the few rows are looked up and not the many between.
+    """
+    statement = f"""SELECT width_bucket(bucket, %(edges)s::timestamptz[]) - 1, value, event_type,
+  sum(events)::bigint, sum(inferred_events)::bigint
+FROM {over.level.table}
+WHERE dimension = %(dimension)s AND direction = %(direction)s
+  AND bucket >= %(start)s::timestamptz AND bucket <= %(last)s::timestamptz
+  AND bucket = ANY(%(starts)s::timestamptz[])
+  AND event_type = ANY(%(types)s) AND value = ANY(%(values)s)
+GROUP BY 1, 2, 3"""  # noqa: S608 (names of the declaration)
+    if not starts:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statement,
+            {
+                "edges": list(over.edges),
+                "dimension": over.dimension,
+                "direction": over.direction,
+                "start": min(starts),
+                "last": max(starts),
+                "starts": list(starts),
+                "types": list(EVENT_TYPES),
+                "values": list(values),
+            },
         )
-        named["starts"] = [first + i * over.level.width for i in range(buckets)]
-        named["types"] = list(EVENT_TYPES)
-    rows = _rows(f"{statement}\nGROUP BY 1, 2, 3", over, **named)
-    return [Count(*row) for row in rows]
+        return [Count(*row) for row in cursor.fetchall()]
+
+
+def _starts(level: Level, start: datetime, end: datetime) -> list[datetime]:
+    """Return where the buckets of a level in [start, end) begin."""
+    return [start + i * level.width for i in range((end - start) // level.width)]
 
 
 def largest_values(over: Over, *, limit: int, event_type: str | None = None) -> list[str]:
@@ -171,7 +240,7 @@ GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"""  # noqa: S608
 
 def delivery_times(over: Over, *, values: Sequence[str] | None = None) -> list[Times]:
     """Return the times of deliveries by bucket and value."""
-    bins = ", ".join(f"sum({m.column})" for m in DELIVERY_HISTOGRAM)
+    bins = ", ".join(f"coalesce(sum({m.column}), 0)" for m in DELIVERY_HISTOGRAM)
     statement = f"""SELECT {_bucket(over)}, value, sum(delivery_count)::bigint,
   sum(delivery_ms_sum)::bigint, ARRAY[{bins}]::bigint[]
 FROM {_rows_of(over)} WHERE event_type = 'delivered'
@@ -184,7 +253,7 @@ GROUP BY 1, 2"""  # noqa: S608
 
 def sizes(over: Over) -> list[Sizes]:
     """Return the sizes of messages by bucket, each message where its size is known for sure."""
-    brackets = ", ".join(f"sum({m.column})" for m in SIZE_HISTOGRAM)
+    brackets = ", ".join(f"coalesce(sum({m.column}), 0)" for m in SIZE_HISTOGRAM)
     statement = f"""SELECT {_bucket(over)}, sum(size_count)::bigint, sum(size_bytes)::bigint,
   ARRAY[{brackets}]::bigint[]
 FROM {_rows_of(over)} WHERE event_type = %(event_type)s GROUP BY 1"""  # noqa: S608
@@ -195,9 +264,14 @@ FROM {_rows_of(over)} WHERE event_type = %(event_type)s GROUP BY 1"""  # noqa: S
 def stats(over: Over, *, sort: str, descending: bool, limit: int, offset: int) -> StatsPage:
     """Return a page of the values of a dimension, sorted by a key of SORTS.
 
-    `over` has one bucket. The histograms, which nothing is sorted by and which are most of a row,
-    are added up for the values of the page alone.
+    `over` has one bucket. Values without what they are sorted by come last, equal ones by value.
+    The histograms, which are most of a row, are added up for the values of the page alone, unless
+    it is sorted by them.
     """
+    ranked: dict[str, DeliveryTimes] = {}
+    if sort in PERCENTILES:
+        ranked = _ranked(over, PERCENTILES[sort], descending=descending)
+        descending = False  # places are counted from the first
     decided = " + ".join(OUTCOMES[over.direction])
     key = SORTS[sort]
     if sort.endswith("_ratio"):
@@ -223,10 +297,13 @@ def stats(over: Over, *, sort: str, descending: bool, limit: int, offset: int) -
     sum(delivery_ms) {timed} AS delivery_ms, sum(delivery_count) {timed} AS delivery_count
   FROM by_type GROUP BY 1
 )
-SELECT *, count(*) OVER () FROM by_value
+SELECT by_value.*, count(*) OVER ()
+FROM by_value LEFT JOIN unnest(%(ranked)s::text[]) WITH ORDINALITY AS r (value, place) USING (value)
 ORDER BY {key} {order} NULLS LAST, value LIMIT %(limit)s OFFSET %(offset)s"""  # noqa: S608
-    rows = _rows(statement, over, limit=limit, offset=offset)
-    times = {t.value: t.times for t in delivery_times(over, values=[row[0] for row in rows])}
+    rows = _rows(statement, over, limit=limit, offset=offset, ranked=list(ranked))
+    times = ranked or {
+        t.value: t.times for t in delivery_times(over, values=[row[0] for row in rows])
+    }
     kinds = len(EVENT_TYPES)
     return StatsPage(
         values_count=rows[0][-1] if rows else 0,
@@ -242,6 +319,14 @@ ORDER BY {key} {order} NULLS LAST, value LIMIT %(limit)s OFFSET %(offset)s"""  #
             for row in rows
         ],
     )
+
+
+def _ranked(over: Over, share: float, *, descending: bool) -> dict[str, DeliveryTimes]:
+    """Return the times of all values that have any, in the order of this percentile."""
+    found = [(t.times.percentile_ms(share), t) for t in delivery_times(over)]
+    timed = sorted(((ms, t) for ms, t in found if ms is not None), key=lambda each: each[1].value)
+    timed.sort(key=lambda each: each[0], reverse=descending)  # stable: equal ones stay by value
+    return {t.value: t.times for _, t in timed}
 
 
 def _parts(over: Over) -> list[Part]:

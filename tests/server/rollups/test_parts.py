@@ -1,13 +1,15 @@
 """Which levels are added up for a stretch: pure, so tried with whatever hypothesis thinks of."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.rollups.declaration import DAILY, FIVE_MINUTES, LEVELS, ONE_HOUR
-from server.rollups.parts import EPOCH, Part, parts
+from server.rollups.parts import EPOCH, Part, are_days, midnights, parts, shifts
 
 # The same tries everywhere; a slow machine is no failure.
 tried = settings(deadline=None, derandomize=True)
@@ -76,3 +78,52 @@ def test_a_month_of_india_is_days_hours_and_a_few_minutes():
     assert [part.level for part in parts(FIVE_MINUTES, start - timedelta(days=30), start)] == [
         FIVE_MINUTES, ONE_HOUR, DAILY, ONE_HOUR, FIVE_MINUTES,
     ]  # fmt: skip
+
+
+zones = st.sampled_from([
+    "Europe/Berlin", "Asia/Kolkata", "Pacific/Auckland", "America/New_York", "Asia/Kathmandu",
+    "Pacific/Chatham", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Kiritimati",
+])  # fmt: skip
+
+
+def days_of(zone, first, count):
+    midnights = (
+        datetime(2026, 1, 1, tzinfo=ZoneInfo(zone)) + timedelta(days=first + i)
+        for i in range(count + 1)
+    )
+    return [midnight.astimezone(UTC) for midnight in midnights]
+
+
+@tried
+@given(zones, st.integers(0, 365), st.integers(2, 40))
+def test_days_of_a_zone_are_utc_days_with_and_without_what_lies_between_the_midnights(
+    zone, first, count
+):
+    edges = days_of(zone, first, count)
+    assert are_days(FIVE_MINUTES, edges)
+
+    moved = shifts(edges)
+
+    for i, (start, end) in enumerate(pairwise(edges)):
+        covered = Counter(quarters(*midnights(edges)[i : i + 2]))
+        for shift, sign in ((moved[i], 1), (moved[i + 1], -1)):
+            for quarter in quarters(shift.start, shift.end):
+                covered[quarter] += sign * shift.sign
+        assert +covered == Counter(quarters(start, end))
+        assert min(covered.values()) == 0 or len(covered) == len(+covered)
+    for before, after in pairwise(moved):
+        assert before.end <= after.start
+    assert all(shift.end - shift.start <= timedelta(hours=12) for shift in moved)
+
+
+def quarters(start, end):
+    step = timedelta(minutes=15)
+    return [start + i * step for i in range((end - start) // step)]
+
+
+def test_hours_and_utc_days_are_no_days_of_another_zone():
+    hours = [NOON + timedelta(hours=i) for i in range(5)]
+
+    assert not are_days(ONE_HOUR, hours)
+    assert not are_days(DAILY, days_of("UTC", 3, 5))
+    assert not are_days(ONE_HOUR, days_of("Europe/Berlin", 3, 1))
