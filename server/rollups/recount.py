@@ -90,7 +90,7 @@ def refresh(levels: Iterable[Level], day: datetime) -> None:
 
 def _compare(level: Level, day: datetime) -> Compared:
     wanted, kept = (
-        ", ".join(f"{relation}.{m.column}" for m in MEASURES) for relation in ("wanted", "kept")
+        ", ".join(sql.number(m, relation) for m in MEASURES) for relation in ("wanted", "kept")
     )
     statement = f"""SELECT count(wanted.events), count(*) FILTER (WHERE
   ({wanted}) IS DISTINCT FROM ({kept}))

@@ -12,6 +12,7 @@ from server.rollups.declaration import (
     NULL_SENDER,
     SIZE_BOUNDS_BYTES,
     Level,
+    Measure,
 )
 
 #: What the levels read of a raw row; the writer's RETURNING must carry these columns.
@@ -31,7 +32,9 @@ REFRESH_WINDOW = timedelta(days=7)
 
 def create_table(level: Level) -> str:
     """Return the CREATE TABLE of a level kept by the writer."""
-    measures = ",\n  ".join(f"{m.column} bigint NOT NULL DEFAULT 0" for m in MEASURES)
+    measures = ",\n  ".join(
+        f"{m.column} bigint" + ("" if m.sparse else " NOT NULL DEFAULT 0") for m in MEASURES
+    )
     return f"""CREATE TABLE {level.table} (
   bucket timestamptz NOT NULL,
   direction text NOT NULL,
@@ -64,13 +67,23 @@ def upsert(level: Level, rows: str) -> str:
 
     Rows are added in key order, so that two workers never wait for each other in a circle.
     """
-    additions = ", ".join(
-        f"{m.column} = {level.table}.{m.column} + EXCLUDED.{m.column}" for m in MEASURES
-    )
+    additions = ", ".join(_addition(m, level.table) for m in MEASURES)
     return f"""INSERT INTO {level.table} ({COLUMNS})
 SELECT {COLUMNS} FROM {rows}
 ORDER BY dimension, bucket, direction, event_type, value
 ON CONFLICT ({", ".join(KEY)}) DO UPDATE SET {additions}"""
+
+
+def number(measure: Measure, relation: str) -> str:
+    """Return the expression of a measure of a row as a number, for what compares rows."""
+    column = f"{relation}.{measure.column}"
+    return f"coalesce({column}, 0)" if measure.sparse else column
+
+
+def _addition(measure: Measure, table: str) -> str:
+    old, more = f"{table}.{measure.column}", f"EXCLUDED.{measure.column}"
+    added = f"coalesce({old} + {more}, {old}, {more})" if measure.sparse else f"{old} + {more}"
+    return f"{measure.column} = {added}"
 
 
 def merge(level: Level, rows: str) -> str:

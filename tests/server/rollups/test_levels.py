@@ -27,15 +27,14 @@ def rows_of(statement):
 
 def different(level):
     """Count the rows of a level that are not what a plain aggregation of the raw rows gives."""
-    measures = [m.column for m in sql.MEASURES]
     return rows_of(
         DIFFERENT.format(
             wanted=sql.aggregate(level, "email_events"),
             columns=sql.COLUMNS,
             table=level.table,
             key=", ".join(sql.KEY),
-            wanted_all=", ".join(f"wanted.{m}" for m in measures),
-            kept_all=", ".join(f"kept.{m}" for m in measures),
+            wanted_all=", ".join(sql.number(m, "wanted") for m in sql.MEASURES),
+            kept_all=", ".join(sql.number(m, "kept") for m in sql.MEASURES),
         )
     )[0][0]
 
