@@ -42,6 +42,7 @@ PRODUCTION = {
     "max_wal_size": "8GB",
     "checkpoint_timeout": "15min",
     "wal_compression": "on",
+    "jit": "off",
 }
 # For tests: a crash of the machine may lose everything, and does not matter.
 CARELESS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
