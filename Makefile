@@ -81,7 +81,7 @@ assets: $(ready) ## copy Tabler and ECharts from the npm registry to where the p
 
 screenshots: packages-screenshots $(ready) ## make the pictures of the README on a server of their own
 	@CHROMIUM=$$($(python) -m build.stack.browser) || exit; export CHROMIUM; \
-	exec $(python) -m build.screenshots
+	exec $(python) -m build.screenshots $(ARGS)
 
 agent-binary: packages-binary $(ready) ## make the agent as one file, .dist/mallard-agent, with digest and contents
 	@exec $(python) -m build.freeze

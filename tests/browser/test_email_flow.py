@@ -223,3 +223,33 @@ def test_pages_that_others_made_work_under_our_policy(site: Site, open_page, con
 
     expect(page.get_by_text(shown).first).to_be_visible()
     assert console == []
+
+
+def test_of_many_nodes_one_is_found_by_its_name_and_the_link_carries_it(
+    site: Site, open_page, console
+):
+    for i in range(12):
+        site.mail("delivered", 3 + i, mta_node=f"mta-{i:02}")
+    page = open_page(site)
+    panel = page.locator("#by-node")
+    expect(panel.locator("[data-part=legend] li")).to_have_count(12)
+
+    panel.get_by_role("searchbox").fill("mta-07")
+
+    page.wait_for_url("**/email/outbound/?find=mta-07")
+    found = panel.locator('[data-part=legend] li[data-name="mta-07"] .swatch')
+    expect(found).to_have_attribute("style", re.compile(r"--series-1"))
+    page.reload()
+    expect(panel.get_by_role("searchbox")).to_have_value("mta-07")
+    expect(found).to_have_attribute("style", re.compile(r"--series-1"))
+    assert console == []
+
+
+def test_the_rate_has_its_table_of_seconds_as_well(site: Site, open_page):
+    page = open_page(site)
+    panel = page.locator("#rate")
+
+    panel.get_by_role("button", name="as table").click()
+
+    expect(panel.locator("tbody tr")).to_have_count(300)
+    expect(panel.locator("tbody tr").first).to_contain_text("/s")

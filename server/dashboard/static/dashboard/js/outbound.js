@@ -10,13 +10,44 @@ import { page } from "./page.js";
 import { panel } from "./panel.js";
 import { ratePanel } from "./rate_panel.js";
 import { showEvents, stackedPanel, width } from "./stacked_panel.js";
-import { setText } from "./text.js";
+import { make, setText } from "./text.js";
+
+/** Nodes of the chart; in buckets of an hour of two weeks more would be too large an answer. */
+const MOST_NODES = 50;
+/** From this many lines on they are looked for by name; each one found has a colour of its own. */
+const SEARCHED_FROM = 8;
+const MOST_FOUND = 8;
+
+/** The field to look for lines by name, which the URL remembers; beside the legend. */
+function setUpNodeSearch(panel) {
+  const field = make("input", { type: "search", class: "field legend-search", placeholder: "find a node", "aria-label": "Find a node by its name", autocomplete: "off", spellcheck: "false" });
+  field.value = page.param("find");
+  field.addEventListener("input", () => page.set({ find: field.value.trim() || null }, { replace: true }));
+  page.addEventListener("moved", () => {
+    if (document.activeElement !== field) field.value = page.param("find");
+  });
+  panel.part("legend").before(field);
+  return field;
+}
+
+/** The look of each line: found ones have colours, odd ones are strong, all others pale. */
+function looksOf(names, odd) {
+  const asked = page.param("find").toLowerCase();
+  const found = asked ? names.filter((name) => name.toLowerCase().includes(asked)).slice(0, MOST_FOUND) : [];
+  return new Map(names.map((name) => {
+    const at = found.indexOf(name);
+    if (at >= 0) return [name, { colour: `series-${at + 1}`, weight: "strong" }];
+    if (odd.has(name) && !asked) return [name, { colour: "deferred", weight: "strong" }];
+    return [name, { colour: "quiet", weight: names.length > 1 ? "pale" : undefined }];
+  }));
+}
 
 function byNodePanel() {
   let chart = null;
+  let search = null;
   const lines = (answer) => answer.series.map(({ value, buckets }) => ({ id: value, points: points(buckets, "delivered") }));
   panel("by-node", {
-    load: () => page.get("email/throughput", { direction: "outbound", by: "node", limit: 20, width: width() }),
+    load: () => page.get("email/throughput", { direction: "outbound", by: "node", limit: MOST_NODES, width: width() }),
     marked: true,
     empty: (answer) => (answer.series.length ? "" : "No mail in this range."),
     draw(answer, body) {
@@ -25,11 +56,14 @@ function byNodePanel() {
       });
       const all = lines(answer);
       const odd = new Set(oddOnesNowAndBefore(all, partialMs(answer.buckets)));
-      this.note(widthWords(answer.width_s, "deliveries"));
+      const looks = looksOf(all.map(({ id }) => id), odd);
+      if (all.length > SEARCHED_FROM) search ??= setUpNodeSearch(this);
+      const cut = all.length === MOST_NODES ? `, the ${MOST_NODES} largest nodes` : "";
+      this.note(widthWords(answer.width_s, "deliveries") + cut);
       this.legend(
         answer.series.map(({ value, buckets }) => ({
           name: value,
-          colour: odd.has(value) ? "deferred" : "quiet",
+          colour: looks.get(value).colour,
           stroke: "solid",
           value: thousands(totalOf(buckets, "delivered")),
           title: odd.has(value) ? "Far from what the other nodes deliver" : null,
@@ -39,9 +73,7 @@ function byNodePanel() {
       return chart.show({
         ...bounds(answer),
         series: all.map(({ id, points: its }) => ({
-          id, name: id, points: its, stroke: "solid",
-          colour: odd.has(id) ? "deferred" : "quiet",
-          weight: odd.has(id) ? "strong" : all.length > 1 ? "pale" : undefined,
+          id, name: id, points: its, stroke: "solid", ...looks.get(id),
         })),
         marks: this.marks,
       });

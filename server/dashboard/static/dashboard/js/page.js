@@ -171,7 +171,8 @@ async function reason(response) {
     const words = Object.entries(said).map(([name, texts]) => `${name}: ${[texts].flat().join(" ")}`);
     if (words.length) return words.join("; ");
   }
-  return `the server answered ${response.status}`;
+  const id = response.status >= 500 && response.headers.get("X-Request-Id");
+  return `the server answered ${response.status}${id ? ` (${id} in its log)` : ""}`;
 }
 
 export const page = new Page();
