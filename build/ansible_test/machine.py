@@ -74,6 +74,7 @@ class Machine:
             input=text,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=COMMAND_TIMEOUT_SECONDS,
             check=False,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
@@ -226,6 +227,8 @@ def booted(root: Path, home: Path, *, ansible: Path) -> Iterator[Machine]:
     machine = Machine(home, process, ansible)
     try:
         _wait_until_up(machine, process)
+        # Ubuntu's SSH has it made when the first caller comes to its port, which is not our way in.
+        machine.run("mkdir", "-p", "/run/sshd")
         yield machine
     finally:
         machine.end()

@@ -18,6 +18,7 @@ KEY = "mlrd_0123456789abcdef-of-a-test"
 URI_PASSWORD = "hunter2-of-mongodb"
 #: With all that a file of variables could read otherwise than it was written.
 ODD_PASSWORD = """od'd"$HOME\\n`id` #ü"""
+ODD_KEY = "a-token-of-plugins"
 SECRETS = (KEY, URI_PASSWORD, ODD_PASSWORD, "hunter2-of-redis", "hunter2-of-wildduck")
 DOOR = Path(__file__).with_name("door.py")
 #: Bits of a score from 0 (closed) to 10; `systemd-analyze security` of Debian 12 says 1.9.
@@ -440,14 +441,19 @@ def test_mail_programs_are_restarted_when_told_to(site):
     inventory = site.inventory(
         mallard_agent_restart_mail_programs=True,
         mallard_agent_zonemta_options={"bufferEvents": 20000},
-        mallard_agent_haraka_options={"bufferEvents": 20000},
+        mallard_agent_haraka_options={"url": "http://127.0.0.1:2580/v1/events", "key": ODD_KEY},
     )
 
-    play = node.play(PLAYBOOKS / "agents.yml", inventory, "--tags", "plugins")
+    play = node.play(PLAYBOOKS / "agents.yml", inventory, "--tags", "plugins", "--diff")
 
     assert play.code == 0, play.text
     assert "bufferEvents = 20000" in node.file("/etc/zone-mta/plugins/mallard.toml")
     assert all(old != new for old, new in zip(before, mail_program_pids(node), strict=True))
+    # A key among the options is for the mail program alone.
+    settings = "/opt/haraka/config/haraka-monitor.ini"
+    assert f"key={ODD_KEY}" in node.file(settings)
+    assert node.run("stat", "-c", "%U %a", settings) == "wildduck 400\n"
+    assert ODD_KEY not in play.text
 
 
 def test_nothing_listens_on_the_network(site):

@@ -61,12 +61,12 @@ def site(server_machine, tmp_path_factory):
     return runs
 
 
-def fetch(node, path, *options):
+def fetch(node, path, *options, check=True):
     """Return what nginx answers, headers first."""
     return node.run(
         "curl", "--silent", "--show-error", "--include", "--insecure", "--max-time", "30",
         "--resolve", f"{DOMAIN}:443:127.0.0.1", "--resolve", f"{DOMAIN}:80:127.0.0.1",
-        *options, path,
+        *options, path, check=check,
     )  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def test_all_units_run_and_start_at_boot(site):
 
 
 def test_the_units_have_no_fault_and_leave_little_open(site):
-    for unit in UNITS:
+    for unit in (*UNITS, "mallard-backup"):
         said = site.node.run("systemd-analyze", "security", "--no-pager", f"{unit}.service")
         exposure = float(re.search(r"exposure level for .*: ([0-9.]+)", said)[1])
         assert exposure <= WORST_EXPOSURE, said
@@ -206,16 +206,17 @@ def test_an_event_goes_the_whole_way_into_the_database(site):
 
 
 def test_the_socket_of_live_pages_reaches_the_live_process(site):
-    # Without a login it is refused, by the live process and not by nginx.
+    # Without a login it is closed with a reason, by the live process and not by nginx.
     answer = fetch(
         site.node, f"https://{DOMAIN}/ws/live/", "--http1.1",
         "--header", "Connection: Upgrade", "--header", "Upgrade: websocket",
         "--header", "Sec-WebSocket-Version: 13",
         "--header", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
         "--header", f"Origin: https://{DOMAIN}",
+        check=False,  # a socket is nothing curl would go on with
     )  # fmt: skip
 
-    assert re.match(r"HTTP/1.1 (403|101)", answer), answer
+    assert answer.startswith("HTTP/1.1 101"), answer
 
 
 def test_the_first_run_says_how_the_first_user_is_made(site):
