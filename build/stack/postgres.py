@@ -35,6 +35,7 @@ SETTINGS = {
     "max_locks_per_transaction": "256",  # a lock per chunk
     "timezone": "UTC",
     "log_timezone": "UTC",
+    "jit": "off",  # statements of a hundred expressions took seconds to compile
 }
 # As production is set up (ansible/roles/mallard_server/files/postgresql.conf), for what measures.
 PRODUCTION = {
@@ -42,7 +43,6 @@ PRODUCTION = {
     "max_wal_size": "8GB",
     "checkpoint_timeout": "15min",
     "wal_compression": "on",
-    "jit": "off",
 }
 # For tests: a crash of the machine may lose everything, and does not matter.
 CARELESS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
