@@ -225,7 +225,7 @@ def largest_values(over: Over, *, limit: int, event_type: str | None = None) -> 
     """Return the values with the most events (of one type), the largest first."""
     statement = f"""SELECT value FROM {_rows_of(over)}
 WHERE %(event_type)s::text IS NULL OR event_type = %(event_type)s
-GROUP BY 1 ORDER BY sum(events) DESC, value LIMIT %(limit)s"""  # noqa: S608
+GROUP BY 1 ORDER BY {_sum("events")} DESC, value LIMIT %(limit)s"""  # noqa: S608
     rows = _rows(statement, over, limit=limit, event_type=event_type)
     return [value for (value,) in rows]
 
@@ -240,7 +240,7 @@ GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"""  # noqa: S608
 
 def delivery_times(over: Over, *, values: Sequence[str] | None = None) -> list[Times]:
     """Return the times of deliveries by bucket and value."""
-    bins = ", ".join(f"coalesce(sum({m.column}), 0)" for m in DELIVERY_HISTOGRAM)
+    bins = ", ".join(f"coalesce({_sum(m.column)}, 0)" for m in DELIVERY_HISTOGRAM)
     statement = f"""SELECT {_bucket(over)}, value, sum(delivery_count)::bigint,
   sum(delivery_ms_sum)::bigint, ARRAY[{bins}]::bigint[]
 FROM {_rows_of(over)} WHERE event_type = 'delivered'
@@ -286,9 +286,9 @@ def stats(over: Over, *, sort: str, descending: bool, limit: int, offset: int) -
     # First by value and type, then by value: a row of a level is then added up once and not for
     # each type it might be of.
     statement = f"""WITH by_type AS (
-  SELECT value, event_type, sum(events) AS events, sum(inferred_events) AS inferred,
-    sum(size_bytes) AS size_bytes, sum(size_count) AS size_count,
-    sum(delivery_ms_sum) AS delivery_ms, sum(delivery_count) AS delivery_count
+  SELECT value, event_type, {_sum("events")} AS events, {_sum("inferred_events")} AS inferred,
+    {_sum("size_bytes")} AS size_bytes, {_sum("size_count")} AS size_count,
+    {_sum("delivery_ms_sum")} AS delivery_ms, {_sum("delivery_count")} AS delivery_count
   FROM {_rows_of(over)} GROUP BY 1, 2
 ), by_value AS (
   SELECT value, {events}, sum(events)::bigint AS events, sum(inferred)::bigint AS inferred,
@@ -335,6 +335,14 @@ def _parts(over: Over) -> list[Part]:
     if len(over.edges) == 2:  # noqa: PLR2004 (one bucket)
         return parts(over.level, first, last)
     return [Part(over.level, first, last)]
+
+
+def _sum(column: str) -> str:
+    """Return a quicker sum of a column than that of bigint, which is made by way of numeric.
+
+    Exact up to 2^53: nine million gigabytes, or days of delivery time that no range holds.
+    """
+    return f"sum({column}::float8)"
 
 
 def _rows_of(over: Over) -> str:
