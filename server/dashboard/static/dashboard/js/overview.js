@@ -94,7 +94,11 @@ function troublePanel() {
   ]);
   panel("trouble", {
     load: loadFacts,
-    empty: ({ destinations }) => (destinations.length ? "" : "Every destination took what it was offered."),
+    empty({ destinations }) {
+      if (destinations.length) return "";
+      const { delivered, bounced, deferred } = live.totals.hour.outbound;
+      return delivered + bounced + deferred ? "Every destination took what it was offered." : "No mail was tried in the last 60 minutes.";
+    },
     draw: (found, body) => body.replaceChildren(...(found.destinations.length ? [table({ columns, rows: rows(found) })] : [])),
     table: (found) => ({ columns, rows: rows(found) }),
     file: "trouble",
