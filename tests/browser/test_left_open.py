@@ -79,7 +79,7 @@ def test_a_page_that_is_left_open_does_not_grow(left_open, console, path):
     assert console == []
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", ["/", "/email/outbound/", *PAGES])
 def test_a_hidden_tab_asks_nothing_and_is_current_once_in_sight(page: Page, left_open, path):
     page.clock.install()  # before the page sets any timer, or those would be the real clock's
     left_open(path)
