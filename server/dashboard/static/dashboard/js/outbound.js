@@ -68,7 +68,7 @@ function byNodePanel() {
           value: thousands(totalOf(buckets, "delivered")),
           title: odd.has(value) ? "Far from what the other nodes deliver" : null,
         })),
-        odd.size ? "strong: far from the others" : "",
+        page.param("find") ? "coloured: found" : odd.size ? "strong: far from the others" : "",
       );
       return chart.show({
         ...bounds(answer),
