@@ -51,11 +51,20 @@ def empty_redis() -> Iterator[None]:
 
 
 @pytest.fixture
-def committed(transactional_db: None) -> None:
-    """A database in which tests commit. Django empties its own tables, this one the hypertables."""
+def committed(transactional_db: None) -> Iterator[None]:
+    """A database in which tests commit. Django empties its own tables, this one the hypertables.
+
+    Before the test and after it: the tests of the next file may be those that see what is there.
+    """
+    empty_hypertables()
+    yield
+    empty_hypertables()
+
+
+def empty_hypertables() -> None:
+    tables = ["email_events", *(level.table for level in LEVELS)]
+    tables += [level.table for level in samples.levels()]
     with connection.cursor() as cursor:
-        tables = ["email_events", *(level.table for level in LEVELS)]
-        tables += [level.table for level in samples.levels()]
         cursor.execute(f"TRUNCATE {', '.join(tables)}")
 
 
