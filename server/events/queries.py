@@ -152,10 +152,13 @@ def _windows(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetim
             {"start": start, "end": end, "looked_at": LOOKED_AT_FIRST},
         )
         row = cursor.fetchone()
-    first, length = (row[0] if row else start), DAY
+    first = row[0] if row else start
     yield first, end
+    length = end - first
     while first > start:
-        end, first, length = first, max(start, first - length), 2 * length
+        # Ten times as much, but never so much more that days are read where one would do.
+        length = max(min(10 * length, DAY), 2 * length)
+        end, first = first, max(start, first - length)
         yield first, end
 
 
