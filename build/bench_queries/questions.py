@@ -18,6 +18,9 @@ BUDGETS_MS = {DASHBOARD_24H: 100, DASHBOARD_30D: 300, LOOKUP: 100, FILTER_24H: 5
 #: Pages, which show numbers before their charts have asked for theirs.
 PAGES = {"overview": "/", "outbound": "/email/outbound/", "inbound": "/email/inbound/"}
 
+#: What the page that compares nodes asks for.
+COMPARED = "cpu_percent,ram_used_percent,disk_used_percent,load_1m"
+
 
 @dataclass(frozen=True)
 class Question:
@@ -58,7 +61,7 @@ def dashboard(*, node: str) -> Iterator[Question]:
         yield _one(kind, "sizes", "email/sizes", range=named)
         yield _one(kind, "inbound", "email/inbound", range=named)
         yield _one(kind, "node metrics", f"nodes/{node}/metrics", range=named)
-        yield _one(kind, "metrics of all nodes", "metrics/system", range=named)
+        yield _one(kind, "metrics of all nodes", "metrics/system", range=named, fields=COMPARED)
         yield _one(kind, "events, newest", "email/events", range=named)
         for name, path in PAGES.items():
             yield Question(kind, f"page: {name}", (f"{path}?{urlencode({'range': named})}",))

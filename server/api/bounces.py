@@ -12,6 +12,8 @@ from server.events import replies as said
 from server.rollups import queries
 
 SAMPLES_OF_A_CATEGORY = 3
+#: The types that say how an attempt ended: a ratio is of their sum.
+ATTEMPTS = ("delivered", "bounced", "deferred")
 
 
 class BounceQuery(DirectionQuery):
@@ -71,13 +73,13 @@ def answer(*, buckets: Buckets, direction: str, limit: int, **_: Any) -> dict[st
         bounce_type, _colon, category = value.partition(":")
         types[bounce_type] += count
         categories[category] += count
-    by_destination = queries.stats(
-        over(buckets, direction, "to_domain", whole=True),
-        sort="bounced",
-        descending=True,
-        limit=limit,
-        offset=0,
-    )
+    at_destinations = over(buckets, direction, "to_domain", whole=True)
+    bounced = queries.totals(at_destinations, event_type="bounced", limit=limit)
+    attempts: Counter[str] = Counter()
+    if bounced:
+        for found in queries.counts(at_destinations, values=[value for value, _ in bounced]):
+            if found.event_type in ATTEMPTS:
+                attempts[found.value] += found.events
     replies = events.newest_bounces(buckets.start, buckets.end, direction=direction)
     return {
         **span_answer(buckets),
@@ -86,14 +88,8 @@ def answer(*, buckets: Buckets, direction: str, limit: int, **_: Any) -> dict[st
         "types": _counts(types),
         "categories": _counts(categories),
         "destinations": [
-            {
-                "value": stats.value,
-                "count": stats.events["bounced"],
-                "ratio": stats.events["bounced"]
-                / sum(stats.events.get(kind, 0) for kind in ("delivered", "bounced", "deferred")),
-            }
-            for stats in by_destination.values
-            if stats.events.get("bounced")
+            {"value": value, "count": count, "ratio": count / max(count, attempts[value])}
+            for value, count in bounced
         ],
         "samples": _samples(replies),
         "samples_of": sum(reply.count for reply in replies),

@@ -12,7 +12,7 @@ from itertools import pairwise
 from django.db import connection
 
 from server.rollups.declaration import FIVE_MINUTES
-from server.rollups.queries import Count, Over, counts
+from server.rollups.queries import AHEAD, Count, Over, counts
 
 #: What counts as now, and how far back the beginning is looked for.
 NOW, LOOKED_BACK = timedelta(hours=1), timedelta(hours=6)
@@ -26,7 +26,8 @@ ATTEMPTS = """SELECT value,
   sum(events) FILTER (WHERE event_type = 'deferred'),
   sum(events) FILTER (WHERE event_type = 'bounced')
 FROM email_stats_1m
-WHERE dimension = 'to_domain' AND direction = 'outbound' AND bucket > %(since)s
+WHERE dimension = 'to_domain' AND direction = 'outbound'
+  AND bucket > %(since)s AND bucket < %(until)s
   AND event_type IN ('delivered', 'deferred', 'bounced')
 GROUP BY 1
 HAVING sum(events) FILTER (WHERE event_type <> 'delivered') > 0
@@ -68,7 +69,9 @@ def destinations(now: datetime) -> list[Destination]:
     Asks three questions at most.
     """
     with connection.cursor() as cursor:
-        cursor.execute(ATTEMPTS, {"since": now - NOW, "limit": DESTINATIONS_LISTED})
+        cursor.execute(
+            ATTEMPTS, {"since": now - NOW, "until": now + AHEAD, "limit": DESTINATIONS_LISTED}
+        )
         rows = [(row[0], *(int(n or 0) for n in row[1:])) for row in cursor.fetchall()]
     if not rows:
         return []
