@@ -5,6 +5,7 @@ from functools import cache, lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 Network = IPv4Network | IPv6Network
@@ -25,12 +26,21 @@ def of_request(request: HttpRequest) -> str:
 
 
 def is_ip(text: str) -> bool:
-    """Return whether `text` is an IP address: a server on a socket file gives none."""
+    """Return whether `text` is an IP address as PostgreSQL takes it, so one without a zone.
+
+    A server on a socket file gives none at all.
+    """
     try:
         ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text
+
+
+def validate_no_zone(text: str) -> None:
+    """Refuse fe80::1%eth0, which Django's own fields let through. Raises ValidationError."""
+    if "%" in text:
+        raise ValidationError("Give the address alone, without the % and what follows it.")
 
 
 def client_address(remote: str, forwarded_for: str, trusted: tuple[Network, ...]) -> str:

@@ -15,6 +15,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 from rest_framework import serializers
 
+from server.address import validate_no_zone
 from server.api.cells import cell
 from server.api.query import MAX_TEXT, SpanQuery
 from server.api.ranges import Span
@@ -47,7 +48,7 @@ class EventsFilter(SpanQuery):
     from_domain = NulFreeField()
     to_address = NulFreeField()
     to_domain = NulFreeField()
-    sending_ip = serializers.IPAddressField(required=False)
+    sending_ip = serializers.IPAddressField(required=False, validators=[validate_no_zone])
     mx_host = NulFreeField()
     status_code = serializers.IntegerField(min_value=200, max_value=599, required=False)
     bounce_type = serializers.ChoiceField(choices=["hard", "soft"], required=False)

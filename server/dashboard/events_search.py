@@ -1,12 +1,12 @@
 """What a search for events is asked: the form, and what one text typed into it may mean. Pure."""
 
-import ipaddress
 import re
 from typing import Any
 from uuid import UUID
 
 from django import forms
 
+from server.address import is_ip, validate_no_zone
 from server.events.columns import COLUMNS
 from server.events.queries import FOUND_BY_ID
 from server.rollups.queries import EVENT_TYPES, OUTCOMES
@@ -64,7 +64,7 @@ class SearchForm(forms.Form):
     bounce_type = forms.ChoiceField(choices=_choices(["hard", "soft"]), required=False)
     bounce_category = forms.CharField(max_length=MAX_TEXT, required=False)
     mx_host = forms.CharField(max_length=MAX_TEXT, required=False)
-    sending_ip = forms.GenericIPAddressField(required=False)
+    sending_ip = forms.GenericIPAddressField(required=False, validators=[validate_no_zone])
     zone = forms.CharField(max_length=MAX_TEXT, required=False)
     certainty = forms.ChoiceField(choices=_choices(["reported", "inferred"]), required=False)
 
@@ -107,7 +107,7 @@ def meaning(text: str, *, nodes: frozenset[str] = frozenset()) -> tuple[str, str
         return "mta_node", text
     if text.startswith("<") and text.endswith(">") and "@" in text:
         return "message_id", text
-    if _is_ip(text):
+    if is_ip(text):
         return "sending_ip", text
     if HARAKA_ID.fullmatch(text):
         return "queue_id", text
@@ -123,14 +123,6 @@ def meaning(text: str, *, nodes: frozenset[str] = frozenset()) -> tuple[str, str
     if DOMAIN.fullmatch(text):
         return "to_domain", text.lower()
     return None
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_uuid(text: str) -> bool:

@@ -160,7 +160,8 @@ def _node(event: Event, context: Context) -> str:
 
 @lru_cache(maxsize=10_000)
 def _canonical_ip(text: str) -> str:
-    return str(ip_address(text))
+    # Without a zone (fe80::1%eth0): it means something on its node alone, and inet has none.
+    return str(ip_address(text.partition("%")[0]))
 
 
 def _ip(name: str, text: str) -> str:
