@@ -1,7 +1,6 @@
 """What is asked of the receiver, and what it answers. The sockets are in receiver.py."""
 
 import hmac
-import json
 import logging
 import socket
 from collections.abc import Callable
@@ -173,16 +172,19 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(status, {"error": error})
 
     def _answer(self, status: HTTPStatus, content: dict[str, Any]) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
+        # All at once: http.server would take as long for the head as the spool does for ten events.
+        body = msgspec.json.encode(content)
+        head = [
+            f"HTTP/1.1 {status.value} {status.phrase}",
+            f"Server: {self.server_version}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+        ]
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
-            self.send_header("Retry-After", str(RETRY_AFTER_S))
+            head.append(f"Retry-After: {RETRY_AFTER_S}")
         if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
+            head.append("Connection: close")
+        self.wfile.write("\r\n".join([*head, "", ""]).encode() + body)
         self.server.give_time(self.connection, self.server.settings.idle_timeout_s)
 
     def address_string(self) -> str:
