@@ -77,9 +77,9 @@ def answer(*, buckets: Buckets, direction: str, limit: int, **_: Any) -> dict[st
     bounced = queries.totals(at_destinations, event_type="bounced", limit=limit)
     attempts: Counter[str] = Counter()
     if bounced:
-        for found in queries.counts(at_destinations, values=[value for value, _ in bounced]):
-            if found.event_type in ATTEMPTS:
-                attempts[found.value] += found.events
+        values = [value for value, _ in bounced]
+        for found in queries.counts(at_destinations, values=values, event_types=ATTEMPTS):
+            attempts[found.value] += found.events
     replies = events.newest_bounces(buckets.start, buckets.end, direction=direction)
     return {
         **span_answer(buckets),

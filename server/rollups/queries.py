@@ -144,18 +144,22 @@ def hour_totals() -> HourTotals:
     return HourTotals(inbound, outbound, int(sum(row[3] for row in rows)))
 
 
-def counts(over: Over, *, values: Sequence[str] | None = None) -> list[Count]:
+def counts(
+    over: Over, *, values: Sequence[str] | None = None, event_types: Sequence[str] = EVENT_TYPES
+) -> list[Count]:
     """Return the events by bucket, value and type; buckets without any are left out."""
     if values and are_days(over.level, over.edges):
-        return _counts_of_days(over, values)
+        found = _counts_of_days(over, values)
+        return [count for count in found if count.event_type in event_types]
     buckets = (over.edges[-1] - over.edges[0]) // over.level.width
     if values and buckets * len(values) * len(EVENT_TYPES) <= PROBES_MAX:
-        return _probed(over, values, _starts(over.level, over.edges[0], over.edges[-1]))
+        found = _probed(over, values, _starts(over.level, over.edges[0], over.edges[-1]))
+        return [count for count in found if count.event_type in event_types]
     statement = f"""SELECT {_bucket(over)}, value, event_type, sum(events)::bigint,
   sum(inferred_events)::bigint
 FROM {_rows_of(over)}
 WHERE event_type = ANY(%(types)s) GROUP BY 1, 2, 3"""  # noqa: S608 (names of the declaration)
-    rows = _rows(statement, over, values=values, types=list(EVENT_TYPES))
+    rows = _rows(statement, over, values=values, types=list(event_types))
     return [Count(*row) for row in rows]
 
 
