@@ -24,9 +24,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import psycopg2
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, expect, sync_playwright
 
 from build import assets
 from build.stack import postgres, redis, server
@@ -250,6 +251,7 @@ class Camera:
     def __init__(self, browser: Browser, address: str) -> None:
         self.address = address
         self._browser = browser
+        self._session: StorageState | None = None
 
     def take_login(self, name: str, look: Look) -> None:
         """Take the page that asks who one is."""
@@ -298,13 +300,16 @@ class Camera:
             page.screenshot(path=HOME / "images" / f"{name}-print.png", full_page=True)
 
     def _open(self, page: Page, path: str) -> None:
-        """Log in and go to the page at `path`."""
-        page.goto(f"{self.address}/login/")
+        """Go to the page at `path`, with the session of the first log-in."""
+        if self._session is not None:
+            page.goto(f"{self.address}{path}")
+            return
+        page.goto(f"{self.address}/login/?next={quote(path)}")
         page.fill("#id_username", USER)
         page.fill("#id_password", PASSWORD)
         page.press("#id_password", "Enter")
-        page.wait_for_url(f"{self.address}/")
-        page.goto(f"{self.address}{path}")
+        page.wait_for_url(f"{self.address}{path}")
+        self._session = page.context.storage_state()
 
     def _wait_for_panels(self, page: Page) -> None:
         if page.locator('#page[data-empty="true"]').count():
@@ -317,7 +322,9 @@ class Camera:
     @contextmanager
     def _page(self, look: Look) -> Iterator[Page]:
         context = self._browser.new_context(
-            viewport={"width": look.width, "height": look.height}, timezone_id="Asia/Bangkok"
+            viewport={"width": look.width, "height": look.height},
+            timezone_id="Asia/Bangkok",
+            storage_state=self._session,
         )
         context.add_init_script(f"localStorage.setItem('mallard-theme', '{look.theme}')")
         page = context.new_page()
