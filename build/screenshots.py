@@ -285,6 +285,10 @@ class Camera:
                     self._wait_for_panels(page)
             if connected:
                 page.wait_for_timeout(SETTLE_MS)
+                # A busy machine may have lost the connection meanwhile.
+                page.wait_for_selector(
+                    f'#page[data-connection="live"]{state}', timeout=LOADED_WITHIN_MS
+                )
             self._shoot(page, f"{name}-{look.name}")
 
     def print(self, name: str, *, path: str) -> None:
