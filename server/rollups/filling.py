@@ -18,6 +18,7 @@ from server.events.mapping import to_line
 from server.metrics import generator as samples
 from server.nodes import store as nodes
 from server.rollups import keeping, recount
+from server.rollups.declaration import LEVELS
 from server.rollups.sample_store import write_samples
 from server.rollups.store import write_events
 
@@ -156,6 +157,12 @@ def _store(history: History, stretch: Stretch) -> int:
     new = 0
     while batch := list(islice(lines, BATCH_EVENTS)):
         new += sum(stored.events for stored in write_events(batch))
+    midnight = stretch.start.replace(hour=0, minute=0, second=0, microsecond=0)
+    if new and stretch.end == midnight + DAY:
+        # TimescaleDB looks for late events once in a minute. A day still running it adds up itself.
+        with transaction.atomic():
+            written = keeping.written_levels()
+        recount.refresh(LEVELS[len(written) :], midnight)
     return new
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from server.rollups import keeping, sql
 from server.rollups.declaration import KEY, LEVELS, MEASURES, Level
+from server.rollups.parts import EPOCH
 from server.rollups.retention import RAW_TABLE, holds, oldest_whole_day
 
 DAY = timedelta(days=1)
@@ -79,13 +81,20 @@ def count_day(day: datetime, *, now: datetime) -> tuple[Level, ...]:
 
 
 def refresh(levels: Iterable[Level], day: datetime) -> None:
-    """Let TimescaleDB make a UTC day anew of levels it keeps. Not inside a transaction."""
+    """Let TimescaleDB make a UTC day anew of levels it keeps. Not inside a transaction.
+
+    But for the bucket that is running: what is made would stay as it is now until the bucket is
+    over, with the daily level for a day. It is added up when it is asked for.
+    """
+    now = timezone.now()
     for level in levels:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "CALL refresh_continuous_aggregate(%s, %s::timestamptz, %s::timestamptz)",
-                [level.table, day, day + DAY],
-            )
+        end = min(day + DAY, now - (now - EPOCH) % level.width)
+        if day < end:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "CALL refresh_continuous_aggregate(%s, %s::timestamptz, %s::timestamptz)",
+                    [level.table, day, end],
+                )
 
 
 def _compare(level: Level, day: datetime) -> Compared:

@@ -66,6 +66,16 @@ def test_a_wrong_count_is_found_and_made_right():
     assert sorted(again) == sorted(right)
 
 
+def test_what_comes_after_a_running_day_was_made_anew_is_seen_at_once():
+    write(row(occurred_at=NOW))
+    rollups("--rebuild", "2026-11-20", "2026-11-21")
+
+    write(row(occurred_at=NOW))
+
+    for level in LEVELS:
+        assert execute(f"SELECT sum(events) FROM {level.table} WHERE dimension = 'all'") == [(2,)]
+
+
 def test_days_outside_the_range_stay_as_they_are():
     write(row(occurred_at=NOW), row(occurred_at=NOW - timedelta(days=1)))
     execute("UPDATE email_stats_1m SET events = 77 WHERE bucket < '2026-11-21'")
