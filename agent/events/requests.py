@@ -173,6 +173,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: HTTPStatus, content: dict[str, Any]) -> None:
         # All at once: http.server would take as long for the head as the spool does for ten events.
+        self.log_request(status)
         body = msgspec.json.encode(content)
         head = [
             f"HTTP/1.1 {status.value} {status.phrase}",

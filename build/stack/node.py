@@ -1,5 +1,6 @@
 """Node.js and npm of the Python wheel, so that a system's Node.js is neither needed nor touched."""
 
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -34,9 +35,16 @@ def install(source: Path, target: Path) -> None:
     lock = source / "package-lock.json"
     stamp = target / "node_modules" / ".mallard-stamp"
     wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted:
-        return
     target.mkdir(parents=True, exist_ok=True)
+    # Tests run in several processes, and npm begins by emptying what another may be filling.
+    with (target / ".mallard-lock").open("wb") as lock_file:
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
+        if not stamp.exists() or stamp.read_text() != wanted:
+            _install(source, target)
+            stamp.write_text(wanted)
+
+
+def _install(source: Path, target: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(source / name, target / name)
     LOGS.mkdir(parents=True, exist_ok=True)
@@ -55,7 +63,6 @@ def install(source: Path, target: Path) -> None:
     if done.returncode != 0:
         message = f"npm could not install {source.name}; the end of {log}:\n{tail(log)}"
         raise StackError(message)
-    stamp.write_text(wanted)
 
 
 def environment() -> dict[str, str]:

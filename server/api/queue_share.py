@@ -39,7 +39,7 @@ class ShareBucketAnswer(serializers.Serializer[Any]):
     )
 
 
-class ShareAnswer(serializers.Serializer[Any]):
+class NodeShareAnswer(serializers.Serializer[Any]):
     """One node's share of its mail queue, oldest bucket first, those without a reading too."""
 
     node = serializers.CharField()

@@ -34,7 +34,7 @@ class ShareView(ReadView):
     @extend_schema(
         summary="Share of the mail queue",
         parameters=[queue_share.ShareQuery],
-        responses={200: queue_share.ShareAnswer, **REFUSALS, **NOT_FOUND},
+        responses={200: queue_share.NodeShareAnswer, **REFUSALS, **NOT_FOUND},
     )
     def get(self, request: Request) -> Response:
         """Answer bucket by bucket."""

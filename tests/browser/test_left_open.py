@@ -90,12 +90,15 @@ def test_a_hidden_tab_asks_nothing_and_is_current_once_in_sight(page: Page, left
     page.clock.run_for(timedelta(minutes=10).total_seconds() * 1_000)
     assert traffic.asked == []
 
-    hide(page, hidden=False)
-    expect(page.locator("#page")).to_have_attribute("data-connection", "live")
-    if path == "/events/":  # a list that one reads moves only when one asks for it
-        traffic.after(lambda: page.keyboard.press("r"))
-    else:
-        traffic.after(lambda: page.clock.run_for(1_000))
+    def come_back() -> None:
+        hide(page, hidden=False)
+        expect(page.locator("#page")).to_have_attribute("data-connection", "live")
+        if path == "/events/":  # a list that one reads moves only when one asks for it
+            page.keyboard.press("r")
+        else:
+            page.clock.run_for(1_000)
+
+    traffic.after(come_back)
 
 
 def test_keys_work_while_a_box_or_a_link_has_the_focus(left_open):

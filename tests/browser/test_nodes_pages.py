@@ -168,7 +168,7 @@ def test_the_heat_map_has_a_row_for_each_node_and_its_reading_is_in_the_address(
     page.locator("#reading").select_option("load_1m")
 
     expect(page).to_have_url(f"{site.server.url}/nodes/heat-map/?range=1h&reading=load_1m")
-    expect(rows.first.locator(".now-value")).to_have_text("0.50")
+    expect(rows.first.locator(".now-value")).to_contain_text("0.50")  # and how old it is
     page.go_back()
     expect(page.locator("#reading")).to_have_value("cpu_percent")
     assert console == []

@@ -21,6 +21,8 @@ OPERATIONS = [
     ("POST", "/api/v1/events/ingest"),
     *(("POST", f"/api/v1/metrics/{kind}") for kind in KINDS),
     ("POST", "/api/v1/nodes"),
+    ("GET", "/api/v1/changes"),
+    ("GET", "/api/v1/email/queue/share"),
     ("GET", "/api/v1/email/throughput"),
     ("GET", "/api/v1/email/stats"),
     ("GET", "/api/v1/email/performance"),
