@@ -79,7 +79,8 @@ class Sink:
         """Return what it did so far, oldest first; see `Handler` for the fields."""
         if not self.log.exists():
             return []
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        whole, _, _being_written = self.log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
 
 @contextlib.contextmanager
