@@ -68,9 +68,8 @@ def start(supervisor: Supervisor, directory: Path, *, plugin_socket: Path) -> Wa
         "AGENT_DISCOVERY_WILDDUCK_METRICS_URL": mailboxes.metrics_url,
         "AGENT_DISCOVERY_WILDDUCK_TOKEN": mailboxes.token,
         "AGENT_DISCOVERY_WILDDUCK_MONGODB_URI": documents.uri_of(wildduck.DATABASE),
-        # Oftener than in earnest, so that a 95th percentile is not the first collection alone.
-        "AGENT_INTERVALS_WILDDUCK_S": "15",
-        "AGENT_INTERVALS_AGENT_S": "15",
+        # Every five minutes otherwise, which would be once or never in what is measured.
+        "AGENT_INTERVALS_WILDDUCK_S": "60",
     }
     return Watched([*names, "zonemta", "haraka", "wildduck"], environment)
 
