@@ -28,7 +28,7 @@ test: packages-test ## check and test all of it; ARGS='-k name' goes to pytest
 	@failed=; for step in assets lint test-js; do $(MAKE) $$step || failed="$$failed --failed $$step"; done; \
 	CHROMIUM=$$($(python) -m build.stack.browser) || exit; export CHROMIUM; \
 	exec $(python) -m build.stack exec $$failed postgres redis -- \
-		$(python) -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup $(ARGS)
+		$(python) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(ready) ## format, lint, types, import directions, templates, migrations
 	ruff format --check --quiet .

@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import secrets
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from statistics import median
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from build import assets
+from build.bench.arrangement import say
 from build.screenshots import CHROMIUM_ARGUMENTS, chromium
 from build.stack import claim, postgres, redis, server
 from build.stack.errors import AlreadyRunningError, StackError
@@ -133,12 +133,7 @@ def start(supervisor: Supervisor, options: argparse.Namespace) -> server.Site:
         logs=home / "log",
         more={"STATIC_ROOT": str(home / "static")},
     )
-    site.manage("migrate", "--noinput", "--verbosity", "0")
-    site.manage("collectstatic", "--noinput", "--verbosity", "0")
-    site.manage(
-        *("createsuperuser", "--noinput", "--username", USER, "--email", "bench@example.invalid"),
-        DJANGO_SUPERUSER_PASSWORD=PASSWORD,
-    )
+    site.set_up(USER, PASSWORD)
     filled = home / "filled"
     now = datetime.now(UTC).timestamp()
     if filled.exists() and now - filled.stat().st_mtime < FILLED_FOR_S:
@@ -238,11 +233,6 @@ def middle(visits: Sequence[Visit]) -> Visit:
         median(visit.usable_ms for visit in visits),
         round(median(visit.received_bytes for visit in visits)),
     )
-
-
-def say(what: str) -> None:
-    """Tell the person at the terminal."""
-    print(what, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

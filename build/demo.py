@@ -159,22 +159,10 @@ def prepare_database(demo: Demo) -> None:
     with step("database tables"):
         demo.site.manage("migrate", "--noinput")
     with step("user and key"):
-        make_user(demo)
+        demo.site.make_user(USER, demo.kept["admin_password"])
         make_key(demo)
     with step(f"generated history of {HISTORY_HOURS} hours, labelled as such"):
         demo.site.more["DEMO_HISTORY_UNTIL"] = fill_history(demo)
-
-
-def make_user(demo: Demo) -> None:
-    """Make the administrator, if there is none yet."""
-    options = ["--noinput", "--username", USER, "--email", "admin@example.invalid"]
-    try:
-        demo.site.manage(
-            "createsuperuser", *options, DJANGO_SUPERUSER_PASSWORD=demo.kept["admin_password"]
-        )
-    except StackError as error:
-        if "already taken" not in str(error):
-            raise
 
 
 def database_name() -> str:

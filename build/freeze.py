@@ -13,6 +13,7 @@ agent keeps its state.
 
 import argparse
 import ast
+import fcntl
 import gzip
 import hashlib
 import io
@@ -193,13 +194,20 @@ def freeze(python: Path, *, again: bool = True) -> Binary:
     """Make the binary in .dist. Without `again` one made from the same sources is enough."""
     if lacks := missing(python):
         raise MissingError(f"A binary cannot be made without {', '.join(lacks)}.")
+    WORK.mkdir(parents=True, exist_ok=True)
+    # A second one would begin by removing what the first is made in.
+    with (WORK / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _freeze(python, again=again)
+
+
+def _freeze(python: Path, *, again: bool) -> Binary:
     path = DIST / NAME
     made_from = inputs(python)
     stamp = WORK / "inputs"
     if not again and path.exists() and stamp.exists() and stamp.read_text() == made_from:
         return _described(path, json.loads((WORK / "checked.json").read_text()))
     stamp.unlink(missing_ok=True)
-    WORK.mkdir(parents=True, exist_ok=True)
     DIST.mkdir(exist_ok=True)
     venv = _clean_environment(python)
     tree = _program(venv)

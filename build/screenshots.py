@@ -226,12 +226,7 @@ def start_site(supervisor: Supervisor) -> server.Site:
         logs=HOME / "log",
         more={"STATIC_ROOT": str(HOME / "static")},
     )
-    site.manage("migrate", "--noinput", "--verbosity", "0")
-    site.manage("collectstatic", "--noinput", "--verbosity", "0")
-    site.manage(
-        *("createsuperuser", "--noinput", "--username", USER, "--email", "admin@example.invalid"),
-        DJANGO_SUPERUSER_PASSWORD=PASSWORD,
-    )
+    site.set_up(USER, PASSWORD)
     server.start(supervisor, site)
     return site
 

@@ -200,11 +200,8 @@ def _start(
             **more,
         },
     )
-    site.manage("migrate", "--noinput", "--verbosity", "0")
     password = secrets.token_urlsafe(16)
-    user = ("--noinput", "--username", ADMIN, "--email", f"{ADMIN}@example.invalid")
-    site.manage("createsuperuser", *user, DJANGO_SUPERUSER_PASSWORD=password)
-    site.manage("collectstatic", "--noinput", "--verbosity", "0")  # the login page needs its names
+    site.set_up(ADMIN, password)
     keys = dict(zip(nodes, ThreadPoolExecutor(2).map(lambda n: _key(site, n), nodes), strict=True))
     started = server.start(supervisor, site)
     return Arrangement(supervisor, database, cache, site, started, password, keys)

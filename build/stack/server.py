@@ -69,6 +69,22 @@ class Site:
             arguments[0], argv, environment={**self.environment, **environment}, logs=self.logs
         )
 
+    def set_up(self, user: str, password: str) -> None:
+        """Make the tables, the collected static files and an administrator. Safe to repeat. Raise
+        StackError."""
+        self.manage("migrate", "--noinput", "--verbosity", "0")
+        self.manage("collectstatic", "--noinput", "--verbosity", "0")
+        self.make_user(user, password)
+
+    def make_user(self, user: str, password: str) -> None:
+        """Make an administrator, if there is none of this name yet. Raise StackError."""
+        options = ("--noinput", "--username", user, "--email", f"{user}@example.invalid")
+        try:
+            self.manage("createsuperuser", *options, DJANGO_SUPERUSER_PASSWORD=password)
+        except StackError as error:
+            if "already taken" not in str(error):
+                raise
+
 
 def start(supervisor: Supervisor, site: Site, *, restarts: int = 0) -> Server:
     """Start web, live and worker of `site`, whose tables are made; each may be restarted."""

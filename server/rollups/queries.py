@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.utils import timezone
 
+from server.events.mapping import MAX_AHEAD
 from server.rollups.declaration import DAILY, DELIVERY_HISTOGRAM, SIZE_HISTOGRAM, Level
 from server.rollups.histogram import NOTHING, DeliveryTimes
 from server.rollups.parts import Part, are_days, midnights, parts, shifts
@@ -30,9 +31,6 @@ OUTCOMES = {
 #: The type whose events carry the size of the whole message.
 SIZED_BY = {"inbound": "received", "outbound": "delivered"}
 HOUR = timedelta(hours=1)
-#: How far ahead of ours a node's clock may be for its events to be taken.
-AHEAD = timedelta(minutes=10)
-
 #: Looking up more rows than these one by one takes longer than reading all of them.
 PROBES_MAX = 5_000
 PART = """SELECT {columns} FROM {table}
@@ -133,7 +131,7 @@ def hour_totals() -> HourTotals:
         cursor.execute(
             "SELECT direction, event_type, sum(events), sum(inferred_events) FROM email_stats_1m"
             " WHERE dimension = 'all' AND bucket > %s AND bucket < %s GROUP BY 1, 2",
-            [now - HOUR - timedelta(minutes=1), now + AHEAD],
+            [now - HOUR - timedelta(minutes=1), now + MAX_AHEAD],
         )
         rows = cursor.fetchall()
     counts = {(direction, kind): int(events) for direction, kind, events, _ in rows}
@@ -149,12 +147,11 @@ def counts(
 ) -> list[Count]:
     """Return the events by bucket, value and type; buckets without any are left out."""
     if values and are_days(over.level, over.edges):
-        found = _counts_of_days(over, values)
-        return [count for count in found if count.event_type in event_types]
+        return _counts_of_days(over, values, event_types)
     buckets = (over.edges[-1] - over.edges[0]) // over.level.width
-    if values and buckets * len(values) * len(EVENT_TYPES) <= PROBES_MAX:
-        found = _probed(over, values, _starts(over.level, over.edges[0], over.edges[-1]))
-        return [count for count in found if count.event_type in event_types]
+    if values and buckets * len(values) * len(event_types) <= PROBES_MAX:
+        starts = _starts(over.level, over.edges[0], over.edges[-1])
+        return _probed(over, values, event_types, starts)
     statement = f"""SELECT {_bucket(over)}, value, event_type, sum(events)::bigint,
   sum(inferred_events)::bigint
 FROM {_rows_of(over)}
@@ -163,7 +160,7 @@ WHERE event_type = ANY(%(types)s) GROUP BY 1, 2, 3"""  # noqa: S608 (names of th
     return [Count(*row) for row in rows]
 
 
-def _counts_of_days(over: Over, values: Sequence[str]) -> list[Count]:
+def _counts_of_days(over: Over, values: Sequence[str], event_types: Sequence[str]) -> list[Count]:
     """Count days of another time zone: UTC days, with the hours between its midnights and ours.
 
     What is between is added on one side and taken off on the other, so a day of few values is a few
@@ -180,7 +177,7 @@ def _counts_of_days(over: Over, values: Sequence[str]) -> list[Count]:
 
     of_days = Over(DAILY, midnights(over.edges), over.direction, over.dimension)
     days = _starts(DAILY, of_days.edges[0], of_days.edges[-1])
-    for count in _probed(of_days, values, days):
+    for count in _probed(of_days, values, event_types, days):
         add(1, count.bucket, count)
     moved = shifts(over.edges)
     starts: dict[Level, list[datetime]] = {}
@@ -189,7 +186,7 @@ def _counts_of_days(over: Over, values: Sequence[str]) -> list[Count]:
             starts.setdefault(part.level, []).extend(_starts(*part))
     for level, of_level in starts.items():
         between = Over(level, [shift.start for shift in moved], over.direction, over.dimension)
-        for count in _probed(between, values, of_level):
+        for count in _probed(between, values, event_types, of_level):
             sign = moved[count.bucket].sign
             add(sign, count.bucket, count)
             add(-sign, count.bucket - 1, count)
@@ -197,7 +194,9 @@ def _counts_of_days(over: Over, values: Sequence[str]) -> list[Count]:
     return [Count(*key, n, max(0, inferred[key])) for key, n in found.items() if n > 0]
 
 
-def _probed(over: Over, values: Sequence[str], starts: Sequence[datetime]) -> list[Count]:
+def _probed(
+    over: Over, values: Sequence[str], event_types: Sequence[str], starts: Sequence[datetime]
+) -> list[Count]:
     """Count the buckets of a level that begin at `starts`, each in the bucket of `over` it is in.
 
     All of the key is named, so that the few rows are looked up and not the many between.
@@ -222,7 +221,7 @@ GROUP BY 1, 2, 3"""  # noqa: S608 (names of the declaration)
                 "start": min(starts),
                 "last": max(starts),
                 "starts": list(starts),
-                "types": list(EVENT_TYPES),
+                "types": list(event_types),
                 "values": list(values),
             },
         )

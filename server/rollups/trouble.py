@@ -11,8 +11,9 @@ from itertools import pairwise
 
 from django.db import connection
 
+from server.events.mapping import MAX_AHEAD
 from server.rollups.declaration import FIVE_MINUTES
-from server.rollups.queries import AHEAD, Count, Over, counts
+from server.rollups.queries import Count, Over, counts
 
 #: What counts as now, and how far back the beginning is looked for.
 NOW, LOOKED_BACK = timedelta(hours=1), timedelta(hours=6)
@@ -70,7 +71,7 @@ def destinations(now: datetime) -> list[Destination]:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            ATTEMPTS, {"since": now - NOW, "until": now + AHEAD, "limit": DESTINATIONS_LISTED}
+            ATTEMPTS, {"since": now - NOW, "until": now + MAX_AHEAD, "limit": DESTINATIONS_LISTED}
         )
         rows = [(row[0], *(int(n or 0) for n in row[1:])) for row in cursor.fetchall()]
     if not rows:

@@ -106,10 +106,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             # Kept answers would show the numbers of another test.
             more={"STATIC_ROOT": str(home / "static"), "READ_CACHE_SECONDS": "0"},
         )
-        site.manage("migrate", "--noinput", "--verbosity", "0")
-        site.manage("collectstatic", "--noinput", "--verbosity", "0")
-        options = ("--noinput", "--username", USER, "--email", "admin@example.invalid")
-        site.manage("createsuperuser", *options, DJANGO_SUPERUSER_PASSWORD=PASSWORD)
+        site.set_up(USER, PASSWORD)
         key = site.manage("create_api_key", "--name", "test").strip()
         yield Site(site, server.start(supervisor, site), key)
 

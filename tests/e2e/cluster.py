@@ -47,19 +47,7 @@ def running(directory: Path, *, plugin: bool, pre_images: bool = True) -> Iterat
     with own_database("e2e") as database_url, Supervisor(directory) as supervisor:
         own_redis = redis.start(supervisor, directory)
         site = server.Site(database_url, own_redis.url, logs=directory / "log")
-        site.manage("migrate", "--noinput", "--verbosity", "0")
-        site.manage(
-            *(
-                "createsuperuser",
-                "--noinput",
-                "--username",
-                "admin",
-                "--email",
-                "a@example.invalid",
-            ),
-            DJANGO_SUPERUSER_PASSWORD=ADMIN_PASSWORD,
-        )
-        site.manage("collectstatic", "--noinput", "--verbosity", "0")
+        site.set_up("admin", ADMIN_PASSWORD)
         key = site.manage("create_api_key", "--node", NODE, "--name", "test").strip()
         started = server.start(supervisor, site)
         mongo = mongodb.start(supervisor, directory)

@@ -65,10 +65,7 @@ def inbound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inbound]:
 def start(supervisor: Supervisor, directory: Path, database_url: str) -> Inbound:
     own_redis = redis.start(supervisor, directory)
     site = server.Site(database_url, own_redis.url, logs=directory / "log")
-    site.manage("migrate", "--noinput", "--verbosity", "0")
-    admin = ("--noinput", "--username", "admin", "--email", "a@example.invalid")
-    site.manage("createsuperuser", *admin, DJANGO_SUPERUSER_PASSWORD=ADMIN_PASSWORD)
-    site.manage("collectstatic", "--noinput", "--verbosity", "0")
+    site.set_up("admin", ADMIN_PASSWORD)
     key = site.manage("create_api_key", "--node", NODE, "--name", "test").strip()
     started = server.start(supervisor, site)
     watching = agent.start(
