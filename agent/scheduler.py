@@ -24,10 +24,15 @@ LONGEST_ERROR = 200
 
 
 class Source:
-    """One collector's thread. `run` returns when `stop` is set."""
+    """One collector's thread. `run` begins after `first_after_s` and ends when `stop` is set."""
 
     def __init__(
-        self, collector: Collector, sink: Callable[[bytes], None], *, interval_s: float
+        self,
+        collector: Collector,
+        sink: Callable[[bytes], None],
+        *,
+        interval_s: float,
+        first_after_s: float = 0.0,
     ) -> None:
         self.name = f"collect-{collector.name}"
         self.runs = 0  # since the start, those of an absent program included
@@ -37,6 +42,7 @@ class Source:
         self._collector = collector
         self._sink = sink
         self._interval_s = interval_s
+        self._first_after_s = first_after_s
         self._repeats = Repeats(logger)
         self._watched = Repeats(logger)  # by another thread
         self._began_s: float | None = None  # of the run that goes on
@@ -47,6 +53,7 @@ class Source:
 
     def run(self, stop: threading.Event) -> None:
         """Collect now and then every interval, counted from the first, not from each end."""
+        stop.wait(self._first_after_s)
         due_s = clock.monotonic_s()
         while not stop.is_set():
             self.run_once()

@@ -36,27 +36,32 @@ _ONCE = f"""(
 )"""  # noqa: S608 (names from columns.py only)
 
 
+#: The bounds are literals so that TimescaleDB leaves out all chunks but those of the batch when it
+#: plans. The two inequalities say nothing new but to the planner, which without statistics (a new
+#: chunk has none) thinks of equal ids as one row in 200, and then of an index of times as good.
+_IS_STORED = f"""EXISTS (
+  SELECT FROM email_events AS stored
+  WHERE stored.event_id = staged.event_id
+    AND stored.event_id >= staged.event_id AND stored.event_id <= staged.event_id
+    AND stored.occurred_at BETWEEN %(oldest)s::timestamptz - interval '{SAME_EVENT_WITHIN}'
+                               AND %(newest)s::timestamptz + interval '{SAME_EVENT_WITHIN}')"""
+ANY_IS_STORED = f"SELECT EXISTS (SELECT FROM {STAGING} AS staged WHERE {_IS_STORED})"  # noqa: S608
+INSERT_ALL = f"INSERT INTO email_events ({_COLUMNS}) SELECT {_COLUMNS} FROM {STAGING}"  # noqa: S608
+
+
 def insert_new(*, repeats: bool) -> str:
     """Return the statement that inserts the staged rows that are new, one for each event.
 
     `repeats`: an id may be staged twice; of two that tell of the same event the reported one is
     kept, then the earlier. Without, rows go in as they were staged (see `in_key_order`).
 
-    The bounds are literals so that TimescaleDB leaves out all chunks but those of the batch when it
-    plans. The two inequalities say nothing new but to the planner, which without statistics (a new
-    chunk has none) thinks of equal ids as one row in 200, and then of an index of times as good.
     There is no ON CONFLICT: one writer at a time is between this look and its commit, and trying
     each row before it is written costs a twelfth of all. Were one stored meanwhile by other hands,
     the unique index refuses the batch, and its second try finds the row.
     """
     return f"""INSERT INTO email_events ({_COLUMNS})
 SELECT {_COLUMNS} FROM {_ONCE if repeats else STAGING} AS staged
-WHERE NOT EXISTS (
-  SELECT FROM email_events AS stored
-  WHERE stored.event_id = staged.event_id
-    AND stored.event_id >= staged.event_id AND stored.event_id <= staged.event_id
-    AND stored.occurred_at BETWEEN %(oldest)s::timestamptz - interval '{SAME_EVENT_WITHIN}'
-                               AND %(newest)s::timestamptz + interval '{SAME_EVENT_WITHIN}')"""  # noqa: S608 (names from columns.py only)
+WHERE NOT {_IS_STORED}"""  # noqa: S608 (names from columns.py only)
 
 
 #: How a line of an inferred outcome ends: certainty and replaces are the last columns.
@@ -116,6 +121,19 @@ def _padded(lines: Sequence[str]) -> Iterator[str]:
     for line in lines:
         missing = last - line.count("\t")
         yield line + PADDING * missing if missing > 0 else line
+
+
+def any_is_stored(span: Mapping[str, datetime]) -> bool:
+    """Return whether one of the staged events is stored already: it stops at the first."""
+    with connection.cursor() as cursor:
+        cursor.execute(ANY_IS_STORED, span)
+        (answer,) = cursor.fetchone()
+    return bool(answer)
+
+
+def are_plain(lines: Sequence[str]) -> bool:
+    """Return whether all lines report what replaces nothing and is replaced by nothing."""
+    return all(line.endswith(PADDING) and not line.endswith(INFERRED_END) for line in lines)
 
 
 def take_out_replaced(lines: Sequence[str], span: Mapping[str, datetime]) -> bool:

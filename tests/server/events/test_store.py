@@ -74,16 +74,22 @@ def test_a_batch_over_several_days_is_told_from_what_each_of_them_knows():
     assert len(stored()) == 4
 
 
-@pytest.mark.parametrize("repeats", [True, False])
+@pytest.mark.parametrize(
+    "statement",
+    [store.ANY_IS_STORED, store.insert_new(repeats=False), store.insert_new(repeats=True)],
+    ids=["any", "new", "new, with repeats"],
+)
 @pytest.mark.parametrize("known", [1, 3000])
-def test_known_events_are_looked_for_by_their_id_also_in_a_chunk_without_statistics(known, repeats):
+def test_known_events_are_looked_for_by_their_id_also_in_a_chunk_without_statistics(
+    known, statement
+):
     # By time instead it would read an hour of events for each: hours of work for one batch.
     write_events([line() for _ in range(known)])
 
     with transaction.atomic(), connection.cursor() as cursor:
         span = store.stage([line() for _ in range(500)])
         cursor.execute(store.PLAN_AS_PROBES)
-        cursor.execute(f"EXPLAIN (COSTS OFF) {store.insert_new(repeats=repeats)}", span)
+        cursor.execute(f"EXPLAIN (COSTS OFF) {statement}", span)
         plan = "\n".join(row[0] for row in cursor.fetchall())
 
     assert "email_events_once" in plan
