@@ -6,13 +6,14 @@ within one deadline. Threads are daemons: one that hangs in a system call cannot
 
 import logging
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from agent import __version__, clock
-from agent.collectors import Parts, collectors
+from agent.collectors import Collector, Parts, collectors
 from agent.config import Config
 from agent.discovery import Discovery
 from agent.errors import SpoolError
@@ -39,8 +40,9 @@ HASTY_STOP_DEADLINE_S = 3.0
 PRODUCERS_RATIO = 0.4
 JOIN_LOOK_S = 0.5
 RESTART_WAIT_S = 5.0
-# Between the first collections of the sources: all at once they wait for one another, a tenth of a
-# second and more each, on a machine that may have better to do.
+# When the first source begins, and the next ones after it: at once, and amid the work of starting,
+# they wait for one another, a tenth of a second and more each.
+FIRST_AFTER_S = 0.5
 FIRST_APART_S = 0.2
 
 EVENTS_ROUTE = Route(
@@ -238,15 +240,18 @@ class Agent:
             parts=parts,
             counters=reconciler.take,
         )
-        sources = [Source(machine, spool.append_sample, interval_s=config.intervals.system_s)]
-        sources += [
+        sinks: list[tuple[Collector, Callable[[bytes], None]]] = [
+            (machine, spool.append_sample),
+            *((other, partial(spool.append_sample, source=other.name)) for other in others),
+        ]
+        sources = [
             Source(
-                source,
-                partial(spool.append_sample, source=source.name),
-                interval_s=getattr(config.intervals, f"{source.name}_s"),
-                first_after_s=place * FIRST_APART_S,
+                collector,
+                sink,
+                interval_s=getattr(config.intervals, f"{collector.name}_s"),
+                first_after_s=FIRST_AFTER_S + place * FIRST_APART_S,
             )
-            for place, source in enumerate(others, start=1)
+            for place, (collector, sink) in enumerate(sinks)
         ]
         watched: list[Source | ChangeStream] = [*sources, *([stream] if stream else [])]
         parts.sources = lambda: [source.health() for source in watched]

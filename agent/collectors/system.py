@@ -6,6 +6,7 @@ open files by /proc/sys/fs/file-nr: psutil would walk every process for both.
 """
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,8 @@ from agent.parsers.machine import Disk, Interface, rate
 from agent.roles import ports_of
 from agent.wire import Core, SystemReadings, SystemSample
 
-# How long the processor is watched for the first sample, which has no one before it.
+# How long at least the processor is watched for the first sample, which has none before it: from
+# when the collector was made, so that one that begins later need not wait.
 FIRST_CPU_S = 0.1
 LARGEST_PERCENT = 100.0
 NO_DISKS = ("loop", "ram", "zram", "sr", "fd")
@@ -66,6 +68,8 @@ class SystemCollector:
         self._processes = ProcessWatch(programs, proc=proc)
         self._ports = PortWatch(proc=proc)
         self._before: Counters | None = None
+        psutil.cpu_percent(percpu=True)
+        self._made_s = clock.monotonic_s()
 
     def collect(self) -> bytes:
         """Return one sample as JSON. Raises CollectError."""
@@ -99,7 +103,10 @@ class SystemCollector:
 
     def _readings(self) -> SystemReadings:
         first = self._before is None
-        cores = psutil.cpu_percent(interval=FIRST_CPU_S if first else None, percpu=True)
+        if first:
+            watched_s = clock.monotonic_s() - self._made_s
+            time.sleep(min(max(0.0, FIRST_CPU_S - watched_s), FIRST_CPU_S))
+        cores = psutil.cpu_percent(percpu=True)
         memory = psutil.virtual_memory()
         disk = psutil.disk_usage(self._disk_path)
         now = self._counters()

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -38,6 +38,10 @@ PART = """SELECT {columns} FROM {table}
     AND bucket >= %(start_{i})s::timestamptz AND bucket < %(end_{i})s::timestamptz
     AND (%(starts_{i})s::timestamptz[] IS NULL OR bucket = ANY(%(starts_{i})s::timestamptz[]))
     AND (%(values)s::text[] IS NULL OR value = ANY(%(values)s))"""
+#: The histogram of delivery times of a group of rows, added up as `_sum` does.
+_BINS = "ARRAY[{}]::bigint[]".format(
+    ", ".join(f"coalesce(sum({m.column}::float8), 0)" for m in DELIVERY_HISTOGRAM)
+)
 #: Up to so many buckets are named one by one, for then the key finds the rows of one type, or of a
 #: few values, in each of them. Between two times it finds the rows of all.
 NAMED_MAX = 200
@@ -49,7 +53,6 @@ SORTS = {
     "events": "events",
     "size_bytes": "size_bytes",
     "average_ms": "delivery_ms::float / nullif(delivery_count, 0)",
-    **dict.fromkeys(PERCENTILES, "place"),
     **{kind: kind for kind in EVENT_TYPES},
     **{
         f"{kind}_ratio": kind
@@ -252,9 +255,8 @@ GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"""  # noqa: S608
 
 def delivery_times(over: Over, *, values: Sequence[str] | None = None) -> list[Times]:
     """Return the times of deliveries by bucket and value."""
-    bins = ", ".join(f"coalesce({_sum(m.column)}, 0)" for m in DELIVERY_HISTOGRAM)
     statement = f"""SELECT {_bucket(over)}, value, sum(delivery_count)::bigint,
-  sum(delivery_ms_sum)::bigint, ARRAY[{bins}]::bigint[]
+  sum(delivery_ms_sum)::bigint, {_BINS}
 FROM {_rows_of(over)} WHERE event_type = 'delivered'
 GROUP BY 1, 2"""  # noqa: S608
     return [
@@ -274,21 +276,31 @@ FROM {_rows_of(over)} WHERE event_type = %(event_type)s GROUP BY 1"""  # noqa: S
 
 
 def stats(over: Over, *, sort: str, descending: bool, limit: int, offset: int) -> StatsPage:
-    """Return a page of the values of a dimension, sorted by a key of SORTS.
+    """Return a page of the values of a dimension, sorted by a key of SORTS or PERCENTILES.
 
     `over` has one bucket. Values without what they are sorted by come last, equal ones by value.
     The histograms, which are most of a row, are added up for the values of the page alone, unless
     it is sorted by them.
     """
-    ranked: dict[str, DeliveryTimes] = {}
-    if sort in PERCENTILES:
-        ranked = _ranked(over, PERCENTILES[sort], descending=descending)
-        descending = False  # places are counted from the first
-    decided = " + ".join(OUTCOMES[over.direction])
+    if share := PERCENTILES.get(sort):
+        found = _stats(over, order="value", bins=_BINS)
+        ranked = _ranked(found.values, share, descending=descending)
+        return replace(found, values=ranked[offset : offset + limit])
     key = SORTS[sort]
     if sort.endswith("_ratio"):
-        key = f"{key}::float / nullif({decided}, 0)"
-    order = "DESC" if descending else "ASC"
+        key = f"{key}::float / nullif({' + '.join(OUTCOMES[over.direction])}, 0)"
+    order = f"{key} {'DESC' if descending else 'ASC'} NULLS LAST, value"
+    page = _stats(over, order=order, limit=limit, offset=offset)
+    timed = delivery_times(over, values=[each.value for each in page.values])
+    times = {each.value: each.times for each in timed}
+    values = [each._replace(times=times.get(each.value, NOTHING)) for each in page.values]
+    return replace(page, values=values)
+
+
+def _stats(
+    over: Over, *, order: str, limit: int | None = None, offset: int = 0, bins: str = "NULL"
+) -> StatsPage:
+    """Return values of a dimension. `bins`: what makes their histogram; without, no times."""
     sized = f"FILTER (WHERE event_type = '{SIZED_BY[over.direction]}')"
     timed = "FILTER (WHERE event_type = 'delivered')"
     events = ", ".join(
@@ -300,22 +312,21 @@ def stats(over: Over, *, sort: str, descending: bool, limit: int, offset: int) -
     statement = f"""WITH by_type AS (
   SELECT value, event_type, {_sum("events")} AS events, {_sum("inferred_events")} AS inferred,
     {_sum("size_bytes")} AS size_bytes, {_sum("size_count")} AS size_count,
-    {_sum("delivery_ms_sum")} AS delivery_ms, {_sum("delivery_count")} AS delivery_count
+    {_sum("delivery_ms_sum")} AS delivery_ms, {_sum("delivery_count")} AS delivery_count,
+    {bins} AS bins
   FROM {_rows_of(over)} GROUP BY 1, 2
 ), by_value AS (
   SELECT value, {events}, sum(events)::bigint AS events, sum(inferred)::bigint AS inferred,
     coalesce(sum(size_bytes) {sized}, 0)::bigint AS size_bytes,
     coalesce(sum(size_count) {sized}, 0)::bigint AS size_count,
-    sum(delivery_ms) {timed} AS delivery_ms, sum(delivery_count) {timed} AS delivery_count
+    (sum(delivery_ms) {timed})::bigint AS delivery_ms,
+    (sum(delivery_count) {timed})::bigint AS delivery_count,
+    (array_agg(bins) {timed})[1:1] AS bins
   FROM by_type GROUP BY 1
 )
-SELECT by_value.*, count(*) OVER ()
-FROM by_value LEFT JOIN unnest(%(ranked)s::text[]) WITH ORDINALITY AS r (value, place) USING (value)
-ORDER BY {key} {order} NULLS LAST, value LIMIT %(limit)s OFFSET %(offset)s"""  # noqa: S608
-    rows = _rows(statement, over, limit=limit, offset=offset, ranked=list(ranked))
-    times = ranked or {
-        t.value: t.times for t in delivery_times(over, values=[row[0] for row in rows])
-    }
+SELECT *, count(*) OVER () FROM by_value
+ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s"""  # noqa: S608
+    rows = _rows(statement, over, limit=limit, offset=offset)
     kinds = len(EVENT_TYPES)
     return StatsPage(
         values_count=rows[0][-1] if rows else 0,
@@ -326,19 +337,25 @@ ORDER BY {key} {order} NULLS LAST, value LIMIT %(limit)s OFFSET %(offset)s"""  #
                 inferred=row[kinds + 2],
                 size_bytes=row[kinds + 3],
                 size_count=row[kinds + 4],
-                times=times.get(row[0], NOTHING),
+                times=_times(*row[kinds + 5 : kinds + 8]),
             )
             for row in rows
         ],
     )
 
 
-def _ranked(over: Over, share: float, *, descending: bool) -> dict[str, DeliveryTimes]:
-    """Return the times of all values that have any, in the order of this percentile."""
-    found = [(t.times.percentile_ms(share), t) for t in delivery_times(over)]
-    timed = sorted(((ms, t) for ms, t in found if ms is not None), key=lambda each: each[1].value)
-    timed.sort(key=lambda each: each[0], reverse=descending)  # stable: equal ones stay by value
-    return {t.value: t.times for _, t in timed}
+def _times(ms_sum: int | None, count: int | None, bins: list[list[int]] | None) -> DeliveryTimes:
+    known = bins and bins[0]
+    return DeliveryTimes(count or 0, ms_sum or 0, tuple(known)) if known else NOTHING
+
+
+def _ranked(values: Sequence[Stats], share: float, *, descending: bool) -> list[Stats]:
+    """Return the values in the order of this percentile of their times, those without any last;
+    equal ones stay as they were."""
+    found = [(each.times.percentile_ms(share), each) for each in values]
+    timed = [(ms, each) for ms, each in found if ms is not None]
+    timed.sort(key=lambda pair: pair[0], reverse=descending)
+    return [each for _, each in timed] + [each for ms, each in found if ms is None]
 
 
 def _parts(over: Over) -> list[Part]:
