@@ -1,7 +1,8 @@
 """Pure: what a histogram of delivery times tells."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from server.rollups.declaration import DELIVERY_BOUNDS_MS
 
@@ -31,15 +32,12 @@ class DeliveryTimes:
         wanted = share * sum(self.bins)
         if wanted <= 0:
             return None
-        lower_edges = (0, *DELIVERY_BOUNDS_MS)
-        passed = 0
-        for i, (lower, count) in enumerate(zip(lower_edges, self.bins, strict=True)):
-            if count and passed + count >= wanted:
-                if i == len(DELIVERY_BOUNDS_MS):
-                    return float(lower)
-                return lower + (DELIVERY_BOUNDS_MS[i] - lower) * (wanted - passed) / count
-            passed += count
-        return float(DELIVERY_BOUNDS_MS[-1])  # only rounding of `wanted` leads here
+        i = bisect_left(list(accumulate(self.bins)), wanted)
+        if i >= len(DELIVERY_BOUNDS_MS):
+            return float(DELIVERY_BOUNDS_MS[-1])
+        lower, count = (0, *DELIVERY_BOUNDS_MS)[i], self.bins[i]
+        passed = sum(self.bins[:i])
+        return lower + (DELIVERY_BOUNDS_MS[i] - lower) * (wanted - passed) / count
 
     def brackets(self) -> list[int]:
         """Return how many deliveries took less than each of BRACKETS_MS, and how many the rest."""

@@ -321,7 +321,7 @@ def _stats(
     coalesce(sum(size_count) {sized}, 0)::bigint AS size_count,
     (sum(delivery_ms) {timed})::bigint AS delivery_ms,
     (sum(delivery_count) {timed})::bigint AS delivery_count,
-    (array_agg(bins) {timed})[1:1] AS bins
+    max(bins) {timed} AS bins
   FROM by_type GROUP BY 1
 )
 SELECT *, count(*) OVER () FROM by_value
@@ -344,9 +344,8 @@ ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s"""  # noqa: S608
     )
 
 
-def _times(ms_sum: int | None, count: int | None, bins: list[list[int]] | None) -> DeliveryTimes:
-    known = bins and bins[0]
-    return DeliveryTimes(count or 0, ms_sum or 0, tuple(known)) if known else NOTHING
+def _times(ms_sum: int | None, count: int | None, bins: list[int] | None) -> DeliveryTimes:
+    return DeliveryTimes(count or 0, ms_sum or 0, tuple(bins)) if bins else NOTHING
 
 
 def _ranked(values: Sequence[Stats], share: float, *, descending: bool) -> list[Stats]:
