@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 SOCKET_NAME = "receiver.sock"
 LOOPBACK = "127.0.0.1"
 LONGEST_PATH = 107  # of a unix socket on Linux
-_POLL_S = 0.25
+_POLL_S = 0.5
 _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\n"
     b"Connection: close\r\n\r\n"

@@ -19,7 +19,9 @@ from build.stack.supervisor import end_on_signals
 SENDERS = 4
 #: Entries of a dead worker are claimed ten times sooner than by default: harsher on living ones.
 CLAIM_AFTER_MS = 3_000
-INBOX_DISK_MIB = 256
+#: Enough for Redis to write its file anew while the old ones are there: of 256 they left nothing
+#: after 430 kills on a busy machine, and it could not start again.
+INBOX_DISK_MIB = 1024
 #: Two, so that one writes while the other is stopped, killed, or comes back with old entries.
 WORKERS = 2
 DRAIN_WITHIN_S = 180.0

@@ -1,7 +1,7 @@
 """Questions to the levels. Time ranges are always parameters, and always bound the bucket."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -38,10 +38,6 @@ PART = """SELECT {columns} FROM {table}
     AND bucket >= %(start_{i})s::timestamptz AND bucket < %(end_{i})s::timestamptz
     AND (%(starts_{i})s::timestamptz[] IS NULL OR bucket = ANY(%(starts_{i})s::timestamptz[]))
     AND (%(values)s::text[] IS NULL OR value = ANY(%(values)s))"""
-#: The histogram of delivery times of a group of rows, added up as `_sum` does.
-_BINS = "ARRAY[{}]::bigint[]".format(
-    ", ".join(f"coalesce(sum({m.column}::float8), 0)" for m in DELIVERY_HISTOGRAM)
-)
 #: Up to so many buckets are named one by one, for then the key finds the rows of one type, or of a
 #: few values, in each of them. Between two times it finds the rows of all.
 NAMED_MAX = 200
@@ -255,8 +251,9 @@ GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"""  # noqa: S608
 
 def delivery_times(over: Over, *, values: Sequence[str] | None = None) -> list[Times]:
     """Return the times of deliveries by bucket and value."""
+    bins = ", ".join(f"coalesce({_sum(m.column)}, 0)" for m in DELIVERY_HISTOGRAM)
     statement = f"""SELECT {_bucket(over)}, value, sum(delivery_count)::bigint,
-  sum(delivery_ms_sum)::bigint, {_BINS}
+  sum(delivery_ms_sum)::bigint, ARRAY[{bins}]::bigint[]
 FROM {_rows_of(over)} WHERE event_type = 'delivered'
 GROUP BY 1, 2"""  # noqa: S608
     return [
@@ -280,27 +277,52 @@ def stats(over: Over, *, sort: str, descending: bool, limit: int, offset: int) -
 
     `over` has one bucket. Values without what they are sorted by come last, equal ones by value.
     The histograms, which are most of a row, are added up for the values of the page alone, unless
-    it is sorted by them.
+    it is sorted by them; then it is the rest that is.
     """
     if share := PERCENTILES.get(sort):
-        found = _stats(over, order="value", bins=_BINS)
-        ranked = _ranked(found.values, share, descending=descending)
-        return replace(found, values=ranked[offset : offset + limit])
-    key = SORTS[sort]
-    if sort.endswith("_ratio"):
-        key = f"{key}::float / nullif({' + '.join(OUTCOMES[over.direction])}, 0)"
-    order = f"{key} {'DESC' if descending else 'ASC'} NULLS LAST, value"
-    page = _stats(over, order=order, limit=limit, offset=offset)
-    timed = delivery_times(over, values=[each.value for each in page.values])
-    times = {each.value: each.times for each in timed}
+        times = {each.value: each.times for each in delivery_times(over)}
+        ranked = _ranked(_values(over), times, share, descending=descending)
+        chosen = ranked[offset : offset + limit]
+        found = {each.value: each for each in _stats(over, order="value", values=chosen).values}
+        page = StatsPage(len(ranked), [found[value] for value in chosen if value in found])
+    else:
+        key = SORTS[sort]
+        if sort.endswith("_ratio"):
+            key = f"{key}::float / nullif({' + '.join(OUTCOMES[over.direction])}, 0)"
+        order = f"{key} {'DESC' if descending else 'ASC'} NULLS LAST, value"
+        page = _stats(over, order=order, limit=limit, offset=offset)
+        timed = delivery_times(over, values=[each.value for each in page.values])
+        times = {each.value: each.times for each in timed}
     values = [each._replace(times=times.get(each.value, NOTHING)) for each in page.values]
     return replace(page, values=values)
 
 
+def _values(over: Over) -> list[str]:
+    """Return the values of the dimension in their order."""
+    statement = f"SELECT DISTINCT value FROM {_rows_of(over, columns='value')} ORDER BY 1"  # noqa: S608
+    return [value for (value,) in _rows(statement, over)]
+
+
+def _ranked(
+    values: Sequence[str], times: Mapping[str, DeliveryTimes], share: float, *, descending: bool
+) -> list[str]:
+    """Return the values in the order of this percentile of their times, those without any last;
+    equal ones stay as they were."""
+    found = {value: times.get(value, NOTHING).percentile_ms(share) for value in values}
+    timed = {value: ms for value, ms in found.items() if ms is not None}
+    first = sorted(timed, key=timed.__getitem__, reverse=descending)
+    return first + [value for value in values if value not in timed]
+
+
 def _stats(
-    over: Over, *, order: str, limit: int | None = None, offset: int = 0, bins: str = "NULL"
+    over: Over,
+    *,
+    order: str,
+    values: Sequence[str] | None = None,
+    limit: int | None = None,
+    offset: int = 0,
 ) -> StatsPage:
-    """Return values of a dimension. `bins`: what makes their histogram; without, no times."""
+    """Return values of a dimension without their times."""
     sized = f"FILTER (WHERE event_type = '{SIZED_BY[over.direction]}')"
     timed = "FILTER (WHERE event_type = 'delivered')"
     events = ", ".join(
@@ -312,21 +334,18 @@ def _stats(
     statement = f"""WITH by_type AS (
   SELECT value, event_type, {_sum("events")} AS events, {_sum("inferred_events")} AS inferred,
     {_sum("size_bytes")} AS size_bytes, {_sum("size_count")} AS size_count,
-    {_sum("delivery_ms_sum")} AS delivery_ms, {_sum("delivery_count")} AS delivery_count,
-    {bins} AS bins
+    {_sum("delivery_ms_sum")} AS delivery_ms, {_sum("delivery_count")} AS delivery_count
   FROM {_rows_of(over)} GROUP BY 1, 2
 ), by_value AS (
   SELECT value, {events}, sum(events)::bigint AS events, sum(inferred)::bigint AS inferred,
     coalesce(sum(size_bytes) {sized}, 0)::bigint AS size_bytes,
     coalesce(sum(size_count) {sized}, 0)::bigint AS size_count,
-    (sum(delivery_ms) {timed})::bigint AS delivery_ms,
-    (sum(delivery_count) {timed})::bigint AS delivery_count,
-    max(bins) {timed} AS bins
+    sum(delivery_ms) {timed} AS delivery_ms, sum(delivery_count) {timed} AS delivery_count
   FROM by_type GROUP BY 1
 )
 SELECT *, count(*) OVER () FROM by_value
 ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s"""  # noqa: S608
-    rows = _rows(statement, over, limit=limit, offset=offset)
+    rows = _rows(statement, over, values=values, limit=limit, offset=offset)
     kinds = len(EVENT_TYPES)
     return StatsPage(
         values_count=rows[0][-1] if rows else 0,
@@ -337,24 +356,11 @@ ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s"""  # noqa: S608
                 inferred=row[kinds + 2],
                 size_bytes=row[kinds + 3],
                 size_count=row[kinds + 4],
-                times=_times(*row[kinds + 5 : kinds + 8]),
+                times=NOTHING,
             )
             for row in rows
         ],
     )
-
-
-def _times(ms_sum: int | None, count: int | None, bins: list[int] | None) -> DeliveryTimes:
-    return DeliveryTimes(count or 0, ms_sum or 0, tuple(bins)) if bins else NOTHING
-
-
-def _ranked(values: Sequence[Stats], share: float, *, descending: bool) -> list[Stats]:
-    """Return the values in the order of this percentile of their times, those without any last;
-    equal ones stay as they were."""
-    found = [(each.times.percentile_ms(share), each) for each in values]
-    timed = [(ms, each) for ms, each in found if ms is not None]
-    timed.sort(key=lambda pair: pair[0], reverse=descending)
-    return [each for _, each in timed] + [each for ms, each in found if ms is None]
 
 
 def _parts(over: Over) -> list[Part]:
@@ -373,10 +379,10 @@ def _sum(column: str) -> str:
     return f"sum({column}::float8)"
 
 
-def _rows_of(over: Over) -> str:
+def _rows_of(over: Over, columns: str = COLUMNS) -> str:
     """Return the relation of the rows that are asked for."""
     found = (
-        PART.format(columns=COLUMNS, table=part.level.table, i=i)
+        PART.format(columns=columns, table=part.level.table, i=i)
         for i, part in enumerate(_parts(over))
     )
     return "(\n  " + "\n  UNION ALL\n  ".join(found) + "\n) AS rows"

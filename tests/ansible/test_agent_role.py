@@ -414,9 +414,10 @@ def test_only_as_many_releases_stay_as_were_asked_for_and_those_in_use_always(si
     for number in range(3):
         # Younger than the two in use.
         node.run("mkdir", "-p", f"/opt/mallard-agent/releases/0.0.{number}-old")
-    in_use = [
-        node.run("readlink", f"/opt/mallard-agent/{name}") for name in ("current", "previous")
-    ]
+    in_use = {
+        Path(node.run("readlink", f"/opt/mallard-agent/{name}").strip()).name
+        for name in ("current", "previous")
+    }
     inventory = site.inventory(mallard_agent_keep_releases=2)
 
     play = node.play(PLAYBOOKS / "agents.yml", inventory)
