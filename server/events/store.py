@@ -126,7 +126,7 @@ def _padded(lines: Sequence[str]) -> Iterator[str]:
 def any_is_stored(span: Mapping[str, datetime]) -> bool:
     """Return whether one of the staged events is stored already: it stops at the first."""
     with connection.cursor() as cursor:
-        cursor.execute(ANY_IS_STORED, span)
+        cursor.execute(f"{PLAN_AS_PROBES}; {ANY_IS_STORED}", span)
         (answer,) = cursor.fetchone()
     return bool(answer)
 
