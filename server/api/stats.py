@@ -8,7 +8,7 @@ from server.api.query import DirectionQuery, SpanAnswer, over, span_answer
 from server.api.ranges import Buckets
 from server.rollups import queries
 from server.rollups.histogram import DeliveryTimes
-from server.rollups.queries import OUTCOMES, PERCENTILES, SORTS, Stats
+from server.rollups.queries import OUTCOMES, SORTS, Stats
 
 #: What a caller groups by → the dimension of the levels.
 BY = {
@@ -25,7 +25,7 @@ class StatsQuery(DirectionQuery):
 
     by = serializers.ChoiceField(choices=list(BY), default="destination")
     sort = serializers.ChoiceField(
-        choices=[*SORTS, *PERCENTILES],
+        choices=list(SORTS),
         default="events",
         help_text="`value`, all `events` or those of a type, an outcome's share, bytes, or the"
         " times of deliveries. Values without it come last, equal ones in the order of `value`.",

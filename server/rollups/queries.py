@@ -1,8 +1,8 @@
 """Questions to the levels. Time ranges are always parameters, and always bound the bucket."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -49,6 +49,7 @@ SORTS = {
     "events": "events",
     "size_bytes": "size_bytes",
     "average_ms": "delivery_ms::float / nullif(delivery_count, 0)",
+    **dict.fromkeys(PERCENTILES, "place"),
     **{kind: kind for kind in EVENT_TYPES},
     **{
         f"{kind}_ratio": kind
@@ -273,56 +274,21 @@ FROM {_rows_of(over)} WHERE event_type = %(event_type)s GROUP BY 1"""  # noqa: S
 
 
 def stats(over: Over, *, sort: str, descending: bool, limit: int, offset: int) -> StatsPage:
-    """Return a page of the values of a dimension, sorted by a key of SORTS or PERCENTILES.
+    """Return a page of the values of a dimension, sorted by a key of SORTS.
 
     `over` has one bucket. Values without what they are sorted by come last, equal ones by value.
     The histograms, which are most of a row, are added up for the values of the page alone, unless
-    it is sorted by them; then it is the rest that is.
+    it is sorted by them.
     """
-    if share := PERCENTILES.get(sort):
-        times = {each.value: each.times for each in delivery_times(over)}
-        ranked = _ranked(_values(over), times, share, descending=descending)
-        chosen = ranked[offset : offset + limit]
-        found = {each.value: each for each in _stats(over, order="value", values=chosen).values}
-        page = StatsPage(len(ranked), [found[value] for value in chosen if value in found])
-    else:
-        key = SORTS[sort]
-        if sort.endswith("_ratio"):
-            key = f"{key}::float / nullif({' + '.join(OUTCOMES[over.direction])}, 0)"
-        order = f"{key} {'DESC' if descending else 'ASC'} NULLS LAST, value"
-        page = _stats(over, order=order, limit=limit, offset=offset)
-        timed = delivery_times(over, values=[each.value for each in page.values])
-        times = {each.value: each.times for each in timed}
-    values = [each._replace(times=times.get(each.value, NOTHING)) for each in page.values]
-    return replace(page, values=values)
-
-
-def _values(over: Over) -> list[str]:
-    """Return the values of the dimension in their order."""
-    statement = f"SELECT DISTINCT value FROM {_rows_of(over, columns='value')} ORDER BY 1"  # noqa: S608
-    return [value for (value,) in _rows(statement, over)]
-
-
-def _ranked(
-    values: Sequence[str], times: Mapping[str, DeliveryTimes], share: float, *, descending: bool
-) -> list[str]:
-    """Return the values in the order of this percentile of their times, those without any last;
-    equal ones stay as they were."""
-    found = {value: times.get(value, NOTHING).percentile_ms(share) for value in values}
-    timed = {value: ms for value, ms in found.items() if ms is not None}
-    first = sorted(timed, key=timed.__getitem__, reverse=descending)
-    return first + [value for value in values if value not in timed]
-
-
-def _stats(
-    over: Over,
-    *,
-    order: str,
-    values: Sequence[str] | None = None,
-    limit: int | None = None,
-    offset: int = 0,
-) -> StatsPage:
-    """Return values of a dimension without their times."""
+    ranked: dict[str, DeliveryTimes] = {}
+    if sort in PERCENTILES:
+        ranked = _ranked(over, PERCENTILES[sort], descending=descending)
+        descending = False  # places are counted from the first
+    decided = " + ".join(OUTCOMES[over.direction])
+    key = SORTS[sort]
+    if sort.endswith("_ratio"):
+        key = f"{key}::float / nullif({decided}, 0)"
+    order = "DESC" if descending else "ASC"
     sized = f"FILTER (WHERE event_type = '{SIZED_BY[over.direction]}')"
     timed = "FILTER (WHERE event_type = 'delivered')"
     events = ", ".join(
@@ -343,9 +309,13 @@ def _stats(
     sum(delivery_ms) {timed} AS delivery_ms, sum(delivery_count) {timed} AS delivery_count
   FROM by_type GROUP BY 1
 )
-SELECT *, count(*) OVER () FROM by_value
-ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s"""  # noqa: S608
-    rows = _rows(statement, over, values=values, limit=limit, offset=offset)
+SELECT by_value.*, count(*) OVER ()
+FROM by_value LEFT JOIN unnest(%(ranked)s::text[]) WITH ORDINALITY AS r (value, place) USING (value)
+ORDER BY {key} {order} NULLS LAST, value LIMIT %(limit)s OFFSET %(offset)s"""  # noqa: S608
+    rows = _rows(statement, over, limit=limit, offset=offset, ranked=list(ranked))
+    times = ranked or {
+        t.value: t.times for t in delivery_times(over, values=[row[0] for row in rows])
+    }
     kinds = len(EVENT_TYPES)
     return StatsPage(
         values_count=rows[0][-1] if rows else 0,
@@ -356,11 +326,19 @@ ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s"""  # noqa: S608
                 inferred=row[kinds + 2],
                 size_bytes=row[kinds + 3],
                 size_count=row[kinds + 4],
-                times=NOTHING,
+                times=times.get(row[0], NOTHING),
             )
             for row in rows
         ],
     )
+
+
+def _ranked(over: Over, share: float, *, descending: bool) -> dict[str, DeliveryTimes]:
+    """Return the times of all values that have any, in the order of this percentile."""
+    found = [(t.times.percentile_ms(share), t) for t in delivery_times(over)]
+    timed = sorted(((ms, t) for ms, t in found if ms is not None), key=lambda each: each[1].value)
+    timed.sort(key=lambda each: each[0], reverse=descending)  # stable: equal ones stay by value
+    return {t.value: t.times for _, t in timed}
 
 
 def _parts(over: Over) -> list[Part]:
@@ -379,10 +357,10 @@ def _sum(column: str) -> str:
     return f"sum({column}::float8)"
 
 
-def _rows_of(over: Over, columns: str = COLUMNS) -> str:
+def _rows_of(over: Over) -> str:
     """Return the relation of the rows that are asked for."""
     found = (
-        PART.format(columns=columns, table=part.level.table, i=i)
+        PART.format(columns=COLUMNS, table=part.level.table, i=i)
         for i, part in enumerate(_parts(over))
     )
     return "(\n  " + "\n  UNION ALL\n  ".join(found) + "\n) AS rows"

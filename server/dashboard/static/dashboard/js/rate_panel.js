@@ -21,7 +21,10 @@ export function ratePanel(id, lines) {
   panel.legend(lines.map(({ name, colour, stroke }) => ({ name, colour, stroke, value: "–" })));
   const figures = [...panel.part("legend").querySelectorAll("b")];
   lines.forEach(({ field }, i) => (figures[i].dataset.rate = field));
-  live.onFrame((frame) => seconds.take(frame));
+  live.onFrame((frame) => {
+    seconds.take(frame);
+    if (!("loaded" in panel.root.dataset)) draw(); // the first at once: nobody waits for the second to end
+  });
 
   /** As of the moment it is asked for: a table that moves cannot be read. */
   function secondsTable() {
@@ -32,7 +35,7 @@ export function ratePanel(id, lines) {
     return { columns: [{ name: "second" }, ...lines.map(({ name }) => ({ name: `${name} (/s)`, numeric: true }))], rows: rows.reverse() };
   }
 
-  setInterval(() => {
+  function draw() {
     if (document.hidden || !Number.isFinite(seconds.knownUntilS)) return;
     const nowS = page.nowMs() / 1000;
     const heardUntilS = live.isStale() ? Date.parse(live.totals.nodes.heard_at) / 1000 : Infinity;
@@ -48,5 +51,7 @@ export function ratePanel(id, lines) {
     panel.root.dataset.loaded = "";
     panel.part("as-table").disabled = panel.part("csv").disabled = false;
     panel.root.setAttribute("aria-busy", "false");
-  }, EVERY_MS);
+  }
+
+  setInterval(draw, EVERY_MS);
 }
