@@ -124,9 +124,10 @@ def _padded(lines: Sequence[str]) -> Iterator[str]:
 
 
 def any_is_stored(span: Mapping[str, datetime]) -> bool:
-    """Return whether one of the staged events is stored already: it stops at the first."""
+    """Return whether one of the staged events is stored already: it stops at the first. To be asked
+    under PLAN_AS_PROBES."""
     with connection.cursor() as cursor:
-        cursor.execute(f"{PLAN_AS_PROBES}; {ANY_IS_STORED}", span)
+        cursor.execute(ANY_IS_STORED, span)
         (answer,) = cursor.fetchone()
     return bool(answer)
 

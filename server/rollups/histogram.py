@@ -29,15 +29,15 @@ class DeliveryTimes:
         Found by interpolation inside one bin, so it is off by that bin's width at most. The last
         bin has no end: what falls into it is given as its beginning, 300 s.
         """
-        wanted = share * sum(self.bins)
+        passed = list(accumulate(self.bins, initial=0))  # before each bin, and at the end
+        wanted = share * passed[-1]
         if wanted <= 0:
             return None
-        i = bisect_left(list(accumulate(self.bins)), wanted)
+        i = bisect_left(passed, wanted, lo=1) - 1
         if i >= len(DELIVERY_BOUNDS_MS):
             return float(DELIVERY_BOUNDS_MS[-1])
-        lower, count = (0, *DELIVERY_BOUNDS_MS)[i], self.bins[i]
-        passed = sum(self.bins[:i])
-        return lower + (DELIVERY_BOUNDS_MS[i] - lower) * (wanted - passed) / count
+        lower = (0, *DELIVERY_BOUNDS_MS)[i]
+        return lower + (DELIVERY_BOUNDS_MS[i] - lower) * (wanted - passed[i]) / self.bins[i]
 
     def brackets(self) -> list[int]:
         """Return how many deliveries took less than each of BRACKETS_MS, and how many the rest."""

@@ -51,14 +51,18 @@ def _insert(lines: Sequence[str]) -> list[NewEvents]:
     span = events.stage(ordered)
     is_plain = not repeats and events.are_plain(ordered)
     with connection.cursor() as cursor:
-        new = _count_ahead(cursor, levels) if is_plain else []
+        if is_plain:
+            cursor.execute(events.PLAN_AS_PROBES)
+            new = _count_ahead(cursor, levels)
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITER_LOCK])
-        if is_plain and not events.any_is_stored(span):
-            _execute_prepared(cursor, _insertion_of_all(levels))
-            return new
-        if events.take_out_replaced(ordered, span):
-            cursor.execute(_correction(levels), span)
-        cursor.execute(events.PLAN_AS_PROBES)
+        if is_plain:
+            if not events.any_is_stored(span):
+                _execute_prepared(cursor, _insertion_of_all(levels))
+                return new
+        else:
+            if events.take_out_replaced(ordered, span):
+                cursor.execute(_correction(levels), span)
+            cursor.execute(events.PLAN_AS_PROBES)
         cursor.execute(_insertion_of_new(levels, repeats), span)
         return [NewEvents(*row) for row in cursor.fetchall()]
 
@@ -66,7 +70,6 @@ def _insert(lines: Sequence[str]) -> list[NewEvents]:
 def _count_ahead(cursor: CursorWrapper, levels: tuple[Level, ...]) -> list[NewEvents]:
     """Count what is staged as if all of it were new, which it mostly is, before the lock is asked
     for: another writer stores meanwhile. Return it by second."""
-    cursor.execute(events.PLAN_AS_PROBES)
     cursor.execute(CREATE_COUNTED)
     _execute_prepared(cursor, _counting(levels))
     cursor.execute(_by_second(events.STAGING))
