@@ -13,7 +13,6 @@ agent keeps its state.
 
 import argparse
 import ast
-import fcntl
 import gzip
 import hashlib
 import io
@@ -32,6 +31,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from build.stack import claim
 from build.stack.errors import MissingError, StackError
 from build.stack.paths import ROOT, RUN
 
@@ -194,10 +194,8 @@ def freeze(python: Path, *, again: bool = True) -> Binary:
     """Make the binary in .dist. Without `again` one made from the same sources is enough."""
     if lacks := missing(python):
         raise MissingError(f"A binary cannot be made without {', '.join(lacks)}.")
-    WORK.mkdir(parents=True, exist_ok=True)
     # A second one would begin by removing what the first is made in.
-    with (WORK / "lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with claim.alone(WORK / "lock"):
         return _freeze(python, again=again)
 
 

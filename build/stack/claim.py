@@ -42,6 +42,15 @@ def claimed(directory: Path) -> Iterator[Claim]:
             claim.note.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Hold the file `lock`, made with its folder, for the block; wait for who else holds it."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def is_claimed(directory: Path) -> bool:
     """Return whether a living run holds `directory`."""
     try:

@@ -1,6 +1,5 @@
 """Node.js and npm of the Python wheel, so that a system's Node.js is neither needed nor touched."""
 
-import fcntl
 import hashlib
 import importlib.util
 import os
@@ -8,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from build.stack import claim
 from build.stack.errors import MissingError, StackError
 from build.stack.paths import LOGS
 from build.stack.supervisor import tail
@@ -35,10 +35,8 @@ def install(source: Path, target: Path) -> None:
     lock = source / "package-lock.json"
     stamp = target / "node_modules" / ".mallard-stamp"
     wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
-    target.mkdir(parents=True, exist_ok=True)
     # Tests run in several processes, and npm begins by emptying what another may be filling.
-    with (target / ".mallard-lock").open("wb") as lock_file:
-        fcntl.flock(lock_file, fcntl.LOCK_EX)
+    with claim.alone(target / ".mallard-lock"):
         if not stamp.exists() or stamp.read_text() != wanted:
             _install(source, target)
             stamp.write_text(wanted)
