@@ -46,8 +46,8 @@ test-js: $(ready) ## test the plugins that run inside the mail programs, and the
 	if [ $$# -gt 0 ]; then exec "$(node)" --test "$$@"; fi
 
 bench: packages-test ## measure the whole way of an event; SECONDS=600 for a long run
-	@$(MAKE) -j2 $(ready) timescaledb
-	@exec $(python) -m build.bench --seconds $(or $(SECONDS),15)
+	@$(MAKE) -j2 $(ready) timescaledb assets
+	@exec $(python) -m build.bench --seconds $(or $(SECONDS),15) $(ARGS)
 
 bench-queries: packages-test ## ask a database of 100 million events all that pages ask (fills it once: 20 GB)
 	@$(MAKE) -j2 $(ready) timescaledb
@@ -59,11 +59,11 @@ bench-pages: packages-test ## time until a page is usable in Chromium, with 30 d
 	exec $(python) -m build.bench_pages $(ARGS)
 
 crash: packages-test ## kill everything under load and look for losses; CYCLES=n SEED=s
-	@$(MAKE) -j2 $(ready) timescaledb
+	@$(MAKE) -j2 $(ready) timescaledb assets
 	@exec $(python) -m build.crash --cycles $(or $(CYCLES),25) $(if $(SEED),--seed $(SEED))
 
 stack-test: packages-test ## 5 000 messages through the real mail programs in every mode; MESSAGES=n ARGS='--modes both'
-	@$(MAKE) -j2 $(ready) timescaledb
+	@$(MAKE) -j2 $(ready) timescaledb assets
 	@exec $(python) -m build.stack_test --messages $(or $(MESSAGES),5000) $(ARGS)
 
 bench-plugins: packages-test $(ready) ## what the plugins cost ZoneMTA and Haraka; ARGS='--messages 600 --rounds 3'
@@ -93,7 +93,7 @@ crash-agent: packages-binary $(ready) ## kill the agent under load and look for 
 	@exec $(python) -m build.crash_agent --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED))
 
 e2e-binary: packages-test packages-binary ## put mail through the real programs as `make test` does, with the frozen agent
-	@$(MAKE) -s -j2 $(ready) timescaledb
+	@$(MAKE) -s -j2 $(ready) timescaledb assets
 	@$(python) -m build.freeze
 	@CHROMIUM=$$($(python) -m build.stack.browser) || exit; export CHROMIUM; \
 	AGENT_BINARY=.dist/mallard-agent exec $(python) -m build.stack exec postgres redis -- \

@@ -106,12 +106,14 @@ def ask_all(now: datetime, options: argparse.Namespace) -> int:
     from django.utils import timezone  # noqa: PLC0415
 
     from build.bench_queries import measure, questions, report, scale  # noqa: PLC0415
+    from server.config.memory import settle  # noqa: PLC0415
 
     timezone.now = lambda: now  # a set that is older than a day must not look empty
     may_see_all = {"is_superuser": True, "is_staff": True}
     user, _ = User.objects.update_or_create(username=USER, defaults=may_see_all)
     client = Client(headers={"host": "testserver"})
     client.force_login(user)
+    settle()  # as the web process does
     values = questions.pick()
     asked = []
     for question in [*questions.dashboard(node=values.mta_node[0]), *questions.searches(values)]:

@@ -4,7 +4,7 @@ An entry is acknowledged and deleted in one step after its rows are committed, s
 stream is what is not yet stored. Redis runs with AOF and `noeviction`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from time import time as epoch_s  # noqa: TID251 (compared with the clock of Redis)
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import redis
 from django.conf import settings
 
 from server.ingest.errors import InboxFull, InboxUnavailable
+from server.ingest.together import Together
 
 GROUP = "writers"
 #: How long a wake-up counts as under way. A writer renews it while it works; should one die, the
@@ -22,16 +23,29 @@ AWAKE_MS = 2_000
 HELP_EVERY_MS = 5_000
 _SOCKET_TIMEOUT_S = 5.0
 
-# KEYS: stream, bytes, awake flag. ARGV: most entries, most bytes, awake ms, entry. Answers 0 full,
-# 1 appended, 2 appended and the caller must wake a writer.
+#: Bytes of batches appended in one round trip: Redis does nothing else meanwhile.
+_TOGETHER_MAX_BYTES = 1024 * 1024
+
+# KEYS: stream, bytes, awake flag. ARGV: most entries, most bytes, awake ms, entries. Answers for
+# each entry: 0 full, 1 appended, 2 appended and who brought it must wake a writer.
 _APPEND = """
-if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
+local length = redis.call('XLEN', KEYS[1])
 local bytes = tonumber(redis.call('GET', KEYS[2]) or '0')
-if bytes > 0 and bytes + #ARGV[4] > tonumber(ARGV[2]) then return 0 end
-redis.call('XADD', KEYS[1], '*', 'entry', ARGV[4])
-redis.call('INCRBY', KEYS[2], #ARGV[4])
-if redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[3]) then return 2 end
-return 1
+local before, answers, last = bytes, {}, nil
+for i = 4, #ARGV do
+  local size = #ARGV[i]
+  if length >= tonumber(ARGV[1]) or (bytes > 0 and bytes + size > tonumber(ARGV[2])) then
+    answers[i - 3] = 0
+  else
+    redis.call('XADD', KEYS[1], '*', 'entry', ARGV[i])
+    length, bytes, last, answers[i - 3] = length + 1, bytes + size, i - 3, 1
+  end
+end
+if last then
+  redis.call('INCRBY', KEYS[2], bytes - before)
+  if redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[3]) then answers[last] = 2 end
+end
+return answers
 """
 
 # KEYS: stream, bytes. ARGV: group, then id and size of each entry. An entry that two writers stored
@@ -84,6 +98,7 @@ class Inbox:
         self._awake = f"{self.stream}:awake"
         self._help = f"{self.stream}:help"
         self._client: redis.Redis | None = None
+        self._together = Together(self._append, most_bytes=_TOGETHER_MAX_BYTES)
 
     @property
     def client(self) -> "redis.Redis":
@@ -102,22 +117,20 @@ class Inbox:
         Raises InboxFull or InboxUnavailable, and then has taken nothing for certain.
         """
         try:
-            answer = self.client.eval(
-                _APPEND,
-                3,
-                self.stream,
-                self._bytes,
-                self._awake,
-                str(settings.INBOX_MAX_ENTRIES),
-                str(settings.INBOX_MAX_BYTES),
-                str(AWAKE_MS),
-                _encode(entry),
-            )
+            answer = self._together.ask(_encode(entry))
         except redis.RedisError as error:
             raise InboxUnavailable from error
         if not answer:
             raise InboxFull
-        return bool(answer == 2)  # noqa: PLR2004 (see _APPEND)
+        return answer == 2  # noqa: PLR2004 (see _APPEND)
+
+    def _append(self, entries: Sequence[bytes]) -> list[int]:
+        """Append encoded entries in one step; return what _APPEND answers."""
+        bounds = [str(settings.INBOX_MAX_ENTRIES), str(settings.INBOX_MAX_BYTES), str(AWAKE_MS)]
+        answers: list[int] = self.client.eval(
+            _APPEND, 3, self.stream, self._bytes, self._awake, *bounds, *entries
+        )
+        return answers
 
     def length(self) -> int:
         """Return how many batches are accepted and not yet stored."""

@@ -14,7 +14,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from server.ingest.batch import sample_of
 from server.ingest.inbox import EVENTS, SAMPLES, Entry, Inbox, Waiting
 from server.ingest.models import DeadLetter
-from server.ledger.store import Numbered
+from server.ledger.joined import Numbered
 from server.live import publisher
 from server.metrics.wire import SystemSample
 from server.nodes import store as nodes

@@ -11,7 +11,7 @@ from django.db.backends.utils import CursorWrapper
 
 from server.events import store as events
 from server.ledger import store as ledger
-from server.ledger.store import Numbered
+from server.ledger.joined import Numbered
 from server.rollups import correction, keeping, sql
 from server.rollups.declaration import IS_NULL_SENDER, ONE_MINUTE, Level
 
