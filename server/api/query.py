@@ -13,7 +13,8 @@ from rest_framework import serializers
 from server.api import ranges
 from server.api.ranges import RANGES, WIDTHS, BadRange, Buckets, Span
 from server.rollups.declaration import LEVELS
-from server.rollups.queries import OUTCOMES, Over
+from server.rollups.queries import OUTCOMES
+from server.rollups.reading import Over
 from server.rollups.retention import oldest_whole_day
 
 MAX_TEXT = 255

@@ -6,9 +6,10 @@ from rest_framework import serializers
 
 from server.api.query import DirectionQuery, SpanAnswer, over, span_answer
 from server.api.ranges import Buckets
-from server.rollups import queries
+from server.rollups import stats_queries as queries
 from server.rollups.histogram import DeliveryTimes
-from server.rollups.queries import OUTCOMES, SORTS, Stats
+from server.rollups.queries import OUTCOMES
+from server.rollups.stats_queries import SORTS, Stats
 
 #: What a caller groups by → the dimension of the levels.
 BY = {

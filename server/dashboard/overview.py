@@ -11,7 +11,8 @@ from server.ledger.queries import Completeness
 from server.live.findings import Facts, oldest
 from server.mailqueues.accounting import Database
 from server.rollups.declaration import ONE_MINUTE
-from server.rollups.queries import Over, totals
+from server.rollups.queries import totals
+from server.rollups.reading import Over
 from server.rollups.trouble import Destination
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from server.dashboard.frame import Asked
 from server.rollups.declaration import FIVE_MINUTES, ONE_HOUR, ONE_MINUTE, Level
-from server.rollups.queries import Over
+from server.rollups.reading import Over
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -13,7 +13,8 @@ from django.db import connection
 
 from server.events.mapping import MAX_AHEAD
 from server.rollups.declaration import FIVE_MINUTES
-from server.rollups.queries import Count, Over, counts
+from server.rollups.queries import Count, counts
+from server.rollups.reading import Over
 
 #: What counts as now, and how far back the beginning is looked for.
 NOW, LOOKED_BACK = timedelta(hours=1), timedelta(hours=6)

@@ -9,12 +9,13 @@ from django.db import connection
 
 from server.rollups import keeping, queries
 from server.rollups.declaration import MEASURES, ONE_MINUTE
+from server.rollups.reading import Over
 from tests.server.rollups.test_levels import different
 from tests.server.rollups.test_store import AT, row, write
 
 SPARSE = [measure.column for measure in MEASURES if measure.sparse]
 MINUTE = AT.replace(second=0)
-HOUR = queries.Over(ONE_MINUTE, (MINUTE - timedelta(hours=1), MINUTE), "outbound")
+HOUR = Over(ONE_MINUTE, (MINUTE - timedelta(hours=1), MINUTE), "outbound")
 
 
 def execute(statement):

@@ -1,0 +1,18 @@
+"""What is loaded at the start of the web process is not looked through again."""
+
+import gc
+
+from django.urls import get_resolver
+
+from server.config.memory import settle
+
+
+def test_what_is_loaded_is_left_alone_by_the_garbage_collector():
+    before = gc.get_freeze_count()
+    try:
+        settle()
+
+        assert gc.get_freeze_count() > before + len(get_resolver().url_patterns)
+        assert not any(type(each).__name__ == "URLResolver" for each in gc.get_objects())
+    finally:
+        gc.unfreeze()
