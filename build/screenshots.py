@@ -3,8 +3,8 @@
 Starts a server of its own with generated history and a stream of generated events, samples and mail
 queues, and takes every page with Chromium: dark and light, on a wall screen and on a phone; and the
 states empty, stale and logged out. The same as PNG are in .run/screenshots/images, and there alone
-what a printer would make of each page. `--pages queue,node` takes those alone; `--serve` takes none
-and keeps the server running.
+what a printer would make of each page, and with `--states` each page empty and stale. `--pages
+queue,node` takes those alone; `--serve` takes none and keeps the server running.
 """
 
 import argparse
@@ -17,9 +17,10 @@ import shutil
 import signal
 import sys
 import threading
+import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,7 @@ from urllib.parse import quote
 
 import psycopg2
 from playwright.sync_api import Browser, Page, StorageState, expect, sync_playwright
+from redis import Redis
 
 from build import assets
 from build.stack import postgres, redis, server
@@ -50,6 +52,10 @@ CHROMIUM_ARGUMENTS = (
     "--disable-quic",
 )
 REQUEST_TIMEOUT_SECONDS = 5
+STORED_WITHIN_SECONDS = 60
+#: The live process looks for what needs somebody every five seconds.
+NOTICED_WITHIN_SECONDS = 6
+INBOX_STREAMS = ("mallard:inbox:events", "mallard:inbox:samples")
 #: Nobody scrolls further through a picture; what is below is more of the same.
 TALLEST = 2_600
 #: What counts up or fades is done by then.
@@ -144,6 +150,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m build.screenshots", description=__doc__)
     parser.add_argument("--pages", help=f"only these, with commas: {','.join(PAGES)}")
     parser.add_argument("--serve", action="store_true", help="take none, keep the server running")
+    parser.add_argument(
+        "--states",
+        action="store_true",
+        help="every page empty and stale too, on a wall and a phone, for looking at alone",
+    )
     options = parser.parse_args()
     pages = options.pages.split(",") if options.pages else None
     end_on_signals()
@@ -151,17 +162,18 @@ def main() -> int:
         if code := assets.main():
             return code
         with ExitStack() as stack:
-            take_all(stack, pages, serve=options.serve)
+            take_all(stack, pages, serve=options.serve, states=options.states)
     except StackError as error:
         print(f"screenshots: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def take_all(stack: ExitStack, pages: list[str] | None, *, serve: bool) -> None:
+def take_all(stack: ExitStack, pages: list[str] | None, *, serve: bool, states: bool) -> None:
     """Start everything and go through the states of the pages, from empty to stale.
 
-    `pages`: names of PAGES, None: all of them and the states.
+    `pages`: names of PAGES, None: all of them and the states that the documents show. `states`:
+    every page in the others too.
     """
     shutil.rmtree(HOME, ignore_errors=True)
     (HOME / "images").mkdir(parents=True)
@@ -175,9 +187,13 @@ def take_all(stack: ExitStack, pages: list[str] | None, *, serve: bool) -> None:
     if pages is None and not serve:
         camera.take_login("login", WIDE_DARK)
         camera.take("overview-empty", WIDE_DARK)
+    if states:
+        # A node that nobody ever heard of has no page.
+        of_none = [name for name in pages or PAGES if "generated" not in PAGES[name]]
+        take_states(camera, of_none, "empty")
     door = fill(site, camera.address)
     with stream(door):
-        set_last_seen(site.database_url, datetime.now(UTC) - SILENT_FOR, only=SILENT)
+        set_last_seen(site.database_url, STARTED - SILENT_FOR, only=SILENT)
         if serve:
             print(f"  {camera.address} {USER} {PASSWORD!r}", flush=True)
             signal.pause()
@@ -185,11 +201,21 @@ def take_all(stack: ExitStack, pages: list[str] | None, *, serve: bool) -> None:
             for look in LOOKS:
                 camera.take(name, look, path=PAGES[name])
             camera.print(name, path=PAGES[name])
+    set_last_seen(site.database_url, datetime.now(UTC) - timedelta(minutes=3, seconds=12))
+    if states:
+        take_states(camera, pages or PAGES, "stale")
     if pages is not None:
         return
-    set_last_seen(site.database_url, datetime.now(UTC) - timedelta(minutes=3, seconds=12))
     camera.take("outbound-stale", WIDE_DARK, path=PAGES["outbound"], data="stale")
     camera.take("not-found", WIDE_DARK, path="/no-such-page", connected=False)
+
+
+def take_states(camera: "Camera", pages: Iterable[str], state: str) -> None:
+    """Take pages as they are now, for looking at alone."""
+    for name in pages:
+        for look in (WIDE_DARK, PHONE_LIGHT):
+            data = "stale" if state == "stale" else ""
+            camera.take(f"{name}-{state}", look, path=PAGES[name], data=data, for_documents=False)
 
 
 def fill(site: server.Site, address: str) -> "Door":
@@ -214,7 +240,21 @@ def fill(site: server.Site, address: str) -> "Door":
     past = [event for ago in seconds for event in events_of(now - timedelta(seconds=ago), now)]
     for batch in batched(past):
         door.post("events/ingest", batch)
+    wait_until_stored(site.redis_url)
     return door
+
+
+def wait_until_stored(redis_url: str) -> None:
+    """Return when nothing waits in the inbox, and pages know what it told. Raise StackError when
+    that takes too long."""
+    deadline = time.monotonic() + STORED_WITHIN_SECONDS
+    with Redis.from_url(f"{redis_url}/0", socket_timeout=REQUEST_TIMEOUT_SECONDS) as inbox:
+        while any(inbox.xlen(stream) for stream in INBOX_STREAMS):
+            if time.monotonic() > deadline:
+                message = "what the pictures are of was not stored in time"
+                raise StackError(message)
+            time.sleep(0.1)
+    time.sleep(NOTICED_WITHIN_SECONDS)
 
 
 def start_site(supervisor: Supervisor) -> server.Site:
@@ -262,6 +302,7 @@ class Camera:
         path: str = "/",
         data: str = "",
         connected: bool = True,
+        for_documents: bool = True,
     ) -> None:
         """Log in, wait until the page at `path` shows what it should, and take it."""
         with self._page(look) as page:
@@ -284,7 +325,7 @@ class Camera:
                 page.wait_for_selector(
                     f'#page[data-connection="live"]{state}', timeout=LOADED_WITHIN_MS
                 )
-            self._shoot(page, f"{name}-{look.name}")
+            self._shoot(page, f"{name}-{look.name}", for_documents=for_documents)
 
     def print(self, name: str, *, path: str) -> None:
         """Print the page, for looking at alone: a PDF, and a picture of the paper's layout."""
@@ -334,8 +375,10 @@ class Camera:
         finally:
             context.close()
 
-    def _shoot(self, page: Page, name: str) -> None:
+    def _shoot(self, page: Page, name: str, *, for_documents: bool = True) -> None:
         page.screenshot(path=HOME / "images" / f"{name}.png", animations="disabled")
+        if not for_documents:
+            return
         # A fifth of the PNG's size, and text stays sharp; Playwright itself writes no WebP.
         size = page.viewport_size or {"width": 0, "height": TALLEST}
         clip = {"x": 0, "y": 0, "scale": 1, **size, "height": min(size["height"], TALLEST)}
@@ -381,7 +424,7 @@ class Door:
                 for kind, sample in samples_of(node, now - i * SAMPLES_EVERY):
                     by_kind.setdefault(kind, []).append(sample)
         # The queue as the silent node told it last, or its share would be stranded.
-        last = now - SILENT_FOR
+        last = STARTED - SILENT_FOR
         by_kind["zonemta"].append(as_of(mail_queue(SILENT, last), SILENT, last))
         for kind, samples in by_kind.items():
             for start in range(0, len(samples), BATCH_SAMPLES):
@@ -443,8 +486,9 @@ def _event(at: datetime, direction: str, event_type: str, more: dict[str, Any]) 
         **more,
     }
     if direction == "outbound":
-        # The dead node sends nothing any more, the first one the most.
-        event["mta_node"] = _one_of(SENDING[:-1])
+        # The silent node sends nothing any more.
+        sending = SENDING if at < STARTED - SILENT_FOR else SENDING[:-1]
+        event["mta_node"] = random.choice(sending)  # noqa: S311
         event["from_address"] = f"alice@{_one_of(SENDERS)}"
         event["to_address"] = f"bob@{_one_of(DESTINATIONS)}"
         if "delivery_time_ms" in more:

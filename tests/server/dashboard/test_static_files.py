@@ -1,8 +1,10 @@
 """Static files as production serves them: hashed names, imports that follow."""
 
+import gzip
 import re
 from pathlib import Path
 
+import brotli
 import pytest
 from django.core.files.storage import FileSystemStorage
 
@@ -57,3 +59,14 @@ def test_the_font_of_the_style_sheet_is_served_under_its_hashed_name(collected):
     css = (root / storage.stored_name("dashboard/css/mallard.css")).read_text()
 
     assert re.search(r"inter-latin\.[0-9a-f]{12}\.woff2", css)
+
+
+def test_what_pages_load_is_there_for_browsers_that_know_brotli_and_those_that_do_not(collected):
+    root, storage = collected
+
+    named = root / storage.stored_name("dashboard/css/mallard.css")
+    plain = named.read_bytes()
+
+    assert brotli.decompress(named.with_name(f"{named.name}.br").read_bytes()) == plain
+    assert gzip.decompress(named.with_name(f"{named.name}.gz").read_bytes()) == plain
+    assert not (root / "dashboard/css/mallard.css.br").exists()  # no page names it so
