@@ -1,13 +1,17 @@
 """No entry is stranded: who wakes the writer, and who looks after it."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import dramatiq
+import msgspec
 import pytest
 
 from server.ingest import writer
-from server.ingest.inbox import EVENTS
+from server.ingest.errors import InboxFull
+from server.ingest.inbox import EVENTS, Entry
 from server.ingest.sweeper import sweep
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = pytest.mark.usefixtures("committed", "empty_redis")
 
 
 def woken() -> int:
@@ -19,6 +23,33 @@ def test_many_posts_wake_one_writer(post, event):
         post("events/ingest", event())
 
     assert woken() == 1
+
+
+def test_of_many_appends_at_the_same_moment_each_is_there_and_one_wakes_a_writer():
+    entry = Entry(node="mta-01", received_at=0.0, count=1, payload=b"a line")
+    with ThreadPoolExecutor(8) as pool:
+        wakes = list(pool.map(lambda _: EVENTS.append(entry), range(200)))
+
+    assert EVENTS.length() == 200
+    assert EVENTS.size_bytes() == 200 * len(msgspec.msgpack.encode(entry))
+    assert sum(wakes) == 1
+
+
+def test_what_does_not_fit_is_refused_also_among_appends_at_the_same_moment(settings):
+    settings.INBOX_MAX_ENTRIES = 50
+    entry = Entry(node="mta-01", received_at=0.0, count=1, payload=b"a line")
+
+    def is_taken(_: int) -> bool:
+        try:
+            EVENTS.append(entry)
+        except InboxFull:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(is_taken, range(80)))
+
+    assert sum(taken) == EVENTS.length() == 50
 
 
 def test_after_the_writer_went_to_sleep_the_next_post_wakes_it_again(post, event):

@@ -39,6 +39,14 @@ def test_nothing_to_tell_is_no_round():
     assert rounds([]) == []
 
 
+@pytest.mark.django_db
+def test_a_transaction_of_many_small_batches_asks_the_ledger_once(django_assert_num_queries):
+    batches = [numbered(10 * n, epoch=f"e-{n % 4}") for n in range(200)]
+
+    with django_assert_num_queries(1):
+        store.record(batches)
+
+
 BATCHES = st.lists(
     st.builds(
         Numbered,
