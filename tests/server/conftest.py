@@ -25,12 +25,20 @@ from server.timescale import edition
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Hold TimescaleDB's own jobs back: what a test sees must not hang on when one last ran."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        if edition.is_community(connection):
+    """Hold TimescaleDB's own jobs back from the first test on."""
+    with django_db_blocker.unblock():
+        hold_policies()
+
+
+def hold_policies() -> None:
+    """Let no policy of TimescaleDB run: what a test sees must not hang on when one last did, and
+    for their clock, which no test can stop, the times of most tests are long ago and to be dropped.
+    """
+    if edition.is_community(connection):
+        with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT alter_job(job_id, scheduled => false)"
-                " FROM timescaledb_information.jobs WHERE hypertable_name IS NOT NULL"
+                "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs"
+                " WHERE hypertable_name IS NOT NULL AND scheduled"
             )
 
 
@@ -55,9 +63,12 @@ def committed(transactional_db: None) -> Iterator[None]:
     """A database in which tests commit. Django empties its own tables, this one the hypertables.
 
     Before the test and after it: the tests of the next file may be those that see what is there.
+    Policies that a test made, or a migration in it, are held back likewise.
     """
+    hold_policies()
     empty_hypertables()
     yield
+    hold_policies()
     empty_hypertables()
 
 

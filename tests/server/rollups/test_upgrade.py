@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from server.events import generator
 from server.metrics.generator import system_samples
@@ -15,7 +15,8 @@ from server.rollups import keeping, sample_keeping, sample_sql, sql, upgrade
 from server.rollups.declaration import LEVELS, ONE_MINUTE, WIDER_LEVELS
 from server.rollups.sample_store import write_samples
 from server.rollups.samples import KINDS
-from server.timescale import edition
+from server.timescale import edition, retention
+from tests.server.conftest import hold_policies
 from tests.server.rollups.test_levels import different
 from tests.server.rollups.test_store import row, write
 
@@ -27,11 +28,6 @@ NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
 def frozen(committed):
     with time_machine.travel(NOW, tick=False):
         yield
-    if edition.is_community(connection):  # or policies would run beside the next tests
-        rows_of(
-            "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs"
-            " WHERE hypertable_name IS NOT NULL"
-        )
 
 
 def rows_of(statement):
@@ -88,8 +84,17 @@ def made_under_apache(monkeypatch):
             rows_of(statement)
     assert keeping.written_levels() == LEVELS
     assert sample_keeping.written_kinds(KINDS) == set(KINDS)
-    for room in (sql, sample_sql):  # policies run at once, by a clock that is not frozen
+    # Policies run at once, by a clock that is not frozen.
+    for room in (sql, sample_sql):
         monkeypatch.setattr(room, "create_continuous_aggregate", held_back(room))
+    set_policies = retention.set_policies
+
+    def set_and_hold_policies(*arguments):
+        with transaction.atomic():
+            set_policies(*arguments)
+            hold_policies()
+
+    monkeypatch.setattr(retention, "set_policies", set_and_hold_policies)
     yield
     if keeping.written_levels() == LEVELS:  # the test failed: leave it as it was found
         upgrade.to_continuous_aggregates(NOW)

@@ -29,11 +29,6 @@ NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
 def frozen(committed):
     with time_machine.travel(NOW, tick=False):
         yield
-    if edition.is_community(connection):  # or they would run beside the next tests
-        rows_of(
-            "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs"
-            " WHERE hypertable_name IS NOT NULL"
-        )
 
 
 def rows_of(statement):
