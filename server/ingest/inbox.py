@@ -4,7 +4,8 @@ An entry is acknowledged and deleted in one step after its rows are committed, s
 stream is what is not yet stored. Redis runs with AOF and `noeviction`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from time import time as epoch_s  # noqa: TID251 (compared with the clock of Redis)
 from typing import Any, NamedTuple
 
@@ -161,14 +162,25 @@ class Inbox:
         )
         return _entries(answer[0][1]) if answer else []
 
-    def claim(self, consumer: str, *, count: int, idle_ms: int) -> list[Waiting]:
-        """Return entries that another consumer took `idle_ms` ago and never acknowledged."""
-        answer: Any = self._with_group(
-            lambda: self.client.xautoclaim(
-                self.stream, GROUP, consumer, min_idle_time=idle_ms, count=count
+    def claim(self, consumer: str, *, count: int, idle_ms: int) -> Iterator[list[Waiting]]:
+        """Yield entries that another consumer took `idle_ms` ago and never acknowledged.
+
+        Up to `count` at a time, and none where there are none among those looked at. What is not
+        asked for is not claimed.
+        """
+        place, looked_at_all = b"0-0", False
+        while not looked_at_all:
+            answer: Any = self._with_group(
+                partial(self._autoclaim, consumer, place, count, idle_ms)
             )
+            place, claimed = answer[0], answer[1]
+            looked_at_all = place == b"0-0"
+            yield _entries(claimed)
+
+    def _autoclaim(self, consumer: str, place: bytes, count: int, idle_ms: int) -> Any:
+        return self.client.xautoclaim(
+            self.stream, GROUP, consumer, min_idle_time=idle_ms, start_id=place, count=count
         )
-        return _entries(answer[1])
 
     def size_bytes(self) -> int:
         """Return how many bytes of batches are accepted and not yet stored."""

@@ -49,11 +49,13 @@ def drain(
     """
     consumer = f"{os.uname().nodename}-{os.getpid()}-{threading.get_ident()}"
     over = monotonic() + SHIFT_S
-    claimed = inbox.claim(consumer, count=READ_ENTRIES, idle_ms=settings.WRITER_CLAIM_AFTER_MS)
-    _store_rows(inbox, claimed, store)
+    may_be_left_behind = True
     while monotonic() < over:
         inbox.keep_awake()
-        rows = _gather(inbox, consumer)
+        # By turns, so that neither new mail nor a dead writer's waits for all of the other.
+        claimed = _left_behind(inbox, consumer) if may_be_left_behind else []
+        may_be_left_behind = bool(claimed)
+        rows = claimed + _gather(inbox, consumer, wait_ms=None if claimed else IDLE_MS)
         if not rows:
             inbox.fall_asleep()
             # What was appended before the flag fell woke nobody: look once more.
@@ -117,9 +119,25 @@ def _lines(entry: Entry) -> list[bytes]:
     return entry.payload.split(b"\n")
 
 
-def _gather(inbox: Inbox, consumer: str) -> Rows:
-    """Read until there are enough events for one transaction, or none came for the linger."""
-    rows = inbox.read(consumer, count=READ_ENTRIES, block_ms=IDLE_MS)
+def _left_behind(inbox: Inbox, consumer: str) -> Rows:
+    """Claim what others took and never stored: enough for one transaction, or all there is."""
+    rows: Rows = []
+    events = 0
+    after_ms = settings.WRITER_CLAIM_AFTER_MS
+    for more in inbox.claim(consumer, count=READ_ENTRIES, idle_ms=after_ms):
+        rows += more
+        events += _count(more)
+        if events >= settings.WRITER_MAX_EVENTS:
+            break
+    return rows
+
+
+def _gather(inbox: Inbox, consumer: str, *, wait_ms: int | None) -> Rows:
+    """Read until there are enough events for one transaction, or none came for the linger.
+
+    `wait_ms`: how long to wait for the first; None: not at all.
+    """
+    rows = inbox.read(consumer, count=READ_ENTRIES, block_ms=wait_ms)
     over = monotonic() + settings.WRITER_LINGER_MS / 1000
     events = _count(rows)
     while rows and (room := settings.WRITER_MAX_EVENTS - events) > 0 and monotonic() < over:

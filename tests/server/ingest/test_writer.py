@@ -56,6 +56,19 @@ def test_entries_of_a_writer_that_died_are_claimed_by_the_next(post, event):
     assert (EmailEvent.objects.count(), EVENTS.length()) == (1, 0)
 
 
+def test_all_that_a_dead_writer_took_is_stored_at_once_however_much_it_is(post, event, settings):
+    """The crash harness found 2.5 million events that came back a hundred entries a second."""
+    settings.WRITER_CLAIM_AFTER_MS, settings.WRITER_MAX_EVENTS = 0, 150
+    for _ in range(350):
+        post("events/ingest", event())
+    EVENTS.read("dead-writer", count=350, block_ms=None)
+    post("events/ingest", event())  # what came since does not wait for it
+
+    is_over = not writer.drain_events()
+
+    assert (is_over, EmailEvent.objects.count(), EVENTS.length()) == (True, 351, 0)
+
+
 def test_a_writer_killed_after_its_commit_counts_nothing_twice(post, event):
     post("events/ingest", [event()])
     rows = EVENTS.read("dead-writer", count=10, block_ms=None)
