@@ -120,7 +120,7 @@ def test_without_a_reading_it_says_what_to_do(page, collected):
     text = page()
 
     assert "No mail queue was read in the last 7 days" in text
-    assert "python -m agent doctor" in text
+    assert "mallard-agent doctor" in text
 
 
 @pytest.mark.django_db
