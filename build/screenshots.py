@@ -55,7 +55,6 @@ REQUEST_TIMEOUT_SECONDS = 5
 STORED_WITHIN_SECONDS = 60
 #: The live process looks for what needs somebody every five seconds.
 NOTICED_WITHIN_SECONDS = 6
-INBOX_STREAMS = ("mallard:inbox:events", "mallard:inbox:samples")
 #: Nobody scrolls further through a picture; what is below is more of the same.
 TALLEST = 2_600
 #: What counts up or fades is done by then.
@@ -212,9 +211,9 @@ def take_all(stack: ExitStack, pages: list[str] | None, *, serve: bool, states: 
 
 def take_states(camera: "Camera", pages: Iterable[str], state: str) -> None:
     """Take pages as they are now, for looking at alone."""
+    data = "stale" if state == "stale" else ""
     for name in pages:
         for look in (WIDE_DARK, PHONE_LIGHT):
-            data = "stale" if state == "stale" else ""
             camera.take(f"{name}-{state}", look, path=PAGES[name], data=data, for_documents=False)
 
 
@@ -249,7 +248,7 @@ def wait_until_stored(redis_url: str) -> None:
     that takes too long."""
     deadline = time.monotonic() + STORED_WITHIN_SECONDS
     with Redis.from_url(f"{redis_url}/0", socket_timeout=REQUEST_TIMEOUT_SECONDS) as inbox:
-        while any(inbox.xlen(stream) for stream in INBOX_STREAMS):
+        while any(map(inbox.xlen, (server.EVENTS_STREAM, server.SAMPLES_STREAM))):
             if time.monotonic() > deadline:
                 message = "what the pictures are of was not stored in time"
                 raise StackError(message)

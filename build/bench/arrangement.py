@@ -29,7 +29,6 @@ from build.stack.supervisor import Running, Supervisor, leaving_no_child, stop_l
 
 NO_LIMIT = "1000000/second"
 ADMIN = "bench"
-EVENTS_STREAM = "mallard:inbox:events"
 SOCKET_TIMEOUT_S = 10.0
 
 
@@ -79,7 +78,7 @@ class Arrangement:
 
     def waiting(self) -> int:
         """Return how many accepted batches of events are not yet stored."""
-        return int(self._inbox.xlen(EVENTS_STREAM))
+        return int(self._inbox.xlen(server.EVENTS_STREAM))
 
     @property
     def _inbox(self) -> "redis_client.Redis":

@@ -17,6 +17,8 @@ from build.stack.supervisor import LOG_TAIL_LINES, Program, Running, Supervisor,
 SETTINGS_MODULE = "server.config.settings.local"
 REQUEST_TIMEOUT_SECONDS = 2
 COMMAND_TIMEOUT_SECONDS = 600
+#: What the inbox is in Redis: accepted batches that are not stored yet.
+EVENTS_STREAM, SAMPLES_STREAM = "mallard:inbox:events", "mallard:inbox:samples"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from server.api.query import DirectionQuery, SpanAnswer, over, span_answer
 from server.api.ranges import Buckets
-from server.rollups import stats_queries as queries
+from server.rollups import stats_queries
 from server.rollups.histogram import DeliveryTimes
 from server.rollups.queries import OUTCOMES
 from server.rollups.stats_queries import SORTS, Stats
@@ -81,14 +81,14 @@ def answer(
     **_: Any,
 ) -> dict[str, Any]:
     """Return the answer."""
-    page = queries.stats(
+    page = stats_queries.stats(
         over(buckets, direction, BY[by], whole=True),
         sort=sort,
         descending=order == "desc",
         limit=limit,
         offset=offset,
     )
-    whole = queries.stats(
+    whole = stats_queries.stats(
         over(buckets, direction, whole=True), sort="value", descending=False, limit=1, offset=0
     )
     return {
