@@ -97,7 +97,7 @@ e2e-binary: packages-test packages-binary ## put mail through the real programs 
 	@$(python) -m build.freeze
 	@CHROMIUM=$$($(python) -m build.stack.browser) || exit; export CHROMIUM; \
 	AGENT_BINARY=.dist/mallard-agent exec $(python) -m build.stack exec postgres redis -- \
-		$(python) -m pytest tests/e2e tests/build/test_binary.py $(ARGS)
+		$(python) -m pytest tests/system/e2e tests/build/test_binary.py $(ARGS)
 
 agent-verify: $(ready) ## run that file in minimal roots of the supported systems (root, debootstrap)
 	@exec $(python) -m build.freeze verify

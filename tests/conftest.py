@@ -1,15 +1,18 @@
 """What every test needs, nothing else."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-BROWSER = "tests/browser"
-CONTRACT = Path(__file__).parent / "contract"
+from tests.paths import CONTRACT
+
+# Fixtures of the agent, for its unit and system tests.
+pytest_plugins = ["tests.agent_fixtures"]
+
+BROWSER = "tests/system/browser"
 
 
 class FileScheduling(LoadFileScheduling):

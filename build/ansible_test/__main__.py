@@ -1,7 +1,7 @@
 """`make ansible-test`: lint the roles, then run them on booted Debian machines and look.
 
     python -m build.ansible_test lint        yamllint and ansible-lint, profile production
-    python -m build.ansible_test [ARGUMENTS] lint, then tests/ansible; ARGUMENTS go to pytest
+    python -m build.ansible_test [ARGUMENTS] lint, then tests/system/ansible; ARGUMENTS go to pytest
 
 Machines need root, debootstrap and the SSH client; the agent's binary is made if it is not there.
 """
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise MissingError("Machines are booted by root alone (sudo make ansible-test).")
         freeze.freeze(freeze.base_python(), again=False)
         return subprocess.run(
-            [sys.executable, "-m", "pytest", "tests/ansible", *words],
+            [sys.executable, "-m", "pytest", "tests/system/ansible", *words],
             cwd=ROOT,
             env={**os.environ, "MALLARD_MACHINES": "1"},
             check=False,

@@ -26,9 +26,9 @@ from build import freeze
 from build.freeze import Needs, complaints, needs
 from build.stack import mongodb
 from build.stack.paths import ROOT
-from tests.agent.test_lifecycle import Process, sent
-from tests.agent.transport.test_shipper import door
-from tests.agent.waiting import until
+from tests.unit.agent.test_lifecycle import Process, sent
+from tests.unit.agent.transport.test_shipper import door
+from tests.waiting import until
 
 __all__ = ["door"]
 OBJDUMP = """

@@ -1,6 +1,6 @@
 """What every process shares. Defaults are safe for production; secrets have none.
 
-Each setting of ours is described in docs/configuration.md; tests/server/config/test_settings.py
+Each setting of ours is described in docs/configuration.md; tests/database/config/test_project.py
 checks that. Any variable may be given as NAME_FILE, the path of a file that holds the value.
 """
 

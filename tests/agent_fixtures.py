@@ -1,0 +1,93 @@
+"""What the agent's tests share: a spool on disk, threads that end, a real MongoDB."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.config import Events as EventSettings
+from agent.config import Spool as SpoolSettings
+from agent.spool import Spool
+from tests.paths import TESTS
+
+SAMPLES = TESTS / "samples" / "zonemta"
+MakeSpool = Callable[..., Spool]
+
+
+@pytest.fixture
+def make_spool(tmp_path: Path) -> Iterator[MakeSpool]:
+    """Open a spool in the test's directory; closed afterwards."""
+    opened: list[Spool] = []
+
+    def make(*, grace_s: float = 0, events: dict[str, Any] | None = None, **settings: Any) -> Spool:
+        made = Spool(
+            tmp_path,
+            SpoolSettings(min_free_bytes=0, **settings),
+            EventSettings(grace_s=grace_s, **(events or {})),
+        )
+        made.open()
+        opened.append(made)
+        return made
+
+    yield make
+    for spool in opened:
+        spool.close()
+
+
+@pytest.fixture
+def spool(make_spool: MakeSpool) -> Spool:
+    """An open spool without grace."""
+    return make_spool()
+
+
+@pytest.fixture
+def in_thread() -> Iterator[Callable[[Any], threading.Event]]:
+    """Run a service in a thread; stopped and joined afterwards."""
+    running: list[tuple[threading.Thread, threading.Event, Any]] = []
+
+    def start(service: Any) -> threading.Event:
+        stop = threading.Event()
+        thread = threading.Thread(target=service.run, args=(stop,), name=service.name, daemon=True)
+        thread.start()
+        running.append((thread, stop, service))
+        return stop
+
+    yield start
+    for thread, stop, service in running:
+        stop.set()
+        getattr(service, "wake", lambda: None)()
+        thread.join(15)
+        assert not thread.is_alive(), f"{thread.name} did not stop"
+
+
+@pytest.fixture(scope="session")
+def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real MongoDB, a replica set of one."""
+    from build.stack import mongodb as stack
+
+    with stack.running(tmp_path_factory.mktemp("mongodb")) as running:
+        yield running
+
+
+def spooled(spool: Spool) -> list[dict[str, Any]]:
+    """Return the events that wait in the spool, in order."""
+    batch = spool.events.peek(max_count=100_000, max_bytes=10**9)
+    return [json.loads(body) for body in batch.bodies] if batch else []
+
+
+def recorded(name: str) -> list[dict[str, Any]]:
+    """Return the change events of a recorded stream, as pymongo gives them."""
+    from bson import json_util
+
+    lines = (SAMPLES / name).read_text().splitlines()
+    options = json_util.JSONOptions(tz_aware=True)
+    return [json_util.loads(line, json_options=options)["ev"] for line in lines]
+
+
+def log_entries(action: str) -> list[dict[str, Any]]:
+    """Return what the log:entry hook was given in the recorded run."""
+    found = json.loads((SAMPLES / "log-entry.json").read_text())[action]
+    return [item["entry"] for item in found]

@@ -1,0 +1,36 @@
+"""What the read API answers of what happened to nodes."""
+
+from datetime import timedelta
+
+import pytest
+
+from server.nodes import store
+from server.nodes.models import Node
+from tests.database.api.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+def test_what_happened_in_a_range_is_told_oldest_first(ask):
+    node = Node.objects.create(name="mta-01", last_seen_at=NOW)
+    store.note_starts([store.Start(node.pk, "zonemta", NOW - timedelta(minutes=20))])
+    store.note_silence(node.pk, NOW - timedelta(minutes=30), NOW - timedelta(minutes=25))
+
+    answer = ask("changes", range="1h")
+
+    assert answer["cut"] is False
+    assert [(each["node"], each["kind"], each["subject"]) for each in answer["changes"]] == [
+        ("mta-01", "silent", "host"),
+        ("mta-01", "started", "zonemta"),
+    ]
+    assert answer["changes"][1]["at"] == (NOW - timedelta(minutes=20)).isoformat().replace(
+        "+00:00", "Z"
+    )
+    assert ask("changes", range="1h", node="mta-02")["changes"] == []
+
+
+def test_a_node_that_is_silent_now_has_a_silence_without_an_end(ask):
+    Node.objects.create(name="mta-02", last_seen_at=NOW - timedelta(minutes=3))
+
+    (change,) = ask("changes")["changes"]
+    assert (change["kind"], change["ended_at"]) == ("silent", None)

@@ -1,0 +1,298 @@
+"""/email/queue: what waits now, counted once, with the age of what it was read from."""
+
+import json
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from server.metrics.wire import ZoneMtaSample
+from server.rollups.sample_store import write_samples
+from tests.database.api.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def read(golden):
+    """Store a reading of the mail queue by a node, as its agent would send it."""
+
+    def store(node="mta-01", ago=timedelta(seconds=10), zonemta=None, **queue):
+        sample = golden("metrics_zonemta.json")
+        sample |= {"node_id": node, "timestamp": (NOW - ago).isoformat(), "zonemta": zonemta}
+        sample["queue"] |= queue
+        write_samples([msgspec.convert(sample, ZoneMtaSample)])
+
+    return store
+
+
+def api_reading(waiting):
+    unknown = (
+        "database instance locked_count oldest_created_at ages shares reasons reasons_of_count"
+        " destinations other_destinations destinations_of_count"
+    )
+    zones = [{"zone": "default", "active_count": waiting, "deferred_count": 0}]
+    totals = {"source": "api", "zones": zones, "active_count": waiting, "deferred_count": 0}
+    return totals | dict.fromkeys(unknown.split())
+
+
+def test_the_golden_reading_is_told_whole(ask, read):
+    read()
+
+    answer = ask("email/queue")
+
+    assert (answer["waiting_count"], answer["active_count"], answer["deferred_count"]) == (9, 2, 7)
+    assert (answer["age_s"], answer["stale"], answer["stale_count"]) == (10.0, False, 0)
+    assert (answer["locked_count"], answer["unassigned_count"]) == (1, 3)
+    assert (answer["stranded_count"], answer["stranded"][0]["instance"]) == (1, "mta-02")
+    (node,) = answer["nodes"]
+    assert (node["node"], node["waiting_count"], node["age_s"]) == ("mta-01", 5, 10.0)
+    assert [(zone["zone"], zone["waiting_count"]) for zone in answer["zones"]] == [
+        ("default", 9),
+        ("bounces", 0),
+    ]
+    assert answer["oldest"]["created_at"] == "2026-11-21T08:00:00Z"
+    assert answer["oldest"]["waited_s"] == 7630.0
+    assert [bracket["count"] for bracket in answer["ages"]["brackets"]] == [1, 2, 2, 1, 3, 0, 0]
+    assert [bracket["up_to_s"] for bracket in answer["ages"]["brackets"]] == [
+        60, 300, 1800, 3600, 14_400, 86_400, None,
+    ]  # fmt: skip
+    assert {each["reason_class"]: each["count"] for each in answer["reasons"]["classes"]} == {
+        "rate_limited": 0,
+        "mx_unavailable": 1,
+        "timeout": 0,
+        "policy": 0,
+        "greylisted": 0,
+        "other": 6,
+    }
+    assert answer["reasons"]["replies"][0]["count"] == 6
+    assert (answer["reasons"]["of_count"], answer["reasons"]["rest_count"]) == (7, 0)
+    assert answer["destinations"]["domains"][0] == {
+        "domain": "slow.example",
+        "count": 6,
+        "counts": [0, 1, 1, 1, 3, 0, 0],
+        "replies": ["451 4.3.0 Temporary system problem, try again later"],
+    }
+    assert answer["destinations"]["rest"] == {
+        "domains_count": 1,
+        "count": 1,
+        "counts": [0, 1, 0, 0, 0, 0, 0],
+    }
+    assert answer["databases"][0]["nodes"] == ["mta-01"]
+
+
+def test_before_any_reading_nothing_is_known_and_nothing_is_zero(ask):
+    answer = ask("email/queue")
+
+    counts = {name: value for name, value in answer.items() if name.endswith("_count")}
+    assert set(counts.values()) == {None}
+    assert (answer["read_at"], answer["age_s"], answer["stale"]) == (None, None, None)
+    assert answer["oldest"]["created_at"] is None
+    assert all(bucket["waiting_count"] is None for bucket in answer["history"]["buckets"])
+
+
+def test_an_empty_queue_is_zero_and_has_no_oldest_message(ask, read):
+    empty = [{"up_to_s": each, "count": 0} for each in (60, 300, 1800, 3600, 14_400, 86_400, None)]
+    read(
+        zones=[], active_count=0, deferred_count=0, shares=[], ages=empty, oldest_created_at=None,
+        reasons=[], reasons_of_count=0, destinations=[], destinations_of_count=0,
+    )  # fmt: skip
+
+    answer = ask("email/queue")
+
+    assert (answer["waiting_count"], answer["stranded_count"], answer["unassigned_count"]) == (
+        0,
+    ) * 3
+    assert (answer["oldest"]["created_at"], answer["oldest"]["age_s"]) == (None, 10.0)
+    assert answer["ages"]["of_count"] == 0
+
+
+def test_a_queue_that_two_agents_read_is_counted_once(ask, read):
+    shares = [("mta-01", 4), ("mta-02", 2), ("no", 3)]
+    held = [{"instance": name, "count": count} for name, count in shares]
+    read("mta-01", shares=held)
+    read("mta-02", shares=held, instance="mta-02", ago=timedelta(seconds=3))
+
+    answer = ask("email/queue")
+
+    assert (answer["waiting_count"], answer["stranded_count"]) == (9, 0)
+    assert {one["node"]: one["waiting_count"] for one in answer["nodes"]} == {
+        "mta-01": 4,
+        "mta-02": 2,
+    }
+    assert answer["zones"][0]["waiting_count"] == 9
+    assert answer["ages"]["of_count"] == 9
+    assert len(answer["databases"]) == 1
+
+
+def test_queues_of_two_databases_add_up_in_every_part(ask, read):
+    read("mta-01")
+    read("mta-02", database="rs1/zone-mta@h", instance="mta-02", ago=timedelta(seconds=40))
+
+    answer = ask("email/queue")
+
+    assert answer["waiting_count"] == 18
+    assert answer["age_s"] == 40.0  # of the older
+    assert answer["reasons"]["replies"][0]["count"] == 12
+    assert answer["destinations"]["domains"][0]["counts"] == [0, 2, 2, 2, 6, 0, 0]
+    assert answer["destinations"]["rest"]["count"] == 2
+
+
+def test_replies_that_two_queues_got_with_other_ids_are_one(ask, read):
+    for node, name in [("mta-01", "alice"), ("mta-02", "bob")]:
+        reply = f"450 4.2.0 <{name}@good.example>: Recipient address rejected: Greylisted"
+        reasons = [{"response": reply, "count": 3}]
+        read(node, database=node, instance=node, reasons=reasons, reasons_of_count=4)
+
+    reasons = ask("email/queue")["reasons"]
+
+    assert [(reply["count"], reply["reason_class"]) for reply in reasons["replies"]] == [
+        (6, "greylisted")
+    ]
+    assert (reasons["of_count"], reasons["rest_count"]) == (8, 2)
+
+
+def test_a_reading_older_than_three_of_its_intervals_is_stale(ask, read):
+    for seconds in (60, 90, 120):
+        read("mta-01", ago=timedelta(seconds=seconds))
+    assert ask("email/queue")["stale"] is False
+    for seconds in (91, 121, 151):
+        read("mta-02", database="x", instance="mta-02", ago=timedelta(seconds=seconds))
+
+    answer = ask("email/queue")
+
+    assert answer["stale"] is True
+    assert (answer["waiting_count"], answer["stale_count"]) == (18, 9)
+    assert {one["node"]: one["stale"] for one in answer["nodes"]} == {
+        "mta-01": False,
+        "mta-02": True,
+    }
+
+
+def test_an_agent_that_reads_once_in_five_minutes_is_not_stale_after_four(ask, read):
+    for minutes in (4, 9, 14):
+        read(ago=timedelta(minutes=minutes))
+
+    assert ask("email/queue")["stale"] is False
+
+
+def test_from_the_api_only_totals_and_zones_are_known(ask, read):
+    read(**api_reading(4))
+
+    answer = ask("email/queue")
+
+    assert (answer["waiting_count"], answer["databases"][0]["read_from"]) == (4, "api")
+    assert answer["zones"][0]["waiting_count"] == 4
+    for name in ("locked_count", "unassigned_count", "stranded_count"):
+        assert answer[name] is None
+    for part in ("ages", "reasons", "destinations", "oldest"):
+        assert answer[part]["read_at"] is None
+    assert answer["destinations"]["rest"] is None
+    assert {answer[part]["of_count"] for part in ("ages", "reasons", "destinations")} == {None}
+
+
+def test_details_of_a_database_that_does_not_answer_any_more_grow_old_by_themselves(ask, read):
+    read(ago=timedelta(minutes=10))
+    for seconds in (70, 40, 10):
+        read(**api_reading(4), ago=timedelta(seconds=seconds))
+
+    answer = ask("email/queue")
+
+    assert (answer["waiting_count"], answer["stale"]) == (4, False)
+    assert (answer["ages"]["age_s"], answer["ages"]["stale"]) == (600.0, True)
+    assert len(answer["databases"]) == 1
+
+
+def test_readings_of_a_clock_that_is_ahead_and_of_last_month_are_not_the_newest(ask, read):
+    read(ago=timedelta(minutes=-5))
+    assert ask("email/queue")["waiting_count"] is None
+    read("mta-02", ago=timedelta(days=8))
+    assert ask("email/queue")["waiting_count"] is None
+
+
+def test_ages_of_other_brackets_are_not_mixed_in(ask, read):
+    read(ages=[{"up_to_s": 900, "count": 9}])
+
+    ages = ask("email/queue")["ages"]
+
+    assert (ages["of_count"], ages["read_at"], ages["brackets"]) == (None, None, [])
+
+
+def test_the_history_counts_each_database_once_in_every_bucket(ask, read):
+    read("mta-01", ago=timedelta(minutes=30))
+    read("mta-02", ago=timedelta(minutes=30), active_count=4)  # the same database, 2 more
+    read("mta-03", ago=timedelta(minutes=30), **api_reading(5))
+    read("mta-01", ago=timedelta(minutes=20))
+    read("mta-01", ago=timedelta(minutes=19), **api_reading(3))
+
+    history = ask("email/queue", range="1h")["history"]
+    found = {bucket["start"][11:16]: bucket for bucket in history["buckets"]}
+
+    assert (history["width_s"], history["level"]) == (60, "samples")
+    assert history["databases_count"] == 2
+    half = found["09:37"]
+    assert (half["waiting_count"], half["databases_count"]) == ((9 + 11) / 2 + 5, 2)
+    assert half["waiting_count_max"] == 11 + 5
+    assert found["09:47"]["waiting_count"] == 9
+    assert (found["09:48"]["waiting_count"], found["09:48"]["databases_count"]) == (3, 1)
+    assert found["09:50"]["waiting_count"] is None
+    assert found["09:47"]["oldest_age_s_max"] == 6430.0
+
+
+@pytest.mark.parametrize(
+    ("name", "level"), [("6h", "5m"), ("24h", "5m"), ("7d", "1h"), ("30d", "1h")]
+)
+def test_the_history_of_long_ranges_is_read_from_levels(ask, read, name, level):
+    read(ago=timedelta(hours=2))
+
+    history = ask("email/queue", range=name)["history"]
+
+    assert history["level"] == level
+    assert [b["waiting_count"] for b in history["buckets"] if b["databases_count"]] == [9.0]
+
+
+def test_the_whole_answer_is_json_of_numbers(ask, read):
+    read()
+
+    assert "NaN" not in json.dumps(ask("email/queue"))
+
+
+def test_the_share_of_a_node_over_time_is_that_of_the_last_reading_in_each_bucket(ask, read):
+    read(ago=timedelta(minutes=31))
+    shares = [{"instance": "mta-01", "count": 40}, {"instance": "no", "count": 2}]
+    read(ago=timedelta(minutes=2), instance="mta-01", shares=shares)
+    read(node="mta-02", ago=timedelta(minutes=2))
+
+    answer = ask("email/queue/share", node="mta-01", range="1h")
+
+    assert (answer["width_s"], answer["cut"], len(answer["buckets"])) == (60, False, 61)
+    first, last = (bucket for bucket in answer["buckets"] if bucket["read_at"])
+    assert (first["own_count"], first["unassigned_count"], first["waiting_count"]) == (5, 3, 9)
+    assert (last["start"], last["own_count"], last["unassigned_count"]) == (
+        "2026-11-21T10:05:00Z", 40, 2,
+    )  # fmt: skip
+
+
+def test_a_share_nobody_can_tell_is_not_known_and_of_an_agent_alone_all_is_its_nodes(ask, read):
+    def own(node):
+        buckets = ask("email/queue/share", node=node, range="1h")["buckets"]
+        (bucket,) = [bucket for bucket in buckets if bucket["read_at"]]
+        return bucket["own_count"], bucket["waiting_count"]
+
+    read(instance=None)
+    read(node="mta-09", **api_reading(7))
+    assert own("mta-01") == (6, 9)
+    assert own("mta-09") == (7, 7)
+
+    read(node="mta-02", instance="mta-02")
+    assert own("mta-01") == (None, 9)
+
+
+def test_a_share_is_told_as_far_back_as_readings_are_kept_of_nodes_that_exist(
+    ask, read, admin_client
+):
+    read()
+
+    assert ask("email/queue/share", node="mta-01", range="30d")["cut"] is True
+    reply = admin_client.get("/api/v1/email/queue/share", {"node": "mta-77"})
+    assert (reply.status_code, reply.json()) == (404, {"detail": "no node 'mta-77'"})

@@ -1,0 +1,135 @@
+"""What all pages share: what the URL asks, the navigation, the policy, the number of questions."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from server.accounts import roles
+from server.accounts.roles import Role
+from server.dashboard.frame import asked
+from server.nodes.models import Node
+from tests.database.dashboard.test_email_flow import happened
+
+PAGES = ["/", "/email/outbound/", "/email/inbound/", "/email/performance/"]
+FIRST_PAINT_QUERIES = 12
+
+
+@pytest.fixture
+def busy(db):
+    """One node that reports, one that is silent, and mail of all kinds in both directions."""
+    Node.objects.create(name="mta-01", last_seen_at=timezone.now())
+    Node.objects.create(name="mta-02")
+    happened(("outbound", "sent", 20), ("outbound", "delivered", 3), delivery_time_ms=1_500)
+    happened(("outbound", "deferred", 12), to_domain="slow.example", status_message="451 later")
+    happened(("inbound", "received", 2), ("inbound", "rejected", 1), ("inbound", "deferred", 1))
+
+
+def test_the_url_says_range_refresh_and_zone():
+    said = asked({"range": "7d", "refresh": "5m", "tz": "Asia/Bangkok"})
+
+    assert (said.range, said.refresh, said.zone) == ("7d", "5m", "Asia/Bangkok")
+    assert said.range_label == "Last 7 days"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"range": "5y", "refresh": "1ms", "tz": "Moon/Sea"},
+        {"from": "yesterday", "to": "today"},
+        {"from": "2026-11-20T10:00:00", "to": "2026-11-20T11:00:00"},  # no offset
+        {"from": "2026-11-20T11:00:00Z", "to": "2026-11-20T10:00:00Z"},
+        {"from": "2026-11-20T11:00:00Z"},
+    ],
+)
+def test_what_makes_no_sense_is_as_if_it_were_not_there(query):
+    said = asked(query)
+
+    assert (said.range, said.start, said.refresh, said.zone) == ("24h", None, "30s", "")
+
+
+def test_a_range_of_its_own_goes_before_a_named_one():
+    said = asked({"range": "7d", "from": "2026-11-20T10:00:00 02:00", "to": "2026-11-20T09:30:00Z"})
+
+    assert said.range == "custom"
+    assert said.start == datetime(2026, 11, 20, 8, tzinfo=UTC)
+    assert said.range_label == "2026-11-20 10:00 to 2026-11-20 09:30 UTC"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_first_paint_asks_few_questions(
+    path, admin_client, busy, django_assert_max_num_queries
+):
+    with django_assert_max_num_queries(FIRST_PAINT_QUERIES):
+        assert admin_client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_inline_runs_and_the_policy_says_so(path, admin_client, busy):
+    response = admin_client.get(path)
+
+    directives = dict(
+        d.strip().split(" ", 1) for d in response["content-security-policy"].split(";") if d.strip()
+    )
+    assert "unsafe-inline" not in directives.get("script-src", directives["default-src"])
+    html = response.content.decode()
+    scripts = re.findall(r"<script([^>]*)>", html)
+    assert scripts
+    assert all("src=" in each or 'type="application/json"' in each for each in scripts)
+    assert not re.search(r"\son[a-z]+=", html)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_strangers_are_sent_to_the_login_and_back_with_all_they_asked(path, client):
+    response = client.get(f"{path}?range=7d")
+
+    assert response.status_code == 302
+    assert response["location"] == f"/login/?next={path}%3Frange%3D7d"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_open_page_is_marked_in_the_navigation(path, admin_client, db):
+    html = admin_client.get(path).content.decode()
+
+    (current,) = re.findall(r'<a href="([^"]+)"[^>]*aria-current="page"', html)
+    assert current == path
+
+
+def test_the_menus_are_links_that_keep_what_else_is_asked(admin_client, db):
+    html = admin_client.get("/email/outbound/?tz=UTC&range=7d").content.decode()
+
+    assert 'href="?tz=UTC&amp;range=1h" data-range="1h"' in html
+    assert re.search(r'data-range="7d" aria-current="true"', html)
+    assert re.search(r'data-zone="UTC" aria-current="true"', html)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_hostile_node_name_stays_text(path, admin_client, db):
+    Node.objects.create(name='</script><script>alert("x")</script>', last_seen_at=timezone.now())
+    happened(("outbound", "deferred", 12), to_domain="x.example", status_message="<b>alert(1)</b>")
+
+    html = admin_client.get(path).content.decode()
+
+    assert "<script>alert" not in html
+    assert "<b>alert" not in html
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_only_staff_is_offered_administration(path, client, db):
+    viewer = User.objects.create_user("viewer")
+    roles.give(viewer, Role.VIEWER)
+    client.force_login(viewer, backend="django.contrib.auth.backends.ModelBackend")
+
+    assert 'href="/admin/"' not in client.get(path).content.decode()
+
+
+def test_all_a_page_imports_is_fetched_at_once(admin_client, db):
+    html = admin_client.get("/email/outbound/").content.decode()
+
+    fetched = re.findall(r'<link rel="modulepreload" href="/static/([^"]+)">', html)
+    assert {"dashboard/js/page.js", "dashboard/js/times.js"} <= set(fetched)
+    assert not any("echarts" in path for path in fetched)  # large, and comes after the first paint
+    assert "dashboard/js/outbound.js" not in fetched

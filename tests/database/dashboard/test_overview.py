@@ -1,0 +1,168 @@
+"""The overview as the server paints it, and the facts its script asks for again."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from msgspec import structs
+
+from server.dashboard import overview
+from server.dashboard.formats import UNKNOWN
+from server.events.mapping import to_line
+from server.ledger.models import Epoch
+from server.live.findings import findings
+from server.mailqueues.accounting import Reading, counted_once
+from server.nodes.models import Node
+from server.rollups.store import write_events
+from tests.database.dashboard.test_email_flow import happened
+from tests.database.rollups.test_store import row
+from tests.unit.server.mailqueues.test_accounting import NOW, queue
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def reporting_node() -> Node:
+    return Node.objects.create(name="mta-01", last_seen_at=timezone.now())
+
+
+@pytest.fixture
+def painted(admin_client):
+    def html() -> str:
+        return admin_client.get("/").content.decode()
+
+    return html
+
+
+@pytest.fixture
+def facts(admin_client):
+    return lambda: admin_client.get("/overview/facts").json()
+
+
+def tile(html: str, name: str) -> tuple[str, str]:
+    """Return the number and the note painted for a tile."""
+    part = html.split(f'data-tile="{name}"', 1)[1].split("</section>", 1)[0]
+    return re.search(r"data-text>([^<]*)<", part)[1], re.search(r"data-note>([^<]*)<", part)[1]
+
+
+def verdict(html: str) -> str:
+    return re.search(r'data-part="verdict-text">([^<]*)<', html)[1]
+
+
+def test_it_is_painted_with_numbers(painted, reporting_node):
+    Node.objects.create(name="mta-02", last_seen_at=timezone.now() - timedelta(minutes=5))
+    happened(("outbound", "sent", 1200), ("outbound", "delivered", 97), ("outbound", "bounced", 3))
+
+    html = painted()
+
+    assert tile(html, "nodes") == ("1 / 2", "1 silent")
+    assert tile(html, "sent") == ("1,200", "")
+    assert tile(html, "delivered")[0] == "97.0 %"
+    assert tile(html, "bounced")[0] == "3.0 %"
+    assert tile(html, "complete")[0] == "not known"
+    assert tile(html, "queue") == (UNKNOWN, "no queue was read")
+
+
+def test_sent_is_compared_with_the_same_hour_of_yesterday(painted, reporting_node):
+    happened(("outbound", "sent", 130))
+    yesterday = timezone.now() - timedelta(days=1, minutes=20)
+    write_events([to_line(row(event_type="sent", occurred_at=yesterday)) for _ in range(100)])
+
+    assert tile(painted(), "sent") == ("130", "▲ 30 % against yesterday")
+
+
+def test_a_destination_that_defers_is_named_with_its_words_and_since_when(
+    painted, facts, reporting_node
+):
+    happened(("outbound", "delivered", 50))
+    started = timezone.now() - timedelta(minutes=37)
+    write_events(
+        [
+            to_line(
+                row(
+                    event_type="deferred",
+                    to_domain="outlook.example",
+                    occurred_at=started + timedelta(minutes=minutes),
+                    status_message="451 4.7.500 Server busy",
+                )
+            )
+            for minutes in range(0, 36, 3)
+        ]
+    )
+
+    (found,) = facts()["findings"]
+    since = started.replace(minute=started.minute // 5 * 5, second=0, microsecond=0)
+    assert found == {
+        "kind": "destination",
+        "domain": "outlook.example",
+        "verb": "defers",
+        "since": since.isoformat(),
+        "words": "451 4.7.500 Server busy",
+    }
+    assert verdict(painted()) == (
+        "1 node reports, mail flows · 1 thing needs you: "
+        f"outlook.example defers since {since:%H:%M} (451 4.7.500 Server busy)"
+    )
+
+
+def test_a_few_deferrals_among_many_deliveries_need_nobody_but_are_listed(facts, reporting_node):
+    happened(("outbound", "delivered", 50), ("outbound", "deferred", 12), to_domain="a.example")
+    happened(("outbound", "deferred", 9), to_domain="b.example")  # too few to judge
+
+    answer = facts()
+
+    assert answer["findings"] == []
+    assert [(d["domain"], d["since"]) for d in answer["destinations"]] == [
+        ("a.example", None),
+        ("b.example", None),
+    ]
+    assert answer["destinations"][0]["failed_percent"] == "19.4 %"
+
+
+def test_missing_events_are_told_and_green_says_that_data_is_complete(painted, reporting_node):
+    happened(("outbound", "delivered", 1))
+    now = timezone.now()
+    epoch = Epoch.objects.create(
+        node="mta-01",
+        epoch="e",
+        first_seq=1,
+        received="{[1,101)}",
+        dropped="{}",
+        first_received_at=now,
+        last_received_at=now,
+    )
+    assert verdict(painted()) == "1 node reports, mail flows, data complete"
+    assert tile(painted(), "complete")[0] == "complete"
+
+    Epoch.objects.filter(pk=epoch.pk).update(received="{[1,51),[61,101)}")
+
+    assert tile(painted(), "complete")[0] == "10 missing"
+    assert verdict(painted()).endswith("1 thing needs you: 10 events are missing from mta-01")
+
+
+def test_the_facts_are_for_those_who_are_logged_in(client):
+    assert client.get("/overview/facts").status_code == 302
+
+
+def queues(*, waits_for=timedelta(minutes=3), read_ago=timedelta(seconds=5)):
+    whole = queue("mta-01", mta_01=1234)
+    whole = structs.replace(whole, oldest_created_at=NOW - waits_for)
+    at = NOW - read_ago
+    return counted_once([Reading("mta-01", at, whole, timedelta(seconds=90), (at, whole))], NOW)
+
+
+def test_mail_that_waits_for_long_needs_somebody():
+    young, old = queues(), queues(waits_for=timedelta(hours=3, minutes=12))
+
+    assert overview.queue(young, NOW) == overview.Judged("1,234", "oldest 3 min", "ok")
+    assert overview.queue(old, NOW) == overview.Judged("1,234", "oldest 3 h 12 min", "warning")
+    assert findings([], [], young, now=NOW) == []
+    assert findings([], [], old, now=NOW) == [{"kind": "queue", "oldest_s": 11520}]
+
+
+def test_a_queue_that_is_not_read_any_more_is_stale_and_judged_no_more():
+    stale = queues(waits_for=timedelta(hours=3), read_ago=timedelta(minutes=4))
+
+    assert overview.queue(stale, NOW) == overview.Judged("1,234", "stale: read 4 min ago", "none")
+    assert findings([], [], stale, now=NOW) == []

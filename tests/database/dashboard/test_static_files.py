@@ -1,0 +1,72 @@
+"""Static files as production serves them: hashed names, imports that follow."""
+
+import gzip
+import re
+
+import brotli
+import pytest
+from django.core.files.storage import FileSystemStorage
+
+from server.dashboard.storage import StaticStorage
+from tests.paths import ROOT
+
+SOURCES = ROOT / "server" / "dashboard" / "static"
+
+
+@pytest.fixture
+def collected(tmp_path, settings):
+    settings.DEBUG = False
+    (tmp_path / "vendor").mkdir()
+    for name in ("echarts.js", "inter-latin.woff2"):
+        (tmp_path / "vendor" / name).write_text("export const init = 1;")
+    source = FileSystemStorage(SOURCES)
+    storage = StaticStorage(location=tmp_path, base_url="/static/")
+    paths = {}
+    for path in sorted(SOURCES.glob("dashboard/**/*.*")):
+        name = str(path.relative_to(SOURCES))
+        with source.open(name) as file:
+            storage._save(name, file)
+        paths[name] = (storage, name)
+    for name in ("echarts.js", "inter-latin.woff2"):
+        paths[f"vendor/{name}"] = (storage, f"vendor/{name}")
+    for _, _, processed in storage.post_process(paths):
+        if isinstance(processed, Exception):
+            raise processed
+    return tmp_path, storage
+
+
+def test_every_import_of_our_modules_names_a_file_that_is_there(collected):
+    root, storage = collected
+    entry = root / storage.stored_name("dashboard/js/outbound.js")
+
+    seen, left = set(), [entry]
+    while left:
+        module = left.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        for target in re.findall(r"""(?:from |import\()"([^"]+)""", module.read_text()):
+            assert re.search(r"\.[0-9a-f]{12}\.js$", target), target
+            left.append((module.parent / target).resolve())
+
+    assert all(module.is_file() for module in seen)
+    assert len(seen) > 10
+
+
+def test_the_font_of_the_style_sheet_is_served_under_its_hashed_name(collected):
+    root, storage = collected
+
+    css = (root / storage.stored_name("dashboard/css/mallard.css")).read_text()
+
+    assert re.search(r"inter-latin\.[0-9a-f]{12}\.woff2", css)
+
+
+def test_what_pages_load_is_there_for_browsers_that_know_brotli_and_those_that_do_not(collected):
+    root, storage = collected
+
+    named = root / storage.stored_name("dashboard/css/mallard.css")
+    plain = named.read_bytes()
+
+    assert brotli.decompress(named.with_name(f"{named.name}.br").read_bytes()) == plain
+    assert gzip.decompress(named.with_name(f"{named.name}.gz").read_bytes()) == plain
+    assert not (root / "dashboard/css/mallard.css.br").exists()  # no page names it so

@@ -1,0 +1,126 @@
+"""The levels above the 1-minute level: the same counts, whoever keeps them."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from server.events import generator
+from server.events.mapping import to_line
+from server.rollups import keeping, samples, sql
+from server.rollups.declaration import LEVELS, ONE_MINUTE, WIDER_LEVELS
+from server.rollups.store import write_events
+from server.timescale import edition
+from tests.database.rollups.test_store import AT, row, write
+
+pytestmark = pytest.mark.django_db
+DIFFERENT = """SELECT count(*) FROM ({wanted}) AS wanted
+FULL JOIN (SELECT {columns} FROM {table}) AS kept USING ({key})
+WHERE wanted.events IS NULL OR kept.events IS NULL OR ({wanted_all}) <> ({kept_all})"""
+
+
+def rows_of(statement):
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall()
+
+
+def different(level):
+    """Count the rows of a level that are not what a plain aggregation of the raw rows gives."""
+    return rows_of(
+        DIFFERENT.format(
+            wanted=sql.aggregate(level, "email_events"),
+            columns=sql.COLUMNS,
+            table=level.table,
+            key=", ".join(sql.KEY),
+            wanted_all=", ".join(sql.number(m, "wanted") for m in sql.MEASURES),
+            kept_all=", ".join(sql.number(m, "kept") for m in sql.MEASURES),
+        )
+    )[0][0]
+
+
+@pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
+def test_every_level_is_what_the_raw_rows_add_up_to(level):
+    hours = generator.hours(AT - timedelta(hours=30), AT)
+    rows = [r for h in hours for r in generator.hour_of_events(h, events_per_hour=60, seed=4)]
+    rows.append(row(from_address="<>", from_domain=None))
+    for at in range(0, len(rows), 500):
+        write_events([to_line(r) for r in rows[at : at + 500]])
+    write(rows[0])  # known already
+
+    assert different(level) == 0
+    assert rows_of(f"SELECT sum(events) FROM {level.table} WHERE dimension = 'node'")[0][0] > 1_000
+
+
+def test_every_level_has_the_same_columns_of_the_same_types():
+    described = {
+        level.name: rows_of(
+            "SELECT column_name, data_type FROM information_schema.columns"
+            f" WHERE table_name = '{level.table}' ORDER BY column_name"
+        )
+        for level in LEVELS
+    }
+
+    assert all(columns == described["1m"] for columns in described.values())
+    assert len(described["1m"]) == len(sql.KEY) + len(sql.MEASURES)
+
+
+def test_a_day_is_a_utc_day():
+    midnight = AT.replace(hour=0, minute=0, second=0)
+    write(row(occurred_at=midnight - timedelta(microseconds=1)), row(occurred_at=midnight))
+
+    days = rows_of("SELECT bucket, events FROM email_stats_daily WHERE dimension = 'all'")
+    assert sorted(days) == [(midnight - timedelta(days=1), 1), (midnight, 1)]
+
+
+def test_the_licence_decides_who_keeps_the_wider_levels():
+    community = edition.is_community(connection)
+
+    kinds = {kind for (kind,) in rows_of(
+        "SELECT relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname IN"
+        f" ({', '.join(repr(level.table) for level in WIDER_LEVELS)})"
+    )}  # fmt: skip
+
+    assert kinds == ({"v"} if community else {"r"})
+    assert keeping.written_levels() == ((ONE_MINUTE,) if community else LEVELS)
+
+
+def test_refresh_policies_are_there_and_the_views_are_real_time():
+    if not edition.is_community(connection):
+        pytest.skip("continuous aggregates need TimescaleDB's Community licence")
+
+    views = rows_of(
+        "SELECT view_name, materialized_only FROM timescaledb_information.continuous_aggregates"
+    )
+    jobs = rows_of(
+        "SELECT count(*) FROM timescaledb_information.jobs"
+        " WHERE proc_name = 'policy_refresh_continuous_aggregate'"
+    )
+
+    wanted = [(level.table, False) for level in (*WIDER_LEVELS, *samples.levels())]
+    assert sorted(views) == sorted(wanted)
+    assert jobs == [(len(wanted),)]
+
+
+@pytest.mark.usefixtures("committed")
+def test_late_events_are_in_every_level_after_the_next_refresh():
+    if not edition.is_community(connection):
+        pytest.skip("continuous aggregates need TimescaleDB's Community licence")
+    write(row())
+    refresh()
+    write(row(occurred_at=AT - timedelta(days=3)), row())
+
+    refresh()
+
+    assert [different(level) for level in LEVELS] == [0] * len(LEVELS)
+
+
+def refresh():
+    for level in WIDER_LEVELS:
+        window = f"'{AT - timedelta(days=9)}', '{AT + timedelta(days=2)}'"
+        rows_of_nothing(f"CALL refresh_continuous_aggregate('{level.table}', {window})")
+
+
+def rows_of_nothing(statement):
+    with connection.cursor() as cursor:
+        cursor.execute(statement)

@@ -1,0 +1,155 @@
+"""MongoDB's collector against real ones: with all rights, with none, and with nobody there."""
+
+import base64
+import json
+import secrets
+from contextlib import closing
+
+import pymongo
+import pytest
+
+from agent.collectors import mongodb as subject
+from agent.collectors.mongodb import LOCAL_URI, MongoCollector, uri_of
+from agent.config import Config, Discovery, Secret
+from agent.errors import CollectError, SourceAbsent
+from build.stack import mongodb as stack
+from build.stack.ports import answers, free_port
+from build.stack.supervisor import Program, Supervisor
+from tests.fakes.local_server import Talker
+from tests.waiting import until
+
+
+def config(uri, **more):
+    discovery = Discovery(mongodb_uri=Secret(uri), **more)
+    return Config(node_id="mta-01", discovery=discovery)
+
+
+@pytest.mark.parametrize(
+    ("queue", "own", "expected"),
+    [
+        ("", "auto", LOCAL_URI),
+        (
+            "mongodb://u:p@127.0.0.1:27018/zone-mta",
+            "auto",
+            "mongodb://u:p@127.0.0.1:27018/zone-mta",
+        ),
+        ("mongodb://localhost/zone-mta", "auto", "mongodb://localhost/zone-mta"),
+        ("mongodb://10.0.0.21:27017/zone-mta", "auto", LOCAL_URI),
+        ("mongodb://127.0.0.1,10.0.0.2/zone-mta", "auto", LOCAL_URI),
+        ("mongodb://127.0.0.1/zone-mta", "mongodb://a:1/", "mongodb://a:1/"),
+        ("mongodb://127.0.0.1/zone-mta", "", ""),
+    ],
+)
+def test_the_nodes_own_mongodb_is_asked(queue, own, expected):
+    made = config(own, zonemta_mongodb_uri=Secret(queue))
+
+    assert uri_of(made).reveal() == expected
+
+
+def test_no_mongodb_at_all_is_no_failure():
+    for uri in ("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100", ""):
+        with closing(MongoCollector(config(uri))) as collector, pytest.raises(SourceAbsent):
+            collector.collect()
+
+
+@pytest.mark.parametrize("unasked", [b"", b"220 mx ESMTP\r\n" * 20])
+def test_a_mongodb_that_hangs_or_is_none_is_given_up_in_time(monkeypatch, unasked):
+    monkeypatch.setattr(subject, "TIMEOUT_MS", 300)
+    with Talker(unasked=unasked) as other:
+        uri = f"mongodb://127.0.0.1:{other.port}/"
+        with closing(MongoCollector(config(uri))) as collector, pytest.raises(CollectError):
+            collector.collect()
+
+
+@pytest.mark.stack
+def test_a_sample_of_a_real_mongodb_has_exactly_the_published_names(mongodb, golden):
+    contract = golden("metrics_mongodb.json")
+    name = f"zone-mta-{secrets.token_hex(4)}"
+    with pymongo.MongoClient(mongodb.uri) as client:
+        client[name]["zone-queue"].insert_many([{"n": n} for n in range(20)])
+        with closing(MongoCollector(config(f"mongodb://127.0.0.1:{mongodb.port}/"))) as collector:
+            sample = json.loads(collector.collect())
+            # The next asks no sizes of databases; they stay known.
+            again = json.loads(collector.collect())
+        client.drop_database(name)
+
+    found = sample["mongodb"]
+    assert sample.keys() == contract.keys()
+    assert found.keys() == contract["mongodb"].keys()
+    assert found["members"][0].keys() == contract["mongodb"]["members"][0].keys()
+    assert (found["member_state"], found["replica_set"], found["refused"]) == ("PRIMARY", "rs0", [])
+    assert found["primary"] == f"127.0.0.1:{mongodb.port}"
+    assert found["memory_resident_bytes"] > 2**20
+    assert found["oplog_bytes"] == 256 * 2**20
+    assert found["oplog_window_s"] >= 0
+    (size,) = [size for size in found["databases"] if size["name"] == name]
+    assert size.keys() == contract["mongodb"]["databases"][0].keys()
+    assert size["objects_count"] == 20
+    assert again["mongodb"]["databases"] == found["databases"]
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """A replica set that wants a user, with three of them."""
+    directory = tmp_path_factory.mktemp("guarded")
+    key = directory / "key"
+    key.write_text(base64.b64encode(secrets.token_bytes(64)).decode())
+    key.chmod(0o600)
+    port = free_port()
+    argv = [stack.server_program(), "--dbpath", directory, "--port", str(port), "--bind_ip"]
+    argv += ["127.0.0.1", "--replSet", "rs0", "--keyFile", key, "--nounixsocket", "--quiet"]
+    argv += ["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "64"]
+    with Supervisor(directory) as supervisor:
+        supervisor.start(
+            Program(name="mongodb", argv=argv, is_ready=lambda: answers(port), ready_within_s=60)
+        )
+        with pymongo.MongoClient("127.0.0.1", port, directConnection=True) as client:
+            members = [{"_id": 0, "host": f"127.0.0.1:{port}"}]
+            client.admin.command("replSetInitiate", {"_id": "rs0", "members": members})
+            until(lambda: client.admin.command("hello")["isWritablePrimary"])
+            client.admin.command("createUser", "root", pwd="pw", roles=["root"])
+        with pymongo.MongoClient(f"mongodb://root:pw@127.0.0.1:{port}/") as client:
+            rights = ["clusterMonitor", {"role": "read", "db": "local"}]
+            client.admin.command("createUser", "mallard", pwd="pw", roles=rights)
+            client.admin.command("createUser", "small", pwd="pw", roles=[])
+            client["zone-mta"]["zone-queue"].insert_one({})
+        yield port
+
+
+@pytest.mark.stack
+def test_the_rights_that_are_advised_suffice(guarded):
+    uri = f"mongodb://mallard:pw@127.0.0.1:{guarded}/"
+    with closing(MongoCollector(config(uri))) as collector:
+        found = json.loads(collector.collect())["mongodb"]
+
+    assert found["refused"] == []
+    assert found["oplog_bytes"] == 64 * 2**20
+    assert [size["name"] for size in found["databases"]] == ["zone-mta"]
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("user", ["small:pw@", ""])
+def test_without_rights_the_state_is_still_told_and_what_is_missing_said_once(
+    guarded, user, caplog
+):
+    with closing(MongoCollector(config(f"mongodb://{user}127.0.0.1:{guarded}/"))) as collector:
+        collector.collect()
+        found = json.loads(collector.collect())["mongodb"]
+
+    assert {"serverStatus", "replSetGetStatus", "oplog"} <= set(found["refused"])
+    assert (found["member_state"], found["replica_set"]) == ("PRIMARY", "rs0")
+    assert found["version"] is None
+    assert caplog.text.count("does not tell serverStatus") == 1
+    assert "clusterMonitor" in caplog.text
+
+
+@pytest.mark.stack
+def test_a_wrong_password_is_a_failure_that_says_where_to_mend_it(guarded):
+    uri = f"mongodb://mallard:hush@127.0.0.1:{guarded}/"
+    with (
+        closing(MongoCollector(config(uri))) as collector,
+        pytest.raises(CollectError, match="mongodb_uri") as refused,
+    ):
+        collector.collect()
+
+    assert "hush" not in str(refused.value)

@@ -1,0 +1,323 @@
+"""The doctor: every finding has a line, what is wrong has a fix, and nothing is changed."""
+
+import secrets
+import socket
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pymongo
+import pytest
+
+from agent import cli
+from agent.collectors import ports
+from agent.config import Config, Secret
+from agent.config import Spool as SpoolSettings
+from agent.discovery import ports_of, programs_of
+from agent.doctor import judge_answer, judge_disk, judge_gaps, judge_skew, judge_spool
+from agent.events.examination import examine, judge_oplog
+from agent.spool import Told, read_summary
+from agent.transport.client import Outcome, Verdict
+from tests.unit.agent.events.conftest import directory, receiver
+from tests.unit.agent.spool.test_spool import take
+from tests.unit.agent.transport.test_shipper import door
+
+__all__ = ["directory", "door", "receiver"]
+DAY_S = 86_400
+
+
+def by_subject(findings):
+    return {finding.subject: finding for finding in findings}
+
+
+@pytest.fixture
+def call(monkeypatch, tmp_path, capsys):
+    """Run `agent doctor` as a person would; return its exit code and what it said."""
+
+    def run(**variables):
+        (tmp_path / "empty.toml").touch()
+        settings = {
+            "AGENT_CONFIG": str(tmp_path / "empty.toml"),
+            "AGENT_STATE_DIR": str(tmp_path),
+            "AGENT_RUNTIME_DIR": str(tmp_path),
+            "AGENT_SPOOL_MAX_EVENT_BYTES": str(2**20),
+            "AGENT_SPOOL_MIN_FREE_BYTES": "0",
+            "API_KEY": "hush-hush",
+            "NODE_ID": "mta-01",
+        } | variables
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        code = cli.main(["doctor"])
+        return code, capsys.readouterr().out
+
+    return run
+
+
+def test_a_server_that_takes_what_is_sent_is_well_and_gets_nothing(call, door):
+    code, said = call(DASHBOARD_URL=door.url)
+
+    assert code == 0
+    assert "ok      server: " in said
+    assert "ok      key: " in said
+    assert "ok      clock: " in said
+    assert [(path, body) for path, _, body, _ in door.requests] == [("/api/v1/events/ingest", [])]
+
+
+@pytest.mark.parametrize(
+    ("status", "subject", "fix"),
+    [
+        (401, "key", "API_KEY"),
+        (403, "key", "NODE_ID"),
+        (404, "server", "DASHBOARD_URL"),
+        (500, "server", "DASHBOARD_URL"),
+        (302, "server", "final address"),
+    ],
+)
+def test_what_the_server_says_is_told_apart_and_ends_with_code_1(call, door, status, subject, fix):
+    door.answers = [(status, {"detail": "no"}, {"Location": "http://x.example/"})]
+
+    code, said = call(DASHBOARD_URL=door.url)
+
+    assert code == 1
+    assert f"FAILURE {subject}: " in said
+    assert fix in said
+    assert "hush-hush" not in said
+
+
+def test_a_server_that_is_not_there_does_not_keep_the_rest_from_being_looked_at(call):
+    code, said = call(DASHBOARD_URL="http://127.0.0.1:1")
+
+    assert code == 1
+    assert "FAILURE server: " in said
+    for subject in ("receiver", "spool", "disk", "ports"):
+        assert f"{subject}: " in said
+
+
+def test_a_wrong_configuration_is_said_with_its_own_code(call):
+    assert call(DASHBOARD_URL="dashboard")[0] == 2
+
+
+def test_foreign_text_cannot_draw_on_the_terminal(call, door):
+    door.answers = [(500, {"detail": "\x1b[2J"}, {})]
+
+    assert "\x1b" not in call(DASHBOARD_URL=door.url)[1]
+
+
+def test_answers_that_are_not_mallards_are_no_good_server():
+    strange = Outcome(Verdict.KEEP, "it answered 200, but not as Mallard does. Look.", " Look.")
+
+    (finding,) = judge_answer(strange, "https://d.example")
+
+    assert (finding.level, finding.fix) == ("failure", "Look.")
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "level", "words"),
+    [
+        (0, "ok", "agrees"),
+        (-4, "ok", "agrees"),
+        (30, "warning", "30 s ahead of"),
+        (-90, "failure", "90 s behind"),
+    ],
+)
+def test_a_clock_that_is_off_is_told_by_how_much(ahead_s, level, words):
+    finding = judge_skew(timedelta(seconds=ahead_s))
+
+    assert finding.level == level
+    assert words in finding.line
+
+
+def test_the_running_agent_is_found_by_its_socket(call, door, receiver):
+    said = call(DASHBOARD_URL=door.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))[1]
+
+    assert "ok      receiver: " in said
+
+
+def test_a_source_that_does_not_come_back_is_named(call, door, receiver):
+    receiver.stuck = lambda: {"collect-mongodb": 75.3}
+
+    code, said = call(DASHBOARD_URL=door.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))
+
+    assert code == 0
+    assert "ok      receiver: " in said
+    assert "WARNING sources: collect-mongodb of the running agent has been at it for 75 s" in said
+
+
+def test_another_program_at_the_receivers_socket_is_not_taken_for_the_agent(call, door, directory):
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(directory / "receiver.sock"))
+        other.listen()
+        thread = threading.Thread(target=answer_once, args=(other,), daemon=True)
+        thread.start()
+
+        said = call(DASHBOARD_URL=door.url, AGENT_RUNTIME_DIR=str(directory))[1]
+        thread.join(10)
+
+    assert "FAILURE receiver: " in said
+
+
+def answer_once(listener):
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno")
+
+
+def test_the_spool_says_what_waits_what_was_lost_and_whether_a_plugin_speaks(spool, tmp_path):
+    now = datetime.now(UTC)
+    silent = by_subject(judge_spool(read_summary(tmp_path), now=now))
+    take(spool, range(3))
+    spool.take_reported([], told=Told("main/1", 2))
+    later = by_subject(judge_spool(read_summary(tmp_path), now=now + timedelta(hours=2)))
+
+    assert silent["spool"].level == "ok"
+    assert "never" not in silent["spool"].line
+    assert (silent["plugin"].level, later["spool"].level) == ("warning", "warning")
+    assert "3 events wait" in later["spool"].line
+    assert "dropped 2" in later["plugin"].line
+
+
+def test_a_spool_that_a_plugin_speaks_to_is_well(spool, tmp_path):
+    spool.take_reported([], told=Told("main/1", 0))
+
+    findings = by_subject(judge_spool(read_summary(tmp_path), now=datetime.now(UTC)))
+
+    assert {finding.level for finding in findings.values()} == {"ok"}
+
+
+def test_a_disk_too_small_for_the_spool_is_seen_before_it_is_full(tmp_path):
+    def level(**settings):
+        config = Config(node_id="a", spool=SpoolSettings(**settings))
+        return judge_disk(tmp_path / "not" / "yet", config).level
+
+    assert level(min_free_bytes=0, max_event_bytes=2**20) == "ok"
+    assert level(min_free_bytes=0, max_event_bytes=2**62) == "warning"
+    assert level(min_free_bytes=2**62, max_event_bytes=2**20) == "failure"
+
+
+@pytest.mark.parametrize(
+    ("reach_s", "used", "level", "words"),
+    [
+        (2 * DAY_S, 100, "ok", "48.0 h"),
+        (3600, 100, "warning", "size: 2401"),
+        (3600, 1, "ok", "100.0 h when full"),
+        (3600, 50, "note", "50% full"),
+        (60, 1, "note", "too early"),
+    ],
+)
+def test_an_oplog_is_judged_by_a_day_of_outage(reach_s, used, level, words):
+    finding = judge_oplog(reach_s=reach_s, used_bytes=used * 2**20, max_bytes=100 * 2**20)
+
+    assert finding.level == level
+    assert words in finding.line + finding.fix
+
+
+def test_an_unreachable_mongodb_is_named_without_its_password():
+    uri = Secret("mongodb://u:hush-hush@127.0.0.1:1/zone-mta?serverSelectionTimeoutMS=100")
+
+    (finding,) = examine(uri)
+
+    assert finding.level == "failure"
+    assert "127.0.0.1:1/zone-mta" in finding.line
+    assert "hush-hush" not in finding.line + finding.fix
+    assert "AGENT_ZONEMTA_MONGODB_URI" in finding.fix
+
+
+@pytest.mark.stack
+def test_a_real_mongodb_is_examined_down_to_the_oplog(mongodb):
+    name = f"zone-mta-{secrets.token_hex(4)}"
+    uri = Secret(mongodb.uri_of(name))
+    absent = by_subject(examine(uri))
+    with pymongo.MongoClient(mongodb.uri) as client:
+        client[name].create_collection("zone-queue")
+        client[name].create_collection("mail.files")
+        off = by_subject(examine(uri))
+        mongodb.enable_pre_images(name, ("zone-queue", "mail.files"))
+        on = by_subject(examine(uri))
+        client.drop_database(name)
+
+    assert absent["mail queue"].level == "warning"
+    assert off["pre-images"].level == "warning"
+    assert "collMod" in off["pre-images"].fix
+    assert on["pre-images"].level == "ok"
+    for subject in ("mongodb", "replica set", "mongodb rights"):
+        assert on[subject].level == "ok"
+    assert "oplog" in on
+
+
+# Roles and ports
+
+
+def test_a_role_names_programs_and_they_have_ports():
+    assert programs_of("zonemta-outbound") == ("zonemta",)
+    assert programs_of("Haraka inbound + rspamd") == ("haraka", "rspamd")
+    assert programs_of("zone-mta") == ("zonemta",)
+    assert programs_of("") == programs_of("backup") == ()
+    assert ports_of(("haraka",)) == (25,)
+    assert ports_of(("wildduck",), "465, 993,99999,0") == (465, 993, 995)
+
+
+def test_where_a_port_is_listened_on_is_read_from_the_kernels_table():
+    table = (
+        "  sl  local_address rem_address   st tx_queue rx_queue\n"
+        "   0: 0100007F:2F30 00000000:0000 0A 00000000:00000000 00:0\n"
+        "   1: 00000000:0019 00000000:0000 0A 00000000:00000000 00:0\n"
+        "   2: 0100007F:2F30 0100007F:9999 01 00000000:00000000 00:0\n"
+        "   3: 0A00000A:0019 00000000:0000 0A\n"
+        "   x: gibberish\n   4: zz:zz 0:0 0A\n"
+    )
+    six = (
+        "  sl  local_address remote_address st\n"
+        "   0: 00000000000000000000000001000000:03E1 0:0 0A x\n"
+    )
+
+    assert ports.listening(table, six) == {
+        12080: ["127.0.0.1"],
+        25: ["127.0.0.1", "10.0.0.10"],
+        993: ["::1"],
+    }
+
+
+def test_ports_are_tried_by_connecting():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as first,
+        socket.create_server(("127.0.0.2", 0)) as second,
+        socket.create_server(("127.0.0.1", 0)) as third,
+    ):
+        closed = third.getsockname()[1]
+        third.close()
+        numbers = [first.getsockname()[1], second.getsockname()[1], closed]
+
+        answers = ports.check(numbers).finish()
+
+    assert list(answers.values()) == [True, True, False]
+
+
+def test_a_container_without_the_kernels_table_is_tried_on_loopback(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        assert ports.check([port], known=ports.tables(tmp_path)).finish() == {port: True}
+
+
+def test_a_role_without_a_change_stream_or_open_ports_is_warned_of(call, door):
+    said = call(DASHBOARD_URL=door.url, NODE_ROLE="zonemta")[1]
+
+    assert "WARNING mongodb: No change stream" in said
+    assert "WARNING ports: " in said
+
+
+def test_a_gap_of_the_change_stream_is_told_for_a_week():
+    gap = {
+        "from_at": "2026-11-21T10:00:00+00:00",
+        "to_at": "2026-11-21T11:00:00+00:00",
+        "reason": "MongoDB's oplog no longer reaches back to it",
+        "lost_count": 3,
+    }
+
+    (found,) = judge_gaps([gap], now=datetime(2026, 11, 25, tzinfo=UTC))
+
+    assert found.level == "warning"
+    assert "10:00:00" in found.line
+    assert "oplog" in found.line
+    assert "queue in it: 3" in found.line
+    assert list(judge_gaps([gap], now=datetime(2026, 12, 25, tzinfo=UTC))) == []

@@ -1,0 +1,115 @@
+"""The server is away while the agent works, and comes back: all arrives, in order, once."""
+
+import itertools
+import json
+import random
+import signal
+from collections import Counter
+from datetime import datetime
+
+import pytest
+
+from agent.lifecycle import EVENTS_ROUTE, SAMPLES_ROUTE
+from agent.spool import read_summary
+from agent.spool.packed import LOOSE_ITEMS, MOST_ITEMS
+from build.bench_agent.plugins import event
+from build.stack.ports import free_port
+from tests.unit.agent.test_lifecycle import directory, start
+from tests.unit.agent.transport.test_shipper import KEY, opened
+from tests.waiting import until
+
+__all__ = ["directory", "start"]
+SAMPLES = 4
+BATCHES = (LOOSE_ITEMS + 3 * MOST_ITEMS) // 100
+
+
+def bodies(door, route):
+    return [body for path, _, body, status in door.requests if path == route.path and status == 202]
+
+
+def test_every_sample_and_event_of_an_outage_arrives_in_order_and_once(start, directory):
+    port, chance = free_port(), random.Random(1)
+    agent = start(f"http://127.0.0.1:{port}", HEARTBEAT_INTERVAL="1000")
+    until(lambda: agent.post([]) == 202)
+
+    told = []
+    for _ in range(BATCHES):
+        events = [event(chance) for _ in range(100)]
+        assert agent.post(events) == 202
+        told += [item["event_id"] for item in events]
+    until(lambda: read_summary(directory)["samples"]["count"] >= SAMPLES, within_s=30)
+    waiting = read_summary(directory)
+
+    with opened(port) as door:
+        until(lambda: len(door.taken) >= len(told), within_s=60)
+        until(lambda: sum(map(len, bodies(door, SAMPLES_ROUTE))) >= waiting["samples"]["count"])
+        assert agent.end(signal.SIGTERM) == 0
+
+    assert door.taken == list(range(1, len(told) + 1))
+    arrived = [item["event_id"] for body in bodies(door, EVENTS_ROUTE) for item in body["events"]]
+    assert arrived == told
+    times = [
+        datetime.fromisoformat(sample["timestamp"])
+        for body in bodies(door, SAMPLES_ROUTE)
+        for sample in body
+    ]
+    assert times == sorted(set(times))
+    assert len(times) >= SAMPLES
+    gaps = [(after - before).total_seconds() for before, after in itertools.pairwise(times)]
+    # One that was due and did not come would leave two intervals and their jitter.
+    assert max(gaps) < 1.95 or len(gaps) < SAMPLES
+
+
+def test_what_a_server_answers_at_random_changes_nothing_of_it(start):
+    chance = random.Random(2)
+    with opened() as door:
+        door.judge = lambda path: (
+            chance.choice([202, 500, 429, 503, 408]) if path == EVENTS_ROUTE.path else 202
+        )
+        agent = start(door.url)
+        until(lambda: agent.post([]) == 202)
+        told = []
+        for _ in range(6):
+            events = [event(chance) for _ in range(50)]
+            assert agent.post(events) == 202
+            told += [item["event_id"] for item in events]
+        until(lambda: len(door.taken) >= len(told), within_s=90)
+        agent.end(signal.SIGTERM)
+
+    arrived = Counter(
+        item["event_id"] for body in bodies(door, EVENTS_ROUTE) for item in body["events"]
+    )
+    assert set(arrived) == set(told)
+    assert set(arrived.values()) == {1}
+
+
+# No secret in any log
+
+
+@pytest.mark.parametrize("status", [401, 500, 302])
+def test_no_log_line_and_no_output_holds_a_secret(start, directory, status):
+    """The key and the password of every address, at the most talkative level."""
+    password = "pass-w0rd-of-mongodb"
+    with opened() as door:
+        door.judge = lambda _path: status
+        agent = start(
+            door.url,
+            LOG_LEVEL="debug",
+            AGENT_ZONEMTA_MONGODB_URI=f"mongodb://mallard:{password}@127.0.0.1:1/zone-mta",
+            AGENT_DISCOVERY_REDIS_URL=f"redis://u:{password}@127.0.0.1:1",
+            AGENT_DISCOVERY_WILDDUCK_TOKEN=password,
+            AGENT_DISCOVERY_RSPAMD_PASSWORD=password,
+            HEARTBEAT_INTERVAL="1000",
+        )
+        until(lambda: agent.post([]) == 202)
+        until(lambda: len(door.requests) >= 2)
+        agent.process.send_signal(signal.SIGHUP)
+        until(lambda: "Configuration reloaded" in agent.said())
+        agent.end(signal.SIGTERM)
+
+    said = agent.said()
+    assert "DEBUG" in said
+    assert "is not reachable" in said or "does not listen" in said
+    assert KEY not in said
+    assert password not in said
+    assert json.dumps(read_summary(directory)).count(password) == 0

@@ -1,0 +1,109 @@
+"""The live process itself, asked by a plain WebSocket client."""
+
+import json
+from contextlib import ExitStack
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, Request, build_opener
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from tests.system.browser.conftest import PASSWORD, USER, Site
+
+
+def live_url(site: Site) -> str:
+    return f"ws://127.0.0.1:{site.server.live_port}/ws/live/"
+
+
+@pytest.fixture
+def session(site: Site) -> dict[str, str]:
+    """Log in as a browser does; return the cookie."""
+    cookies = HTTPCookieProcessor()
+    opener = build_opener(cookies)
+    login = f"{site.server.url}/login/"
+    opener.open(login, timeout=10).close()
+    token = next(c.value for c in cookies.cookiejar if c.name == "csrftoken")
+    form = {"username": USER, "password": PASSWORD, "csrfmiddlewaretoken": token}
+    opener.open(Request(login, urlencode(form).encode()), timeout=10).close()
+    (value,) = [c.value for c in cookies.cookiejar if c.name == "sessionid"]
+    return {"Cookie": f"sessionid={value}"}
+
+
+def test_a_stranger_is_told_to_log_in_and_cut_off(site: Site):
+    with (
+        connect(live_url(site), origin=site.server.url) as socket,
+        pytest.raises(ConnectionClosed) as closed,
+    ):
+        socket.recv(timeout=10)
+
+    assert closed.value.rcvd.code == 4401
+
+
+def test_a_page_of_another_site_does_not_get_in(site: Site, session):
+    with pytest.raises(InvalidStatus) as refused:
+        connect(live_url(site), origin="http://evil.example", additional_headers=session)
+
+    assert refused.value.response.status_code == 403
+
+
+def test_a_snapshot_comes_first_then_absolute_totals_with_rising_ticks(site: Site, session):
+    # A kind of event no other test sends: counts by second outlive a test.
+    site.mail("dropped", 3)
+    with connect(live_url(site), origin=site.server.url, additional_headers=session) as socket:
+        frames = [json.loads(socket.recv(timeout=10))]
+        site.mail("dropped", 2)
+        while dropped(frames[-1]) < 5:
+            frames.append(json.loads(socket.recv(timeout=10)))
+
+    assert frames[0]["type"] == "snapshot"
+    assert {frame["type"] for frame in frames[1:]} == {"tick"}
+    ticks = [frame["tick"] for frame in frames[1:]]
+    assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
+    assert dropped(frames[-1]) == 5
+
+
+def dropped(frame) -> int:
+    return sum(counts.get("outbound:dropped", 0) for counts in frame["seconds"].values())
+
+
+def test_a_page_that_asks_gets_a_snapshot_and_nonsense_is_ignored(site: Site, session):
+    with connect(live_url(site), origin=site.server.url, additional_headers=session) as socket:
+        socket.recv(timeout=10)
+        for nonsense in (
+            "no json",
+            "[]",
+            "5",
+            b"\x00",
+            "x" * 100_000,
+            '{"type": "flow"}',
+            '{"type": 7}',
+        ):
+            socket.send(nonsense)
+        socket.send('{"type": "snapshot"}')
+        kinds = {json.loads(socket.recv(timeout=10))["type"] for _ in range(4)}
+
+    assert kinds == {"snapshot", "tick"}
+
+
+def test_fifty_pages_get_every_frame_of_one_process(site: Site, session):
+    with ExitStack() as stack:
+        sockets = [
+            stack.enter_context(
+                connect(live_url(site), origin=site.server.url, additional_headers=session)
+            )
+            for _ in range(50)
+        ]
+        for socket in sockets:
+            assert json.loads(socket.recv(timeout=10))["type"] == "snapshot"
+
+        # As above: of this kind and direction only here.
+        site.mail("dropped", 3, direction="inbound")
+
+        for socket in sockets:
+            ticks, seen = [], 0
+            while seen < 3:
+                frame = json.loads(socket.recv(timeout=10))
+                ticks.append(frame["tick"])
+                seen = sum(c.get("inbound:dropped", 0) for c in frame["seconds"].values())
+            assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))

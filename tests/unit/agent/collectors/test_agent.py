@@ -1,0 +1,166 @@
+"""The agent's own health."""
+
+import json
+import threading
+from datetime import UTC, datetime
+
+import msgspec
+
+from agent import samples
+from agent.collectors import Parts, collectors
+from agent.collectors.agent import AgentCollector
+from agent.config import Config
+from agent.errors import SpoolError
+from agent.samples import PluginHealth, SendHealth
+from agent.scheduler import Source
+from agent.spool.health import spool_health
+from tests.waiting import until
+
+NOW = datetime(2026, 11, 21, 10, 8, tzinfo=UTC)
+CONFIG = Config(node_id="mta-01")
+
+
+def test_the_golden_sample_reads_as_ours(golden):
+    contract = golden("metrics_agent.json")
+
+    read = msgspec.convert(contract, samples.AgentSample, strict=False)
+
+    assert msgspec.to_builtins(read).keys() == contract.keys()
+    assert msgspec.to_builtins(read)["agent"].keys() == contract["agent"].keys()
+    for kind in ("sources", "plugins", "reconciliation"):
+        made = msgspec.to_builtins(read)["agent"][kind][0]
+        assert made.keys() == contract["agent"][kind][0].keys()
+
+
+def test_every_part_tells_its_figures(spool):
+    with spool.transaction() as connection:
+        spool.events.append(connection, [b"{}", b"{}"])
+    spool.append_sample(b"{}", source="redis")
+    collector = AgentCollector(
+        CONFIG,
+        Parts(
+            sources=lambda: [Source(collectors(CONFIG)[0], print, interval_s=15).health()],
+            spool=lambda: spool_health(spool.database, limit_bytes=1000),
+            sends=lambda: SendHealth(
+                sends_total=7, send_failures_total=1, send_p95_ms=3.5, clock_skew_ms=-12.0
+            ),
+            plugins=lambda: [
+                PluginHealth(name="zone-mta-monitor", process="main", heard_at=NOW, dropped_total=3)
+            ],
+        ),
+    )
+
+    collector.collect()
+    found = json.loads(collector.collect())["agent"]
+
+    assert (found["spooled_events_count"], found["spooled_samples_count"]) == (2, 1)
+    assert found["oldest_event_at"] is not None
+    assert (found["spool_limit_bytes"], found["sends_total"]) == (1000, 7)
+    assert found["sources"][0]["interval_s"] == 15
+    assert found["plugins"][0]["dropped_total"] == 3
+    assert found["cpu_percent"] >= 0
+    assert found["memory_rss_bytes"] > 2**20
+    assert found["threads_count"] >= 1
+
+
+def test_by_itself_it_knows_only_its_process():
+    found = json.loads(AgentCollector(CONFIG).collect())["agent"]
+
+    assert found["spooled_events_count"] is None
+    assert found["send_p95_ms"] is None
+    assert found["sources"] == []
+
+
+def test_a_spool_that_cannot_be_read_leaves_the_rest(make_spool):
+    spool = make_spool()
+    spool.close()
+
+    assert spool_health(spool.database, limit_bytes=1) is None
+
+
+def test_a_source_tells_what_became_of_its_runs():
+    collector = AgentCollector(CONFIG)
+    taken = []
+    source = Source(collector, taken.append, interval_s=60)
+
+    before = source.health()
+    source.run_once()
+    after = source.health()
+
+    assert (before.runs_total, before.last_ms, before.succeeded_at) == (0, None, None)
+    assert (after.runs_total, after.failures_total, after.last_error) == (1, 0, None)
+    assert after.last_ms == after.max_ms
+    assert after.succeeded_at is not None
+
+
+def test_a_source_without_its_program_is_off_and_says_why():
+    source = Source(collectors(Config(node_id="a"))[3], print, interval_s=60)
+    assert source.name == "collect-haraka"
+
+    source.run_once()
+
+    found = source.health()
+    assert (found.is_on, found.failures_total, found.runs_total) == (False, 0, 1)
+    assert "plugin" in found.last_error
+
+
+def test_a_failure_is_counted_and_its_words_kept():
+    def full(_):
+        raise SpoolError("the disk is full")
+
+    source = Source(AgentCollector(CONFIG), full, interval_s=60)
+    source.run_once()
+
+    assert (source.health().failures_total, source.health().last_error) == (1, "the disk is full")
+
+
+def test_an_unforeseen_failure_neither_ends_the_thread_nor_fills_the_log(caplog):
+    class Odd:
+        name = "odd"
+
+        def collect(self):
+            raise ZeroDivisionError
+
+        def close(self):
+            pass
+
+    source = Source(Odd(), print, interval_s=60)
+    for _ in range(3):
+        source.run_once()
+
+    assert source.health().failures_total == 3
+    assert "ZeroDivisionError" in source.health().last_error
+    assert caplog.text.count("nobody foresaw") == 1
+
+
+def test_a_run_that_does_not_come_back_is_seen_from_outside(monkeypatch, in_thread, caplog):
+    from agent import scheduler
+
+    monkeypatch.setattr(scheduler, "DEADLINE_S", 0.05)
+    gate = threading.Event()
+
+    class Hung:
+        name = "hung"
+
+        def collect(self):
+            gate.wait(30)
+            return b"{}"
+
+        def close(self):
+            pass
+
+    source = Source(Hung(), lambda _: None, interval_s=60)
+    in_thread(source)
+
+    until(lambda: "does not come back" in (source.health().last_error or ""))
+    source.mind()
+    source.mind()
+    assert caplog.text.count("Collecting hung has been going on for") == 1
+
+    gate.set()
+    until(lambda: source.stuck_s() is None)
+    caplog.set_level("INFO")
+    source.mind()
+
+    assert source.health().last_error is None
+    assert "Collecting hung came back" in caplog.text

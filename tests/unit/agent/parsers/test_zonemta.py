@@ -1,0 +1,105 @@
+"""ZoneMTA's answers as they were recorded, and as they should not be."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.parsers import prometheus, zonemta
+from agent.wire import ZoneDeliveries, ZoneQueue
+from tests.agent_fixtures import SAMPLES
+from tests.damage import assert_sane
+
+
+def recorded_answer(name):
+    """Return the body of a recorded answer: what follows the headers."""
+    return (SAMPLES / "http" / f"{name}.txt").read_text().partition("\n}\n\n")[2]
+
+
+def test_the_counters_after_a_run_are_those_zonemta_counted(golden):
+    found = zonemta.readings(recorded_answer("metrics-end"))
+
+    assert msgspec.to_builtins(found) == golden("metrics_zonemta.json")["zonemta"]
+    assert ZoneDeliveries("default", "delivered", 5) in found.deliveries
+
+
+def test_a_zonemta_that_has_just_started_has_counted_nothing():
+    found = zonemta.readings(recorded_answer("metrics-plain"))
+
+    assert found.started_at_s == 1795255497
+    assert found.messages_failed_count == 0
+
+
+def test_an_older_version_counts_without_zones():
+    found = zonemta.readings('zonemta_delivery_status{status="delivered"} 3\n')
+
+    assert found.deliveries == [ZoneDeliveries("", "delivered", 3)]
+    assert found.started_at_s is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "<html>", "node_cpu 5", recorded_answer("counter-zone-empty")]
+)
+def test_what_is_not_zonemtas_is_refused(text):
+    with pytest.raises(ValueError, match="no zonemta_"):
+        zonemta.readings(text)
+
+
+def test_what_waits_is_read_by_zone():
+    found = zonemta.zones(recorded_answer("counter-zone-empty").encode())
+
+    assert found == [
+        ZoneQueue("bounces", 0, 0),
+        ZoneQueue("dead", 0, 1),
+        ZoneQueue("default", 0, 7),
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        recorded_answer("counter-zone-noslash").encode(),
+        b"",
+        b"[]",
+        b'{"active":{"entries":[{"key":5}]},"deferred":{}}',
+        recorded_answer("counter-zone-empty").encode()[:-20],
+    ],
+)
+def test_a_damaged_answer_of_the_zones_is_refused(body):
+    with pytest.raises(ValueError):  # noqa: PT011 (msgspec's own words)
+        zonemta.zones(body)
+
+
+def test_labels_may_hold_commas_quotes_and_line_ends():
+    (series,) = prometheus.parse(r'a{b="x,\"y\"",c="1\n2",} 1.5e3 1795255497000')
+
+    assert (series.name, series.labels, series.value) == ("a", {"b": 'x,"y"', "c": "1\n2"}, 1500)
+
+
+def test_numbers_that_are_none_are_passed_over():
+    text = "a NaN\nb +Inf\nc five\nd\n# TYPE e gauge\ne 1\n"
+
+    assert [series.name for series in prometheus.parse(text)] == ["e"]
+
+
+@given(st.text())
+def test_no_text_upsets_the_reader_of_prometheus(text):
+    list(prometheus.parse(text))
+
+
+@given(st.floats(), st.text())
+def test_no_number_and_no_name_upsets_what_is_sent(value, name):
+    escaped = name.replace("\\", "").replace('"', "").replace("\n", "")
+    text = f'zonemta_message_drop {value}\nzonemta_delivery_status{{zone="{escaped}"}} {value}\n'
+    try:
+        found = msgspec.to_builtins(zonemta.readings(text))
+    except ValueError:
+        return  # NaN and its like, and then there is nothing else
+    assert_sane(found)
+
+
+def test_zones_of_another_kind_of_number_are_none():
+    entries = b'{"key":"a\\u0000","value":-5},{"key":"b","value":%d}'
+    body = b'{"active":{"entries":[' + entries + b']},"deferred":{}}'
+
+    assert zonemta.zones(body % 10**30) == [ZoneQueue("a", 0, 0), ZoneQueue("b", 0, 0)]

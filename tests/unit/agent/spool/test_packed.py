@@ -1,0 +1,230 @@
+"""What waits long: packed, in order, counted, dropped oldest first."""
+
+import json
+import os
+import random
+import zlib
+
+import pytest
+
+from agent.config import Config
+from agent.config import Spool as SpoolSettings
+from agent.spool import SOURCES, Accepted, age, packed, read_summary
+from agent.spool import queue as queue_module
+from build.bench_agent.plugins import event
+from tests.agent_fixtures import spooled
+from tests.unit.agent.spool.test_spool import MIB, numbers, reported, take
+
+# The promise: so many events fit, by default bounds.
+PROMISED_EVENTS = 8_000_000
+MANY = packed.LOOSE_ITEMS + 4 * packed.MOST_ITEMS
+
+
+def pieces(spool):
+    with spool.database.reading() as connection:
+        return connection.execute(
+            "SELECT first_seq, last_seq FROM events_packed ORDER BY first_seq"
+        ).fetchall()
+
+
+def counted(spool):
+    """Count and bytes by the counters, and count by the rows."""
+    with spool.database.reading() as connection:
+        counters = dict(connection.execute("SELECT name, value FROM counters"))
+        (loose,) = connection.execute("SELECT count(*) FROM events").fetchone()
+        (in_pieces,) = connection.execute(
+            "SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM events_packed"
+        ).fetchone()
+        (loose_bytes,) = connection.execute(
+            "SELECT coalesce(sum(length(body) + 32), 0) FROM events"
+        ).fetchone()
+        (piece_bytes,) = connection.execute(
+            "SELECT coalesce(sum(length(body) + 40), 0) FROM events_packed"
+        ).fetchone()
+    assert counters["events.bytes"] == loose_bytes + piece_bytes
+    assert counters["events.count"] == loose + in_pieces
+    return counters["events.count"]
+
+
+def fill(spool, count, *, step=100):
+    for start in range(0, count, step):
+        take(spool, range(start, min(start + step, count)))
+
+
+def drain(spool, **bounds):
+    found, expected = [], None
+    while batch := spool.events.peek(**({"max_count": 500, "max_bytes": MIB} | bounds)):
+        assert expected in (None, batch.first_seq)
+        expected = batch.last_seq + 1
+        found += [json.loads(body)["n"] for body in batch.bodies]
+        spool.events.ack(batch)
+        counted(spool)
+    return found
+
+
+def test_what_flows_is_not_packed(spool):
+    for start in range(0, 5000, 50):
+        take(spool, range(start, start + 50))
+        spool.events.ack(spool.events.peek(max_count=500, max_bytes=MIB))
+
+    assert pieces(spool) == []
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [{}, {"max_count": 7}, {"max_count": 333}, {"max_bytes": 1000}, {"max_count": 5000}],
+)
+def test_what_waits_is_packed_and_comes_out_in_order_once(spool, bounds):
+    fill(spool, MANY)
+
+    assert pieces(spool)
+    assert counted(spool) == MANY
+    assert drain(spool, **bounds) == list(range(MANY))
+    assert counted(spool) == 0
+
+
+def test_whole_pieces_go_into_one_batch(spool):
+    fill(spool, MANY)
+
+    assert len(spool.events.peek(max_count=500, max_bytes=MIB).bodies) == 2 * packed.MOST_ITEMS
+
+
+def test_what_arrives_while_a_batch_is_on_its_way_does_not_disturb_it(spool):
+    take(spool, range(400))
+    batch = spool.events.peek(max_count=130, max_bytes=MIB)
+    fill_later = range(400, MANY)
+    take(spool, fill_later)
+    assert pieces(spool)[0][0] == 1
+
+    spool.events.ack(batch)
+
+    assert counted(spool) == MANY - 130
+    assert drain(spool) == list(range(130, MANY))
+
+
+def test_what_is_set_aside_of_a_piece_is_told_and_the_rest_goes_on(spool, tmp_path):
+    fill(spool, MANY)
+
+    spool.events.set_aside(spool.events.peek(max_count=10, max_bytes=MIB), "400")
+
+    batch = spool.events.peek(max_count=10, max_bytes=MIB)
+    assert batch.first_seq == 11
+    assert batch.dropped == ((1, 10),)
+    assert read_summary(tmp_path)["events"]["oldest_seq"] == 11
+
+
+def test_a_full_spool_drops_the_oldest_pieces_and_says_which(make_spool, tmp_path):
+    spool = make_spool(max_event_bytes=MIB)
+    for start in range(0, 6000, 20):
+        bodies = [
+            json.dumps({"n": number, "padding": os.urandom(300).hex()}).encode()
+            for number in range(start, start + 20)
+        ]
+        with spool.transaction() as connection:
+            spool.events.append(connection, bodies)
+
+    shown = read_summary(tmp_path)["events"]
+    kept = counted(spool)
+    first = spool.events.peek(max_count=1, max_bytes=1)
+    assert shown["bytes"] <= MIB
+    assert shown["dropped"] == 6000 - kept > 0
+    assert first.first_seq == shown["dropped"] + 1
+    assert first.dropped == ((1, shown["dropped"]),)
+    assert drain(spool) == list(range(6000 - kept, 6000))
+
+
+def test_a_piece_that_cannot_be_read_is_dropped_and_counted_and_the_rest_goes_on(
+    spool, tmp_path, caplog
+):
+    fill(spool, MANY)
+    with spool.transaction() as connection:
+        connection.execute("UPDATE events_packed SET body = x'00ff' WHERE first_seq = 1")
+
+    batch = spool.events.peek(max_count=10, max_bytes=MIB)
+
+    lost = packed.MOST_ITEMS
+    assert batch.first_seq == lost + 1
+    assert batch.dropped == ((1, lost),)
+    assert read_summary(tmp_path)["events"]["dropped"] == lost
+    assert "cannot be read again" in caplog.text
+
+
+def test_packing_is_undone_exactly():
+    bodies = [b"", b"{}", b'{"a":"\n"}', os.urandom(1000)]
+
+    assert packed.unpack(packed.pack(bodies)) == bodies
+    with pytest.raises(zlib.error):
+        packed.unpack(b"no")
+
+
+def test_the_promised_number_of_events_fits_into_the_default_bound(spool, tmp_path):
+    chance = random.Random(7)
+    count = 20_000
+    with_node = {"mta_node": "mta-01"}
+    for _ in range(count // 100):
+        bodies = [json.dumps(event(chance) | with_node).encode() for _ in range(100)]
+        with spool.transaction() as connection:
+            spool.events.append(connection, bodies)
+
+    files = sum(path.stat().st_size for path in tmp_path.glob("spool.db"))
+    assert len(bodies[0]) > 650
+    assert files / count * PROMISED_EVENTS < SpoolSettings().max_event_bytes
+
+
+def test_a_day_of_samples_fits_into_the_default_bound(golden):
+    intervals = Config(node_id="a").intervals
+    for kind in ("system", *SOURCES):
+        size = len(json.dumps(golden(f"metrics_{kind}.json"))) + queue_module.ROW_OVERHEAD_BYTES
+        count = 86_400 / getattr(intervals, f"{kind}_s")
+
+        # Four times the example: a node with many cores, disks and zones.
+        assert 4 * size * count < SpoolSettings().max_sample_bytes, kind
+
+
+def test_the_room_an_outage_took_is_given_back(make_spool, tmp_path):
+    spool = make_spool()
+    for number in range(400):
+        body = os.urandom(100_000)
+        spool.take_reported([Accepted(reported(number).event, body)])
+    largest = (tmp_path / "spool.db").stat().st_size
+
+    while batch := spool.events.peek(max_count=20, max_bytes=10 * MIB):
+        spool.events.ack(batch)
+    for number in range(400, 500):
+        take(spool, [number])
+        spool.events.ack(spool.events.peek(max_count=20, max_bytes=MIB))
+    spool.close()
+
+    assert largest > 35 * MIB
+    assert (tmp_path / "spool.db").stat().st_size < largest / 1.5
+
+
+# Age
+
+
+def test_what_waits_longer_than_the_bound_is_dropped_and_counted(make_spool, tmp_path, monkeypatch):
+    now_s = [1000.0]
+    monkeypatch.setattr(age.clock, "monotonic_s", lambda: now_s[0])
+    spool = make_spool(max_age_s=3 * 3600.0)
+    for hour in range(6):
+        take(spool, [hour])
+        spool.append_sample(b'{"n":%d}' % hour)
+        now_s[0] += 3600
+
+    # The last look was at five hours: what then had waited for three of them or more is gone.
+    shown = read_summary(tmp_path)
+    assert numbers(spool) == [3, 4, 5]
+    assert shown["events"]["dropped"] == 3
+    assert shown["samples"]["dropped"] == 3
+    assert spool.events.peek(max_count=1, max_bytes=1).dropped == ((1, 3),)
+
+
+def test_a_clock_that_jumps_years_drops_nothing_and_keeps_the_order(spool, monkeypatch):
+    from agent import clock
+
+    real_ms = clock.now_ms()
+    for number, years in enumerate([0, 30, -20, 0]):
+        monkeypatch.setattr(clock, "now_ms", lambda years=years: real_ms + years * 31_536_000_000)
+        take(spool, [number])
+
+    assert [item["n"] for item in spooled(spool)] == [0, 1, 2, 3]

@@ -1,0 +1,113 @@
+"""The memory of what was taken: true after every commit, failure, kill and merge."""
+
+import random
+
+import msgspec
+import pytest
+
+from agent.errors import SpoolError
+from agent.spool import seen as seen_module
+from tests.agent_fixtures import spooled
+from tests.unit.agent.spool.test_spool import numbers, reported, take
+
+FEW = {"memory_count": 10_000}  # merged at 2 500 keys
+
+
+def rows(spool, table):
+    with spool.database.reading() as connection:
+        return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def keys_of(spool, keys):
+    with spool.database.reading() as connection:
+        return spool.seen.known(connection, keys)
+
+
+def made(count, seed=1):
+    chance = random.Random(seed)
+    return [chance.randbytes(16) for _ in range(count)]
+
+
+def remember(spool, keys):
+    with spool.transaction() as connection:
+        spool.seen.remember(connection, keys, 1)
+
+
+@pytest.mark.parametrize("step", [1, 7, 900, 6000])
+def test_every_key_is_known_before_during_and_after_it_goes_into_the_index(make_spool, step):
+    spool, keys = make_spool(events=FEW), made(6000)
+    for start in range(0, len(keys), step if step > 1 else 100):
+        remember(spool, keys[start : start + (step if step > 1 else 100)])
+
+        assert keys_of(spool, keys[: start + 1]) == set(keys[: start + 1])
+    assert rows(spool, "seen") >= 2500
+    assert keys_of(spool, made(100, seed=2)) == set()
+
+
+def test_what_a_failed_transaction_remembered_is_not_known(make_spool):
+    spool, keys = make_spool(events=FEW), made(5000)
+    remember(spool, keys[:2000])
+
+    def fail_after_the_merge():
+        with spool.transaction() as connection:
+            spool.seen.remember(connection, keys[2000:4000], 1)
+            spool.seen.remember(connection, keys[4000:], 1)
+            assert spool.seen.known(connection, keys) == set(keys)
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail_after_the_merge()
+
+    assert keys_of(spool, keys) == set(keys[:2000])
+    remember(spool, keys)
+    assert keys_of(spool, keys) == set(keys)
+
+
+def test_a_commit_that_fails_makes_nothing_known_so_that_it_is_taken_when_it_comes_again(spool):
+    take(spool, [1])
+    with spool.database.reading() as connection:
+        connection.execute("PRAGMA query_only=1")
+    with pytest.raises(SpoolError):
+        take(spool, [2])
+    with spool.database.reading() as connection:
+        connection.execute("PRAGMA query_only=0")
+
+    take(spool, [1, 2])
+
+    assert numbers(spool) == [1, 2]
+
+
+def test_all_of_it_is_known_after_a_restart(make_spool):
+    spool, keys = make_spool(events=FEW), made(3100)
+    for start in range(0, len(keys), 100):
+        remember(spool, keys[start : start + 100])
+    assert rows(spool, "seen_recent") > 0
+    spool.close()
+
+    assert keys_of(make_spool(events=FEW), keys) == set(keys)
+
+
+def test_a_key_remembered_again_takes_no_room(make_spool):
+    spool, keys = make_spool(events=FEW), made(50)
+    for _ in range(10):
+        remember(spool, keys)
+
+    assert rows(spool, "seen_recent") == 1
+    assert seen_module.MERGE_AT >= 10_000
+
+
+def test_after_a_restart_too_the_plugins_word_replaces_what_was_inferred(make_spool):
+    first = make_spool()
+    inferred = reported(1, "delivered")
+    event = inferred.event
+    body = msgspec.json.encode(event)
+    with first.transaction() as connection:
+        named = [event.event_id.bytes, inferred.final_key]
+        first.release(connection, {event.event_id.bytes: body}, inferred=named)
+    first.close()
+
+    second = make_spool()
+    second.take_reported([reported(1, "bounced")])
+
+    *_, correction = spooled(second)
+    assert correction["replaces"] == str(event.event_id)
