@@ -148,11 +148,11 @@ def _once(loaded: Loaded, _options: argparse.Namespace) -> int:
 
 
 def _doctor(loaded: Loaded, _options: argparse.Namespace) -> int:
-    from agent.doctor import findings  # noqa: PLC0415
+    from agent.doctor import run_checks  # noqa: PLC0415
 
     marks = {"ok": "ok      ", "note": "note    ", "warning": "WARNING ", "failure": "FAILURE "}
     failed = False
-    for finding in findings(loaded):
+    for finding in run_checks(loaded):
         failed = failed or finding.level == "failure"
         line = f"{marks[finding.level]}{finding.subject}: {finding.line}"
         print(line.translate(logs.ESCAPES))

@@ -12,9 +12,11 @@ from agent import cli
 from agent.collectors import ports
 from agent.config import Config, Secret
 from agent.config import Spool as SpoolSettings
-from agent.discovery import ports_of, programs_of
-from agent.doctor import judge_answer, judge_disk, judge_gaps, judge_skew, judge_spool
-from agent.events.examination import examine, judge_oplog
+from agent.doctor.disk import judge_disk, judge_gaps, judge_spool
+from agent.doctor.mongodb import examine, judge_oplog
+from agent.doctor.plugins import judge_plugins
+from agent.doctor.server import judge_answer, judge_skew
+from agent.roles import ports_of, programs_of
 from agent.spool import Told, read_summary
 from agent.transport.client import Outcome, Verdict
 from tests.unit.agent.events.conftest import directory, receiver
@@ -27,6 +29,12 @@ DAY_S = 86_400
 
 def by_subject(findings):
     return {finding.subject: finding for finding in findings}
+
+
+def judge_summary(directory, now):
+    summary = read_summary(directory)
+    findings = [*judge_spool(summary, now=now), *judge_plugins(summary["plugin"], now=now)]
+    return by_subject(findings)
 
 
 @pytest.fixture
@@ -139,7 +147,7 @@ def test_a_source_that_does_not_come_back_is_named(call, door, receiver):
 
     assert code == 0
     assert "ok      receiver: " in said
-    assert "WARNING sources: collect-mongodb of the running agent has been at it for 75 s" in said
+    assert "WARNING sources: collect-mongodb of the running agent has been stuck for 75 s" in said
 
 
 def test_another_program_at_the_receivers_socket_is_not_taken_for_the_agent(call, door, directory):
@@ -164,10 +172,10 @@ def answer_once(listener):
 
 def test_the_spool_says_what_waits_what_was_lost_and_whether_a_plugin_speaks(spool, tmp_path):
     now = datetime.now(UTC)
-    silent = by_subject(judge_spool(read_summary(tmp_path), now=now))
+    silent = judge_summary(tmp_path, now)
     take(spool, range(3))
     spool.take_reported([], told=Told("main/1", 2))
-    later = by_subject(judge_spool(read_summary(tmp_path), now=now + timedelta(hours=2)))
+    later = judge_summary(tmp_path, now + timedelta(hours=2))
 
     assert silent["spool"].level == "ok"
     assert "never" not in silent["spool"].line
@@ -179,7 +187,7 @@ def test_the_spool_says_what_waits_what_was_lost_and_whether_a_plugin_speaks(spo
 def test_a_spool_that_a_plugin_speaks_to_is_well(spool, tmp_path):
     spool.take_reported([], told=Told("main/1", 0))
 
-    findings = by_subject(judge_spool(read_summary(tmp_path), now=datetime.now(UTC)))
+    findings = judge_summary(tmp_path, datetime.now(UTC))
 
     assert {finding.level for finding in findings.values()} == {"ok"}
 

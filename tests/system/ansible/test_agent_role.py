@@ -240,7 +240,7 @@ def test_mail_programs_are_not_restarted_but_a_notice_says_so(site):
 def test_root_can_ask_the_agent_as_the_service_sees_things(site):
     said = site.node.run("/usr/local/sbin/mallard-agent", "doctor", check=False)
 
-    assert "http://127.0.0.1:18080 takes what is sent" in said
+    assert "http://127.0.0.1:18080 accepts events" in said
     assert "The agent runs and listens at /run/mallard-agent/receiver.sock" in said
     assert KEY not in said
 

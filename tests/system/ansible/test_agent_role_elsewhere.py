@@ -82,6 +82,6 @@ def test_the_unit_leaves_little_open(site):
 def test_root_can_ask_the_agent_as_the_service_sees_things(site):
     said = site.node.run("/usr/local/sbin/mallard-agent", "doctor", check=False)
 
-    assert "http://127.0.0.1:18080 takes what is sent" in said
+    assert "http://127.0.0.1:18080 accepts events" in said
     assert "The agent runs and listens at /run/mallard-agent/receiver.sock" in said
     assert "hunter2" not in said

@@ -1,4 +1,4 @@
-"""What `doctor` found out about one thing: a line for a person, and what to do about it."""
+"""One result of a check: a line for a person and, where something is wrong, the fix."""
 
 from dataclasses import dataclass
 from typing import Literal

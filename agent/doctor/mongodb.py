@@ -1,22 +1,37 @@
-"""Whether ZoneMTA's MongoDB gives what the change stream needs. Reads, changes nothing."""
+"""Checks of ZoneMTA's MongoDB: what the change stream needs, from the connection to the oplog."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from agent.config import Secret
+from agent.config import Config, Secret
+from agent.doctor.finding import Finding
 from agent.events import database, zonemta
-from agent.finding import Finding
+from agent.roles import programs_of
 
-# How long the agent may be down before the change stream has a gap: a day, as for the spool.
-OUTAGE_S = 86_400
+# The longest outage of the agent that should leave no gap in the change stream: a day.
+MAX_OUTAGE_S = 86_400
 FULL_RATIO = 0.9
-MOST_INSTANCES = 10
+MAX_INSTANCES = 10
 _HOUR_S = 3600
 
 
+def check_mongodb(config: Config) -> Iterator[Finding]:
+    """Check the database of the change stream where one is configured."""
+    uri = config.discovery.zonemta_mongodb_uri
+    if uri:
+        yield from examine(uri, instance=config.discovery.zonemta_instance)
+    elif "zonemta" in programs_of(config.node_role):
+        yield Finding(
+            "warning",
+            "mongodb",
+            "No change stream: events that ZoneMTA's plugin misses stay unknown.",
+            "Set AGENT_ZONEMTA_MONGODB_URI to ZoneMTA's database.",
+        )
+
+
 def examine(uri: Secret, *, instance: str = "") -> Iterator[Finding]:
-    """Yield what is right and wrong, from the connection to the oplog; stops at what makes the rest
-    pointless. `instance`: which share of the queue is this node's, where that is set."""
+    """Yield findings from the connection to the oplog; stop at one that makes the rest pointless.
+    `instance`: this node's share of the queue, where that is configured."""
     from pymongo.errors import PyMongoError  # noqa: PLC0415
 
     where = uri.reveal().rpartition("@")[2].partition("://")[2] or uri.reveal().rpartition("@")[2]
@@ -34,7 +49,7 @@ def examine(uri: Secret, *, instance: str = "") -> Iterator[Finding]:
             yield _failure(error, "mongodb", where)
             return
         db = client.get_default_database()
-        yield Finding("ok", "mongodb", f"{where} answers, version {version}.")
+        yield Finding("ok", "mongodb", f"{where} responds, version {version}.")
         if not hello.get("setName"):
             yield Finding(
                 "failure",
@@ -74,25 +89,25 @@ def _rights(db: Any, version: int) -> Exception | None:
 
 
 def _instances(db: Any, instance: str) -> Iterator[Finding]:
-    """Say whether several ZoneMTAs share the queue, as far as what waits in it now tells."""
-    found = sorted(
+    """Yield a finding when several ZoneMTAs share the queue, judged by the mail in it now."""
+    assigned = sorted(
         str(name) for name in db[zonemta.QUEUE].distinct("assigned") if name != zonemta.UNASSIGNED
     )
-    if instance in found or instance == "*" or (not instance and len(found) <= 1):
+    if instance in assigned or instance == "*" or (not instance and len(assigned) <= 1):
         return
-    shown = ", ".join(found[:MOST_INSTANCES]) or "none"
+    shown = ", ".join(assigned[:MAX_INSTANCES]) or "none"
     if not instance:
         yield Finding(
             "warning",
             "instance",
-            f"Several ZoneMTAs share this queue ({shown}): each agent tells of all of it.",
+            f"Several ZoneMTAs share this queue ({shown}): each agent reports all of it.",
             "Set AGENT_DISCOVERY_ZONEMTA_INSTANCE to queue.instanceId of this node's ZoneMTA.",
         )
-    elif found:
+    elif assigned:
         yield Finding(
             "note",
             "instance",
-            f"Nothing that waits now is assigned to {instance}, only to: {shown}.",
+            f"No queued mail is assigned to {instance} now, only to: {shown}.",
             "Check AGENT_DISCOVERY_ZONEMTA_INSTANCE against queue.instanceId of this ZoneMTA.",
         )
 
@@ -107,14 +122,14 @@ def _pre_images(db: Any, version: int) -> Iterator[Finding]:
         return
     names = (zonemta.QUEUE, zonemta.FILES)
     try:
-        found = {
+        collections = {
             item["name"]: item
             for item in db.list_collections(filter={"name": {"$in": list(names)}})
         }
     except PyMongoError as error:
-        yield Finding("note", subject, f"Whether they are on cannot be seen ({str(error)[:200]}).")
+        yield Finding("note", subject, f"Their state cannot be read ({str(error)[:200]}).")
         return
-    if zonemta.QUEUE not in found:
+    if zonemta.QUEUE not in collections:
         yield Finding(
             "warning",
             "mail queue",
@@ -125,14 +140,14 @@ def _pre_images(db: Any, version: int) -> Iterator[Finding]:
     off = [
         name
         for name in names
-        if name in found
-        and not found[name]
+        if name in collections
+        and not collections[name]
         .get("options", {})
         .get("changeStreamPreAndPostImages", {})
         .get("enabled")
     ]
     if not off:
-        yield Finding("ok", subject, "They are on.")
+        yield Finding("ok", subject, "They are enabled.")
         return
     fixes = " ".join(
         f'db.runCommand({{collMod: "{name}", changeStreamPreAndPostImages: {{enabled: true}}}});'
@@ -141,8 +156,8 @@ def _pre_images(db: Any, version: int) -> Iterator[Finding]:
     yield Finding(
         "warning",
         subject,
-        f"They are off for {' and '.join(off)}: what leaves the queue while the agent is down is"
-        " told with less detail.",
+        f"They are disabled for {' and '.join(off)}: events of mail that leaves the queue while the"
+        " agent is down have less detail.",
         f"In mongosh, as an administrator: use {db.name}; {fixes}",
     )
 
@@ -161,7 +176,7 @@ def _oplog(client: Any) -> Finding:
         return Finding(
             "note",
             "oplog",
-            f"How far it reaches back cannot be seen ({str(error)[:200]}).",
+            f"Its time span cannot be read ({str(error)[:200]}).",
             "Give the user read on the database local, or look with rs.printReplicationInfo().",
         )
     return judge_oplog(
@@ -170,7 +185,7 @@ def _oplog(client: Any) -> Finding:
 
 
 def judge_oplog(*, reach_s: int, used_bytes: int, max_bytes: int) -> Finding:
-    """Return what an oplog of this reach and size means for an outage of the agent. Pure."""
+    """Return the finding for an oplog of this time span and size. Pure."""
     full_ratio = used_bytes / max_bytes if max_bytes else 1.0
     if full_ratio < FULL_RATIO and reach_s < _HOUR_S:
         return Finding("note", "oplog", "It began less than an hour ago: too early to judge it.")
@@ -178,12 +193,12 @@ def judge_oplog(*, reach_s: int, used_bytes: int, max_bytes: int) -> Finding:
         # It still grows: the same mail for as long again until it is full.
         reach_s = int(reach_s / max(full_ratio, 0.001))
     hours = f"{reach_s / _HOUR_S:.1f} h"
-    if reach_s >= OUTAGE_S:
+    if reach_s >= MAX_OUTAGE_S:
         return Finding("ok", "oplog", f"It reaches back {hours} when full.")
     if full_ratio < FULL_RATIO:
         line = f"It is {full_ratio:.0%} full; at this rate it will reach back {hours} when full."
         return Finding("note", "oplog", line)
-    megabytes = int(max_bytes / 2**20 * OUTAGE_S / max(reach_s, 60)) + 1
+    megabytes = int(max_bytes / 2**20 * MAX_OUTAGE_S / max(reach_s, 60)) + 1
     return Finding(
         "warning",
         "oplog",

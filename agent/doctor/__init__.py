@@ -1,0 +1,31 @@
+"""`mallard-agent doctor`: checks of everything the agent depends on. They change nothing."""
+
+from collections.abc import Iterator
+
+from agent.config import Loaded
+from agent.doctor.disk import check_spool
+from agent.doctor.finding import Finding
+from agent.doctor.mongodb import check_mongodb
+from agent.doctor.plugins import check_ports, check_receiver
+from agent.doctor.server import check_server
+
+
+def run_checks(loaded: Loaded) -> Iterator[Finding]:
+    """Yield the findings in the order in which a person should fix them."""
+    config = loaded.config
+    yield from _check_configuration(loaded)
+    for check in (check_server, check_mongodb, check_receiver, check_spool, check_ports):
+        yield from check(config)
+
+
+def _check_configuration(loaded: Loaded) -> Iterator[Finding]:
+    for warning in loaded.warnings:
+        line, _, fix = warning.rpartition(". ")
+        yield Finding("warning", "configuration", f"{line or fix}.".replace("..", "."), fix)
+    config = loaded.config
+    role = config.node_role or "none given"
+    line = f"node {config.node_id}, role {role}, server {config.backend.url}."
+    yield Finding("ok", "configuration", line)
+
+
+__all__ = ["Finding", "run_checks"]

@@ -1,0 +1,63 @@
+"""Checks of the server: reachability, API key and clock."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from agent import clock
+from agent.config import Config
+from agent.doctor.finding import Finding
+from agent.transport.client import Client, Outcome, Verdict
+
+# An empty batch needs the key and its scope, and adds nothing.
+INGEST_PATH, EMPTY_BATCH = "/api/v1/events/ingest", b"[]"
+# The Date header has whole seconds.
+TOLERATED_SKEW = timedelta(seconds=5)
+# The server refuses events more than ten minutes ahead; long before that, pages look odd.
+MAX_SKEW = timedelta(seconds=60)
+KEY_STATUSES = (401, 403)
+
+
+def check_server(config: Config) -> Iterator[Finding]:
+    """Send an empty batch of events and judge the response."""
+    client = Client(config.backend)
+    try:
+        before = clock.utc_now()
+        outcome = client.post(INGEST_PATH, EMPTY_BATCH, answer_needed=True)
+        middle = before + (clock.utc_now() - before) / 2
+    finally:
+        client.close()
+    yield from judge_answer(outcome, config.backend.url)
+    if outcome.server_at is not None:
+        yield judge_skew(middle - outcome.server_at)
+
+
+def judge_answer(outcome: Outcome, url: str) -> Iterator[Finding]:
+    """Yield the findings about server and key that follow from the response. Pure."""
+    fix = outcome.fix.strip()
+    line = f"{outcome.reason.removesuffix(outcome.fix).rstrip('. ')}."
+    if outcome.verdict is Verdict.ACCEPTED:
+        yield Finding("ok", "server", f"{url} accepts events.")
+        yield Finding("ok", "key", "The server accepts it, and its scope allows sending events.")
+    elif outcome.status in KEY_STATUSES:
+        yield Finding("ok", "server", f"{url} responds.")
+        yield Finding("failure", "key", line, fix)
+    elif outcome.verdict is Verdict.KEEP:
+        yield Finding("failure", "server", line, fix)
+    else:
+        fix = "Check DASHBOARD_URL, the network (firewall, proxy, certificate) and the server."
+        yield Finding("failure", "server", line, fix)
+
+
+def judge_skew(ahead: timedelta) -> Finding:
+    """Return the finding for a clock that is `ahead` of the server's. Pure."""
+    skew = abs(ahead)
+    side = "ahead of" if ahead > timedelta(0) else "behind"
+    if skew <= TOLERATED_SKEW:
+        return Finding("ok", "clock", "It agrees with the server's.")
+    return Finding(
+        "warning" if skew <= MAX_SKEW else "failure",
+        "clock",
+        f"This clock is {skew.total_seconds():.0f} s {side} the server's.",
+        "Synchronise both: timedatectl set-ntp true, or chrony. Events more than 10 minutes ahead"
+        " are refused.",
+    )
