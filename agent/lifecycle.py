@@ -17,15 +17,15 @@ from agent.collectors import Collector, Parts, collectors
 from agent.config import Config
 from agent.discovery import Discovery
 from agent.errors import SpoolError
-from agent.events import knock
 from agent.events.change_stream import ChangeStream
-from agent.events.readings import PluginReadings
-from agent.events.receiver import Receiver, TcpReceiver
+from agent.events.receiver import Receiver, TcpReceiver, health_client
+from agent.events.receiver.plugin_status import PluginReadings
 from agent.events.reconciliation import Reconciler
+from agent.instance_lock import InstanceLock
 from agent.registration import Registration
 from agent.samples import PluginHealth, SendHealth
 from agent.scheduler import Source
-from agent.spool import InstanceLock, Spool
+from agent.spool import Spool
 from agent.spool.health import spool_health
 from agent.transport.client import Client
 from agent.transport.shipper import Route, Shipper
@@ -142,7 +142,7 @@ class Agent:
         if self._receiver is not None:
             try:
                 # Whatever it answers: too many connections are no reason to begin anew.
-                knock.answers(self._receiver.path)
+                health_client.answers(self._receiver.path)
             except OSError as error:
                 found.append(f"the receiver does not answer ({error.strerror or error})")
         return found

@@ -5,7 +5,7 @@ from typing import Any
 
 from agent.config import Config, Secret
 from agent.doctor.finding import Finding
-from agent.events import database, zonemta
+from agent.events.change_stream import database, zonemta
 from agent.roles import programs_of
 
 # The longest outage of the agent that should leave no gap in the change stream: a day.

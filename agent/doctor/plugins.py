@@ -9,8 +9,7 @@ from typing import Any
 from agent.collectors import ports
 from agent.config import Config
 from agent.doctor.finding import Finding
-from agent.events import knock
-from agent.events.receiver import SOCKET_NAME
+from agent.events.receiver import SOCKET_NAME, health_client
 from agent.roles import ports_of, programs_of
 
 PLUGIN_SILENT = timedelta(hours=1)
@@ -23,7 +22,7 @@ def check_receiver(config: Config) -> Iterator[Finding]:
         return
     path = Path(config.runtime_dir) / SOCKET_NAME
     try:
-        health = knock.ask(path)
+        health = health_client.ask(path)
     except OSError as error:
         yield Finding(
             "warning",

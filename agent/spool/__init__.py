@@ -4,13 +4,12 @@ One SQLite file, one connection, one lock: so events, held events, the document 
 position of the change stream change together or not at all.
 """
 
+from agent.spool.change_stream_state import StreamState
 from agent.spool.database import Database
 from agent.spool.held import HeldEvent, Notice
-from agent.spool.instance import InstanceLock
 from agent.spool.plugins import Told, told
 from agent.spool.queue import SOURCES, Batch, Queue
 from agent.spool.spool import Accepted, Spool
-from agent.spool.stream import StreamState
 from agent.spool.summary import read_summary
 
 __all__ = [
@@ -19,7 +18,6 @@ __all__ = [
     "Batch",
     "Database",
     "HeldEvent",
-    "InstanceLock",
     "Notice",
     "Queue",
     "Spool",

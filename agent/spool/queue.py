@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from agent import clock
 from agent.errors import SpoolError
 from agent.spool.age import Age
+from agent.spool.compression import LOOSE_ITEMS, DamagedPiece, Freed, PackedItems
 from agent.spool.database import Database, add, counter, epoch, give_back
 from agent.spool.dropped import Ranges, declare, declared, forget
-from agent.spool.packed import LOOSE_ITEMS, DamagedPiece, Freed, PackedItems
 
 logger = logging.getLogger(__name__)
 

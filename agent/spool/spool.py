@@ -17,14 +17,14 @@ from agent import clock
 from agent.config import Events as EventSettings
 from agent.config import Spool as SpoolSettings
 from agent.logs import Repeats
-from agent.spool import age, packed, seen
+from agent.spool import age, compression, deduplication
 from agent.spool.captured import Captured
+from agent.spool.change_stream_state import StreamState
 from agent.spool.database import Database, add, counter
+from agent.spool.deduplication import Seen, final_key, inferred_key
 from agent.spool.held import HeldEvent
 from agent.spool.plugins import Told, heard
 from agent.spool.queue import SOURCES, Queue
-from agent.spool.seen import Seen, final_key, inferred_key
-from agent.spool.stream import StreamState
 from agent.wire import FINAL_TYPES, OUTBOUND, ZONEMTA, ReceivedEvent, event_id
 
 logger = logging.getLogger(__name__)
@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 FILE_NAME = "spool.db"
 RELEASED = "stream.released"  # a counter
 ADDED = (
-    packed.SCHEMA.format(name="events"),
+    compression.SCHEMA.format(name="events"),
     age.SCHEMA,
-    seen.SCHEMA,
+    deduplication.SCHEMA,
     *(
         f"CREATE TABLE IF NOT EXISTS samples_{source} (seq INTEGER PRIMARY KEY AUTOINCREMENT,"
         " at_ms INTEGER NOT NULL, body BLOB NOT NULL);"

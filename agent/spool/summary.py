@@ -6,11 +6,11 @@ from typing import Any
 
 from agent import clock
 from agent.errors import SpoolError
+from agent.spool.change_stream_state import read_gaps
 from agent.spool.database import FAILED, SET_ASIDE, get_meta
 from agent.spool.plugins import DROPPED
 from agent.spool.queue import NAMES, NOT_KNOWN
 from agent.spool.spool import FILE_NAME
-from agent.spool.stream import read_gaps
 
 
 def read_summary(directory: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from agent.lifecycle import EVENTS_ROUTE, SAMPLES_ROUTE
 from agent.spool import read_summary
-from agent.spool.packed import LOOSE_ITEMS, MOST_ITEMS
+from agent.spool.compression import LOOSE_ITEMS, MOST_ITEMS
 from build.bench_agent.plugins import event
 from build.stack.ports import free_port
 from tests.unit.agent.test_lifecycle import directory, start

@@ -10,8 +10,8 @@ from agent.collectors.haraka import HarakaCollector
 from agent.config import Config
 from agent.config import Receiver as ReceiverSettings
 from agent.errors import SourceAbsent
-from agent.events.readings import PluginReadings
 from agent.events.receiver import Receiver
+from agent.events.receiver.plugin_status import PluginReadings
 from build.stack import haraka as stack
 from build.stack import sink as sink_stack
 from build.stack.supervisor import Supervisor

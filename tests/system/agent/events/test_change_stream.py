@@ -13,8 +13,8 @@ from pymongo.errors import OperationFailure
 
 from agent import clock, wire
 from agent.config import Secret
-from agent.events import database as queries
 from agent.events.change_stream import ChangeStream
+from agent.events.change_stream import database as queries
 from agent.spool import Accepted
 from tests.agent_fixtures import spooled
 from tests.fakes.zonemta_writer import accept
@@ -294,8 +294,8 @@ def test_a_mongodb_that_is_no_replica_set_is_told_so(make_spool, in_thread, tmp_
 def test_an_unreachable_mongodb_is_one_line_with_the_fix(
     make_spool, in_thread, caplog, monkeypatch
 ):
-    monkeypatch.setattr("agent.events.database.SELECT_TIMEOUT_MS", 200)
-    monkeypatch.setattr("agent.events.change_stream.FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr("agent.events.change_stream.database.SELECT_TIMEOUT_MS", 200)
+    monkeypatch.setattr("agent.events.change_stream.stream.FIRST_WAIT_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     uri = Secret(f"mongodb://agent:secret-word@127.0.0.1:{port}/zone-mta?replicaSet=rs0")
@@ -313,7 +313,7 @@ def test_an_unreachable_mongodb_is_one_line_with_the_fix(
 def test_a_mongodb_comes_back_and_the_stream_goes_on(
     make_spool, in_thread, tmp_path, caplog, monkeypatch
 ):
-    monkeypatch.setattr("agent.events.database.SELECT_TIMEOUT_MS", 1000)
+    monkeypatch.setattr("agent.events.change_stream.database.SELECT_TIMEOUT_MS", 1000)
     from build.stack import mongodb as stack
     from build.stack.supervisor import Supervisor
 

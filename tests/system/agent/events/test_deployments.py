@@ -10,7 +10,7 @@ import pytest
 from agent.config import Secret
 from agent.events.change_stream import ChangeStream
 from agent.spool import read_summary
-from agent.spool.stream import read_gaps
+from agent.spool.change_stream_state import read_gaps
 from build.stack import mongodb as stack
 from build.stack.supervisor import Supervisor
 from tests.agent_fixtures import spooled

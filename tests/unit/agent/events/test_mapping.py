@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent.events import database, mapping, zonemta
-from agent.events.tracker import Tracker
+from agent.events.change_stream import database, mapping, zonemta
+from agent.events.change_stream.tracker import Tracker
 from agent.spool import HeldEvent, Notice
 from tests.agent_fixtures import log_entries, recorded, spooled
 

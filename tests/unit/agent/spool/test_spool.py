@@ -14,7 +14,8 @@ import pytest
 
 from agent import wire
 from agent.errors import AlreadyRunning, SpoolError
-from agent.spool import Accepted, Batch, InstanceLock, read_summary
+from agent.instance_lock import InstanceLock
+from agent.spool import Accepted, Batch, read_summary
 from agent.spool import queue as queue_module
 from tests.agent_fixtures import spooled
 

@@ -13,7 +13,7 @@ import msgspec
 from agent import __version__
 from agent.config import Receiver as ReceiverSettings
 from agent.errors import SpoolError
-from agent.events.readings import PluginReadings, read_said
+from agent.events.receiver.plugin_status import PluginReadings, read_said
 from agent.logs import Repeats
 from agent.spool import Accepted, Spool, Told, told
 from agent.wire import ReceivedEvent

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from agent import clock
-from agent.events import zonemta
-from agent.events.zonemta import Change
+from agent.events.change_stream import zonemta
+from agent.events.change_stream.zonemta import Change
 
 if TYPE_CHECKING:
     from pymongo import MongoClient

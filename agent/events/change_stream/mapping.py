@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from agent import wire
-from agent.events.zonemta import (
+from agent.events.change_stream.zonemta import (
     BOUNCE_INTERFACE,
     Deferral,
     Message,

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from agent.events import readings as module
-from agent.events.readings import MOST_PROCESSES, PluginReadings, read_said
+from agent.events.receiver import plugin_status as module
+from agent.events.receiver.plugin_status import MOST_PROCESSES, PluginReadings, read_said
 from tests.fakes.plugin_connection import post
 
 HARAKA = {

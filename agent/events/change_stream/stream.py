@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from agent import clock
 from agent.config import Secret
 from agent.errors import SpoolError
-from agent.events import database
-from agent.events.tracker import Tracker
-from agent.events.zonemta import Change
+from agent.events.change_stream import database
+from agent.events.change_stream.tracker import Tracker
+from agent.events.change_stream.zonemta import Change
 from agent.logs import Repeats
 from agent.samples import SourceHealth
 from agent.spool import Spool
-from agent.spool.stream import read_gaps
+from agent.spool.change_stream_state import read_gaps
 
 if TYPE_CHECKING:
     from pymongo import MongoClient

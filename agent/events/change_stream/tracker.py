@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from agent import clock
-from agent.events import mapping, zonemta
-from agent.events.zonemta import Change, Message, QueueDocument
+from agent.events.change_stream import mapping, zonemta
+from agent.events.change_stream.zonemta import Change, Message, QueueDocument
 from agent.logs import Repeats
 from agent.spool import HeldEvent, Spool
 from agent.spool.database import add
-from agent.spool.seen import final_key
+from agent.spool.deduplication import final_key
 from agent.wire import EmailEvent
 
 logger = logging.getLogger(__name__)

@@ -23,8 +23,8 @@ from typing import Any
 from agent import clock
 from agent.config import Receiver as ReceiverSettings
 from agent.errors import ReceiverError
-from agent.events.readings import PluginReadings
-from agent.events.requests import Handler
+from agent.events.receiver.handler import Handler
+from agent.events.receiver.plugin_status import PluginReadings
 from agent.logs import Repeats
 from agent.spool import Spool
 

@@ -9,7 +9,7 @@ import pytest
 
 from agent.config import Config
 from agent.config import Spool as SpoolSettings
-from agent.spool import SOURCES, Accepted, age, packed, read_summary
+from agent.spool import SOURCES, Accepted, age, compression, read_summary
 from agent.spool import queue as queue_module
 from build.bench_agent.plugins import event
 from tests.agent_fixtures import spooled
@@ -17,7 +17,7 @@ from tests.unit.agent.spool.test_spool import MIB, numbers, reported, take
 
 # The promise: so many events fit, by default bounds.
 PROMISED_EVENTS = 8_000_000
-MANY = packed.LOOSE_ITEMS + 4 * packed.MOST_ITEMS
+MANY = compression.LOOSE_ITEMS + 4 * compression.MOST_ITEMS
 
 
 def pieces(spool):
@@ -86,7 +86,7 @@ def test_what_waits_is_packed_and_comes_out_in_order_once(spool, bounds):
 def test_whole_pieces_go_into_one_batch(spool):
     fill(spool, MANY)
 
-    assert len(spool.events.peek(max_count=500, max_bytes=MIB).bodies) == 2 * packed.MOST_ITEMS
+    assert len(spool.events.peek(max_count=500, max_bytes=MIB).bodies) == 2 * compression.MOST_ITEMS
 
 
 def test_what_arrives_while_a_batch_is_on_its_way_does_not_disturb_it(spool):
@@ -142,7 +142,7 @@ def test_a_piece_that_cannot_be_read_is_dropped_and_counted_and_the_rest_goes_on
 
     batch = spool.events.peek(max_count=10, max_bytes=MIB)
 
-    lost = packed.MOST_ITEMS
+    lost = compression.MOST_ITEMS
     assert batch.first_seq == lost + 1
     assert batch.dropped == ((1, lost),)
     assert read_summary(tmp_path)["events"]["dropped"] == lost
@@ -152,9 +152,9 @@ def test_a_piece_that_cannot_be_read_is_dropped_and_counted_and_the_rest_goes_on
 def test_packing_is_undone_exactly():
     bodies = [b"", b"{}", b'{"a":"\n"}', os.urandom(1000)]
 
-    assert packed.unpack(packed.pack(bodies)) == bodies
+    assert compression.unpack(compression.pack(bodies)) == bodies
     with pytest.raises(zlib.error):
-        packed.unpack(b"no")
+        compression.unpack(b"no")
 
 
 def test_the_promised_number_of_events_fits_into_the_default_bound(spool, tmp_path):

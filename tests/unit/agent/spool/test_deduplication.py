@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from agent.errors import SpoolError
-from agent.spool import seen as seen_module
+from agent.spool import deduplication
 from tests.agent_fixtures import spooled
 from tests.unit.agent.spool.test_spool import numbers, reported, take
 
@@ -93,7 +93,7 @@ def test_a_key_remembered_again_takes_no_room(make_spool):
         remember(spool, keys)
 
     assert rows(spool, "seen_recent") == 1
-    assert seen_module.MERGE_AT >= 10_000
+    assert deduplication.MERGE_AT >= 10_000
 
 
 def test_after_a_restart_too_the_plugins_word_replaces_what_was_inferred(make_spool):

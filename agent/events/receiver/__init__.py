@@ -1,0 +1,5 @@
+"""The endpoint that plugins of mail programs report to, and what is known of those plugins."""
+
+from agent.events.receiver.server import SOCKET_NAME, Receiver, TcpReceiver
+
+__all__ = ["SOCKET_NAME", "Receiver", "TcpReceiver"]
