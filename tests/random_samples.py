@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from server.metrics.wire import SAMPLES, Sample
-from server.rollups.samples import KINDS
+from server.rollups.samples.levels import KINDS
 from tests.paths import CONTRACT
 
 COUNTERS = {name for kind in KINDS for name in kind.counters}

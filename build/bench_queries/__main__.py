@@ -106,7 +106,7 @@ def ask_all(now: datetime, options: argparse.Namespace) -> int:
     from django.utils import timezone  # noqa: PLC0415
 
     from build.bench_queries import measure, questions, report, scale  # noqa: PLC0415
-    from server.config.memory import settle  # noqa: PLC0415
+    from server.config.gc_freeze import settle  # noqa: PLC0415
 
     timezone.now = lambda: now  # a set that is older than a day must not look empty
     may_see_all = {"is_superuser": True, "is_staff": True}

@@ -9,7 +9,7 @@ from server.api.query import DirectionQuery, SpanAnswer, over, span_answer
 from server.api.ranges import Buckets
 from server.events import queries as events
 from server.events import replies as said
-from server.rollups import queries
+from server.rollups.mail import queries
 
 SAMPLES_OF_A_CATEGORY = 3
 #: The types that say how an attempt ended: a ratio is of their sum.

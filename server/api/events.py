@@ -15,14 +15,14 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 from rest_framework import serializers
 
-from server.address import validate_no_zone
-from server.api.cells import cell
+from server.api.csv_safe import cell
 from server.api.query import MAX_TEXT, SpanQuery
 from server.api.ranges import Span
 from server.events import queries
 from server.events.models import EmailEvent
 from server.events.queries import COLUMNS, FILTERS, Position
-from server.rollups.queries import EVENT_TYPES, OUTCOMES
+from server.http.client_address import validate_no_zone
+from server.rollups.mail.queries import EVENT_TYPES, OUTCOMES
 
 PAGE_MAX = 1_000
 EXPORT_PAGE = 2_000

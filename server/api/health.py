@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from server.readiness import Finding
+from server.observability.health import Finding
 
 
 class CheckAnswer(serializers.Serializer[Any]):

@@ -10,14 +10,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from server.api.access import REFUSALS, ReadView
+from server.api.permissions import REFUSALS, ReadView
 from server.api.query import BucketsQuery, SpanAnswer, over, span_answer
 from server.api.ranges import Buckets
 from server.api.throughput import BucketAnswer
 from server.events import refusals
 from server.events.refusals import Symbol, Symbols
-from server.rollups import queries
-from server.rollups.queries import Count
+from server.rollups.mail import queries
+from server.rollups.mail.queries import Count
 
 INBOUND = "inbound"
 #: The dimension of the levels that says why: who refused, or what Rspamd wanted of what was let in.

@@ -13,12 +13,13 @@ from server.api import ranges
 from server.api.query import SpanQuery
 from server.api.ranges import BadRange, Span
 from server.nodes.freshness import stale_after_s
-from server.rollups import sample_queries, samples
 from server.rollups.retention import oldest_whole_day
-from server.rollups.sample_queries import Bucket, Chosen, Newest, Source
-from server.rollups.samples import SampleKind, rate_name
+from server.rollups.samples import levels as sample_levels
+from server.rollups.samples import queries as sample_queries
+from server.rollups.samples.levels import SampleKind, rate_name
+from server.rollups.samples.queries import Bucket, Chosen, Newest, Source
 
-KINDS = {kind.name: kind for kind in samples.METRICS}
+KINDS = {kind.name: kind for kind in sample_levels.METRICS}
 #: Longest range → width of a bucket that gives a chart about a hundred of them; a day above.
 USUAL_WIDTHS = (
     (timedelta(hours=2), "1m"),
@@ -35,7 +36,7 @@ MAX_NUMBERS = 500_000
 class EdgesQuery(SpanQuery):
     """A stretch of time in buckets, of one `kind` of samples."""
 
-    kind: ClassVar[SampleKind] = samples.SYSTEM
+    kind: ClassVar[SampleKind] = sample_levels.SYSTEM
 
     width = serializers.ChoiceField(
         choices=list(LEVELS),

@@ -9,8 +9,8 @@ from rest_framework import serializers
 from server.api.query import DirectionQuery, SpanAnswer, over, span_answer
 from server.api.ranges import Buckets
 from server.api.stats import DeliveryTimesAnswer, times
-from server.rollups import queries
 from server.rollups.histogram import BRACKETS_MS, NOTHING, DeliveryTimes
+from server.rollups.mail import queries
 
 
 class PerformanceQuery(DirectionQuery):

@@ -11,11 +11,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from rest_framework.request import Request
 
-from server import figures, readiness
 from server.accounts.roles import Role, role_of
-from server.api.access import ReadView
-from server.figures import Figure
-from server.negotiation import OneType
+from server.api.permissions import ReadView
+from server.http.negotiation import OneType
+from server.observability import health, metrics
+from server.observability.metrics import Figure
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -28,7 +28,7 @@ class PrometheusView(ReadView):
 
     def get(self, request: Request) -> HttpResponse:
         """Answer the text format."""
-        found, silent = figures.ask()
+        found, silent = metrics.ask()
         return HttpResponse(text(found, silent), content_type=CONTENT_TYPE)
 
 
@@ -64,11 +64,11 @@ def server_page(request: HttpRequest) -> HttpResponse:
     """Show an administrator the probes and the figures."""
     if role_of(request.user) is not Role.ADMIN:
         raise PermissionDenied
-    found, silent = figures.ask()
+    found, silent = metrics.ask()
     context = {
         **admin.site.each_context(request),
         "title": "This server",
-        "findings": readiness.ask(),
+        "findings": health.ask(),
         "figures": found,
         "silent": silent,
     }

@@ -12,9 +12,9 @@ from rest_framework import serializers
 
 from server.api import ranges
 from server.api.ranges import RANGES, WIDTHS, BadRange, Buckets, Span
-from server.rollups.declaration import LEVELS
-from server.rollups.queries import OUTCOMES
-from server.rollups.reading import Over
+from server.rollups.level_query import Over
+from server.rollups.levels import LEVELS
+from server.rollups.mail.queries import OUTCOMES
 from server.rollups.retention import oldest_whole_day
 
 MAX_TEXT = 255

@@ -14,9 +14,9 @@ from server.mailqueues import queries
 from server.mailqueues.accounting import Database, Share, counted_once
 from server.mailqueues.reasons import CLASSES, reason_class
 from server.mailqueues.wire import MailQueue
-from server.rollups import sample_queries
-from server.rollups.sample_queries import Bucket, Chosen, Source
-from server.rollups.samples import MAIL_QUEUE
+from server.rollups.samples import queries as sample_queries
+from server.rollups.samples.levels import MAIL_QUEUE
+from server.rollups.samples.queries import Bucket, Chosen, Source
 
 #: Upper bounds of the age brackets, in seconds; the last has none.
 AGES_S: tuple[int | None, ...] = (60, 300, 1800, 3600, 14_400, 86_400, None)

@@ -11,8 +11,8 @@ from server.api.metrics import EdgesQuery
 from server.mailqueues.queries import newest_readings, shares_of_node
 from server.nodes.models import Node
 from server.rollups.retention import oldest_whole_day
-from server.rollups.sample_queries import Source
-from server.rollups.samples import MAIL_QUEUE
+from server.rollups.samples.levels import MAIL_QUEUE
+from server.rollups.samples.queries import Source
 
 
 class ShareQuery(EdgesQuery):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from server.rollups.declaration import FIVE_MINUTES, LEVELS, ONE_HOUR, Level
+from server.rollups.levels import FIVE_MINUTES, LEVELS, ONE_HOUR, Level
 
 RANGES = {
     "1h": timedelta(hours=1),

@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from server.api import metrics, nodes, queue, queue_share
-from server.api.access import REFUSALS, ReadView
-from server.rollups.samples import SampleKind
+from server.api.permissions import REFUSALS, ReadView
+from server.rollups.samples.levels import SampleKind
 
 NOT_FOUND = {404: OpenApiResponse(description="There is no such kind or node.")}
 KIND = OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(metrics.KINDS))

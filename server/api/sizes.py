@@ -9,8 +9,8 @@ from rest_framework import serializers
 from server.api.performance import BracketAnswer, brackets
 from server.api.query import SpanAnswer, over, span_answer
 from server.api.ranges import Buckets
-from server.rollups import queries
-from server.rollups.declaration import SIZE_BOUNDS_BYTES
+from server.rollups.levels import SIZE_BOUNDS_BYTES
+from server.rollups.mail import queries
 
 
 class SizeTrendAnswer(serializers.Serializer[Any]):

@@ -6,10 +6,10 @@ from rest_framework import serializers
 
 from server.api.query import DirectionQuery, SpanAnswer, over, span_answer
 from server.api.ranges import Buckets
-from server.rollups import stats_queries
 from server.rollups.histogram import DeliveryTimes
-from server.rollups.queries import OUTCOMES
-from server.rollups.stats_queries import SORTS, Stats
+from server.rollups.mail import statistics
+from server.rollups.mail.queries import OUTCOMES
+from server.rollups.mail.statistics import SORTS, Stats
 
 #: What a caller groups by → the dimension of the levels.
 BY = {
@@ -81,14 +81,14 @@ def answer(
     **_: Any,
 ) -> dict[str, Any]:
     """Return the answer."""
-    page = stats_queries.stats(
+    page = statistics.stats(
         over(buckets, direction, BY[by], whole=True),
         sort=sort,
         descending=order == "desc",
         limit=limit,
         offset=offset,
     )
-    whole = stats_queries.stats(
+    whole = statistics.stats(
         over(buckets, direction, whole=True), sort="value", descending=False, limit=1, offset=0
     )
     return {

@@ -11,9 +11,9 @@ from rest_framework import serializers
 from server.api.query import DirectionQuery, SpanAnswer, over, span_answer
 from server.api.ranges import Buckets
 from server.api.stats import BY
-from server.rollups import queries
-from server.rollups.declaration import DIMENSIONS
-from server.rollups.queries import Count
+from server.rollups.levels import DIMENSIONS
+from server.rollups.mail import queries
+from server.rollups.mail.queries import Count
 
 #: The levels' own names are understood as well.
 SAME = {name: name for name in DIMENSIONS}

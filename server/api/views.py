@@ -16,7 +16,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from server import readiness
 from server.api import (
     bounces,
     changes,
@@ -30,9 +29,10 @@ from server.api import (
     stats,
     throughput,
 )
-from server.api.access import REFUSALS, MayRead, ReadView
-from server.api.fresh import kept_shortly
+from server.api.caching import kept_shortly
+from server.api.permissions import REFUSALS, MayRead, ReadView
 from server.events.queries import one
+from server.observability import health as probes
 
 HEALTH = inline_serializer("Health", {"status": serializers.CharField()})
 NOT_FOUND = {404: OpenApiResponse(description="There is none of that name or id.")}
@@ -68,7 +68,7 @@ class ReadyView(ReadView):
     def get(self, request: Request) -> Response:
         """Answer 200 when ready or degraded, 503 when nothing can be served."""
         may_read = MayRead().has_permission(request, self)
-        body = health.answer(readiness.ask(), may_read=may_read)
+        body = health.answer(probes.ask(), may_read=may_read)
         ready = body["status"] != "not ready"
         return Response(body, status=200 if ready else 503, headers={"Cache-Control": "no-store"})
 

@@ -33,7 +33,7 @@ def dramatiq_broker(url: str) -> dict[str, Any]:
             "dramatiq.middleware.Callbacks",
             "dramatiq.middleware.Retries",
             "server.ingest.sweeper.InboxSweeper",
-            "server.timescale.schedule.HousekeepingClock",
-            "server.ingest.readiness.WorkerHeard",
+            "server.timescale.scheduler.HousekeepingClock",
+            "server.ingest.health.WorkerHeard",
         ],
     }

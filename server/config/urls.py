@@ -8,7 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from server.api import prometheus, sample_views
 from server.api import views as api
-from server.config.methods import View, by_method
+from server.config.method_router import View, by_method
 from server.ingest import views as ingest
 
 admin.site.site_header = "Mallard"

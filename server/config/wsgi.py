@@ -4,7 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from server.config.memory import settle
+from server.config.gc_freeze import settle
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "server.config.settings.production")
 application = get_wsgi_application()

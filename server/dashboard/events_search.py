@@ -6,10 +6,10 @@ from uuid import UUID
 
 from django import forms
 
-from server.address import is_ip, validate_no_zone
 from server.events.columns import COLUMNS
 from server.events.queries import FOUND_BY_ID
-from server.rollups.queries import EVENT_TYPES, OUTCOMES
+from server.http.client_address import is_ip, validate_no_zone
+from server.rollups.mail.queries import EVENT_TYPES, OUTCOMES
 
 MAX_TEXT = 255
 #: ZoneMTA's ids, and what Haraka calls a transaction: its connection's uuid and a number.

@@ -5,15 +5,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from server.alerts.problems import Facts, oldest
 from server.dashboard.formats import UNKNOWN, change, duration, percent, thousands
 from server.dashboard.queue_page import OLDEST_CRITICAL, OLDEST_WARNING
 from server.ledger.queries import Completeness
-from server.live.findings import Facts, oldest
 from server.mailqueues.accounting import Database
-from server.rollups.declaration import ONE_MINUTE
-from server.rollups.queries import totals
-from server.rollups.reading import Over
-from server.rollups.trouble import Destination
+from server.rollups.level_query import Over
+from server.rollups.levels import ONE_MINUTE
+from server.rollups.mail.failing_destinations import Destination
+from server.rollups.mail.queries import totals
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 

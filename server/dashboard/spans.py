@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from server.dashboard.frame import Asked
-from server.rollups.declaration import FIVE_MINUTES, ONE_HOUR, ONE_MINUTE, Level
-from server.rollups.reading import Over
+from server.rollups.level_query import Over
+from server.rollups.levels import FIVE_MINUTES, ONE_HOUR, ONE_MINUTE, Level
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -12,15 +12,15 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from server.alerts.problems import facts
 from server.dashboard import email_flow
 from server.dashboard import overview as page
 from server.dashboard.frame import asked, framed
 from server.dashboard.performance import gauges
 from server.dashboard.spans import whole
 from server.live import messages
-from server.live.findings import facts
 from server.rollups.histogram import NOTHING
-from server.rollups.queries import delivery_times
+from server.rollups.mail.queries import delivery_times
 
 logger = logging.getLogger(__name__)
 

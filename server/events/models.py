@@ -1,4 +1,4 @@
-"""The hypertable email_events, as Django may read it. store.py writes it, queries.py reads it."""
+"""The hypertable email_events as a Django model; server/storage writes it, queries.py reads it."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models

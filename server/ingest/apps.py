@@ -11,11 +11,14 @@ class IngestConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, probes and figures."""
-        from server import figures as all_figures
-        from server.ingest import checks, figures, readiness  # noqa: F401
-        from server.readiness import register
+        from server.ingest import (
+            health,
+            metrics,
+        )
+        from server.observability import metrics as all_figures
+        from server.observability.health import register
 
-        for probe in (readiness.redis_databases, readiness.inbox, readiness.worker):
+        for probe in (health.redis_databases, health.inbox, health.worker):
             register(probe)
-        for source in (figures.inboxes, figures.dead_letters, figures.workers):
+        for source in (metrics.inboxes, metrics.dead_letters, metrics.workers):
             all_figures.register(source)

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
-from server.address import networks
-from server.ingest import rates
+from server.http.client_address import networks
+from server.ingest import rate_limit
 
 SHIPPED = "ansible/roles/mallard_server/files/redis.conf has the settings."
 CONNECT_TIMEOUT_S = 3.0
@@ -19,8 +19,8 @@ def limits_can_be_read(app_configs: object, **kwargs: Any) -> list[CheckMessage]
     """Name the rate or network that a request would stumble over."""
     found: list[CheckMessage] = []
     for name, read in (
-        ("INGEST_KEY_RATE", rates.parse),
-        ("INGEST_ADDRESS_RATE", rates.parse),
+        ("INGEST_KEY_RATE", rate_limit.parse),
+        ("INGEST_ADDRESS_RATE", rate_limit.parse),
         ("TRUSTED_PROXIES", networks),
     ):
         try:

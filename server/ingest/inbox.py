@@ -14,7 +14,7 @@ import redis
 from django.conf import settings
 
 from server.ingest.errors import InboxFull, InboxUnavailable
-from server.ingest.together import Together
+from server.ingest.group_commit import Together
 
 GROUP = "writers"
 #: How long a wake-up counts as under way. A writer renews it while it works; should one die, the

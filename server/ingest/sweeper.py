@@ -3,7 +3,7 @@
 from dramatiq import Broker
 
 from server.ingest.inbox import EVENTS, SAMPLES, Inbox
-from server.periodic import Periodic
+from server.worker_threads import Periodic
 
 #: The actor of each inbox, by name: actors are imported after this middleware.
 ACTORS: tuple[tuple[Inbox, str], ...] = ((EVENTS, "write_events"), (SAMPLES, "write_samples"))

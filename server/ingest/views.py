@@ -17,15 +17,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from server.events.mapping import Context
-from server.ingest import actors, rates, schema
+from server.http.negotiation import OneType
+from server.ingest import actors, openapi, rate_limit
 from server.ingest.batch import Batch, event_batch, sample_batch
+from server.ingest.body import read_body
 from server.ingest.errors import DatabaseAway, IngestError, NothingValid
 from server.ingest.inbox import EVENTS, SAMPLES, Entry
-from server.ingest.keys import MayIngest
-from server.ingest.limits import read_body
+from server.ingest.permissions import MayIngest
 from server.ingest.registration import read_registration
 from server.metrics.wire import SAMPLES as KINDS
-from server.negotiation import OneType
 from server.nodes import store as nodes
 from server.nodes.authentication import ApiKeyAuthentication, KeyHolder
 from server.nodes.models import ApiKey
@@ -42,9 +42,9 @@ class DoorView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Count the address before its key is looked at, so that guessing is slow too."""
-        rates.check_address(request._request)  # noqa: SLF001 (DRF's way to Django's request)
+        rate_limit.check_address(request._request)  # noqa: SLF001 (DRF's way to Django's request)
         super().initial(request, *args, **kwargs)
-        rates.check_key(_holder(request).key_id)
+        rate_limit.check_key(_holder(request).key_id)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Add what a refusal carries beside its words: Retry-After, the refused items."""
@@ -58,7 +58,7 @@ class DoorView(APIView):
         return response
 
 
-@schema.events
+@openapi.events
 class EventsView(DoorView):
     """Take events. 202 means durably accepted, not yet stored."""
 
@@ -100,14 +100,14 @@ class SamplesView(DoorView):
 
 def _samples_view(kind: str) -> type[SamplesView]:
     name = f"{kind.capitalize()}SamplesView"
-    return schema.samples(kind)(type(name, (SamplesView,), {"kind": kind}))
+    return openapi.samples(kind)(type(name, (SamplesView,), {"kind": kind}))
 
 
 #: Kind → the view of POST /metrics/{kind}.
 SAMPLES_VIEWS = {kind: _samples_view(kind) for kind in KINDS}
 
 
-@schema.nodes
+@openapi.nodes
 class NodesView(DoorView):
     """Register a node, or renew what is known of it."""
 

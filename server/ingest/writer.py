@@ -14,12 +14,12 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from server.ingest.batch import sample_of
 from server.ingest.inbox import EVENTS, SAMPLES, Entry, Inbox, Waiting
 from server.ingest.models import DeadLetter
-from server.ledger.joined import Numbered
+from server.ledger.merge import Numbered
 from server.live import publisher
 from server.metrics.wire import SystemSample
 from server.nodes import store as nodes
-from server.rollups.sample_store import write_samples
-from server.rollups.store import write_events
+from server.storage.samples_writer import write_samples
+from server.storage.transaction import write_events
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from server.ledger.joined import Numbered, Range, Told, rounds
+from server.ledger.merge import Numbered, Range, Told, rounds
 
 _ENTRY = "(%s, %s, %s, %s::int8multirange, %s::int8multirange, 0, %s, %s, %s)"
 #: Adding a range that is there already changes nothing, so a batch may come again. What it repeats

@@ -11,7 +11,7 @@ class LiveConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the figures."""
-        from server.figures import register
-        from server.live import figures
+        from server.live import metrics
+        from server.observability.metrics import register
 
-        register(figures.flow)
+        register(metrics.flow)

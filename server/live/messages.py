@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from server.live.counters import Seconds
 from server.nodes.queries import Reporting, reporting
-from server.rollups.queries import HourTotals, hour_totals
+from server.rollups.mail.queries import HourTotals, hour_totals
 
 #: The Channels message by which the pump reaches every consumer's `flow` method.
 FLOW = "flow"

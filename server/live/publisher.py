@@ -10,8 +10,8 @@ from time import time as epoch_s  # noqa: TID251 (compared with the seconds of e
 import redis
 from django.conf import settings
 
-from server.live import counters, figures
-from server.rollups.store import NewEvents
+from server.live import counters, metrics
+from server.storage.transaction import NewEvents
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def publish(new_events: Sequence[NewEvents]) -> None:
                 pipe.hincrby(key, counters.field(event.direction, event.event_type), event.events)
                 pipe.expire(key, counters.KEEP_S)
             seconds = sorted({int(e.second.timestamp()) for e in fresh})
-            pipe.incrby(figures.STORED, sum(event.events for event in new_events))
+            pipe.incrby(metrics.STORED, sum(event.events for event in new_events))
             pipe.publish(counters.CHANNEL, json.dumps(seconds))
             pipe.execute()
     except redis.RedisError as error:

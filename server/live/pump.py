@@ -16,7 +16,8 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from server.live import counters, figures, findings, messages
+from server.alerts import problems
+from server.live import counters, messages, metrics
 from server.live.counters import Seconds
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 GROUP = f"flow.{os.getpid()}"
 #: With nothing new the pump still ticks this often, so that a page knows that it lives.
 HEARTBEAT_S = 1.0
-_SOCKETS_KEY = f"{figures.SOCKETS}{os.uname().nodename}-{os.getpid()}"
+_SOCKETS_KEY = f"{metrics.SOCKETS}{os.uname().nodename}-{os.getpid()}"
 #: The sockets of this process that get the frames, by channel name.
 open_sockets: set[str] = set()
 RETRY_S = 1.0
@@ -116,7 +117,7 @@ class Pump:
             async with client.pipeline(transaction=False) as pipe:
                 for second in changed:
                     pipe.hgetall(counters.second_key(second))
-                pipe.set(_SOCKETS_KEY, len(open_sockets), ex=figures.SOCKETS_KEPT_S)
+                pipe.set(_SOCKETS_KEY, len(open_sockets), ex=metrics.SOCKETS_KEPT_S)
                 answers = (await pipe.execute())[: len(changed)]
             if monotonic() - self._findings_at > FINDINGS_EVERY_S:
                 self._findings = await database_sync_to_async(_findings)()
@@ -147,7 +148,7 @@ def _totals() -> dict[str, Any]:
 
 def _findings() -> dict[str, Any]:
     close_old_connections()
-    return findings.facts(timezone.now()).told()
+    return problems.facts(timezone.now()).told()
 
 
 def _redis() -> Any:

@@ -11,7 +11,7 @@ class NodesConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the figures."""
-        from server.figures import register
-        from server.nodes import figures
+        from server.nodes import metrics
+        from server.observability.metrics import register
 
-        register(figures.nodes)
+        register(metrics.nodes)

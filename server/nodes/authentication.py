@@ -15,7 +15,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from server.address import is_ip, of_request
+from server.http.client_address import is_ip, of_request
 from server.nodes.keys import parse_key, secret_matches
 from server.nodes.models import ApiKey
 

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from server.rollups.declaration import DELIVERY_BOUNDS_MS
+from server.rollups.levels import DELIVERY_BOUNDS_MS
 
 #: Bounds of the brackets the pages draw; each is a bound of the histogram, so they are exact.
 BRACKETS_MS = (1_000, 3_000, 10_000, 30_000, 60_000, 300_000)

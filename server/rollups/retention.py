@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from django.conf import settings
 
-from server.rollups.declaration import Level
+from server.rollups.levels import Level
 
 RAW_TABLE = "email_events"
 

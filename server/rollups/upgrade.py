@@ -12,11 +12,14 @@ from functools import partial
 from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from server.rollups import keeping, sample_keeping, sample_sql, sql
-from server.rollups.declaration import LEVELS, ONE_MINUTE, WIDER_LEVELS
-from server.rollups.parts import EPOCH
+from server.rollups import maintainer
+from server.rollups.levels import LEVELS, ONE_MINUTE, WIDER_LEVELS
+from server.rollups.mail import sql
+from server.rollups.partition import EPOCH
 from server.rollups.retention import midnight
-from server.rollups.samples import KINDS, SampleKind
+from server.rollups.samples import maintainer as sample_maintainer
+from server.rollups.samples import sql as sample_sql
+from server.rollups.samples.levels import KINDS, SampleKind
 
 DAY = timedelta(days=1)
 KEPT_IN = """SELECT format('%%I.%%I', materialization_hypertable_schema,
@@ -57,7 +60,7 @@ class Family:
 MAIL = Family(
     [level.table for level in WIDER_LEVELS],
     sql.COLUMNS,
-    keeping.creation,
+    maintainer.creation,
     f"SELECT max(bucket) FROM {ONE_MINUTE.table}",  # noqa: S608
     f"SELECT coalesce(sum(events), 0) FROM {ONE_MINUTE.table} WHERE bucket >= %s",  # noqa: S608
     "SELECT coalesce(sum(events), 0) FROM {relation} WHERE bucket >= %s",
@@ -80,12 +83,12 @@ def to_continuous_aggregates(at: datetime) -> list[Moved]:
     """
     moved: list[Moved] = []
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(keeping.ALONE)
-        if keeping.written_levels() == LEVELS:
+        cursor.execute(maintainer.ALONE)
+        if maintainer.written_levels() == LEVELS:
             moved += _move(MAIL, _recent_from(MAIL, at))
         for kind in KINDS:
             cursor.execute(f"LOCK TABLE ONLY {kind.table} IN SHARE ROW EXCLUSIVE MODE")
-            if sample_keeping.written_kinds([kind]):
+            if sample_maintainer.written_kinds([kind]):
                 family = _family(kind)
                 moved += _move(family, _recent_from(family, at))
     return moved
@@ -125,7 +128,7 @@ def _family(kind: SampleKind) -> Family:
     return Family(
         [level.table for level in kind.levels],
         ", ".join(sample_sql.columns(kind)),
-        partial(sample_keeping.creation, kinds=[kind]),
+        partial(sample_maintainer.creation, kinds=[kind]),
         f"SELECT max(time) FROM {kind.table}",  # noqa: S608
         f"SELECT count(*) FROM {kind.table} WHERE time >= %s",  # noqa: S608
         "SELECT coalesce(sum(samples), 0) FROM {relation} WHERE bucket >= %s",

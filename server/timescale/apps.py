@@ -11,8 +11,10 @@ class TimescaleConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks."""
-        from server.readiness import register
-        from server.timescale import checks, readiness  # noqa: F401
+        from server.observability.health import register
+        from server.timescale import (
+            health,
+        )
 
-        for probe in (readiness.database, readiness.migrations):
+        for probe in (health.database, health.migrations):
             register(probe)

@@ -14,12 +14,12 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 
-from server.ingest import rates
+from server.ingest import rate_limit
 from server.ingest.inbox import EVENTS, SAMPLES
 from server.nodes import authentication
 from server.nodes.models import ApiKey, Node
-from server.rollups import samples
-from server.rollups.declaration import LEVELS
+from server.rollups.levels import LEVELS
+from server.rollups.samples import levels as sample_levels
 from server.timescale import edition
 
 
@@ -50,7 +50,7 @@ def empty_redis() -> Iterator[None]:
             client.flushdb()
     dramatiq.get_broker().flush_all()
     authentication._cache.clear()
-    rates._windows.clear()
+    rate_limit._windows.clear()
     yield
     for inbox in (EVENTS, SAMPLES):
         if inbox._client is not None:
@@ -74,7 +74,7 @@ def committed(transactional_db: None) -> Iterator[None]:
 
 def empty_hypertables() -> None:
     tables = ["email_events", *(level.table for level in LEVELS)]
-    tables += [level.table for level in samples.levels()]
+    tables += [level.table for level in sample_levels.levels()]
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(tables)}")
 

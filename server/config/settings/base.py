@@ -12,7 +12,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from server.config.broker import dramatiq_broker, redis_database
-from server.rollups import samples
+from server.rollups.samples import levels as sample_levels
 
 django_stubs_ext.monkeypatch()
 env = environ.FileAwareEnv()
@@ -64,9 +64,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "server.logs.RequestId",
+    "server.observability.request_id.RequestId",
     "django.middleware.security.SecurityMiddleware",
-    "server.ingest.first.DoorFirst",
+    "server.ingest.middleware.DoorFirst",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Pages and answers; files are compressed already. A token in a page is masked anew each time.
     "django.middleware.gzip.GZipMiddleware",
@@ -128,7 +128,7 @@ AUTHENTICATION_BACKENDS = [
 AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURES", default=10)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCKED_MINUTES", default=15))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_CLIENT_IP_CALLABLE = "server.address.of_request"
+AXES_CLIENT_IP_CALLABLE = "server.http.client_address.of_request"
 AXES_LOCKOUT_TEMPLATE = "accounts/locked.html"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
@@ -188,7 +188,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["server.rendering.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["server.http.json_renderer.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -200,7 +200,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "server.ingest.schema.add_wire_components",
+        "server.ingest.openapi.add_wire_components",
     ],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
@@ -249,11 +249,11 @@ RETENTION_DAYS = {
     "email_stats_5m": EMAIL_STATS_5M_RETENTION_DAYS,
     "email_stats_1h": EMAIL_STATS_1H_RETENTION_DAYS,
     "email_stats_daily": EMAIL_STATS_DAILY_RETENTION_DAYS,
-    **{kind.table: METRICS_RETENTION_DAYS for kind in samples.METRICS},
-    samples.MAIL_QUEUE.table: MAIL_QUEUE_RETENTION_DAYS,
-    **{f"{kind.table}_5m": METRICS_5M_RETENTION_DAYS for kind in samples.KINDS},
-    **{f"{kind.table}_1h": METRICS_1H_RETENTION_DAYS for kind in samples.KINDS},
-    **{f"{kind.table}_daily": METRICS_DAILY_RETENTION_DAYS for kind in samples.KINDS},
+    **{kind.table: METRICS_RETENTION_DAYS for kind in sample_levels.METRICS},
+    sample_levels.MAIL_QUEUE.table: MAIL_QUEUE_RETENTION_DAYS,
+    **{f"{kind.table}_5m": METRICS_5M_RETENTION_DAYS for kind in sample_levels.KINDS},
+    **{f"{kind.table}_1h": METRICS_1H_RETENTION_DAYS for kind in sample_levels.KINDS},
+    **{f"{kind.table}_daily": METRICS_DAILY_RETENTION_DAYS for kind in sample_levels.KINDS},
 }
 # Only the Community edition compresses.
 COMPRESS_EVENTS_AFTER_HOURS = env.int("COMPRESS_EVENTS_AFTER_HOURS", default=48)
@@ -263,10 +263,10 @@ COMPRESSION = {
     "email_events": ("event_type", "occurred_at DESC", COMPRESS_EVENTS_AFTER_HOURS),
     **{
         kind.table: (", ".join(kind.key), "time DESC", COMPRESS_METRICS_AFTER_HOURS)
-        for kind in samples.METRICS
+        for kind in sample_levels.METRICS
     },
     # Not by database: the unique key is of node and time.
-    samples.MAIL_QUEUE.table: ("node_id", "time DESC", COMPRESS_METRICS_AFTER_HOURS),
+    sample_levels.MAIL_QUEUE.table: ("node_id", "time DESC", COMPRESS_METRICS_AFTER_HOURS),
 }
 
 # --- Live pages ---------------------------------------------------------------------------------
@@ -286,7 +286,7 @@ LOG_FORMAT = env.str("LOG_FORMAT", default="line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "server.logs.WithRequestId"}},
+    "filters": {"request_id": {"()": "server.observability.request_id.WithRequestId"}},
     "formatters": {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
         "json": {

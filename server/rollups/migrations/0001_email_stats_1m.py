@@ -2,8 +2,8 @@
 
 from django.db import migrations
 
-from server.rollups import sql
-from server.rollups.declaration import ONE_MINUTE
+from server.rollups.mail import sql
+from server.rollups.levels import ONE_MINUTE
 from server.timescale.migrations_sql import hypertable
 
 

@@ -6,16 +6,16 @@ WITH NO DATA, which is allowed in a transaction, and real-time.
 
 from django.db import migrations
 
-from server.rollups import keeping
+from server.rollups import maintainer
 
 
 def create(apps, schema_editor):
-    for statement in keeping.creation(schema_editor.connection):
+    for statement in maintainer.creation(schema_editor.connection):
         schema_editor.execute(statement, params=None)
 
 
 def drop(apps, schema_editor):
-    for statement in keeping.removal(schema_editor.connection):
+    for statement in maintainer.removal(schema_editor.connection):
         schema_editor.execute(statement, params=None)
 
 

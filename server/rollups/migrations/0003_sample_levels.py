@@ -5,16 +5,16 @@ Which of the two is decided by TimescaleDB's licence when this runs; see 0002_wi
 
 from django.db import migrations
 
-from server.rollups import sample_keeping
+from server.rollups.samples import maintainer as sample_maintainer
 
 
 def create(apps, schema_editor):
-    for statement in sample_keeping.creation(schema_editor.connection):
+    for statement in sample_maintainer.creation(schema_editor.connection):
         schema_editor.execute(statement, params=None)
 
 
 def drop(apps, schema_editor):
-    for statement in sample_keeping.removal(schema_editor.connection):
+    for statement in sample_maintainer.removal(schema_editor.connection):
         schema_editor.execute(statement, params=None)
 
 

@@ -12,8 +12,8 @@ from django.db import connection
 from django.test import Client
 
 from server.events.mapping import to_line
-from server.rollups.declaration import LEVELS, WIDER_LEVELS
-from server.rollups.store import write_events
+from server.rollups.levels import LEVELS, WIDER_LEVELS
+from server.storage.transaction import write_events
 from server.timescale import edition
 from tests.database.rollups.test_store import row
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from server.events.replies import fingerprint
-from server.rollups.declaration import DELIVERY_BOUNDS_MS
+from server.rollups.levels import DELIVERY_BOUNDS_MS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("scale_set")]
 RANGES = ["1h", "6h", "24h", "7d", "30d"]

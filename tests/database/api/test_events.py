@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.api import events
-from server.api.cells import FORMULA, cell
+from server.api.csv_safe import FORMULA, cell
 from server.events import queries
 from server.events.mapping import to_line
 from server.events.queries import COLUMNS
-from server.rollups.store import write_events
+from server.storage.transaction import write_events
 from tests.database.api import conftest
 from tests.database.rollups.test_store import row
 

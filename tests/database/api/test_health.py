@@ -9,12 +9,12 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
 
-from server import readiness
 from server.api import health
+from server.ingest.health import HEARD, WorkerHeard
 from server.ingest.inbox import EVENTS, Entry
-from server.ingest.readiness import HEARD, WorkerHeard
 from server.nodes.models import ApiKey
-from server.readiness import Finding
+from server.observability import health as probes
+from server.observability.health import Finding
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -117,7 +117,7 @@ def test_a_database_that_does_not_answer_is_named_to_nobody_but_makes_it_503(
     monkeypatch.setattr(connection, "connect", refuse)
 
     reply = client.get("/api/v1/health/ready")
-    found = {finding.name: finding for finding in readiness.ask()}
+    found = {finding.name: finding for finding in probes.ask()}
 
     assert (reply.status_code, reply.json()) == (503, {"status": "not ready"})
     assert "connection refused" in found["database"].text
@@ -128,9 +128,9 @@ def test_a_probe_that_fails_is_what_is_wrong(monkeypatch):
     def some_probe():
         raise KeyError("surprise")
 
-    monkeypatch.setattr(readiness, "_probes", {"x": some_probe})
+    monkeypatch.setattr(probes, "_probes", {"x": some_probe})
 
-    (finding,) = readiness.ask()
+    (finding,) = probes.ask()
 
     assert (finding.ok, finding.name) == (False, "some probe")
     assert "surprise" in finding.text

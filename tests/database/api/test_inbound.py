@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from server.events.mapping import to_line
-from server.rollups.store import write_events
+from server.storage.transaction import write_events
 from tests.database.api.conftest import NOW
 from tests.database.rollups.test_store import row
 

@@ -11,8 +11,8 @@ from django.test import Client
 from server.api.metrics import KINDS
 from server.metrics.wire import SAMPLES
 from server.nodes.models import Node
-from server.rollups.sample_store import write_samples
-from server.rollups.samples import rate_name
+from server.rollups.samples.levels import rate_name
+from server.storage.samples_writer import write_samples
 from tests import random_samples
 from tests.database.api.conftest import NOW
 

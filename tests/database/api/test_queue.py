@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from server.metrics.wire import ZoneMtaSample
-from server.rollups.sample_store import write_samples
+from server.storage.samples_writer import write_samples
 from tests.database.api.conftest import NOW
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ import time_machine
 from django.test import Client
 
 from server.events.mapping import to_line
-from server.rollups.store import write_events
+from server.storage.transaction import write_events
 from tests.database.rollups.test_store import row
 
 pytestmark = pytest.mark.django_db

@@ -11,8 +11,8 @@ from django.utils import timezone
 from server.events.mapping import to_line
 from server.metrics.wire import SAMPLES
 from server.nodes import store as nodes
-from server.rollups.sample_store import write_samples
-from server.rollups.store import write_events
+from server.storage.samples_writer import write_samples
+from server.storage.transaction import write_events
 from tests.database.rollups.test_store import row
 
 

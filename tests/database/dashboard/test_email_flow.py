@@ -13,7 +13,7 @@ from server.accounts.roles import Role
 from server.dashboard.formats import UNKNOWN
 from server.events.mapping import to_line
 from server.nodes.models import Node
-from server.rollups.store import write_events
+from server.storage.transaction import write_events
 from tests.database.rollups.test_store import row
 
 pytestmark = pytest.mark.django_db

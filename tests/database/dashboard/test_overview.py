@@ -7,14 +7,14 @@ import pytest
 from django.utils import timezone
 from msgspec import structs
 
+from server.alerts.problems import findings
 from server.dashboard import overview
 from server.dashboard.formats import UNKNOWN
 from server.events.mapping import to_line
 from server.ledger.models import Epoch
-from server.live.findings import findings
 from server.mailqueues.accounting import Reading, counted_once
 from server.nodes.models import Node
-from server.rollups.store import write_events
+from server.storage.transaction import write_events
 from tests.database.dashboard.test_email_flow import happened
 from tests.database.rollups.test_store import row
 from tests.unit.server.mailqueues.test_accounting import NOW, queue

@@ -1,7 +1,7 @@
 import pytest
 from django.test import override_settings
 
-from server.address import client_address, networks
+from server.http.client_address import client_address, networks
 
 TRUSTED = networks(["10.0.0.0/8", "::1/128"])
 

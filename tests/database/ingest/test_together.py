@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from server.ingest.together import Together
+from server.ingest.group_commit import Together
 
 
 class Slow:

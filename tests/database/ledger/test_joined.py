@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.ledger import store
-from server.ledger.joined import Numbered, rounds
+from server.ledger.merge import Numbered, rounds
 from server.ledger.models import Epoch
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)

@@ -8,9 +8,9 @@ from django.db import connection
 
 from server.events.mapping import to_line
 from server.events.models import EmailEvent
-from server.events.store import PADDING
-from server.rollups.declaration import LEVELS
-from server.rollups.store import write_events
+from server.rollups.levels import LEVELS
+from server.storage.events_writer import PADDING
+from server.storage.transaction import write_events
 from tests.database.rollups.test_store import AT, row, write
 
 pytestmark = pytest.mark.django_db

@@ -8,12 +8,11 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 
-from server.events import generator
+from server.demo import history, mail
 from server.events.models import EmailEvent
 from server.metrics.models import SystemSample
 from server.nodes.models import Node
-from server.rollups import filling
-from server.rollups.declaration import LEVELS
+from server.rollups.levels import LEVELS
 from tests.database.rollups.test_levels import different
 
 pytestmark = pytest.mark.django_db
@@ -66,8 +65,8 @@ def test_days_are_copied_whole_counted_exactly_and_not_twice():
 
     generated = [
         row
-        for hour in generator.hours(NOW - timedelta(days=3), NOW)
-        for row in generator.hour_of_events(hour, events_per_hour=50, seed=1, nodes=8)
+        for hour in mail.hours(NOW - timedelta(days=3), NOW)
+        for row in mail.hour_of_events(hour, events_per_hour=50, seed=1, nodes=8)
         if NOW - timedelta(days=3) <= row["occurred_at"] < NOW
     ]
     stored = EmailEvent.objects.values_list("event_id", flat=True)
@@ -86,10 +85,10 @@ def test_days_are_copied_whole_counted_exactly_and_not_twice():
 
 @pytest.mark.usefixtures("committed")
 def test_a_run_that_was_cut_short_is_finished_by_the_next():
-    history = filling.History(events_per_hour=40, nodes=4, seed=1)
-    days = list(filling.stretches(NOW - timedelta(days=2), NOW))
-    half = filling.Stretch(days[1].start, days[1].start + timedelta(hours=7, minutes=30))
-    filling.Events().fill(history, half)
+    invented = history.History(events_per_hour=40, nodes=4, seed=1)
+    days = list(history.stretches(NOW - timedelta(days=2), NOW))
+    half = history.Stretch(days[1].start, days[1].start + timedelta(hours=7, minutes=30))
+    history.Events().fill(invented, half)
 
     fill(days=2, events_per_hour=40)
     once = EmailEvent.objects.count()
@@ -115,15 +114,15 @@ def test_a_day_that_has_mail_of_its_own_keeps_it():
 def test_nodes_and_their_samples_are_filled_and_a_dead_node_sends_none():
     seed = next(
         seed for seed in range(99)
-        if generator.incidents(NOW - timedelta(days=1), seed=seed, nodes=6).dead_node
+        if mail.incidents(NOW - timedelta(days=1), seed=seed, nodes=6).dead_node
     )  # fmt: skip
-    wrong = generator.incidents(NOW - timedelta(days=1), seed=seed, nodes=6)
+    wrong = mail.incidents(NOW - timedelta(days=1), seed=seed, nodes=6)
     midnight = NOW.replace(hour=0)
 
     for _ in range(2):
         fill(days=1, until=midnight, events_per_hour=10, nodes=6, seed=seed, samples_every_s=600)
 
-    assert set(Node.objects.values_list("name", flat=True)) == set(generator.cluster(6).nodes)
+    assert set(Node.objects.values_list("name", flat=True)) == set(mail.cluster(6).nodes)
     assert Node.objects.filter(last_seen_at=midnight).count() == 6
     of_node = Counter(SystemSample.objects.values_list("node__name", flat=True))
     dead = of_node.pop(wrong.dead_node)
@@ -141,8 +140,8 @@ def test_nodes_and_their_samples_are_filled_and_a_dead_node_sends_none():
 def day_of(seed, **wanted):
     return [
         row
-        for hour in generator.hours(NOW.replace(hour=0), NOW.replace(hour=0) + timedelta(days=1))
-        for row in generator.hour_of_events(hour, events_per_hour=1_000, seed=seed, nodes=5)
+        for hour in mail.hours(NOW.replace(hour=0), NOW.replace(hour=0) + timedelta(days=1))
+        for row in mail.hour_of_events(hour, events_per_hour=1_000, seed=seed, nodes=5)
         if all(row.get(name) == value for name, value in wanted.items())
     ]
 
@@ -150,17 +149,17 @@ def day_of(seed, **wanted):
 def test_one_destination_defers_most_in_its_hour_and_hardly_any_in_others():
     deferred = Counter(
         row["occurred_at"].hour
-        for row in day_of(3, event_type="deferred", to_domain=generator.INCIDENT_DESTINATION)
+        for row in day_of(3, event_type="deferred", to_domain=mail.INCIDENT_DESTINATION)
     )
 
-    assert deferred[generator.INCIDENT_HOUR] > 5 * max(
-        count for hour, count in deferred.items() if abs(hour - generator.INCIDENT_HOUR) > 1
+    assert deferred[mail.INCIDENT_HOUR] > 5 * max(
+        count for hour, count in deferred.items() if abs(hour - mail.INCIDENT_HOUR) > 1
     )
 
 
 def test_a_blocked_address_is_told_so_by_most_and_only_while_it_is():
-    seed = next(s for s in range(99) if generator.incidents(NOW, seed=s, nodes=5).blocked_address)
-    wrong = generator.incidents(NOW, seed=seed, nodes=5)
+    seed = next(s for s in range(99) if mail.incidents(NOW, seed=s, nodes=5).blocked_address)
+    wrong = mail.incidents(NOW, seed=seed, nodes=5)
     rows = day_of(seed, sending_ip=wrong.blocked_address)
 
     said = [row for row in rows if row.get("bounce_category") == "blacklist"]
@@ -173,7 +172,7 @@ def test_a_blocked_address_is_told_so_by_most_and_only_while_it_is():
 def test_a_large_cluster_has_a_long_tail_of_destinations():
     rows = [
         row["to_domain"]
-        for row in generator.hour_of_events(NOW, events_per_hour=20_000, seed=1, nodes=20)
+        for row in mail.hour_of_events(NOW, events_per_hour=20_000, seed=1, nodes=20)
         if row["event_type"] == "sent"
     ]
 
@@ -185,7 +184,7 @@ def test_a_large_cluster_has_a_long_tail_of_destinations():
 
 def test_more_events_an_hour_add_to_those_of_fewer():
     few, many = (
-        {r["event_id"] for r in generator.hour_of_events(NOW, events_per_hour=n, seed=1)}
+        {r["event_id"] for r in mail.hour_of_events(NOW, events_per_hour=n, seed=1)}
         for n in (100, 300)
     )
 
@@ -195,7 +194,7 @@ def test_more_events_an_hour_add_to_those_of_fewer():
 def test_a_day_is_whole_by_itself():
     late = NOW.replace(hour=23)
 
-    rows = list(generator.hour_of_events(late, events_per_hour=20_000, seed=1))
+    rows = list(mail.hour_of_events(late, events_per_hour=20_000, seed=1))
 
     assert max(row["occurred_at"] for row in rows) < datetime(2026, 11, 22, tzinfo=UTC)
 

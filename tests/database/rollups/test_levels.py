@@ -5,11 +5,13 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from server.events import generator
+from server.demo import mail
 from server.events.mapping import to_line
-from server.rollups import keeping, samples, sql
-from server.rollups.declaration import LEVELS, ONE_MINUTE, WIDER_LEVELS
-from server.rollups.store import write_events
+from server.rollups import maintainer
+from server.rollups.levels import LEVELS, ONE_MINUTE, WIDER_LEVELS
+from server.rollups.mail import sql
+from server.rollups.samples import levels as sample_levels
+from server.storage.transaction import write_events
 from server.timescale import edition
 from tests.database.rollups.test_store import AT, row, write
 
@@ -41,8 +43,8 @@ def different(level):
 
 @pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
 def test_every_level_is_what_the_raw_rows_add_up_to(level):
-    hours = generator.hours(AT - timedelta(hours=30), AT)
-    rows = [r for h in hours for r in generator.hour_of_events(h, events_per_hour=60, seed=4)]
+    hours = mail.hours(AT - timedelta(hours=30), AT)
+    rows = [r for h in hours for r in mail.hour_of_events(h, events_per_hour=60, seed=4)]
     rows.append(row(from_address="<>", from_domain=None))
     for at in range(0, len(rows), 500):
         write_events([to_line(r) for r in rows[at : at + 500]])
@@ -82,7 +84,7 @@ def test_the_licence_decides_who_keeps_the_wider_levels():
     )}  # fmt: skip
 
     assert kinds == ({"v"} if community else {"r"})
-    assert keeping.written_levels() == ((ONE_MINUTE,) if community else LEVELS)
+    assert maintainer.written_levels() == ((ONE_MINUTE,) if community else LEVELS)
 
 
 def test_refresh_policies_are_there_and_the_views_are_real_time():
@@ -97,7 +99,7 @@ def test_refresh_policies_are_there_and_the_views_are_real_time():
         " WHERE proc_name = 'policy_refresh_continuous_aggregate'"
     )
 
-    wanted = [(level.table, False) for level in (*WIDER_LEVELS, *samples.levels())]
+    wanted = [(level.table, False) for level in (*WIDER_LEVELS, *sample_levels.levels())]
     assert sorted(views) == sorted(wanted)
     assert jobs == [(len(wanted),)]
 

@@ -8,10 +8,10 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from server.events import generator
+from server.demo import mail
 from server.events.mapping import to_line
-from server.rollups.declaration import LEVELS
-from server.rollups.store import write_events
+from server.rollups.levels import LEVELS
+from server.storage.transaction import write_events
 from tests.database.rollups.test_store import row, write
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -37,10 +37,8 @@ def execute(statement):
 
 
 def fill(hours=26):
-    for hour in generator.hours(NOW - timedelta(hours=hours), NOW):
-        write_events(
-            [to_line(r) for r in generator.hour_of_events(hour, events_per_hour=40, seed=2)]
-        )
+    for hour in mail.hours(NOW - timedelta(hours=hours), NOW):
+        write_events([to_line(r) for r in mail.hour_of_events(hour, events_per_hour=40, seed=2)])
 
 
 def test_what_the_writer_kept_is_verified():

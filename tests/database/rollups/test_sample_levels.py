@@ -9,8 +9,10 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from server.rollups import sample_keeping, sample_sql, samples
-from server.rollups.sample_store import write_samples
+from server.rollups.samples import levels as sample_levels
+from server.rollups.samples import maintainer as sample_maintainer
+from server.rollups.samples import sql as sample_sql
+from server.storage.samples_writer import write_samples
 from server.timescale import edition
 from tests import random_samples
 
@@ -33,7 +35,7 @@ def rollups(*arguments):
 
 def test_every_number_of_every_table_is_a_gauge_a_counter_or_said_to_be_neither():
     models = {model._meta.db_table: model for model in apps.get_models()}
-    for kind in samples.KINDS:
+    for kind in sample_levels.KINDS:
         fields = models[kind.table]._meta.concrete_fields
         numbers = {
             str(field.column)
@@ -53,7 +55,7 @@ def test_every_number_of_every_table_is_a_gauge_a_counter_or_said_to_be_neither(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("kind", samples.KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", sample_levels.KINDS, ids=lambda kind: kind.name)
 def test_every_level_has_the_same_columns_of_the_same_types(kind):
     described = [
         dict(
@@ -78,7 +80,9 @@ def test_every_level_has_the_same_columns_of_the_same_types(kind):
 def test_the_licence_decides_who_keeps_the_levels():
     community = edition.is_community(connection)
 
-    assert sample_keeping.written_kinds(samples.KINDS) == (set() if community else {*samples.KINDS})
+    assert sample_maintainer.written_kinds(sample_levels.KINDS) == (
+        set() if community else {*sample_levels.KINDS}
+    )
 
 
 @pytest.mark.django_db
@@ -105,7 +109,7 @@ def stored(committed):
 def test_every_level_is_what_the_samples_add_up_to_in_any_order(stored):
     said = rollups("--verify")
 
-    for level in samples.levels():
+    for level in sample_levels.levels():
         assert f"{level.table}: 0 rows" not in said
         assert said.count(f" {level.table}: ") == 2
     assert said.count(", 0 different") == 2 * (33 + 4)
@@ -168,5 +172,5 @@ def test_late_samples_are_in_every_level_after_the_next_refresh(stored):
 
 def refresh():
     window = f"'{NOW - timedelta(days=9)}', '{NOW + timedelta(days=2)}'"
-    for level in samples.levels():
+    for level in sample_levels.levels():
         rows_of(f"CALL refresh_continuous_aggregate('{level.table}', {window})")

@@ -7,9 +7,10 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from server.rollups import keeping, queries
-from server.rollups.declaration import MEASURES, ONE_MINUTE
-from server.rollups.reading import Over
+from server.rollups import maintainer
+from server.rollups.level_query import Over
+from server.rollups.levels import MEASURES, ONE_MINUTE
+from server.rollups.mail import queries
 from tests.database.rollups.test_levels import different
 from tests.database.rollups.test_store import AT, row, write
 
@@ -56,7 +57,7 @@ def test_what_nothing_fell_into_is_null():
 @pytest.mark.django_db
 def test_zeros_of_the_version_before_add_up_with_what_comes_after():
     mail(999, None)
-    for level in keeping.written_levels():
+    for level in maintainer.written_levels():
         execute(f"UPDATE {level.table} SET {', '.join(f'{c} = coalesce({c}, 0)' for c in SPARSE)}")
 
     mail(999, 2_000)
@@ -64,7 +65,7 @@ def test_zeros_of_the_version_before_add_up_with_what_comes_after():
     assert sorted(bins().values()) == [1, 2]
     (sized,) = queries.sizes(HOUR)
     assert (sized.count, sized.bytes_sum, sum(sized.brackets)) == (3, 9 * (999 + 999 + 2_000), 3)
-    assert not any(different(level) for level in keeping.written_levels())
+    assert not any(different(level) for level in maintainer.written_levels())
 
 
 @pytest.mark.usefixtures("committed")

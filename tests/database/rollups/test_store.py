@@ -7,11 +7,11 @@ from uuid import uuid4
 import pytest
 from django.db import DataError, connection
 
-from server.events import generator
+from server.demo import mail
 from server.events.mapping import to_line
 from server.events.models import EmailEvent
-from server.rollups.declaration import DELIVERY_BOUNDS_MS, DELIVERY_HISTOGRAM
-from server.rollups.store import write_events
+from server.rollups.levels import DELIVERY_BOUNDS_MS, DELIVERY_HISTOGRAM
+from server.storage.transaction import write_events
 
 pytestmark = pytest.mark.django_db
 
@@ -97,7 +97,7 @@ def test_a_delivery_time_counts_in_the_bin_above_the_bound_it_reaches():
 
 def test_the_level_agrees_with_raw_rows_in_every_dimension():
     hour = AT.replace(minute=0, second=0)
-    rows = list(generator.hour_of_events(hour, events_per_hour=800, seed=3))
+    rows = list(mail.hour_of_events(hour, events_per_hour=800, seed=3))
 
     assert write(*rows) == len(rows)
 

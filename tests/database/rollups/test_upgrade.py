@@ -8,13 +8,16 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from server.events import generator
-from server.metrics.generator import system_samples
+from server.demo import mail
+from server.demo.samples import system_samples
 from server.nodes.store import node_ids
-from server.rollups import keeping, sample_keeping, sample_sql, sql, upgrade
-from server.rollups.declaration import LEVELS, ONE_MINUTE, WIDER_LEVELS
-from server.rollups.sample_store import write_samples
-from server.rollups.samples import KINDS
+from server.rollups import maintainer, upgrade
+from server.rollups.levels import LEVELS, ONE_MINUTE, WIDER_LEVELS
+from server.rollups.mail import sql
+from server.rollups.samples import maintainer as sample_maintainer
+from server.rollups.samples import sql as sample_sql
+from server.rollups.samples.levels import KINDS
+from server.storage.samples_writer import write_samples
 from server.timescale import edition, retention
 from tests.database.conftest import hold_policies
 from tests.database.rollups.test_levels import different
@@ -75,15 +78,15 @@ def made_under_apache(monkeypatch):
     """The database as it would be, had it been made under Apache's licence."""
     if not edition.is_community(connection):
         pytest.skip("there is nothing to upgrade to without TimescaleDB's Community licence")
-    rooms = (keeping, sample_keeping)
+    rooms = (maintainer, sample_maintainer)
     for statement in (s for room in rooms for s in room.removal(connection)):
         rows_of(statement)
     with monkeypatch.context() as under_apache:
         under_apache.setattr(edition, "is_community", lambda _connection: False)
         for statement in (s for room in rooms for s in room.creation(connection)):
             rows_of(statement)
-    assert keeping.written_levels() == LEVELS
-    assert sample_keeping.written_kinds(KINDS) == set(KINDS)
+    assert maintainer.written_levels() == LEVELS
+    assert sample_maintainer.written_kinds(KINDS) == set(KINDS)
     # Policies run at once, by a clock that is not frozen.
     for room in (sql, sample_sql):
         monkeypatch.setattr(room, "create_continuous_aggregate", held_back(room))
@@ -96,7 +99,7 @@ def made_under_apache(monkeypatch):
 
     monkeypatch.setattr(retention, "set_policies", set_and_hold_policies)
     yield
-    if keeping.written_levels() == LEVELS:  # the test failed: leave it as it was found
+    if maintainer.written_levels() == LEVELS:  # the test failed: leave it as it was found
         upgrade.to_continuous_aggregates(NOW)
 
 
@@ -116,8 +119,8 @@ def test_all_history_is_kept_though_its_minutes_are_gone(made_under_apache):
     said = upgrade_edition()
 
     assert said.count("kept by TimescaleDB now") == len(WIDER_LEVELS) + 3 * len(KINDS)
-    assert sample_keeping.written_kinds(KINDS) == set()
-    assert keeping.written_levels() == (ONE_MINUTE,)
+    assert sample_maintainer.written_kinds(KINDS) == set()
+    assert maintainer.written_levels() == (ONE_MINUTE,)
     assert contents() == before
     assert sum(r[5] for r in before["email_stats_daily"] if r[3] == "all") == 3 * len(ages)
     assert "already" in upgrade_edition()  # and again changes nothing
@@ -126,7 +129,7 @@ def test_all_history_is_kept_though_its_minutes_are_gone(made_under_apache):
 
 def test_the_samples_levels_keep_their_history(made_under_apache):
     ids = node_ids(["mta-01"])
-    nothing_wrong = generator.incidents(NOW, seed=1)
+    nothing_wrong = mail.incidents(NOW, seed=1)
     for days in (0, 3, 60):
         start = NOW - timedelta(days=days, hours=2)
         write_samples(
@@ -193,6 +196,6 @@ def test_nothing_is_changed_where_something_would_get_lost(made_under_apache):
     with pytest.raises(CommandError, match="Nothing was changed"):
         upgrade_edition()
 
-    assert keeping.written_levels() == LEVELS
+    assert maintainer.written_levels() == LEVELS
     assert contents() == before
     rows_of("TRUNCATE email_stats_1m, email_stats_5m, email_stats_1h, email_stats_daily")

@@ -12,12 +12,12 @@ from django.core.management import call_command
 from django.db import connection
 
 from server.events.models import EmailEvent
-from server.rollups.declaration import LEVELS
-from server.rollups.sample_store import write_samples
-from server.rollups.samples import KINDS
+from server.rollups.levels import LEVELS
+from server.rollups.samples.levels import KINDS
+from server.storage.samples_writer import write_samples
 from server.timescale import edition, retention
 from server.timescale.actors import keep_house
-from server.timescale.schedule import CLAIM, look
+from server.timescale.scheduler import CLAIM, look
 from tests import random_samples
 from tests.database.rollups.test_store import row, write
 

@@ -12,7 +12,7 @@ from rest_framework import renderers
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.utils.serializer_helpers import ReturnDict, ReturnList
 
-from server.rendering import JSONRenderer
+from server.http.json_renderer import JSONRenderer
 
 AT = datetime(2026, 11, 21, 10, 7, 10, 120_000, tzinfo=UTC)
 VALUES = {

@@ -251,7 +251,7 @@ test("straight to the server: the door's path, the key, https or http", async t 
         server.closeAllConnections();
         server.close();
     });
-    const url = new URL(`http://127.0.0.1:${server.address().port}/api/v1/events/ingest`);
+    const url = new URL(`http://127.0.0.1:${server.http.client_address().port}/api/v1/events/ingest`);
     const sender = aSender(t, '', { target: { url, key: 'secret' } });
     sender.add(numbered(1));
     await until(() => sender.accepted === 1, 'accepted');

@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from server.rollups import recount, sample_recount
+from server.rollups import rebuild
+from server.rollups.samples import rebuild as sample_rebuild
 
 Days = tuple[datetime, datetime]
 
@@ -48,31 +49,31 @@ class Command(BaseCommand):
                 today = now.date()
                 days = options["verify"] or [today - timedelta(days=1), today]
                 self._verify(*_span(days), now=now)
-        except recount.RawRowsGone as error:
+        except rebuild.RawRowsGone as error:
             raise CommandError(str(error)) from error
 
     def _verify(self, first: datetime, last: datetime, *, now: datetime) -> None:
         different = 0
-        for compared in recount.verify(first, last, now=now):
+        for compared in rebuild.verify(first, last, now=now):
             different += compared.different
             self._say(compared)
-        for of_samples in sample_recount.verify(first, last, now=now):
+        for of_samples in sample_rebuild.verify(first, last, now=now):
             different += of_samples.different
             if of_samples.rows or of_samples.different:  # most kinds are on few nodes
                 self._say(of_samples)
         if different:
             raise CommandError(f"{different} rows differ from the raw ones. See --rebuild.")
 
-    def _say(self, compared: recount.Compared | sample_recount.Compared) -> None:
+    def _say(self, compared: rebuild.Compared | sample_rebuild.Compared) -> None:
         self.stdout.write(
             f"{compared.day:%F} {compared.level.table}: {compared.rows} rows,"
             f" {compared.different} different"
         )
 
     def _rebuild(self, first: datetime, last: datetime, *, now: datetime) -> None:
-        for day in recount.rebuild(first, last, now=now):
+        for day in rebuild.rebuild(first, last, now=now):
             self.stdout.write(f"{day:%F} made anew")
-        tables = {table for table, _ in sample_recount.rebuild(first, last, now=now)}
+        tables = {table for table, _ in sample_rebuild.rebuild(first, last, now=now)}
         self.stdout.write(f"and the levels of {len(tables)} tables of samples")
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from server.api import ranges
 from server.api.ranges import RANGES, WIDTHS, BadRange, Span
-from server.rollups.declaration import DAILY, FIVE_MINUTES, LEVELS, ONE_HOUR, ONE_MINUTE
+from server.rollups.levels import DAILY, FIVE_MINUTES, LEVELS, ONE_HOUR, ONE_MINUTE
 
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")

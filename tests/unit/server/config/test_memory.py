@@ -4,7 +4,7 @@ import gc
 
 from django.urls import get_resolver
 
-from server.config.memory import settle
+from server.config.gc_freeze import settle
 
 
 def test_what_is_loaded_is_left_alone_by_the_garbage_collector():

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.rollups.declaration import DELIVERY_BOUNDS_MS
 from server.rollups.histogram import BRACKETS_MS, NOTHING, DeliveryTimes
+from server.rollups.levels import DELIVERY_BOUNDS_MS
 
 # The same tries everywhere; a slow machine is no failure.
 tried = settings(deadline=None, derandomize=True)

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.rollups.declaration import DAILY, FIVE_MINUTES, LEVELS, ONE_HOUR
-from server.rollups.parts import EPOCH, Part, are_days, midnights, parts, shifts
+from server.rollups.levels import DAILY, FIVE_MINUTES, LEVELS, ONE_HOUR
+from server.rollups.partition import EPOCH, Part, are_days, midnights, parts, shifts
 
 # The same tries everywhere; a slow machine is no failure.
 tried = settings(deadline=None, derandomize=True)

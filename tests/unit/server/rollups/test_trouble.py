@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from server.rollups.queries import Count
-from server.rollups.trouble import beginnings, is_trouble
+from server.rollups.mail.failing_destinations import beginnings, is_trouble
+from server.rollups.mail.queries import Count
 
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
 EDGES = [START + timedelta(minutes=5 * i) for i in range(5)]

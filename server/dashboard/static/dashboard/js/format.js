@@ -113,7 +113,7 @@ export function change(count, before) {
   return `${percents > 0 ? "▲" : "▼"} ${thousands(Math.abs(percents))} %`;
 }
 
-/** What a spreadsheet would run: strangers choose the names of domains. As server/api/cells.py. */
+/** What a spreadsheet would run: strangers choose the names of domains. As server/api/csv_safe.py. */
 const FORMULA = /^ *[=+\-@\t\r\n＝＋－＠]/;
 
 /** Text for one CSV cell: quoted where needed, an apostrophe before what looks like a formula. */

@@ -1,0 +1,1 @@
+"""Judgement: which subjects need attention, and the evidence for it."""

@@ -1,0 +1,1 @@
+"""Generated history for the demo, tests and benchmarks."""

@@ -1,0 +1,221 @@
+"""Generated history, a UTC day at a time: whole days by COPY, the rest the way of the writer.
+
+A kind of facts more is a Filler more in FILLERS.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Protocol
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from server.demo import mail as events
+from server.demo import samples
+from server.events.columns import NAMES
+from server.events.mapping import to_line
+from server.nodes import store as nodes
+from server.rollups import maintainer, rebuild
+from server.rollups.levels import LEVELS
+from server.storage.samples_writer import write_samples
+from server.storage.transaction import write_events
+
+DAY = timedelta(days=1)
+BATCH_EVENTS, BATCH_SAMPLES = 20_000, 2_000
+#: What COPY is handed at a time.
+COPY_LINES = 2_000
+COPY = f"COPY email_events ({', '.join(NAMES)}) FROM STDIN"
+IS_STORED = """SELECT count(*)
+FROM unnest(%(ids)s::uuid[], %(times)s::timestamptz[]) AS wanted (i, t)
+JOIN email_events ON event_id = i AND occurred_at = t
+WHERE occurred_at >= %(start)s AND occurred_at < %(end)s"""
+HAS_EVENTS = """SELECT EXISTS (SELECT FROM email_events
+WHERE occurred_at >= %(start)s AND occurred_at < %(end)s)"""
+
+
+@dataclass(frozen=True)
+class History:
+    """What to generate: how much, of how many nodes, by which seed."""
+
+    events_per_hour: int
+    nodes: int
+    seed: int
+    #: Seconds between two samples of a node; 0: no samples.
+    samples_every_s: int = 0
+
+    def hour(self, hour: datetime) -> Iterator[events.Row]:
+        """Yield the events of an hour's messages."""
+        return events.hour_of_events(
+            hour, events_per_hour=self.events_per_hour, seed=self.seed, nodes=self.nodes
+        )
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A UTC day, or what of it is to be filled: [start, end)."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def is_whole_day(self) -> bool:
+        """Whether nothing of the day is left out."""
+        return self.end - self.start == DAY
+
+
+class Filler(Protocol):
+    """Fills one kind of facts; the same stretch twice adds nothing the second time."""
+
+    what: str
+
+    def fill(self, history: History, stretch: Stretch) -> int:
+        """Write what is missing of a stretch; return how many were new."""
+        ...
+
+
+class Events:
+    """Raw events and the levels made of them."""
+
+    what = "events"
+
+    def fill(self, history: History, stretch: Stretch) -> int:
+        """Copy a day nothing is stored of; otherwise store event by event what is new.
+
+        Raises RawRowsGone for a day whose events are not kept: its counts are all there is of it.
+        """
+        rebuild.check_kept(stretch.start, now=timezone.now())
+        if not stretch.is_whole_day:
+            return _store(history, stretch)
+        if _is_filled(history, stretch):
+            return 0
+        with connection.cursor() as cursor:
+            cursor.execute(HAS_EVENTS, vars(stretch))
+            (has_events,) = cursor.fetchone()
+        return _store(history, stretch) if has_events else _copy(history, stretch)
+
+
+class SystemSamples:
+    """Nodes, and readings of their own state."""
+
+    what = "system samples"
+
+    def fill(self, history: History, stretch: Stretch) -> int:
+        """Write the samples of a stretch. Counts all, those stored before among them."""
+        if not history.samples_every_s:
+            return 0
+        of = events.cluster(history.nodes)
+        for name in of.nodes:
+            node = nodes.register(name, samples.details(name))
+            nodes.mark_seen(node.pk, stretch.end)
+        wrong = events.incidents(stretch.start, seed=history.seed, nodes=history.nodes)
+        if wrong.dead_node and (dead := dead_within(stretch, wrong.dead_hours)):
+            nodes.note_silence(nodes.node_ids([wrong.dead_node])[wrong.dead_node], *dead)
+        made = samples.system_samples(
+            of.nodes,
+            stretch.start,
+            stretch.end,
+            every_s=history.samples_every_s,
+            seed=history.seed,
+            wrong=wrong,
+        )
+        count = 0
+        while batch := list(islice(made, BATCH_SAMPLES)):
+            write_samples(batch)
+            count += len(batch)
+        return count
+
+
+FILLERS: tuple[Filler, ...] = (Events(), SystemSamples())
+
+
+def stretches(start: datetime, end: datetime) -> Iterator[Stretch]:
+    """Yield the UTC days, or parts of days, of [start, end), oldest first."""
+    while start < end:
+        midnight = start.replace(hour=0, minute=0, second=0, microsecond=0) + DAY
+        yield Stretch(start, min(midnight, end))
+        start = midnight
+
+
+def dead_within(
+    stretch: Stretch, dead_hours: tuple[float, float]
+) -> tuple[datetime, datetime] | None:
+    """Return from when to when a node of the stretch's day is dead; None if that is not over."""
+    midnight = stretch.start.replace(hour=0, minute=0, second=0, microsecond=0)
+    start, end = (midnight + timedelta(hours=hours) for hours in dead_hours)
+    return (start, end) if stretch.start <= start and end < stretch.end else None
+
+
+def _store(history: History, stretch: Stretch) -> int:
+    lines = (
+        to_line(row)
+        for hour in events.hours(stretch.start.replace(hour=0), stretch.end)
+        for row in history.hour(hour)
+        if stretch.start <= row["occurred_at"] < stretch.end
+    )
+    new = 0
+    while batch := list(islice(lines, BATCH_EVENTS)):
+        new += sum(stored.events for stored in write_events(batch))
+    midnight = stretch.start.replace(hour=0, minute=0, second=0, microsecond=0)
+    if new and stretch.end == midnight + DAY:
+        # TimescaleDB looks for late events once in a minute. A day still running it adds up itself.
+        with transaction.atomic():
+            written = maintainer.written_levels()
+        rebuild.refresh(LEVELS[len(written) :], midnight)
+    return new
+
+
+def _copy(history: History, stretch: Stretch) -> int:
+    """Copy a day and count it, in one transaction: all of the day is there, or nothing of it."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(maintainer.ALONE)  # what others write meanwhile would be counted twice
+            # psycopg2's own cursor: Django has no COPY, nor does it then translate the errors.
+            with connection.wrap_database_errors:
+                cursor.cursor.copy_expert(COPY, _Stream(_in_order(history, stretch)))
+            count = int(cursor.cursor.rowcount)
+        if not count:
+            return 0
+        wider = rebuild.count_day(stretch.start, now=timezone.now())
+    rebuild.refresh(wider, stretch.start)
+    return count
+
+
+def _in_order(history: History, stretch: Stretch) -> Iterator[str]:
+    """Yield the lines of a day, those of each hour in the order of time, as real ones come."""
+    for hour in events.hours(stretch.start, stretch.end):
+        rows = ((row["occurred_at"], to_line(row)) for row in history.hour(hour))
+        for _, line in sorted(rows):
+            yield f"{line}\n"
+
+
+def _is_filled(history: History, stretch: Stretch) -> bool:
+    """Return whether the first event of each hour is stored, and the last of the day."""
+    firsts = [next(history.hour(hour), None) for hour in events.hours(stretch.start, stretch.end)]
+    last = None
+    for last in history.hour(stretch.end - events.HOUR):  # noqa: B007 (only the last is wanted)
+        pass
+    marks = {row["event_id"]: row["occurred_at"] for row in [*firsts, last] if row}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            IS_STORED,
+            {
+                "ids": [str(event_id) for event_id in marks],
+                "times": list(marks.values()),
+                **vars(stretch),
+            },
+        )
+        (stored,) = cursor.fetchone()
+    return bool(marks and stored == len(marks))
+
+
+class _Stream:
+    """Lines as the file that COPY reads from."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+
+    def read(self, _size: int = -1) -> str:
+        """Return some lines; nothing at the end. More than asked for is allowed."""
+        return "".join(islice(self._lines, COPY_LINES))

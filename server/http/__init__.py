@@ -1,0 +1,1 @@
+"""HTTP helpers that know nothing of mail: client addresses, JSON rendering, negotiation."""

@@ -1,0 +1,1 @@
+"""Levels of mail events: SQL and queries."""

@@ -1,0 +1,167 @@
+"""SQL made from the declaration. Pure: text in, text out; every name comes from the declaration."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from server.rollups.levels import (
+    DELIVERY_BOUNDS_MS,
+    DIMENSIONS,
+    IS_NULL_SENDER,
+    KEY,
+    MEASURES,
+    NULL_SENDER,
+    SIZE_BOUNDS_BYTES,
+    Level,
+    Measure,
+)
+
+#: What the levels read of a raw row; the writer's RETURNING must carry these columns.
+RAW_COLUMNS = (
+    "occurred_at", "direction", "event_type", "mta_node", "from_address", "from_domain",
+    "to_domain", "sending_ip", "zone", "bounce_type", "bounce_category", "spam_action",
+    "certainty", "message_size_bytes", "delivery_time_ms",
+)  # fmt: skip
+
+#: The columns of every level, in order.
+COLUMNS = ", ".join([*KEY, *(m.column for m in MEASURES)])
+#: How late an event may be to reach the continuous aggregates by itself: as long as an outage that
+#: spools are to survive, and shorter than the 1-minute level is kept. If it were longer, a refresh
+#: would replace the counts of days whose minutes are dropped by what little is left of them.
+REFRESH_WINDOW = timedelta(days=7)
+
+
+def create_table(level: Level) -> str:
+    """Return the CREATE TABLE of a level kept by the writer."""
+    measures = ",\n  ".join(
+        f"{m.column} bigint" + ("" if m.sparse else " NOT NULL DEFAULT 0") for m in MEASURES
+    )
+    return f"""CREATE TABLE {level.table} (
+  bucket timestamptz NOT NULL,
+  direction text NOT NULL,
+  event_type text NOT NULL,
+  dimension text NOT NULL,
+  value text NOT NULL,
+  {measures},
+  PRIMARY KEY (dimension, bucket, direction, event_type, value)
+)"""
+
+
+def write(levels: Sequence[Level], source: str, *, into: Sequence[Level] | None = None) -> str:
+    """Return the CTEs that add the raw rows of relation `source` to `levels`, or only some of them.
+
+    The first level is aggregated from the rows, each other from the rows of the one before it:
+    exact, because all measures are sums, and much less work than reading the raw rows again.
+    `levels` are LEVELS from the first on, without a hole.
+    """
+    parts = []
+    for level in levels:
+        rows = merge(level, f"of_{level.narrower.name}") if level.narrower else None
+        parts.append(f"of_{level.name} AS (\n{rows or aggregate(level, source)}\n)")
+        if into is None or level in into:
+            parts.append(f"into_{level.name} AS (\n{upsert(level, f'of_{level.name}')}\n)")
+    return ",\n".join(parts)
+
+
+def upsert(level: Level, rows: str) -> str:
+    """Return the statement that adds the level rows of relation `rows` to a level.
+
+    Rows are added in key order, so that two workers never wait for each other in a circle.
+    """
+    additions = ", ".join(_addition(m, level.table) for m in MEASURES)
+    return f"""INSERT INTO {level.table} ({COLUMNS})
+SELECT {COLUMNS} FROM {rows}
+ORDER BY dimension, bucket, direction, event_type, value
+ON CONFLICT ({", ".join(KEY)}) DO UPDATE SET {additions}"""
+
+
+def number(measure: Measure, relation: str) -> str:
+    """Return the expression of a measure of a row as a number, for what compares rows."""
+    column = f"{relation}.{measure.column}"
+    return f"coalesce({column}, 0)" if measure.sparse else column
+
+
+def _addition(measure: Measure, table: str) -> str:
+    old, more = f"{table}.{measure.column}", f"EXCLUDED.{measure.column}"
+    added = f"coalesce({old} + {more}, {old}, {more})" if measure.sparse else f"{old} + {more}"
+    return f"{measure.column} = {added}"
+
+
+def merge(level: Level, rows: str) -> str:
+    """Return the SELECT that makes the rows of a level of those of a narrower one."""
+    _, *dimensions = KEY
+    measures = ",\n  ".join(f"sum({m.column})::bigint AS {m.column}" for m in MEASURES)
+    return f"""SELECT {bucket(level, "bucket")} AS bucket, {", ".join(dimensions)},
+  {measures}
+FROM {rows}
+GROUP BY 1, {", ".join(dimensions)}"""
+
+
+def create_continuous_aggregate(level: Level) -> list[str]:
+    """Return the statements that let TimescaleDB keep a level (Community licence only).
+
+    Without data, so that a migration may do it in its transaction. Real-time, which since 2.13 must
+    be said: what is not yet refreshed is added up when asked.
+    """
+    if level.narrower is None:
+        raise ValueError(f"{level.table} is kept by the writer in every edition")
+    start = _interval(REFRESH_WINDOW)
+    return [
+        f"""CREATE MATERIALIZED VIEW {level.table} WITH (
+  timescaledb.continuous, timescaledb.materialized_only = false,
+  timescaledb.create_group_indexes = false
+) AS
+{merge(level, level.narrower.table)}
+WITH NO DATA""",
+        f"CREATE INDEX ON {level.table} (dimension, bucket, direction, event_type, value)",
+        f"SELECT add_continuous_aggregate_policy('{level.table}', start_offset => {start},"
+        f" end_offset => {_interval(level.width)}, schedule_interval => interval '1 minute')",
+    ]
+
+
+def bucket(level: Level, column: str) -> str:
+    """Return the expression of the bucket into which a time falls."""
+    return f"time_bucket({_interval(level.width)}, {column})"
+
+
+def aggregate(level: Level, source: str) -> str:
+    """Return the SELECT that makes level rows of the raw rows of relation `source`."""
+    sets = [("all", None), *((name, name) for name in DIMENSIONS)]
+    dimension = " ".join(f"WHEN {_mask(column)} THEN '{name}'" for name, column in sets)
+    groups = ", ".join(
+        f"(bucket, direction, event_type, is_null_sender{column})"
+        for column in ["", *(f", {name}" for name in DIMENSIONS)]
+    )
+    value = ", ".join(DIMENSIONS)
+    measures = ",\n  ".join(f"{m.aggregate} AS {m.column}" for m in MEASURES)
+    inner = ",\n    ".join(f"{expression} AS {name}" for name, expression in DIMENSIONS.items())
+    return f"""SELECT bucket, direction, event_type,
+  CASE WHEN is_null_sender THEN '{NULL_SENDER}'
+       ELSE CASE GROUPING({value}) {dimension} END END AS dimension,
+  CASE WHEN is_null_sender THEN '<>' ELSE coalesce({value}, '') END AS value,
+  {measures}
+FROM (
+  SELECT {bucket(level, "occurred_at")} AS bucket, direction, event_type,
+    {IS_NULL_SENDER} AS is_null_sender,
+    {inner},
+    certainty, message_size_bytes, delivery_time_ms,
+    width_bucket(delivery_time_ms, '{{{_numbers(DELIVERY_BOUNDS_MS)}}}'::bigint[]) AS delivery_bin,
+    width_bucket(message_size_bytes, '{{{_numbers(SIZE_BOUNDS_BYTES)}}}'::bigint[]) AS size_bin
+  FROM {source}
+) AS raw
+GROUP BY GROUPING SETS ({groups})
+HAVING NOT is_null_sender OR GROUPING({value}) = {_mask(None)}"""
+
+
+def _mask(column: str | None) -> int:
+    """Return GROUPING()'s number for the set that groups by `column` only: a 1 for each other."""
+    return sum(
+        1 << position for position, name in enumerate(reversed(list(DIMENSIONS))) if name != column
+    )
+
+
+def _numbers(bounds: tuple[int, ...]) -> str:
+    return ",".join(map(str, bounds))
+
+
+def _interval(length: timedelta) -> str:
+    return f"interval '{length.total_seconds():.0f} seconds'"

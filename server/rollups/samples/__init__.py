@@ -1,0 +1,1 @@
+"""Levels of samples: declaration, SQL and queries."""

@@ -1,0 +1,159 @@
+"""SQL of the samples' levels, made from their declaration. Pure: names of the declaration only."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from server.rollups.samples.levels import SampleKind, SampleLevel
+
+#: How late a sample may be to reach the continuous aggregates by itself; see sql.REFRESH_WINDOW.
+REFRESH_WINDOW = timedelta(days=7)
+
+
+def columns(kind: SampleKind) -> tuple[str, ...]:
+    """Return the columns of every level of a kind, in order."""
+    gauges = (f"{g.name}_{part}" for g in kind.gauges for part in ("sum", "count", "max"))
+    return ("bucket", *kind.key, "samples", "last_at", *gauges, *kind.counters)
+
+
+def level_key(kind: SampleKind) -> tuple[str, ...]:
+    """Return the columns that tell the rows of a level apart."""
+    return (*kind.key, "bucket")
+
+
+def create_table(level: SampleLevel) -> str:
+    """Return the CREATE TABLE of a level kept by the writer."""
+    kind = level.kind
+    dimensions = "".join(f"  {name} text NOT NULL,\n" for name in kind.dimensions)
+    gauges = "".join(
+        f"  {g.name}_sum float NOT NULL,\n  {g.name}_count bigint NOT NULL,\n"
+        f"  {g.name}_max float,\n"
+        for g in kind.gauges
+    )
+    counters = "".join(f"  {name} bigint,\n" for name in kind.counters)
+    return f"""CREATE TABLE {level.table} (
+  bucket timestamptz NOT NULL,
+  node_id bigint NOT NULL,
+{dimensions}  samples bigint NOT NULL,
+  last_at timestamptz NOT NULL,
+{gauges}{counters}  PRIMARY KEY ({", ".join(level_key(kind))})
+)"""
+
+
+def create_continuous_aggregate(level: SampleLevel) -> list[str]:
+    """Return the statements that let TimescaleDB keep a level (Community licence only).
+
+    Without data, so that a migration may do it in its transaction; real-time, which since 2.13 must
+    be said.
+    """
+    return [
+        f"""CREATE MATERIALIZED VIEW {level.table} WITH (
+  timescaledb.continuous, timescaledb.materialized_only = false,
+  timescaledb.create_group_indexes = false
+) AS
+{aggregate(level)}
+WITH NO DATA""",
+        f"CREATE INDEX ON {level.table} ({', '.join(level_key(level.kind))})",
+        f"SELECT add_continuous_aggregate_policy('{level.table}',"
+        f" start_offset => {interval(REFRESH_WINDOW)}, end_offset => {interval(level.of.width)},"
+        " schedule_interval => interval '5 minutes')",
+    ]
+
+
+def aggregate(level: SampleLevel, source: str | None = None) -> str:
+    """Return the SELECT that makes the rows of a level: of samples, or of the narrower level.
+
+    `source`: a relation with their rows, instead of their table.
+    """
+    narrower = level.narrower
+    if narrower is None:
+        return of_raw(level, source or level.kind.table)
+    return merge(level, source or narrower.table)
+
+
+def of_raw(level: SampleLevel, source: str) -> str:
+    """Return the SELECT that makes the rows of a level of the samples themselves."""
+    kind = level.kind
+    parts = ["count(*) AS samples", "max(time) AS last_at"]
+    for g in kind.gauges:
+        parts += [
+            f"coalesce(sum({g.expression}), 0) AS {g.name}_sum",
+            f"count({g.expression}) AS {g.name}_count",
+            f"max({g.expression}) AS {g.name}_max",
+        ]
+    parts += [f"last({name}, time) AS {name}" for name in kind.counters]
+    return _select(level, "time", parts, source)
+
+
+def merge(level: SampleLevel, source: str) -> str:
+    """Return the SELECT that makes the rows of a level of those of a narrower one."""
+    kind = level.kind
+    parts = ["sum(samples)::bigint AS samples", "max(last_at) AS last_at"]
+    for g in kind.gauges:
+        parts += [
+            f"sum({g.name}_sum) AS {g.name}_sum",
+            f"sum({g.name}_count)::bigint AS {g.name}_count",
+            f"max({g.name}_max) AS {g.name}_max",
+        ]
+    parts += [f"last({name}, last_at) AS {name}" for name in kind.counters]
+    return _select(level, "bucket", parts, source)
+
+
+def of_samples(kind: SampleKind, source: str) -> str:
+    """Return the SELECT that gives each sample the columns of a level's row, its time as bucket."""
+    parts = ["time AS bucket", *kind.key, "1::bigint AS samples", "time AS last_at"]
+    for g in kind.gauges:
+        parts += [
+            f"coalesce({g.expression}, 0) AS {g.name}_sum",
+            f"({g.expression} IS NOT NULL)::int::bigint AS {g.name}_count",
+            f"{g.expression} AS {g.name}_max",
+        ]
+    return f"SELECT {', '.join([*parts, *kind.counters])}\nFROM {source}"
+
+
+def write(kind: SampleKind, fresh: str, levels: Sequence[SampleLevel]) -> str:
+    """Return the CTEs that add the samples of relation `fresh` to `levels`, narrowest first."""
+    parts, source = [], fresh
+    for level in levels:
+        rows = f"of_{level.of.name}"
+        parts.append(f"{rows} AS (\n{aggregate(level, source)}\n)")
+        parts.append(f"into_{level.of.name} AS (\n{upsert(level, rows)}\n)")
+        source = rows
+    return ",\n".join(parts)
+
+
+def upsert(level: SampleLevel, rows: str) -> str:
+    """Return the statement that adds level rows of relation `rows` to a level, in key order."""
+    kind, table = level.kind, level.table
+    newer = f"EXCLUDED.last_at >= {table}.last_at"
+    changes = [
+        f"samples = {table}.samples + EXCLUDED.samples",
+        f"last_at = greatest({table}.last_at, EXCLUDED.last_at)",
+    ]
+    for g in kind.gauges:
+        changes += [
+            f"{g.name}_{part} = {table}.{g.name}_{part} + EXCLUDED.{g.name}_{part}"
+            for part in ("sum", "count")
+        ]
+        changes.append(f"{g.name}_max = greatest({table}.{g.name}_max, EXCLUDED.{g.name}_max)")
+    changes += [
+        f"{name} = CASE WHEN {newer} THEN EXCLUDED.{name} ELSE {table}.{name} END"
+        for name in kind.counters
+    ]
+    names, key = ", ".join(columns(kind)), ", ".join(level_key(kind))
+    return f"""INSERT INTO {table} ({names})
+SELECT {names} FROM {rows}
+ORDER BY {key}
+ON CONFLICT ({key}) DO UPDATE SET {", ".join(changes)}"""  # noqa: S608
+
+
+def interval(length: timedelta) -> str:
+    """Return a length of time as SQL says it."""
+    return f"interval '{length.total_seconds():.0f} seconds'"
+
+
+def _select(level: SampleLevel, time: str, parts: Sequence[str], source: str) -> str:
+    key = ", ".join(level.kind.key)
+    return f"""SELECT time_bucket({interval(level.of.width)}, {time}) AS bucket, {key},
+  {", ".join(parts)}
+FROM {source}
+GROUP BY 1, {key}"""  # noqa: S608

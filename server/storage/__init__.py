@@ -1,0 +1,1 @@
+"""The write model: rows, levels and ledger in one transaction."""

@@ -1,0 +1,62 @@
+"""The only writer of samples and, where TimescaleDB does not, of their levels: one transaction."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+import msgspec
+from django.db import connection, transaction
+
+from server.metrics import mapping, wire
+from server.metrics.starts import started
+from server.nodes import store as nodes
+from server.rollups.samples import maintainer as sample_maintainer
+from server.rollups.samples import sql as sample_sql
+from server.rollups.samples.levels import BY_TABLE, KINDS, SampleKind
+
+
+def write_samples(samples: Sequence[wire.Sample]) -> None:
+    """Store samples, each once however often it comes, and the starts of programs they tell of.
+
+    Raises django.db.Error, then stores none.
+    """
+    ids = nodes.node_ids(sample.node_id for sample in samples)
+    rows = rows_by_kind(samples, ids)
+    starts = [nodes.Start(ids[name], subject, at) for name, subject, at in started(samples)]
+    with transaction.atomic():
+        written = sample_maintainer.written_kinds(list(rows))
+        for kind in sorted(rows, key=KINDS.index):
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    insertion(kind, columns=tuple(rows[kind][0]), with_levels=kind in written),
+                    [msgspec.json.encode(rows[kind]).decode()],
+                )
+        nodes.note_starts(starts)
+
+
+def rows_by_kind(
+    samples: Iterable[wire.Sample], ids: dict[str, int]
+) -> dict[SampleKind, list[dict[str, Any]]]:
+    """Return the rows of each table, nodes by id. Pure."""
+    found = defaultdict(list)
+    for sample in samples:
+        for table, values in mapping.rows(sample):
+            found[BY_TABLE[table]].append(values | {"node_id": ids[sample.node_id]})
+    return dict(found)
+
+
+@cache
+def insertion(kind: SampleKind, *, columns: tuple[str, ...], with_levels: bool) -> str:
+    """Return what inserts the rows of one JSON array, those that are new, and counts just them."""
+    # Quoted: `primary` is a word of SQL's.
+    names, key = ", ".join(f'"{name}"' for name in columns), ", ".join((*kind.key, "time"))
+    levels = sample_sql.write(kind, "fresh", kind.levels) + "\n" if with_levels else ""
+    return f"""WITH fresh AS (
+INSERT INTO {kind.table} ({names})
+SELECT {names} FROM jsonb_populate_recordset(NULL::{kind.table}, %s::jsonb)
+ORDER BY {key}
+ON CONFLICT DO NOTHING
+RETURNING *
+){"," if levels else ""}
+{levels}SELECT count(*) FROM fresh"""  # noqa: S608 (names of the declaration)
