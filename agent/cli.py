@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(loaded: Loaded, options: argparse.Namespace) -> int:
-    from agent.running import Signals, run  # noqa: PLC0415 (other commands start faster)
+    from agent.service import Signals, run  # noqa: PLC0415 (other commands start faster)
     from agent.systemd import Notifier  # noqa: PLC0415
 
     signals = Signals()

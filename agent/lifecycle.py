@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agent import __version__, clock
+from agent.collector_thread import CollectorThread
 from agent.collectors import Collector, Parts, collectors
 from agent.config import Config
 from agent.discovery import Discovery
@@ -24,7 +25,6 @@ from agent.events.reconciliation import Reconciler
 from agent.instance_lock import InstanceLock
 from agent.registration import Registration
 from agent.samples import PluginHealth, SendHealth
-from agent.scheduler import Source
 from agent.spool import Spool
 from agent.spool.health import spool_health
 from agent.transport.client import Client
@@ -82,7 +82,7 @@ class Agent:
         self._plugin_readings = PluginReadings()
         self._discovery = Discovery(config, haraka=self._plugin_readings.haraka)
         self._receiver: Receiver | None = None
-        self._sources: list[Source] = []
+        self._sources: list[CollectorThread] = []
 
     def start(self) -> None:
         """Begin. Raises ConfigError, AlreadyRunning, SpoolError or ReceiverError when it cannot;
@@ -126,9 +126,9 @@ class Agent:
 
     def tick(self) -> None:
         """Do what only one looking on can do. To be called every few seconds."""
-        self._client.cut_overdue()
+        self._client.abort_overdue()
         for source in self._sources:
-            source.mind()
+            source.report_if_stuck()
 
     def troubles(self) -> list[str]:
         """Return which parts do not work any more, in words; asks the receiver itself."""
@@ -137,8 +137,8 @@ class Agent:
         for thread, service, _ in self._threads:
             if not thread.is_alive():
                 found.append(f"the thread {thread.name} has ended")
-            elif isinstance(service, Shipper) and now_s - service.beat_s > service.quiet_s:
-                found.append(f"{thread.name} has not moved for {now_s - service.beat_s:.0f} s")
+            elif isinstance(service, Shipper) and now_s - service.progress_s > service.max_step_s:
+                found.append(f"{thread.name} has not moved for {now_s - service.progress_s:.0f} s")
         if self._receiver is not None:
             try:
                 # Whatever it answers: too many connections are no reason to begin anew.
@@ -149,7 +149,7 @@ class Agent:
 
     def status(self) -> str:
         """Return one line for `systemctl status`."""
-        sends = self._client.figures
+        sends = self._client.stats
         try:
             waiting = f"{self._spool.events.waiting_count()} events wait"
         except SpoolError:
@@ -219,16 +219,16 @@ class Agent:
         found = {source.name: source.stuck_s() for source in self._sources}
         return {name: stuck_s for name, stuck_s in found.items() if stuck_s is not None}
 
-    def _made_sources(self, stream: ChangeStream | None) -> list[Source]:
-        config, spool, figures = self.config, self._spool, self._client.figures
+    def _made_sources(self, stream: ChangeStream | None) -> list[CollectorThread]:
+        config, spool, stats = self.config, self._spool, self._client.stats
         reconciler = Reconciler(spool.captured)
         parts = Parts(
             spool=lambda: spool_health(spool.database, limit_bytes=config.spool.max_event_bytes),
             sends=lambda: SendHealth(
-                sends_total=figures.sends_total,
-                send_failures_total=figures.failures_total,
-                send_p95_ms=figures.p95_ms,
-                clock_skew_ms=figures.clock_skew_ms,
+                sends_total=stats.sends_total,
+                send_failures_total=stats.failures_total,
+                send_p95_ms=stats.p95_ms,
+                clock_skew_ms=stats.clock_skew_ms,
             ),
             plugins=lambda: [PluginHealth(**said) for said in self._plugin_readings.plugins()],
             reconciliation=reconciler.lines,
@@ -245,7 +245,7 @@ class Agent:
             *((other, partial(spool.append_sample, source=other.name)) for other in others),
         ]
         sources = [
-            Source(
+            CollectorThread(
                 collector,
                 sink,
                 interval_s=getattr(config.intervals, f"{collector.name}_s"),
@@ -253,7 +253,7 @@ class Agent:
             )
             for place, (collector, sink) in enumerate(sinks)
         ]
-        watched: list[Source | ChangeStream] = [*sources, *([stream] if stream else [])]
+        watched: list[CollectorThread | ChangeStream] = [*sources, *([stream] if stream else [])]
         parts.sources = lambda: [source.health() for source in watched]
         return sources
 
@@ -271,7 +271,7 @@ class Agent:
                 if left_s <= 0:
                     break
                 thread.join(min(left_s, JOIN_LOOK_S))
-                self._client.cut_overdue()
+                self._client.abort_overdue()
 
 
 def _keep_running(service: Service, stop: threading.Event) -> None:

@@ -14,7 +14,7 @@ from agent.config import Config
 from agent.discovery import Discovery, Found
 from agent.logs import Repeats
 from agent.transport.backoff import delay_s
-from agent.transport.client import Client, Verdict
+from agent.transport.client import Action, Client
 from agent.wire import Node
 
 logger = logging.getLogger(__name__)
@@ -99,13 +99,13 @@ class Registration:
         if node == self._told:
             return self._config.intervals.registration_s
         outcome = self._client.post(PATH, msgspec.json.encode(node))
-        if outcome.verdict is Verdict.ACCEPTED:
+        if outcome.action is Action.ACCEPTED:
             logger.info("Registered as %s with %s.", node.node_id, self._config.backend.url)
             self._told, self._failures = node, 0
             return self._config.intervals.registration_s
         self._failures += 1
         self._repeats.warn("register", "Not registered yet: %s.", outcome.reason.rstrip("."))
-        if outcome.verdict is Verdict.RETRY:
+        if outcome.action is Action.RETRY:
             wait_s = delay_s(self._failures, random.random())  # noqa: S311 (no secret)
             return max(wait_s, outcome.retry_after_s or 0)
         return REFUSED_WAIT_S

@@ -6,7 +6,7 @@ from datetime import timedelta
 from agent import clock
 from agent.config import Config
 from agent.doctor.finding import Finding
-from agent.transport.client import Client, Outcome, Verdict
+from agent.transport.client import Action, Client, Outcome
 
 # An empty batch needs the key and its scope, and adds nothing.
 INGEST_PATH, EMPTY_BATCH = "/api/v1/events/ingest", b"[]"
@@ -35,13 +35,13 @@ def judge_answer(outcome: Outcome, url: str) -> Iterator[Finding]:
     """Yield the findings about server and key that follow from the response. Pure."""
     fix = outcome.fix.strip()
     line = f"{outcome.reason.removesuffix(outcome.fix).rstrip('. ')}."
-    if outcome.verdict is Verdict.ACCEPTED:
+    if outcome.action is Action.ACCEPTED:
         yield Finding("ok", "server", f"{url} accepts events.")
         yield Finding("ok", "key", "The server accepts it, and its scope allows sending events.")
     elif outcome.status in KEY_STATUSES:
         yield Finding("ok", "server", f"{url} responds.")
         yield Finding("failure", "key", line, fix)
-    elif outcome.verdict is Verdict.KEEP:
+    elif outcome.action is Action.KEEP:
         yield Finding("failure", "server", line, fix)
     else:
         fix = "Check DASHBOARD_URL, the network (firewall, proxy, certificate) and the server."

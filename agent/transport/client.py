@@ -1,4 +1,4 @@
-"""One HTTP POST and what its answer means. No retries, redirects or proxy; a bound on every wait.
+"""HTTP client of the server. No retries, redirects or proxy; every wait is bounded.
 
 urllib3 is imported when the first client is made.
 """
@@ -23,7 +23,7 @@ from agent import __version__, clock
 from agent.config import Backend
 from agent.logs import Repeats
 from agent.transport.backoff import http_date, retry_after_s
-from agent.transport.figures import Figures
+from agent.transport.stats import TransportStats
 from agent.wire import IngestAnswer
 
 if TYPE_CHECKING:
@@ -31,20 +31,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Less is not worth compressing. Level 4 takes 3 % off for twice the time, level 6 8 % for thrice.
-GZIP_FROM_BYTES = 500
+# Smaller bodies are not worth compressing. Level 4 saves 3 % for twice the time, level 6 saves 8 %
+# for three times.
+MIN_GZIP_BYTES = 500
 GZIP_LEVEL = 3
-LARGEST_ANSWER_BYTES = 1_000_000
-SHOWN_ANSWER_CHARS = 200
+MAX_ANSWER_BYTES = 1_000_000
+MAX_SHOWN_CHARS = 200
 
 ACCEPTED_STATUS = 202
-OK_LAST = 299
-REDIRECT_LAST = 399
-SERVER_ERROR_FIRST = 500
+MAX_OK = 299
+MAX_REDIRECT = 399
+MIN_SERVER_ERROR = 500
 
-# The ranges of Skew are a second wide; under this much nobody minds.
-SKEW_NOTICED = timedelta(seconds=5)
-SKEW_REPEATED_S = 3600.0
+# The ranges of Skew are a second wide; less than this does not matter.
+TOLERATED_SKEW = timedelta(seconds=5)
+SKEW_WARNING_PERIOD_S = 3600.0
 _OBJECT = re.compile(r"^\w+\(host=[^)]*\): ")
 UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 UNTRUSTED_FIX = (
@@ -53,23 +54,23 @@ UNTRUSTED_FIX = (
 )
 
 
-class Verdict(enum.Enum):
-    """What to do with what was sent."""
+class Action(enum.Enum):
+    """Treatment of a batch after its response."""
 
-    ACCEPTED = "accepted"  # the server has it; forget it
-    RETRY = "retry"  # nothing wrong with it; try again soon
-    KEEP = "keep"  # a person must mend something first; keep it, try again slowly
-    TOO_LARGE = "too large"  # send less at once
-    INVALID = "invalid"  # the server will never take any of it
-    MALFORMED = "malformed"  # the server cannot even read it
+    ACCEPTED = "accepted"  # the server has stored it: delete it
+    RETRY = "retry"  # a temporary failure: retry soon
+    KEEP = "keep"  # a person must fix something first: keep it, retry slowly
+    TOO_LARGE = "too large"  # send smaller batches
+    INVALID = "invalid"  # the server will never accept any of it
+    MALFORMED = "malformed"  # the server cannot parse it
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The answer to one POST. `reason` is one line for a person, with `fix` at its end where one is
-    known; `server_at` what the server's clock said, in whole seconds."""
+    """The result of one POST. `reason`: one line for a person, which ends with `fix` where one is
+    known; `server_at`: the server's clock, in whole seconds."""
 
-    verdict: Verdict
+    action: Action
     reason: str
     fix: str = ""
     retry_after_s: float | None = None
@@ -80,43 +81,43 @@ class Outcome:
 
 @dataclass(eq=False)
 class _Request:
-    """A POST under way, so that another thread can end it. `cut`: one did."""
+    """A POST in progress, so that another thread can abort it. `aborted`: one did."""
 
     end_s: float
     connection: socket.socket | None = None
-    cut: bool = False
+    aborted: bool = False
 
 
-class _Mine(threading.local):
-    """What the present thread has under way."""
+class _Current(threading.local):
+    """The request of the current thread."""
 
     request: _Request | None = None
 
 
 class Client:
-    """Talks to one server with one key. Safe to share between threads.
+    """Client of one server with one key. Safe to share between threads.
 
     Its timeouts bound each wait for the next bytes. Against a server that sends a byte now and
-    then, `cut_overdue` must be called every few seconds: it ends what takes longer than both
-    timeouts together.
+    then, `abort_overdue` must be called every few seconds: it ends requests that take longer than
+    both timeouts together.
     """
 
     def __init__(self, settings: Backend) -> None:
-        self.figures = Figures()
+        self.stats = TransportStats()
         self._settings = settings
-        self._longest_s = settings.connect_timeout_s + settings.read_timeout_s
+        self._max_s = settings.connect_timeout_s + settings.read_timeout_s
         self._end_s = float("inf")
         self._lock = threading.Lock()
         self._pool: PoolManager | None = None
-        self._under_way: set[_Request] = set()
-        self._mine = _Mine()
-        self._clocks = Repeats(logger, period_s=SKEW_REPEATED_S)
+        self._requests: set[_Request] = set()
+        self._current = _Current()
+        self._skew_warnings = Repeats(logger, period_s=SKEW_WARNING_PERIOD_S)
 
     def post(self, path: str, body: bytes, *, answer_needed: bool = False) -> Outcome:
-        """POST JSON to `path` and judge the answer. Raises nothing.
+        """POST JSON to `path` and judge the response. Raises nothing.
 
-        `answer_needed`: only the door's own 202 counts as accepted, so that a portal that answers
-        200 to everything does not swallow events.
+        `answer_needed`: only the ingest endpoint's own 202 counts as accepted, so that a portal
+        that answers 200 to everything does not swallow events.
         """
         headers = {
             "Authorization": f"Bearer {self._settings.api_key.reveal()}",
@@ -124,7 +125,7 @@ class Client:
             "Accept": "application/json",
             "User-Agent": f"mallard-agent/{__version__}",
         }
-        if len(body) >= GZIP_FROM_BYTES:
+        if len(body) >= MIN_GZIP_BYTES:
             body = gzip.compress(body, GZIP_LEVEL, mtime=0)
             headers["Content-Encoding"] = "gzip"
         sent_at, sent_s = clock.utc_now(), clock.monotonic_s()
@@ -132,56 +133,56 @@ class Client:
             outcome = self._exchange(
                 self._settings.url + path, body, headers, answer_needed=answer_needed
             )
-        if request.cut:
-            reason = f"{self._settings.url}{path} took longer than {self._longest_s:g} s to answer"
-            outcome = Outcome(Verdict.RETRY, reason)
-        took_s = clock.monotonic_s() - sent_s
-        self.figures.note(took_s * 1000, taken=outcome.verdict is Verdict.ACCEPTED)
+        if request.aborted:
+            reason = f"{self._settings.url}{path} did not answer within {self._max_s:g} s"
+            outcome = Outcome(Action.RETRY, reason)
+        duration_s = clock.monotonic_s() - sent_s
+        self.stats.record_send(duration_s * 1000, accepted=outcome.action is Action.ACCEPTED)
         if outcome.server_at is not None:
-            answered_at = sent_at + timedelta(seconds=took_s)
-            self.figures.see_clock(outcome.server_at, sent_at=sent_at, answered_at=answered_at)
-            self._mind_clock()
+            answered_at = sent_at + timedelta(seconds=duration_s)
+            self.stats.record_clock(outcome.server_at, sent_at=sent_at, answered_at=answered_at)
+            self._check_clock()
         return outcome
 
-    def cut_overdue(self) -> None:
-        """End the requests whose time is over: their `post` returns soon after."""
+    def abort_overdue(self) -> None:
+        """Abort the requests past their deadline: their `post` returns soon after."""
         now_s = clock.monotonic_s()
         with self._lock:
             overdue = [
                 (request, request.connection)
-                for request in self._under_way
-                if request.end_s < now_s and not request.cut
+                for request in self._requests
+                if request.end_s < now_s and not request.aborted
             ]
         for request, connection in overdue:
             if connection is not None:
-                request.cut = True
-                with suppress(OSError):  # it may be closed in between
-                    # Not SSLSocket's own, which would take the session from the reading thread.
+                request.aborted = True
+                with suppress(OSError):  # it may be closed already
+                    # Not SSLSocket.shutdown, which would take the session from the reading thread.
                     socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def end_by(self, end_s: float) -> None:
-        """Let nothing under way or to come take longer than until `end_s`, monotonic."""
+        """Bound all requests, present and future, by `end_s` of the monotonic clock."""
         with self._lock:
             self._end_s = end_s
-            for request in self._under_way:
+            for request in self._requests:
                 request.end_s = min(request.end_s, end_s)
 
     def close(self) -> None:
-        """Close kept connections."""
-        self._forget_pool()
+        """Close idle connections."""
+        self._drop_pool()
 
     @contextmanager
     def _request(self, now_s: float) -> Iterator[_Request]:
         with self._lock:
-            request = _Request(min(now_s + self._longest_s, self._end_s))
-            self._under_way.add(request)
-        self._mine.request = request
+            request = _Request(min(now_s + self._max_s, self._end_s))
+            self._requests.add(request)
+        self._current.request = request
         try:
             yield request
         finally:
-            self._mine.request = None
+            self._current.request = None
             with self._lock:
-                self._under_way.discard(request)
+                self._requests.discard(request)
 
     def _exchange(
         self, url: str, body: bytes, headers: dict[str, str], *, answer_needed: bool
@@ -190,13 +191,13 @@ class Client:
 
         try:
             # Never follow a redirect: the key would go wherever it points.
-            response = self._opened().request(
+            response = self._get_pool().request(
                 "POST", url, body=body, headers=headers, redirect=False, preload_content=False
             )
             try:
-                text = response.read(LARGEST_ANSWER_BYTES)
+                text = response.read(MAX_ANSWER_BYTES)
             finally:
-                # What is left of a larger answer is not worth reading, so the connection goes too.
+                # The rest of a larger response is not worth reading, so the connection goes too.
                 if response.length_remaining:
                     response.close()
                 response.release_conn()
@@ -204,33 +205,33 @@ class Client:
             shown = _short(error)
             fix = UNTRUSTED_FIX if UNTRUSTED in shown else ""
             if fix:
-                self._forget_pool()  # it knows the authorities of when it was made
-            return Outcome(Verdict.RETRY, f"{url} is not reachable: {shown}{fix}", fix)
+                self._drop_pool()  # it has the authorities of its creation
+            return Outcome(Action.RETRY, f"{url} is not reachable: {shown}{fix}", fix)
         outcome = _judge(url, response, text, answer_needed=answer_needed)
         return replace(outcome, status=response.status, server_at=_server_at(response))
 
-    def _opened(self) -> PoolManager:
+    def _get_pool(self) -> PoolManager:
         with self._lock:
             if self._pool is None:
-                self._pool = _pool(self._settings, self._note_connection)
+                self._pool = _build_pool(self._settings, self._set_connection)
             return self._pool
 
-    def _forget_pool(self) -> None:
+    def _drop_pool(self) -> None:
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.clear()
 
-    def _note_connection(self, connection: socket.socket | None) -> None:
-        if self._mine.request is not None:
-            self._mine.request.connection = connection
+    def _set_connection(self, connection: socket.socket | None) -> None:
+        if self._current.request is not None:
+            self._current.request.connection = connection
 
-    def _mind_clock(self) -> None:
-        ahead = self.figures.clock_ahead
+    def _check_clock(self) -> None:
+        ahead = self.stats.clock_ahead
         if ahead is None:
             return
-        if abs(ahead) > SKEW_NOTICED:
-            self._clocks.warn(
+        if abs(ahead) > TOLERATED_SKEW:
+            self._skew_warnings.warn(
                 "skew",
                 "This clock is at least %.0f s %s the server's: times on pages are wrong by as"
                 " much, and events more than 10 minutes ahead are refused. Synchronise both, as"
@@ -239,39 +240,39 @@ class Client:
                 "ahead of" if ahead > timedelta(0) else "behind",
             )
         else:
-            self._clocks.over("This clock agrees with the server's again.")
+            self._skew_warnings.over("This clock agrees with the server's again.")
 
 
-def _pool(settings: Backend, note: Callable[[socket.socket | None], None]) -> PoolManager:
-    """Return a pool whose connections are told to `note` when a request begins to use them. Raises
-    OSError when the authorities cannot be read."""
+def _build_pool(settings: Backend, on_use: Callable[[socket.socket | None], None]) -> PoolManager:
+    """Return a pool that passes each connection to `on_use` when a request begins to use it. Raises
+    OSError when the certificate authorities cannot be read."""
     import urllib3  # noqa: PLC0415
     from urllib3.connection import HTTPConnection, HTTPSConnection  # noqa: PLC0415
     from urllib3.util import create_urllib3_context  # noqa: PLC0415
 
-    class Noted:
+    class Reporting:
         sock: socket.socket | None
 
         def connect(self) -> None:
             super().connect()  # type: ignore[misc]
-            note(self.sock)
+            on_use(self.sock)
 
         def request(self, *arguments: Any, **named: Any) -> None:
-            note(self.sock)
+            on_use(self.sock)
             super().request(*arguments, **named)  # type: ignore[misc]
 
-    def pool_of(base: Any, connection: Any) -> Any:
+    def pool_class(base: Any, connection: Any) -> Any:
         return type(base.__name__, (base,), {"ConnectionCls": connection})
 
     trust = None
     if settings.url.lower().startswith("https:"):
-        # One for all connections: each would read all authorities for itself, 1 MB and 20 ms.
+        # Shared by all connections: each would load all authorities again, 1 MB and 20 ms.
         trust = create_urllib3_context()
         if settings.ca_file:
             trust.load_verify_locations(settings.ca_file)
         else:
             trust.load_default_certs()
-    made = urllib3.PoolManager(
+    pool = urllib3.PoolManager(
         num_pools=2,
         maxsize=4,
         retries=False,
@@ -282,61 +283,65 @@ def _pool(settings: Backend, note: Callable[[socket.socket | None], None]) -> Po
         ),
         ssl_context=trust,
     )
-    made.pool_classes_by_scheme = {
-        "http": pool_of(urllib3.HTTPConnectionPool, type("Plain", (Noted, HTTPConnection), {})),
-        "https": pool_of(urllib3.HTTPSConnectionPool, type("Tls", (Noted, HTTPSConnection), {})),
+    pool.pool_classes_by_scheme = {
+        "http": pool_class(
+            urllib3.HTTPConnectionPool, type("Plain", (Reporting, HTTPConnection), {})
+        ),
+        "https": pool_class(
+            urllib3.HTTPSConnectionPool, type("Tls", (Reporting, HTTPSConnection), {})
+        ),
     }
-    return made
+    return pool
 
 
-# What a person has to do, or what becomes of the batch, by status.
-_KNOWN = {
-    400: (Verdict.MALFORMED, ""),
-    401: (Verdict.KEEP, " The key is wrong or revoked: set API_KEY to a valid one."),
-    403: (Verdict.KEEP, " The key is of another scope or node: check API_KEY and NODE_ID."),
-    408: (Verdict.RETRY, ""),
-    413: (Verdict.TOO_LARGE, ""),
-    415: (Verdict.MALFORMED, ""),
-    422: (Verdict.INVALID, ""),
-    429: (Verdict.RETRY, ""),
+# Treatment of the batch, and the fix for a person, by status.
+_ACTIONS = {
+    400: (Action.MALFORMED, ""),
+    401: (Action.KEEP, " The key is wrong or revoked: set API_KEY to a valid one."),
+    403: (Action.KEEP, " The key is of another scope or node: check API_KEY and NODE_ID."),
+    408: (Action.RETRY, ""),
+    413: (Action.TOO_LARGE, ""),
+    415: (Action.MALFORMED, ""),
+    422: (Action.INVALID, ""),
+    429: (Action.RETRY, ""),
 }
 
 
 def _judge(url: str, response: BaseHTTPResponse, text: bytes, *, answer_needed: bool) -> Outcome:
     status = response.status
-    said = f"{url} answered {status}"
-    if status <= OK_LAST:
-        return _judge_ok(said, status, text, answer_needed=answer_needed)
-    if status <= REDIRECT_LAST:
-        target = response.headers.get("Location", "elsewhere")[:SHOWN_ANSWER_CHARS]
+    summary = f"{url} answered {status}"
+    if status <= MAX_OK:
+        return _judge_ok(summary, status, text, answer_needed=answer_needed)
+    if status <= MAX_REDIRECT:
+        target = response.headers.get("Location", "elsewhere")[:MAX_SHOWN_CHARS]
         fix = " Redirects are not followed with the key: set DASHBOARD_URL to the final address."
-        return Outcome(Verdict.KEEP, f"{said} and points to {target}.{fix}", fix)
-    if status >= SERVER_ERROR_FIRST:
-        verdict, fix = Verdict.RETRY, ""
+        return Outcome(Action.KEEP, f"{summary} and points to {target}.{fix}", fix)
+    if status >= MIN_SERVER_ERROR:
+        action, fix = Action.RETRY, ""
     else:
-        verdict, fix = _KNOWN.get(status, (Verdict.KEEP, " Check DASHBOARD_URL."))
-    shown = text[:SHOWN_ANSWER_CHARS].decode("utf-8", "replace")
-    waits_s = retry_after_s(response.headers.get("Retry-After"), now=_server_at(response))
-    return Outcome(verdict, f"{said}: {shown}{fix}", fix, retry_after_s=waits_s)
+        action, fix = _ACTIONS.get(status, (Action.KEEP, " Check DASHBOARD_URL."))
+    shown = text[:MAX_SHOWN_CHARS].decode("utf-8", "replace")
+    wait_s = retry_after_s(response.headers.get("Retry-After"), now=_server_at(response))
+    return Outcome(action, f"{summary}: {shown}{fix}", fix, retry_after_s=wait_s)
 
 
-def _judge_ok(said: str, status: int, text: bytes, *, answer_needed: bool) -> Outcome:
+def _judge_ok(summary: str, status: int, text: bytes, *, answer_needed: bool) -> Outcome:
     try:
         answer = msgspec.json.decode(text, type=IngestAnswer)
     except msgspec.MsgspecError:
         answer = None
     if answer_needed and (answer is None or status != ACCEPTED_STATUS):
         fix = " Check DASHBOARD_URL."
-        return Outcome(Verdict.KEEP, f"{said}, but not as Mallard does.{fix}", fix)
-    return Outcome(Verdict.ACCEPTED, said, answer=answer)
+        return Outcome(Action.KEEP, f"{summary}, but not as Mallard does.{fix}", fix)
+    return Outcome(Action.ACCEPTED, summary, answer=answer)
 
 
 def _server_at(response: BaseHTTPResponse) -> datetime | None:
-    """Return the time of the Date header; None without one or with one that is none."""
+    """Return the time of the Date header; None without a valid one."""
     return http_date(response.headers.get("Date"))
 
 
 def _short(error: Exception) -> str:
-    """Return urllib3's error without its objects' names for themselves."""
+    """Return urllib3's error without the names of its objects."""
     reason = str(getattr(error, "reason", None) or error)
-    return _OBJECT.sub("", reason.rpartition(">: ")[2])[:SHOWN_ANSWER_CHARS]
+    return _OBJECT.sub("", reason.rpartition(">: ")[2])[:MAX_SHOWN_CHARS]

@@ -18,7 +18,7 @@ from agent.doctor.plugins import judge_plugins
 from agent.doctor.server import judge_answer, judge_skew
 from agent.roles import ports_of, programs_of
 from agent.spool import Told, read_summary
-from agent.transport.client import Outcome, Verdict
+from agent.transport.client import Action, Outcome
 from tests.unit.agent.events.conftest import directory, receiver
 from tests.unit.agent.spool.test_spool import take
 from tests.unit.agent.transport.test_shipper import door
@@ -111,7 +111,7 @@ def test_foreign_text_cannot_draw_on_the_terminal(call, door):
 
 
 def test_answers_that_are_not_mallards_are_no_good_server():
-    strange = Outcome(Verdict.KEEP, "it answered 200, but not as Mallard does. Look.", " Look.")
+    strange = Outcome(Action.KEEP, "it answered 200, but not as Mallard does. Look.", " Look.")
 
     (finding,) = judge_answer(strange, "https://d.example")
 

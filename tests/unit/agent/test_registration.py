@@ -7,20 +7,20 @@ from agent import clock, registration
 from agent.config import Config, Intervals
 from agent.discovery import Found
 from agent.registration import Registration
-from agent.transport.client import Outcome, Verdict
+from agent.transport.client import Action, Outcome
 
 
 class Server:
-    """Gives verdicts in turn, then accepts; counts how often it was told."""
+    """Gives actions in turn, then accepts; counts how often it was told."""
 
-    def __init__(self, *verdicts):
-        self.verdicts = list(verdicts)
+    def __init__(self, *actions):
+        self.actions = list(actions)
         self.told = []
 
     def post(self, path, body):
         self.told.append((path, body))
-        verdict = self.verdicts.pop(0) if self.verdicts else Verdict.ACCEPTED
-        return Outcome(verdict, f"the server said {verdict.value}")
+        action = self.actions.pop(0) if self.actions else Action.ACCEPTED
+        return Outcome(action, f"the server said {action.value}")
 
 
 class Looks:
@@ -109,7 +109,7 @@ def test_a_role_that_is_configured_stands_whatever_is_found():
 
 
 def test_a_server_that_is_away_is_tried_again_ever_slower(caplog):
-    server = Server(*[Verdict.RETRY] * 5)
+    server = Server(*[Action.RETRY] * 5)
     subject = make(server)
 
     with caplog.at_level(logging.WARNING):
@@ -121,7 +121,7 @@ def test_a_server_that_is_away_is_tried_again_ever_slower(caplog):
 
 
 def test_a_refused_key_is_tried_again_slowly():
-    assert make(Server(Verdict.KEEP)).register_once() == 60
+    assert make(Server(Action.KEEP)).register_once() == 60
 
 
 def test_addresses_are_those_others_can_reach():

@@ -13,7 +13,7 @@ import pytest
 from agent import lifecycle
 from agent.config import Config
 from agent.lifecycle import Agent
-from agent.running import _Watch
+from agent.service import _Watch
 from agent.systemd import Notifier
 from tests.unit.agent.test_lifecycle import directory, start
 from tests.unit.agent.transport.test_shipper import KEY, door
@@ -146,7 +146,7 @@ def test_a_shipper_that_does_not_move_and_a_deaf_receiver_are_troubles(running, 
     assert running.troubles() == []
     shipper = running._threads[0][1]
 
-    monkeypatch.setattr(shipper, "quiet_s", -1)
+    monkeypatch.setattr(shipper, "max_step_s", -1)
     monkeypatch.setattr(running._receiver, "path", running._receiver.path.with_name("gone.sock"))
     said = running.troubles()
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import msgspec
 
 from agent import samples
+from agent.collector_thread import CollectorThread
 from agent.collectors import Parts, collectors
 from agent.collectors.agent import AgentCollector
 from agent.config import Config
 from agent.errors import SpoolError
 from agent.samples import PluginHealth, SendHealth
-from agent.scheduler import Source
 from agent.spool.health import spool_health
 from tests.waiting import until
 
@@ -39,7 +39,7 @@ def test_every_part_tells_its_figures(spool):
     collector = AgentCollector(
         CONFIG,
         Parts(
-            sources=lambda: [Source(collectors(CONFIG)[0], print, interval_s=15).health()],
+            sources=lambda: [CollectorThread(collectors(CONFIG)[0], print, interval_s=15).health()],
             spool=lambda: spool_health(spool.database, limit_bytes=1000),
             sends=lambda: SendHealth(
                 sends_total=7, send_failures_total=1, send_p95_ms=3.5, clock_skew_ms=-12.0
@@ -81,7 +81,7 @@ def test_a_spool_that_cannot_be_read_leaves_the_rest(make_spool):
 def test_a_source_tells_what_became_of_its_runs():
     collector = AgentCollector(CONFIG)
     taken = []
-    source = Source(collector, taken.append, interval_s=60)
+    source = CollectorThread(collector, taken.append, interval_s=60)
 
     before = source.health()
     source.run_once()
@@ -94,7 +94,7 @@ def test_a_source_tells_what_became_of_its_runs():
 
 
 def test_a_source_without_its_program_is_off_and_says_why():
-    source = Source(collectors(Config(node_id="a"))[3], print, interval_s=60)
+    source = CollectorThread(collectors(Config(node_id="a"))[3], print, interval_s=60)
     assert source.name == "collect-haraka"
 
     source.run_once()
@@ -108,7 +108,7 @@ def test_a_failure_is_counted_and_its_words_kept():
     def full(_):
         raise SpoolError("the disk is full")
 
-    source = Source(AgentCollector(CONFIG), full, interval_s=60)
+    source = CollectorThread(AgentCollector(CONFIG), full, interval_s=60)
     source.run_once()
 
     assert (source.health().failures_total, source.health().last_error) == (1, "the disk is full")
@@ -124,19 +124,19 @@ def test_an_unforeseen_failure_neither_ends_the_thread_nor_fills_the_log(caplog)
         def close(self):
             pass
 
-    source = Source(Odd(), print, interval_s=60)
+    source = CollectorThread(Odd(), print, interval_s=60)
     for _ in range(3):
         source.run_once()
 
     assert source.health().failures_total == 3
     assert "ZeroDivisionError" in source.health().last_error
-    assert caplog.text.count("nobody foresaw") == 1
+    assert caplog.text.count("unexpected error.") == 1
 
 
 def test_a_run_that_does_not_come_back_is_seen_from_outside(monkeypatch, in_thread, caplog):
-    from agent import scheduler
+    from agent import collector_thread
 
-    monkeypatch.setattr(scheduler, "DEADLINE_S", 0.05)
+    monkeypatch.setattr(collector_thread, "MAX_RUN_S", 0.05)
     gate = threading.Event()
 
     class Hung:
@@ -149,18 +149,18 @@ def test_a_run_that_does_not_come_back_is_seen_from_outside(monkeypatch, in_thre
         def close(self):
             pass
 
-    source = Source(Hung(), lambda _: None, interval_s=60)
+    source = CollectorThread(Hung(), lambda _: None, interval_s=60)
     in_thread(source)
 
-    until(lambda: "does not come back" in (source.health().last_error or ""))
-    source.mind()
-    source.mind()
-    assert caplog.text.count("Collecting hung has been going on for") == 1
+    until(lambda: "stuck" in (source.health().last_error or ""))
+    source.report_if_stuck()
+    source.report_if_stuck()
+    assert caplog.text.count("Collecting hung has been stuck for") == 1
 
     gate.set()
     until(lambda: source.stuck_s() is None)
     caplog.set_level("INFO")
-    source.mind()
+    source.report_if_stuck()
 
     assert source.health().last_error is None
-    assert "Collecting hung came back" in caplog.text
+    assert "Collecting hung is no longer stuck" in caplog.text

@@ -15,8 +15,8 @@ from agent import clock
 from agent.config import Backend, Secret
 from agent.errors import ConfigError
 from agent.lifecycle import EVENTS_ROUTE, samples_route
-from agent.transport.client import Client, Verdict
-from agent.transport.shipper import IN_A_ROW, Shipper
+from agent.transport.client import Action, Client
+from agent.transport.shipper import BATCHES_BEFORE_PAUSE, Shipper
 from tests.unit.agent.spool.test_spool import take
 from tests.unit.agent.transport.test_shipper import door, waiting
 from tests.waiting import until
@@ -140,7 +140,7 @@ def test_a_server_that_says_nothing_is_given_up_after_the_timeout(serve, client_
 
     outcome = client.post(PATH, b"[]", answer_needed=True)
 
-    assert outcome.verdict is Verdict.RETRY
+    assert outcome.action is Action.RETRY
     assert "timed out" in outcome.reason.lower()
 
 
@@ -151,7 +151,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_cut_off(serve, client_of, da
 
     def look_on():
         while not stop.wait(0.05):
-            client.cut_overdue()
+            client.abort_overdue()
 
     looking = threading.Thread(target=look_on)
     looking.start()
@@ -159,8 +159,8 @@ def test_a_server_that_sends_a_byte_now_and_then_is_cut_off(serve, client_of, da
     stop.set()
     looking.join()
 
-    assert outcome.verdict is Verdict.RETRY
-    assert "longer than 0.5 s" in outcome.reason
+    assert outcome.action is Action.RETRY
+    assert "within 0.5 s" in outcome.reason
 
 
 def test_what_is_under_way_ends_when_the_agent_must(serve, client_of):
@@ -172,9 +172,9 @@ def test_what_is_under_way_ends_when_the_agent_must(serve, client_of):
     until(lambda: server.connections)
 
     client.end_by(clock.monotonic_s())
-    until(lambda: client.cut_overdue() or not thread.is_alive())
+    until(lambda: client.abort_overdue() or not thread.is_alive())
 
-    assert outcomes[0].verdict is Verdict.RETRY
+    assert outcomes[0].action is Action.RETRY
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_what_is_under_way_ends_when_the_agent_must(serve, client_of):
 def test_an_answer_that_is_none_is_tried_again(serve, client_of, data):
     outcome = client_of(serve(say(data)).url).post(PATH, b"[]", answer_needed=True)
 
-    assert outcome.verdict is Verdict.RETRY
+    assert outcome.action is Action.RETRY
     assert outcome.reason.count("\n") == 0
 
 
@@ -207,7 +207,7 @@ def test_a_202_that_is_not_mallards_takes_nothing(serve, client_of, body):
 
     outcome = client_of(serve(say(data)).url).post(PATH, b"[]", answer_needed=True)
 
-    assert outcome.verdict is Verdict.KEEP
+    assert outcome.action is Action.KEEP
     assert "not as Mallard does" in outcome.reason
 
 
@@ -219,7 +219,7 @@ def test_an_endless_answer_is_read_no_further_than_makes_sense(serve, client_of)
 
     outcome = client_of(serve(flood).url).post(PATH, b"[]", answer_needed=True)
 
-    assert outcome.verdict is Verdict.RETRY
+    assert outcome.action is Action.RETRY
     assert len(outcome.reason) < 500
 
 
@@ -241,8 +241,8 @@ def test_the_figures_count_what_was_sent_and_what_failed(serve, client_of):
     for _ in range(3):
         client.post(PATH, b"[]", answer_needed=True)
 
-    assert (client.figures.sends_total, client.figures.failures_total) == (3, 1)
-    assert client.figures.p95_ms > 0
+    assert (client.stats.sends_total, client.stats.failures_total) == (3, 1)
+    assert client.stats.p95_ms > 0
 
 
 def test_a_clock_that_is_off_is_measured_and_said(serve, client_of, caplog):
@@ -251,7 +251,7 @@ def test_a_clock_that_is_off_is_measured_and_said(serve, client_of, caplog):
     client = client_of(serve(say(dated)).url)
     client.post(PATH, b"[]", answer_needed=True)
 
-    assert client.figures.clock_ahead.days > 5 * 365
+    assert client.stats.clock_ahead.days > 5 * 365
     assert "ahead of the server's" in caplog.text
     assert "timedatectl" in caplog.text
 
@@ -333,7 +333,7 @@ def test_after_ten_batches_in_a_row_the_shipper_takes_a_breath(
     shipper.wake()
     thread.join()
 
-    assert breaths == [IN_A_ROW, 2 * IN_A_ROW]
+    assert breaths == [BATCHES_BEFORE_PAUSE, 2 * BATCHES_BEFORE_PAUSE]
     assert door.taken == list(range(1, 251))
 
 
@@ -419,14 +419,14 @@ def tls_server(serve, authority):
 def test_a_certificate_of_an_unknown_authority_is_refused_with_the_remedy(tls_server, client_of):
     outcome = client_of(tls_server.url).post(PATH, b"[]", answer_needed=True)
 
-    assert outcome.verdict is Verdict.RETRY
+    assert outcome.action is Action.RETRY
     assert "ca_file" in outcome.reason
 
 
 def test_the_authority_of_ca_file_is_trusted(tls_server, client_of, authority):
     client = client_of(tls_server.url, ca_file=str(authority / "cert.pem"))
 
-    assert client.post(PATH, b"[]", answer_needed=True).verdict is Verdict.ACCEPTED
+    assert client.post(PATH, b"[]", answer_needed=True).action is Action.ACCEPTED
 
 
 def test_an_authority_that_is_replaced_while_the_agent_runs_is_read_again(
@@ -441,7 +441,7 @@ def test_an_authority_that_is_replaced_while_the_agent_runs_is_read_again(
 
     shutil.copy(authority / "cert.pem", trusted)
 
-    assert client.post(PATH, b"[]", answer_needed=True).verdict is Verdict.ACCEPTED
+    assert client.post(PATH, b"[]", answer_needed=True).action is Action.ACCEPTED
 
 
 def test_a_tls_server_that_sends_a_byte_now_and_then_is_cut_off_too(serve, client_of, authority):
@@ -457,9 +457,9 @@ def test_a_tls_server_that_sends_a_byte_now_and_then_is_cut_off_too(serve, clien
     thread = threading.Thread(target=lambda: outcomes.append(client.post(PATH, b"[]")))
     thread.start()
 
-    until(lambda: client.cut_overdue() or not thread.is_alive())
+    until(lambda: client.abort_overdue() or not thread.is_alive())
 
-    assert "longer than" in outcomes[0].reason
+    assert "did not answer within" in outcomes[0].reason
 
 
 @pytest.mark.parametrize("content", [None, b"no certificate", b"\xff\xfe"])
@@ -484,7 +484,7 @@ def test_a_proxy_in_the_environment_is_not_used(door, client_of, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
 
-    assert client_of(door.url).post(PATH, b"[]", answer_needed=True).verdict is Verdict.ACCEPTED
+    assert client_of(door.url).post(PATH, b"[]", answer_needed=True).action is Action.ACCEPTED
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from agent.config import Backend, Secret
 from agent.lifecycle import EVENTS_ROUTE, SAMPLES_ROUTE, samples_route
 from agent.spool import read_summary
 from agent.transport.backoff import delay_s, retry_after_s
-from agent.transport.client import Client, Verdict
+from agent.transport.client import Action, Client
 from agent.transport.shipper import Shipper
 from tests.unit.agent.spool.test_spool import take
 from tests.waiting import until
@@ -300,7 +300,7 @@ def test_a_server_that_will_not_hear_of_drops_is_left_alone_for_a_while(door, sp
     until(lambda: spool.events.peek(max_count=1, max_bytes=1) is None)
 
     assert len(door.requests) == 2
-    assert "told later" in caplog.text
+    assert "reported later" in caplog.text
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
@@ -340,7 +340,7 @@ def test_a_redirect_is_not_followed_with_the_key(door, spool):
         client.close()
         other.shutdown()
         thread.join()
-    assert outcome.verdict is Verdict.KEEP
+    assert outcome.action is Action.KEEP
     assert other.requests == []
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent.transport.figures import Figures, Skew
+from agent.transport.stats import Skew, TransportStats
 
 START = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
 
@@ -24,14 +24,14 @@ def test_answers_at_different_moments_narrow_the_difference_down(ahead_s):
     ahead, skew = timedelta(seconds=ahead_s), Skew()
 
     for number in range(20):
-        skew.see(**seen(ahead, at=15.05 * number))
+        skew.add(**seen(ahead, at=15.05 * number))
 
     assert abs(skew.ahead() - ahead) < timedelta(milliseconds=80)
 
 
 def test_one_answer_says_no_more_than_it_knows():
     skew = Skew()
-    skew.see(**seen(timedelta(seconds=0.3), at=0.5))
+    skew.add(**seen(timedelta(seconds=0.3), at=0.5))
 
     assert skew.ahead() == timedelta(0)
 
@@ -39,24 +39,24 @@ def test_one_answer_says_no_more_than_it_knows():
 def test_a_clock_that_was_set_is_measured_anew():
     skew = Skew()
     for number in range(10):
-        skew.see(**seen(timedelta(0), at=15.05 * number))
-    skew.see(**seen(timedelta(hours=1), at=200))
+        skew.add(**seen(timedelta(0), at=15.05 * number))
+    skew.add(**seen(timedelta(hours=1), at=200))
 
     assert skew.ahead() > timedelta(minutes=59)
 
 
 def test_a_clock_set_back_while_waiting_for_the_answer_says_nothing():
     skew = Skew()
-    skew.see(START, sent_at=START, answered_at=START - timedelta(hours=1))
+    skew.add(START, sent_at=START, answered_at=START - timedelta(hours=1))
 
     assert skew.ahead() is None
 
 
 def test_the_95th_percentile_is_of_the_last_sends():
-    figures = Figures()
-    assert figures.p95_ms is None
+    stats = TransportStats()
+    assert stats.p95_ms is None
     for number in range(1000):
-        figures.note(float(number), taken=True)
+        stats.record_send(float(number), accepted=True)
 
-    assert figures.p95_ms == pytest.approx(990, abs=2)
-    assert figures.clock_skew_ms is None
+    assert stats.p95_ms == pytest.approx(990, abs=2)
+    assert stats.clock_skew_ms is None

@@ -2,13 +2,13 @@
 
 import threading
 
+from agent.collector_thread import CollectorThread
 from agent.errors import CollectError, SourceAbsent, SpoolError
-from agent.scheduler import Source
 from tests.waiting import until
 
 
 class Fake:
-    """A collector that does what it is told."""
+    """A collector with the given work."""
 
     def __init__(self, name, work):
         self.name = name
@@ -16,7 +16,7 @@ class Fake:
         self.close = lambda: None
 
 
-def test_a_source_that_is_away_is_no_failure_and_is_collected_when_it_appears(caplog):
+def test_an_absent_source_is_no_failure_and_is_collected_when_it_appears(caplog):
     answers = [SourceAbsent("not listening"), SourceAbsent("not listening"), None]
 
     def collect():
@@ -26,22 +26,26 @@ def test_a_source_that_is_away_is_no_failure_and_is_collected_when_it_appears(ca
         return b"{}"
 
     taken: list[bytes] = []
-    source = Source(Fake("zonemta", collect), taken.append, interval_s=1)
+    source = CollectorThread(Fake("zonemta", collect), taken.append, interval_s=1)
     with caplog.at_level("INFO"):
         for _ in range(3):
             source.run_once()
 
     assert (source.failures, source.absent, taken) == (0, False, [b"{}"])
-    assert caplog.text.count("while it is away") == 1
-    assert "has appeared" in caplog.text
+    assert caplog.text.count("while it is absent") == 1
+    assert "is present and collected" in caplog.text
 
 
 def test_a_slow_collector_delays_only_itself(in_thread):
     gate = threading.Event()
     quick: list[bytes] = []
-    in_thread(Source(Fake("slow", lambda: b"%d" % gate.wait(30)), lambda _: None, interval_s=0.05))
+    in_thread(
+        CollectorThread(
+            Fake("slow", lambda: b"%d" % gate.wait(30)), lambda _: None, interval_s=0.05
+        )
+    )
 
-    in_thread(Source(Fake("quick", lambda: b"{}"), quick.append, interval_s=0.05))
+    in_thread(CollectorThread(Fake("quick", lambda: b"{}"), quick.append, interval_s=0.05))
 
     until(lambda: len(quick) >= 5)
     gate.set()
@@ -50,7 +54,9 @@ def test_a_slow_collector_delays_only_itself(in_thread):
 def test_runs_that_were_due_while_one_was_going_are_counted_not_caught_up(in_thread):
     gate = threading.Event()
     runs: list[bytes] = []
-    source = Source(Fake("slow", lambda: b"%d" % gate.wait(0.3)), runs.append, interval_s=0.1)
+    source = CollectorThread(
+        Fake("slow", lambda: b"%d" % gate.wait(0.3)), runs.append, interval_s=0.1
+    )
 
     in_thread(source)
     until(lambda: source.missed >= 4)
@@ -63,7 +69,7 @@ def test_a_failing_collector_is_counted_and_tried_again(in_thread, caplog):
     def fail():
         raise CollectError("no such counter")
 
-    source = Source(Fake("broken", fail), print, interval_s=0.02)
+    source = CollectorThread(Fake("broken", fail), print, interval_s=0.02)
     in_thread(source)
 
     until(lambda: source.failures >= 3)
@@ -75,7 +81,7 @@ def test_a_spool_that_cannot_write_does_not_end_the_thread(in_thread):
     def full(_):
         raise SpoolError("disk full")
 
-    source = Source(Fake("fine", lambda: b"{}"), full, interval_s=0.02)
+    source = CollectorThread(Fake("fine", lambda: b"{}"), full, interval_s=0.02)
     in_thread(source)
 
     until(lambda: source.failures >= 3)

@@ -1,5 +1,5 @@
-"""Runs each collector in its own thread at its own interval. Samples go to the spool, so that a
-slow server never delays a reading, and a failing collector only itself."""
+"""A thread per collector, each at its own interval. Samples go to the spool, so that a slow server
+never delays a reading and a failing collector delays only itself."""
 
 import logging
 import random
@@ -17,14 +17,14 @@ from agent.samples import SourceHealth
 logger = logging.getLogger(__name__)
 
 JITTER_RATIO = 0.05
-# What a run may take before it is called a failure. Every wait of a collector is bounded by itself;
-# this is what is said of one that hangs in the kernel all the same.
-DEADLINE_S = 60.0
-LONGEST_ERROR = 200
+# A longer run counts as stuck. Collectors bound each of their waits themselves; this catches one
+# that hangs in the kernel all the same.
+MAX_RUN_S = 60.0
+MAX_ERROR_CHARS = 200
 
 
-class Source:
-    """One collector's thread. `run` begins after `first_after_s` and ends when `stop` is set."""
+class CollectorThread:
+    """One collector. `run` begins after `first_after_s` and ends when `stop` is set."""
 
     def __init__(
         self,
@@ -35,24 +35,24 @@ class Source:
         first_after_s: float = 0.0,
     ) -> None:
         self.name = f"collect-{collector.name}"
-        self.runs = 0  # since the start, those of an absent program included
+        self.runs = 0  # since the start, including those without the program
         self.failures = 0
-        self.absent = False  # in its last run its program was not there
-        self.missed = 0  # runs left out because the one before was still going
+        self.absent = False  # the last run found no program
+        self.missed = 0  # runs skipped because the one before was still going
         self._collector = collector
         self._sink = sink
         self._interval_s = interval_s
         self._first_after_s = first_after_s
         self._repeats = Repeats(logger)
-        self._watched = Repeats(logger)  # by another thread
-        self._began_s: float | None = None  # of the run that goes on
+        self._stuck_warnings = Repeats(logger)  # from another thread
+        self._began_s: float | None = None  # of the present run
         self._last_ms: float | None = None
         self._max_ms: float | None = None
         self._last_error: str | None = None
         self._succeeded_at: datetime | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Collect now and then every interval, counted from the first, not from each end."""
+        """Collect once, then every interval, counted from the first start, not from each end."""
         stop.wait(self._first_after_s)
         due_s = clock.monotonic_s()
         while not stop.is_set():
@@ -63,7 +63,7 @@ class Source:
                 self.missed += late
                 self._repeats.warn(
                     "slow",
-                    "Collecting %s took longer than its interval of %g s.",
+                    "Collecting %s takes longer than its interval of %g s.",
                     self._collector.name,
                     self._interval_s,
                 )
@@ -73,22 +73,22 @@ class Source:
         self._collector.close()
 
     def run_once(self) -> None:
-        """Collect once and hand the sample over."""
+        """Collect once and store the sample."""
         began_s = self._began_s = clock.monotonic_s()
         error = self._attempt()
         self._began_s = None
-        took_ms = round((clock.monotonic_s() - began_s) * 1000, 1)
+        duration_ms = round((clock.monotonic_s() - began_s) * 1000, 1)
         self.runs += 1
-        self._last_ms, self._max_ms = took_ms, max(took_ms, self._max_ms or 0.0)
-        self._last_error = text(error, limit=LONGEST_ERROR)
+        self._last_ms, self._max_ms = duration_ms, max(duration_ms, self._max_ms or 0.0)
+        self._last_error = text(error, limit=MAX_ERROR_CHARS)
         if not error:
             self._succeeded_at = clock.utc_now()
 
     def health(self) -> SourceHealth:
-        """Return how it went so far. Called from another thread: one run may be half counted."""
+        """Return counts and times of the runs so far. For any thread: a run may be half counted."""
         error, stuck_s = self._last_error, self.stuck_s()
         if stuck_s is not None:
-            error = f"has been collecting for {stuck_s:.0f} s and does not come back"
+            error = f"stuck: has been collecting for {stuck_s:.0f} s"
         return SourceHealth(
             name=self._collector.name,
             is_on=not self.absent,
@@ -103,34 +103,33 @@ class Source:
         )
 
     def stuck_s(self) -> float | None:
-        """Return for how long the run under way goes on, when that is past its deadline; else None.
-        For any thread."""
+        """Return the age of the present run once past MAX_RUN_S, else None. For any thread."""
         began_s = self._began_s
         running_s = 0.0 if began_s is None else clock.monotonic_s() - began_s
-        return running_s if running_s > DEADLINE_S else None
+        return running_s if running_s > MAX_RUN_S else None
 
-    def mind(self) -> None:
-        """Say it when the run under way does not come back: its own thread cannot."""
+    def report_if_stuck(self) -> None:
+        """Log when the present run is stuck. For another thread: its own cannot."""
         name, stuck_s = self._collector.name, self.stuck_s()
         if stuck_s is None:
-            self._watched.over("Collecting %s came back.", name)
+            self._stuck_warnings.over("Collecting %s is no longer stuck.", name)
         else:
-            self._watched.warn(
+            self._stuck_warnings.warn(
                 "stuck",
-                "Collecting %s has been going on for %.0f s and does not come back: its program, a"
-                " disk or a file system hangs (dmesg). The other sources go on without it.",
+                "Collecting %s has been stuck for %.0f s: its program, a disk or a file system"
+                " hangs (dmesg). The other collectors continue.",
                 name,
                 stuck_s,
             )
 
     def _attempt(self) -> str | None:
-        """Collect and hand over; return why there is no sample, None when there is."""
+        """Collect and store; return why there is no sample, None when there is one."""
         name = self._collector.name
         try:
             self._sink(self._collector.collect())
         except SourceAbsent as error:
             if not self.absent:
-                logger.info("%s is not collected while it is away: %s", name, error)
+                logger.info("%s is not collected while it is absent: %s", name, error)
             self.absent = True
             return str(error)
         except (CollectError, OSError) as error:
@@ -140,15 +139,14 @@ class Source:
             reason = str(error)
             self._repeats.warn("spool", "A sample of %s was lost: %s", name, error)
         except Exception as error:
-            # A program that answers in a way nobody foresaw must not end its thread, nor show only
-            # in the log.
-            reason = f"unforeseen: {error!r}"
-            if text(reason, limit=LONGEST_ERROR) != self._last_error:
-                logger.exception("Collecting %s failed in a way nobody foresaw.", name)
+            # An unexpected response of a program must not end the thread, nor show only in the log.
+            reason = f"unexpected error: {error!r}"
+            if text(reason, limit=MAX_ERROR_CHARS) != self._last_error:
+                logger.exception("Collecting %s failed with an unexpected error.", name)
         else:
             reason = None
             if self.absent:
-                logger.info("%s has appeared and is collected.", name)
+                logger.info("%s is present and collected.", name)
             self._repeats.over("Collecting %s works again.", name)
         self.absent = False
         self.failures += reason is not None

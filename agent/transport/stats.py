@@ -1,0 +1,102 @@
+"""Statistics of the requests to the server: counts, durations, clock skew."""
+
+import threading
+from collections import deque
+from datetime import datetime, timedelta
+
+from agent.samples import SendHealth
+
+MAX_TIMES = 200
+MAX_MEASUREMENTS = 60
+PERCENTILE = 0.95
+# The Date header has whole seconds: the server's clock was at most this much further.
+DATE_STEP = timedelta(seconds=1)
+# Measurements of one steady clock may contradict each other by as much: clocks are slewed.
+MAX_SLEW = timedelta(milliseconds=50)
+
+
+class Skew:
+    """How far this node's clock is ahead of the server's, from `Date` headers.
+
+    Each response gives a range that is one second plus its own duration wide; the true skew lies
+    where the ranges overlap. Ranges that do not overlap mean that a clock was set: only the newest
+    is kept.
+    """
+
+    def __init__(self) -> None:
+        self._ranges: deque[tuple[timedelta, timedelta]] = deque(maxlen=MAX_MEASUREMENTS)
+
+    def add(self, server_at: datetime, *, sent_at: datetime, answered_at: datetime) -> None:
+        """Add one response: its `Date`, and by this clock the times of request and response."""
+        if answered_at < sent_at:
+            return  # this clock was set back meanwhile
+        self._ranges.append((sent_at - server_at - DATE_STEP, answered_at - server_at))
+        low, high = self._overlap()
+        if low > high + MAX_SLEW:
+            newest = self._ranges[-1]
+            self._ranges.clear()
+            self._ranges.append(newest)
+
+    def ahead(self) -> timedelta | None:
+        """Return the smallest skew that explains all measurements, negative when this clock is
+        behind; None before the first response with a Date."""
+        if not self._ranges:
+            return None
+        low, high = self._overlap()
+        return max(min(timedelta(0), high), low)
+
+    def _overlap(self) -> tuple[timedelta, timedelta]:
+        return max(low for low, _ in self._ranges), min(high for _, high in self._ranges)
+
+
+class TransportStats:
+    """Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self.sends_total = 0
+        self.failures_total = 0  # of those, not accepted or without a response
+        self._lock = threading.Lock()
+        self._times_ms: deque[float] = deque(maxlen=MAX_TIMES)
+        self._skew = Skew()
+
+    def record_send(self, duration_ms: float, *, accepted: bool) -> None:
+        """Count one POST and its duration."""
+        with self._lock:
+            self.sends_total += 1
+            self.failures_total += not accepted
+            self._times_ms.append(duration_ms)
+
+    def record_clock(
+        self, server_at: datetime, *, sent_at: datetime, answered_at: datetime
+    ) -> None:
+        """Compare the clocks; see Skew."""
+        with self._lock:
+            self._skew.add(server_at, sent_at=sent_at, answered_at=answered_at)
+
+    def health(self) -> SendHealth:
+        """Return all of them for the agent's sample."""
+        return SendHealth(
+            sends_total=self.sends_total,
+            send_failures_total=self.failures_total,
+            send_p95_ms=self.p95_ms,
+            clock_skew_ms=self.clock_skew_ms,
+        )
+
+    @property
+    def p95_ms(self) -> float | None:
+        """The 95th percentile of the last POSTs' durations; None before the first."""
+        with self._lock:
+            times = sorted(self._times_ms)
+        return times[min(int(len(times) * PERCENTILE), len(times) - 1)] if times else None
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """The clock skew; see Skew.ahead."""
+        with self._lock:
+            return self._skew.ahead()
+
+    @property
+    def clock_skew_ms(self) -> float | None:
+        """The same in milliseconds."""
+        ahead = self.clock_ahead
+        return None if ahead is None else round(ahead.total_seconds() * 1000, 1)
