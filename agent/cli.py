@@ -133,10 +133,10 @@ def _log_warnings(loaded: Loaded) -> None:
 
 
 def _once(loaded: Loaded, _options: argparse.Namespace) -> int:
-    from agent.collectors import collectors  # noqa: PLC0415
+    from agent.collectors import build_collectors  # noqa: PLC0415
 
     samples: dict[str, msgspec.Raw | None] = {}
-    for collector in collectors(loaded.config):
+    for collector in build_collectors(loaded.config):
         samples[collector.name] = None
         try:
             samples[collector.name] = msgspec.Raw(collector.collect())

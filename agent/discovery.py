@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from agent import clock
@@ -27,9 +26,8 @@ from agent.errors import CollectError, SourceAbsent
 from agent.parsers import redis, wildduck
 from agent.parsers.banners import program_of_greeting, rspamd_version
 from agent.parsers.values import table, text
-from agent.roles import PROGRAMS, ports_of, programs_of, role_of
-
-__all__ = ["PROGRAMS", "Discovery", "Found", "ports_of", "programs_of"]
+from agent.roles import PROGRAMS, ports_of, role_of
+from agent.status import AgentStatus
 
 logger = logging.getLogger(__name__)
 
@@ -63,10 +61,10 @@ class Discovery:
         self,
         config: Config,
         *,
-        haraka: Callable[[], list[dict[str, Any]]] = list,
+        status: AgentStatus | None = None,
         proc: Path = Path("/proc"),
     ) -> None:
-        self._haraka = haraka
+        self._status = status or AgentStatus()
         self._config = config
         self._proc = proc
         self._processes = ProcessWatch(proc=proc)
@@ -74,11 +72,12 @@ class Discovery:
         self._versions: dict[str, str] = {}
         self._seen_at_s: dict[str, int] = {}  # by the wall clock: it outlives the agent
         self._load()
+        self._status.programs = self.programs
 
     def look(self) -> Found:
         """Return what is here. What does not answer now keeps the version it last told."""
         now_s = clock.now_ms() // 1000
-        before = self._versions.copy(), self.programs
+        before = self._versions.copy(), self._status.programs
         for program, version in self._present():
             self._seen_at_s[program] = now_s
             if version:
@@ -89,6 +88,7 @@ class Discovery:
             if now_s - seen_at_s > FORGOTTEN_AFTER_S:
                 del self._seen_at_s[program]
                 self._versions.pop(program, None)
+        self._status.programs = self.programs
         if before != (self._versions, self.programs):
             logger.info("This node runs %s.", self._shown() or "no mail program that is known")
         self._save()
@@ -97,7 +97,7 @@ class Discovery:
 
     @property
     def programs(self) -> tuple[str, ...]:
-        """What is known to be here, also before the first look. For any thread."""
+        """The programs known to run here, also before the first look."""
         return tuple(program for program in PROGRAMS if program in self._seen_at_s)
 
     def _shown(self) -> str:
@@ -110,7 +110,7 @@ class Discovery:
         for program, its in self._processes.read().items():
             if its.status == "running":
                 yield program, None
-        for process in self._haraka():
+        for process in self._status.haraka_processes():
             yield "haraka", text(process.get("version"), limit=LONGEST_VERSION)
         yield from self._greeted()
         for look in (self._zonemta, self._wildduck, self._rspamd, self._redis, self._mongodb):

@@ -72,10 +72,10 @@ class Registration:
 
     name = "registration"
 
-    def __init__(self, config: Config, client: Client, discovery: Discovery | None = None) -> None:
+    def __init__(self, config: Config, client: Client, discovery: Discovery) -> None:
         self._config = config
         self._client = client
-        self._discovery = discovery or Discovery(config)
+        self._discovery = discovery
         self._found = Found()
         self._host_name = HostName()
         self._called = ""

@@ -1,6 +1,6 @@
-"""Runs one agent after another: waits for signals, exchanges the configuration, answers systemd.
+"""Main loop of `mallard-agent run`: signals, reload of the configuration, systemd's watchdog.
 
-Signals are waited for, not handled: nothing is ever interrupted in the middle by one.
+Signals are waited for, not handled, so that none interrupts anything halfway.
 """
 
 import logging
@@ -16,10 +16,9 @@ from agent.systemd import Notifier
 
 logger = logging.getLogger(__name__)
 
-# How often the running agent is looked at.
-LOOK_S = 5.0
-STATUS_EVERY_S = 60.0
-# systemd wants to hear of us in its time; we speak this much more often.
+CHECK_INTERVAL_S = 5.0
+STATUS_INTERVAL_S = 60.0
+# The watchdog is notified this many times in each of its periods.
 WATCHDOG_PARTS = 3
 
 STOP = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -27,15 +26,15 @@ RELOAD = frozenset({signal.SIGHUP})
 
 
 class Signals:
-    """What is asked for from outside. To be made before any thread is, by the main thread."""
+    """The process's signals, blocked. To be created by the main thread, before any other starts."""
 
     def __init__(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP | RELOAD)
 
     def wait(self, timeout_s: float) -> int | None:
         """Return the next signal, None when none comes in time."""
-        found = signal.sigtimedwait(STOP | RELOAD, timeout_s)
-        return None if found is None else found.si_signo
+        info = signal.sigtimedwait(STOP | RELOAD, timeout_s)
+        return None if info is None else info.si_signo
 
 
 def run(
@@ -45,63 +44,62 @@ def run(
     notifier: Notifier,
     reload: Callable[[], Config | None],
 ) -> None:
-    """Run until SIGTERM or SIGINT. `reload`: returns what is configured now, None (and says why)
-    when that cannot be used. Raises AgentError when the agent cannot start."""
+    """Run until SIGTERM or SIGINT. `reload` returns the present configuration, or logs an error and
+    returns None. Raises AgentError when the agent cannot start."""
     agent = Agent(config)
     agent.start()
-    notifier.ready(agent.status())
-    watch = _Watch(notifier)
-    while (number := signals.wait(watch.look_s)) not in STOP:
+    notifier.ready(agent.status_line())
+    watchdog = _Watchdog(notifier)
+    while (number := signals.wait(watchdog.check_interval_s)) not in STOP:
         agent.tick()
         if number in RELOAD:
             notifier.reloading()
             fresh = reload()
             if fresh is not None:
-                agent = _exchanged(agent, fresh)
-            notifier.ready(agent.status())
-        watch.look(agent)
+                agent = _replace(agent, fresh)
+            notifier.ready(agent.status_line())
+        watchdog.check(agent)
     notifier.stopping()
     agent.stop()
     logger.info("Agent stopped.")
 
 
-def _exchanged(agent: Agent, config: Config) -> Agent:
-    """Return an agent that runs with `config`, or one as before when it cannot."""
-    before = agent.config
+def _replace(agent: Agent, config: Config) -> Agent:
+    """Return a running agent with `config`, or with the old configuration when it cannot start."""
     agent.stop(flush=False)
     fresh = Agent(config)
     try:
         fresh.start()
     except AgentError as error:
-        logger.error("The new configuration does not work: %s Going on with the old one.", error)
-        fresh = Agent(before)
+        logger.error("The new configuration does not work, the old one stays: %s", error)
+        fresh = Agent(agent.config)
         fresh.start()
     return fresh
 
 
-class _Watch:
-    """Tells systemd that the agent lives, as long as that is so."""
+class _Watchdog:
+    """Notifies systemd for as long as the agent is healthy."""
 
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
-        wanted_s = notifier.watchdog_s
-        self._every_s = STATUS_EVERY_S if wanted_s is None else wanted_s / WATCHDOG_PARTS
-        self.look_s = min(LOOK_S, self._every_s)
+        watchdog_s = notifier.watchdog_s
+        self._interval_s = STATUS_INTERVAL_S if watchdog_s is None else watchdog_s / WATCHDOG_PARTS
+        self.check_interval_s = min(CHECK_INTERVAL_S, self._interval_s)
         self._due_s = clock.monotonic_s()
         self._repeats = Repeats(logger)
 
-    def look(self, agent: Agent) -> None:
-        """Look at the agent when it is time to, and tell."""
+    def check(self, agent: Agent) -> None:
+        """Notify systemd when it is time to and the agent is healthy."""
         now_s = clock.monotonic_s()
         if not self._notifier or now_s < self._due_s:
             return
-        # The next look may be late by one round of waiting.
-        self._due_s = now_s + max(0.0, self._every_s - self.look_s)
+        # The next check may be late by one wait for signals.
+        self._due_s = now_s + max(0.0, self._interval_s - self.check_interval_s)
         if self._notifier.watchdog_s is None:
-            self._notifier.status(agent.status())
-        elif troubles := agent.troubles():
-            shown = "; ".join(troubles)
-            self._repeats.warn("trouble", "Not well, so systemd is not told: %s.", shown)
-            self._notifier.status(f"Not well: {shown}")
+            self._notifier.status(agent.status_line())
+        elif problems := agent.problems():
+            shown = "; ".join(problems)
+            self._repeats.warn("problem", "Unhealthy, systemd is not notified: %s.", shown)
+            self._notifier.status(f"Unhealthy: {shown}")
         else:
-            self._notifier.alive(agent.status())
+            self._notifier.alive(agent.status_line())

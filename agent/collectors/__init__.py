@@ -1,10 +1,6 @@
-"""What reads the node: one module per source. The registry is explicit: it freezes and greps."""
+"""Collectors: one module per program. The registry is explicit, so it freezes and greps."""
 
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any
-
-from agent.collectors.agent import AgentCollector, Parts
+from agent.collectors.agent import AgentCollector
 from agent.collectors.base import Collector
 from agent.collectors.haraka import HarakaCollector
 from agent.collectors.mongodb import MongoCollector
@@ -15,35 +11,27 @@ from agent.collectors.wildduck import WildDuckCollector
 from agent.collectors.zonemta import ZoneMtaCollector
 from agent.config import Config
 from agent.roles import programs_of
-from agent.wire import ZoneMtaReadings
+from agent.status import AgentStatus
 
 
-def collectors(
-    config: Config,
-    *,
-    found: Callable[[], tuple[str, ...]] = tuple,
-    haraka: Callable[[], list[dict[str, Any]]] = list,
-    parts: Parts | None = None,
-    counters: Callable[[ZoneMtaReadings, datetime], None] = lambda _readings, _at: None,
-) -> tuple[Collector, ...]:
-    """Return the collectors of this node, the machine's first. `found`: the programs that were
-    found here; `haraka`: what its plugin's processes said last; `parts`: who tells of the agent
-    itself; `counters`: who is told what ZoneMTA counted, and when."""
+def build_collectors(config: Config, status: AgentStatus | None = None) -> tuple[Collector, ...]:
+    """Return the collectors of this node, the machine's first. `status`: of the running agent."""
+    status = status or AgentStatus()
     return (
         SystemCollector(
             node=config.node_id,
             programs=programs_of(config.node_role),
-            found=found,
             more_ports=config.discovery.ports,
+            status=status,
         ),
-        ZoneMtaCollector(config, counters),
+        ZoneMtaCollector(config, status),
         WildDuckCollector(config),
-        HarakaCollector(config, haraka),
+        HarakaCollector(config, status),
         RspamdCollector(config),
         RedisCollector(config),
         MongoCollector(config),
-        AgentCollector(config, parts),
+        AgentCollector(config, status),
     )
 
 
-__all__ = ["Collector", "Parts", "SystemCollector", "ZoneMtaCollector", "collectors"]
+__all__ = ["Collector", "SystemCollector", "ZoneMtaCollector", "build_collectors"]

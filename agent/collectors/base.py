@@ -1,4 +1,4 @@
-"""What a collector is."""
+"""Interface of a collector."""
 
 from typing import Protocol
 
@@ -13,5 +13,5 @@ class Collector(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of connections. The next collect makes new ones."""
+        """Close connections. The next `collect` opens new ones."""
         ...

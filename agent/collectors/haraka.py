@@ -1,10 +1,9 @@
-"""Haraka: what its processes told of themselves through the plugin, taken together.
+"""Collector of Haraka: the reports of its processes, added up.
 
-Haraka has no port that tells its counters, so nothing is asked: the plugin in each process says
-them every half minute.
+Haraka has no port with its counters, so nothing is queried: the plugin in each process reports them
+every half minute.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,51 +13,44 @@ from agent.config import Config
 from agent.errors import SourceAbsent
 from agent.parsers.values import count, text
 from agent.samples import HarakaReadings, HarakaSample
+from agent.status import AgentStatus
 
-SUMMED = (
-    "connections_total",
-    "connections_current_count",
-    "transactions_total",
-    "recipients_delivered_total",
-    "recipients_rejected_total",
-    "recipients_greylisted_total",
-    "recipients_deferred_total",
-    "memory_rss_bytes",
-    "plugin_dropped_total",
-)
+NOT_SUMMED = {"version", "processes_count", "uptime_s"}
+SUMMED = [name for name in HarakaReadings.__struct_fields__ if name not in NOT_SUMMED]
 
 
-def together(processes: list[dict[str, Any]]) -> HarakaReadings:
+def combine(processes: list[dict[str, Any]]) -> HarakaReadings:
     """Return the readings of all processes as one. Pure."""
-    sums = {name: sum(count(its.get(name)) or 0 for its in processes) for name in SUMMED}
-    # While it is upgraded two versions may run: the newest process says which is coming.
-    newest = min(processes, key=lambda its: count(its.get("uptime_s")) or 0)
+    sums = {name: sum(count(process.get(name)) or 0 for process in processes) for name in SUMMED}
+    uptimes = [count(process.get("uptime_s")) or 0 for process in processes]
+    # During an upgrade two versions may run: the newest process has the new one.
+    newest = processes[uptimes.index(min(uptimes))]
     return HarakaReadings(
         version=text(newest.get("version"), limit=40),
         processes_count=len(processes),
-        uptime_s=max(count(its.get("uptime_s")) or 0 for its in processes),
+        uptime_s=max(uptimes),
         **sums,
     )
 
 
 class HarakaCollector:
-    """Reads the plugins' own words. `processes`: gives the latest of each process that lives."""
+    """Collects the last report of each running process."""
 
     name = "haraka"
 
-    def __init__(self, config: Config, processes: Callable[[], list[dict[str, Any]]]) -> None:
+    def __init__(self, config: Config, status: AgentStatus) -> None:
         self._node = config.node_id
-        self._processes = processes
+        self._status = status
 
     def collect(self) -> bytes:
-        """Return one sample as JSON. Raises SourceAbsent when no plugin says anything."""
-        processes = self._processes()
+        """Return one sample as JSON. Raises SourceAbsent when no plugin reports."""
+        processes = self._status.haraka_processes()
         if not processes:
-            raise SourceAbsent("no plugin of Haraka was heard from lately")
+            raise SourceAbsent("no plugin of Haraka reported lately")
         sample = HarakaSample(
-            node_id=self._node, timestamp=clock.utc_now(), haraka=together(processes)
+            node_id=self._node, timestamp=clock.utc_now(), haraka=combine(processes)
         )
         return msgspec.json.encode(sample)
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Nothing to close."""

@@ -1,13 +1,13 @@
-"""The machine: processor, memory, disk, network, files, as the kernel counts them; the mail
-programs that run on it and the ports they take connections on.
+"""Collector of the machine: processor, memory, disk, network and files as counted by the kernel,
+processes and ports of the mail programs.
 
-Sources: /proc, in part by way of psutil. Connections are counted by /proc/net/snmp and sockstat,
+Sources: /proc, in part through psutil. Connections are counted by /proc/net/snmp and sockstat,
 open files by /proc/sys/fs/file-nr: psutil would walk every process for both.
 """
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +21,15 @@ from agent.errors import CollectError
 from agent.parsers import machine, sockets
 from agent.parsers.machine import Disk, Interface, rate
 from agent.roles import ports_of
+from agent.status import AgentStatus
 from agent.wire import Core, SystemReadings, SystemSample
 
-# How long at least the processor is watched for the first sample, which has none before it: from
-# when the collector was made, so that one that begins later need not wait.
-FIRST_CPU_S = 0.1
-LARGEST_PERCENT = 100.0
+# The first sample has none before it, so its processor time covers at least this, counted from the
+# collector's creation: one that begins later need not wait.
+MIN_FIRST_CPU_S = 0.1
+MAX_PERCENT = 100.0
 NO_DISKS = ("loop", "ram", "zram", "sr", "fd")
-LOOPBACK = "lo"  # what the machine says to itself is not traffic
+LOOPBACK = "lo"  # no network traffic
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class Counters:
 
 
 class SystemCollector:
-    """Reads the machine. Rates are per second since the sample before. `programs`: those of the
-    node's role; without one `found` gives those that were found here."""
+    """Collects from this machine. Rates are per second since the sample before. `programs`: those
+    of the node's role; without a role those of `status`, found by discovery."""
 
     name = "system"
 
@@ -51,7 +52,7 @@ class SystemCollector:
         *,
         node: str,
         programs: tuple[str, ...] = (),
-        found: Callable[[], tuple[str, ...]] = tuple,
+        status: AgentStatus | None = None,
         more_ports: str = "",
         disk_path: str = "/",
         proc: Path = Path("/proc"),
@@ -63,7 +64,7 @@ class SystemCollector:
         self._sys = sys
         self._is_disk_known: dict[str, bool] = {}
         self._programs = programs
-        self._found = found
+        self._status = status or AgentStatus()
         self._more_ports = more_ports
         self._processes = ProcessWatch(programs, proc=proc)
         self._ports = PortWatch(proc=proc)
@@ -76,15 +77,15 @@ class SystemCollector:
         return msgspec.json.encode(self.sample())
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Nothing to close."""
 
     def sample(self) -> SystemSample:
         """Return one sample. Raises CollectError."""
         try:
             processes = self._processes.read()
-            # Without a role, what runs here, or did, says which ports matter.
+            # Without a role, the programs that run here, or did, decide which ports matter.
             seen = {name for name, its in processes.items() if its.status != "not_found"}
-            known = self._programs or tuple(seen.union(self._found()))
+            known = self._programs or tuple(seen.union(self._status.programs))
             numbers = ports_of(known, self._more_ports)
             ports = self._ports.begin(numbers)
             sample = SystemSample(
@@ -94,7 +95,7 @@ class SystemCollector:
                 processes=processes,
                 services={},
             )
-            # The connections were being made meanwhile.
+            # The connections were opened meanwhile.
             for number, answer in self._ports.finish(ports).items():
                 sample.services[f"port_{number}"] = answer
             return sample
@@ -105,7 +106,7 @@ class SystemCollector:
         first = self._before is None
         if first:
             watched_s = clock.monotonic_s() - self._made_s
-            time.sleep(min(max(0.0, FIRST_CPU_S - watched_s), FIRST_CPU_S))
+            time.sleep(min(max(0.0, MIN_FIRST_CPU_S - watched_s), MIN_FIRST_CPU_S))
         cores = psutil.cpu_percent(percpu=True)
         memory = psutil.virtual_memory()
         disk = psutil.disk_usage(self._disk_path)
@@ -114,8 +115,8 @@ class SystemCollector:
         elapsed_s = 0.0 if first else now.at_s - before.at_s
         open_files = self._text("sys/fs/file-nr").split()
         return SystemReadings(
-            cpu_percent=round(min(sum(cores) / max(len(cores), 1), LARGEST_PERCENT), 1),
-            cpu_cores=[Core(n, min(percent, LARGEST_PERCENT)) for n, percent in enumerate(cores)],
+            cpu_percent=round(min(sum(cores) / max(len(cores), 1), MAX_PERCENT), 1),
+            cpu_cores=[Core(n, min(percent, MAX_PERCENT)) for n, percent in enumerate(cores)],
             ram_used_percent=memory.percent,
             ram_used_bytes=memory.used,
             ram_total_bytes=memory.total,
@@ -144,20 +145,20 @@ class SystemCollector:
         )
 
     def _is_disk(self, name: str) -> bool:
-        """Return whether a block device is a disk: no partition of one, nothing laid over others (a
-        volume, a RAID), which would count the same bytes again, nothing in memory."""
+        """Return whether a block device is a disk: no partition, no volume or RAID above others,
+        which would count the same bytes again, nothing in memory."""
         if name not in self._is_disk_known:
             folder = self._sys / "block" / name.replace("/", "!")
-            over = folder / "slaves"
-            made_of = over.is_dir() and any(over.iterdir())
+            parts = folder / "slaves"
+            is_combined = parts.is_dir() and any(parts.iterdir())
             self._is_disk_known[name] = (
-                folder.is_dir() and not made_of and not name.startswith(NO_DISKS)
+                folder.is_dir() and not is_combined and not name.startswith(NO_DISKS)
             )
         return self._is_disk_known[name]
 
     def _real(self, interfaces: Mapping[str, Interface]) -> list[str]:
-        """Return the interfaces with a device behind them: what passes a bridge, a bond, a VLAN or
-        a tunnel passes one of these as well. Where none has one, as in a container, all."""
+        """Return the interfaces with a device: traffic of a bridge, bond, VLAN or tunnel passes one
+        of these as well. Where none has a device, as in a container, all."""
         names = [name for name in interfaces if name != LOOPBACK]
         real = [name for name in names if (self._sys / "class/net" / name / "device").exists()]
         return real or names

@@ -1,12 +1,10 @@
-"""ZoneMTA: its own counters and the mail queue.
+"""Collector of ZoneMTA: its own counters and the mail queue.
 
 Sources: /metrics and /counter/zone/ of its HTTP API, and its MongoDB where that is configured; each
-goes without the other.
+works without the other.
 """
 
 import logging
-from collections.abc import Callable
-from datetime import datetime
 
 import msgspec
 
@@ -17,25 +15,21 @@ from agent.config import Config
 from agent.errors import CollectError, SourceAbsent
 from agent.logs import Repeats
 from agent.parsers import zonemta
+from agent.status import AgentStatus
 from agent.wire import MailQueue, ZoneMtaReadings, ZoneMtaSample
 
 logger = logging.getLogger(__name__)
 
 
 class ZoneMtaCollector:
-    """Reads the ZoneMTA of this node."""
+    """Collects from the ZoneMTA of this node."""
 
     name = "zonemta"
 
-    def __init__(
-        self,
-        config: Config,
-        counters: Callable[[ZoneMtaReadings, datetime], None] = lambda _readings, _at: None,
-    ) -> None:
-        """`counters` is given what ZoneMTA counted, and when it was read."""
+    def __init__(self, config: Config, status: AgentStatus) -> None:
         settings = config.discovery
         self._node = config.node_id
-        self._counters = counters
+        self._status = status
         self._http = LocalHttp(settings.zonemta_api_url, what="ZoneMTA")
         uri = settings.zonemta_mongodb_uri
         self._queue = (
@@ -49,16 +43,16 @@ class ZoneMtaCollector:
         readings: ZoneMtaReadings | None = None
         try:
             readings = self._readings()
-            self._counters(readings, clock.utc_now())
+            self._status.record_counters(readings, clock.utc_now())
         except CollectError as error:
             failure = error
         queue = self._mail_queue(api=readings is not None)
         if failure is not None:
-            # A ZoneMTA that hangs or has ended is when the queue matters most.
+            # The queue matters most when ZoneMTA hangs or has ended.
             if queue is None:
                 raise failure
             if not isinstance(failure, SourceAbsent):
-                self._repeats.warn("counters", "Only ZoneMTA's queue is told: %s", failure)
+                self._repeats.warn("counters", "Only ZoneMTA's queue can be read: %s", failure)
         sample = ZoneMtaSample(
             node_id=self._node, timestamp=clock.utc_now(), zonemta=readings, queue=queue
         )
@@ -81,13 +75,13 @@ class ZoneMtaCollector:
             try:
                 return self._queue.read()
             except CollectError as error:
-                self._repeats.warn("queue", "Only ZoneMTA's own totals of the queue: %s", error)
+                self._repeats.warn("queue", "Only ZoneMTA's own queue totals are read: %s", error)
         if not api:
             return None
         try:
             zones = zonemta.zones(self._http.get("/counter/zone/"))
         except (CollectError, ValueError, RecursionError) as error:
-            self._repeats.warn("api", "ZoneMTA does not tell its queue: %s", error)
+            self._repeats.warn("api", "ZoneMTA's queue cannot be read: %s", error)
             return None
         return MailQueue(
             source="api",

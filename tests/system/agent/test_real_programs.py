@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from agent.collectors import collectors
+from agent.collectors import build_collectors
 from agent.config import Config, Secret
 from agent.config import Discovery as Settings
 from agent.discovery import Discovery
@@ -74,7 +74,7 @@ def test_they_are_found_with_their_versions(config):
 @pytest.mark.parametrize("name", ["zonemta", "wildduck", "rspamd", "redis", "mongodb"])
 def test_each_is_read_whole(config, name, golden):
     contract = golden(f"metrics_{name}.json")
-    (collector,) = [made for made in collectors(config) if made.name == name]
+    (collector,) = [made for made in build_collectors(config) if made.name == name]
 
     with closing(collector):
         sample = json.loads(collector.collect())
@@ -90,7 +90,7 @@ def test_each_is_read_whole(config, name, golden):
 
 
 def test_their_processes_run_and_their_ports_take_connections(config):
-    machine = collectors(config)[0]
+    machine = build_collectors(config)[0]
     machine.collect()
 
     sample = json.loads(machine.collect())

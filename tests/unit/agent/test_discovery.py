@@ -1,6 +1,7 @@
 """What runs here is found, remembered, and forgotten when it has been gone for long."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,8 +10,9 @@ from agent.collectors import greetings as hearing
 from agent.collectors.greetings import greetings
 from agent.config import Config, Secret
 from agent.config import Discovery as Settings
-from agent.discovery import Discovery, programs_of
-from agent.roles import PROGRAMS, role_of
+from agent.discovery import Discovery
+from agent.roles import PROGRAMS, programs_of, role_of
+from agent.status import AgentStatus
 from tests.fakes.local_server import Site, Talker
 
 NOBODY = "http://127.0.0.1:1"
@@ -76,9 +78,10 @@ def test_programs_are_found_by_what_their_apis_answer(tmp_path, proc):
 
 def test_a_haraka_that_greets_nobody_is_known_by_its_plugin(tmp_path, proc):
     config = Config(node_id="a", state_dir=str(tmp_path), discovery=Settings(**NOWHERE))
-    told = [{"process": "1", "version": "3.3.4"}]
+    processes = [{"process": "1", "version": "3.3.4"}]
+    status = AgentStatus(plugins=SimpleNamespace(haraka=lambda: processes))
 
-    found = Discovery(config, haraka=lambda: told, proc=proc.path).look()
+    found = Discovery(config, status=status, proc=proc.path).look()
 
     assert (found.role, found.versions["haraka"]) == ("haraka-inbound", "3.3.4")
 

@@ -13,7 +13,7 @@ import pytest
 from agent import lifecycle
 from agent.config import Config
 from agent.lifecycle import Agent
-from agent.service import _Watch
+from agent.service import _Watchdog
 from agent.systemd import Notifier
 from tests.unit.agent.test_lifecycle import directory, start
 from tests.unit.agent.transport.test_shipper import KEY, door
@@ -128,30 +128,30 @@ def running(directory, door):
 
 def test_systemd_is_told_nothing_while_a_part_is_not_well(running, manager, monkeypatch, caplog):
     notifier = Notifier({"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "3000000"})
-    watch = _Watch(notifier)
-    watch.look(running)
+    watch = _Watchdog(notifier)
+    watch.check(running)
     assert "WATCHDOG" in manager.hear()
 
     dead = threading.Thread(name="ship-events")
     _, service, stop = running._threads[0]
     monkeypatch.setattr(running, "_threads", [(dead, service, stop), *running._threads[1:]])
     watch._due_s = 0
-    watch.look(running)
+    watch.check(running)
 
     assert "WATCHDOG" not in manager.hear()
     assert "the thread ship-events has ended" in caplog.text
 
 
 def test_a_shipper_that_does_not_move_and_a_deaf_receiver_are_troubles(running, monkeypatch):
-    assert running.troubles() == []
+    assert running.problems() == []
     shipper = running._threads[0][1]
 
     monkeypatch.setattr(shipper, "max_step_s", -1)
     monkeypatch.setattr(running._receiver, "path", running._receiver.path.with_name("gone.sock"))
-    said = running.troubles()
+    said = running.problems()
 
-    assert "has not moved" in said[0]
-    assert "the receiver does not answer" in said[1]
+    assert "no progress" in said[0]
+    assert "the receiver does not respond" in said[1]
 
 
 def test_every_thread_has_its_name_for_top(running):

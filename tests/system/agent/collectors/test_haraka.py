@@ -3,6 +3,7 @@
 import json
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from agent.config import Receiver as ReceiverSettings
 from agent.errors import SourceAbsent
 from agent.events.receiver import Receiver
 from agent.events.receiver.plugin_status import PluginReadings
+from agent.status import AgentStatus
 from build.stack import haraka as stack
 from build.stack import sink as sink_stack
 from build.stack.supervisor import Supervisor
@@ -40,7 +42,8 @@ YOUNG = PROCESS | {
 
 
 def collect(processes):
-    return json.loads(HarakaCollector(Config(node_id="mx-01"), lambda: processes).collect())
+    status = AgentStatus(plugins=SimpleNamespace(haraka=lambda: processes))
+    return json.loads(HarakaCollector(Config(node_id="mx-01"), status).collect())
 
 
 def test_all_processes_make_one_sample_with_exactly_the_published_names(golden):
@@ -76,7 +79,7 @@ def test_a_real_haraka_says_its_counters_through_its_plugin(spool, in_thread):
         in_thread(receiver)
         sink = sink_stack.start(supervisor, folder)
         stack.start(supervisor, folder, sink_port=sink.port, plugin_socket=receiver.path)
-        collector = HarakaCollector(Config(node_id="mx-01"), readings.haraka)
+        collector = HarakaCollector(Config(node_id="mx-01"), AgentStatus(plugins=readings))
         until(readings.haraka)
 
         found = json.loads(collector.collect())["haraka"]

@@ -11,12 +11,13 @@ import msgspec
 import pymongo
 import pytest
 
-from agent.collectors import collectors
+from agent.collectors import build_collectors
 from agent.collectors.mail_queue import QueueReader, destinations_pipeline, identity, reasons
 from agent.collectors.zonemta import ZoneMtaCollector
 from agent.config import Config, Discovery, Secret
 from agent.errors import CollectError, SourceAbsent
 from agent.spool import SOURCES
+from agent.status import AgentStatus
 from agent.wire import MailQueue, OtherDestinations, QueueDestination, ZoneMtaSample
 from tests.fakes.zonemta_writer import accept
 from tests.unit.agent.parsers.test_zonemta import recorded_answer
@@ -58,7 +59,7 @@ def config(**discovery):
 
 
 def collect(**discovery):
-    with closing(ZoneMtaCollector(config(**discovery))) as collector:
+    with closing(ZoneMtaCollector(config(**discovery), AgentStatus())) as collector:
         return json.loads(collector.collect())
 
 
@@ -120,7 +121,7 @@ def test_a_shared_database_has_one_name_whoever_asks():
 
 
 def test_every_source_has_its_queue_and_its_interval():
-    made = collectors(config())
+    made = build_collectors(config())
 
     machine, *sources = [collector.name for collector in made]
     assert machine == "system"

@@ -2,21 +2,20 @@
 
 import json
 import threading
-from datetime import UTC, datetime
 
 import msgspec
 
 from agent import samples
 from agent.collector_thread import CollectorThread
-from agent.collectors import Parts, collectors
+from agent.collectors import build_collectors
 from agent.collectors.agent import AgentCollector
 from agent.config import Config
 from agent.errors import SpoolError
-from agent.samples import PluginHealth, SendHealth
-from agent.spool.health import spool_health
+from agent.events.receiver.plugin_status import PluginReadings
+from agent.status import AgentStatus
+from agent.transport.stats import TransportStats
 from tests.waiting import until
 
-NOW = datetime(2026, 11, 21, 10, 8, tzinfo=UTC)
 CONFIG = Config(node_id="mta-01")
 
 
@@ -36,19 +35,17 @@ def test_every_part_tells_its_figures(spool):
     with spool.transaction() as connection:
         spool.events.append(connection, [b"{}", b"{}"])
     spool.append_sample(b"{}", source="redis")
-    collector = AgentCollector(
-        CONFIG,
-        Parts(
-            sources=lambda: [CollectorThread(collectors(CONFIG)[0], print, interval_s=15).health()],
-            spool=lambda: spool_health(spool.database, limit_bytes=1000),
-            sends=lambda: SendHealth(
-                sends_total=7, send_failures_total=1, send_p95_ms=3.5, clock_skew_ms=-12.0
-            ),
-            plugins=lambda: [
-                PluginHealth(name="zone-mta-monitor", process="main", heard_at=NOW, dropped_total=3)
-            ],
-        ),
+    status = AgentStatus(
+        collectors=[CollectorThread(build_collectors(CONFIG)[0], print, interval_s=15)],
+        spool=spool,
+        spool_limit_bytes=1000,
+        transport=TransportStats(),
+        plugins=PluginReadings(),
     )
+    for number in range(7):
+        status.transport.record_send(3.5, accepted=number > 0)
+    status.plugins.heard("zone-mta-monitor", "main", 3)
+    collector = AgentCollector(CONFIG, status)
 
     collector.collect()
     found = json.loads(collector.collect())["agent"]
@@ -56,6 +53,7 @@ def test_every_part_tells_its_figures(spool):
     assert (found["spooled_events_count"], found["spooled_samples_count"]) == (2, 1)
     assert found["oldest_event_at"] is not None
     assert (found["spool_limit_bytes"], found["sends_total"]) == (1000, 7)
+    assert (found["send_failures_total"], found["send_p95_ms"]) == (1, 3.5)
     assert found["sources"][0]["interval_s"] == 15
     assert found["plugins"][0]["dropped_total"] == 3
     assert found["cpu_percent"] >= 0
@@ -64,7 +62,7 @@ def test_every_part_tells_its_figures(spool):
 
 
 def test_by_itself_it_knows_only_its_process():
-    found = json.loads(AgentCollector(CONFIG).collect())["agent"]
+    found = json.loads(AgentCollector(CONFIG, AgentStatus()).collect())["agent"]
 
     assert found["spooled_events_count"] is None
     assert found["send_p95_ms"] is None
@@ -75,11 +73,11 @@ def test_a_spool_that_cannot_be_read_leaves_the_rest(make_spool):
     spool = make_spool()
     spool.close()
 
-    assert spool_health(spool.database, limit_bytes=1) is None
+    assert AgentStatus(spool=spool).spool_health() is None
 
 
 def test_a_source_tells_what_became_of_its_runs():
-    collector = AgentCollector(CONFIG)
+    collector = AgentCollector(CONFIG, AgentStatus())
     taken = []
     source = CollectorThread(collector, taken.append, interval_s=60)
 
@@ -94,7 +92,7 @@ def test_a_source_tells_what_became_of_its_runs():
 
 
 def test_a_source_without_its_program_is_off_and_says_why():
-    source = CollectorThread(collectors(Config(node_id="a"))[3], print, interval_s=60)
+    source = CollectorThread(build_collectors(Config(node_id="a"))[3], print, interval_s=60)
     assert source.name == "collect-haraka"
 
     source.run_once()
@@ -108,7 +106,7 @@ def test_a_failure_is_counted_and_its_words_kept():
     def full(_):
         raise SpoolError("the disk is full")
 
-    source = CollectorThread(AgentCollector(CONFIG), full, interval_s=60)
+    source = CollectorThread(AgentCollector(CONFIG, AgentStatus()), full, interval_s=60)
     source.run_once()
 
     assert (source.health().failures_total, source.health().last_error) == (1, "the disk is full")

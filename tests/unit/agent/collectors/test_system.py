@@ -8,6 +8,7 @@ from agent import clock
 from agent.collectors import ports
 from agent.collectors.ports import PortWatch
 from agent.collectors.system import SystemCollector
+from agent.status import AgentStatus
 from tests.unit.agent.parsers.test_machine import SNMP, SOCKSTAT
 
 HEAD = "  sl  local_address rem_address   st\n"
@@ -59,10 +60,12 @@ def test_without_a_role_ports_of_what_was_found_are_looked_at_though_it_does_not
         collector = SystemCollector(node="n", proc=machine.proc, sys=machine.sys, **more)
         return collector.sample().services.keys()
 
-    assert ports(found=lambda: ("haraka",)) == {"port_25"}
+    haraka = AgentStatus(programs=("haraka",))
+
+    assert ports(status=haraka) == {"port_25"}
     assert ports() == set()
-    # The word of a person stands.
-    assert ports(programs=("rspamd",), found=lambda: ("haraka",)) == {"port_11334"}
+    # A configured role takes precedence.
+    assert ports(programs=("rspamd",), status=haraka) == {"port_11334"}
 
 
 def test_rates_are_per_second_between_two_samples(machine, monkeypatch):

@@ -1,0 +1,111 @@
+"""`AgentStatus`: the state of the agent's parts, shared between its threads.
+
+| Part | Written by | Read by |
+|---|---|---|
+| `programs` | discovery | the system collector, for the ports to check |
+| `plugins` | the receiver | the agent's and Haraka's collectors, discovery |
+| `collectors`, `change_stream` | each of these threads | the agent's collector, the receiver |
+| `spool`, `transport` | the spool, the client | the agent's collector, systemd's status line |
+| `reconciler` | ZoneMTA's collector | the agent's collector |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from agent.errors import SpoolError
+from agent.samples import PluginHealth, Reconciliation, SendHealth, SourceHealth, SpoolHealth
+from agent.wire import ZoneMtaReadings
+
+if TYPE_CHECKING:  # `once` starts without them
+    from agent.events.receiver.plugin_status import PluginReadings
+    from agent.events.reconciliation import Reconciler
+    from agent.spool import Spool
+    from agent.transport.stats import TransportStats
+
+
+class Source(Protocol):
+    """A thread that reads a program of this node."""
+
+    name: str
+
+    def health(self) -> SourceHealth:
+        """Return counts and times of its runs. For any thread."""
+        ...
+
+
+class CollectorSource(Source, Protocol):
+    """A source that runs at intervals."""
+
+    def stuck_s(self) -> float | None:
+        """Return the age of the present run once it is past its maximum, else None."""
+        ...
+
+
+@dataclass(kw_only=True)
+class AgentStatus:
+    """Safe to share: each part locks itself, and attributes are only replaced as a whole. A part
+    that does not run, as in `once`, is None or empty."""
+
+    programs: tuple[str, ...] = ()  # found on this node, in the order of roles.PROGRAMS
+    plugins: PluginReadings | None = None
+    collectors: Sequence[CollectorSource] = ()
+    change_stream: Source | None = None
+    spool: Spool | None = None
+    spool_limit_bytes: int = 0
+    transport: TransportStats | None = None
+    reconciler: Reconciler | None = None
+
+    def stuck_collectors(self) -> dict[str, float]:
+        """Return the seconds that each stuck collector has been running, by its name."""
+        ages = {collector.name: collector.stuck_s() for collector in self.collectors}
+        return {name: stuck_s for name, stuck_s in ages.items() if stuck_s is not None}
+
+    def source_health(self) -> list[SourceHealth]:
+        """Return the health of the collectors and of the change stream."""
+        sources = [*self.collectors, *([self.change_stream] if self.change_stream else [])]
+        return [source.health() for source in sources]
+
+    def haraka_processes(self) -> list[dict[str, Any]]:
+        """Return the last counters of each running process of Haraka."""
+        return self.plugins.haraka() if self.plugins else []
+
+    def plugin_health(self) -> list[PluginHealth]:
+        """Return the health of each process whose plugin reports."""
+        return [PluginHealth(**plugin) for plugin in self.plugins.plugins()] if self.plugins else []
+
+    def spool_health(self) -> SpoolHealth | None:
+        """Return counts and sizes of the spool, None while it cannot be read."""
+        if self.spool is None:
+            return None
+        from agent.spool.health import spool_health  # noqa: PLC0415
+
+        return spool_health(self.spool.database, limit_bytes=self.spool_limit_bytes)
+
+    def send_health(self) -> SendHealth | None:
+        """Return counts and durations of the requests to the server."""
+        return self.transport.health() if self.transport else None
+
+    def record_counters(self, readings: ZoneMtaReadings, at: datetime) -> None:
+        """Keep ZoneMTA's own counters, read at `at`, to compare captured events with them."""
+        if self.reconciler is not None:
+            self.reconciler.take(readings, at)
+
+    def reconciliation(self) -> list[Reconciliation]:
+        """Return the comparison of the last hours."""
+        return self.reconciler.lines() if self.reconciler else []
+
+    def summary(self) -> str:
+        """Return one line about spool and sending."""
+        parts = []
+        if self.spool:
+            try:
+                parts.append(f"{self.spool.events.waiting_count()} events wait")
+            except SpoolError:
+                parts.append("the spool cannot be read")
+        if stats := self.transport:
+            parts.append(f"{stats.sends_total} sends, {stats.failures_total} failed")
+        return "; ".join(parts)
