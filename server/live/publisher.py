@@ -11,7 +11,7 @@ import redis
 from django.conf import settings
 
 from server.live import counters, metrics
-from server.storage.transaction import NewEvents
+from server.storage.events_writer import NewEvents
 
 logger = logging.getLogger(__name__)
 

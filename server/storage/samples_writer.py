@@ -1,4 +1,4 @@
-"""The only writer of samples and, where TimescaleDB does not, of their levels: one transaction."""
+"""The only writer of samples and, where TimescaleDB does not keep them, of their levels."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -17,9 +17,9 @@ from server.rollups.samples.levels import BY_TABLE, KINDS, SampleKind
 
 
 def write_samples(samples: Sequence[wire.Sample]) -> None:
-    """Store samples, each once however often it comes, and the starts of programs they tell of.
+    """Store samples, each once however often it comes, and the program starts they show.
 
-    Raises django.db.Error, then stores none.
+    All in one transaction. Raises django.db.Error, then stores none.
     """
     ids = nodes.node_ids(sample.node_id for sample in samples)
     rows = rows_by_kind(samples, ids)
@@ -39,11 +39,11 @@ def rows_by_kind(
     samples: Iterable[wire.Sample], ids: dict[str, int]
 ) -> dict[SampleKind, list[dict[str, Any]]]:
     """Return the rows of each table, nodes by id. Pure."""
-    found = defaultdict(list)
+    by_kind = defaultdict(list)
     for sample in samples:
         for table, values in mapping.rows(sample):
-            found[BY_TABLE[table]].append(values | {"node_id": ids[sample.node_id]})
-    return dict(found)
+            by_kind[BY_TABLE[table]].append(values | {"node_id": ids[sample.node_id]})
+    return dict(by_kind)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""How new events are told from known ones, on the real TimescaleDB."""
+"""New and known events in the fast path, on the real TimescaleDB."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -6,8 +6,10 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 
+from server.events.columns import NAMES
 from server.events.mapping import to_line
-from server.storage import events_writer
+from server.storage import events_fast_path
+from server.storage.events_writer import stage
 from server.storage.transaction import write_events
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -57,12 +59,12 @@ def test_of_two_in_one_batch_the_reported_one_is_kept():
 def test_lines_are_put_in_the_order_of_their_ids_and_a_repeated_id_is_noticed():
     lines = [line(uuid4(), from_address="a\tb@a.example") for _ in range(50)]
 
-    ordered, repeats = events_writer.in_key_order(lines)
+    ordered, repeats = events_fast_path.sort_by_key(lines)
 
     assert (sorted(ordered), repeats) == (sorted(lines), False)
-    ids = [each.split("\t")[events_writer.NAMES.index("event_id")] for each in ordered]
+    ids = [each.split("\t")[NAMES.index("event_id")] for each in ordered]
     assert ids == sorted(ids)
-    assert events_writer.in_key_order([*lines, lines[7]])[1]
+    assert events_fast_path.sort_by_key([*lines, lines[7]])[1]
 
 
 def test_a_batch_over_several_days_is_told_from_what_each_of_them_knows():
@@ -77,9 +79,9 @@ def test_a_batch_over_several_days_is_told_from_what_each_of_them_knows():
 @pytest.mark.parametrize(
     "statement",
     [
-        events_writer.ANY_IS_STORED,
-        events_writer.insert_new(repeats=False),
-        events_writer.insert_new(repeats=True),
+        events_fast_path.ANY_IS_STORED,
+        events_fast_path.insert_new(repeats=False),
+        events_fast_path.insert_new(repeats=True),
     ],
     ids=["any", "new", "new, with repeats"],
 )
@@ -91,8 +93,8 @@ def test_known_events_are_looked_for_by_their_id_also_in_a_chunk_without_statist
     write_events([line() for _ in range(known)])
 
     with transaction.atomic(), connection.cursor() as cursor:
-        span = events_writer.stage([line() for _ in range(500)])
-        cursor.execute(events_writer.PLAN_AS_PROBES)
+        span = stage(cursor, [line() for _ in range(500)])
+        cursor.execute(events_fast_path.PLAN_AS_PROBES)
         cursor.execute(f"EXPLAIN (COSTS OFF) {statement}", span)
         plan = "\n".join(row[0] for row in cursor.fetchall())
 

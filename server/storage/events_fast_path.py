@@ -1,0 +1,199 @@
+"""Fast path of the events writer: what `events_writer` does, by the short cuts that measured well.
+
+Most batches are plain: every event is new, comes once, replaces nothing and is replaced by nothing.
+Those are counted before the lock, and stored by statements the session has planned before.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from server.events.columns import NAMES
+from server.rollups import maintainer
+from server.rollups.levels import ONE_MINUTE, Level
+from server.rollups.mail import sql
+from server.storage import retraction
+from server.storage.events_writer import (
+    COLUMNS,
+    LOCK_WRITERS,
+    NEAR_SAME,
+    PADDING,
+    REMOVE_BESIDE,
+    REMOVE_OVERTAKEN,
+    REMOVE_REPLACED,
+    STAGED_ONCE,
+    STAGING,
+    NewEvents,
+    count_by_second,
+    stage,
+)
+
+_ID = NAMES.index("event_id")
+#: How a line of an inferred outcome ends: certainty and replaces are the last columns.
+INFERRED_END = f"\tinferred{PADDING}"
+#: What the staged rows add to each level, in this session until its commit.
+COUNTED = "counted_email_stats"
+CREATE_COUNTED = f"""CREATE TEMPORARY TABLE IF NOT EXISTS {COUNTED}
+  (level text, LIKE {ONE_MINUTE.table}) ON COMMIT DELETE ROWS"""
+
+#: How the look for known events is to be made: one probe of the unique index for each staged row.
+#: Left to itself the planner joins with all that the last hour stored, which grows and grows, and
+#: TimescaleDB wraps each probe in a node of its own that costs three times the probe.
+#: The memory is for the rows on their way through the statement; more of them go to the disk.
+PLAN_AS_PROBES = """SET LOCAL work_mem = '64MB'; SET LOCAL timescaledb.enable_chunk_append = off;
+SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
+SET LOCAL enable_bitmapscan = off; SET LOCAL enable_material = off;
+SET LOCAL enable_memoize = off"""
+
+#: The two inequalities say nothing new but to the planner, which without statistics (a new chunk
+#: has none) takes equal ids for one row in 200, and then an index of times for as good.
+_IS_STORED = f"""EXISTS (
+  SELECT FROM email_events AS stored
+  WHERE stored.event_id = staged.event_id
+    AND stored.event_id >= staged.event_id AND stored.event_id <= staged.event_id
+    AND {NEAR_SAME})"""
+ANY_IS_STORED = f"SELECT EXISTS (SELECT FROM {STAGING} AS staged WHERE {_IS_STORED})"  # noqa: S608
+INSERT_ALL = f"INSERT INTO email_events ({COLUMNS}) SELECT {COLUMNS} FROM {STAGING}"  # noqa: S608
+
+
+def insert_events(lines: Sequence[str]) -> list[NewEvents]:
+    """Store COPY lines once, whatever came before; count the new ones, and return them by second.
+
+    Must run inside the transaction that stores the batch. Raises django.db.Error.
+    """
+    levels = maintainer.written_levels()
+    ordered, repeats = sort_by_key(lines)
+    is_plain = not repeats and _are_plain(ordered)
+    with connection.cursor() as cursor:
+        span = stage(cursor, ordered)
+        if is_plain:
+            cursor.execute(PLAN_AS_PROBES)
+            new = _count_ahead(cursor, levels)
+        cursor.execute(LOCK_WRITERS)
+        if is_plain:
+            if not _is_any_stored(cursor, span):
+                _execute_prepared(cursor, _insertion_of_all(levels))
+                return new
+        else:
+            _remove_replaced(cursor, levels, ordered, span)
+            cursor.execute(PLAN_AS_PROBES)
+        cursor.execute(_insertion_of_new(levels, repeats), span)
+        return [NewEvents(*row) for row in cursor.fetchall()]
+
+
+def sort_by_key(lines: Sequence[str]) -> tuple[list[str], bool]:
+    """Return COPY lines in the order of their ids, and whether an id is there twice.
+
+    Neighbours in the unique index are then probed and written one after the other, and PostgreSQL,
+    whose time is the scarce one, need not sort.
+    """
+    ids = [line.split("\t", _ID + 1)[_ID] for line in lines]
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    return [lines[n] for n in order], len(set(ids)) < len(ids)
+
+
+def _are_plain(lines: Sequence[str]) -> bool:
+    """Return whether all lines report what replaces nothing and is replaced by nothing."""
+    return all(line.endswith(PADDING) and not line.endswith(INFERRED_END) for line in lines)
+
+
+def _count_ahead(cursor: CursorWrapper, levels: tuple[Level, ...]) -> list[NewEvents]:
+    """Count the staged rows as if all were new, as they mostly are, and return them by second.
+
+    Before the lock is taken, so that another writer stores meanwhile.
+    """
+    cursor.execute(CREATE_COUNTED)
+    _execute_prepared(cursor, _counting(levels))
+    cursor.execute(count_by_second(STAGING))
+    return [NewEvents(*row) for row in cursor.fetchall()]
+
+
+def _execute_prepared(cursor: CursorWrapper, statement: str) -> None:
+    """Run a statement, planned once per session: planning takes longer than a small batch needs.
+
+    Looked up each time, as a pooler may give another session.
+    """
+    name = f"mallard_{hashlib.sha256(statement.encode()).hexdigest()[:16]}"
+    cursor.execute("SELECT FROM pg_prepared_statements WHERE name = %s", [name])
+    if not cursor.rowcount:
+        cursor.execute(f"PREPARE {name} AS {statement}")
+    cursor.execute(f"EXECUTE {name}")
+
+
+def _is_any_stored(cursor: CursorWrapper, span: Mapping[str, datetime]) -> bool:
+    """Return whether a staged event is stored already; stops at the first. Needs PLAN_AS_PROBES."""
+    cursor.execute(ANY_IS_STORED, span)
+    return bool(cursor.fetchone()[0])
+
+
+def _remove_replaced(
+    cursor: CursorWrapper,
+    levels: tuple[Level, ...],
+    lines: Sequence[str],
+    span: Mapping[str, datetime],
+) -> None:
+    """Remove inferred outcomes whose report is staged or stored. Costs nothing without any."""
+    corrects = any(not line.endswith(PADDING) for line in lines)
+    if corrects:
+        cursor.execute(REMOVE_BESIDE)
+    if any(line.endswith(INFERRED_END) for line in lines):
+        cursor.execute(REMOVE_OVERTAKEN, span)
+    if corrects:
+        cursor.execute(_retraction(levels), span)
+
+
+def insert_new(*, repeats: bool) -> str:
+    """Return the statement that inserts the staged rows that are new, one for each event.
+
+    `repeats`: an id may be staged twice. Without, rows go in as they were staged (`sort_by_key`).
+
+    There is no ON CONFLICT: one writer at a time is between this look and its commit, and trying
+    each row before it is written costs a twelfth of all. Were one stored meanwhile by other hands,
+    the unique index refuses the batch, and its second try finds the row.
+    """
+    return f"""INSERT INTO email_events ({COLUMNS})
+SELECT {COLUMNS} FROM {STAGED_ONCE if repeats else STAGING} AS staged
+WHERE NOT {_IS_STORED}"""  # noqa: S608 (names from columns.py only)
+
+
+@cache
+def _counting(levels: tuple[Level, ...]) -> str:
+    counted = " UNION ALL ".join(
+        f"SELECT '{level.name}', {sql.COLUMNS} FROM of_{level.name}"  # noqa: S608
+        for level in levels
+    )
+    return f"""WITH {sql.write(levels, STAGING, into=())}
+INSERT INTO {COUNTED} (level, {sql.COLUMNS}) {counted}"""
+
+
+@cache
+def _insertion_of_all(levels: tuple[Level, ...]) -> str:
+    """Return what inserts all that is staged, and adds what was counted ahead to `levels`."""
+    additions = ",\n".join(
+        f"into_{level.name} AS (\n{sql.upsert(level, _counted_ahead(level))}\n)" for level in levels
+    )
+    return f"WITH {additions}\n{INSERT_ALL}"
+
+
+def _counted_ahead(level: Level) -> str:
+    return f"(SELECT * FROM {COUNTED} WHERE level = '{level.name}') AS counted"  # noqa: S608
+
+
+@cache
+def _retraction(levels: tuple[Level, ...]) -> str:
+    return retraction.statement(levels, removal=REMOVE_REPLACED)
+
+
+@cache
+def _insertion_of_new(levels: tuple[Level, ...], repeats: bool) -> str:
+    """Return what inserts what is new, adds exactly that to `levels`, and answers it by second."""
+    return f"""WITH fresh AS (
+{insert_new(repeats=repeats)}
+RETURNING {", ".join(sql.RAW_COLUMNS)}
+),
+{sql.write(levels, "fresh")}
+{count_by_second("fresh")}"""
