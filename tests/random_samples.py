@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
+from server.metrics.catalogue import KINDS
 from server.metrics.wire import SAMPLES, Sample
-from server.rollups.samples.levels import KINDS
 from tests.paths import CONTRACT
 
 COUNTERS = {name for kind in KINDS for name in kind.counters}

@@ -12,14 +12,15 @@ from rest_framework import serializers
 from server.api import ranges
 from server.api.query import SpanQuery
 from server.api.ranges import BadRange, Span
+from server.metrics import catalogue
+from server.metrics.catalogue import SampleKind
 from server.nodes.freshness import stale_after_s
 from server.rollups.retention import oldest_whole_day
-from server.rollups.samples import levels as sample_levels
 from server.rollups.samples import queries as sample_queries
-from server.rollups.samples.levels import SampleKind, rate_name
+from server.rollups.samples.levels import levels_of, rate_name
 from server.rollups.samples.queries import Bucket, Chosen, Newest, Source
 
-KINDS = {kind.name: kind for kind in sample_levels.METRICS}
+KINDS = {kind.name: kind for kind in catalogue.METRICS}
 #: Longest range → width of a bucket that gives a chart about a hundred of them; a day above.
 USUAL_WIDTHS = (
     (timedelta(hours=2), "1m"),
@@ -36,7 +37,7 @@ MAX_NUMBERS = 500_000
 class EdgesQuery(SpanQuery):
     """A stretch of time in buckets, of one `kind` of samples."""
 
-    kind: ClassVar[SampleKind] = sample_levels.SYSTEM
+    kind: ClassVar[SampleKind] = catalogue.SYSTEM
 
     width = serializers.ChoiceField(
         choices=list(LEVELS),
@@ -152,7 +153,7 @@ def edges_and_source(kind: SampleKind, span: Span, *, width: str | None) -> dict
     usual = width or next((w for most, w in USUAL_WIDTHS if span.end - span.start <= most), "1d")
     names = list(LEVELS)
     candidates = [width] if width else names[names.index(usual) :]
-    by_name = {level.of.name: level for level in kind.levels}
+    by_name = {level.of.name: level for level in levels_of(kind)}
     sources = [(each, Source(kind, by_name.get(LEVELS[each] or ""))) for each in candidates]
     oldest = {
         each: oldest_whole_day(source.level.table if source.level else kind.table, span.now)

@@ -13,9 +13,9 @@ from server.events.replies import normalised
 from server.mailqueues import queries
 from server.mailqueues.accounting import Database, Share, counted_once
 from server.mailqueues.reasons import CLASSES, reason_class
-from server.mailqueues.wire import MailQueue
+from server.metrics.catalogue import MAIL_QUEUE
+from server.metrics.mail_queue import MailQueue
 from server.rollups.samples import queries as sample_queries
-from server.rollups.samples.levels import MAIL_QUEUE
 from server.rollups.samples.queries import Bucket, Chosen, Source
 
 #: Upper bounds of the age brackets, in seconds; the last has none.

@@ -9,9 +9,9 @@ from rest_framework import serializers
 
 from server.api.metrics import EdgesQuery
 from server.mailqueues.queries import newest_readings, shares_of_node
+from server.metrics.catalogue import MAIL_QUEUE
 from server.nodes.models import Node
 from server.rollups.retention import oldest_whole_day
-from server.rollups.samples.levels import MAIL_QUEUE
 from server.rollups.samples.queries import Source
 
 

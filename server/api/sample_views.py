@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from server.api import metrics, nodes, queue, queue_share
 from server.api.permissions import REFUSALS, ReadView
-from server.rollups.samples.levels import SampleKind
+from server.metrics.catalogue import SampleKind
 
 NOT_FOUND = {404: OpenApiResponse(description="There is no such kind or node.")}
 KIND = OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(metrics.KINDS))

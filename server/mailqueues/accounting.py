@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from server.mailqueues.wire import MailQueue
+from server.metrics.mail_queue import MailQueue
 
 #: ZoneMTA's word for mail assigned to no instance yet.
 UNASSIGNED = "no"

@@ -9,7 +9,7 @@ import msgspec
 from django.db import connection
 
 from server.mailqueues.accounting import UNASSIGNED, Reading
-from server.mailqueues.wire import MailQueue
+from server.metrics.mail_queue import MailQueue
 from server.nodes import freshness
 
 #: A node that has read no mail queue for longer has none.

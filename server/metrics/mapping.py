@@ -1,18 +1,17 @@
-"""Pure: a decoded sample → the rows of the tables it goes to, without their node."""
+"""Rows of a decoded sample, in the tables that the catalogue names, without their node. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from server.mailqueues.mapping import queue_values
-from server.metrics import wire
+from server.metrics import catalogue, wire
+from server.metrics.catalogue import SampleKind
+from server.metrics.mail_queue import MailQueue
 
-#: Table and the values of one row of it, by column; `node_id` is the node's name still.
-Row = tuple[str, dict[str, Any]]
+#: Kind and the values of one row of its table, by column; `node_id` is the node's name still.
+Row = tuple[SampleKind, dict[str, Any]]
 
-#: ZoneMTA's words for how an attempt ended; each is a column.
-DELIVERY_STATUSES = ("delivered", "rejected", "deferred", "unknown")
 #: Rspamd's actions; each is a column.
 ACTIONS = (
     "reject", "soft reject", "rewrite subject", "add header", "greylist", "no action",
@@ -22,49 +21,69 @@ ACTIONS = (
 def rows(sample: wire.Sample) -> Iterator[Row]:
     """Yield the rows of a sample."""
     key = {"node_id": sample.node_id, "time": sample.timestamp}
-    for table, values in _ROWS[type(sample)](sample):
-        yield table, key | values
+    for kind, values in _rows(sample):
+        yield kind, key | values
+
+
+def _rows(sample: wire.Sample) -> Iterator[Row]:
+    if isinstance(sample, wire.SystemSample):
+        yield from _system_rows(sample)
+    elif isinstance(sample, wire.ZoneMtaSample):
+        if sample.zonemta is not None:
+            yield catalogue.ZONEMTA, zonemta_values(sample.zonemta)
+        if sample.queue is not None:
+            yield catalogue.MAIL_QUEUE, queue_values(sample.queue)
+    else:
+        kind, values = _PROGRAMS[type(sample)]
+        yield kind, values(getattr(sample, kind.name))
+
+
+def _system_rows(sample: wire.SystemSample) -> Iterator[Row]:
+    yield catalogue.SYSTEM, system_values(sample)
+    for name, process in sample.processes.items():
+        yield catalogue.PROCESS, msgspec.structs.asdict(process) | {"process": name}
+    for name, is_open in sample.services.items():
+        yield catalogue.SERVICE, {"service": name, "is_open": is_open}
 
 
 def system_values(sample: wire.SystemSample) -> dict[str, Any]:
     """Return the columns of metrics_system, all but node and time."""
     values = msgspec.structs.asdict(sample.system)
     cores = sorted(values.pop("cpu_cores"), key=lambda core: core.core)
-    load_1m, load_5m, load_15m = values.pop("load_avg")
-    return values | {
-        "cpu_core_percents": [core.percent for core in cores],
-        "load_1m": load_1m,
-        "load_5m": load_5m,
-        "load_15m": load_15m,
-    }
+    percents = [core.percent for core in cores]
+    return values | _derived(catalogue.SystemColumns(percents, *values.pop("load_avg")))
 
 
 def zonemta_values(readings: wire.ZoneMta) -> dict[str, Any]:
     """Return the columns of metrics_zonemta: the deliveries as they came, and by status."""
-    sums = dict.fromkeys(DELIVERY_STATUSES, 0)
+    sums = dict.fromkeys(catalogue.ZoneMtaColumns.__struct_fields__, 0)
     for each in readings.deliveries:
-        if each.status in sums:
-            sums[each.status] += each.count
-    of_status = {f"{status}_total": count for status, count in sums.items()}
-    return msgspec.structs.asdict(readings) | of_status
+        if (column := f"{each.status}_total") in sums:
+            sums[column] += each.count
+    return msgspec.structs.asdict(readings) | sums
 
 
 def rspamd_values(readings: wire.Rspamd) -> dict[str, Any]:
     """Return the columns of metrics_rspamd: the actions as they came, and each by itself."""
-    found = {each.action: each.count for each in readings.actions or ()}
-    of_action = {action_column(action): found.get(action) for action in ACTIONS}
-    return msgspec.structs.asdict(readings) | of_action
+    counts = {each.action: each.count for each in readings.actions or ()}
+    by_action = {action_column(action): counts.get(action) for action in ACTIONS}
+    return msgspec.structs.asdict(readings) | by_action
 
 
 def wildduck_values(readings: wire.WildDuck) -> dict[str, Any]:
-    """Return the columns of metrics_wildduck: the lists as they came, and what they sum up to."""
+    """Return the columns of metrics_wildduck: the lists as they came, and their sums."""
     known, services = readings.connections, readings.services
-    return msgspec.structs.asdict(readings) | {
-        "connections_count": None if known is None else sum(each.count for each in known),
-        "services_down_count": (
-            None if services is None else sum(not each.is_up for each in services)
-        ),
-    }
+    sums = catalogue.WildDuckColumns(
+        connections_count=None if known is None else sum(each.count for each in known),
+        services_down_count=None if services is None else sum(not each.is_up for each in services),
+    )
+    return msgspec.structs.asdict(readings) | _derived(sums)
+
+
+def queue_values(queue: MailQueue) -> dict[str, Any]:
+    """Return the columns of mail_queue_snapshots, all but node and time."""
+    columns = catalogue.MailQueueColumns(database=queue.database or "")
+    return msgspec.structs.asdict(queue) | _derived(columns)
 
 
 def action_column(action: str) -> str:
@@ -72,53 +91,15 @@ def action_column(action: str) -> str:
     return f"action_{action.replace(' ', '_')}_total"
 
 
-def _of_system(sample: wire.SystemSample) -> Iterator[Row]:
-    yield "metrics_system", system_values(sample)
-    for name, process in sample.processes.items():
-        values = msgspec.structs.asdict(process) | {"process": name}
-        yield "metrics_process", values
-    for name, is_open in sample.services.items():
-        yield "metrics_service", {"service": name, "is_open": is_open}
+def _derived(columns: msgspec.Struct) -> dict[str, Any]:
+    return msgspec.structs.asdict(columns)
 
 
-def _of_zonemta(sample: wire.ZoneMtaSample) -> Iterator[Row]:
-    if sample.zonemta is not None:
-        yield "metrics_zonemta", zonemta_values(sample.zonemta)
-    if sample.queue is not None:
-        yield "mail_queue_snapshots", queue_values(sample.queue)
-
-
-def _of_haraka(sample: wire.HarakaSample) -> Iterator[Row]:
-    yield "metrics_haraka", msgspec.structs.asdict(sample.haraka)
-
-
-def _of_wildduck(sample: wire.WildDuckSample) -> Iterator[Row]:
-    yield "metrics_wildduck", wildduck_values(sample.wildduck)
-
-
-def _of_mongodb(sample: wire.MongoDbSample) -> Iterator[Row]:
-    yield "metrics_mongodb", msgspec.structs.asdict(sample.mongodb)
-
-
-def _of_redis(sample: wire.RedisSample) -> Iterator[Row]:
-    yield "metrics_redis", msgspec.structs.asdict(sample.redis)
-
-
-def _of_rspamd(sample: wire.RspamdSample) -> Iterator[Row]:
-    yield "metrics_rspamd", rspamd_values(sample.rspamd)
-
-
-def _of_agent(sample: wire.AgentSample) -> Iterator[Row]:
-    yield "metrics_agent", msgspec.structs.asdict(sample.agent)
-
-
-_ROWS: Mapping[type[wire.Sample], Callable[[Any], Iterator[Row]]] = {
-    wire.SystemSample: _of_system,
-    wire.ZoneMtaSample: _of_zonemta,
-    wire.HarakaSample: _of_haraka,
-    wire.WildDuckSample: _of_wildduck,
-    wire.MongoDbSample: _of_mongodb,
-    wire.RedisSample: _of_redis,
-    wire.RspamdSample: _of_rspamd,
-    wire.AgentSample: _of_agent,
+_PROGRAMS: Mapping[type[wire.Sample], tuple[SampleKind, Callable[[Any], dict[str, Any]]]] = {
+    wire.HarakaSample: (catalogue.HARAKA, msgspec.structs.asdict),
+    wire.WildDuckSample: (catalogue.WILDDUCK, wildduck_values),
+    wire.MongoDbSample: (catalogue.MONGODB, msgspec.structs.asdict),
+    wire.RedisSample: (catalogue.REDIS, msgspec.structs.asdict),
+    wire.RspamdSample: (catalogue.RSPAMD, rspamd_values),
+    wire.AgentSample: (catalogue.AGENT, msgspec.structs.asdict),
 }

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.db import connection
 
-from server.metrics.models import SystemSample
+from server.metrics import catalogue
+from server.metrics.models import SampleBase, SystemSample
 
 # One step down the unique index (node, time) for each node, however many samples there are.
 NEWEST_SYSTEM = """SELECT newest.* FROM nodes_node AS n
@@ -18,17 +19,12 @@ CROSS JOIN LATERAL (
 WHERE %(node)s::bigint IS NULL OR n.id = %(node)s"""
 #: Kind → its table, of those with one row a sample.
 TABLES = {
-    "zonemta": "metrics_zonemta",
-    "haraka": "metrics_haraka",
-    "wildduck": "metrics_wildduck",
-    "mongodb": "metrics_mongodb",
-    "redis": "metrics_redis",
-    "rspamd": "metrics_rspamd",
-    "agent": "metrics_agent",
-    "queue": "mail_queue_snapshots",
-}
+    kind.name: kind.table
+    for kind in catalogue.METRICS
+    if not kind.dimensions and kind is not catalogue.SYSTEM
+} | {"queue": catalogue.MAIL_QUEUE.table}
 #: Part of each system sample: one row for each program, and for each port.
-PARTS = {"processes": "metrics_process", "ports": "metrics_service"}
+PARTS = {"processes": catalogue.PROCESS.table, "ports": catalogue.SERVICE.table}
 _IN_TIME = "node_id = %(node)s AND time > %(since)s AND time <= %(now)s"
 _NEWEST_OF_ALL = " UNION ALL ".join(
     [
@@ -49,26 +45,29 @@ GROUP BY 1 ORDER BY 1"""
 
 def newest_system(
     since: datetime, now: datetime, *, node_id: int | None = None
-) -> dict[int, SystemSample]:
+) -> dict[int, SampleBase]:
     """Return the newest sample of each node in (since, now] by the node's id; or of one node.
 
     What lies in the future is a wrong clock's; it would hide what came since.
     """
     values = {"since": since, "now": now, "node": node_id}
-    return {sample.node_id: sample for sample in SystemSample.objects.raw(NEWEST_SYSTEM, values)}
+    return {
+        sample.node_id: sample
+        for sample in SystemSample._default_manager.raw(NEWEST_SYSTEM, values)
+    }
 
 
 def newest_of_all(node_id: int, since: datetime, now: datetime) -> dict[str, list[dict[str, Any]]]:
-    """Return the newest rows of each kind and part in (since, now] of one node, in one question.
+    """Return the newest rows of each kind and part in (since, now] of one node, in one query.
 
     As JSON: times are texts in it. A kind of which nothing came is not there.
     """
     with connection.cursor() as cursor:
         cursor.execute(_NEWEST_OF_ALL, {"node": node_id, "since": since, "now": now})
-        found: dict[str, list[dict[str, Any]]] = {}
+        rows: dict[str, list[dict[str, Any]]] = {}
         for kind, row in cursor.fetchall():
-            found.setdefault(kind, []).append(json.loads(row))
-    return found
+            rows.setdefault(kind, []).append(json.loads(row))
+    return rows
 
 
 def disk_free_by_hour(node_id: int, since: datetime, now: datetime) -> list[tuple[datetime, float]]:

@@ -1,24 +1,34 @@
-"""The server's half of the contract for samples. Names are the published ones of the payload.
+"""Payloads of samples, the server's half of the contract. Names are the published ones.
 
-Of the programs' readings each may be missing or null: versions differ in what they tell, and agents
+Each of a program's readings may be missing or null: versions differ in what they report, and agents
 and servers are upgraded on different days. Null is unknown, never 0. Unknown keys are ignored.
 """
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 
-from server.mailqueues.wire import MailQueue
+from server.metrics.mail_queue import MailQueue
+from server.metrics.measures import (
+    AwareTime,
+    Count,
+    Counter,
+    Gauge,
+    Name,
+    NodeName,
+    Percent,
+    Rate,
+    Text,
+    Total,
+    Untracked,
+)
 
-AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
-Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
-Rate = Annotated[float, msgspec.Meta(ge=0)]
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
-Total = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-NodeName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Name = Annotated[str, msgspec.Meta(max_length=255)]
-Text = Annotated[str, msgspec.Meta(max_length=4000)]
+
+class Sample(msgspec.Struct, frozen=True):
+    """Readings of one source of a node at one time."""
+
+    node_id: NodeName
+    timestamp: AwareTime
 
 
 class Core(msgspec.Struct, frozen=True):
@@ -31,24 +41,24 @@ class Core(msgspec.Struct, frozen=True):
 class System(msgspec.Struct, frozen=True):
     """The readings of one system sample. Rates are null in the first one after a start."""
 
-    cpu_percent: Percent
+    cpu_percent: Gauge[Percent]
     cpu_cores: Annotated[list[Core], msgspec.Meta(max_length=4096)]
-    ram_used_percent: Percent
-    ram_used_bytes: Total
-    ram_total_bytes: Total
-    disk_used_percent: Percent
-    disk_free_bytes: Total
-    disk_read_bytes_sec: Rate | None
-    disk_write_bytes_sec: Rate | None
-    net_rx_bytes_sec: Rate | None
-    net_tx_bytes_sec: Rate | None
-    net_rx_errors: Total
-    net_tx_errors: Total
+    ram_used_percent: Gauge[Percent]
+    ram_used_bytes: Gauge[Total]
+    ram_total_bytes: Untracked[Total]
+    disk_used_percent: Gauge[Percent]
+    disk_free_bytes: Gauge[Total]
+    disk_read_bytes_sec: Gauge[Rate | None]
+    disk_write_bytes_sec: Gauge[Rate | None]
+    net_rx_bytes_sec: Gauge[Rate | None]
+    net_tx_bytes_sec: Gauge[Rate | None]
+    net_rx_errors: Counter[Total]
+    net_tx_errors: Counter[Total]
     load_avg: tuple[Rate, Rate, Rate]
-    tcp_established: Count
-    tcp_time_wait: Count
-    open_files: Total
-    uptime_seconds: Total
+    tcp_established: Gauge[Count]
+    tcp_time_wait: Gauge[Count]
+    open_files: Gauge[Total]
+    uptime_seconds: Untracked[Total]
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -56,18 +66,16 @@ class Process(msgspec.Struct, frozen=True):
     `started_at`: when the first of them was."""
 
     status: Literal["running", "stopped", "not_found"]
-    pid: Total | None = None
-    memory_mb: Rate | None = None
-    cpu_percent: Rate | None = None
-    processes_count: Total | None = None
+    pid: Untracked[Total | None] = None
+    memory_mb: Gauge[Rate | None] = None
+    cpu_percent: Gauge[Rate | None] = None
+    processes_count: Untracked[Total | None] = None
     started_at: AwareTime | None = None
 
 
-class SystemSample(msgspec.Struct, frozen=True):
+class SystemSample(Sample, frozen=True):
     """A node's own state. `services`: whether a port takes connections, by "port_25" and such."""
 
-    node_id: NodeName
-    timestamp: AwareTime
     system: System
     processes: Annotated[dict[Name, Process], msgspec.Meta(max_length=100)] = {}
     services: Annotated[dict[Name, bool], msgspec.Meta(max_length=100)] = {}
@@ -84,21 +92,19 @@ class ZoneDeliveries(msgspec.Struct, frozen=True):
 class ZoneMta(msgspec.Struct, frozen=True):
     """ZoneMTA's own counters since `started_at_s` (seconds since 1970)."""
 
-    started_at_s: Total | None = None
+    started_at_s: Untracked[Total | None] = None
     deliveries: Annotated[list[ZoneDeliveries], msgspec.Meta(max_length=1000)] = []
-    messages_taken_count: Total | None = None
-    messages_failed_count: Total | None = None
-    bounces_made_count: Total | None = None
-    dropped_count: Total | None = None
-    blacklisted_count: Total | None = None
-    connections_reused_count: Total | None = None
+    messages_taken_count: Counter[Total | None] = None
+    messages_failed_count: Counter[Total | None] = None
+    bounces_made_count: Counter[Total | None] = None
+    dropped_count: Counter[Total | None] = None
+    blacklisted_count: Gauge[Total | None] = None
+    connections_reused_count: Counter[Total | None] = None
 
 
-class ZoneMtaSample(msgspec.Struct, frozen=True):
+class ZoneMtaSample(Sample, frozen=True):
     """ZoneMTA's counters and the mail queue; either may be null."""
 
-    node_id: NodeName
-    timestamp: AwareTime
     zonemta: ZoneMta | None
     queue: MailQueue | None
 
@@ -107,24 +113,22 @@ class Haraka(msgspec.Struct, frozen=True):
     """Haraka's counters, of all its processes."""
 
     version: Name | None = None
-    processes_count: Total | None = None
-    uptime_s: Rate | None = None
-    connections_total: Total | None = None
-    connections_current_count: Total | None = None
-    transactions_total: Total | None = None
-    recipients_delivered_total: Total | None = None
-    recipients_rejected_total: Total | None = None
-    recipients_greylisted_total: Total | None = None
-    recipients_deferred_total: Total | None = None
-    memory_rss_bytes: Total | None = None
-    plugin_dropped_total: Total | None = None
+    processes_count: Gauge[Total | None] = None
+    uptime_s: Untracked[Rate | None] = None
+    connections_total: Counter[Total | None] = None
+    connections_current_count: Gauge[Total | None] = None
+    transactions_total: Counter[Total | None] = None
+    recipients_delivered_total: Counter[Total | None] = None
+    recipients_rejected_total: Counter[Total | None] = None
+    recipients_greylisted_total: Counter[Total | None] = None
+    recipients_deferred_total: Counter[Total | None] = None
+    memory_rss_bytes: Gauge[Total | None] = None
+    plugin_dropped_total: Counter[Total | None] = None
 
 
-class HarakaSample(msgspec.Struct, frozen=True):
+class HarakaSample(Sample, frozen=True):
     """One sample of Haraka."""
 
-    node_id: NodeName
-    timestamp: AwareTime
     haraka: Haraka
 
 
@@ -164,33 +168,31 @@ class WildDuck(msgspec.Struct, frozen=True):
 
     version: Name | None = None
     source: Name | None = None
-    is_healthy: bool | None = None
-    users_count: Total | None = None
-    messages_count: Total | None = None
-    storage_used_bytes: Total | None = None
-    quota_bytes: Total | None = None
-    users_over_quota_90_percent_count: Total | None = None
-    database_bytes: Total | None = None
+    is_healthy: Gauge[bool | None] = None
+    users_count: Gauge[Total | None] = None
+    messages_count: Gauge[Total | None] = None
+    storage_used_bytes: Gauge[Total | None] = None
+    quota_bytes: Gauge[Total | None] = None
+    users_over_quota_90_percent_count: Gauge[Total | None] = None
+    database_bytes: Gauge[Total | None] = None
     counted_at: AwareTime | None = None
-    users_disabled_count: Total | None = None
+    users_disabled_count: Gauge[Total | None] = None
     quotas: Annotated[list[Quota], msgspec.Meta(max_length=1000)] | None = None
     quota_rotation: QuotaRotation | None = None
     services: Annotated[list[WildDuckService], msgspec.Meta(max_length=100)] | None = None
     connections: Annotated[list[ProtocolConnections], msgspec.Meta(max_length=100)] | None = None
-    auth_success_total: Total | None = None
-    auth_failure_total: Total | None = None
-    auth_limited_total: Total | None = None
-    auth_error_total: Total | None = None
-    uptime_s: Rate | None = None
-    memory_rss_bytes: Total | None = None
-    event_loop_lag_p99_ms: Rate | None = None
+    auth_success_total: Counter[Total | None] = None
+    auth_failure_total: Counter[Total | None] = None
+    auth_limited_total: Counter[Total | None] = None
+    auth_error_total: Counter[Total | None] = None
+    uptime_s: Untracked[Rate | None] = None
+    memory_rss_bytes: Gauge[Total | None] = None
+    event_loop_lag_p99_ms: Gauge[Rate | None] = None
 
 
-class WildDuckSample(msgspec.Struct, frozen=True):
+class WildDuckSample(Sample, frozen=True):
     """One sample of WildDuck."""
 
-    node_id: NodeName
-    timestamp: AwareTime
     wildduck: WildDuck
 
 
@@ -218,46 +220,44 @@ class MongoDb(msgspec.Struct, frozen=True):
     """MongoDB's state, of the member the agent asked. `refused`: what it may not be asked."""
 
     version: Name | None = None
-    uptime_s: Rate | None = None
-    connections_current_count: Total | None = None
-    connections_available_count: Total | None = None
-    insert_total: Total | None = None
-    query_total: Total | None = None
-    update_total: Total | None = None
-    delete_total: Total | None = None
-    getmore_total: Total | None = None
-    command_total: Total | None = None
-    memory_resident_bytes: Total | None = None
-    cache_used_bytes: Total | None = None
-    cache_dirty_bytes: Total | None = None
-    cache_max_bytes: Total | None = None
-    queued_reads_count: Total | None = None
-    queued_writes_count: Total | None = None
-    net_input_bytes_total: Total | None = None
-    net_output_bytes_total: Total | None = None
-    asserts_total: Total | None = None
-    page_faults_total: Total | None = None
+    uptime_s: Untracked[Rate | None] = None
+    connections_current_count: Gauge[Total | None] = None
+    connections_available_count: Gauge[Total | None] = None
+    insert_total: Counter[Total | None] = None
+    query_total: Counter[Total | None] = None
+    update_total: Counter[Total | None] = None
+    delete_total: Counter[Total | None] = None
+    getmore_total: Counter[Total | None] = None
+    command_total: Counter[Total | None] = None
+    memory_resident_bytes: Gauge[Total | None] = None
+    cache_used_bytes: Gauge[Total | None] = None
+    cache_dirty_bytes: Gauge[Total | None] = None
+    cache_max_bytes: Gauge[Total | None] = None
+    queued_reads_count: Gauge[Total | None] = None
+    queued_writes_count: Gauge[Total | None] = None
+    net_input_bytes_total: Counter[Total | None] = None
+    net_output_bytes_total: Counter[Total | None] = None
+    asserts_total: Counter[Total | None] = None
+    page_faults_total: Counter[Total | None] = None
     replica_set: Name | None = None
     member_state: Name | None = None
-    replication_lag_s: float | None = None
+    replication_lag_s: Gauge[float | None] = None
     members: Annotated[list[ReplicaMember], msgspec.Meta(max_length=100)] | None = None
-    oplog_window_s: Rate | None = None
-    oplog_bytes: Total | None = None
-    connections_created_total: Total | None = None
-    read_tickets_available_count: Total | None = None
-    write_tickets_available_count: Total | None = None
+    oplog_window_s: Gauge[Rate | None] = None
+    oplog_bytes: Gauge[Total | None] = None
+    connections_created_total: Counter[Total | None] = None
+    read_tickets_available_count: Gauge[Total | None] = None
+    write_tickets_available_count: Gauge[Total | None] = None
     primary: Name | None = None
-    disk_used_bytes: Total | None = None
-    disk_total_bytes: Total | None = None
+    disk_used_bytes: Gauge[Total | None] = None
+    disk_total_bytes: Gauge[Total | None] = None
     refused: Annotated[list[Text], msgspec.Meta(max_length=100)] | None = None
     databases: Annotated[list[MongoDatabase], msgspec.Meta(max_length=1000)] | None = None
 
 
-class MongoDbSample(msgspec.Struct, frozen=True):
+class MongoDbSample(Sample, frozen=True):
     """One sample of MongoDB."""
 
-    node_id: NodeName
-    timestamp: AwareTime
     mongodb: MongoDb
 
 
@@ -266,45 +266,43 @@ class Redis(msgspec.Struct, frozen=True):
 
     version: Name | None = None
     role: Name | None = None
-    uptime_s: Rate | None = None
-    connected_clients_count: Total | None = None
-    blocked_clients_count: Total | None = None
-    used_memory_bytes: Total | None = None
-    used_memory_rss_bytes: Total | None = None
-    maxmemory_bytes: Total | None = None
-    fragmentation_ratio: Rate | None = None
-    keys_count: Total | None = None
-    operations_per_s: Rate | None = None
-    commands_total: Total | None = None
-    connections_total: Total | None = None
-    rejected_connections_total: Total | None = None
-    keyspace_hits_total: Total | None = None
-    keyspace_misses_total: Total | None = None
-    expired_keys_total: Total | None = None
-    evicted_keys_total: Total | None = None
-    net_input_bytes_total: Total | None = None
-    net_output_bytes_total: Total | None = None
+    uptime_s: Untracked[Rate | None] = None
+    connected_clients_count: Gauge[Total | None] = None
+    blocked_clients_count: Gauge[Total | None] = None
+    used_memory_bytes: Gauge[Total | None] = None
+    used_memory_rss_bytes: Gauge[Total | None] = None
+    maxmemory_bytes: Gauge[Total | None] = None
+    fragmentation_ratio: Gauge[Rate | None] = None
+    keys_count: Gauge[Total | None] = None
+    operations_per_s: Gauge[Rate | None] = None
+    commands_total: Counter[Total | None] = None
+    connections_total: Counter[Total | None] = None
+    rejected_connections_total: Counter[Total | None] = None
+    keyspace_hits_total: Counter[Total | None] = None
+    keyspace_misses_total: Counter[Total | None] = None
+    expired_keys_total: Counter[Total | None] = None
+    evicted_keys_total: Counter[Total | None] = None
+    net_input_bytes_total: Counter[Total | None] = None
+    net_output_bytes_total: Counter[Total | None] = None
     rdb_last_save_at: AwareTime | None = None
-    rdb_last_save_ok: bool | None = None
+    rdb_last_save_ok: Gauge[bool | None] = None
     aof_enabled: bool | None = None
-    aof_last_write_ok: bool | None = None
-    replicas_count: Total | None = None
-    master_link_up: bool | None = None
-    replication_lag_bytes: int | None = None
-    clients_limit_count: Total | None = None
-    used_memory_peak_bytes: Total | None = None
+    aof_last_write_ok: Gauge[bool | None] = None
+    replicas_count: Gauge[Total | None] = None
+    master_link_up: Gauge[bool | None] = None
+    replication_lag_bytes: Gauge[int | None] = None
+    clients_limit_count: Gauge[Total | None] = None
+    used_memory_peak_bytes: Gauge[Total | None] = None
     maxmemory_policy: Name | None = None
-    error_replies_total: Total | None = None
-    rdb_changes_count: Total | None = None
-    is_loading: bool | None = None
-    master_link_down_s: Rate | None = None
+    error_replies_total: Counter[Total | None] = None
+    rdb_changes_count: Gauge[Total | None] = None
+    is_loading: Gauge[bool | None] = None
+    master_link_down_s: Gauge[Rate | None] = None
 
 
-class RedisSample(msgspec.Struct, frozen=True):
+class RedisSample(Sample, frozen=True):
     """One sample of Redis."""
 
-    node_id: NodeName
-    timestamp: AwareTime
     redis: Redis
 
 
@@ -319,26 +317,24 @@ class Rspamd(msgspec.Struct, frozen=True):
     """Rspamd's counters, which outlive its restarts. Greylisted mail counts as ham."""
 
     version: Name | None = None
-    uptime_s: Rate | None = None
-    scanned_total: Total | None = None
-    learned_total: Total | None = None
-    spam_total: Total | None = None
-    ham_total: Total | None = None
+    uptime_s: Untracked[Rate | None] = None
+    scanned_total: Counter[Total | None] = None
+    learned_total: Counter[Total | None] = None
+    spam_total: Counter[Total | None] = None
+    ham_total: Counter[Total | None] = None
     actions: Annotated[list[RspamdAction], msgspec.Meta(max_length=100)] | None = None
-    connections_total: Total | None = None
-    control_connections_total: Total | None = None
-    scan_time_average_s: Rate | None = None
-    scan_time_max_s: Rate | None = None
-    allocated_bytes: Total | None = None
-    fuzzy_hashes_count: Total | None = None
+    connections_total: Counter[Total | None] = None
+    control_connections_total: Counter[Total | None] = None
+    scan_time_average_s: Gauge[Rate | None] = None
+    scan_time_max_s: Gauge[Rate | None] = None
+    allocated_bytes: Gauge[Total | None] = None
+    fuzzy_hashes_count: Gauge[Total | None] = None
     config_id: Name | None = None
 
 
-class RspamdSample(msgspec.Struct, frozen=True):
+class RspamdSample(Sample, frozen=True):
     """One sample of Rspamd."""
 
-    node_id: NodeName
-    timestamp: AwareTime
     rspamd: Rspamd
 
 
@@ -381,47 +377,35 @@ class Agent(msgspec.Struct, frozen=True):
     """The agent's own health: its spool, its sends, its sources."""
 
     version: Name | None = None
-    uptime_s: Rate | None = None
-    memory_rss_bytes: Total | None = None
-    cpu_percent: Rate | None = None
-    threads_count: Total | None = None
-    spooled_events_count: Total | None = None
-    spooled_samples_count: Total | None = None
-    spool_bytes: Total | None = None
-    spool_limit_bytes: Total | None = None
-    dropped_events_total: Total | None = None
-    dropped_samples_total: Total | None = None
-    plugin_dropped_total: Total | None = None
-    refused_events_total: Total | None = None
-    sends_total: Total | None = None
-    send_failures_total: Total | None = None
-    send_p95_ms: Rate | None = None
-    clock_skew_ms: float | None = None
+    uptime_s: Untracked[Rate | None] = None
+    memory_rss_bytes: Gauge[Total | None] = None
+    cpu_percent: Gauge[Rate | None] = None
+    threads_count: Gauge[Total | None] = None
+    spooled_events_count: Gauge[Total | None] = None
+    spooled_samples_count: Gauge[Total | None] = None
+    spool_bytes: Gauge[Total | None] = None
+    spool_limit_bytes: Gauge[Total | None] = None
+    dropped_events_total: Counter[Total | None] = None
+    dropped_samples_total: Counter[Total | None] = None
+    plugin_dropped_total: Counter[Total | None] = None
+    refused_events_total: Counter[Total | None] = None
+    sends_total: Counter[Total | None] = None
+    send_failures_total: Counter[Total | None] = None
+    send_p95_ms: Gauge[Rate | None] = None
+    clock_skew_ms: Gauge[float | None] = None
     oldest_event_at: AwareTime | None = None
     sources: Annotated[list[AgentSource], msgspec.Meta(max_length=100)] | None = None
     plugins: Annotated[list[AgentPlugin], msgspec.Meta(max_length=1000)] | None = None
     reconciliation: Annotated[list[Reconciliation], msgspec.Meta(max_length=1000)] | None = None
 
 
-class AgentSample(msgspec.Struct, frozen=True):
+class AgentSample(Sample, frozen=True):
     """One sample of the agent itself."""
 
-    node_id: NodeName
-    timestamp: AwareTime
     agent: Agent
 
 
-Sample = (
-    SystemSample
-    | ZoneMtaSample
-    | HarakaSample
-    | WildDuckSample
-    | MongoDbSample
-    | RedisSample
-    | RspamdSample
-    | AgentSample
-)
-#: Kind, as in the address POST /metrics/{kind} → what is sent there.
+#: Kind, as in POST /metrics/{kind} → the payload sent there.
 SAMPLES: dict[str, type[Sample]] = {
     "system": SystemSample,
     "zonemta": ZoneMtaSample,

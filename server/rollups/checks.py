@@ -7,10 +7,11 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from server.metrics import catalogue
 from server.rollups.levels import LEVELS, ONE_MINUTE
 from server.rollups.mail.sql import REFRESH_WINDOW
-from server.rollups.samples import levels as sample_levels
 from server.rollups.samples import sql as sample_sql
+from server.rollups.samples.levels import levels_of
 
 
 @register()
@@ -41,14 +42,14 @@ def samples_are_kept_long_enough(app_configs: object, **kwargs: Any) -> list[Che
     found: list[CheckMessage] = []
     least = (sample_sql.REFRESH_WINDOW + timedelta(days=1)).days
     for table, setting in (
-        (sample_levels.SYSTEM.table, "METRICS_RETENTION_DAYS"),
-        (sample_levels.MAIL_QUEUE.table, "MAIL_QUEUE_RETENTION_DAYS"),
+        (catalogue.SYSTEM.table, "METRICS_RETENTION_DAYS"),
+        (catalogue.MAIL_QUEUE.table, "MAIL_QUEUE_RETENTION_DAYS"),
     ):
         if days[table] < least:
             message = f"{table} is kept for {days[table]} days only."
             hint = f"{setting} of {least} at least: its levels are made anew from it for so long."
             found.append(Error(message, hint=hint, id="rollups.E003"))
-    for narrow, wide in pairwise(sample_levels.SYSTEM.levels):
+    for narrow, wide in pairwise(levels_of(catalogue.SYSTEM)):
         if days[wide.table] < days[narrow.table]:
             message = f"{wide.table} is kept shorter than {narrow.table}, which is larger."
             name = f"METRICS_{wide.of.name.upper()}_RETENTION_DAYS"

@@ -12,6 +12,7 @@ from functools import partial
 from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from server.metrics.catalogue import KINDS, SampleKind
 from server.rollups import maintainer
 from server.rollups.levels import LEVELS, ONE_MINUTE, WIDER_LEVELS
 from server.rollups.mail import sql
@@ -19,7 +20,7 @@ from server.rollups.partition import EPOCH
 from server.rollups.retention import midnight
 from server.rollups.samples import maintainer as sample_maintainer
 from server.rollups.samples import sql as sample_sql
-from server.rollups.samples.levels import KINDS, SampleKind
+from server.rollups.samples.levels import levels_of
 
 DAY = timedelta(days=1)
 KEPT_IN = """SELECT format('%%I.%%I', materialization_hypertable_schema,
@@ -126,13 +127,13 @@ def _recent_from(family: Family, at: datetime) -> datetime:
 
 def _family(kind: SampleKind) -> Family:
     return Family(
-        [level.table for level in kind.levels],
+        [level.table for level in levels_of(kind)],
         ", ".join(sample_sql.columns(kind)),
         partial(sample_maintainer.creation, kinds=[kind]),
         f"SELECT max(time) FROM {kind.table}",  # noqa: S608
         f"SELECT count(*) FROM {kind.table} WHERE time >= %s",  # noqa: S608
         "SELECT coalesce(sum(samples), 0) FROM {relation} WHERE bucket >= %s",
-        [level.of.width for level in kind.levels],
+        [level.of.width for level in levels_of(kind)],
     )
 
 

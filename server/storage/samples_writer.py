@@ -9,11 +9,12 @@ import msgspec
 from django.db import connection, transaction
 
 from server.metrics import mapping, wire
+from server.metrics.catalogue import KINDS, SampleKind
 from server.metrics.starts import started
 from server.nodes import store as nodes
 from server.rollups.samples import maintainer as sample_maintainer
 from server.rollups.samples import sql as sample_sql
-from server.rollups.samples.levels import BY_TABLE, KINDS, SampleKind
+from server.rollups.samples.levels import levels_of
 
 
 def write_samples(samples: Sequence[wire.Sample]) -> None:
@@ -39,11 +40,11 @@ def rows_by_kind(
     samples: Iterable[wire.Sample], ids: dict[str, int]
 ) -> dict[SampleKind, list[dict[str, Any]]]:
     """Return the rows of each table, nodes by id. Pure."""
-    by_kind = defaultdict(list)
+    rows = defaultdict(list)
     for sample in samples:
-        for table, values in mapping.rows(sample):
-            by_kind[BY_TABLE[table]].append(values | {"node_id": ids[sample.node_id]})
-    return dict(by_kind)
+        for kind, values in mapping.rows(sample):
+            rows[kind].append(values | {"node_id": ids[sample.node_id]})
+    return dict(rows)
 
 
 @cache
@@ -51,7 +52,7 @@ def insertion(kind: SampleKind, *, columns: tuple[str, ...], with_levels: bool) 
     """Return what inserts the rows of one JSON array, those that are new, and counts just them."""
     # Quoted: `primary` is a word of SQL's.
     names, key = ", ".join(f'"{name}"' for name in columns), ", ".join((*kind.key, "time"))
-    levels = sample_sql.write(kind, "fresh", kind.levels) + "\n" if with_levels else ""
+    levels = sample_sql.write(kind, "fresh", levels_of(kind)) + "\n" if with_levels else ""
     return f"""WITH fresh AS (
 INSERT INTO {kind.table} ({names})
 SELECT {names} FROM jsonb_populate_recordset(NULL::{kind.table}, %s::jsonb)

@@ -74,7 +74,7 @@ def committed(transactional_db: None) -> Iterator[None]:
 
 def empty_hypertables() -> None:
     tables = ["email_events", *(level.table for level in LEVELS)]
-    tables += [level.table for level in sample_levels.levels()]
+    tables += [level.table for level in sample_levels.all_levels()]
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(tables)}")
 

@@ -12,7 +12,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from server.config.broker import dramatiq_broker, redis_database
-from server.rollups.samples import levels as sample_levels
+from server.metrics import catalogue
 
 django_stubs_ext.monkeypatch()
 env = environ.FileAwareEnv()
@@ -249,11 +249,11 @@ RETENTION_DAYS = {
     "email_stats_5m": EMAIL_STATS_5M_RETENTION_DAYS,
     "email_stats_1h": EMAIL_STATS_1H_RETENTION_DAYS,
     "email_stats_daily": EMAIL_STATS_DAILY_RETENTION_DAYS,
-    **{kind.table: METRICS_RETENTION_DAYS for kind in sample_levels.METRICS},
-    sample_levels.MAIL_QUEUE.table: MAIL_QUEUE_RETENTION_DAYS,
-    **{f"{kind.table}_5m": METRICS_5M_RETENTION_DAYS for kind in sample_levels.KINDS},
-    **{f"{kind.table}_1h": METRICS_1H_RETENTION_DAYS for kind in sample_levels.KINDS},
-    **{f"{kind.table}_daily": METRICS_DAILY_RETENTION_DAYS for kind in sample_levels.KINDS},
+    **{kind.table: METRICS_RETENTION_DAYS for kind in catalogue.METRICS},
+    catalogue.MAIL_QUEUE.table: MAIL_QUEUE_RETENTION_DAYS,
+    **{f"{kind.table}_5m": METRICS_5M_RETENTION_DAYS for kind in catalogue.KINDS},
+    **{f"{kind.table}_1h": METRICS_1H_RETENTION_DAYS for kind in catalogue.KINDS},
+    **{f"{kind.table}_daily": METRICS_DAILY_RETENTION_DAYS for kind in catalogue.KINDS},
 }
 # Only the Community edition compresses.
 COMPRESS_EVENTS_AFTER_HOURS = env.int("COMPRESS_EVENTS_AFTER_HOURS", default=48)
@@ -263,10 +263,10 @@ COMPRESSION = {
     "email_events": ("event_type", "occurred_at DESC", COMPRESS_EVENTS_AFTER_HOURS),
     **{
         kind.table: (", ".join(kind.key), "time DESC", COMPRESS_METRICS_AFTER_HOURS)
-        for kind in sample_levels.METRICS
+        for kind in catalogue.METRICS
     },
     # Not by database: the unique key is of node and time.
-    sample_levels.MAIL_QUEUE.table: ("node_id", "time DESC", COMPRESS_METRICS_AFTER_HOURS),
+    catalogue.MAIL_QUEUE.table: ("node_id", "time DESC", COMPRESS_METRICS_AFTER_HOURS),
 }
 
 # --- Live pages ---------------------------------------------------------------------------------

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from server.rollups.samples import levels as sample_levels
+from server.metrics import catalogue
+from server.metrics.catalogue import SampleKind
 from server.rollups.samples import sql as sample_sql
-from server.rollups.samples.levels import SampleKind, SampleLevel
+from server.rollups.samples.levels import SampleLevel, levels_of
 from server.timescale import edition
 from server.timescale.migrations_sql import hypertable_sql
 
@@ -20,27 +21,27 @@ def written_kinds(kinds: Sequence[SampleKind]) -> set[SampleKind]:
     Asked of the tables, not of the licence: what was made under Apache's licence stays until it is
     converted. Whoever converts a kind takes its table of samples alone first, as recounting does.
     """
-    narrowest = {kind.levels[0].table: kind for kind in kinds}
+    narrowest = {levels_of(kind)[0].table: kind for kind in kinds}
     with connection.cursor() as cursor:
         cursor.execute(ARE_TABLES, [list(narrowest)])
         return {narrowest[name] for (name,) in cursor.fetchall()}
 
 
 def creation(
-    connection: BaseDatabaseWrapper, kinds: Sequence[SampleKind] = sample_levels.KINDS
+    connection: BaseDatabaseWrapper, kinds: Sequence[SampleKind] = catalogue.KINDS
 ) -> list[str]:
     """Return the statements that make the levels of `kinds` in this database's edition."""
-    found = [level for kind in kinds for level in kind.levels]
+    found = [level for kind in kinds for level in levels_of(kind)]
     if edition.is_community(connection):
         return [s for level in found for s in sample_sql.create_continuous_aggregate(level)]
     return [statement for level in found for statement in _table(level)]
 
 
 def removal(
-    connection: BaseDatabaseWrapper, kinds: Sequence[SampleKind] = sample_levels.KINDS
+    connection: BaseDatabaseWrapper, kinds: Sequence[SampleKind] = catalogue.KINDS
 ) -> list[str]:
     """Return the statements that drop the levels of `kinds`, whoever keeps them."""
-    found = [level.table for kind in kinds for level in reversed(kind.levels)]
+    found = [level.table for kind in kinds for level in reversed(levels_of(kind))]
     with connection.cursor() as cursor:
         cursor.execute(ARE_TABLES, [found])
         tables = {name for (name,) in cursor.fetchall()}

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from server.metrics.catalogue import SampleKind
 from server.nodes.freshness import READINGS
 from server.rollups.samples import sql as sample_sql
-from server.rollups.samples.levels import SampleKind, SampleLevel, rate_name
+from server.rollups.samples.levels import SampleLevel, rate_name
 
 #: How far before the first edge the row is looked for from which a counter grew: so many buckets of
 #: the level, or this long where samples are read.

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
+from server.metrics.catalogue import KINDS, SampleKind
 from server.rollups.retention import oldest_whole_day
 from server.rollups.samples import maintainer as sample_maintainer
 from server.rollups.samples import sql as sample_sql
-from server.rollups.samples.levels import KINDS, SampleKind, SampleLevel, levels
+from server.rollups.samples.levels import SampleLevel, all_levels, levels_of
 
 DAY = timedelta(days=1)
 #: Sums of floats depend on the order of adding, by so much of themselves at most.
@@ -34,7 +35,7 @@ def verify(first: datetime, last: datetime, *, now: datetime) -> Iterator[Compar
     Days of which a level or the samples do not hold everything any more are left out.
     """
     for day in _days(first, last):
-        for level in levels():
+        for level in all_levels():
             if _holds(level.kind.table, day, now) and _holds(level.table, day, now):
                 yield _compare(level, day)
 
@@ -57,19 +58,19 @@ def _rebuild(kind: SampleKind, day: datetime) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLE ONLY {kind.table} IN SHARE ROW EXCLUSIVE MODE")
         if kind in sample_maintainer.written_kinds([kind]):
-            for level in kind.levels:
+            for level in levels_of(kind):
                 cursor.execute(
                     f"DELETE FROM {level.table}"  # noqa: S608 (names of the declaration)
                     " WHERE bucket >= %(start)s AND bucket < %(end)s",
                     span,
                 )
             rows = _samples(kind)
-            cursor.execute(f"WITH {sample_sql.write(kind, rows, kind.levels)} SELECT", span)
+            cursor.execute(f"WITH {sample_sql.write(kind, rows, levels_of(kind))} SELECT", span)
             return
     with connection.cursor() as cursor:
         cursor.execute(CAN_FORCE)
         force = ", force => true" if cursor.fetchone() == (True,) else ""
-        for level in kind.levels:
+        for level in levels_of(kind):
             cursor.execute(
                 f"CALL refresh_continuous_aggregate(%s, %s::timestamptz, %s::timestamptz{force})",
                 [level.table, *span.values()],

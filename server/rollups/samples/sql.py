@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from server.rollups.samples.levels import SampleKind, SampleLevel
+from server.metrics.catalogue import SampleKind
+from server.rollups.samples.levels import SampleLevel
 
 #: How late a sample may be to reach the continuous aggregates by itself; see sql.REFRESH_WINDOW.
 REFRESH_WINDOW = timedelta(days=7)

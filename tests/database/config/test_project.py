@@ -12,17 +12,18 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
+from server.metrics import catalogue
 from server.rollups.levels import LEVELS
 from server.rollups.maintainer import written_levels
 from server.rollups.samples import levels as sample_levels
 from server.rollups.samples.maintainer import written_kinds
 
 ROOT = Path(settings.BASE_DIR)
-SAMPLE_LEVELS = {level.table for level in sample_levels.levels()}
+SAMPLE_LEVELS = {level.table for level in sample_levels.all_levels()}
 FACTS = {
     "email_events",
     *(level.table for level in LEVELS),
-    *(kind.table for kind in sample_levels.KINDS),
+    *(kind.table for kind in catalogue.KINDS),
     *SAMPLE_LEVELS,
 }
 OURS = ["rollups", "ledger", "events", "metrics", "mailqueues", "ingest", "nodes"]
@@ -45,7 +46,7 @@ def test_the_facts_are_hypertables():
         cursor.execute("SELECT hypertable_name FROM timescaledb_information.hypertables")
         hypertables = {row[0] for row in cursor.fetchall()}
     by_timescaledb = {level.table for level in set(LEVELS) - set(written_levels())}
-    if not written_kinds(sample_levels.KINDS):
+    if not written_kinds(catalogue.KINDS):
         by_timescaledb |= SAMPLE_LEVELS
     assert hypertables == FACTS - by_timescaledb
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from server.dashboard.queue_page import headline
 from server.mailqueues.accounting import Reading, counted_once
-from server.mailqueues.wire import MailQueue, QueueShare
+from server.metrics.mail_queue import MailQueue, QueueShare
 
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
 QUERIES = 12

@@ -99,7 +99,7 @@ def test_refresh_policies_are_there_and_the_views_are_real_time():
         " WHERE proc_name = 'policy_refresh_continuous_aggregate'"
     )
 
-    wanted = [(level.table, False) for level in (*WIDER_LEVELS, *sample_levels.levels())]
+    wanted = [(level.table, False) for level in (*WIDER_LEVELS, *sample_levels.all_levels())]
     assert sorted(views) == sorted(wanted)
     assert jobs == [(len(wanted),)]
 

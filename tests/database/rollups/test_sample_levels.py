@@ -9,9 +9,11 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from server.metrics import catalogue
 from server.rollups.samples import levels as sample_levels
 from server.rollups.samples import maintainer as sample_maintainer
 from server.rollups.samples import sql as sample_sql
+from server.rollups.samples.levels import levels_of
 from server.storage.samples_writer import write_samples
 from server.timescale import edition
 from tests import random_samples
@@ -35,7 +37,7 @@ def rollups(*arguments):
 
 def test_every_number_of_every_table_is_a_gauge_a_counter_or_said_to_be_neither():
     models = {model._meta.db_table: model for model in apps.get_models()}
-    for kind in sample_levels.KINDS:
+    for kind in catalogue.KINDS:
         fields = models[kind.table]._meta.concrete_fields
         numbers = {
             str(field.column)
@@ -45,7 +47,7 @@ def test_every_number_of_every_table_is_a_gauge_a_counter_or_said_to_be_neither(
         declared = [
             gauge.name for gauge in kind.gauges if gauge.expression == f"({gauge.name})::float"
         ]
-        declared += [*kind.counters, *kind.apart]
+        declared += [*kind.counters, *kind.untracked]
         assert len(set(declared)) == len(declared), kind.name
         made_up = {gauge.name for gauge in kind.gauges} - numbers
         assert set(declared) - made_up == numbers, kind.name
@@ -55,7 +57,7 @@ def test_every_number_of_every_table_is_a_gauge_a_counter_or_said_to_be_neither(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("kind", sample_levels.KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", catalogue.KINDS, ids=lambda kind: kind.name)
 def test_every_level_has_the_same_columns_of_the_same_types(kind):
     described = [
         dict(
@@ -64,7 +66,7 @@ def test_every_level_has_the_same_columns_of_the_same_types(kind):
                 f" WHERE table_name = '{level.table}'"
             )
         )
-        for level in kind.levels
+        for level in levels_of(kind)
     ]
 
     assert described[0] == described[1] == described[2]
@@ -80,8 +82,8 @@ def test_every_level_has_the_same_columns_of_the_same_types(kind):
 def test_the_licence_decides_who_keeps_the_levels():
     community = edition.is_community(connection)
 
-    assert sample_maintainer.written_kinds(sample_levels.KINDS) == (
-        set() if community else {*sample_levels.KINDS}
+    assert sample_maintainer.written_kinds(catalogue.KINDS) == (
+        set() if community else {*catalogue.KINDS}
     )
 
 
@@ -109,7 +111,7 @@ def stored(committed):
 def test_every_level_is_what_the_samples_add_up_to_in_any_order(stored):
     said = rollups("--verify")
 
-    for level in sample_levels.levels():
+    for level in sample_levels.all_levels():
         assert f"{level.table}: 0 rows" not in said
         assert said.count(f" {level.table}: ") == 2
     assert said.count(", 0 different") == 2 * (33 + 4)
@@ -172,5 +174,5 @@ def test_late_samples_are_in_every_level_after_the_next_refresh(stored):
 
 def refresh():
     window = f"'{NOW - timedelta(days=9)}', '{NOW + timedelta(days=2)}'"
-    for level in sample_levels.levels():
+    for level in sample_levels.all_levels():
         rows_of(f"CALL refresh_continuous_aggregate('{level.table}', {window})")

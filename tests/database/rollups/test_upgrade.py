@@ -10,13 +10,13 @@ from django.db import connection, transaction
 
 from server.demo import mail
 from server.demo.samples import system_samples
+from server.metrics.catalogue import KINDS
 from server.nodes.store import node_ids
 from server.rollups import maintainer, upgrade
 from server.rollups.levels import LEVELS, ONE_MINUTE, WIDER_LEVELS
 from server.rollups.mail import sql
 from server.rollups.samples import maintainer as sample_maintainer
 from server.rollups.samples import sql as sample_sql
-from server.rollups.samples.levels import KINDS
 from server.storage.samples_writer import write_samples
 from server.timescale import edition, retention
 from tests.database.conftest import hold_policies

@@ -12,8 +12,8 @@ from django.core.management import call_command
 from django.db import connection
 
 from server.events.models import EmailEvent
+from server.metrics.catalogue import KINDS
 from server.rollups.levels import LEVELS
-from server.rollups.samples.levels import KINDS
 from server.storage.samples_writer import write_samples
 from server.timescale import edition, retention
 from server.timescale.actors import keep_house

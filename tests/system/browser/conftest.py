@@ -18,7 +18,7 @@ from build.screenshots import CHROMIUM_ARGUMENTS, chromium
 from build.stack import redis, server
 from build.stack.paths import ROOT
 from build.stack.supervisor import Supervisor
-from server.rollups.samples.levels import BY_TABLE
+from server.metrics.catalogue import BY_TABLE
 from tests.databases import own_database
 
 USER, PASSWORD, NODE = "admin", "an admin's password", "mta-01"

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from server.api.metrics import LEVELS, edges_and_source
 from server.api.ranges import BadRange, Span
+from server.metrics.catalogue import MAIL_QUEUE, REDIS
 from server.rollups.retention import oldest_whole_day
-from server.rollups.samples.levels import MAIL_QUEUE, REDIS
 
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
 AGES = st.timedeltas(timedelta(seconds=1), timedelta(days=1_000))

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from server.mailqueues.accounting import Reading, counted_once
-from server.mailqueues.wire import MailQueue, QueueShare
+from server.metrics.mail_queue import MailQueue, QueueShare
 
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
 RS0 = "rs0/zone-mta@10.0.0.21:27017"

@@ -4,16 +4,13 @@ Names are the published ones of the payload. From ZoneMTA's API (`source` "api")
 the two totals are known. Everything past the totals is optional, and null means unknown.
 """
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 
-AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
-Total = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-Name = Annotated[str, msgspec.Meta(max_length=255)]
-Reply = Annotated[str, msgspec.Meta(max_length=4000)]
-#: A bracket more than those of today may come, a payload without end may not.
+from server.metrics.measures import AwareTime, Gauge, Name, Text, Total, Untracked
+
+#: Room for more brackets than today's, but not without end.
 Counts = Annotated[list[Total], msgspec.Meta(max_length=32)]
 
 
@@ -42,7 +39,7 @@ class QueueShare(msgspec.Struct, frozen=True):
 class QueueReason(msgspec.Struct, frozen=True):
     """How many deferred recipients have this last reply."""
 
-    response: Reply
+    response: Text
     count: Total
 
 
@@ -51,7 +48,7 @@ class QueueDestination(msgspec.Struct, frozen=True):
 
     domain: Name
     counts: Counts
-    replies: Annotated[list[Reply], msgspec.Meta(max_length=10)] = []
+    replies: Annotated[list[Text], msgspec.Meta(max_length=10)] = []
 
 
 class OtherDestinations(msgspec.Struct, frozen=True):
@@ -68,16 +65,16 @@ class MailQueue(msgspec.Struct, frozen=True):
 
     source: Literal["mongodb", "api"]
     zones: Annotated[list[ZoneQueue], msgspec.Meta(max_length=1000)]
-    active_count: Total
-    deferred_count: Total
+    active_count: Gauge[Total]
+    deferred_count: Gauge[Total]
     database: Name | None = None
     instance: Name | None = None
-    locked_count: Total | None = None
+    locked_count: Gauge[Total | None] = None
     oldest_created_at: AwareTime | None = None
     ages: Annotated[list[QueueAge], msgspec.Meta(max_length=32)] | None = None
     shares: Annotated[list[QueueShare], msgspec.Meta(max_length=1000)] | None = None
     reasons: Annotated[list[QueueReason], msgspec.Meta(max_length=1000)] | None = None
-    reasons_of_count: Total | None = None
+    reasons_of_count: Untracked[Total | None] = None
     destinations: Annotated[list[QueueDestination], msgspec.Meta(max_length=1000)] | None = None
     other_destinations: OtherDestinations | None = None
-    destinations_of_count: Total | None = None
+    destinations_of_count: Untracked[Total | None] = None
