@@ -1,22 +1,178 @@
-"""The agent's half of the contract, continued: the samples of the programs and of the agent itself,
-as POST /api/v1/metrics/{kind} takes them (tests/contract/metrics_*.json).
+"""Catalogue of samples: the bodies of POST /api/v1/metrics/{kind} (tests/contract/metrics_*.json).
 
-`*_total` counts since the program began, or since its counters were set back. None: this version
-does not tell, or the agent may not ask; never a guess. Published names are permanent.
+`*_total` counts since the program began, or since its counters were reset. None: this version has
+no such value, or the agent has no right to read it; never a guess. Published names are permanent.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from agent.wire import AwareTime
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """Fields of every sample."""
+
+    node_id: str
+    timestamp: AwareTime
+
+
+class Core(msgspec.Struct, frozen=True):
+    """One processor core."""
+
+    core: int
+    percent: float
+
+
+class SystemReadings(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine. `*_sec`: rates since the sample before, None in the first; errors since boot."""
+
+    cpu_percent: float
+    cpu_cores: list[Core]
+    ram_used_percent: float
+    ram_used_bytes: int
+    ram_total_bytes: int
+    disk_used_percent: float
+    disk_free_bytes: int
+    disk_read_bytes_sec: float | None
+    disk_write_bytes_sec: float | None
+    net_rx_bytes_sec: float | None
+    net_tx_bytes_sec: float | None
+    net_rx_errors: int
+    net_tx_errors: int
+    load_avg: tuple[float, float, float]
+    tcp_established: int
+    tcp_time_wait: int
+    open_files: int
+    uptime_seconds: int
+
+
+class ProcessReadings(msgspec.Struct, frozen=True, kw_only=True):
+    """One program with all processes. `pid` and `started_at`: of the first, which started the
+    others; `memory_mb`: resident megabytes, shared pages counted in each; `cpu_percent`: of one
+    core since the sample before, None without one. `stopped`: ran before, or held by a signal."""
+
+    status: Literal["running", "stopped", "not_found"]
+    pid: int | None = None
+    memory_mb: float = 0.0
+    cpu_percent: float | None = 0.0
+    processes_count: int = 0
+    started_at: AwareTime | None = None
+
+
+class SystemSample(Sample, frozen=True, kw_only=True):
+    """One sample of the machine. `services`: whether a port accepts connections, by "port_25"."""
+
+    system: SystemReadings
+    processes: dict[str, ProcessReadings]
+    services: dict[str, bool]
+
+
+class ZoneDeliveries(msgspec.Struct, frozen=True):
+    """Attempts of one zone that ended in one way, since ZoneMTA started, notifications included.
+    `zone` is empty where the version counts without zones."""
+
+    zone: str
+    status: str
+    count: int
+
+
+class ZoneMtaReadings(msgspec.Struct, frozen=True, kw_only=True):
+    """ZoneMTA's own counters since `started_at_s` (seconds since 1970): another start, other
+    counters. `deferred` counts attempts, `messages_taken_count` only messages from SMTP."""
+
+    started_at_s: int | None
+    deliveries: list[ZoneDeliveries]
+    messages_taken_count: int
+    messages_failed_count: int
+    bounces_made_count: int
+    dropped_count: int
+    blacklisted_count: int
+    connections_reused_count: int
+
+
+class ZoneQueue(msgspec.Struct, frozen=True):
+    """Recipients that wait in one zone: those due now and those due later."""
+
+    zone: str
+    active_count: int
+    deferred_count: int
+
+
+class QueueAge(msgspec.Struct, frozen=True):
+    """Recipients queued less than `up_to_s` ago, and not in the bracket before; None: the rest."""
+
+    up_to_s: int | None
+    count: int
+
+
+class QueueShare(msgspec.Struct, frozen=True):
+    """Recipients assigned to one instance of ZoneMTA; "no": to none yet."""
+
+    instance: str
+    count: int
+
+
+class QueueReason(msgspec.Struct, frozen=True):
+    """Deferred recipients with this last reply."""
+
+    response: str
+    count: int
+
+
+class QueueDestination(msgspec.Struct, frozen=True):
+    """Waiting recipients of one domain, in each bracket of `ages`; some of the last replies."""
+
+    domain: str
+    counts: list[int]
+    replies: list[str]
+
+
+class OtherDestinations(msgspec.Struct, frozen=True):
+    """Number of further domains, and their recipients in each bracket of `ages`."""
+
+    domains_count: int
+    counts: list[int]
+
+
+class MailQueue(msgspec.Struct, frozen=True, kw_only=True):
+    """The mail queue. ZoneMTA's API (`source` "api") gives only the zones, the rest is None.
+    `database`: name of the database, the same on all nodes that share it and its queue. `instance`:
+    this node's share, where configured. `reasons_of_count`, `destinations_of_count`: recipients
+    that reasons and destinations are of, fewer than wait where the queue is very long."""
+
+    source: Literal["mongodb", "api"]
+    zones: list[ZoneQueue]
+    active_count: int
+    deferred_count: int
+    database: str | None = None
+    instance: str | None = None
+    locked_count: int | None = None
+    oldest_created_at: AwareTime | None = None
+    ages: list[QueueAge] | None = None
+    shares: list[QueueShare] | None = None
+    reasons: list[QueueReason] | None = None
+    reasons_of_count: int | None = None
+    destinations: list[QueueDestination] | None = None
+    other_destinations: OtherDestinations | None = None
+    destinations_of_count: int | None = None
+
+
+class ZoneMtaSample(Sample, frozen=True, kw_only=True):
+    """One sample of ZoneMTA. Either half may be missing."""
+
+    zonemta: ZoneMtaReadings | None
+    queue: MailQueue | None
 
 
 class RedisReadings(msgspec.Struct, frozen=True, kw_only=True):
     """INFO of one Redis. `maxmemory_bytes` 0: no limit. `rdb_changes_count`: writes since the last
-    save. Of a replica `master_link_up` says whether it follows, and for how long it has not;
-    `replication_lag_bytes` is what it has not applied yet, of a master what its slowest replica has
-    not acknowledged."""
+    save. `master_link_up`, `master_link_down_s`: of a replica. `replication_lag_bytes`: of a
+    replica not yet applied, of a master not yet acknowledged by its slowest replica."""
 
     version: str | None
     role: str | None
@@ -54,17 +210,15 @@ class RedisReadings(msgspec.Struct, frozen=True, kw_only=True):
     replication_lag_bytes: int | None
 
 
-class RedisSample(msgspec.Struct, frozen=True, kw_only=True):
+class RedisSample(Sample, frozen=True, kw_only=True):
     """One sample of Redis."""
 
-    node_id: str
-    timestamp: AwareTime
     redis: RedisReadings
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """One member of a replica set, as the one asked sees it. `lag_s`: how far behind the primary
-    its last write is; None without a primary, or of a member that has no data."""
+    """One member of a replica set, as this node's sees it. `lag_s`: between its last write and the
+    primary's; None without a primary, or of a member without data."""
 
     name: str
     state: str
@@ -73,7 +227,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DatabaseSize(msgspec.Struct, frozen=True, kw_only=True):
-    """One database: `data_bytes` as the programs see it, `storage_bytes` on the disk."""
+    """One database. `data_bytes`: uncompressed, `storage_bytes`: on the disk."""
 
     name: str
     collections_count: int | None
@@ -84,8 +238,8 @@ class DatabaseSize(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MongoReadings(msgspec.Struct, frozen=True, kw_only=True):
-    """The MongoDB of this node, asked directly. `refused`: what the agent's user may not ask or the
-    version does not know, by the name of the command; what it would have told is None or empty."""
+    """The MongoDB of this node, queried directly. `refused`: commands that the agent's user may not
+    run or the version does not know; their values are None or empty."""
 
     version: str | None
     uptime_s: int | None
@@ -123,25 +277,23 @@ class MongoReadings(msgspec.Struct, frozen=True, kw_only=True):
     refused: list[str]
 
 
-class MongoSample(msgspec.Struct, frozen=True, kw_only=True):
+class MongoSample(Sample, frozen=True, kw_only=True):
     """One sample of MongoDB."""
 
-    node_id: str
-    timestamp: AwareTime
     mongodb: MongoReadings
 
 
 class ActionCount(msgspec.Struct, frozen=True):
-    """How many messages Rspamd said this of."""
+    """Messages with this action of Rspamd."""
 
     action: str
     count: int
 
 
 class RspamdReadings(msgspec.Struct, frozen=True, kw_only=True):
-    """/stat of one Rspamd. Its counters survive its restarts (`uptime_s` does not) until somebody
-    sets them back; greylisted mail is counted as ham. Scan times are of the last 31 messages.
-    `config_id`: the beginning of what names its configuration; nodes alike have the same."""
+    """/stat of one Rspamd. Its counters survive restarts (`uptime_s` does not) until they are
+    reset; greylisted mail is counted as ham. Scan times are of the last 31 messages. `config_id`:
+    prefix of its configuration's hash, the same on nodes with the same configuration."""
 
     version: str | None
     config_id: str | None
@@ -159,16 +311,14 @@ class RspamdReadings(msgspec.Struct, frozen=True, kw_only=True):
     fuzzy_hashes_count: int | None
 
 
-class RspamdSample(msgspec.Struct, frozen=True, kw_only=True):
+class RspamdSample(Sample, frozen=True, kw_only=True):
     """One sample of Rspamd."""
 
-    node_id: str
-    timestamp: AwareTime
     rspamd: RspamdReadings
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of its allowance one user's mail takes."""
+    """Storage of one user. `allowed_bytes` 0: no limit."""
 
     username: str
     used_bytes: int
@@ -176,8 +326,8 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuotaRotation(msgspec.Struct, frozen=True, kw_only=True):
-    """The quotas of all users by turns: those of this sample, when the round they belong to began,
-    and when the last whole round ended, None before the first. `allowed_bytes` 0: no limit."""
+    """The next users of a round through all of them, its begin, and the end of the last complete
+    round, None before the first."""
 
     quotas: list[Quota]
     round_began_at: AwareTime
@@ -185,7 +335,7 @@ class QuotaRotation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceUp(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a service of WildDuck runs; one that is switched off does not."""
+    """Whether a service of WildDuck runs; a disabled one does not."""
 
     service: str
     is_up: bool
@@ -198,74 +348,79 @@ class ConnectionCount(msgspec.Struct, frozen=True, kw_only=True):
     count: int
 
 
-class WildDuckReadings(msgspec.Struct, frozen=True, kw_only=True):
-    """One WildDuck. `source`: where users and storage come from, None when from nowhere;
-    `counted_at`: when they were counted to the end, which over the API takes several runs.
-    `storage_used_bytes` is the size of the mail, not the disk it takes: attachments are kept once.
-    `quotas`: the fullest; `quota_rotation`: all users by turns. Services, connections and logins
-    come from its own metrics, which are off unless switched on, and count since `uptime_s` ago."""
+class WildDuckMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """WildDuck's own metrics, disabled by default."""
 
-    version: str | None
-    source: Literal["mongodb", "api"] | None
-    counted_at: AwareTime | None
-    is_healthy: bool | None
-    users_count: int | None
-    users_disabled_count: int | None
-    messages_count: int | None
-    storage_used_bytes: int | None
-    quota_bytes: int | None
-    users_over_quota_90_percent_count: int | None
-    database_bytes: int | None
-    quotas: list[Quota]
-    quota_rotation: QuotaRotation | None
-    services: list[ServiceUp] | None
-    connections: list[ConnectionCount] | None
-    auth_success_total: int | None
-    auth_failure_total: int | None
-    auth_limited_total: int | None
-    auth_error_total: int | None
-    uptime_s: int | None
-    memory_rss_bytes: int | None
-    event_loop_lag_p99_ms: float | None
+    services: list[ServiceUp] | None = None
+    connections: list[ConnectionCount] | None = None
+    auth_success_total: int | None = None
+    auth_failure_total: int | None = None
+    auth_limited_total: int | None = None
+    auth_error_total: int | None = None
+    memory_rss_bytes: int | None = None
+    event_loop_lag_p99_ms: float | None = None
 
 
-class WildDuckSample(msgspec.Struct, frozen=True, kw_only=True):
+class WildDuckReadings(WildDuckMetrics, frozen=True, kw_only=True):
+    """One WildDuck. `source`: of users and storage, None when they cannot be read; `counted_at`:
+    end of the count, which takes the API several runs; until then only `users_count` is known.
+    `storage_used_bytes`: size of the mail; on disk attachments are stored once. `quotas`: the
+    fullest; `uptime_s`: of its metrics."""
+
+    version: str | None = None
+    is_healthy: bool | None = None
+    source: Literal["mongodb", "api"] | None = None
+    counted_at: AwareTime | None = None
+    users_count: int | None = None
+    users_disabled_count: int | None = None
+    messages_count: int | None = None
+    storage_used_bytes: int | None = None
+    quota_bytes: int | None = None
+    users_over_quota_90_percent_count: int | None = None
+    database_bytes: int | None = None
+    quotas: list[Quota] = []
+    quota_rotation: QuotaRotation | None = None
+    uptime_s: int | None = None
+
+
+class WildDuckSample(Sample, frozen=True, kw_only=True):
     """One sample of WildDuck."""
 
-    node_id: str
-    timestamp: AwareTime
     wildduck: WildDuckReadings
 
 
-class HarakaReadings(msgspec.Struct, frozen=True, kw_only=True):
-    """All processes of one Haraka together, as its plugin told them. `uptime_s`: of the oldest."""
+class HarakaProcess(msgspec.Struct, frozen=True, kw_only=True):
+    """Counters of one process of Haraka since it began, as its plugin reports them."""
 
-    version: str | None
+    version: Annotated[str, Meta(max_length=40)] | None = None
+    uptime_s: Count
+    connections_total: Count
+    connections_current_count: Count
+    transactions_total: Count
+    recipients_delivered_total: Count
+    recipients_rejected_total: Count
+    recipients_greylisted_total: Count
+    recipients_deferred_total: Count
+    memory_rss_bytes: Count
+
+
+class HarakaReadings(HarakaProcess, frozen=True, kw_only=True):
+    """All processes of one Haraka together. `uptime_s`: of the oldest, `version`: of the newest."""
+
     processes_count: int
-    uptime_s: int
-    connections_total: int
-    connections_current_count: int
-    transactions_total: int
-    recipients_delivered_total: int
-    recipients_rejected_total: int
-    recipients_greylisted_total: int
-    recipients_deferred_total: int
-    memory_rss_bytes: int
     plugin_dropped_total: int
 
 
-class HarakaSample(msgspec.Struct, frozen=True, kw_only=True):
+class HarakaSample(Sample, frozen=True, kw_only=True):
     """One sample of Haraka."""
 
-    node_id: str
-    timestamp: AwareTime
     haraka: HarakaReadings
 
 
 class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """How one source was collected since the agent began. `is_on`: its program was there in the
-    last run. `missed_total`: runs left out because the one before was still going. `last_error`:
-    why there is no sample, None when the last run gave one."""
+    """Runs of one source since the agent began. `is_on`: its program was present in the last run.
+    `missed_total`: runs skipped because the one before was still going. `last_error`: the reason
+    for a missing sample, None when the last run gave one."""
 
     name: str
     is_on: bool
@@ -280,7 +435,7 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PluginHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """One process of a mail program whose plugin was heard from."""
+    """One process of a mail program whose plugin reports."""
 
     name: str
     process: str
@@ -289,7 +444,7 @@ class PluginHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
-    """One span and outcome: what the program counted itself, and what was captured of it."""
+    """One span and outcome: the program's own count, and the captured events."""
 
     program: str
     from_at: AwareTime
@@ -300,47 +455,37 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpoolHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """What waits in the spool, and what was lost there since the spool's file began."""
+    """Contents of the spool, and its losses since its file was created. None in `once`."""
 
-    spooled_events_count: int
-    spooled_samples_count: int
-    oldest_event_at: AwareTime | None
-    spool_bytes: int
-    spool_limit_bytes: int
-    dropped_events_total: int
-    dropped_samples_total: int
-    plugin_dropped_total: int
-    refused_events_total: int
+    spooled_events_count: int | None = None
+    spooled_samples_count: int | None = None
+    oldest_event_at: AwareTime | None = None
+    spool_bytes: int | None = None
+    spool_limit_bytes: int | None = None
+    dropped_events_total: int | None = None
+    dropped_samples_total: int | None = None
+    plugin_dropped_total: int | None = None
+    refused_events_total: int | None = None
 
 
 class SendHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """POSTs to the server since the agent began. `clock_skew_ms`: how far this clock is ahead of
-    the server's, None before its first answer."""
+    """POSTs to the server since the agent began, None in `once`. `clock_skew_ms`: how far this
+    clock is ahead of the server's, None before its first response."""
 
-    sends_total: int
-    send_failures_total: int
-    send_p95_ms: float | None
-    clock_skew_ms: float | None
+    sends_total: int | None = None
+    send_failures_total: int | None = None
+    send_p95_ms: float | None = None
+    clock_skew_ms: float | None = None
 
 
-class AgentReadings(msgspec.Struct, frozen=True, kw_only=True):
-    """The agent itself. `cpu_percent`: of one core since the sample before, None in the first. What
-    belongs to the spool and to sending is as in SpoolHealth and SendHealth, None in `once`."""
+class AgentReadings(SpoolHealth, frozen=True, kw_only=True):
+    """The agent itself. `cpu_percent`: of one core since the sample before, None in the first."""
 
     version: str
     uptime_s: int
     memory_rss_bytes: int
     cpu_percent: float | None
     threads_count: int
-    spooled_events_count: int | None
-    spooled_samples_count: int | None
-    oldest_event_at: AwareTime | None
-    spool_bytes: int | None
-    spool_limit_bytes: int | None
-    dropped_events_total: int | None
-    dropped_samples_total: int | None
-    plugin_dropped_total: int | None
-    refused_events_total: int | None
     sends_total: int | None
     send_failures_total: int | None
     send_p95_ms: float | None
@@ -350,9 +495,7 @@ class AgentReadings(msgspec.Struct, frozen=True, kw_only=True):
     reconciliation: list[Reconciliation]
 
 
-class AgentSample(msgspec.Struct, frozen=True, kw_only=True):
+class AgentSample(Sample, frozen=True, kw_only=True):
     """One sample of the agent."""
 
-    node_id: str
-    timestamp: AwareTime
     agent: AgentReadings

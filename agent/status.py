@@ -17,8 +17,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agent.errors import SpoolError
-from agent.samples import PluginHealth, Reconciliation, SendHealth, SourceHealth, SpoolHealth
-from agent.wire import ZoneMtaReadings
+from agent.samples import (
+    PluginHealth,
+    Reconciliation,
+    SendHealth,
+    SourceHealth,
+    SpoolHealth,
+    ZoneMtaReadings,
+)
 
 if TYPE_CHECKING:  # `once` starts without them
     from agent.events.receiver.plugin_status import PluginReadings
@@ -77,17 +83,18 @@ class AgentStatus:
         """Return the health of each process whose plugin reports."""
         return [PluginHealth(**plugin) for plugin in self.plugins.plugins()] if self.plugins else []
 
-    def spool_health(self) -> SpoolHealth | None:
-        """Return counts and sizes of the spool, None while it cannot be read."""
+    def spool_health(self) -> SpoolHealth:
+        """Return counts and sizes of the spool, all None while it cannot be read."""
         if self.spool is None:
-            return None
+            return SpoolHealth()
         from agent.spool.health import spool_health  # noqa: PLC0415
 
-        return spool_health(self.spool.database, limit_bytes=self.spool_limit_bytes)
+        health = spool_health(self.spool.database, limit_bytes=self.spool_limit_bytes)
+        return health or SpoolHealth()
 
-    def send_health(self) -> SendHealth | None:
+    def send_health(self) -> SendHealth:
         """Return counts and durations of the requests to the server."""
-        return self.transport.health() if self.transport else None
+        return self.transport.health() if self.transport else SendHealth()
 
     def record_counters(self, readings: ZoneMtaReadings, at: datetime) -> None:
         """Keep ZoneMTA's own counters, read at `at`, to compare captured events with them."""

@@ -1,6 +1,6 @@
-"""The agent's half of the contract: what goes over the wire, and the rule of the event id.
+"""Wire format of events, nodes and batches, and the rule of the event id.
 
-The server has its own declaration; both are held to the golden payloads in tests/contract/.
+The server declares its own; the golden payloads in tests/contract/ check both.
 Published names are permanent: add, never rename.
 """
 
@@ -22,7 +22,7 @@ EventType = Literal[
 Direction = Literal["inbound", "outbound"]
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 
-# After one of these nothing more happens to that recipient of that message.
+# No event of that recipient and message follows one of these.
 FINAL_TYPES: frozenset[str] = frozenset({"delivered", "bounced", "rejected", "dropped"})
 
 
@@ -32,7 +32,7 @@ def event_id(program: str, queue_id: str, recipient: str, event_type: str, n: in
 
 
 class EmailEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that happened to one message and recipient. None: not known, never a guess."""
+    """One event of one message and recipient. None: not known, never a guess."""
 
     event_id: UUID
     occurred_at: AwareTime
@@ -59,7 +59,7 @@ class EmailEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ReceivedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """What the agent itself must know of an event a plugin reports; the rest passes through."""
+    """The fields of a plugin's event that the agent needs; the rest passes through."""
 
     event_id: UUID
     occurred_at: AwareTime
@@ -70,164 +70,8 @@ class ReceivedEvent(msgspec.Struct, frozen=True, kw_only=True):
     mta_node: str | None = None
 
 
-class Core(msgspec.Struct, frozen=True):
-    """One processor core."""
-
-    core: int
-    percent: float
-
-
-class SystemReadings(msgspec.Struct, frozen=True, kw_only=True):
-    """Readings of the machine. `*_sec` are rates since the sample before, None in the first;
-    the error counts are the kernel's, since it started."""
-
-    cpu_percent: float
-    cpu_cores: list[Core]
-    ram_used_percent: float
-    ram_used_bytes: int
-    ram_total_bytes: int
-    disk_used_percent: float
-    disk_free_bytes: int
-    disk_read_bytes_sec: float | None
-    disk_write_bytes_sec: float | None
-    net_rx_bytes_sec: float | None
-    net_tx_bytes_sec: float | None
-    net_rx_errors: int
-    net_tx_errors: int
-    load_avg: tuple[float, float, float]
-    tcp_established: int
-    tcp_time_wait: int
-    open_files: int
-    uptime_seconds: int
-
-
-class ProcessReadings(msgspec.Struct, frozen=True, kw_only=True):
-    """One program with all its processes. `pid`: the first of them, which started the others, and
-    `started_at` when it began; `memory_mb`: resident, in megabytes, what they share counted in
-    each; `cpu_percent`: of one core since the sample before, None when it was in none. `stopped`:
-    seen before, or held by a signal."""
-
-    status: Literal["running", "stopped", "not_found"]
-    pid: int | None = None
-    memory_mb: float = 0.0
-    cpu_percent: float | None = 0.0
-    processes_count: int = 0
-    started_at: AwareTime | None = None
-
-
-class SystemSample(msgspec.Struct, frozen=True, kw_only=True):
-    """One system sample, as POST /api/v1/metrics/system takes it. `services`: whether a port takes
-    connections, by "port_25" and the like."""
-
-    node_id: str
-    timestamp: AwareTime
-    system: SystemReadings
-    processes: dict[str, ProcessReadings]
-    services: dict[str, bool]
-
-
-class ZoneDeliveries(msgspec.Struct, frozen=True):
-    """Attempts of one zone that ended in one way, since ZoneMTA started, notifications included.
-    `zone` is empty where the version counts without zones."""
-
-    zone: str
-    status: str
-    count: int
-
-
-class ZoneMtaReadings(msgspec.Struct, frozen=True, kw_only=True):
-    """ZoneMTA's own counters since `started_at_s` (seconds since 1970): another start, other
-    counters. `deferred` counts attempts, `messages_taken_count` only what came by SMTP."""
-
-    started_at_s: int | None
-    deliveries: list[ZoneDeliveries]
-    messages_taken_count: int
-    messages_failed_count: int
-    bounces_made_count: int
-    dropped_count: int
-    blacklisted_count: int
-    connections_reused_count: int
-
-
-class ZoneQueue(msgspec.Struct, frozen=True):
-    """Recipients that wait in one zone: those due now and those due later."""
-
-    zone: str
-    active_count: int
-    deferred_count: int
-
-
-class QueueAge(msgspec.Struct, frozen=True):
-    """Recipients queued less than `up_to_s` ago, and not in the bracket before; None: the rest."""
-
-    up_to_s: int | None
-    count: int
-
-
-class QueueShare(msgspec.Struct, frozen=True):
-    """Recipients assigned to one instance of ZoneMTA; "no": to none yet."""
-
-    instance: str
-    count: int
-
-
-class QueueReason(msgspec.Struct, frozen=True):
-    """How many deferred recipients have this last reply."""
-
-    response: str
-    count: int
-
-
-class QueueDestination(msgspec.Struct, frozen=True):
-    """Recipients of one domain that wait, in each bracket of `ages`; some of the last replies."""
-
-    domain: str
-    counts: list[int]
-    replies: list[str]
-
-
-class OtherDestinations(msgspec.Struct, frozen=True):
-    """How many further domains there are, and their recipients in each bracket of `ages`."""
-
-    domains_count: int
-    counts: list[int]
-
-
-class MailQueue(msgspec.Struct, frozen=True, kw_only=True):
-    """The mail queue. From ZoneMTA's API (`source` "api") only the zones are known, the rest is
-    None. `database` names the database, the same for every node that shares it: the queue is that
-    of all of them. `instance`: which share is this node's, where it is configured.
-    `reasons_of_count`: of how many deferred recipients the reasons are, `destinations_of_count`: of
-    how many recipients the destinations; fewer than wait where the queue is very long."""
-
-    source: Literal["mongodb", "api"]
-    zones: list[ZoneQueue]
-    active_count: int
-    deferred_count: int
-    database: str | None = None
-    instance: str | None = None
-    locked_count: int | None = None
-    oldest_created_at: AwareTime | None = None
-    ages: list[QueueAge] | None = None
-    shares: list[QueueShare] | None = None
-    reasons: list[QueueReason] | None = None
-    reasons_of_count: int | None = None
-    destinations: list[QueueDestination] | None = None
-    other_destinations: OtherDestinations | None = None
-    destinations_of_count: int | None = None
-
-
-class ZoneMtaSample(msgspec.Struct, frozen=True, kw_only=True):
-    """One sample, as POST /api/v1/metrics/zonemta takes it. Either half may be missing."""
-
-    node_id: str
-    timestamp: AwareTime
-    zonemta: ZoneMtaReadings | None
-    queue: MailQueue | None
-
-
 class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """A node introducing itself, as POST /api/v1/nodes takes it."""
+    """A node, the body of POST /api/v1/nodes."""
 
     node_id: str
     hostname: str
@@ -238,7 +82,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """One item the server refused: its place in the batch and why."""
+    """One refused item: its place in the batch and the reason."""
 
     index: int
     error: str
@@ -254,8 +98,8 @@ class IngestAnswer(msgspec.Struct, frozen=True):
 def events_body(
     epoch: str, first_seq: int, events: list[bytes], *, dropped: Sequence[tuple[int, int]] = ()
 ) -> bytes:
-    """Return the envelope around events that are JSON already; decoding them again would cost
-    more than all the rest of a send. `dropped`: first and last of numbers that will never come."""
+    """Return the envelope around events that are JSON already; decoding them again would cost more
+    than the rest of a send. `dropped`: ranges of numbers that will never come, first and last."""
     head = b'{"epoch":"%s","first_seq":%d,' % (epoch.encode(), first_seq)
     if dropped:
         head += b'"dropped":%s,' % msgspec.json.encode(dropped)

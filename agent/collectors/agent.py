@@ -5,13 +5,11 @@ import psutil
 
 from agent import __version__, clock
 from agent.config import Config
-from agent.samples import AgentReadings, AgentSample, SendHealth, SpoolHealth
+from agent.samples import AgentReadings, AgentSample
 from agent.status import AgentStatus
 
 MAX_PLUGINS = 100
 MAX_RECONCILIATIONS = 50
-_NO_SPOOL = dict.fromkeys(SpoolHealth.__struct_fields__)
-_NO_SENDS = dict.fromkeys(SendHealth.__struct_fields__)
 
 
 class AgentCollector:
@@ -29,7 +27,6 @@ class AgentCollector:
     def collect(self) -> bytes:
         """Return one sample as JSON."""
         status = self._status
-        spool, sends = status.spool_health(), status.send_health()
         with self._process.oneshot():
             memory = self._process.memory_info().rss
             threads = self._process.num_threads()
@@ -40,8 +37,8 @@ class AgentCollector:
             memory_rss_bytes=memory,
             cpu_percent=self._cpu_percent(used.user + used.system),
             threads_count=threads,
-            **(msgspec.structs.asdict(spool) if spool else _NO_SPOOL),
-            **(msgspec.structs.asdict(sends) if sends else _NO_SENDS),
+            **msgspec.structs.asdict(status.spool_health()),
+            **msgspec.structs.asdict(status.send_health()),
             sources=status.source_health(),
             plugins=status.plugin_health()[:MAX_PLUGINS],
             reconciliation=status.reconciliation()[:MAX_RECONCILIATIONS],

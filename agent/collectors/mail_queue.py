@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from agent import __version__, clock
 from agent.config import Secret
 from agent.errors import CollectError
-from agent.wire import (
+from agent.samples import (
     MailQueue,
     OtherDestinations,
     QueueAge,

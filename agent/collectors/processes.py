@@ -14,7 +14,7 @@ from pathlib import Path
 from agent import clock
 from agent.parsers.processes import STOPPED_STATES, Stat, may_be_watched, parse_stat, program_of
 from agent.roles import PROGRAMS
-from agent.wire import ProcessReadings
+from agent.samples import ProcessReadings
 
 _MB = 10**6
 _LONGEST_STAT = 4096

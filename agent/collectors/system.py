@@ -21,8 +21,8 @@ from agent.errors import CollectError
 from agent.parsers import machine, sockets
 from agent.parsers.machine import Disk, Interface, rate
 from agent.roles import ports_of
+from agent.samples import Core, SystemReadings, SystemSample
 from agent.status import AgentStatus
-from agent.wire import Core, SystemReadings, SystemSample
 
 # The first sample has none before it, so its processor time covers at least this, counted from the
 # collector's creation: one that begins later need not wait.

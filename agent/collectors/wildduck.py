@@ -1,7 +1,7 @@
-"""WildDuck: does it live, its users and their mail, and its own metrics where it has them.
+"""Collector of WildDuck: health, users, storage, and its own metrics.
 
-Sources: /health and /users of its API, its MongoDB where that is configured, its /metrics on a port
-of its own. Each goes without the others; the log says once what is missing.
+Sources: /health and /users of its API, its MongoDB where that is configured, /metrics on a port of
+their own. Each works without the others; the log names a missing one once.
 """
 
 import logging
@@ -12,21 +12,26 @@ import msgspec
 from agent import clock
 from agent.collectors.local_http import OK, LocalHttp
 from agent.collectors.wildduck_rotation import FILE_NAME, Rotation
-from agent.collectors.wildduck_users import ApiUsers, MongoUsers, UserTotals
+from agent.collectors.wildduck_users import ApiUsers, MongoUsers
 from agent.config import Config
 from agent.errors import CollectError, SourceAbsent
 from agent.logs import Repeats
 from agent.parsers import wildduck
 from agent.parsers.wildduck import Health, Metrics
-from agent.samples import QuotaRotation, WildDuckReadings, WildDuckSample
+from agent.samples import (
+    QuotaRotation,
+    WildDuckMetrics,
+    WildDuckReadings,
+    WildDuckSample,
+)
 
 logger = logging.getLogger(__name__)
 
-SAID_AGAIN_S = 24 * 3600.0
+REPEAT_PERIOD_S = 24 * 3600.0
 
 
 class WildDuckCollector:
-    """Reads one WildDuck."""
+    """Collects from one WildDuck."""
 
     name = "wildduck"
 
@@ -41,31 +46,31 @@ class WildDuckCollector:
         self._mongo = MongoUsers(uri) if uri else None
         self._pages = ApiUsers(self._api)
         self._rotation = Rotation(Path(config.state_dir) / FILE_NAME)
-        self._repeats = Repeats(logger, period_s=SAID_AGAIN_S)
-        # Of its own: users that cannot be read are not mended by a good health.
-        self._users_repeats = Repeats(logger, period_s=SAID_AGAIN_S)
-        self._was_there = False
+        self._repeats = Repeats(logger, period_s=REPEAT_PERIOD_S)
+        # Separate, because a good health does not resolve unreadable users.
+        self._users_repeats = Repeats(logger, period_s=REPEAT_PERIOD_S)
+        self._was_present = False
 
     def collect(self) -> bytes:
         """Return one sample as JSON. Raises CollectError, SourceAbsent when there is no
         WildDuck."""
         metrics = self._read_metrics()
         health = self._read_health()
-        # What is gone was there: that is no absence but an outage, and must be seen as one.
-        if health is None and metrics is None and not self._was_there and self._mongo is None:
+        # Once it was present, silence is an outage and must be visible as one.
+        if health is None and metrics is None and not self._was_present and self._mongo is None:
             raise SourceAbsent(f"WildDuck does not listen at {self._api.url or 'any address'}")
-        self._was_there = self._was_there or health is not None or metrics is not None
+        self._was_present = self._was_present or health is not None or metrics is not None
         users, rotation = self._read_users(health)
         sample = WildDuckSample(
             node_id=self._node,
             timestamp=clock.utc_now(),
-            wildduck=readings(
+            wildduck=build_readings(
                 health,
                 metrics,
                 users,
                 rotation,
                 now_s=clock.now_ms() // 1000,
-                asked=bool(self._api.url),
+                has_api=bool(self._api.url),
             ),
         )
         return msgspec.json.encode(sample)
@@ -78,33 +83,33 @@ class WildDuckCollector:
             self._mongo.close()
 
     def _read_health(self) -> Health | None:
-        """Return what the API says of its health; None when nobody answers there."""
+        """Return the health from the API; None without a response."""
         if not self._api.url:
             return None
         try:
             answer = self._api.ask("/health")
-            is_known = self._was_there or answer.server == wildduck.SERVER
+            is_known = self._was_present or answer.server == wildduck.SERVER
             health = wildduck.health(answer.status, answer.body, is_known=is_known)
         except SourceAbsent:
             return None
         except (CollectError, ValueError, RecursionError) as error:
-            if not self._was_there:
+            if not self._was_present:
                 logger.debug("%s/health: %s", self._api.url, error)
                 return None  # another program's port
-            # It took the connection and has no answer: that is not health.
+            # It accepts connections and does not respond: that is not healthy.
             self._repeats.warn("health", "%s/health: %s", self._api.url, error)
             return Health(is_healthy=False, error=str(error))
         if health.is_healthy is None:
             self._repeats.warn(
                 "token",
-                "WildDuck at %s wants a token. Set wildduck_token of [discovery] to accessToken of"
-                " its configuration ([api]).",
+                "WildDuck at %s requires a token. Set wildduck_token of [discovery] to accessToken"
+                " of its configuration ([api]).",
                 self._api.url,
             )
         elif not health.is_healthy:
-            self._repeats.warn("ill", "WildDuck says that it is not well: %s", health.error)
+            self._repeats.warn("ill", "WildDuck reports that it is unhealthy: %s", health.error)
         else:
-            self._repeats.over("WildDuck answers again.")
+            self._repeats.over("WildDuck is healthy again.")
         return health
 
     def _read_metrics(self) -> Metrics | None:
@@ -116,11 +121,11 @@ class WildDuckCollector:
                 return None  # another program's port
             return wildduck.metrics(answer.body.decode("utf-8", "replace"))
         except (CollectError, ValueError, RecursionError):
-            return None  # off unless switched on: nothing to complain of
+            return None  # disabled by default: no reason for a warning
 
-    def _read_users(self, health: Health | None) -> tuple[UserTotals | None, QuotaRotation | None]:
+    def _read_users(self, health: Health | None) -> tuple[WildDuckReadings, QuotaRotation | None]:
         """Return the totals and the next page of quotas, each where it can be read."""
-        users: UserTotals | None = None
+        users = WildDuckReadings()
         try:
             if self._mongo is not None:
                 users = self._mongo.count(self._default_quota)
@@ -140,41 +145,24 @@ class WildDuckCollector:
             return None  # no token, or a version without settings
 
 
-def readings(
+def build_readings(
     health: Health | None,
     metrics: Metrics | None,
-    users: UserTotals | None,
+    users: WildDuckReadings,
     rotation: QuotaRotation | None = None,
     *,
     now_s: int,
-    asked: bool,
+    has_api: bool,
 ) -> WildDuckReadings:
-    """Return what was found as the sample has it. Pure. `now_s`: seconds since 1970; `asked`:
-    whether no health means that the API does not answer."""
-    users = users or UserTotals(source="api")
-    known = users.users_count is not None
-    started_at_s = metrics.started_at_s if metrics else None
-    return WildDuckReadings(
-        version=(health.version if health else None) or (metrics.version if metrics else None),
-        source=users.source if known else None,
-        counted_at=users.counted_at,
-        is_healthy=health.is_healthy if health else (False if asked else None),
-        users_count=users.users_count,
-        users_disabled_count=users.users_disabled_count,
-        messages_count=users.messages_count,
-        storage_used_bytes=users.storage_used_bytes,
-        quota_bytes=users.quota_bytes,
-        users_over_quota_90_percent_count=users.nearly_full_count,
-        database_bytes=users.database_bytes,
-        quotas=users.quotas,
+    """Return the readings of one sample. Pure. `now_s`: seconds since 1970; `has_api`: whether no
+    health means that the API does not respond."""
+    metrics = metrics or Metrics()
+    started_at_s = metrics.started_at_s
+    return msgspec.structs.replace(
+        users,
+        version=(health.version if health else None) or metrics.version,
+        is_healthy=health.is_healthy if health else (False if has_api else None),
         quota_rotation=rotation,
-        services=metrics.services if metrics else None,
-        connections=metrics.connections if metrics else None,
-        auth_success_total=metrics.auth_success_total if metrics else None,
-        auth_failure_total=metrics.auth_failure_total if metrics else None,
-        auth_limited_total=metrics.auth_limited_total if metrics else None,
-        auth_error_total=metrics.auth_error_total if metrics else None,
         uptime_s=max(now_s - started_at_s, 0) if started_at_s else None,
-        memory_rss_bytes=metrics.memory_rss_bytes if metrics else None,
-        event_loop_lag_p99_ms=metrics.event_loop_lag_p99_ms if metrics else None,
+        **{name: getattr(metrics, name) for name in WildDuckMetrics.__struct_fields__},
     )

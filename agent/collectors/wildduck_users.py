@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from agent import __version__, clock
@@ -16,7 +14,7 @@ from agent.errors import CollectError
 from agent.parsers import wildduck
 from agent.parsers.values import count, text, total
 from agent.parsers.wildduck import User
-from agent.samples import Quota
+from agent.samples import WildDuckReadings
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -37,23 +35,6 @@ RUN_S = 5.0
 SLOW_PAGE_S = 1.0
 
 
-@dataclass(frozen=True)
-class UserTotals:
-    """What was counted to the end at `counted_at`; before that, in the first round over the API,
-    only how many there are. None: not known."""
-
-    source: Literal["mongodb", "api"]
-    counted_at: datetime | None = None
-    users_count: int | None = None
-    users_disabled_count: int | None = None
-    messages_count: int | None = None
-    storage_used_bytes: int | None = None
-    quota_bytes: int | None = None
-    nearly_full_count: int | None = None
-    database_bytes: int | None = None
-    quotas: list[Quota] = field(default_factory=list)
-
-
 class MongoUsers:
     """Counts in WildDuck's database. Used by one thread."""
 
@@ -62,7 +43,7 @@ class MongoUsers:
         self._client: MongoClient[dict[str, Any]] | None = None
         self._default_quota = 0  # as it was when they were counted last
 
-    def count(self, default_quota: Callable[[], int | None]) -> UserTotals:
+    def count(self, default_quota: Callable[[], int | None]) -> WildDuckReadings:
         """Return the totals. `default_quota`: gives what a user without a quota of their own may
         use. Raises CollectError."""
         from pymongo.errors import PyMongoError  # noqa: PLC0415
@@ -104,7 +85,7 @@ class MongoUsers:
 
     def _count(
         self, db: Database[dict[str, Any]], default_quota: Callable[[], int | None]
-    ) -> UserTotals:
+    ) -> WildDuckReadings:
         row = db["settings"].find_one({"key": wildduck.DEFAULT_QUOTA}, max_time_ms=QUESTION_MS)
         # Users without a quota of their own share this one, where somebody set or tells it.
         default = (count(row.get("value")) if row else None) or default_quota()
@@ -130,7 +111,7 @@ class MongoUsers:
         sizes = db.command("dbStats", maxTimeMS=QUESTION_MS)
         # A sum over users without any limit would be no limit of the whole.
         limited = not found.get("unlimited")
-        return UserTotals(
+        return WildDuckReadings(
             source="mongodb",
             counted_at=clock.utc_now(),
             users_count=count(found.get("users", 0)),
@@ -138,7 +119,7 @@ class MongoUsers:
             messages_count=db["messages"].estimated_document_count(maxTimeMS=QUESTION_MS),
             storage_used_bytes=count(found.get("used", 0)),
             quota_bytes=count(found.get("allowed", 0)) if limited else None,
-            nearly_full_count=count(found.get("full", 0)),
+            users_over_quota_90_percent_count=count(found.get("full", 0)),
             database_bytes=total(count(sizes.get(part)) for part in ("storageSize", "indexSize")),
             quotas=wildduck.fullest([_user(row) for row in fullest], most=FULLEST_KEPT),
         )
@@ -171,11 +152,11 @@ class ApiUsers:
     def __init__(self, http: LocalHttp) -> None:
         self._http = http
         self._round = _Round()
-        self._totals = UserTotals(source="api")
+        self._totals = WildDuckReadings()
         self._known_count: int | None = None
         self.was_slow = False  # the last page that was counted
 
-    def count(self) -> UserTotals:
+    def count(self) -> WildDuckReadings:
         """Read on where the last run ended; return the totals of the last round that came to its
         end. Raises CollectError."""
         end_s = clock.monotonic_s() + RUN_S
@@ -187,8 +168,8 @@ class ApiUsers:
             self.was_slow = now_s - began_s > SLOW_PAGE_S
             if self.was_slow or now_s > end_s:
                 break
-        if self._totals.counted_at is None:
-            return UserTotals(source="api", users_count=self._known_count)
+        if self._totals.counted_at is None and self._known_count is not None:
+            return WildDuckReadings(source="api", users_count=self._known_count)
         return self._totals
 
     def page(self, after: str | None, most: int) -> tuple[list[User], str | None]:
@@ -249,15 +230,15 @@ class _Round:
             else:
                 heapq.heappushpop(self._fullest, entry)
 
-    def totals(self) -> UserTotals:
-        return UserTotals(
+    def totals(self) -> WildDuckReadings:
+        return WildDuckReadings(
             source="api",
             counted_at=clock.utc_now(),
             users_count=self._users,
             users_disabled_count=self._disabled,
             storage_used_bytes=self._used,
             quota_bytes=None if self._unlimited else self._allowed,
-            nearly_full_count=self._nearly_full,
+            users_over_quota_90_percent_count=self._nearly_full,
             quotas=wildduck.fullest([user for *_, user in self._fullest], most=FULLEST_KEPT),
         )
 

@@ -15,8 +15,8 @@ from agent.config import Config
 from agent.errors import CollectError, SourceAbsent
 from agent.logs import Repeats
 from agent.parsers import zonemta
+from agent.samples import MailQueue, ZoneMtaReadings, ZoneMtaSample
 from agent.status import AgentStatus
-from agent.wire import MailQueue, ZoneMtaReadings, ZoneMtaSample
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agent import clock
-from agent.samples import Reconciliation
+from agent.samples import Reconciliation, ZoneMtaReadings
 from agent.spool.captured import Captured
-from agent.wire import ZoneMtaReadings
 
 SPAN = timedelta(hours=1)
 # A span is compared so long after its end: a plugin that found nobody tells late, and the change

@@ -7,7 +7,7 @@ import msgspec
 
 from agent.parsers import prometheus
 from agent.parsers.values import count, items, ms, table, text
-from agent.samples import ConnectionCount, Quota, ServiceUp
+from agent.samples import ConnectionCount, Quota, ServiceUp, WildDuckMetrics
 
 SERVER = "WildDuck API"  # as it calls itself in its answers
 INVALID_TOKEN = "InvalidToken"  # noqa: S105 (WildDuck's word for a wrong one)
@@ -19,21 +19,12 @@ MOST_USERS = 1000
 LONGEST_CURSOR = 1000
 
 
-@dataclass(frozen=True)
-class Metrics:
-    """Its own metrics, of all its processes together. A series is there only after its first
-    event, so what is missing is 0."""
+class Metrics(WildDuckMetrics, frozen=True, kw_only=True):
+    """Its own metrics, of all its processes together. A series exists only after its first event,
+    so a missing one is 0."""
 
-    version: str | None
-    started_at_s: int | None
-    services: list[ServiceUp]
-    connections: list[ConnectionCount]
-    auth_success_total: int
-    auth_failure_total: int
-    auth_limited_total: int
-    auth_error_total: int
-    memory_rss_bytes: int | None
-    event_loop_lag_p99_ms: float | None
+    version: str | None = None
+    started_at_s: int | None = None
 
 
 @dataclass(frozen=True)

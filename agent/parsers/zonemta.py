@@ -4,7 +4,7 @@ import msgspec
 
 from agent.parsers import prometheus
 from agent.parsers.values import count, text
-from agent.wire import ZoneDeliveries, ZoneMtaReadings, ZoneQueue
+from agent.samples import ZoneDeliveries, ZoneMtaReadings, ZoneQueue
 
 MOST_ZONES = 200
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from agent import wire
+from agent import samples, wire
 from agent.collectors import SystemCollector
 from agent.config import Config
 from agent.discovery import Found
@@ -42,7 +42,7 @@ def test_a_system_sample_has_exactly_the_published_names(golden):
 def test_the_golden_sample_reads_as_ours(golden):
     contract = golden("metrics_system.json")
 
-    sample = msgspec.convert(contract, wire.SystemSample, strict=False)
+    sample = msgspec.convert(contract, samples.SystemSample, strict=False)
 
     assert sample.system.uptime_seconds == 86400
     assert json.loads(msgspec.json.encode(sample))["processes"] == contract["processes"]

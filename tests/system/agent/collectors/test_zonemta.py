@@ -16,9 +16,9 @@ from agent.collectors.mail_queue import QueueReader, destinations_pipeline, iden
 from agent.collectors.zonemta import ZoneMtaCollector
 from agent.config import Config, Discovery, Secret
 from agent.errors import CollectError, SourceAbsent
+from agent.samples import MailQueue, OtherDestinations, QueueDestination, ZoneMtaSample
 from agent.spool import SOURCES
 from agent.status import AgentStatus
-from agent.wire import MailQueue, OtherDestinations, QueueDestination, ZoneMtaSample
 from tests.fakes.zonemta_writer import accept
 from tests.unit.agent.parsers.test_zonemta import recorded_answer
 

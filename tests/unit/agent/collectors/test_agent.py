@@ -12,6 +12,7 @@ from agent.collectors.agent import AgentCollector
 from agent.config import Config
 from agent.errors import SpoolError
 from agent.events.receiver.plugin_status import PluginReadings
+from agent.samples import SpoolHealth
 from agent.status import AgentStatus
 from agent.transport.stats import TransportStats
 from tests.waiting import until
@@ -73,7 +74,7 @@ def test_a_spool_that_cannot_be_read_leaves_the_rest(make_spool):
     spool = make_spool()
     spool.close()
 
-    assert AgentStatus(spool=spool).spool_health() is None
+    assert AgentStatus(spool=spool).spool_health() == SpoolHealth()
 
 
 def test_a_source_tells_what_became_of_its_runs():

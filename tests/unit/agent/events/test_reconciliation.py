@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent.events.reconciliation import Reconciler
+from agent.samples import ZoneDeliveries, ZoneMtaReadings
 from agent.spool.captured import MOST_SECONDS, Captured
-from agent.wire import ZoneDeliveries, ZoneMtaReadings
 
 AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

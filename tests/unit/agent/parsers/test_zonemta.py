@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.parsers import prometheus, zonemta
-from agent.wire import ZoneDeliveries, ZoneQueue
+from agent.samples import ZoneDeliveries, ZoneQueue
 from tests.agent_fixtures import SAMPLES
 from tests.damage import assert_sane
 
