@@ -5,11 +5,12 @@ from typing import Any
 
 from rest_framework import serializers
 
-from server.api.query import DirectionQuery, SpanAnswer, over, span_answer
-from server.api.ranges import Buckets
+from server.api.query import DirectionQuery, SpanAnswer, span_answer
 from server.events import queries as events
 from server.events import replies as said
 from server.rollups.mail import queries
+from server.rollups.mail.level_query import LevelQuery
+from server.rollups.plan import Buckets
 
 SAMPLES_OF_A_CATEGORY = 3
 #: The types that say how an attempt ended: a ratio is of their sum.
@@ -66,14 +67,16 @@ class BounceAnswer(SpanAnswer):
 
 def answer(*, buckets: Buckets, direction: str, limit: int, **_: Any) -> dict[str, Any]:
     """Return the answer."""
-    by_kind = queries.totals(over(buckets, direction, "bounce", whole=True), event_type="bounced")
+    by_kind = queries.totals(
+        LevelQuery.of(buckets.merged, direction, "bounce"), event_type="bounced"
+    )
     types: Counter[str] = Counter()
     categories: Counter[str] = Counter()
     for value, count in by_kind:
         bounce_type, _colon, category = value.partition(":")
         types[bounce_type] += count
         categories[category] += count
-    at_destinations = over(buckets, direction, "to_domain", whole=True)
+    at_destinations = LevelQuery.of(buckets.merged, direction, "to_domain")
     bounced = queries.totals(at_destinations, event_type="bounced", limit=limit)
     attempts: Counter[str] = Counter()
     if bounced:

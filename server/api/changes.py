@@ -6,9 +6,9 @@ from typing import Any
 from rest_framework import serializers
 
 from server.api.query import SpanQuery
-from server.api.ranges import Span
 from server.nodes.models import Change
 from server.nodes.queries import changes
+from server.rollups.plan import Span
 
 #: More marks than these explain no chart.
 MOST = 500

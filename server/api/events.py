@@ -17,12 +17,12 @@ from rest_framework import serializers
 
 from server.api.csv_safe import cell
 from server.api.query import MAX_TEXT, SpanQuery
-from server.api.ranges import Span
 from server.events import queries
 from server.events.models import EmailEvent
 from server.events.queries import COLUMNS, FILTERS, Position
 from server.http.client_address import validate_no_zone
 from server.rollups.mail.queries import EVENT_TYPES, OUTCOMES
+from server.rollups.plan import Span
 
 PAGE_MAX = 1_000
 EXPORT_PAGE = 2_000

@@ -11,13 +11,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from server.api.permissions import REFUSALS, ReadView
-from server.api.query import BucketsQuery, SpanAnswer, over, span_answer
-from server.api.ranges import Buckets
+from server.api.query import BucketsQuery, SpanAnswer, span_answer
 from server.api.throughput import BucketAnswer
 from server.events import refusals
 from server.events.refusals import Symbol, Symbols
 from server.rollups.mail import queries
+from server.rollups.mail.level_query import LevelQuery
 from server.rollups.mail.queries import Count
+from server.rollups.plan import Buckets
 
 INBOUND = "inbound"
 #: The dimension of the levels that says why: who refused, or what Rspamd wanted of what was let in.
@@ -85,7 +86,7 @@ class InboundView(ReadView):
 
 def answer(*, buckets: Buckets, limit: int, now: Any) -> dict[str, Any]:
     """Return the answer."""
-    why = queries.counts(over(buckets, INBOUND, WHY))
+    why = queries.counts(LevelQuery.of(buckets, INBOUND, WHY))
     edges = pairwise(buckets.edges)
     found: list[dict[str, Any]] = [
         {"start": start, "end": end, "events": {}, "inferred": 0, "partial": start <= now < end}

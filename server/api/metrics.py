@@ -1,35 +1,24 @@
 """What /metrics/{kind} and /nodes/{name}/metrics are asked and answer."""
 
 from collections import defaultdict
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.http import Http404
 from rest_framework import serializers
 
-from server.api import ranges
-from server.api.query import SpanQuery
-from server.api.ranges import BadRange, Span
+from server.api.query import SpanQuery, span_answer
 from server.metrics import catalogue
 from server.metrics.catalogue import SampleKind
 from server.nodes.freshness import stale_after_s
-from server.rollups.retention import oldest_whole_day
+from server.rollups.plan import WIDTHS, BadRange, Buckets, Span, plan_samples
+from server.rollups.retention import oldest_samples
 from server.rollups.samples import queries as sample_queries
-from server.rollups.samples.levels import levels_of, rate_name
-from server.rollups.samples.queries import Bucket, Chosen, Newest, Source
+from server.rollups.samples.levels import rate_name
+from server.rollups.samples.queries import Bucket, Chosen, Newest
 
 KINDS = {kind.name: kind for kind in catalogue.METRICS}
-#: Longest range → width of a bucket that gives a chart about a hundred of them; a day above.
-USUAL_WIDTHS = (
-    (timedelta(hours=2), "1m"),
-    (timedelta(hours=12), "5m"),
-    (timedelta(days=2), "15m"),
-    (timedelta(days=31), "1h"),
-)
-#: Width of a bucket → the level whose rows fall into it whole; None: the samples themselves.
-LEVELS = {"1m": None, "5m": "5m", "15m": "5m", "1h": "1h", "1d": "daily"}
 #: More than these in one answer are a burden, and no chart.
 MAX_NUMBERS = 500_000
 
@@ -40,18 +29,23 @@ class EdgesQuery(SpanQuery):
     kind: ClassVar[SampleKind] = catalogue.SYSTEM
 
     width = serializers.ChoiceField(
-        choices=list(LEVELS),
+        choices=list(WIDTHS),
         required=False,
         help_text="Of a bucket. Default: 1m up to 2 h, 5m to 12 h, 15m to 2 d, 1h to 31 d, 1d.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Make `edges`, the `source` to read, and whether that `cut` the range."""
+        """Make the `buckets`."""
         attrs = super().validate(attrs)
         span: Span = attrs.pop("span")
+        width = attrs.pop("width", None)
         kind: SampleKind = self.context.get("kind", self.kind)
         try:
-            attrs |= edges_and_source(kind, span, width=attrs.pop("width", None))
+            attrs["buckets"] = plan_samples(
+                span,
+                width=WIDTHS[width] if width else None,
+                oldest=oldest_samples(kind, span.now),
+            )
         except BadRange as error:
             raise serializers.ValidationError({"range": str(error)}) from error
         attrs["now"] = span.now
@@ -144,32 +138,6 @@ def kind_of(name: str) -> SampleKind:
     return KINDS[name]
 
 
-def edges_and_source(kind: SampleKind, span: Span, *, width: str | None) -> dict[str, Any]:
-    """Return the `edges` of buckets, the `source` to read and whether the range was `cut`.
-
-    Of the widths from the usual one on, the first is taken whose source still holds the start; the
-    range is cut where none does. Raises BadRange.
-    """
-    usual = width or next((w for most, w in USUAL_WIDTHS if span.end - span.start <= most), "1d")
-    names = list(LEVELS)
-    candidates = [width] if width else names[names.index(usual) :]
-    by_name = {level.of.name: level for level in levels_of(kind)}
-    sources = [(each, Source(kind, by_name.get(LEVELS[each] or ""))) for each in candidates]
-    oldest = {
-        each: oldest_whole_day(source.level.table if source.level else kind.table, span.now)
-        for each, source in sources
-    }
-    earliest = min(oldest.values())
-    start = max(span.start, earliest)
-    if start >= span.end:
-        raise BadRange(f"nothing is kept from before {earliest.isoformat()}")
-    for each, source in sources:
-        if oldest[each] <= start:
-            found = ranges.edges(start, span.end, ranges.WIDTHS[each], ranges.UTC_ZONE)
-            return {"edges": found, "source": source, "cut": start > span.start}
-    raise BadRange(f"buckets this narrow are kept from {earliest.isoformat()} on only")
-
-
 def chosen_of(kind: SampleKind, names: str | None) -> Chosen:
     """Return the readings of these names, of gauges and of rates. Raises ValueError."""
     gauges = {gauge.name: gauge.name for gauge in kind.gauges}
@@ -189,33 +157,27 @@ def chosen_of(kind: SampleKind, names: str | None) -> Chosen:
 def answer(
     *,
     kind: SampleKind,
-    edges: tuple[datetime, ...],
-    source: Source,
-    cut: bool,
+    buckets: Buckets,
     chosen: Chosen,
     now: datetime,
     node: str | None = None,
 ) -> dict[str, Any]:
     """Return the readings of one node, or of all."""
-    buckets: dict[tuple[str, str | None], dict[int, Bucket]] = defaultdict(dict)
-    for bucket in sample_queries.series(source, edges, chosen, node=node):
-        buckets[bucket.node, _part(bucket)][bucket.bucket] = bucket
+    found: dict[tuple[str, str | None], dict[int, Bucket]] = defaultdict(dict)
+    for row in sample_queries.series(kind, buckets, chosen, node=node):
+        found[row.node, _part(row)][row.bucket] = row
     last = {(one.node, _part(one)): one for one in sample_queries.newest(kind, now, node=node)}
-    keys = sorted(buckets.keys() | last.keys(), key=lambda key: (key[0], key[1] or ""))
+    keys = sorted(found.keys() | last.keys(), key=lambda key: (key[0], key[1] or ""))
     if node is not None and not keys:
         keys = [(node, None)]
-    numbers = len(keys) * len(edges) * (2 * len(chosen.gauges) + len(chosen.counters))
+    numbers = len(keys) * len(buckets.edges) * (2 * len(chosen.gauges) + len(chosen.counters))
     if numbers > MAX_NUMBERS:
         text = f"{numbers} numbers are too many: name some `fields`, one `node`, or a larger width"
         raise serializers.ValidationError({"fields": text})
     unknown = dict.fromkeys(chosen.names)
     return {
         "kind": kind.name,
-        "start": edges[0],
-        "end": edges[-1],
-        "level": source.level.of.name if source.level else "samples",
-        "width_s": int((edges[1] - edges[0]).total_seconds()),
-        "cut": cut,
+        **span_answer(buckets),
         "gauges": list(chosen.gauges),
         "rates": [rate_name(name) for name in chosen.counters],
         "series": [
@@ -224,10 +186,10 @@ def answer(
                 "part": key[1],
                 **_last(last.get(key), now),
                 "buckets": [
-                    {"start": start, "samples": found.samples, **found.readings}
-                    if (found := buckets[key].get(place))
+                    {"start": start, "samples": bucket.samples, **bucket.readings}
+                    if (bucket := found[key].get(place))
                     else {"start": start, "samples": 0, **unknown}
-                    for place, (start, _) in enumerate(pairwise(edges))
+                    for place, start in enumerate(buckets.edges[:-1])
                 ],
             }
             for key in keys

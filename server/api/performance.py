@@ -6,11 +6,12 @@ from typing import Any
 
 from rest_framework import serializers
 
-from server.api.query import DirectionQuery, SpanAnswer, over, span_answer
-from server.api.ranges import Buckets
+from server.api.query import DirectionQuery, SpanAnswer, span_answer
 from server.api.stats import DeliveryTimesAnswer, times
 from server.rollups.histogram import BRACKETS_MS, NOTHING, DeliveryTimes
 from server.rollups.mail import queries
+from server.rollups.mail.level_query import LevelQuery
+from server.rollups.plan import Buckets
 
 
 class PerformanceQuery(DirectionQuery):
@@ -57,9 +58,11 @@ class PerformanceAnswer(SpanAnswer):
 
 def answer(*, buckets: Buckets, direction: str, limit: int, now: datetime) -> dict[str, Any]:
     """Return the answer."""
-    by_bucket = {t.bucket: t.times for t in queries.delivery_times(over(buckets, direction))}
+    by_bucket = {
+        t.bucket: t.times for t in queries.delivery_times(LevelQuery.of(buckets, direction))
+    }
     whole = added(list(by_bucket.values()))
-    asked = over(buckets, direction, "to_domain", whole=True)
+    asked = LevelQuery.of(buckets.merged, direction, "to_domain")
     values = queries.largest_values(asked, limit=limit, event_type="delivered")
     by_value = {t.value: t.times for t in queries.delivery_times(asked, values=values)}
     return {

@@ -10,12 +10,17 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from server.api import ranges
-from server.api.ranges import RANGES, WIDTHS, BadRange, Buckets, Span
-from server.rollups.level_query import Over
-from server.rollups.levels import LEVELS
 from server.rollups.mail.queries import OUTCOMES
-from server.rollups.retention import oldest_whole_day
+from server.rollups.plan import (
+    RANGES,
+    WIDTHS,
+    BadRange,
+    Buckets,
+    Span,
+    parse_span,
+    plan_counts,
+)
+from server.rollups.retention import oldest_counts
 
 MAX_TEXT = 255
 
@@ -60,7 +65,7 @@ class SpanQuery(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Make the `span` of the three."""
         try:
-            attrs["span"] = ranges.span(
+            attrs["span"] = parse_span(
                 attrs.pop("range", None),
                 attrs.pop("from", None),
                 attrs.pop("to", None),
@@ -95,11 +100,11 @@ class BucketsQuery(SpanQuery):
         span: Span = attrs.pop("span")
         width = attrs.pop("width", None)
         try:
-            attrs["buckets"] = ranges.buckets(
+            attrs["buckets"] = plan_counts(
                 span,
                 width=WIDTHS[width] if width else None,
                 zone=attrs.pop("tz"),
-                oldest={level: oldest_whole_day(level.table, span.now) for level in LEVELS},
+                oldest=oldest_counts(span.now),
             )
         except BadRange as error:
             raise serializers.ValidationError({"range": str(error)}) from error
@@ -132,12 +137,6 @@ def span_answer(buckets: Buckets) -> dict[str, Any]:
         "width_s": int(buckets.width.total_seconds()),
         "cut": buckets.cut,
     }
-
-
-def over(buckets: Buckets, direction: str, dimension: str = "all", *, whole: bool = False) -> Over:
-    """Return what to ask the levels: bucket by bucket, or the `whole` stretch as one bucket."""
-    edges = (buckets.start, buckets.end) if whole else buckets.edges
-    return Over(buckets.level, edges, direction, dimension)
 
 
 @cache

@@ -9,14 +9,16 @@ from typing import Any
 from rest_framework import serializers
 
 from server.api.metrics import EdgesQuery
+from server.api.query import span_answer
 from server.events.replies import normalised
 from server.mailqueues import queries
 from server.mailqueues.accounting import Database, Share, counted_once
 from server.mailqueues.reasons import CLASSES, reason_class
 from server.metrics.catalogue import MAIL_QUEUE
 from server.metrics.mail_queue import MailQueue
+from server.rollups.plan import Buckets
 from server.rollups.samples import queries as sample_queries
-from server.rollups.samples.queries import Bucket, Chosen, Source
+from server.rollups.samples.queries import Bucket, Chosen
 
 #: Upper bounds of the age brackets, in seconds; the last has none.
 AGES_S: tuple[int | None, ...] = (60, 300, 1800, 3600, 14_400, 86_400, None)
@@ -214,19 +216,13 @@ class QueueAnswer(ReadAnswer):
     history = HistoryAnswer()
 
 
-def answer(
-    *, edges: tuple[datetime, ...], source: Source, cut: bool, now: datetime
-) -> dict[str, Any]:
+def answer(*, buckets: Buckets, now: datetime) -> dict[str, Any]:
     """Return the answer."""
     return {
         **current(counted_once(queries.newest_readings(now), now), now),
         "history": {
-            "start": edges[0],
-            "end": edges[-1],
-            "level": source.level.of.name if source.level else "samples",
-            "width_s": int((edges[1] - edges[0]).total_seconds()),
-            "cut": cut,
-            **history(sample_queries.series(source, edges, HISTORY), edges),
+            **span_answer(buckets),
+            **history(sample_queries.series(MAIL_QUEUE, buckets, HISTORY), buckets.edges),
         },
     }
 

@@ -1,8 +1,6 @@
 """What /email/queue/share is asked and answers."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
 from rest_framework import serializers
@@ -11,8 +9,8 @@ from server.api.metrics import EdgesQuery
 from server.mailqueues.queries import newest_readings, shares_of_node
 from server.metrics.catalogue import MAIL_QUEUE
 from server.nodes.models import Node
+from server.rollups.plan import Buckets
 from server.rollups.retention import oldest_whole_day
-from server.rollups.samples.queries import Source
 
 
 class ShareQuery(EdgesQuery):
@@ -50,20 +48,18 @@ class NodeShareAnswer(serializers.Serializer[Any]):
     buckets = ShareBucketAnswer(many=True)
 
 
-def answer(
-    *, node: Node, edges: Sequence[datetime], source: Source, cut: bool, now: datetime
-) -> dict[str, Any]:
+def answer(*, node: Node, buckets: Buckets, now: datetime) -> dict[str, Any]:
     """Return the answer. Shares are told by whole readings alone, not by their levels."""
     database = {reading.node: reading.database for reading in newest_readings(now)}
     own = database.get(node.name)
     alone = own is None or list(database.values()).count(own) == 1
-    found = {share.place: share for share in shares_of_node(node.pk, edges, alone=alone)}
+    found = {share.place: share for share in shares_of_node(node.pk, buckets.edges, alone=alone)}
     return {
         "node": node.name,
-        "start": edges[0],
-        "end": edges[-1],
-        "width_s": int((edges[1] - edges[0]).total_seconds()),
-        "cut": cut or edges[0] < oldest_whole_day(source.kind.table, now),
+        "start": buckets.start,
+        "end": buckets.end,
+        "width_s": int(buckets.width.total_seconds()),
+        "cut": buckets.cut or buckets.start < oldest_whole_day(MAIL_QUEUE.table, now),
         "buckets": [
             {
                 "start": start,
@@ -72,6 +68,6 @@ def answer(
                 "unassigned_count": share and share.unassigned,
                 "waiting_count": share and share.waiting,
             }
-            for place, (start, _) in enumerate(pairwise(edges))
+            for place, start in enumerate(buckets.edges[:-1])
         ],
     }

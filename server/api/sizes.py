@@ -7,10 +7,11 @@ from typing import Any
 from rest_framework import serializers
 
 from server.api.performance import BracketAnswer, brackets
-from server.api.query import SpanAnswer, over, span_answer
-from server.api.ranges import Buckets
+from server.api.query import SpanAnswer, span_answer
 from server.rollups.levels import SIZE_BOUNDS_BYTES
 from server.rollups.mail import queries
+from server.rollups.mail.level_query import LevelQuery
+from server.rollups.plan import Buckets
 
 
 class SizeTrendAnswer(serializers.Serializer[Any]):
@@ -34,7 +35,7 @@ class SizesAnswer(SpanAnswer):
 
 def answer(*, buckets: Buckets, direction: str, now: datetime) -> dict[str, Any]:
     """Return the answer."""
-    found = {sizes.bucket: sizes for sizes in queries.sizes(over(buckets, direction))}
+    found = {sizes.bucket: sizes for sizes in queries.sizes(LevelQuery.of(buckets, direction))}
     zeros = (0,) * (len(SIZE_BOUNDS_BYTES) + 1)
     parts = [zeros, *(sizes.brackets for sizes in found.values())]
     count = sum(sizes.count for sizes in found.values())

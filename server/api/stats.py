@@ -4,12 +4,13 @@ from typing import Any
 
 from rest_framework import serializers
 
-from server.api.query import DirectionQuery, SpanAnswer, over, span_answer
-from server.api.ranges import Buckets
+from server.api.query import DirectionQuery, SpanAnswer, span_answer
 from server.rollups.histogram import DeliveryTimes
 from server.rollups.mail import statistics
+from server.rollups.mail.level_query import LevelQuery
 from server.rollups.mail.queries import OUTCOMES
 from server.rollups.mail.statistics import SORTS, Stats
+from server.rollups.plan import Buckets
 
 #: What a caller groups by → the dimension of the levels.
 BY = {
@@ -82,14 +83,14 @@ def answer(
 ) -> dict[str, Any]:
     """Return the answer."""
     page = statistics.stats(
-        over(buckets, direction, BY[by], whole=True),
+        LevelQuery.of(buckets.merged, direction, BY[by]),
         sort=sort,
         descending=order == "desc",
         limit=limit,
         offset=offset,
     )
     whole = statistics.stats(
-        over(buckets, direction, whole=True), sort="value", descending=False, limit=1, offset=0
+        LevelQuery.of(buckets.merged, direction), sort="value", descending=False, limit=1, offset=0
     )
     return {
         **span_answer(buckets),

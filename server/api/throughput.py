@@ -8,12 +8,13 @@ from typing import Any
 
 from rest_framework import serializers
 
-from server.api.query import DirectionQuery, SpanAnswer, over, span_answer
-from server.api.ranges import Buckets
+from server.api.query import DirectionQuery, SpanAnswer, span_answer
 from server.api.stats import BY
 from server.rollups.levels import DIMENSIONS
 from server.rollups.mail import queries
+from server.rollups.mail.level_query import LevelQuery
 from server.rollups.mail.queries import Count
+from server.rollups.plan import Buckets
 
 #: The levels' own names are understood as well.
 SAME = {name: name for name in DIMENSIONS}
@@ -74,8 +75,8 @@ def answer(
     """Return the answer."""
     series = []
     if by:
-        asked = over(buckets, direction, (BY | SAME)[by])
-        whole = over(buckets, direction, asked.dimension, whole=True)
+        asked = LevelQuery.of(buckets, direction, (BY | SAME)[by])
+        whole = LevelQuery.of(buckets.merged, direction, asked.dimension)
         values = queries.largest_values(whole, limit=limit)
         by_value = defaultdict(list)
         for count in queries.counts(asked, values=values):
@@ -85,7 +86,7 @@ def answer(
         **span_answer(buckets),
         "direction": direction,
         "by": by,
-        "buckets": filled(queries.counts(over(buckets, direction)), buckets, now),
+        "buckets": filled(queries.counts(LevelQuery.of(buckets, direction)), buckets, now),
         "series": series,
     }
 

@@ -10,9 +10,9 @@ from server.dashboard.formats import UNKNOWN, change, duration, percent, thousan
 from server.dashboard.queue_page import OLDEST_CRITICAL, OLDEST_WARNING
 from server.ledger.queries import Completeness
 from server.mailqueues.accounting import Database
-from server.rollups.level_query import Over
 from server.rollups.levels import ONE_MINUTE
 from server.rollups.mail.failing_destinations import Destination
+from server.rollups.mail.level_query import LevelQuery
 from server.rollups.mail.queries import totals
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -109,8 +109,8 @@ def completeness(epochs: Sequence[Completeness]) -> Judged:
 def yesterday(now: datetime) -> dict[str, int] | None:
     """Return what was sent in the same 60 minutes a day ago; None when there was nothing."""
     start = now.replace(second=0, microsecond=0) - DAY - HOUR
-    over = Over(ONE_MINUTE, (start, start + HOUR + MINUTE), "outbound")
-    sent = sum(count for _, count in totals(over, event_type="sent"))
+    query = LevelQuery(ONE_MINUTE, (start, start + HOUR + MINUTE), "outbound")
+    sent = sum(count for _, count in totals(query, event_type="sent"))
     return {"sent": sent} if sent else None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -10,10 +10,9 @@ from django.utils import timezone
 from server.rollups import maintainer
 from server.rollups.levels import KEY, LEVELS, MEASURES, Level
 from server.rollups.mail import sql
-from server.rollups.partition import EPOCH
+from server.rollups.plan import DAY, floor
 from server.rollups.retention import RAW_TABLE, holds, oldest_whole_day
 
-DAY = timedelta(days=1)
 RAW_ROWS = f"""(SELECT * FROM {RAW_TABLE}
 WHERE occurred_at >= %(start)s AND occurred_at < %(end)s) AS of_the_day"""  # noqa: S608
 
@@ -89,7 +88,7 @@ def refresh(levels: Iterable[Level], day: datetime) -> None:
     """
     now = timezone.now()
     for level in levels:
-        end = min(day + DAY, now - (now - EPOCH) % level.width)
+        end = min(day + DAY, floor(now, level.width))
         if day < end:
             with connection.cursor() as cursor:
                 cursor.execute(

@@ -16,13 +16,11 @@ from server.metrics.catalogue import KINDS, SampleKind
 from server.rollups import maintainer
 from server.rollups.levels import LEVELS, ONE_MINUTE, WIDER_LEVELS
 from server.rollups.mail import sql
-from server.rollups.partition import EPOCH
-from server.rollups.retention import midnight
+from server.rollups.plan import DAY, floor
 from server.rollups.samples import maintainer as sample_maintainer
 from server.rollups.samples import sql as sample_sql
 from server.rollups.samples.levels import levels_of
 
-DAY = timedelta(days=1)
 KEPT_IN = """SELECT format('%%I.%%I', materialization_hypertable_schema,
   materialization_hypertable_name)
 FROM timescaledb_information.continuous_aggregates WHERE view_name = %s"""
@@ -107,7 +105,7 @@ def show_history(at: datetime) -> None:
             with connection.cursor() as cursor:
                 cursor.execute(
                     "CALL refresh_continuous_aggregate(%s, %s::timestamptz, %s::timestamptz)",
-                    [table, start, at - (at - EPOCH) % width],
+                    [table, start, floor(at, width)],
                 )
 
 
@@ -118,11 +116,11 @@ def _recent_from(family: Family, at: datetime) -> datetime:
     dropped already. But the day of the newest fact at least, as a refresh that finds nothing would
     show nothing; what dropped it would have dropped all of its day.
     """
-    recent = midnight(at - sql.REFRESH_WINDOW) + DAY
+    recent = floor(at - sql.REFRESH_WINDOW, DAY) + DAY
     with connection.cursor() as cursor:
         cursor.execute(family.newest)
         (newest,) = cursor.fetchone()
-    return min(recent, midnight(newest)) if newest else recent
+    return min(recent, floor(newest, DAY)) if newest else recent
 
 
 def _family(kind: SampleKind) -> Family:

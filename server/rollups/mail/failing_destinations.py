@@ -1,28 +1,28 @@
-"""Where mail gets stuck now: destinations that refuse most of what they are offered, since when.
+"""Failing destinations: domains that refuse most of what they are offered now, and since when.
 
-Counted from the 5-minute level, so it is quick, and the words are those of the newest refusal.
+Counted from the 5-minute level, so it is quick; the reply is that of the newest refusal.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from django.db import connection
 
 from server.events.mapping import MAX_AHEAD
-from server.rollups.level_query import Over
 from server.rollups.levels import FIVE_MINUTES
+from server.rollups.mail.level_query import LevelQuery
 from server.rollups.mail.queries import Count, counts
+from server.rollups.plan import bucket_edges, floor
 
-#: What counts as now, and how far back the beginning is looked for.
+#: The time that counts as now, and how far back the beginning is looked for.
 NOW, LOOKED_BACK = timedelta(hours=1), timedelta(hours=6)
-#: With fewer attempts in NOW nothing is said: one deferral of one message is no trouble.
-ATTEMPTS_MIN = 10
-#: From this share of attempts that are deferred or bounced on, a destination is in trouble.
-TROUBLE_RATIO = 0.5
-DESTINATIONS_LISTED = 10
+#: Fewer attempts in NOW are not judged: one deferral of one message is no failure.
+MIN_ATTEMPTS = 10
+#: From this share of attempts that are deferred or bounced on, a destination fails.
+FAILING_RATIO = 0.5
+MAX_DESTINATIONS = 10
 ATTEMPTS = """SELECT value,
   sum(events) FILTER (WHERE event_type = 'delivered'),
   sum(events) FILTER (WHERE event_type = 'deferred'),
@@ -34,7 +34,7 @@ WHERE dimension = 'to_domain' AND direction = 'outbound'
 GROUP BY 1
 HAVING sum(events) FILTER (WHERE event_type <> 'delivered') > 0
 ORDER BY sum(events) FILTER (WHERE event_type <> 'delivered') DESC, value LIMIT %(limit)s"""
-LAST_WORDS = """SELECT DISTINCT ON (domain) domain, event_type,
+LAST_REPLIES = """SELECT DISTINCT ON (domain) domain, event_type,
   coalesce(bounce_message, status_message, '')
 FROM unnest(%(domains)s::text[]) AS domain CROSS JOIN LATERAL (
   SELECT occurred_at, event_type, bounce_message, status_message FROM email_events
@@ -49,7 +49,7 @@ ORDER BY domain, occurred_at DESC"""
 class Destination:
     """One domain in the last hour. `since`: when most of its mail began to fail, None: it does not.
 
-    `words`: what its server said when it last refused a message; empty when it is not known.
+    `words`: its server's reply when it last refused a message; empty when it is not known.
     """
 
     domain: str
@@ -68,25 +68,23 @@ class Destination:
 def destinations(now: datetime) -> list[Destination]:
     """Return destinations that refused anything in the last hour, those that refused most first.
 
-    Asks three questions at most.
+    Runs three queries at most.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            ATTEMPTS, {"since": now - NOW, "until": now + MAX_AHEAD, "limit": DESTINATIONS_LISTED}
+            ATTEMPTS, {"since": now - NOW, "until": now + MAX_AHEAD, "limit": MAX_DESTINATIONS}
         )
         rows = [(row[0], *(int(n or 0) for n in row[1:])) for row in cursor.fetchall()]
     if not rows:
         return []
     domains = [row[0] for row in rows]
-    end = _floor(now) + FIVE_MINUTES.width
-    edges = [end - LOOKED_BACK]
-    while edges[-1] < end:
-        edges.append(edges[-1] + FIVE_MINUTES.width)
-    over = Over(FIVE_MINUTES, edges, "outbound", "to_domain")
-    began = beginnings(counts(over, values=domains), edges)
+    end = floor(now, FIVE_MINUTES.width) + FIVE_MINUTES.width
+    edges = bucket_edges(end - LOOKED_BACK, end, FIVE_MINUTES.width)
+    query = LevelQuery(FIVE_MINUTES, edges, "outbound", "to_domain")
+    began = find_beginnings(counts(query, values=domains), edges)
     with connection.cursor() as cursor:
-        cursor.execute(LAST_WORDS, {"domains": domains, "since": now - LOOKED_BACK})
-        words = {domain: said for domain, _, said in cursor.fetchall()}
+        cursor.execute(LAST_REPLIES, {"domains": domains, "since": now - LOOKED_BACK})
+        replies = {domain: reply for domain, _, reply in cursor.fetchall()}
     return [
         Destination(
             domain,
@@ -94,21 +92,21 @@ def destinations(now: datetime) -> list[Destination]:
             deferred,
             bounced,
             since=began.get(domain)
-            if is_trouble(delivered=delivered, refused=deferred + bounced)
+            if is_failing(delivered=delivered, refused=deferred + bounced)
             else None,
-            words=words.get(domain, ""),
+            words=replies.get(domain, ""),
         )
         for domain, delivered, deferred, bounced in rows
     ]
 
 
-def is_trouble(*, delivered: int, refused: int) -> bool:
-    """Return whether so many attempts of the last hour are worth a word. Pure."""
+def is_failing(*, delivered: int, refused: int) -> bool:
+    """Return whether a destination with these attempts in the last hour fails. Pure."""
     attempts = delivered + refused
-    return attempts >= ATTEMPTS_MIN and refused >= TROUBLE_RATIO * attempts
+    return attempts >= MIN_ATTEMPTS and refused >= FAILING_RATIO * attempts
 
 
-def beginnings(found: Iterable[Count], edges: Sequence[datetime]) -> dict[str, datetime]:
+def find_beginnings(rows: Iterable[Count], edges: Sequence[datetime]) -> dict[str, datetime]:
     """Return of each domain when it began to refuse most of its mail and has not stopped. Pure.
 
     Buckets without any attempt neither begin nor end it. A domain whose newest attempts succeeded
@@ -117,19 +115,14 @@ def beginnings(found: Iterable[Count], edges: Sequence[datetime]) -> dict[str, d
     attempts: defaultdict[str, defaultdict[int, list[int]]] = defaultdict(
         lambda: defaultdict(lambda: [0, 0])
     )
-    for count in found:
+    for count in rows:
         if count.event_type in {"delivered", "deferred", "bounced"}:
             attempts[count.value][count.bucket][count.event_type != "delivered"] += count.events
-    spans = list(pairwise(edges))
     began = {}
     for domain, by_bucket in attempts.items():
         for bucket in sorted(by_bucket, reverse=True):
             delivered, refused = by_bucket[bucket]
-            if refused < TROUBLE_RATIO * (delivered + refused):
+            if refused < FAILING_RATIO * (delivered + refused):
                 break
-            began[domain] = spans[bucket][0]
+            began[domain] = edges[bucket]
     return began
-
-
-def _floor(at: datetime) -> datetime:
-    return at - timedelta(minutes=at.minute % 5, seconds=at.second, microseconds=at.microsecond)

@@ -1,8 +1,8 @@
-"""Questions to the levels. Time ranges are always parameters, and always bound the bucket."""
+"""Queries to the levels. Time ranges are always parameters, and always bound the bucket."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -11,9 +11,15 @@ from django.utils import timezone
 
 from server.events.mapping import MAX_AHEAD
 from server.rollups.histogram import DeliveryTimes
-from server.rollups.level_query import Over, bucket_of, fetched, quick_sum, rows_of, starts_of
-from server.rollups.levels import DAILY, DELIVERY_HISTOGRAM, SIZE_HISTOGRAM, Level
-from server.rollups.partition import are_days, midnights, parts, shifts
+from server.rollups.levels import DAILY, DELIVERY_HISTOGRAM, SIZE_HISTOGRAM
+from server.rollups.mail.level_query import LevelQuery, fast_sum
+from server.rollups.plan import (
+    Part,
+    are_days,
+    nearest_midnights,
+    shifts_to_midnight,
+    starts_by_level,
+)
 
 #: The types a page counts for each direction, in the order in which it shows them.
 SHOWN = {
@@ -23,7 +29,7 @@ SHOWN = {
 EVENT_TYPES = (
     "received", "sent", "delivered", "bounced", "deferred", "rejected", "greylisted", "dropped",
 )  # fmt: skip
-#: The types that say how an attempt, or a recipient, ended: ratios are of their sum.
+#: The types with which an attempt, or a recipient, ends: ratios are of their sum.
 OUTCOMES = {
     "inbound": ("delivered", "rejected", "greylisted", "deferred"),
     "outbound": ("delivered", "bounced", "deferred"),
@@ -32,7 +38,7 @@ OUTCOMES = {
 SIZED_BY = {"inbound": "received", "outbound": "delivered"}
 HOUR = timedelta(hours=1)
 #: Looking up more rows than these one by one takes longer than reading all of them.
-PROBES_MAX = 5_000
+MAX_LOOKUPS = 5_000
 
 
 @dataclass(frozen=True)
@@ -91,67 +97,68 @@ def hour_totals() -> HourTotals:
 
 
 def counts(
-    over: Over, *, values: Sequence[str] | None = None, event_types: Sequence[str] = EVENT_TYPES
+    query: LevelQuery,
+    *,
+    values: Sequence[str] | None = None,
+    event_types: Sequence[str] = EVENT_TYPES,
 ) -> list[Count]:
     """Return the events by bucket, value and type; buckets without any are left out."""
-    if values and are_days(over.level, over.edges):
-        return _counts_of_days(over, values, event_types)
-    buckets = (over.edges[-1] - over.edges[0]) // over.level.width
-    if values and buckets * len(values) * len(event_types) <= PROBES_MAX:
-        starts = starts_of(over.level, over.edges[0], over.edges[-1])
-        return _probed(over, values, event_types, starts)
-    statement = f"""SELECT {bucket_of(over)}, value, event_type, sum(events)::bigint,
+    if values and are_days(query.level, query.edges):
+        return _count_days(query, values, event_types)
+    part = Part(query.level, query.edges[0], query.edges[-1])
+    if values and len(part.starts) * len(values) * len(event_types) <= MAX_LOOKUPS:
+        return _look_up(query, values, event_types, part.starts)
+    statement = f"""SELECT {query.bucket}, value, event_type, sum(events)::bigint,
   sum(inferred_events)::bigint
-FROM {rows_of(over)}
+FROM {query.relation}
 WHERE event_type = ANY(%(types)s) GROUP BY 1, 2, 3"""  # noqa: S608 (names of the declaration)
-    rows = fetched(statement, over, values=values, types=list(event_types))
+    rows = query.execute(statement, values=values, types=list(event_types))
     return [Count(*row) for row in rows]
 
 
-def _counts_of_days(over: Over, values: Sequence[str], event_types: Sequence[str]) -> list[Count]:
+def _count_days(
+    query: LevelQuery, values: Sequence[str], event_types: Sequence[str]
+) -> list[Count]:
     """Count days of another time zone: UTC days, with the hours between its midnights and ours.
 
     What is between is added on one side and taken off on the other, so a day of few values is a few
     hundred rows to look up. The hours of all values between are tens of thousands.
     """
-    found: Counter[tuple[int, str, str]] = Counter()
+    events: Counter[tuple[int, str, str]] = Counter()
     inferred: Counter[tuple[int, str, str]] = Counter()
 
     def add(sign: int, bucket: int, count: Count) -> None:
-        if 0 <= bucket < len(over.edges) - 1:
+        if 0 <= bucket < len(query.edges) - 1:
             key = (bucket, count.value, count.event_type)
-            found[key] += sign * count.events
+            events[key] += sign * count.events
             inferred[key] += sign * count.inferred
 
-    of_days = Over(DAILY, midnights(over.edges), over.direction, over.dimension)
-    days = starts_of(DAILY, of_days.edges[0], of_days.edges[-1])
-    for count in _probed(of_days, values, event_types, days):
+    midnights = nearest_midnights(query.edges)
+    of_days = replace(query, level=DAILY, edges=midnights)
+    days = Part(DAILY, midnights[0], midnights[-1]).starts
+    for count in _look_up(of_days, values, event_types, days):
         add(1, count.bucket, count)
-    moved = shifts(over.edges)
-    starts: dict[Level, list[datetime]] = {}
-    for shift in moved:
-        for part in parts(over.level, shift.start, shift.end):
-            starts.setdefault(part.level, []).extend(starts_of(*part))
-    for level, of_level in starts.items():
-        between = Over(level, [shift.start for shift in moved], over.direction, over.dimension)
-        for count in _probed(between, values, event_types, of_level):
-            sign = moved[count.bucket].sign
+    shifts = shifts_to_midnight(query.edges)
+    for level, starts in starts_by_level(query.level, shifts).items():
+        between = replace(query, level=level, edges=[shift.start for shift in shifts])
+        for count in _look_up(between, values, event_types, starts):
+            sign = shifts[count.bucket].sign
             add(sign, count.bucket, count)
             add(-sign, count.bucket - 1, count)
     # Continuous aggregates may show a late event a minute sooner in hours than in days.
-    return [Count(*key, n, max(0, inferred[key])) for key, n in found.items() if n > 0]
+    return [Count(*key, n, max(0, inferred[key])) for key, n in events.items() if n > 0]
 
 
-def _probed(
-    over: Over, values: Sequence[str], event_types: Sequence[str], starts: Sequence[datetime]
+def _look_up(
+    query: LevelQuery, values: Sequence[str], event_types: Sequence[str], starts: Sequence[datetime]
 ) -> list[Count]:
-    """Count the buckets of a level that begin at `starts`, each in the bucket of `over` it is in.
+    """Count the buckets of a level that begin at `starts`, each in the query's bucket it is in.
 
     All of the key is named, so that the few rows are looked up and not the many between.
     """
     statement = f"""SELECT width_bucket(bucket, %(edges)s::timestamptz[]) - 1, value, event_type,
   sum(events)::bigint, sum(inferred_events)::bigint
-FROM {over.level.table}
+FROM {query.level.table}
 WHERE dimension = %(dimension)s AND direction = %(direction)s
   AND bucket >= %(start)s::timestamptz AND bucket <= %(last)s::timestamptz
   AND bucket = ANY(%(starts)s::timestamptz[])
@@ -163,9 +170,9 @@ GROUP BY 1, 2, 3"""  # noqa: S608 (names of the declaration)
         cursor.execute(
             statement,
             {
-                "edges": list(over.edges),
-                "dimension": over.dimension,
-                "direction": over.direction,
+                "edges": list(query.edges),
+                "dimension": query.dimension,
+                "direction": query.direction,
                 "start": min(starts),
                 "last": max(starts),
                 "starts": list(starts),
@@ -176,42 +183,44 @@ GROUP BY 1, 2, 3"""  # noqa: S608 (names of the declaration)
         return [Count(*row) for row in cursor.fetchall()]
 
 
-def largest_values(over: Over, *, limit: int, event_type: str | None = None) -> list[str]:
+def largest_values(query: LevelQuery, *, limit: int, event_type: str | None = None) -> list[str]:
     """Return the values with the most events (of one type), the largest first."""
-    statement = f"""SELECT value FROM {rows_of(over)}
+    statement = f"""SELECT value FROM {query.relation}
 WHERE %(event_type)s::text IS NULL OR event_type = %(event_type)s
-GROUP BY 1 ORDER BY {quick_sum("events")} DESC, value LIMIT %(limit)s"""  # noqa: S608
-    rows = fetched(statement, over, limit=limit, event_type=event_type)
+GROUP BY 1 ORDER BY {fast_sum("events")} DESC, value LIMIT %(limit)s"""  # noqa: S608
+    rows = query.execute(statement, limit=limit, event_type=event_type)
     return [value for (value,) in rows]
 
 
-def totals(over: Over, *, event_type: str, limit: int | None = None) -> list[tuple[str, int]]:
+def totals(
+    query: LevelQuery, *, event_type: str, limit: int | None = None
+) -> list[tuple[str, int]]:
     """Return the events of one type by value, the largest first."""
-    statement = f"""SELECT value, sum(events)::bigint FROM {rows_of(over)}
+    statement = f"""SELECT value, sum(events)::bigint FROM {query.relation}
 WHERE event_type = %(event_type)s
 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"""  # noqa: S608
-    rows = fetched(statement, over, limit=limit, event_type=event_type)
+    rows = query.execute(statement, limit=limit, event_type=event_type)
     return [(row[0], row[1]) for row in rows]
 
 
-def delivery_times(over: Over, *, values: Sequence[str] | None = None) -> list[Times]:
+def delivery_times(query: LevelQuery, *, values: Sequence[str] | None = None) -> list[Times]:
     """Return the times of deliveries by bucket and value."""
-    bins = ", ".join(f"coalesce({quick_sum(m.column)}, 0)" for m in DELIVERY_HISTOGRAM)
-    statement = f"""SELECT {bucket_of(over)}, value, sum(delivery_count)::bigint,
+    bins = ", ".join(f"coalesce({fast_sum(m.column)}, 0)" for m in DELIVERY_HISTOGRAM)
+    statement = f"""SELECT {query.bucket}, value, sum(delivery_count)::bigint,
   sum(delivery_ms_sum)::bigint, ARRAY[{bins}]::bigint[]
-FROM {rows_of(over)} WHERE event_type = 'delivered'
+FROM {query.relation} WHERE event_type = 'delivered'
 GROUP BY 1, 2"""  # noqa: S608
     return [
         Times(bucket, value, DeliveryTimes(count, ms_sum, tuple(bins)))
-        for bucket, value, count, ms_sum, bins in fetched(statement, over, values=values)
+        for bucket, value, count, ms_sum, bins in query.execute(statement, values=values)
     ]
 
 
-def sizes(over: Over) -> list[Sizes]:
+def sizes(query: LevelQuery) -> list[Sizes]:
     """Return the sizes of messages by bucket, each message where its size is known for sure."""
     brackets = ", ".join(f"coalesce(sum({m.column}), 0)" for m in SIZE_HISTOGRAM)
-    statement = f"""SELECT {bucket_of(over)}, sum(size_count)::bigint, sum(size_bytes)::bigint,
+    statement = f"""SELECT {query.bucket}, sum(size_count)::bigint, sum(size_bytes)::bigint,
   ARRAY[{brackets}]::bigint[]
-FROM {rows_of(over)} WHERE event_type = %(event_type)s GROUP BY 1"""  # noqa: S608
-    rows = fetched(statement, over, event_type=SIZED_BY[over.direction])
-    return [Sizes(bucket, count, total, tuple(found)) for bucket, count, total, found in rows]
+FROM {query.relation} WHERE event_type = %(event_type)s GROUP BY 1"""  # noqa: S608
+    rows = query.execute(statement, event_type=SIZED_BY[query.direction])
+    return [Sizes(bucket, count, total, tuple(brackets)) for bucket, count, total, brackets in rows]

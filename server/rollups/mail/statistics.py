@@ -1,15 +1,15 @@
-"""Questions to the levels about each value of a dimension: all there is of it, sorted."""
+"""Statistics of each value of a dimension, sorted, in pages."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from server.rollups.histogram import NOTHING, DeliveryTimes
-from server.rollups.level_query import Over, fetched, quick_sum, rows_of
+from server.rollups.mail.level_query import LevelQuery, fast_sum
 from server.rollups.mail.queries import EVENT_TYPES, OUTCOMES, SIZED_BY, delivery_times
 
-#: What is found of a histogram alone, and so sorted by place: the share that took no longer.
+#: Known from a histogram alone, and so sorted by rank: the share that took no longer.
 PERCENTILES = {"p95_ms": 0.95, "p99_ms": 0.99}
-#: What a page of stats may be sorted by: these, a type of events, or the ratio of an outcome.
+#: Sort keys of a page of stats: these, a type of events, or the ratio of an outcome.
 SORTS = {
     "value": "value",
     "events": "events",
@@ -43,23 +43,23 @@ class StatsPage:
     values: list[Stats]
 
 
-def stats(over: Over, *, sort: str, descending: bool, limit: int, offset: int) -> StatsPage:
+def stats(query: LevelQuery, *, sort: str, descending: bool, limit: int, offset: int) -> StatsPage:
     """Return a page of the values of a dimension, sorted by a key of SORTS.
 
-    `over` has one bucket. Values without what they are sorted by come last, equal ones by value.
+    The query has one bucket. Values without what they are sorted by come last, equal ones by value.
     The histograms, which are most of a row, are added up for the values of the page alone, unless
     it is sorted by them.
     """
     ranked: dict[str, DeliveryTimes] = {}
     if sort in PERCENTILES:
-        ranked = _ranked(over, PERCENTILES[sort], descending=descending)
+        ranked = _rank(query, PERCENTILES[sort], descending=descending)
         descending = False  # places are counted from the first
-    decided = " + ".join(OUTCOMES[over.direction])
+    decided = " + ".join(OUTCOMES[query.direction])
     key = SORTS[sort]
     if sort.endswith("_ratio"):
         key = f"{key}::float / nullif({decided}, 0)"
     order = "DESC" if descending else "ASC"
-    sized = f"FILTER (WHERE event_type = '{SIZED_BY[over.direction]}')"
+    sized = f"FILTER (WHERE event_type = '{SIZED_BY[query.direction]}')"
     timed = "FILTER (WHERE event_type = 'delivered')"
     events = ", ".join(
         f"coalesce(sum(events) FILTER (WHERE event_type = '{kind}'), 0)::bigint AS {kind}"
@@ -68,11 +68,11 @@ def stats(over: Over, *, sort: str, descending: bool, limit: int, offset: int) -
     # First by value and type, then by value: a row of a level is then added up once and not for
     # each type it might be of.
     statement = f"""WITH by_type AS (
-  SELECT value, event_type, {quick_sum("events")} AS events,
-    {quick_sum("inferred_events")} AS inferred,
-    {quick_sum("size_bytes")} AS size_bytes, {quick_sum("size_count")} AS size_count,
-    {quick_sum("delivery_ms_sum")} AS delivery_ms, {quick_sum("delivery_count")} AS delivery_count
-  FROM {rows_of(over)} GROUP BY 1, 2
+  SELECT value, event_type, {fast_sum("events")} AS events,
+    {fast_sum("inferred_events")} AS inferred,
+    {fast_sum("size_bytes")} AS size_bytes, {fast_sum("size_count")} AS size_count,
+    {fast_sum("delivery_ms_sum")} AS delivery_ms, {fast_sum("delivery_count")} AS delivery_count
+  FROM {query.relation} GROUP BY 1, 2
 ), by_value AS (
   SELECT value, {events}, sum(events)::bigint AS events, sum(inferred)::bigint AS inferred,
     coalesce(sum(size_bytes) {sized}, 0)::bigint AS size_bytes,
@@ -83,9 +83,9 @@ def stats(over: Over, *, sort: str, descending: bool, limit: int, offset: int) -
 SELECT by_value.*, count(*) OVER ()
 FROM by_value LEFT JOIN unnest(%(ranked)s::text[]) WITH ORDINALITY AS r (value, place) USING (value)
 ORDER BY {key} {order} NULLS LAST, value LIMIT %(limit)s OFFSET %(offset)s"""  # noqa: S608
-    rows = fetched(statement, over, limit=limit, offset=offset, ranked=list(ranked))
+    rows = query.execute(statement, limit=limit, offset=offset, ranked=list(ranked))
     times = ranked or {
-        t.value: t.times for t in delivery_times(over, values=[row[0] for row in rows])
+        t.value: t.times for t in delivery_times(query, values=[row[0] for row in rows])
     }
     kinds = len(EVENT_TYPES)
     return StatsPage(
@@ -104,9 +104,9 @@ ORDER BY {key} {order} NULLS LAST, value LIMIT %(limit)s OFFSET %(offset)s"""  #
     )
 
 
-def _ranked(over: Over, share: float, *, descending: bool) -> dict[str, DeliveryTimes]:
+def _rank(query: LevelQuery, share: float, *, descending: bool) -> dict[str, DeliveryTimes]:
     """Return the times of all values that have any, in the order of this percentile."""
-    found = [(t.times.percentile_ms(share), t) for t in delivery_times(over)]
-    timed = sorted(((ms, t) for ms, t in found if ms is not None), key=lambda each: each[1].value)
+    times = [(t.times.percentile_ms(share), t) for t in delivery_times(query)]
+    timed = sorted(((ms, t) for ms, t in times if ms is not None), key=lambda each: each[1].value)
     timed.sort(key=lambda each: each[0], reverse=descending)  # stable: equal ones stay by value
     return {t.value: t.times for _, t in timed}

@@ -1,10 +1,9 @@
-"""Questions to samples and their levels. Time ranges are parameters, and always bound the time.
+"""Queries to samples and their levels. Time ranges are parameters, and always bound the time.
 
 Samples are read as if each were a row of a level, so that one statement answers from either.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -14,6 +13,8 @@ from django.db import connection
 
 from server.metrics.catalogue import SampleKind
 from server.nodes.freshness import READINGS
+from server.rollups.levels import Level
+from server.rollups.plan import SAMPLES, Buckets
 from server.rollups.samples import sql as sample_sql
 from server.rollups.samples.levels import SampleLevel, rate_name
 
@@ -23,33 +24,20 @@ ROWS_BEFORE = 6
 SAMPLES_BEFORE = timedelta(minutes=15)
 #: A node that sent nothing of a kind for longer has no newest sample of it.
 NEWEST_WITHIN = timedelta(days=7)
-#: More programs or ports than one sample has rows of, which is only what is looked through.
-PARTS_OF_A_SAMPLE = 32
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where to read: the samples of a kind, or one of its levels."""
-
-    kind: SampleKind
-    level: SampleLevel | None = None
-
-    @property
-    def before(self) -> timedelta:
-        """How far before a range to look for the last row before it."""
-        return self.level.of.width * ROWS_BEFORE if self.level else SAMPLES_BEFORE
+#: More programs or ports than one sample has rows of: a bound of the rows that are read.
+MAX_PARTS_OF_A_SAMPLE = 32
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which readings to answer: names of gauges, names of counters."""
+    """The readings to answer: names of gauges, names of counters."""
 
     gauges: tuple[str, ...]
     counters: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What a bucket's readings are called: means, then the highest, then rates."""
+        """The names of a bucket's readings: means, then the highest, then rates."""
         highest = (f"{name}_max" for name in self.gauges)
         return (*self.gauges, *highest, *(rate_name(name) for name in self.counters))
 
@@ -79,22 +67,23 @@ class Newest(NamedTuple):
 
 
 def series(
-    source: Source, edges: Sequence[datetime], chosen: Chosen, *, node: str | None = None
+    kind: SampleKind, buckets: Buckets, chosen: Chosen, *, node: str | None = None
 ) -> list[Bucket]:
     """Return the readings by series and bucket; buckets without samples are left out."""
+    before = buckets.level.width * ROWS_BEFORE or SAMPLES_BEFORE
     with connection.cursor() as cursor:
         cursor.execute(
-            _series(source, chosen),
+            _series(kind, buckets.level, chosen),
             {
-                "edges": list(edges),
-                "start": edges[0],
-                "end": edges[-1],
-                "before": edges[0] - source.before,
+                "edges": list(buckets.edges),
+                "start": buckets.start,
+                "end": buckets.end,
+                "before": buckets.start - before,
                 "node": node,
             },
         )
         rows: list[tuple[Any, ...]] = cursor.fetchall()
-    names, first = chosen.names, 1 + len(source.kind.dimensions)
+    names, first = chosen.names, 1 + len(kind.dimensions)
     return [
         # The lists are as long as each other: one was made of the other.
         Bucket(row[0], row[1:first], row[first], row[first + 1], dict(zip(names, row[first + 2 :])))  # noqa: B905
@@ -107,22 +96,21 @@ def newest(kind: SampleKind, now: datetime, *, node: str | None = None) -> list[
     with connection.cursor() as cursor:
         cursor.execute(_newest(kind), {"since": now - NEWEST_WITHIN, "now": now, "node": node})
         rows: list[tuple[str, datetime, str, list[datetime]]] = cursor.fetchall()
-    found = []
+    samples = []
     for name, time, text, times in rows:
         readings: dict[str, Any] = json.loads(text)
         dimensions = tuple(readings[dimension] for dimension in kind.dimensions)
-        found.append(Newest(name, dimensions, time, readings, times))
-    return found
+        samples.append(Newest(name, dimensions, time, readings, times))
+    return samples
 
 
 @cache
-def _series(source: Source, chosen: Chosen) -> str:
+def _series(kind: SampleKind, level: Level, chosen: Chosen) -> str:
     """Return the statement of `series`."""
-    kind = source.kind
-    if source.level is None:
+    if level is SAMPLES:
         time, rows = "time", sample_sql.of_samples(kind, kind.table)
     else:
-        time, rows = "bucket", f"SELECT * FROM {source.level.table}"  # noqa: S608
+        time, rows = "bucket", f"SELECT * FROM {SampleLevel(kind, level).table}"  # noqa: S608
     key = ", ".join(kind.key)
     before = "".join(f", lag({name}) OVER w AS {name}_before" for name in chosen.counters)
     parts = [f"sum({name}_sum) / nullif(sum({name}_count), 0)" for name in chosen.gauges]
@@ -166,7 +154,7 @@ def _newest(kind: SampleKind) -> str:
         "(node_id, time) > (n.id, %(since)s) AND (node_id, time) <= (n.id, %(now)s)"
         " AND time > %(since)s AND time <= %(now)s"
     )
-    rows = READINGS * (PARTS_OF_A_SAMPLE if kind.dimensions else 1)
+    rows = READINGS * (MAX_PARTS_OF_A_SAMPLE if kind.dimensions else 1)
     return f"""SELECT n.name, s.time, to_jsonb(s) - 'id' - 'node_id' - 'time', t.times
 FROM nodes_node AS n
 CROSS JOIN LATERAL (

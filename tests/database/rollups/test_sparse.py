@@ -8,15 +8,15 @@ from django.core.management import call_command
 from django.db import connection
 
 from server.rollups import maintainer
-from server.rollups.level_query import Over
 from server.rollups.levels import MEASURES, ONE_MINUTE
 from server.rollups.mail import queries
+from server.rollups.mail.level_query import LevelQuery
 from tests.database.rollups.test_levels import different
 from tests.database.rollups.test_store import AT, row, write
 
 SPARSE = [measure.column for measure in MEASURES if measure.sparse]
 MINUTE = AT.replace(second=0)
-HOUR = Over(ONE_MINUTE, (MINUTE - timedelta(hours=1), MINUTE), "outbound")
+HOUR = LevelQuery(ONE_MINUTE, (MINUTE - timedelta(hours=1), MINUTE), "outbound")
 
 
 def execute(statement):

@@ -1,4 +1,4 @@
-"""Ranges, edges and levels: pure, so tried with whatever hypothesis thinks of."""
+"""Plans for counts of mail: ranges, edges and levels, tried with hypothesis."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -8,9 +8,19 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from server.api import ranges
-from server.api.ranges import RANGES, WIDTHS, BadRange, Span
 from server.rollups.levels import DAILY, FIVE_MINUTES, LEVELS, ONE_HOUR, ONE_MINUTE
+from server.rollups.plan import (
+    EPOCH,
+    MAX_BUCKETS,
+    RANGES,
+    WIDTHS,
+    BadRange,
+    Span,
+    bucket_edges,
+    parse_span,
+    plan_counts,
+    plan_total,
+)
 
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")
@@ -35,8 +45,8 @@ def oldest(now=NOW):
     return {level: midnight - timedelta(days=days - 1) for level, days in KEPT_DAYS.items()}
 
 
-def chosen(start, end=NOW, width=None, zone=UTC_ZONE):
-    return ranges.buckets(Span(start, end, NOW), width=width, zone=zone, oldest=oldest())
+def plan(start, end=NOW, width=None, zone=UTC_ZONE):
+    return plan_counts(Span(start, end, NOW), width=width, zone=zone, oldest=oldest())
 
 
 @tried
@@ -44,9 +54,9 @@ def chosen(start, end=NOW, width=None, zone=UTC_ZONE):
 def test_buckets_cover_the_range_without_gap_and_no_more_than_a_bucket_too_much(
     start, length, width, zone
 ):
-    assume(length / width <= ranges.MAX_BUCKETS)
+    assume(length / width <= MAX_BUCKETS)
 
-    edges = ranges.edges(start, start + length, width, zone)
+    edges = bucket_edges(start, start + length, width, zone)
 
     assert edges[0] <= start < edges[1]
     assert edges[-2] < start + length <= edges[-1]
@@ -58,7 +68,7 @@ def test_buckets_cover_the_range_without_gap_and_no_more_than_a_bucket_too_much(
 @tried
 @given(times, lengths, zones)
 def test_days_begin_at_the_first_moment_of_a_date(start, length, zone):
-    edges = ranges.edges(start, start + length, WIDTHS["1d"], zone)
+    edges = bucket_edges(start, start + length, WIDTHS["1d"], zone)
 
     for edge in edges:
         just_before = (edge - timedelta(microseconds=1)).astimezone(zone)
@@ -77,29 +87,29 @@ def test_a_level_is_read_only_where_it_is_whole_and_no_wider_than_a_bucket(
 ):
     start = NOW - ago
     try:
-        found = chosen(start, min(NOW, start + length), width, zone)
+        buckets = plan(start, min(NOW, start + length), width, zone)
     except BadRange:
         return
 
-    assert found.start >= oldest()[found.level]
-    assert found.level.width <= found.width
-    assert len(found.edges) <= ranges.MAX_BUCKETS + 2
-    for edge in found.edges:
-        assert (edge - ranges.EPOCH) % found.level.width == timedelta()
+    assert buckets.start >= oldest()[buckets.level]
+    assert buckets.level.width <= buckets.width
+    assert len(buckets.edges) <= MAX_BUCKETS + 2
+    for edge in buckets.edges:
+        assert (edge - EPOCH) % buckets.level.width == timedelta()
     if width:
-        assert found.width == width
+        assert buckets.width == width
 
 
 @pytest.mark.parametrize(
     ("name", "level"), [("1h", "5m"), ("6h", "1h"), ("24h", "1h"), ("7d", "1h"), ("30d", "daily")]
 )
 def test_the_level_follows_from_the_length(name, level):
-    assert chosen(NOW - RANGES[name]).level.name == level
+    assert plan(NOW - RANGES[name]).level.name == level
 
 
 def test_a_day_may_have_23_or_25_hours():
     berlin = ZoneInfo("Europe/Berlin")
-    edges = ranges.edges(
+    edges = bucket_edges(
         datetime(2026, 10, 24, tzinfo=berlin), datetime(2026, 10, 27, tzinfo=berlin),
         WIDTHS["1d"], berlin,
     )  # fmt: skip
@@ -108,23 +118,23 @@ def test_a_day_may_have_23_or_25_hours():
 
 
 def test_past_retention_the_range_begins_where_counts_begin():
-    found = chosen(NOW - timedelta(days=2_000))
+    buckets = plan(NOW - timedelta(days=2_000))
 
-    assert found.cut
-    assert found.start == oldest()[DAILY]
+    assert buckets.cut
+    assert buckets.start == oldest()[DAILY]
 
 
 def test_of_a_time_whose_minutes_are_dropped_the_next_wider_level_is_read():
     start = NOW - timedelta(days=100)
 
-    assert chosen(start, start + timedelta(hours=1)).level is ONE_HOUR
+    assert plan(start, start + timedelta(hours=1)).level is ONE_HOUR
     with pytest.raises(BadRange, match="this narrow"):
-        chosen(start, start + timedelta(hours=1), WIDTHS["5m"])
+        plan(start, start + timedelta(hours=1), WIDTHS["5m"])
 
 
 def test_a_day_that_begins_at_half_past_is_not_made_of_hours():
     with pytest.raises(BadRange, match="whole hour"):
-        chosen(NOW - timedelta(days=100), zone=ZoneInfo("Asia/Kolkata"))
+        plan(NOW - timedelta(days=100), zone=ZoneInfo("Asia/Kolkata"))
 
 
 @pytest.mark.parametrize(
@@ -140,12 +150,37 @@ def test_a_day_that_begins_at_half_past_is_not_made_of_hours():
 )
 def test_ranges_that_make_no_sense_are_refused(name, start, end, why):
     with pytest.raises(BadRange, match=why):
-        ranges.span(name, start, end, now=NOW)
+        parse_span(name, start, end, now=NOW)
 
 
 def test_a_range_that_reaches_into_the_future_ends_now():
-    assert ranges.span(None, NOW - timedelta(hours=1), NOW + timedelta(days=9), now=NOW).end == NOW
+    assert parse_span(None, NOW - timedelta(hours=1), NOW + timedelta(days=9), now=NOW).end == NOW
 
 
 def test_every_width_of_a_level_may_be_asked_for():
     assert {level.width for level in LEVELS} <= set(WIDTHS.values())
+
+
+@tried
+@given(st.timedeltas(timedelta(seconds=1), timedelta(days=400)), lengths)
+def test_a_pages_total_is_one_bucket_that_covers_its_range_with_edges_of_its_level(ago, length):
+    start, end = NOW - ago, NOW - ago + length
+
+    total = plan_total(start, end, now=NOW)
+
+    assert total.edges[0] <= start < total.edges[1]
+    assert min(end, NOW) <= total.edges[1] < max(min(end, NOW), start) + 2 * total.width
+    assert total.level.width <= total.width
+    for edge in total.edges:
+        assert (edge - EPOCH) % total.level.width == timedelta()
+
+
+@pytest.mark.parametrize(
+    ("length", "width", "level"),
+    [("1h", "1m", ONE_MINUTE), ("6h", "5m", FIVE_MINUTES), ("24h", "15m", FIVE_MINUTES),
+     ("7d", "1h", ONE_HOUR), ("30d", "1d", DAILY)],
+)  # fmt: skip
+def test_a_pages_total_has_the_edges_of_its_charts(length, width, level):
+    total = plan_total(NOW - RANGES[length], NOW, now=NOW)
+
+    assert (total.width, total.level) == (WIDTHS[width], level)

@@ -1,4 +1,4 @@
-"""Which levels are added up for a stretch: pure, so tried with whatever hypothesis thinks of."""
+"""Plans that add up several levels, tried with hypothesis."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.rollups.levels import DAILY, FIVE_MINUTES, LEVELS, ONE_HOUR
-from server.rollups.partition import EPOCH, Part, are_days, midnights, parts, shifts
+from server.rollups.plan import (
+    EPOCH,
+    Part,
+    are_days,
+    nearest_midnights,
+    shifts_to_midnight,
+    split_by_level,
+)
 
 # The same tries everywhere; a slow machine is no failure.
 tried = settings(deadline=None, derandomize=True)
@@ -29,13 +36,13 @@ def stretch(level, first, length):
 def test_the_parts_are_the_whole_stretch_without_gap_or_overlap(level, first, length):
     start, end = stretch(level, first, length)
 
-    found = parts(level, start, end)
+    parts = split_by_level(level, start, end)
 
     if start == end:
-        assert found == []
+        assert parts == []
         return
-    assert (found[0].start, found[-1].end) == (start, end)
-    for before, after in pairwise(found):
+    assert (parts[0].start, parts[-1].end) == (start, end)
+    for before, after in pairwise(parts):
         assert before.end == after.start
 
 
@@ -44,7 +51,7 @@ def test_the_parts_are_the_whole_stretch_without_gap_or_overlap(level, first, le
 def test_every_part_begins_and_ends_on_an_edge_of_its_level_none_narrower_than_asked(
     level, first, length
 ):
-    for part in parts(level, *stretch(level, first, length)):
+    for part in split_by_level(level, *stretch(level, first, length)):
         assert part.level.width >= level.width
         for edge in (part.start, part.end):
             assert (edge - EPOCH) % part.level.width == timedelta()
@@ -53,7 +60,7 @@ def test_every_part_begins_and_ends_on_an_edge_of_its_level_none_narrower_than_a
 @tried
 @given(levels, minutes, minutes)
 def test_no_narrower_level_is_read_where_a_wider_one_has_a_whole_bucket(level, first, length):
-    for part in parts(level, *stretch(level, first, length)):
+    for part in split_by_level(level, *stretch(level, first, length)):
         place = LEVELS.index(part.level) + 1
         if place < len(LEVELS):
             wider = LEVELS[place].width
@@ -65,7 +72,7 @@ def test_no_narrower_level_is_read_where_a_wider_one_has_a_whole_bucket(level, f
 def test_a_month_of_berlin_is_days_and_a_few_hours():
     start, end = NOON.replace(hour=23) - timedelta(days=30), NOON.replace(hour=23)
 
-    assert parts(ONE_HOUR, start, end) == [
+    assert split_by_level(ONE_HOUR, start, end) == [
         Part(ONE_HOUR, start, start + timedelta(hours=1)),
         Part(DAILY, start + timedelta(hours=1), end - timedelta(hours=23)),
         Part(ONE_HOUR, end - timedelta(hours=23), end),
@@ -75,7 +82,9 @@ def test_a_month_of_berlin_is_days_and_a_few_hours():
 def test_a_month_of_india_is_days_hours_and_a_few_minutes():
     start = NOON.replace(hour=18, minute=30)
 
-    assert [part.level for part in parts(FIVE_MINUTES, start - timedelta(days=30), start)] == [
+    parts = split_by_level(FIVE_MINUTES, start - timedelta(days=30), start)
+
+    assert [part.level for part in parts] == [
         FIVE_MINUTES, ONE_HOUR, DAILY, ONE_HOUR, FIVE_MINUTES,
     ]  # fmt: skip
 
@@ -102,18 +111,18 @@ def test_days_of_a_zone_are_utc_days_with_and_without_what_lies_between_the_midn
     edges = days_of(zone, first, count)
     assert are_days(FIVE_MINUTES, edges)
 
-    moved = shifts(edges)
+    shifts = shifts_to_midnight(edges)
 
     for i, (start, end) in enumerate(pairwise(edges)):
-        covered = Counter(quarters(*midnights(edges)[i : i + 2]))
-        for shift, sign in ((moved[i], 1), (moved[i + 1], -1)):
+        covered = Counter(quarters(*nearest_midnights(edges)[i : i + 2]))
+        for shift, sign in ((shifts[i], 1), (shifts[i + 1], -1)):
             for quarter in quarters(shift.start, shift.end):
                 covered[quarter] += sign * shift.sign
         assert +covered == Counter(quarters(start, end))
         assert min(covered.values()) == 0 or len(covered) == len(+covered)
-    for before, after in pairwise(moved):
+    for before, after in pairwise(shifts):
         assert before.end <= after.start
-    assert all(shift.end - shift.start <= timedelta(hours=12) for shift in moved)
+    assert all(shift.end - shift.start <= timedelta(hours=12) for shift in shifts)
 
 
 def quarters(start, end):
