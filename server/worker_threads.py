@@ -1,4 +1,4 @@
-"""A thread of each worker process that does something every so often."""
+"""Periodic threads of each worker process."""
 
 import logging
 from threading import Event, Thread
@@ -11,15 +11,15 @@ from dramatiq.middleware import Middleware
 logger = logging.getLogger(__name__)
 
 STOP_WITHIN_S = 2.0
-#: The least wait after Redis or the broker did not answer.
-WAIT_AFTER_ERROR_S = 2.0
+#: Wait after an error of Redis or the broker.
+MIN_WAIT_AFTER_ERROR_S = 2.0
 
 
-class Periodic(Middleware):
-    """Owned by the worker process: started when it has booted, stopped before it shuts down.
+class PeriodicThread(Middleware):
+    """A thread of the worker process: started when it has booted, stopped before it shuts down.
 
-    A subclass gives `name`, `every_s` and `work`. Redis and broker errors of `work` are logged and
-    it is tried again.
+    A subclass gives `name`, `every_s` and `work`. Redis and broker errors of `work` are logged,
+    and it runs again.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Periodic(Middleware):
         self._thread: Thread | None = None
 
     def work(self, broker: Broker) -> None:
-        """Do it once."""
+        """Run once."""
         raise NotImplementedError
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
@@ -52,4 +52,4 @@ class Periodic(Middleware):
                 self.work(broker)
             except (redis.RedisError, BrokerError) as error:
                 logger.warning("%s: %s", self.name, error)
-                wait_s = max(wait_s, WAIT_AFTER_ERROR_S)
+                wait_s = max(wait_s, MIN_WAIT_AFTER_ERROR_S)

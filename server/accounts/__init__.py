@@ -1,1 +1,1 @@
-"""Who looks: login and logout. Nothing about mail."""
+"""People: login, logout, roles and the audit log. Nothing about mail."""

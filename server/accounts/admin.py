@@ -15,7 +15,7 @@ from server.accounts.roles import Role
 __all__ = ["audit"]  # registers the audit log
 
 admin.site.unregister(User)
-admin.site.unregister(Group)  # a role is chosen with the person; what it may do stands in roles.py
+admin.site.unregister(Group)  # a role is chosen with the person; its permissions are in roles.py
 
 ROLE = forms.ChoiceField(
     choices=[(role.value, role.value) for role in Role],
@@ -31,8 +31,8 @@ class PersonForm(UserChangeForm[User]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        found = roles.role_of(self.instance) if self.instance.pk else None
-        self.initial["role"] = found.value if found else ""
+        role = roles.role_of(self.instance) if self.instance.pk else None
+        self.initial["role"] = role.value if role else ""
 
 
 class NewPersonForm(AdminUserCreationForm[User]):
@@ -60,14 +60,14 @@ class PersonAdmin(UserAdmin[User], audit.AuditedAdmin[User]):
 
     @admin.display(description="role")
     def role(self, user: User) -> str:
-        """Name the role, `none` for who sees nothing yet."""
-        found = roles.role_of(user)
-        return found.value if found else "none"
+        """Name the role; `none` for a person who may see nothing yet."""
+        role = roles.role_of(user)
+        return role.value if role else "none"
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
-        """Give the chosen role."""
+        """Assign the chosen role."""
         super().save_related(request, form, formsets, change)
-        roles.give(form.instance, Role(form.cleaned_data["role"]))
+        roles.assign(form.instance, Role(form.cleaned_data["role"]))
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Only a superuser changes a superuser: else an admin could take their password."""
@@ -76,5 +76,5 @@ class PersonAdmin(UserAdmin[User], audit.AuditedAdmin[User]):
         return super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Nobody: people are made inactive."""
+        """Return False: people are made inactive."""
         return False

@@ -1,4 +1,4 @@
-"""Registration of this room with Django."""
+"""Registration of this app with Django."""
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate

@@ -9,37 +9,39 @@ from django.forms import BaseForm
 from django.http import HttpRequest
 
 M = TypeVar("M", bound=Model)
-#: Values of these are never written down.
+#: Values of these are never logged.
 SECRET = ("password", "password1", "password2", "secret_hash")
 SHOWN_CHARS = 200
 
 
-def note(request: HttpRequest, what: Model, happened: str, *, flag: int = CHANGE) -> None:
-    """Write down that the person of `request` did something to `what`."""
-    user_id = int(request.user.pk or 0)  # nobody without an account comes here
-    LogEntry.objects.log_actions(user_id, [what], flag, change_message=happened, single_object=True)
+def note(request: HttpRequest, target: Model, message: str, *, flag: int = CHANGE) -> None:
+    """Log that the person of `request` did something to `target`."""
+    user_id = int(request.user.pk or 0)  # the admin needs an account
+    LogEntry.objects.log_actions(
+        user_id, [target], flag, change_message=message, single_object=True
+    )
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[M], Generic[M]):
-    """An admin for looking: what it shows is written elsewhere."""
+    """A read-only admin: its rows are written elsewhere."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody."""
+        """Return False."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        """Nobody."""
+        """Return False."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        """Nobody."""
+        """Return False."""
         return False
 
 
 class AuditedAdmin(admin.ModelAdmin[M], Generic[M]):
-    """An admin whose log says from what to what each field was changed."""
+    """An admin whose log has the old and new value of each changed field."""
 
-    def construct_change_message(  # type: ignore[override]  # a text is taken too
+    def construct_change_message(  # type: ignore[override]  # a text is accepted too
         self, request: HttpRequest, form: BaseForm, formsets: Any, add: bool = False
     ) -> str:
         """Name each changed field with both values, secrets apart."""
@@ -52,16 +54,16 @@ def _change(form: BaseForm, name: str) -> str:
     if name in SECRET:
         return f"{name}: changed"
     before, after = form.initial.get(name), form.cleaned_data.get(name)
-    return f"{name}: {_shown(before)} → {_shown(after)}"
+    return f"{name}: {_format(before)} → {_format(after)}"
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     return repr(value if isinstance(value, str | int | bool | None) else str(value))[:SHOWN_CHARS]
 
 
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
-    """Who did what, when. Nobody writes here but the admin itself."""
+    """Log entries. Only the admin itself writes them."""
 
     list_display = ["action_time", "user", "content_type", "object_repr", "change_message"]
     list_filter = ["action_flag", "content_type"]

@@ -1,4 +1,4 @@
-"""Nobody without a role sees a page."""
+"""Middleware that refuses pages to people without a role."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,19 +9,19 @@ from django.http.response import HttpResponseBase
 
 from server.accounts import roles
 
-#: Views that people without a role need: to log out and to be somebody else.
+#: Views that people without a role need: to log out and to log in as someone else.
 OPEN = ("login", "logout")
 
 
-class RoleNeeded:
-    """Refuses people who are logged in and have no role. The read API and sockets ask themselves,
-    the door knows no people, and who is not logged in is sent to the login by the views."""
+class RequireRole:
+    """Refuses people who are logged in and have no role. The read API and sockets check by
+    themselves, ingest knows no people, and the views send others to the login."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Hand on."""
+        """Pass the request on."""
         return self._get_response(request)
 
     def process_view(
@@ -31,7 +31,7 @@ class RoleNeeded:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> None:
-        """Look at who asks before the view runs. Raises PermissionDenied."""
+        """Check the person before the view runs. Raises PermissionDenied."""
         match = request.resolver_match
         if match and match.url_name in OPEN:
             return

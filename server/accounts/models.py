@@ -1,1 +1,1 @@
-"""No models: people are Django's, roles its groups. Without this file no post_migrate comes."""
+"""No models: people are Django's, roles its groups. Without this file no post_migrate is sent."""

@@ -1,6 +1,6 @@
-"""The three roles, and what each may do. A person has one; without one nothing is shown.
+"""The three roles and their permissions. A person has one; without one nothing is shown.
 
-A role is a Django group of that name; `ensure_groups` keeps the groups' permissions as they stand
+A role is a Django group of that name; `ensure_groups` keeps the groups' permissions as they are
 here. A superuser is an administrator whatever the groups say.
 """
 
@@ -11,15 +11,15 @@ from django.contrib.auth.models import Group, Permission
 
 
 class Role(StrEnum):
-    """Who somebody is here, most powerful first."""
+    """Roles, most powerful first."""
 
     ADMIN = "admin"
     OPERATOR = "operator"
     VIEWER = "viewer"
 
 
-#: What a role may do in the admin, beside seeing all pages: app label → actions on models.
-#: Nobody may delete what is remembered (keys, log entries); the admin's own classes say so.
+#: Permissions in the admin, beside seeing all pages: app label → actions on models.
+#: Keys and log entries are never deleted; the admin's own classes see to it.
 PERMISSIONS: dict[Role, dict[str, tuple[str, ...]]] = {
     Role.ADMIN: {
         "nodes": ("view_node", "change_node", "view_apikey", "add_apikey", "change_apikey"),
@@ -36,7 +36,7 @@ PERMISSIONS: dict[Role, dict[str, tuple[str, ...]]] = {
     },
     Role.VIEWER: {},
 }
-#: These enter the Django admin.
+#: These may use the Django admin.
 STAFF = (Role.ADMIN, Role.OPERATOR)
 
 
@@ -49,12 +49,12 @@ def role_of(user: Any) -> Role | None:
     if not hasattr(user, "mallard_role"):
         names = set(user.groups.values_list("name", flat=True))
         user.mallard_role = next((role for role in Role if role in names), None)
-    found: Role | None = user.mallard_role
-    return found
+    role: Role | None = user.mallard_role
+    return role
 
 
-def give(user: Any, role: Role) -> None:
-    """Make `role` the one role of `user`, and let them into the admin or not."""
+def assign(user: Any, role: Role) -> None:
+    """Make `role` the only role of `user`, and admit them to the admin or not."""
     user.groups.set([Group.objects.get(name=role)])
     user.mallard_role = role
     user.is_staff = role in STAFF

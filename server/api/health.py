@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from server.observability.health import Finding
+from server.observability.health import ProbeResult
 
 
 class CheckAnswer(serializers.Serializer[Any]):
@@ -24,7 +24,7 @@ class ReadyAnswer(serializers.Serializer[Any]):
     checks = CheckAnswer(many=True, required=False)
 
 
-def status(findings: list[Finding]) -> str:
+def status(findings: list[ProbeResult]) -> str:
     """Return the status in a word. Pure."""
     wrong = [finding for finding in findings if not finding.ok]
     if any(finding.needed for finding in wrong):
@@ -32,7 +32,7 @@ def status(findings: list[Finding]) -> str:
     return "degraded" if wrong else "ready"
 
 
-def answer(findings: list[Finding], *, may_read: bool) -> dict[str, Any]:
+def answer(findings: list[ProbeResult], *, may_read: bool) -> dict[str, Any]:
     """Return the answer: what the parts said is not for strangers. Pure."""
     body: dict[str, Any] = {"status": status(findings)}
     if may_read:

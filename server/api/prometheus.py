@@ -7,15 +7,16 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import Metric as MetricFamily
 from prometheus_client.registry import Collector
 from rest_framework.request import Request
 
 from server.accounts.roles import Role, role_of
 from server.api.permissions import ReadView
-from server.http.negotiation import OneType
+from server.http.negotiation import SingleMediaType
 from server.observability import health, metrics
-from server.observability.metrics import Figure
+from server.observability.metrics import Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -24,19 +25,19 @@ class PrometheusView(ReadView):
     """`/metrics`: with a key of the scope `read`, or logged in."""
 
     schema = None
-    content_negotiation_class = OneType  # Prometheus asks for types no renderer of ours has
+    content_negotiation_class = SingleMediaType  # Prometheus asks for types no renderer of ours has
 
     def get(self, request: Request) -> HttpResponse:
         """Answer the text format."""
-        found, silent = metrics.ask()
+        found, silent = metrics.collect()
         return HttpResponse(text(found, silent), content_type=CONTENT_TYPE)
 
 
-def text(found: Sequence[Figure], silent: Sequence[str]) -> bytes:
+def text(found: Sequence[Metric], silent: Sequence[str]) -> bytes:
     """Return figures in Prometheus's text format. Pure."""
 
     class Given(Collector):
-        def collect(self) -> Iterable[Metric]:
+        def collect(self) -> Iterable[MetricFamily]:
             return families(found, silent)
 
     registry = CollectorRegistry(auto_describe=False)
@@ -44,9 +45,9 @@ def text(found: Sequence[Figure], silent: Sequence[str]) -> bytes:
     return generate_latest(registry)
 
 
-def families(found: Sequence[Figure], silent: Sequence[str]) -> list[Metric]:
+def families(found: Sequence[Metric], silent: Sequence[str]) -> list[MetricFamily]:
     """Return one family for each name. Pure."""
-    kept: dict[str, Metric] = {}
+    kept: dict[str, MetricFamily] = {}
     for figure in found:
         family = kept.setdefault(figure.name, _family(figure))
         family.add_metric(list(figure.labels.values()), figure.value)  # type: ignore[attr-defined]
@@ -55,7 +56,7 @@ def families(found: Sequence[Figure], silent: Sequence[str]) -> list[Metric]:
     return [*kept.values(), broken]
 
 
-def _family(figure: Figure) -> Metric:
+def _family(figure: Metric) -> MetricFamily:
     make = CounterMetricFamily if figure.kind == "counter" else GaugeMetricFamily
     return make(figure.name, figure.help, labels=list(figure.labels))
 
@@ -64,11 +65,11 @@ def server_page(request: HttpRequest) -> HttpResponse:
     """Show an administrator the probes and the figures."""
     if role_of(request.user) is not Role.ADMIN:
         raise PermissionDenied
-    found, silent = metrics.ask()
+    found, silent = metrics.collect()
     context = {
         **admin.site.each_context(request),
         "title": "This server",
-        "findings": health.ask(),
+        "findings": health.run_probes(),
         "figures": found,
         "silent": silent,
     }

@@ -68,7 +68,7 @@ class ReadyView(ReadView):
     def get(self, request: Request) -> Response:
         """Answer 200 when ready or degraded, 503 when nothing can be served."""
         may_read = MayRead().has_permission(request, self)
-        body = health.answer(probes.ask(), may_read=may_read)
+        body = health.answer(probes.run_probes(), may_read=may_read)
         ready = body["status"] != "not ready"
         return Response(body, status=200 if ready else 503, headers={"Cache-Control": "no-store"})
 

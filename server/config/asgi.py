@@ -8,7 +8,7 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "server.config.settings.production")
-get_asgi_application()  # sets Django up before our rooms are imported
+get_asgi_application()  # sets Django up before our apps are imported
 
 from server.live.lifespan import Lifespan  # noqa: E402
 from server.live.routing import websocket_urlpatterns  # noqa: E402

@@ -1,4 +1,4 @@
-"""How Dramatiq is set up: the broker, its middleware, and the timings learnt by measuring."""
+"""Setup of Dramatiq: the broker, its middleware, and measured timings."""
 
 import os
 from typing import Any
@@ -19,7 +19,7 @@ def dramatiq_broker(url: str) -> dict[str, Any]:
     """Return the DRAMATIQ_BROKER setting for Redis at `url`.
 
     The middleware is listed here and not left to defaults: `emit_after` walks it backwards, so the
-    one that closes database connections stands before everything that uses them. The Inbox sweeper
+    one that closes database connections stands before everything that uses them. The inbox sweeper
     is the safety net of the wake-ups. Task arguments never hold foreign text, so none is stored.
     """
     return {
@@ -33,7 +33,7 @@ def dramatiq_broker(url: str) -> dict[str, Any]:
             "dramatiq.middleware.Callbacks",
             "dramatiq.middleware.Retries",
             "server.ingest.sweeper.InboxSweeper",
-            "server.timescale.scheduler.HousekeepingClock",
-            "server.ingest.health.WorkerHeard",
+            "server.timescale.scheduler.HousekeepingScheduler",
+            "server.ingest.health.WorkerHeartbeat",
         ],
     }

@@ -1,16 +1,16 @@
-"""What a process of the server does once it has loaded all it needs and before it answers."""
+"""Garbage collection of a web process: objects made at startup are never looked through again."""
 
 import gc
 
 from django.urls import get_resolver
 
 
-def settle() -> None:
-    """Load every view, then let the garbage collector leave alone all that is there by now.
+def freeze_startup_objects() -> None:
+    """Load every view, then exempt all existing objects from garbage collection.
 
-    Django and the views are some 120 000 objects that are never garbage. Looking through them held
-    up every thirteenth large answer for 40 to 60 ms (docs/performance.md).
+    Django and the views are some 120 000 objects that are never garbage. Looking through them
+    delayed every thirteenth large answer by 40 to 60 ms (docs/performance.md).
     """
-    get_resolver().url_patterns  # noqa: B018 (imported when first asked for)
+    get_resolver().url_patterns  # noqa: B018 (imports on first access)
     gc.collect()
     gc.freeze()

@@ -111,7 +111,7 @@ class SystemSamples:
             nodes.mark_seen(node.pk, stretch.end)
         wrong = events.incidents(stretch.start, seed=history.seed, nodes=history.nodes)
         if wrong.dead_node and (dead := dead_within(stretch, wrong.dead_hours)):
-            nodes.note_silence(nodes.node_ids([wrong.dead_node])[wrong.dead_node], *dead)
+            nodes.record_silence(nodes.node_ids([wrong.dead_node])[wrong.dead_node], *dead)
         made = samples.system_samples(
             of.nodes,
             stretch.start,

@@ -1,4 +1,4 @@
-"""Which address a request really comes from, behind proxies that are trusted by name."""
+"""The client address of a request behind trusted proxies."""
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
@@ -17,7 +17,7 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
 
 
 def of_request(request: HttpRequest) -> str:
-    """Return the address `request` comes from, as TRUSTED_PROXIES let us know it."""
+    """Return the client address of `request`, as far as TRUSTED_PROXIES vouch for it."""
     return client_address(
         request.META.get("REMOTE_ADDR", ""),
         request.META.get("HTTP_X_FORWARDED_FOR", ""),
@@ -47,8 +47,8 @@ def client_address(remote: str, forwarded_for: str, trusted: tuple[Network, ...]
     """Return the address nearest to us that is no trusted proxy.
 
     `remote` is the peer of the connection. X-Forwarded-For is read from its right end, where our
-    own proxies write, and only as far as they vouch for it: what a client wrote further left is
-    never believed.
+    own proxies append, and only as far as they vouch for it: the part a client wrote, further left,
+    is never trusted.
     """
     address = remote
     for hop in reversed(forwarded_for.split(",")):

@@ -1,4 +1,4 @@
-"""How answers become JSON."""
+"""JSON renderer of the API, by msgspec."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +9,8 @@ from rest_framework.utils import encoders
 
 
 class JSONRenderer(renderers.JSONRenderer):
-    """DRF's, but by msgspec where nobody asks for indentation: an answer of charts is a hundred
-    thousand numbers, and Python's own encoder took longer for them than the database."""
+    """DRF's renderer, but by msgspec unless indentation is requested: an answer of charts is a
+    hundred thousand numbers, and Python's own encoder took longer for them than the database."""
 
     def render(
         self,
@@ -25,12 +25,11 @@ class JSONRenderer(renderers.JSONRenderer):
         return _encode(data)
 
 
-def _plain(value: object) -> object:
-    """Return what msgspec can encode for what it does not know: subclasses of texts, and whatever
-    DRF knows. Raises TypeError."""
+def _to_encodable(value: object) -> object:
+    """Convert what msgspec cannot encode: subclasses of str, types of DRF. Raises TypeError."""
     if isinstance(value, str):
         return str.__str__(value)
     return encoders.JSONEncoder().default(value)
 
 
-_encode = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number").encode
+_encode = msgspec.json.Encoder(enc_hook=_to_encodable, decimal_format="number").encode

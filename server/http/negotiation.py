@@ -1,4 +1,4 @@
-"""For views that speak one type whatever is asked for, and do not read what is."""
+"""Content negotiation of views that answer one media type, whatever the client accepts."""
 
 from collections.abc import Iterable
 
@@ -7,8 +7,8 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 
-class OneType(BaseContentNegotiation):
-    """Takes the first renderer: there is one."""
+class SingleMediaType(BaseContentNegotiation):
+    """Selects the first renderer: there is one."""
 
     def select_renderer(
         self,

@@ -1,1 +1,1 @@
-"""The door for agents and plugins: keys, limits, inbox, and the actors that write."""
+"""Ingest endpoint of agents and plugins: keys, limits, inbox, and the actors that write."""

@@ -1,4 +1,4 @@
-"""Dead letters in the Django admin: read, retried, discarded."""
+"""Dead letters in the Django admin: view, retry, discard."""
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, DELETION
@@ -19,7 +19,7 @@ admin.site.unregister(Task)
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(admin.ModelAdmin[DeadLetter]):
-    """What could not be stored. Each action leaves an entry in the admin's log."""
+    """Events and samples that could not be stored. Each action is logged in the admin's log."""
 
     list_display = ["created_at", "kind", "node", "reason"]
     list_filter = ["kind", "node"]
@@ -29,14 +29,14 @@ class DeadLetterAdmin(admin.ModelAdmin[DeadLetter]):
     actions = ["retry", "discard"]
 
     @admin.display(description="Payload")
-    def preview(self, letter: DeadLetter) -> SafeString:
+    def preview(self, dead_letter: DeadLetter) -> SafeString:
         """Show the payload field by field. It is foreign text: escaped, never marked safe."""
-        fields = dead_letters.preview(letter.kind, letter.payload)
+        fields = dead_letters.preview(dead_letter.kind, dead_letter.payload)
         return format_html_join("", "<div><b>{}</b> <code>{}</code></div>", fields)
 
     @admin.action(description="Retry: hand them to the writer again")
     def retry(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
-        """Put each back into the inbox. What fails again comes back as a new letter."""
+        """Put each back into the inbox. One that fails again comes back as a new dead letter."""
         try:
             count = self._each(request, queryset, CHANGE, "Retried.", dead_letters.retry)
         except IngestError as error:
@@ -55,20 +55,20 @@ class DeadLetterAdmin(admin.ModelAdmin[DeadLetter]):
         request: HttpRequest,
         queryset: QuerySet[DeadLetter],
         flag: int,
-        what: str,
-        act: dead_letters.Act,
+        message: str,
+        action: dead_letters.Action,
     ) -> int:
-        letters = list(queryset)
-        for letter in letters:
-            # The log first: an action nobody can trace is worse than a trace of none.
-            note(request, letter, what, flag=flag)
-            act(letter)
-        return len(letters)
+        selected = list(queryset)
+        for dead_letter in selected:
+            # Log first: an action without a log entry is worse than an entry without its action.
+            note(request, dead_letter, message, flag=flag)
+            action(dead_letter)
+        return len(selected)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """They come from the writer alone."""
+        """Return False: only the writer makes them."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: DeadLetter | None = None) -> bool:
-        """By the action, which is logged."""
+        """Return False: the action deletes, and is logged."""
         return False

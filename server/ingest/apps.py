@@ -1,4 +1,4 @@
-"""Registration of this room with Django."""
+"""Registration of this app with Django."""
 
 from django.apps import AppConfig
 
@@ -10,15 +10,12 @@ class IngestConfig(AppConfig):
     label = "ingest"
 
     def ready(self) -> None:
-        """Register the checks, probes and figures."""
-        from server.ingest import (
-            health,
-            metrics,
-        )
-        from server.observability import metrics as all_figures
-        from server.observability.health import register
+        """Register the checks, probes and metrics."""
+        from server.ingest import checks, health, metrics  # noqa: F401 (checks register themselves)
+        from server.observability.health import register as register_probe
+        from server.observability.metrics import register as register_source
 
         for probe in (health.redis_databases, health.inbox, health.worker):
-            register(probe)
+            register_probe(probe)
         for source in (metrics.inboxes, metrics.dead_letters, metrics.workers):
-            all_figures.register(source)
+            register_source(source)

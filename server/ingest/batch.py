@@ -1,4 +1,4 @@
-"""Pure: the body of a POST → what is taken of it and what is refused, item by item."""
+"""Pure: the body of a POST → its accepted items and its refused ones, with reasons."""
 
 import re
 from collections.abc import Callable
@@ -30,9 +30,9 @@ class Envelope(msgspec.Struct, Generic[Item], frozen=True):
 
 @dataclass
 class Batch:
-    """What came of one POST. `rejected`: index and reason of each refused item."""
+    """One decoded POST. `rejected`: index and reason of each refused item."""
 
-    taken: list[Any] = field(default_factory=list)
+    accepted: list[Any] = field(default_factory=list)
     rejected: list[dict[str, object]] = field(default_factory=list)
     epoch: str | None = None
     first_seq: int = 0
@@ -40,44 +40,44 @@ class Batch:
 
 
 _decode_envelope = msgspec.json.Decoder(Envelope[msgspec.Raw]).decode
-_decode_sound_envelope = msgspec.json.Decoder(Envelope[Event]).decode
-_decode_sound_list = msgspec.json.Decoder(list[Event]).decode
+_decode_valid_envelope = msgspec.json.Decoder(Envelope[Event]).decode
+_decode_valid_list = msgspec.json.Decoder(list[Event]).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_sample: dict[str, Callable[[bytes | msgspec.Raw], Sample]] = {
     kind: msgspec.json.Decoder(of).decode for kind, of in SAMPLES.items()
 }
 _encode = msgspec.json.Encoder().encode
-#: NUL in JSON text, which PostgreSQL's jsonb refuses; an escaped backslash before it is none.
+#: NUL in JSON text, which PostgreSQL's jsonb refuses; after an escaped backslash it is no NUL.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
-def event_batch(body: bytes, context: Context, *, max_events: int) -> Batch:
+def parse_event_batch(body: bytes, context: Context, *, max_events: int) -> Batch:
     """Read one event, an array of them, or a numbered envelope. Raises Malformed or TooLarge."""
-    sound = _sound_envelope(body) if context.is_plain(body) else None
-    envelope: Envelope[Any] = sound or _envelope(body)
+    valid = _read_valid_envelope(body) if context.is_plain(body) else None
+    envelope: Envelope[Any] = valid or _read_envelope(body)
     if len(envelope.events) > max_events:
         raise TooLarge(f"{len(envelope.events)} events; send at most {max_events} in one batch")
-    line = plain_line if sound else copy_line
-    batch = _sort_items(envelope.events, lambda event: line(event, context))
+    line = plain_line if valid else copy_line
+    batch = _split_items(envelope.events, lambda event: line(event, context))
     if envelope.epoch is not None:
         _number(batch, envelope)
     return batch
 
 
-def sample_batch(kind: str, body: bytes, context: Context, *, max_samples: int) -> Batch:
+def parse_sample_batch(kind: str, body: bytes, context: Context, *, max_samples: int) -> Batch:
     """Read one sample of a kind or an array of them. Raises Malformed or TooLarge.
 
-    What is taken are lines for the inbox: what is known of each sample, and its kind.
+    Accepted items are lines for the inbox: the kind, and the fields of the sample that are known.
     """
-    items = _decoded(_decode_list, body) if body.lstrip()[:1] == b"[" else [msgspec.Raw(body)]
+    items = _decode_body(_decode_list, body) if body.lstrip()[:1] == b"[" else [msgspec.Raw(body)]
     if len(items) > max_samples:
         raise TooLarge(f"{len(items)} samples; send at most {max_samples} in one batch")
-    _decoded(msgspec.json.decode, body)
-    return _sort_items(items, lambda raw: _sample_line(kind, raw, context))
+    _decode_body(msgspec.json.decode, body)
+    return _split_items(items, lambda raw: _sample_line(kind, raw, context))
 
 
-def sample_of(line: bytes) -> Sample:
-    """Return the sample of one line of the inbox; those of the version before had no kind."""
+def decode_sample(line: bytes) -> Sample:
+    """Decode one line of the inbox; lines of the version before have no kind."""
     if line[:1] == b"{":
         return _decode_sample["system"](line)
     kind, _, body = line.partition(b" ")
@@ -108,24 +108,24 @@ def _number(batch: Batch, envelope: Envelope[Any]) -> None:
     batch.dropped = tuple(envelope.dropped)
 
 
-def _sound_envelope(body: bytes) -> Envelope[Event] | None:
-    """Decode a batch in which all is well in one go; None: look at it item by item."""
+def _read_valid_envelope(body: bytes) -> Envelope[Event] | None:
+    """Decode a batch in which all items are valid in one go; None: decode it item by item."""
     try:
         if body.startswith(b"["):
-            return Envelope(events=_decode_sound_list(body))
-        return _decode_sound_envelope(body)
+            return Envelope(events=_decode_valid_list(body))
+        return _decode_valid_envelope(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _envelope(body: bytes) -> Envelope[msgspec.Raw]:
+def _read_envelope(body: bytes) -> Envelope[msgspec.Raw]:
     match body.lstrip()[:1]:
         case b"[":
-            return Envelope(events=_decoded(_decode_list, body))
+            return Envelope(events=_decode_body(_decode_list, body))
         case b"{" if _is_envelope(body):
-            return _decoded(_decode_envelope, body)
+            return _decode_body(_decode_envelope, body)
         case _:
-            _decoded(msgspec.json.decode, body)
+            _decode_body(msgspec.json.decode, body)
             return Envelope(events=[msgspec.Raw(body)])
 
 
@@ -134,21 +134,21 @@ class _Probe(msgspec.Struct):
 
 
 def _is_envelope(body: bytes) -> bool:
-    return _decoded(msgspec.json.Decoder(_Probe).decode, body).events is not msgspec.UNSET
+    return _decode_body(msgspec.json.Decoder(_Probe).decode, body).events is not msgspec.UNSET
 
 
-def _decoded(decode: Callable[[bytes], Item], body: bytes) -> Item:
+def _decode_body(decode: Callable[[bytes], Item], body: bytes) -> Item:
     try:
         return decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(f"the body is not what this door reads: {error}") from error
+        raise Malformed(f"the body cannot be read: {error}") from error
 
 
-def _sort_items(items: list[Any], read: Callable[[Any], Any]) -> Batch:
+def _split_items(items: list[Any], read: Callable[[Any], Any]) -> Batch:
     batch = Batch()
     for index, raw in enumerate(items):
         try:
-            batch.taken.append(read(raw))
+            batch.accepted.append(read(raw))
         except (Refused, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             batch.rejected.append({"index": index, "error": str(error)})
     return batch

@@ -1,4 +1,4 @@
-"""How much the door takes: bytes on the wire, bytes unpacked. Pure but for reading the request."""
+"""Request bodies, bounded on the wire and unpacked. Pure but for reading the request."""
 
 import zlib
 
@@ -13,17 +13,17 @@ GZIP_WINDOW = zlib.MAX_WBITS | 16
 
 
 def read_body(request: HttpRequest) -> bytes:
-    """Return the unpacked body. Raises TooLarge, WrongEncoding or Malformed."""
-    body = _wire_body(request)
+    """Return the unpack body. Raises TooLarge, WrongEncoding or Malformed."""
+    body = _read_wire_body(request)
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding == "gzip":
-        return unpacked(body, settings.INGEST_MAX_UNPACKED_BYTES)
+        return unpack(body, settings.INGEST_MAX_UNPACKED_BYTES)
     if encoding != "identity":
         raise WrongEncoding(f"Content-Encoding {encoding[:40]!r}: send gzip or nothing")
     return body
 
 
-def unpacked(body: bytes, max_bytes: int) -> bytes:
+def unpack(body: bytes, max_bytes: int) -> bytes:
     """Return gunzipped `body`, never holding more than `max_bytes` + 1 of it."""
     unpacker = zlib.decompressobj(GZIP_WINDOW)
     try:
@@ -37,7 +37,7 @@ def unpacked(body: bytes, max_bytes: int) -> bytes:
     return plain
 
 
-def _wire_body(request: HttpRequest) -> bytes:
+def _read_wire_body(request: HttpRequest) -> bytes:
     limit: int = settings.INGEST_MAX_WIRE_BYTES
     try:
         # Django reads no more than DATA_UPLOAD_MAX_MEMORY_SIZE, which stands at our limit.

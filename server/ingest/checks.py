@@ -1,4 +1,4 @@
-"""Is Redis set up so that what the door accepts is kept? Run by `manage.py check --deploy`."""
+"""Deployment checks: Redis must keep what was accepted. Run by `manage.py check --deploy`."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ CONNECT_TIMEOUT_S = 3.0
 
 @register()
 def limits_can_be_read(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """Name the rate or network that a request would stumble over."""
-    found: list[CheckMessage] = []
+    """Name each rate or network that cannot be parsed."""
+    problems: list[CheckMessage] = []
     for name, read in (
         ("INGEST_KEY_RATE", rate_limit.parse),
         ("INGEST_ADDRESS_RATE", rate_limit.parse),
@@ -27,13 +27,13 @@ def limits_can_be_read(app_configs: object, **kwargs: Any) -> list[CheckMessage]
             read(getattr(settings, name))
         except ValueError as error:
             hint = "docs/configuration.md shows how it is written."
-            found.append(Error(f"{name}: {error}", hint=hint, id="ingest.E005"))
-    return found
+            problems.append(Error(f"{name}: {error}", hint=hint, id="ingest.E005"))
+    return problems
 
 
 @register(deploy=True)
 def redis_keeps_the_inbox(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
-    """Look at the Redis of the inbox: persistence, eviction, and that nobody else shares it."""
+    """Check the Redis of the inbox: persistence, eviction, and a database of its own."""
     return [*_databases(), *_persistence()]
 
 
@@ -59,26 +59,28 @@ def _persistence() -> list[CheckMessage]:
         sync = _config(client, "appendfsync")
     except redis.RedisError as error:
         hint = "Look at INBOX_REDIS_URL, and whether Redis runs."
-        return [Error(f"The inbox's Redis cannot be asked: {error}", hint=hint, id="ingest.E002")]
+        return [Error(f"The inbox's Redis cannot be reached: {error}", hint=hint, id="ingest.E002")]
     finally:
         client.close()
-    found: list[CheckMessage] = []
+    problems: list[CheckMessage] = []
     if not persistence["aof_enabled"]:
         message = "The inbox's Redis has no append-only file: a restart loses accepted batches."
-        found.append(Error(message, hint=f"appendonly yes. {SHIPPED}", id="ingest.E003"))
+        problems.append(Error(message, hint=f"appendonly yes. {SHIPPED}", id="ingest.E003"))
     elif sync not in {"always", None}:
         message = f"The inbox's Redis syncs {sync!r}: a power cut may lose accepted batches."
-        found.append(CheckWarning(message, hint=f"appendfsync always. {SHIPPED}", id="ingest.W001"))
+        problems.append(
+            CheckWarning(message, hint=f"appendfsync always. {SHIPPED}", id="ingest.W001")
+        )
     if memory["maxmemory_policy"] != "noeviction":
-        message = f"The inbox's Redis may throw batches away ({memory['maxmemory_policy']})."
-        found.append(
+        message = f"The inbox's Redis may evict batches ({memory['maxmemory_policy']})."
+        problems.append(
             Error(message, hint=f"maxmemory-policy noeviction. {SHIPPED}", id="ingest.E004")
         )
-    return found
+    return problems
 
 
 def _config(client: "redis.Redis", name: str) -> str | None:
-    """Return a setting of Redis; None where the service does not let us ask."""
+    """Return a setting of Redis; None where a hosted Redis does not allow CONFIG."""
     try:
         answer: Any = client.config_get(name)
     except redis.ResponseError:

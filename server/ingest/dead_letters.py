@@ -1,4 +1,4 @@
-"""What a person may do with a dead letter."""
+"""Actions on dead letters: retry, discard, preview."""
 
 import json
 from collections.abc import Callable
@@ -9,35 +9,35 @@ from server.events.columns import NAMES
 from server.ingest.inbox import EVENTS, SAMPLES, Entry
 from server.ingest.models import DeadLetter
 
-Act = Callable[[DeadLetter], None]
+Action = Callable[[DeadLetter], None]
 INBOXES = {inbox.kind: inbox for inbox in (EVENTS, SAMPLES)}
 NULL = "\\N"
 
 
-def retry(letter: DeadLetter) -> None:
-    """Put the letter back into its inbox, then forget it; the sweeper wakes the writer.
+def retry(dead_letter: DeadLetter) -> None:
+    """Put a dead letter back into its inbox, then delete it; the sweeper wakes the writer.
 
-    Should it fail between the two, it is stored once all the same. Raises InboxFull,
+    Failing between the two stores it once all the same. Raises InboxFull,
     InboxUnavailable.
     """
-    INBOXES[letter.kind].append(
+    INBOXES[dead_letter.kind].append(
         Entry(
-            node=letter.node or None,
+            node=dead_letter.node or None,
             received_at=timezone.now().timestamp(),
             count=1,
-            payload=letter.payload.encode(),
+            payload=dead_letter.payload.encode(),
         )
     )
-    letter.delete()
+    dead_letter.delete()
 
 
-def discard(letter: DeadLetter) -> None:
-    """Forget the letter."""
-    letter.delete()
+def discard(dead_letter: DeadLetter) -> None:
+    """Delete a dead letter."""
+    dead_letter.delete()
 
 
 def preview(kind: str, payload: str) -> list[tuple[str, str]]:
-    """Return the fields of a payload by name, as they are; what has no name gets `?`."""
+    """Return the fields of a payload by name, unchanged; a field without a name gets `?`."""
     if kind == EVENTS.kind:
         fields = payload.split("\t")
         names = [*NAMES, *["?"] * (len(fields) - len(NAMES))]

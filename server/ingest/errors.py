@@ -1,4 +1,4 @@
-"""What can stand in the way of accepting a batch.
+"""Refusals of a whole batch.
 
 IngestError
  |- TooLarge          413: on the wire, unpacked, or too many events
@@ -7,7 +7,7 @@ IngestError
  |- NothingValid      422: every item was refused
  |- InboxFull         503: the bound of the inbox is reached; agents keep their spools
  |- InboxUnavailable  503: Redis does not answer or refuses to write
- `- DatabaseAway      503: PostgreSQL does not answer, and is needed for this
+ `- DatabaseUnavailable      503: PostgreSQL does not answer, and is needed for this
 """
 
 from rest_framework.exceptions import APIException
@@ -20,14 +20,14 @@ class IngestError(APIException):
 
 
 class TooLarge(IngestError):
-    """More bytes or events than the limits allow. Smaller batches are taken."""
+    """More bytes or events than the limits allow. Smaller batches are accepted."""
 
     status_code = 413
     default_code = "too_large"
 
 
 class WrongEncoding(IngestError):
-    """A Content-Encoding the door does not know."""
+    """An unknown Content-Encoding."""
 
     status_code = 415
     default_code = "wrong_encoding"
@@ -52,7 +52,7 @@ class NothingValid(IngestError):
 
 
 class InboxFull(IngestError):
-    """The writers are behind by the inbox's whole bound."""
+    """The inbox has reached its bound: the writers are behind."""
 
     status_code = 503
     default_detail = "The inbox is full. Keep the batch and send it again."
@@ -69,8 +69,8 @@ class InboxUnavailable(IngestError):
     retry_after_s = 5
 
 
-class DatabaseAway(IngestError):
-    """A key that is not remembered cannot be looked up, or a node not registered, just now."""
+class DatabaseUnavailable(IngestError):
+    """A key that is not cached cannot be looked up, or a node not registered, just now."""
 
     status_code = 503
     default_detail = "The database is not available. Keep the batch and send it again."

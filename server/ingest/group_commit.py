@@ -1,8 +1,7 @@
-"""Group commit: what several threads want appended at the same moment goes in one round trip.
+"""Group commit: appends of several threads at the same moment share one round trip.
 
-Each append waits until Redis has it on disk. Eight threads that each ask by themselves cost eight
-round trips and wake Redis eight times; together they cost one (docs/performance.md says what that
-gave). A thread that comes alone goes at once.
+Each append waits until Redis has it on disk. Eight threads that call by themselves cost eight round
+trips and wake Redis eight times; in a group they cost one. A lone thread calls at once.
 """
 
 import threading
@@ -10,8 +9,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 
-class _Waiting:
-    """One thread's item until it is answered, and what wakes that thread."""
+class _Submission:
+    """One thread's item until it is answered, and the lock that wakes that thread."""
 
     __slots__ = ("answer", "error", "is_done", "item", "woken")
 
@@ -25,30 +24,27 @@ class _Waiting:
         self.woken.acquire()
 
 
-class Together:
-    """Calls `send` with the items of all threads that wait, one call at a time.
+class GroupCommit:
+    """Calls `send` with the items of all waiting threads, one call at a time.
 
-    `send` returns an answer for each item, in order. It must have a deadline of its own, which is
-    what bounds every wait here: for the call under way and those of who came before. An error of a
-    call is that of every item in it. `most_bytes` bounds what one call carries, but for its first
-    item.
+    `send` returns an answer for each item, in order. It must have a deadline of its own, which
+    bounds every wait here: for the call under way and those before it. An error of a call is raised
+    for every item in it. `max_bytes` bounds one call, but for its first item.
     """
 
-    def __init__(
-        self, send: Callable[[Sequence[bytes]], Sequence[int]], *, most_bytes: int
-    ) -> None:
+    def __init__(self, send: Callable[[Sequence[bytes]], Sequence[int]], *, max_bytes: int) -> None:
         self._send = send
-        self._most_bytes = most_bytes
-        self._waiting: deque[_Waiting] = deque()
+        self._most_bytes = max_bytes
+        self._waiting: deque[_Submission] = deque()
         self._is_calling = False
         self._gate = threading.Lock()
 
-    def ask(self, item: bytes) -> int:
-        """Return the answer to `item`, sent by this thread or by another that waited with it.
+    def submit(self, item: bytes) -> int:
+        """Return the answer to `item`, sent by this thread or by another one of its group.
 
         Raises what `send` raises.
         """
-        mine = _Waiting(item)
+        mine = _Submission(item)
         with self._gate:
             self._waiting.append(mine)
             is_first, self._is_calling = not self._is_calling, True
@@ -61,14 +57,14 @@ class Together:
         return mine.answer
 
     def _call(self) -> None:
-        """Send what waits, this thread's item first; then let the next who waits do the same."""
+        """Send the waiting items, this thread's first; then let the next thread do the same."""
         with self._gate:
-            group = self._taken()
+            group = self._take_group()
         try:
             answers = self._send([each.item for each in group])
             for each, answer in zip(group, answers, strict=True):
                 each.answer = answer
-        except Exception as error:  # noqa: BLE001 (raised by each of the threads that wait for it)
+        except Exception as error:  # noqa: BLE001 (raised in each thread of the group)
             for each in group:
                 each.error = error
         finally:
@@ -77,12 +73,12 @@ class Together:
             with self._gate:
                 following = self._waiting[0] if self._waiting else None
                 self._is_calling = following is not None
-            # Who makes the next call is woken first: the others only have answers to write.
+            # The thread that makes the next call is woken first: the others only write answers.
             for waiting in ([following] if following else []) + group[1:]:
                 waiting.woken.release()
 
-    def _taken(self) -> list[_Waiting]:
-        """Take what waits, in its order."""
+    def _take_group(self) -> list[_Submission]:
+        """Take the waiting items in order, up to `max_bytes`."""
         group = [self._waiting.popleft()]
         size = len(group[0].item)
         while self._waiting and size + len(self._waiting[0].item) <= self._most_bytes:

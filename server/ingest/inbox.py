@@ -1,7 +1,7 @@
-"""The durable stream between door and writer, one per kind of batch, in Redis.
+"""The durable stream between ingest endpoint and writer, one per kind of batch, in Redis.
 
-An entry is acknowledged and deleted in one step after its rows are committed, so the length of the
-stream is what is not yet stored. Redis runs with AOF and `noeviction`.
+An entry is acknowledged and deleted in one step after its rows are committed, so the stream holds
+exactly what is not yet stored. Redis runs with AOF and `noeviction`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,21 +14,21 @@ import redis
 from django.conf import settings
 
 from server.ingest.errors import InboxFull, InboxUnavailable
-from server.ingest.group_commit import Together
+from server.ingest.group_commit import GroupCommit
 
 GROUP = "writers"
-#: How long a wake-up counts as under way. A writer renews it while it works; should one die, the
-#: next append after this time wakes another, and the sweeper does so without any append.
-AWAKE_MS = 2_000
-#: How often a writer that cannot keep up may call another to its side.
-HELP_EVERY_MS = 5_000
+#: How long a wake-up counts as under way. A writer renews it while it works; if one dies, the next
+#: append after this time wakes another, and the sweeper does so without any append.
+WAKEUP_MS = 2_000
+#: How often a writer that cannot keep up may wake a second one.
+SECOND_WRITER_EVERY_MS = 5_000
 _SOCKET_TIMEOUT_S = 5.0
 
 #: Bytes of batches appended in one round trip: Redis does nothing else meanwhile.
-_TOGETHER_MAX_BYTES = 1024 * 1024
+_MAX_COMMIT_BYTES = 1024 * 1024
 
-# KEYS: stream, bytes, awake flag. ARGV: most entries, most bytes, awake ms, entries. Answers for
-# each entry: 0 full, 1 appended, 2 appended and who brought it must wake a writer.
+# KEYS: stream, bytes, awake flag. ARGV: max entries, max bytes, wake-up ms, entries. Answers for
+# each entry: 0 full, 1 appended, 2 appended and the caller must wake a writer.
 _APPEND = """
 local length = redis.call('XLEN', KEYS[1])
 local bytes = tonumber(redis.call('GET', KEYS[2]) or '0')
@@ -49,9 +49,9 @@ end
 return answers
 """
 
-# KEYS: stream, bytes. ARGV: group, then id and size of each entry. An entry that two writers stored
-# is taken off once; an empty stream has no bytes, whatever was counted.
-_DONE = """
+# KEYS: stream, bytes. ARGV: group, then id and size of each entry. An entry stored by two
+# writers is subtracted once; an empty stream has no bytes, whatever was counted.
+_ACKNOWLEDGE = """
 local freed = 0
 for i = 2, #ARGV, 2 do
   redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
@@ -70,7 +70,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     received_at: float  # seconds since the epoch, the server's clock
     count: int  # events or samples in it
     payload: bytes  # one line each: COPY lines of events, JSON of samples
-    # A numbered batch: which numbers it carries, those of refused items included.
+    # A numbered batch: its numbers, those of refused items included.
     epoch: str | None = None
     first_seq: int = 0
     refused: int = 0
@@ -81,8 +81,8 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
 
 
-class Waiting(NamedTuple):
-    """An entry in the stream, and what it counts towards the bound."""
+class StreamEntry(NamedTuple):
+    """An entry in the stream, and its share of the bound."""
 
     id: bytes
     entry: Entry
@@ -97,9 +97,9 @@ class Inbox:
         self.stream = f"mallard:inbox:{kind}"
         self._bytes = f"{self.stream}:bytes"
         self._awake = f"{self.stream}:awake"
-        self._help = f"{self.stream}:help"
+        self._second_writer = f"{self.stream}:help"
         self._client: redis.Redis | None = None
-        self._together = Together(self._append, most_bytes=_TOGETHER_MAX_BYTES)
+        self._group_commit = GroupCommit(self._append, max_bytes=_MAX_COMMIT_BYTES)
 
     @property
     def client(self) -> "redis.Redis":
@@ -113,12 +113,12 @@ class Inbox:
         return self._client
 
     def append(self, entry: Entry) -> bool:
-        """Take `entry` durably; return whether a writer must be woken.
+        """Append `entry` durably; return whether a writer must be woken.
 
         Raises InboxFull or InboxUnavailable, and then has taken nothing for certain.
         """
         try:
-            answer = self._together.ask(_encode(entry))
+            answer = self._group_commit.submit(_encode(entry))
         except redis.RedisError as error:
             raise InboxUnavailable from error
         if not answer:
@@ -126,8 +126,8 @@ class Inbox:
         return answer == 2  # noqa: PLR2004 (see _APPEND)
 
     def _append(self, entries: Sequence[bytes]) -> list[int]:
-        """Append encoded entries in one step; return what _APPEND answers."""
-        bounds = [str(settings.INBOX_MAX_ENTRIES), str(settings.INBOX_MAX_BYTES), str(AWAKE_MS)]
+        """Append encoded entries in one step; return the answers of _APPEND."""
+        bounds = [str(settings.INBOX_MAX_ENTRIES), str(settings.INBOX_MAX_BYTES), str(WAKEUP_MS)]
         answers: list[int] = self.client.eval(
             _APPEND, 3, self.stream, self._bytes, self._awake, *bounds, *entries
         )
@@ -137,23 +137,23 @@ class Inbox:
         """Return how many batches are accepted and not yet stored."""
         return int(self.client.xlen(self.stream))
 
-    def claim_wake_up(self) -> bool:
+    def claim_wakeup(self) -> bool:
         """Return whether the caller is the one to wake a writer now."""
-        return bool(self.client.set(self._awake, "1", nx=True, px=AWAKE_MS))
+        return bool(self.client.set(self._awake, "1", nx=True, px=WAKEUP_MS))
 
-    def keep_awake(self) -> None:
-        """Say that a writer is at work."""
-        self.client.set(self._awake, "1", px=AWAKE_MS)
+    def renew_wakeup(self) -> None:
+        """Mark that a writer is at work, for another WAKEUP_MS."""
+        self.client.set(self._awake, "1", px=WAKEUP_MS)
 
-    def fall_asleep(self) -> None:
-        """Say that no writer is at work. Read once more afterwards, or an entry may be stranded."""
+    def mark_idle(self) -> None:
+        """Mark that no writer is at work. Read once more afterwards: an entry may be stranded."""
         self.client.delete(self._awake)
 
-    def claim_help(self) -> bool:
-        """Return whether the caller, who cannot keep up, is the one to wake another writer now."""
-        return bool(self.client.set(self._help, "1", nx=True, px=HELP_EVERY_MS))
+    def claim_second_writer(self) -> bool:
+        """Return whether the caller, which cannot keep up, is to wake another writer now."""
+        return bool(self.client.set(self._second_writer, "1", nx=True, px=SECOND_WRITER_EVERY_MS))
 
-    def read(self, consumer: str, *, count: int, block_ms: int | None) -> list[Waiting]:
+    def read(self, consumer: str, *, count: int, block_ms: int | None) -> list[StreamEntry]:
         """Return new entries for `consumer`, waiting up to `block_ms` (None: not at all)."""
         answer: Any = self._with_group(
             lambda: self.client.xreadgroup(
@@ -162,24 +162,24 @@ class Inbox:
         )
         return _entries(answer[0][1]) if answer else []
 
-    def claim(self, consumer: str, *, count: int, idle_ms: int) -> Iterator[list[Waiting]]:
+    def claim(self, consumer: str, *, count: int, idle_ms: int) -> Iterator[list[StreamEntry]]:
         """Yield entries that another consumer took `idle_ms` ago and never acknowledged.
 
-        Up to `count` at a time, and none where there are none among those looked at. What is not
-        asked for is not claimed.
+        Up to `count` at a time; an empty list where none of those looked at is idle. Claims no
+        further than the caller iterates.
         """
-        place, looked_at_all = b"0-0", False
-        while not looked_at_all:
+        cursor, is_done = b"0-0", False
+        while not is_done:
             answer: Any = self._with_group(
-                partial(self._autoclaim, consumer, place, count, idle_ms)
+                partial(self._autoclaim, consumer, cursor, count, idle_ms)
             )
-            place, claimed = answer[0], answer[1]
-            looked_at_all = place == b"0-0"
+            cursor, claimed = answer[0], answer[1]
+            is_done = cursor == b"0-0"
             yield _entries(claimed)
 
-    def _autoclaim(self, consumer: str, place: bytes, count: int, idle_ms: int) -> Any:
+    def _autoclaim(self, consumer: str, cursor: bytes, count: int, idle_ms: int) -> Any:
         return self.client.xautoclaim(
-            self.stream, GROUP, consumer, min_idle_time=idle_ms, start_id=place, count=count
+            self.stream, GROUP, consumer, min_idle_time=idle_ms, start_id=cursor, count=count
         )
 
     def size_bytes(self) -> int:
@@ -192,11 +192,11 @@ class Inbox:
         first: Any = self.client.xrange(self.stream, count=1)
         return age_s(first[0][0]) if first else None
 
-    def done(self, rows: Iterable[Waiting]) -> None:
-        """Forget stored entries."""
+    def acknowledge(self, rows: Iterable[StreamEntry]) -> None:
+        """Acknowledge and delete stored entries."""
         pairs = [part for row in rows for part in (row.id, str(row.size_bytes))]
         if pairs:
-            self.client.eval(_DONE, 2, self.stream, self._bytes, GROUP, *pairs)
+            self.client.eval(_ACKNOWLEDGE, 2, self.stream, self._bytes, GROUP, *pairs)
 
     def _with_group(self, call: Any) -> Any:
         try:
@@ -204,7 +204,7 @@ class Inbox:
         except redis.ResponseError as error:
             if not str(error).startswith("NOGROUP"):
                 raise
-        # First use, or Redis lost the group: from 0, so that nothing waiting is passed over.
+        # First use, or Redis lost the group: from 0, so that no waiting entry is skipped.
         try:
             self.client.xgroup_create(self.stream, GROUP, id="0", mkstream=True)
         except redis.ResponseError as error:
@@ -218,10 +218,10 @@ def age_s(entry_id: bytes) -> float:
     return max(0.0, epoch_s() - int(entry_id.partition(b"-")[0]) / 1_000)
 
 
-def _entries(rows: Iterable[tuple[bytes, dict[bytes, bytes] | None]]) -> list[Waiting]:
+def _entries(rows: Iterable[tuple[bytes, dict[bytes, bytes] | None]]) -> list[StreamEntry]:
     # XAUTOCLAIM of Redis 6 answers deleted entries with no fields.
     return [
-        Waiting(entry_id, _decode(fields[b"entry"]), len(fields[b"entry"]))
+        StreamEntry(entry_id, _decode(fields[b"entry"]), len(fields[b"entry"]))
         for entry_id, fields in rows
         if fields
     ]

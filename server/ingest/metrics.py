@@ -1,4 +1,4 @@
-"""What this room tells of itself: what waits, since when, and what could not be stored."""
+"""Metrics of ingest: waiting batches, their age, dead letters, workers."""
 
 from collections.abc import Iterator
 
@@ -7,29 +7,35 @@ from django.conf import settings
 from server.ingest import health
 from server.ingest.inbox import EVENTS, SAMPLES
 from server.ingest.models import DeadLetter
-from server.observability.metrics import Figure
+from server.observability.metrics import Metric
 
 
-def inboxes() -> Iterator[Figure]:
-    """Tell of each inbox. Raises redis.RedisError."""
+def inboxes() -> Iterator[Metric]:
+    """Yield the length and age of each inbox. Raises redis.RedisError."""
     for box in (EVENTS, SAMPLES):
         kind = {"kind": box.kind}
-        yield Figure("mallard_inbox_batches", "Accepted and not yet stored.", box.length(),
+        yield Metric("mallard_inbox_batches", "Accepted and not yet stored.", box.length(),
                      labels=kind)  # fmt: skip
-        yield Figure("mallard_inbox_bytes", "The same in bytes.", box.size_bytes(), labels=kind)
-        yield Figure("mallard_inbox_oldest_seconds", "How long the oldest of them waits.",
+        yield Metric("mallard_inbox_bytes", "The same in bytes.", box.size_bytes(), labels=kind)
+        yield Metric("mallard_inbox_oldest_seconds", "How long the oldest of them waits.",
                      box.oldest_s() or 0.0, labels=kind)  # fmt: skip
-    yield Figure("mallard_inbox_batches_max", "The bound: past it the door answers 503.",
+    yield Metric("mallard_inbox_batches_max", "The bound: past it the server answers 503.",
                  settings.INBOX_MAX_ENTRIES)  # fmt: skip
 
 
-def dead_letters() -> Iterator[Figure]:
-    """Count what could not be stored. Raises django.db.Error."""
-    yield Figure("mallard_dead_letters", "What could not be stored.", DeadLetter.objects.count())
+def dead_letters() -> Iterator[Metric]:
+    """Count the dead letters. Raises django.db.Error."""
+    yield Metric(
+        "mallard_dead_letters",
+        "Events and samples that could not be stored.",
+        DeadLetter.objects.count(),
+    )
 
 
-def workers() -> Iterator[Figure]:
-    """Tell how long no worker was heard from; nothing when none ever was."""
+def workers() -> Iterator[Metric]:
+    """Yield the time since the last heartbeat of a worker; nothing when there was none."""
     silent_s = health.worker().figures.get("silent_s")
     if silent_s is not None:
-        yield Figure("mallard_worker_silent_seconds", "Since a worker was heard from.", silent_s)
+        yield Metric(
+            "mallard_worker_silent_seconds", "Since the last heartbeat of a worker.", silent_s
+        )

@@ -1,10 +1,10 @@
-"""What could not be stored, kept for a person."""
+"""Dead letters: rows that could not be stored, for an operator to look at."""
 
 from django.db import models
 
 
 class DeadLetter(models.Model):
-    """One event or sample that PostgreSQL refused, with its words. Nothing waits for it."""
+    """One event or sample that PostgreSQL refused, with its message. Nothing waits for it."""
 
     kind = models.CharField(max_length=16)
     node = models.CharField(max_length=64, blank=True)

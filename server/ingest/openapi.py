@@ -1,4 +1,4 @@
-"""What the OpenAPI description says of the door. The door itself decodes with msgspec."""
+"""OpenAPI description of the ingest endpoint, which itself decodes with msgspec."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -24,12 +24,12 @@ View = TypeVar("View")
     ref_template="#/components/schemas/{name}",
 )
 SAMPLE = dict(zip(SAMPLES, OF_SAMPLES, strict=True))
-# What the decoder leaves as raw JSON is one event each, decoded by itself.
+# The decoder leaves each as raw JSON: one event, decoded by itself.
 COMPONENTS["Envelope"]["properties"]["events"]["items"] = EVENT
 
 
 def add_wire_components(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Put the structs the door decodes into the description: a hook of drf-spectacular."""
+    """Add the decoded structs to the description: a hook of drf-spectacular."""
     result["components"]["schemas"].update(COMPONENTS)
     return result
 
@@ -94,7 +94,7 @@ events = extend_schema_view(
         summary="Send events",
         description=(
             "One event, an array of events, or a numbered batch. gzip is allowed. "
-            "Each event is taken or refused by itself."
+            "Each event is accepted or refused by itself."
         ),
         request={"application/json": {"oneOf": [*one_or_many(EVENT)["oneOf"], ENVELOPE]}},
         responses={202: ACCEPTED, **REFUSALS},
@@ -104,14 +104,14 @@ events = extend_schema_view(
 
 
 def samples(kind: str) -> Callable[[type[View]], type[View]]:
-    """Return the decorator of the view that takes samples of a kind."""
+    """Return the decorator of the view that accepts samples of a kind."""
     return extend_schema_view(
         post=extend_schema(
             operation_id=f"v1_metrics_{kind}_create",
             summary=f"Send {kind} samples",
             description=(
-                f"{SAMPLES[kind].__doc__} One or an array of them. gzip is allowed. Each is taken"
-                " or refused by itself; readings that are not known are null or left out."
+                f"{SAMPLES[kind].__doc__} One or an array of them. gzip is allowed. Each is"
+                " accepted or refused by itself; readings that are not known are null or left out."
             ),
             request={"application/json": one_or_many(SAMPLE[kind])},
             responses={202: ACCEPTED, **REFUSALS},

@@ -1,4 +1,4 @@
-"""What a key must be allowed to do at the door."""
+"""Permissions of the ingest endpoint."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How often one key and one address may knock. Counted in each web process by itself.
+"""Rate limits per key and per address, counted in each web process by itself.
 
 Not the library `limits`: its storage in memory kept starting threads, 257 in 1 500 requests.
 """
@@ -14,17 +14,17 @@ from rest_framework.exceptions import Throttled
 from server.http import client_address
 
 PERIODS_S = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
-#: Windows remembered; past it all are forgotten, which lets everybody begin anew.
+#: Windows remembered; past it all are cleared, and every client begins anew.
 MAX_WINDOWS = 100_000
 
 _lock = threading.Lock()
-#: (kind, who) → when the window ends on the monotonic clock, and the requests it counted.
+#: (kind, client) → end of the window on the monotonic clock, and the requests in it.
 _windows: dict[tuple[str, str], tuple[float, int]] = {}
 
 
 @cache
 def parse(rate: str) -> tuple[int, int]:
-    """Return the most requests and the seconds of "100/minute". Raises ValueError."""
+    """Return the allowed requests and the seconds of "100/minute". Raises ValueError."""
     amount, _, period = rate.partition("/")
     if period not in PERIODS_S:
         raise ValueError(f"{rate!r} is no rate; write it like 2000/second or 100/minute")
@@ -41,16 +41,16 @@ def check_key(key_id: int) -> None:
     _check(settings.INGEST_KEY_RATE, "key", str(key_id))
 
 
-def _check(rate: str, kind: str, who: str) -> None:
-    most, period_s = parse(rate)
+def _check(rate: str, kind: str, client: str) -> None:
+    max_requests, period_s = parse(rate)
     now = monotonic()
     with _lock:
-        ends_at, count = _windows.get((kind, who), (0.0, 0))
+        ends_at, count = _windows.get((kind, client), (0.0, 0))
         if ends_at <= now:
             if len(_windows) >= MAX_WINDOWS:
                 _windows.clear()
             ends_at, count = now + period_s, 0
-        _windows[kind, who] = (ends_at, count + 1)
-    if count >= most:
+        _windows[kind, client] = (ends_at, count + 1)
+    if count >= max_requests:
         detail = f"Over the rate of this {kind} ({rate})."
         raise Throttled(wait=max(1.0, ends_at - now), detail=detail)

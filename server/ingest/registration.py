@@ -1,4 +1,4 @@
-"""Pure: the body of a registration → what is kept of the node."""
+"""Pure: the body of a registration → the columns of the node."""
 
 from ipaddress import ip_address
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ Short = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$
 
 
 class Registration(msgspec.Struct, frozen=True):
-    """What an agent says of its node."""
+    """A node, as its agent describes it."""
 
     node_id: Name
     hostname: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]

@@ -1,4 +1,4 @@
-"""Routes of the door, under /api/v1/."""
+"""Routes of the ingest endpoint, under /api/v1/."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The door. Each view: read, decode, hand over, answer."""
+"""Views of the ingest endpoint. Each reads, decodes, appends to the inbox, answers."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -17,11 +17,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from server.events.mapping import Context
-from server.http.negotiation import OneType
+from server.http.negotiation import SingleMediaType
 from server.ingest import actors, openapi, rate_limit
-from server.ingest.batch import Batch, event_batch, sample_batch
+from server.ingest.batch import Batch, parse_event_batch, parse_sample_batch
 from server.ingest.body import read_body
-from server.ingest.errors import DatabaseAway, IngestError, NothingValid
+from server.ingest.errors import DatabaseUnavailable, IngestError, NothingValid
 from server.ingest.inbox import EVENTS, SAMPLES, Entry
 from server.ingest.permissions import MayIngest
 from server.ingest.registration import read_registration
@@ -31,13 +31,13 @@ from server.nodes.authentication import ApiKeyAuthentication, KeyHolder
 from server.nodes.models import ApiKey
 
 
-class DoorView(APIView):
-    """What the views of the door share: keys, scopes, raw bodies, answers to refusals."""
+class IngestView(APIView):
+    """Base of the ingest views: keys, scopes, raw bodies, answers to refusals."""
 
     authentication_classes = [ApiKeyAuthentication]
     permission_classes = [MayIngest]
     parser_classes: Sequence[type[BaseParser]] = []  # bodies are decoded once, with msgspec
-    content_negotiation_class = OneType
+    content_negotiation_class = SingleMediaType
     scopes: ClassVar[tuple[str, ...]] = (ApiKey.Scope.AGENT,)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -47,9 +47,9 @@ class DoorView(APIView):
         rate_limit.check_key(_holder(request).key_id)
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Add what a refusal carries beside its words: Retry-After, the refused items."""
+        """Add to a refusal its Retry-After and the refused items."""
         if isinstance(exc, OperationalError | InterfaceError):
-            exc = DatabaseAway()
+            exc = DatabaseUnavailable()
         response: Response = super().handle_exception(exc)
         if isinstance(exc, IngestError) and exc.retry_after_s:
             response["Retry-After"] = str(exc.retry_after_s)
@@ -59,41 +59,41 @@ class DoorView(APIView):
 
 
 @openapi.events
-class EventsView(DoorView):
-    """Take events. 202 means durably accepted, not yet stored."""
+class EventsView(IngestView):
+    """Accept events. 202 means durably accepted, not yet stored."""
 
     scopes = (ApiKey.Scope.AGENT, ApiKey.Scope.WEBHOOK)
 
     def post(self, request: Request) -> HttpResponse:
-        """Take one event, an array, or a numbered envelope."""
+        """Accept one event, an array, or a numbered envelope."""
         retention = timedelta(days=settings.EVENTS_RETENTION_DAYS)
         context = Context.at(timezone.now(), node=_holder(request).node, retention=retention)
         body = read_body(request._request)  # noqa: SLF001
-        batch = event_batch(body, context, max_events=settings.INGEST_MAX_EVENTS)
-        # A numbered batch goes on even when all of it is refused: the ledger must hear of it.
-        if (batch.taken or batch.epoch) and EVENTS.append(
-            _entry(request, batch, "\n".join(batch.taken).encode())
+        batch = parse_event_batch(body, context, max_events=settings.INGEST_MAX_EVENTS)
+        # A numbered batch goes on even when all of it is refused: the ledger records its numbers.
+        if (batch.accepted or batch.epoch) and EVENTS.append(
+            _entry(request, batch, "\n".join(batch.accepted).encode())
         ):
             actors.write_events.send()
         return _answer(batch)
 
 
-class SamplesView(DoorView):
-    """Take samples of one kind. 202 means durably accepted, not yet stored."""
+class SamplesView(IngestView):
+    """Accept samples of one kind. 202 means durably accepted, not yet stored."""
 
     kind: ClassVar[str]
 
     def post(self, request: Request) -> HttpResponse:
-        """Take one sample or an array of them."""
+        """Accept one sample or an array of them."""
         retention = timedelta(days=settings.METRICS_RETENTION_DAYS)
         context = Context.at(timezone.now(), node=_holder(request).node, retention=retention)
-        batch = sample_batch(
+        batch = parse_sample_batch(
             self.kind,
             read_body(request._request),  # noqa: SLF001
             context,
             max_samples=settings.INGEST_MAX_EVENTS,
         )
-        if batch.taken and SAMPLES.append(_entry(request, batch, b"\n".join(batch.taken))):
+        if batch.accepted and SAMPLES.append(_entry(request, batch, b"\n".join(batch.accepted))):
             actors.write_samples.send()
         return _answer(batch)
 
@@ -108,11 +108,11 @@ SAMPLES_VIEWS = {kind: _samples_view(kind) for kind in KINDS}
 
 
 @openapi.nodes
-class NodesView(DoorView):
-    """Register a node, or renew what is known of it."""
+class NodesView(IngestView):
+    """Register a node, or update it."""
 
     def post(self, request: Request) -> Response:
-        """Create or renew the node the body names. Idempotent."""
+        """Create or update the node the body names. Idempotent."""
         details = read_registration(read_body(request._request))  # noqa: SLF001
         name = details.pop("node_id")
         bound = _holder(request).node
@@ -135,7 +135,7 @@ def _entry(request: Request, batch: Batch, payload: bytes) -> Entry:
     return Entry(
         node=_holder(request).node,
         received_at=timezone.now().timestamp(),
-        count=len(batch.taken),
+        count=len(batch.accepted),
         payload=payload,
         epoch=batch.epoch,
         first_seq=batch.first_seq,
@@ -145,8 +145,8 @@ def _entry(request: Request, batch: Batch, payload: bytes) -> Entry:
 
 
 def _answer(batch: Batch) -> HttpResponse:
-    if batch.rejected and not batch.taken:
+    if batch.rejected and not batch.accepted:
         raise NothingValid(batch.rejected)
-    # Encoded here: DRF's way of rendering late costs more than all else of an answer.
-    answer = msgspec.json.encode({"queued": len(batch.taken), "rejected": batch.rejected})
+    # Encoded here: DRF's late rendering costs more than the rest of the answer.
+    answer = msgspec.json.encode({"queued": len(batch.accepted), "rejected": batch.rejected})
     return HttpResponse(answer, status=HTTPStatus.ACCEPTED, content_type="application/json")

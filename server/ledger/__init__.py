@@ -1,1 +1,1 @@
-"""The completeness ledger: which of the numbers an agent gave its events have arrived."""
+"""The completeness ledger: the numbers of each agent's events that have arrived."""

@@ -8,7 +8,7 @@ from server.ledger.models import Epoch
 
 @admin.register(Epoch)
 class EpochAdmin(ReadOnlyAdmin[Epoch]):
-    """What arrived of each agent's numbers. The writer alone writes here."""
+    """Received numbers of each agent. Only the writer writes them."""
 
     list_display = ["node", "epoch", "received", "dropped", "repeated_count", "refused_count",
                     "last_received_at"]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Pure: numbered batches → the fewest entries that tell the ledger the same."""
+"""Pure: numbered batches → as few ledger entries as record the same."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -9,10 +9,10 @@ Range = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Numbered:
+class NumberedBatch:
     """One numbered batch: numbers first_seq … first_seq + count - 1, refused ones included.
 
-    `dropped`: (first, last) ranges, both ends included, that the agent says it dropped.
+    `dropped`: (first, last) ranges, both ends included, that the agent reports as dropped.
     """
 
     node: str
@@ -25,8 +25,8 @@ class Numbered:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """What one or more batches of an epoch say together. Upper ends of ranges are left out."""
+class LedgerEntry:
+    """One or more batches of an epoch, merged. Upper ends of ranges are excluded."""
 
     node: str
     epoch: str
@@ -38,58 +38,56 @@ class Told:
 
     @property
     def first_seq(self) -> int:
-        """The lowest number heard of."""
+        """The lowest number known."""
         return min(lower for lower, _ in (*self.received, *self.dropped))
 
 
-def rounds(batches: Iterable[Numbered]) -> list[list[Told]]:
-    """Return what to enter, in order; in each round an epoch is named once, in key order, so that
-    writers never wait in a circle.
+def merge_batches(batches: Iterable[NumberedBatch]) -> list[list[LedgerEntry]]:
+    """Return the entries to record, round by round; each round names an epoch once, in key order,
+    so that writers never wait in a circle.
 
-    Batches of an epoch go into one entry where nothing is lost by it: not where they overlap, as
-    what comes again is counted, and not with refusals, which are counted once for each batch.
+    Batches of an epoch are merged where nothing is lost by it: not where they overlap, as repeated
+    numbers are counted, and not with refusals, which are counted once for each batch.
     """
     ordered = sorted(batches, key=lambda each: (each.node, each.epoch, each.first_seq))
-    epochs = [_joined(list(of_one)) for _, of_one in groupby(ordered, _key)]
-    longest = max(map(len, epochs), default=0)
-    return [[told[n] for told in epochs if n < len(told)] for n in range(longest)]
+    epochs = [_merge_epoch(list(of_one)) for _, of_one in groupby(ordered, _key)]
+    count = max(map(len, epochs), default=0)
+    return [[entries[n] for entries in epochs if n < len(entries)] for n in range(count)]
 
 
-def _key(batch: Numbered) -> tuple[str, str]:
+def _key(batch: NumberedBatch) -> tuple[str, str]:
     return batch.node, batch.epoch
 
 
-def _joined(batches: Sequence[Numbered]) -> list[Told]:
-    joined: list[Told] = []
-    for told in map(_told, batches):
-        if joined and not told.refused and not joined[-1].refused and _follows(joined[-1], told):
-            joined[-1] = _both(joined[-1], told)
+def _merge_epoch(batches: Sequence[NumberedBatch]) -> list[LedgerEntry]:
+    merged: list[LedgerEntry] = []
+    for entry in map(_to_entry, batches):
+        if merged and not entry.refused and not merged[-1].refused and _follows(merged[-1], entry):
+            merged[-1] = _merge(merged[-1], entry)
         else:
-            joined.append(told)
-    return joined
+            merged.append(entry)
+    return merged
 
 
-def _told(batch: Numbered) -> Told:
-    end = batch.first_seq + batch.count
-    dropped = tuple((first, last + 1) for first, last in batch.dropped)
-    return Told(
+def _to_entry(batch: NumberedBatch) -> LedgerEntry:
+    return LedgerEntry(
         node=batch.node,
         epoch=batch.epoch,
-        # A batch of nothing is at its number all the same.
-        received=((batch.first_seq, end),),
-        dropped=dropped,
+        # An empty batch still has its number.
+        received=((batch.first_seq, batch.first_seq + batch.count),),
+        dropped=tuple((first, last + 1) for first, last in batch.dropped),
         refused=batch.refused,
         first_received_at=batch.received_at,
         last_received_at=batch.received_at,
     )
 
 
-def _follows(one: Told, other: Told) -> bool:
+def _follows(one: LedgerEntry, other: LedgerEntry) -> bool:
     """Return whether `other` has no number of `one`; batches come in the order of their first."""
     return one.received[-1][1] <= other.received[0][0]
 
 
-def _both(one: Told, other: Told) -> Told:
+def _merge(one: LedgerEntry, other: LedgerEntry) -> LedgerEntry:
     *before, (lower, upper) = one.received
     (next_lower, next_upper), *_ = other.received
     touching = [(lower, next_upper)] if upper == next_lower else [(lower, upper), *other.received]

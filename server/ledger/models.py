@@ -1,4 +1,4 @@
-"""One row per node and epoch. An epoch is one life of a spool: its numbers begin anew."""
+"""One row per node and epoch. An epoch is the lifetime of one spool: its numbers begin anew."""
 
 from django.db import models
 

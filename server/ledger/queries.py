@@ -1,11 +1,11 @@
-"""Questions to the ledger: is anything missing, and where."""
+"""Queries of the ledger: missing and dropped numbers of each epoch."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
 
-#: The most ranges listed of one epoch; all of them are counted.
+#: Ranges listed of one epoch; all of them are counted.
 RANGES_LISTED = 50
 
 COMPLETENESS = """
@@ -49,12 +49,12 @@ class Completeness:
 
     @property
     def complete(self) -> bool:
-        """Nothing is missing that its agent has not explained."""
+        """Whether its agent explains everything that is missing."""
         return self.missing_count == 0
 
 
 def completeness(since: datetime, *, node: str | None = None) -> list[Completeness]:
-    """Return every epoch heard of since `since`, of one node or of all."""
+    """Return every epoch received from since `since`, of one node or of all."""
     with connection.cursor() as cursor:
         cursor.execute(COMPLETENESS, {"node": node, "since": since, "listed": RANGES_LISTED})
         names = [column.name for column in cursor.description]

@@ -6,7 +6,7 @@ from typing import Any
 import redis
 from django.conf import settings
 
-from server.observability.metrics import Figure
+from server.observability.metrics import Metric
 
 #: Counts events stored for the first time, since the live database was last emptied.
 STORED = "mallard:stored:events"
@@ -16,7 +16,7 @@ SOCKETS_KEPT_S = 10
 TIMEOUT_S = 2.0
 
 
-def flow() -> Iterator[Figure]:
+def flow() -> Iterator[Metric]:
     """Ask the live database. Raises redis.RedisError."""
     with redis.Redis.from_url(
         settings.LIVE_REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
@@ -24,8 +24,8 @@ def flow() -> Iterator[Figure]:
         stored: Any = client.get(STORED)
         keys = list(client.scan_iter(match=f"{SOCKETS}*", count=1000))
         counts: Any = client.mget(keys) if keys else []
-    yield Figure("mallard_events_stored_total", "Events stored for the first time.",
+    yield Metric("mallard_events_stored_total", "Events stored for the first time.",
                  int(stored or 0), kind="counter")  # fmt: skip
-    yield Figure("mallard_live_sockets", "Open sockets of live pages.",
+    yield Metric("mallard_live_sockets", "Open sockets of live pages.",
                  sum(int(count or 0) for count in counts))  # fmt: skip
-    yield Figure("mallard_live_processes", "Live processes that say they are there.", len(keys))
+    yield Metric("mallard_live_processes", "Live processes that say they are there.", len(keys))

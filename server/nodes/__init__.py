@@ -1,1 +1,1 @@
-"""Who is watched: nodes, and the keys with which their agents speak."""
+"""Watched nodes, and the API keys of their agents."""

@@ -58,17 +58,17 @@ class NodeAdmin(AuditedAdmin[Node]):
 
     @admin.action(description="Begin maintenance", permissions=["change"])
     def begin_maintenance(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
-        """Expect silence."""
+        """Expect the nodes to be silent."""
         self._each(request, queryset, "Maintenance began.", in_maintenance=True)
 
     @admin.action(description="End maintenance", permissions=["change"])
     def end_maintenance(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
-        """Expect samples again."""
+        """Expect the nodes to report again."""
         self._each(request, queryset, "Maintenance ended.", in_maintenance=False)
 
     @admin.action(description="Retire: leave out of lists, revoke its keys", permissions=["change"])
     def retire(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
-        """Say that the nodes are gone for good. What they reported stays."""
+        """Retire the nodes for good. Their data stays."""
         now = timezone.now()
         for key in ApiKey.objects.filter(node__in=queryset, revoked_at=None):
             key.revoked_at = now
@@ -82,27 +82,27 @@ class NodeAdmin(AuditedAdmin[Node]):
         self._each(request, queryset, "Brought back.", retired_at=None)
 
     def _each(
-        self, request: HttpRequest, queryset: QuerySet[Node], what: str, **changes: Any
+        self, request: HttpRequest, queryset: QuerySet[Node], message: str, **changes: Any
     ) -> None:
         for node in queryset:
             for name, value in changes.items():
                 setattr(node, name, value)
             node.save(update_fields=list(changes))
-            note(request, node, what)
-        messages.success(request, f"{queryset.count()} nodes: {what}")
+            note(request, node, message)
+        messages.success(request, f"{queryset.count()} nodes: {message}")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Node | None = None) -> list[str]:
         """Keep the name of a known node: its events carry it."""
         return [*self.readonly_fields, *(["name"] if obj else [])]
 
     def has_delete_permission(self, request: HttpRequest, obj: Node | None = None) -> bool:
-        """Nodes are retired, so that what they reported stays."""
+        """Return False: nodes are retired, so that their data stays."""
         return False
 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(AuditedAdmin[ApiKey]):
-    """Making a key shows its text once. A key is revoked, not deleted, so that it is remembered."""
+    """Making a key shows its text once. A key is revoked, not deleted, for the record."""
 
     list_display = [
         "name",
@@ -153,7 +153,7 @@ class ApiKeyAdmin(AuditedAdmin[ApiKey]):
 
     @admin.action(description="Revoke the selected keys", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        """Refuse the keys from now on (felt once the short caches of the web processes expire)."""
+        """Refuse the keys from now on (once the short caches of the web processes expire)."""
         live = list(queryset.filter(revoked_at=None))
         for key in live:
             key.revoked_at = timezone.now()
@@ -162,7 +162,7 @@ class ApiKeyAdmin(AuditedAdmin[ApiKey]):
         messages.success(request, f"Revoked {len(live)} keys.")
 
     def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        """Keys stay, revoked."""
+        """Return False: keys are revoked."""
         return False
 
 

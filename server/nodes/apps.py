@@ -1,4 +1,4 @@
-"""Registration of this room with Django."""
+"""Registration of this app with Django."""
 
 from django.apps import AppConfig
 
@@ -10,7 +10,7 @@ class NodesConfig(AppConfig):
     label = "nodes"
 
     def ready(self) -> None:
-        """Register the figures."""
+        """Register the metrics."""
         from server.nodes import metrics
         from server.observability.metrics import register
 

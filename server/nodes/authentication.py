@@ -1,4 +1,4 @@
-"""Who speaks: the API key of a request, found with a short in-process cache."""
+"""Authentication by API key, with a short in-process cache."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,7 +21,7 @@ from server.nodes.models import ApiKey
 
 CACHE_MAX_KEYS = 10_000
 USED_EVERY = timedelta(minutes=1)
-#: How long a key works on while the database cannot be asked: revoking is felt within a minute.
+#: How long a cached key works on while the database is unavailable: revoking takes a minute.
 STALE_S = 45.0
 
 
@@ -48,7 +48,7 @@ class ApiKeyAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[KeyHolder, None]:
         """Return the holder. Raises AuthenticationFailed (401), the same for every cause."""
         key = parse_key(_key_text(request))
-        holder = key and find_holder(key.prefix, asked_from=of_request(request._request))  # noqa: SLF001
+        holder = key and find_holder(key.prefix, client_address=of_request(request._request))  # noqa: SLF001
         if not (key and holder and secret_matches(key.secret, holder.secret_hash)):
             raise AuthenticationFailed("No key, or a wrong or revoked one.")
         return holder, None
@@ -59,27 +59,27 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 class OptionalApiKeyAuthentication(ApiKeyAuthentication):
-    """The same where a key is one way of several: without one, the next way is tried."""
+    """The same where a key is optional: without one, the next authenticator is tried."""
 
-    def authenticate(self, request: Request) -> tuple[KeyHolder, None] | None:  # type: ignore[override]  # says less
+    def authenticate(self, request: Request) -> tuple[KeyHolder, None] | None:  # type: ignore[override]  # may be None
         """Return the holder, None without a key. Raises AuthenticationFailed for a wrong one."""
         return super().authenticate(request) if _key_text(request) else None
 
 
-def find_holder(prefix: str, *, asked_from: str = "") -> KeyHolder | None:
+def find_holder(prefix: str, *, client_address: str = "") -> KeyHolder | None:
     """Return the live key with this prefix, from the cache or the database.
 
-    `asked_from`: the address that shows it, noted with the time of use.
+    `client_address`: the address that presents it, recorded with the time of use.
     """
     known = _cache.get(prefix)
     if known and known[0] > monotonic():
         return known[1]
     try:
         live = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
-        found = ApiKey.objects.filter(live, prefix=prefix, revoked_at=None)
-        key = found.select_related("node").first()
+        keys = ApiKey.objects.filter(live, prefix=prefix, revoked_at=None)
+        key = keys.select_related("node").first()
     except (OperationalError, InterfaceError):
-        # The inbox takes batches while PostgreSQL restarts; a key known a minute ago still counts.
+        # The inbox accepts batches while PostgreSQL restarts; a recently seen key still counts.
         if known and known[0] + STALE_S > monotonic():
             return known[1]
         raise
@@ -90,14 +90,14 @@ def find_holder(prefix: str, *, asked_from: str = "") -> KeyHolder | None:
     if len(_cache) >= CACHE_MAX_KEYS:
         _cache.clear()
     _cache[prefix] = (monotonic() + settings.KEY_CACHE_SECONDS, holder)
-    _note_use(key.pk, asked_from)
+    _record_use(key.pk, client_address)
     return holder
 
 
-def _note_use(key_id: int, asked_from: str) -> None:
+def _record_use(key_id: int, client_address: str) -> None:
     now = timezone.now()
     stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USED_EVERY)
-    address = asked_from if is_ip(asked_from) else None
+    address = client_address if is_ip(client_address) else None
     ApiKey.objects.filter(stale, pk=key_id).update(last_used_at=now, last_used_from=address)
 
 
@@ -109,7 +109,7 @@ def _key_text(request: Request) -> str:
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Tells the OpenAPI description of our keys."""
+    """Adds our keys to the OpenAPI description."""
 
     target_class = ApiKeyAuthentication
     name = "ApiKey"

@@ -1,4 +1,4 @@
-"""API keys as text: how one is made, read and hashed. Pure but for the random source."""
+"""API keys as text: make, parse, hash. Pure but for the random source."""
 
 import hashlib
 import hmac
@@ -26,7 +26,7 @@ def new_key() -> KeyText:
 
 
 def parse_key(text: str) -> KeyText | None:
-    """Return the parts of `text`, or None when it has not the form of a key."""
+    """Return the parts of `text`, or None when it does not have the form of a key."""
     match text.split("_"):
         case ["mlrd", prefix, secret] if len(prefix) == PREFIX_CHARS and secret:
             return KeyText(prefix, secret)
@@ -34,9 +34,9 @@ def parse_key(text: str) -> KeyText | None:
 
 
 def hash_secret(secret: str) -> str:
-    """Return what is stored of a secret.
+    """Return the hash that is stored of a secret.
 
-    Plain SHA-256: the secret is random, not a password, so there is nothing to slow a guesser of.
+    Plain SHA-256: the secret is random, not a password, so a slow hash would protect nothing.
     """
     return hashlib.sha256(secret.encode()).hexdigest()
 

@@ -1,13 +1,13 @@
-"""What this room tells: how many nodes are expected, and how many of them report."""
+"""Metrics of nodes: how many are expected to report, and how many do."""
 
 from collections.abc import Iterator
 
 from server.nodes.queries import reporting
-from server.observability.metrics import Figure
+from server.observability.metrics import Metric
 
 
-def nodes() -> Iterator[Figure]:
+def nodes() -> Iterator[Metric]:
     """Count nodes. Raises django.db.Error."""
-    found = reporting()
-    yield Figure("mallard_nodes", "Nodes that are expected to report.", found.known)
-    yield Figure("mallard_nodes_reporting", "Nodes heard from lately.", found.reporting)
+    counts = reporting()
+    yield Metric("mallard_nodes", "Nodes that are expected to report.", counts.known)
+    yield Metric("mallard_nodes_reporting", "Nodes that reported lately.", counts.reporting)

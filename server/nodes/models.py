@@ -1,4 +1,4 @@
-"""Nodes and the keys that speak for them."""
+"""Nodes and the API keys bound to them."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ HOST, AGENT = "host", "agent"
 
 
 class Node(models.Model):
-    """A watched host. `name` is what its agent calls itself and what events carry as mta_node."""
+    """A watched host. `name` is its agent's node_id and the mta_node of its events."""
 
     name = models.CharField(max_length=NODE_NAME_MAX, unique=True)
     hostname = models.CharField(max_length=255, blank=True)
@@ -41,15 +41,15 @@ class Node(models.Model):
 
 
 class Change(models.Model):
-    """Something that happened to a node and that explains its charts. Written by store alone.
+    """A change of a node that explains its charts. Written by store alone.
 
     `subject`: a program by the name its agent uses, "host" for the node itself, or "agent".
-    `at`: when it started, by the node's clock; when the other version was told of; or when the
-    node was last heard. Of a silence alone `ended_at` says when it was heard again.
+    `at`: when it started, by the node's clock; when the other version was reported; or when the
+    node last reported. `ended_at` is set for a silence alone: when the node reported again.
     """
 
     class Kind(models.TextChoices):
-        """What happened."""
+        """Kind of change."""
 
         STARTED = "started", "started"
         VERSION = "version", "another version"
@@ -124,7 +124,7 @@ class ApiKey(models.Model):
 
     @classmethod
     def issue(cls, *, name: str, scope: str, node: Node | None = None) -> tuple["ApiKey", str]:
-        """Store a new key; return it with the text to hand over, which cannot be had again."""
+        """Store a new key; return it with the text to hand over, which cannot be shown again."""
         text = keys.new_key()
         key = cls.objects.create(
             name=name,

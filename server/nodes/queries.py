@@ -1,4 +1,4 @@
-"""Questions about nodes."""
+"""Queries of nodes and of their changes."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ SILENT_NAMED = 3
 
 @dataclass(frozen=True)
 class Reporting:
-    """How many nodes report. `heard_at`: when the newest sample of any came, None: never.
+    """How many nodes report. `heard_at`: arrival of the newest sample of any node; None: never.
 
     `silent`: name and last_seen_at of the nodes that do not report, a few of them.
     """
@@ -47,8 +47,8 @@ def reporting() -> Reporting:
 
 
 @dataclass(frozen=True)
-class Happened:
-    """What happened to a node, as of models.Change. A silence without an end goes on."""
+class NodeChange:
+    """One change of a node, as models.Change. A silence without an end goes on."""
 
     node: str
     kind: str
@@ -61,24 +61,24 @@ class Happened:
 
 def changes(
     start: datetime, end: datetime, *, now: datetime, limit: int, node: str | None = None
-) -> list[Happened]:
-    """Return what happened to nodes in [start, end), oldest first, of more than `limit` the newest.
+) -> list[NodeChange]:
+    """Return the changes of nodes in [start, end), oldest first; of more than `limit` the newest.
 
-    A silence is there when any of it lies in the range; those that go on are among them. Retired
-    nodes are left out unless one is named. Asks two questions.
+    A silence counts when any part of it lies in the range, ongoing ones included. Retired nodes are
+    left out unless one is named. Two queries.
     """
     of_node = Q(node__name=node) if node is not None else Q(node__retired_at=None)
     in_range = Q(at__gte=start) | Q(ended_at__gt=start)
     rows = Change.objects.filter(of_node, in_range, at__lt=end)
     rows = rows.exclude(kind=Change.Kind.VERSION, before="").order_by("-at", "-pk")
     fields = ("node__name", "kind", "subject", "at", "ended_at", "before", "after")
-    found = [Happened(*row) for row in rows.values_list(*fields)[:limit]]
+    changes = [NodeChange(*row) for row in rows.values_list(*fields)[:limit]]
     silent = Node.objects.filter(Q(name=node) if node is not None else Q(), retired_at=None)
     since = now - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S)
     silent = silent.filter(last_seen_at__lt=min(since, end)).order_by("-last_seen_at")
-    found += [
-        Happened(name, Change.Kind.SILENT.value, HOST, at)
+    changes += [
+        NodeChange(name, Change.Kind.SILENT.value, HOST, at)
         for name, at in silent.values_list("name", "last_seen_at")[:limit]
         if at is not None
     ]
-    return sorted(found, key=lambda change: change.at)[-limit:]
+    return sorted(changes, key=lambda change: change.at)[-limit:]

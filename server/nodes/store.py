@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from server.nodes.models import AGENT, HOST, Change, Node
 
-#: Two starts nearer to each other are one: a start is reckoned from uptimes of whole seconds, and a
-#: clock that is set right moves it.
+#: Two starts nearer to each other are one: a start is computed from uptimes of whole seconds, and a
+#: clock that is set moves it.
 SAME_START = timedelta(seconds=30)
-_NOTE_STARTS = """INSERT INTO nodes_change (node_id, kind, subject, at, before, after)
+_RECORD_STARTS = """INSERT INTO nodes_change (node_id, kind, subject, at, before, after)
 SELECT new.node_id, 'started', new.subject, new.at, '', ''
 FROM unnest(%(nodes)s::bigint[], %(subjects)s::text[], %(times)s::timestamptz[])
   AS new (node_id, subject, at)
@@ -26,8 +26,8 @@ WHERE new.at > %(oldest)s AND new.at < now() + make_interval(secs => %(same_s)s)
       AND new.at + make_interval(secs => %(same_s)s))
 ORDER BY 1, 3, 4
 ON CONFLICT DO NOTHING"""
-_NOTE_SILENCE = """INSERT INTO nodes_change (node_id, kind, subject, at, ended_at, before, after)
-SELECT id, 'silent', %(host)s, last_seen_at, %(heard_at)s, '', '' FROM nodes_node
+_RECORD_SILENCE = """INSERT INTO nodes_change (node_id, kind, subject, at, ended_at, before, after)
+SELECT id, 'silent', %(host)s, last_seen_at, %(ended_at)s, '', '' FROM nodes_node
 WHERE id = %(node)s AND last_seen_at > %(oldest)s
   AND last_seen_at < %(silent_if_before)s
 ON CONFLICT DO NOTHING"""
@@ -42,14 +42,14 @@ class Start(NamedTuple):
 
 
 def register(name: str, details: Mapping[str, Any]) -> Node:
-    """Create or renew the node `name` with what its agent says of itself; note other versions."""
+    """Create or update the node `name` with its agent's details; record changed versions."""
     now = timezone.now()
     with transaction.atomic():
         before = Node.objects.select_for_update().filter(name=name).first()
         node, _ = Node.objects.update_or_create(
             name=name, defaults={**details, "registered_at": now}
         )
-        _note_versions(node, before, now)
+        _record_versions(node, before, now)
     return node
 
 
@@ -66,26 +66,26 @@ def mark_seen(node_id: int, seen_at: datetime) -> None:
     Node.objects.filter(pk=node_id).update(last_seen_at=latest)
 
 
-def heard(node_id: int, heard_at: datetime) -> None:
-    """Mark a node as seen by the server's clock, and note the silence that this ends, if any."""
+def record_contact(node_id: int, at: datetime) -> None:
+    """Mark a node as seen by the server's clock, and record the silence that this ends, if any."""
     with connection.cursor() as cursor:
         cursor.execute(
-            _NOTE_SILENCE,
+            _RECORD_SILENCE,
             {
                 "node": node_id,
                 "host": HOST,
-                "heard_at": heard_at,
-                "silent_if_before": heard_at - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S),
+                "ended_at": at,
+                "silent_if_before": at - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S),
                 "oldest": _oldest(timezone.now()),
             },
         )
         if cursor.rowcount:
-            _forget_old()
-    mark_seen(node_id, heard_at)
+            _delete_old()
+    mark_seen(node_id, at)
 
 
-def note_silence(node_id: int, start: datetime, end: datetime) -> None:
-    """Note that a node was not heard in [start, end). Safe to repeat."""
+def record_silence(node_id: int, start: datetime, end: datetime) -> None:
+    """Record that a node was silent in [start, end). Safe to repeat."""
     Change.objects.get_or_create(
         node_id=node_id,
         kind=Change.Kind.SILENT,
@@ -95,14 +95,14 @@ def note_silence(node_id: int, start: datetime, end: datetime) -> None:
     )
 
 
-def note_starts(starts: Collection[Start]) -> None:
-    """Note the starts that are not known yet. Safe to repeat, and costs one question."""
-    in_order = list(_apart(starts))
+def record_starts(starts: Collection[Start]) -> None:
+    """Record the starts that are not known yet. Safe to repeat; one query."""
+    in_order = list(_merge_close(starts))
     if not in_order:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            _NOTE_STARTS,
+            _RECORD_STARTS,
             {
                 "nodes": [start.node_id for start in in_order],
                 "subjects": [start.subject for start in in_order],
@@ -112,11 +112,11 @@ def note_starts(starts: Collection[Start]) -> None:
             },
         )
         if cursor.rowcount:
-            _forget_old()
+            _delete_old()
 
 
-def _apart(starts: Collection[Start]) -> Iterator[Start]:
-    """Yield the starts in order, of those that are one the first."""
+def _merge_close(starts: Collection[Start]) -> Iterator[Start]:
+    """Yield the starts in order, of close ones the first."""
     last: Start | None = None
     for start in sorted(starts):
         if last is None or last[:2] != start[:2] or start.at - last.at > SAME_START:
@@ -124,13 +124,13 @@ def _apart(starts: Collection[Start]) -> Iterator[Start]:
             last = start
 
 
-def _note_versions(node: Node, before: Node | None, now: datetime) -> None:
-    """Compare with what was told last of each program: one may be left out for a while."""
-    told = {AGENT: node.agent_version, **node.versions}
+def _record_versions(node: Node, before: Node | None, now: datetime) -> None:
+    """Compare with the last known version of each program: one may be left out for a while."""
+    reported = {AGENT: node.agent_version, **node.versions}
     of_node = Change.objects.filter(node=node, kind=Change.Kind.VERSION)
     known = {AGENT: before.agent_version, **before.versions} if before else {}
     known |= dict(of_node.order_by("at").values_list("subject", "after"))
-    found = [
+    changes = [
         Change(
             node=node,
             kind=Change.Kind.VERSION,
@@ -139,15 +139,15 @@ def _note_versions(node: Node, before: Node | None, now: datetime) -> None:
             before=known.get(subject, ""),
             after=version,
         )
-        for subject, version in told.items()
+        for subject, version in reported.items()
         if version and version != known.get(subject)
     ]
-    if found:
-        Change.objects.bulk_create(found, ignore_conflicts=True)
-        _forget_old()
+    if changes:
+        Change.objects.bulk_create(changes, ignore_conflicts=True)
+        _delete_old()
 
 
-def _forget_old() -> None:
+def _delete_old() -> None:
     """Bound the table: a program that dies over and over adds a row each time."""
     Change.objects.filter(at__lt=_oldest(timezone.now())).delete()
 

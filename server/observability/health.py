@@ -1,22 +1,22 @@
-"""Can this installation do its work? Rooms register what they depend on; /health/ready asks.
+"""Probes of /health/ready. Apps register one for each thing they depend on.
 
-Each probe answers within a second or two, whatever has happened to what it looks at.
+Each probe answers within a second or two, whatever has happened to its subject.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-#: How long a probe waits for what it looks at.
+#: How long a probe waits for an answer.
 TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What one probe found. `text` says in words what is there, or what is wrong.
+class ProbeResult:
+    """The result of one probe. `text` describes the state, or the problem.
 
-    `needed`: without it this process can serve nobody. Otherwise the server is degraded: it takes
-    and shows, but something does not go on.
+    `needed`: without it this process can serve no request. Otherwise the server is degraded: it
+    serves, but some work is not being done.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Finding:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-Probe = Callable[[], Finding]
+Probe = Callable[[], ProbeResult]
 _probes: dict[str, Probe] = {}
 
 
@@ -35,14 +35,14 @@ def register(probe: Probe) -> None:
     _probes[f"{probe.__module__}.{probe.__qualname__}"] = probe
 
 
-def ask() -> list[Finding]:
-    """Ask every probe. One that fails itself is a finding too."""
-    return [_ask(probe) for probe in _probes.values()]
+def run_probes() -> list[ProbeResult]:
+    """Run every probe. One that raises is a failed result too."""
+    return [_run(probe) for probe in _probes.values()]
 
 
-def _ask(probe: Probe) -> Finding:
+def _run(probe: Probe) -> ProbeResult:
     try:
         return probe()
-    except Exception as error:  # noqa: BLE001 (whatever it is, it is what is wrong)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is the problem)
         name = probe.__name__.replace("_", " ")
-        return Finding(name, ok=False, text=f"{type(error).__name__}: {error}".strip())
+        return ProbeResult(name, ok=False, text=f"{type(error).__name__}: {error}".strip())

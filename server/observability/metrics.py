@@ -1,4 +1,4 @@
-"""Numbers of the server itself. Rooms register what they know; /metrics and the admin show it."""
+"""Metrics of the server itself. Apps register sources; /metrics and the admin show them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One number. `name` ends in its unit, and in `_total` when it only grows."""
+class Metric:
+    """One value. `name` ends in its unit, and in `_total` when it only grows."""
 
     name: str
     help: str
@@ -16,7 +16,7 @@ class Figure:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-Source = Callable[[], Iterable[Figure]]
+Source = Callable[[], Iterable[Metric]]
 _sources: dict[str, Source] = {}
 
 
@@ -25,13 +25,13 @@ def register(source: Source) -> None:
     _sources[f"{source.__module__}.{source.__qualname__}"] = source
 
 
-def ask() -> tuple[list[Figure], list[str]]:
-    """Return what the sources say, and the names of those that could not say it."""
-    figures: list[Figure] = []
-    silent: list[str] = []
+def collect() -> tuple[list[Metric], list[str]]:
+    """Return the metrics of all sources, and the names of the sources that failed."""
+    metrics: list[Metric] = []
+    failed: list[str] = []
     for name, source in _sources.items():
         try:
-            figures += source()
-        except Exception:  # noqa: BLE001 (a silent source is itself what must be seen)
-            silent.append(name)
-    return figures, silent
+            metrics += source()
+        except Exception:  # noqa: BLE001 (a failed source must not hide the others)
+            failed.append(name)
+    return metrics, failed

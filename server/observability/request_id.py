@@ -1,4 +1,4 @@
-"""Request ids: in every log line of a request, and in its answer, so that the two are found."""
+"""Request ids, in every log line of a request and in its answer, so that both can be matched."""
 
 import logging
 import re
@@ -10,21 +10,21 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 HEADER = "X-Request-Id"
-#: What a proxy may give us; anything else could forge log lines, and is replaced.
-_GIVEN = re.compile(r"[A-Za-z0-9-]{8,64}\Z")
+#: An id a proxy may set; anything else could forge log lines, and is replaced.
+_VALID = re.compile(r"[A-Za-z0-9-]{8,64}\Z")
 _current: ContextVar[str] = ContextVar("request_id", default="-")
 
 
-class RequestId:
-    """Middleware, the first: names the request for the time it is worked on."""
+class RequestIdMiddleware:
+    """Middleware, the first: gives the request its id."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Take the proxy's id or make one; send it back."""
+        """Use the proxy's id or make one; send it back."""
         given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _GIVEN.match(given) else secrets.token_hex(8)
+        request_id = given if _VALID.match(given) else secrets.token_hex(8)
         token = _current.set(request_id)
         try:
             response = self._get_response(request)
@@ -34,7 +34,7 @@ class RequestId:
         return response
 
 
-class WithRequestId(logging.Filter):
+class RequestIdFilter(logging.Filter):
     """Gives each record the `request_id` of its request, `-` outside of one."""
 
     def filter(self, record: logging.LogRecord) -> bool:

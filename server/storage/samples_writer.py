@@ -33,7 +33,7 @@ def write_samples(samples: Sequence[wire.Sample]) -> None:
                     insertion(kind, columns=tuple(rows[kind][0]), with_levels=kind in written),
                     [msgspec.json.encode(rows[kind]).decode()],
                 )
-        nodes.note_starts(starts)
+        nodes.record_starts(starts)
 
 
 def rows_by_kind(

@@ -14,7 +14,7 @@ TIME_LIMIT_MS = 600_000
 
 
 @dramatiq.actor(queue_name="housekeeping", max_retries=0, time_limit=TIME_LIMIT_MS)
-def keep_house() -> None:
-    """Apply the settings of retention. Safe to run twice; what fails comes again with the next."""
+def run_housekeeping() -> None:
+    """Apply the retention settings. Safe to run twice; a failure is made up for by the next run."""
     for chunk in retention.apply(timezone.now()):
         logger.info("Dropped %s, which is past its retention", chunk)

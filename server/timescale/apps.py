@@ -1,4 +1,4 @@
-"""Registration of this room with Django."""
+"""Registration of this app with Django."""
 
 from django.apps import AppConfig
 
@@ -12,9 +12,7 @@ class TimescaleConfig(AppConfig):
     def ready(self) -> None:
         """Register the checks."""
         from server.observability.health import register
-        from server.timescale import (
-            health,
-        )
+        from server.timescale import checks, health  # noqa: F401 (checks register themselves)
 
         for probe in (health.database, health.migrations):
             register(probe)

@@ -1,4 +1,4 @@
-"""Is TimescaleDB there? Run by `manage.py check --database default`."""
+"""System checks for TimescaleDB. Run by `manage.py check --database default`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ WHERE name = 'timescaledb'"""
 def timescaledb_is_installed(
     app_configs: object, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Say what is missing when a database has no TimescaleDB, or cannot be asked."""
+    """Return an error for a database without TimescaleDB, or one that cannot be reached."""
     return [message for alias in databases or () for message in _check(alias)]
 
 
@@ -29,7 +29,7 @@ def _check(alias: str) -> list[CheckMessage]:
             row = cursor.fetchone()
     except DatabaseError as error:
         hint = "Look at DATABASE_URL, and whether PostgreSQL runs."
-        message = f"Database {alias!r} cannot be asked: {error}"
+        message = f"Database {alias!r} cannot be reached: {error}"
         return [Error(message, hint=hint, id="timescale.E002")]
     if row is None:
         hint = "Install TimescaleDB for this version of PostgreSQL, then restart PostgreSQL."

@@ -1,4 +1,4 @@
-"""Which licence TimescaleDB runs under: Community has policies, compression, aggregates."""
+"""TimescaleDB's licence: Community has policies, compression and continuous aggregates."""
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 

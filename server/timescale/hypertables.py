@@ -32,8 +32,8 @@ class Hypertable:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What one hypertable holds. `rows` is PostgreSQL's estimate, sizes include indexes."""
+class Usage:
+    """Rows (PostgreSQL's estimate), size (with indexes) and age of one hypertable."""
 
     rows: int
     size_bytes: int
@@ -44,14 +44,14 @@ class Measured:
 
 
 def find(names: list[str]) -> list[Hypertable]:
-    """Return the hypertables of these names; names that are none are left out."""
+    """Return the hypertables of these names; other names are left out."""
     with connection.cursor() as cursor:
         cursor.execute(HYPERTABLES, [names])
         return [Hypertable(*row) for row in cursor.fetchall()]
 
 
-def measure(table: Hypertable) -> Measured:
-    """Ask for the size and age of one hypertable."""
+def measure(table: Hypertable) -> Usage:
+    """Query the size and age of one hypertable."""
     with connection.cursor() as cursor:
         cursor.execute(MEASURED, {"relation": table.relation})
         rows, size_bytes, chunks, compressed, oldest_end = cursor.fetchone()
@@ -62,4 +62,4 @@ def measure(table: Hypertable) -> Measured:
             [oldest_end],
         )
         (oldest_at,) = cursor.fetchone()
-    return Measured(rows, size_bytes, chunks, compressed, oldest_at, oldest_end)
+    return Usage(rows, size_bytes, chunks, compressed, oldest_at, oldest_end)

@@ -8,12 +8,12 @@ from django.db import connection, transaction
 
 from server.timescale import edition
 
-#: Kept near each other: what most questions to old rows name, and the order they want.
+#: Rows of one segment are stored together: the columns that most queries of old rows filter by.
 COMPRESSION = """ALTER TABLE {table} SET (timescaledb.compress,
   timescaledb.compress_segmentby = %s, timescaledb.compress_orderby = %s)"""
 IS_COMPRESSED = """SELECT compression_enabled FROM timescaledb_information.hypertables
 WHERE hypertable_name = %s"""
-#: A policy that says what it should is left alone: adding it anew would forget when it last ran.
+#: A policy with the right interval stays: adding it anew would forget when it last ran.
 HAS_POLICY = """SELECT EXISTS (
   SELECT FROM timescaledb_information.jobs AS j
   LEFT JOIN timescaledb_information.continuous_aggregates AS c
@@ -39,13 +39,13 @@ def apply(now: datetime) -> list[str]:
 
 
 def drop_old_chunks(days: Mapping[str, int], now: datetime) -> list[str]:
-    """Drop each chunk all of whose rows are older than its table keeps them; return their names."""
+    """Drop each chunk that is wholly past the retention of its table; return their names."""
     dropped = []
-    for table, kept_days in days.items():
+    for table, max_days in days.items():
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT drop_chunks(%s::regclass, older_than => %s::timestamptz)",
-                [table, now - timedelta(days=kept_days)],
+                [table, now - timedelta(days=max_days)],
             )
             dropped += [name for (name,) in cursor.fetchall()]
     return dropped
@@ -53,8 +53,8 @@ def drop_old_chunks(days: Mapping[str, int], now: datetime) -> list[str]:
 
 def set_policies(days: Mapping[str, int], compression: Mapping[str, Compression]) -> None:
     """Set the policies of retention and of compression where they differ (Community only)."""
-    for table, kept_days in days.items():
-        _set("retention", table, "drop_after", timedelta(days=kept_days))
+    for table, max_days in days.items():
+        _set("retention", table, "drop_after", timedelta(days=max_days))
     for table, (segment_by, order_by, after_hours) in compression.items():
         with connection.cursor() as cursor:
             cursor.execute(IS_COMPRESSED, [table])

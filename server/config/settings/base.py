@@ -1,4 +1,4 @@
-"""What every process shares. Defaults are safe for production; secrets have none.
+"""Settings of every process. Defaults are safe for production; secrets have none.
 
 Each setting of ours is described in docs/configuration.md; tests/database/config/test_project.py
 checks that. Any variable may be given as NAME_FILE, the path of a file that holds the value.
@@ -64,9 +64,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "server.observability.request_id.RequestId",
+    "server.observability.request_id.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "server.ingest.middleware.DoorFirst",
+    "server.ingest.middleware.IngestFastPath",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Pages and answers; files are compressed already. A token in a page is masked anew each time.
     "django.middleware.gzip.GZipMiddleware",
@@ -77,7 +77,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "server.accounts.middleware.RoleNeeded",
+    "server.accounts.middleware.RequireRole",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -149,10 +149,10 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = False
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
-# Browsers take a cookie of such a name only over TLS, from this very host.
+# Browsers accept a cookie of such a name only over TLS, from this very host.
 SESSION_COOKIE_NAME = "__Host-sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken"
-# Whether the name goes onto the browsers' preload lists is the domain owner's to say, not ours.
+# Whether the name goes onto the browsers' preload lists is the domain owner's decision.
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -195,7 +195,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Mallard",
-    "DESCRIPTION": "What agents, plugins and programs say to a Mallard server.",
+    "DESCRIPTION": "API of a Mallard server for agents, plugins and programs.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "POSTPROCESSING_HOOKS": [
@@ -208,16 +208,16 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-# --- The door (DESIGN: limits are settings with safe defaults) ----------------------------------
+# --- Ingest endpoint ----------------------------------------------------------------------------
 INGEST_MAX_WIRE_BYTES = env.int("INGEST_MAX_WIRE_BYTES", default=4 * 1024 * 1024)
 INGEST_MAX_UNPACKED_BYTES = env.int("INGEST_MAX_UNPACKED_BYTES", default=16 * 1024 * 1024)
 INGEST_MAX_EVENTS = env.int("INGEST_MAX_EVENTS", default=5_000)
 # Requests per web process: 2000/second, 100/minute, …/hour, …/day.
 INGEST_KEY_RATE = env.str("INGEST_KEY_RATE", default="2000/second")
 INGEST_ADDRESS_RATE = env.str("INGEST_ADDRESS_RATE", default="5000/second")
-# Proxies whose X-Forwarded-For is believed: addresses or networks.
+# Proxies whose X-Forwarded-For is trusted: addresses or networks.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=["127.0.0.1/32", "::1/128"])
-# Django would refuse a body over 2.5 MB before the door could say 413 in its own words.
+# Django would refuse a body over 2.5 MB before the ingest endpoint could answer 413 itself.
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_WIRE_BYTES + 1
 KEY_CACHE_SECONDS = env.int("KEY_CACHE_SECONDS", default=10)
 # How long a key works on after it was rotated.
@@ -258,7 +258,7 @@ RETENTION_DAYS = {
 # Only the Community edition compresses.
 COMPRESS_EVENTS_AFTER_HOURS = env.int("COMPRESS_EVENTS_AFTER_HOURS", default=48)
 COMPRESS_METRICS_AFTER_HOURS = env.int("COMPRESS_METRICS_AFTER_HOURS", default=192)
-#: Hypertable → what most questions name, in what order they want it, after how many hours.
+#: Hypertable → columns to segment by, columns to order by, after how many hours.
 COMPRESSION = {
     "email_events": ("event_type", "occurred_at DESC", COMPRESS_EVENTS_AFTER_HOURS),
     **{
@@ -272,21 +272,21 @@ COMPRESSION = {
 # --- Live pages ---------------------------------------------------------------------------------
 LIVE_TICK_MS = env.int("LIVE_TICK_MS", default=125)
 NODE_OFFLINE_AFTER_S = env.int("NODE_OFFLINE_AFTER_S", default=45)
-# Set by the demo: events before this time were generated and the pages say so.
+# Set by the demo: events before this time were generated; a banner shows it.
 DEMO_HISTORY_UNTIL = env.str("DEMO_HISTORY_UNTIL", default="")
 
 # --- Read API -----------------------------------------------------------------------------------
-# The same question asked again within this time gets the same answer, in each web process.
+# The same query within this time gets the same answer, in each web process.
 READ_CACHE_SECONDS = env.int("READ_CACHE_SECONDS", default=3)
 
 # --- Logs ---------------------------------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
-# `line` for people, `json` for what collects logs.
+# `line` for people, `json` for log collectors.
 LOG_FORMAT = env.str("LOG_FORMAT", default="line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "server.observability.request_id.WithRequestId"}},
+    "filters": {"request_id": {"()": "server.observability.request_id.RequestIdFilter"}},
     "formatters": {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
         "json": {
@@ -302,6 +302,6 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    # Says each login in four lines; the admin shows them in a table.
+    # Logs each login in four lines; the admin shows them in a table.
     "loggers": {"axes": {"level": "WARNING"}},
 }

@@ -23,7 +23,7 @@ def person(db):
     def make(role: Role | None):
         user = User.objects.create_user(f"the-{role}", password=PASSWORD)
         if role:
-            roles.give(user, role)
+            roles.assign(user, role)
         return User.objects.get(pk=user.pk)
 
     return make

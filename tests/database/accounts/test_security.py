@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def viewer():
     user = User.objects.create_user("viewer", password=PASSWORD)
-    roles.give(user, Role.VIEWER)
+    roles.assign(user, Role.VIEWER)
     return user
 
 

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.django_db
 
 def test_what_happened_in_a_range_is_told_oldest_first(ask):
     node = Node.objects.create(name="mta-01", last_seen_at=NOW)
-    store.note_starts([store.Start(node.pk, "zonemta", NOW - timedelta(minutes=20))])
-    store.note_silence(node.pk, NOW - timedelta(minutes=30), NOW - timedelta(minutes=25))
+    store.record_starts([store.Start(node.pk, "zonemta", NOW - timedelta(minutes=20))])
+    store.record_silence(node.pk, NOW - timedelta(minutes=30), NOW - timedelta(minutes=25))
 
     answer = ask("changes", range="1h")
 

@@ -10,11 +10,11 @@ from django.db import connection
 from django.test import Client
 
 from server.api import health
-from server.ingest.health import HEARD, WorkerHeard
+from server.ingest.health import HEARTBEAT_KEY, WorkerHeartbeat
 from server.ingest.inbox import EVENTS, Entry
 from server.nodes.models import ApiKey
 from server.observability import health as probes
-from server.observability.health import Finding
+from server.observability.health import ProbeResult
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -22,7 +22,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 @pytest.fixture
 def worker_heard():
-    WorkerHeard().work(None)
+    WorkerHeartbeat().work(None)
 
 
 @pytest.fixture
@@ -53,13 +53,13 @@ def test_strangers_and_keys_that_do_not_read_learn_the_status_alone(client: Clie
 
 def test_a_worker_that_was_never_heard_from_or_not_for_long_is_named(ready, worker_heard):
     with redis.Redis.from_url(django_settings.BROKER_REDIS_URL) as client:
-        client.delete(HEARD)
+        client.delete(HEARTBEAT_KEY)
         code, status, checks = ready()
         assert (code, status) == (200, "degraded")
-        assert checks["worker"]["text"].startswith("No worker was ever heard from")
+        assert checks["worker"]["text"].startswith("No worker has reported yet")
 
-        client.set(HEARD, (datetime.now(UTC) - timedelta(seconds=90)).isoformat())
-        assert "was heard from for 9" in ready()[2]["worker"]["text"]
+        client.set(HEARTBEAT_KEY, (datetime.now(UTC) - timedelta(seconds=90)).isoformat())
+        assert "has reported for 9" in ready()[2]["worker"]["text"]
 
 
 def test_batches_that_nobody_stores_are_named_with_their_age(ready, worker_heard):
@@ -67,7 +67,7 @@ def test_batches_that_nobody_stores_are_named_with_their_age(ready, worker_heard
     assert ready()[1] == "ready"
 
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=100)):
-        WorkerHeard().work(None)
+        WorkerHeartbeat().work(None)
         _, status, checks = ready()
 
     assert status == "degraded"
@@ -79,7 +79,7 @@ def test_a_full_inbox_is_named(ready, worker_heard, settings):
     settings.INBOX_MAX_ENTRIES = 1
     EVENTS.append(Entry("mta-01", 0.0, 1, b""))
 
-    assert "is full: the door answers 503" in ready()[2]["inbox"]["text"]
+    assert "is full: the server answers 503" in ready()[2]["inbox"]["text"]
 
 
 def test_without_redis_nothing_is_accepted_so_it_is_not_ready(ready, settings):
@@ -117,11 +117,11 @@ def test_a_database_that_does_not_answer_is_named_to_nobody_but_makes_it_503(
     monkeypatch.setattr(connection, "connect", refuse)
 
     reply = client.get("/api/v1/health/ready")
-    found = {finding.name: finding for finding in probes.ask()}
+    found = {finding.name: finding for finding in probes.run_probes()}
 
     assert (reply.status_code, reply.json()) == (503, {"status": "not ready"})
     assert "connection refused" in found["database"].text
-    assert "cannot be asked" in found["migrations"].text
+    assert "cannot be reached" in found["migrations"].text
 
 
 def test_a_probe_that_fails_is_what_is_wrong(monkeypatch):
@@ -130,15 +130,15 @@ def test_a_probe_that_fails_is_what_is_wrong(monkeypatch):
 
     monkeypatch.setattr(probes, "_probes", {"x": some_probe})
 
-    (finding,) = probes.ask()
+    (finding,) = probes.run_probes()
 
     assert (finding.ok, finding.name) == (False, "some probe")
     assert "surprise" in finding.text
 
 
 def test_what_nobody_needs_to_be_served_makes_it_degraded_only():
-    fine, wrong = (Finding("a", ok=ok, text="") for ok in (True, False))
-    beside = Finding("b", ok=False, text="", needed=False)
+    fine, wrong = (ProbeResult("a", ok=ok, text="") for ok in (True, False))
+    beside = ProbeResult("b", ok=False, text="", needed=False)
 
     assert health.status([fine]) == "ready"
     assert health.status([fine, beside]) == "degraded"

@@ -72,7 +72,7 @@ def test_strangers_are_told_nothing(client):
 def test_an_administrator_sees_parts_and_figures_and_an_operator_does_not(admin_client, client):
     page = admin_client.get("/admin/server/").content.decode()
     operator = User.objects.create_user("operator")
-    roles.give(operator, Role.OPERATOR)
+    roles.assign(operator, Role.OPERATOR)
     client.force_login(operator, backend="django.contrib.auth.backends.ModelBackend")
 
     assert "mallard_inbox_batches" in page

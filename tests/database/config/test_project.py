@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.checks.registry import registry
 from django.core.management import call_command
 from django.db import connection
 
@@ -54,6 +55,13 @@ def test_the_facts_are_hypertables():
 @pytest.mark.django_db
 def test_no_model_changed_without_a_migration():
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_the_checks_of_every_app_are_registered():
+    names = {check.__module__ for check in registry.get_checks(include_deployment_checks=True)}
+
+    for path in ROOT.glob("server/*/checks.py"):
+        assert f"server.{path.parent.name}.checks" in names
 
 
 def test_the_openapi_description_is_valid_and_complete():

@@ -183,7 +183,7 @@ def test_going_back_asks_again(admin_client):
 
 def test_administration_is_offered_to_staff_alone(client, page):
     viewer = User.objects.create_user("viewer")
-    roles.give(viewer, Role.VIEWER)
+    roles.assign(viewer, Role.VIEWER)
     client.force_login(viewer, backend="django.contrib.auth.backends.ModelBackend")
 
     assert 'href="/admin/"' in page()

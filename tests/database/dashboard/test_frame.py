@@ -120,7 +120,7 @@ def test_a_hostile_node_name_stays_text(path, admin_client, db):
 @pytest.mark.parametrize("path", PAGES)
 def test_only_staff_is_offered_administration(path, client, db):
     viewer = User.objects.create_user("viewer")
-    roles.give(viewer, Role.VIEWER)
+    roles.assign(viewer, Role.VIEWER)
     client.force_login(viewer, backend="django.contrib.auth.backends.ModelBackend")
 
     assert 'href="/admin/"' not in client.get(path).content.decode()

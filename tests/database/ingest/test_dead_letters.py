@@ -16,7 +16,7 @@ def letters(post, event):
     """Two events as they would stand in dead letters."""
     post("events/ingest", [event(), event(status_message="<script>alert(1)</script>")])
     (waiting,) = EVENTS.read("test", count=1, block_ms=None)
-    EVENTS.done([waiting])
+    EVENTS.acknowledge([waiting])
     return [
         DeadLetter.objects.create(kind="events", node="mta-01", reason="disk", payload=line)
         for line in waiting.entry.payload.decode().split("\n")

@@ -148,7 +148,7 @@ def test_an_inbox_over_its_bytes_is_503_until_some_are_stored(post, event):
     assert post("events/ingest", big).status_code == 202
     assert post("events/ingest", big).status_code == 503
 
-    EVENTS.done(EVENTS.read("test", count=10, block_ms=None))
+    EVENTS.acknowledge(EVENTS.read("test", count=10, block_ms=None))
 
     assert (EVENTS.length(), EVENTS.size_bytes()) == (0, 0)
     assert post("events/ingest", big).status_code == 202

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from server.ingest.group_commit import Together
+from server.ingest.group_commit import GroupCommit
 
 
 class Slow:
@@ -31,12 +31,12 @@ def slow():
     return Slow()
 
 
-def asked_meanwhile(together: Together, slow: Slow, items: list[bytes]) -> list[int | Exception]:
+def asked_meanwhile(together: GroupCommit, slow: Slow, items: list[bytes]) -> list[int | Exception]:
     """Ask for `1`, and for `items` by a thread each while that is under way; return the answers."""
 
     def ask(item: bytes) -> int | Exception:
         try:
-            return together.ask(item)
+            return together.submit(item)
         except ConnectionError as error:
             return error
 
@@ -51,23 +51,25 @@ def asked_meanwhile(together: Together, slow: Slow, items: list[bytes]) -> list[
 
 
 def test_what_waits_goes_in_one_call_and_each_gets_its_own_answer(slow):
-    answers = asked_meanwhile(Together(slow, most_bytes=100), slow, [b"2", b"3", b"4"])
+    answers = asked_meanwhile(GroupCommit(slow, max_bytes=100), slow, [b"2", b"3", b"4"])
 
     assert answers == [1, 2, 3, 4]
     assert [sorted(call) for call in slow.calls] == [[b"1"], [b"2", b"3", b"4"]]
 
 
 def test_one_call_carries_no_more_than_its_bytes_but_for_one_large_item(slow):
-    answers = asked_meanwhile(Together(slow, most_bytes=4), slow, [b"22", b"33", b"4444444", b"55"])
+    answers = asked_meanwhile(
+        GroupCommit(slow, max_bytes=4), slow, [b"22", b"33", b"4444444", b"55"]
+    )
 
     assert answers == [1, 22, 33, 4444444, 55]
     assert all(len(call) == 1 or sum(map(len, call)) <= 4 for call in slow.calls)
 
 
 def test_a_failing_call_fails_for_all_in_it_and_for_nobody_else(slow):
-    together = Together(slow, most_bytes=100)
+    together = GroupCommit(slow, max_bytes=100)
     first, *others = asked_meanwhile(together, slow, [b"bad", b"3"])
 
     assert first == 1
     assert [type(each) for each in others] == [ConnectionError, ConnectionError]
-    assert together.ask(b"5") == 5
+    assert together.submit(b"5") == 5

@@ -63,7 +63,7 @@ def test_after_the_writer_went_to_sleep_the_next_post_wakes_it_again(post, event
 def test_the_sweeper_wakes_a_writer_when_the_wake_up_was_lost(post, event):
     post("events/ingest", event())
     dramatiq.get_broker().flush_all()
-    EVENTS.fall_asleep()  # what its expiry does two seconds after the writer died
+    EVENTS.mark_idle()  # what its expiry does two seconds after the writer died
 
     sweep(dramatiq.get_broker())
 
@@ -78,7 +78,7 @@ def test_the_sweeper_leaves_an_empty_inbox_alone(post):
 
 def test_while_a_writer_is_at_work_the_sweeper_wakes_no_other(post, event):
     post("events/ingest", event())
-    EVENTS.keep_awake()
+    EVENTS.renew_wakeup()
 
     sweep(dramatiq.get_broker())
 

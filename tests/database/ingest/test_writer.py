@@ -87,7 +87,7 @@ def test_a_line_postgresql_refuses_becomes_a_dead_letter_and_the_others_are_stor
     lines = entry.payload.split(b"\n")
     lines[3] = lines[3].replace(b"mta-01", b"mta-01\tone field too many")
     poisoned = Entry(entry.node, entry.received_at, entry.count, b"\n".join(lines))
-    EVENTS.done([waiting])
+    EVENTS.acknowledge([waiting])
     EVENTS.append(poisoned)
     post("events/ingest", [event()])
 
@@ -210,7 +210,7 @@ def test_a_writer_that_cannot_keep_up_calls_another_once_in_a_while(post, event)
     for _ in range(4):
         post("events/ingest", [event() for _ in range(10)])
 
-    writer.drain_events(call_help=lambda: calls.append(1))
+    writer.drain_events(wake_second_writer=lambda: calls.append(1))
 
     assert (len(calls), EmailEvent.objects.count()) == (1, 40)
 
@@ -219,6 +219,6 @@ def test_a_writer_that_keeps_up_calls_nobody(post, event):
     calls = []
     post("events/ingest", [event()])
 
-    writer.drain_events(call_help=lambda: calls.append(1))
+    writer.drain_events(wake_second_writer=lambda: calls.append(1))
 
     assert calls == []

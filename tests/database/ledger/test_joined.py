@@ -7,19 +7,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.ledger import store
-from server.ledger.merge import Numbered, rounds
+from server.ledger.merge import NumberedBatch, merge_batches
 from server.ledger.models import Epoch
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
-def numbered(first_seq: int, count: int = 10, *, epoch: str = "e-1", **more) -> Numbered:
+def numbered(first_seq: int, count: int = 10, *, epoch: str = "e-1", **more) -> NumberedBatch:
     given = {"node": "mta-01", "refused": 0, "received_at": NOON, **more}
-    return Numbered(epoch=epoch, first_seq=first_seq, count=count, **given)
+    return NumberedBatch(epoch=epoch, first_seq=first_seq, count=count, **given)
 
 
 def test_batches_that_follow_each_other_are_one_entry():
-    (entries,) = rounds([numbered(11), numbered(1), numbered(31), numbered(1, epoch="e-2")])
+    (entries,) = merge_batches([numbered(11), numbered(1), numbered(31), numbered(1, epoch="e-2")])
 
     assert [(told.epoch, told.received) for told in entries] == [
         ("e-1", ((1, 21), (31, 41))),
@@ -28,15 +28,15 @@ def test_batches_that_follow_each_other_are_one_entry():
 
 
 def test_a_batch_that_comes_again_is_an_entry_of_its_own():
-    assert len(rounds([numbered(1), numbered(1), numbered(5)])) == 3
+    assert len(merge_batches([numbered(1), numbered(1), numbered(5)])) == 3
 
 
 def test_a_batch_with_refusals_is_an_entry_of_its_own():
-    assert len(rounds([numbered(1), numbered(11, refused=1), numbered(21)])) == 3
+    assert len(merge_batches([numbered(1), numbered(11, refused=1), numbered(21)])) == 3
 
 
 def test_nothing_to_tell_is_no_round():
-    assert rounds([]) == []
+    assert merge_batches([]) == []
 
 
 @pytest.mark.django_db
@@ -49,7 +49,7 @@ def test_a_transaction_of_many_small_batches_asks_the_ledger_once(django_assert_
 
 BATCHES = st.lists(
     st.builds(
-        Numbered,
+        NumberedBatch,
         node=st.sampled_from(["mta-01", "mta-02"]),
         epoch=st.sampled_from(["e-1", "e-2"]),
         first_seq=st.integers(0, 60),

@@ -105,7 +105,7 @@ def test_a_dead_letter_has_arrived(send, epoch, event, post):
     (waiting,) = EVENTS.read("test", count=1, block_ms=None)
     entry = waiting.entry
     good, bad = entry.payload.split(b"\n")
-    EVENTS.done([waiting])
+    EVENTS.acknowledge([waiting])
     payload = good + b"\n" + bad + b"\ttoo many fields"
     EVENTS.append(Entry(entry.node, entry.received_at, 2, payload, entry.epoch, entry.first_seq))
 

@@ -73,6 +73,6 @@ def test_a_retired_node_is_listed_no_more_and_its_keys_are_revoked(
 def test_the_use_of_a_key_is_noted_with_its_address(node: Node):
     key, _ = ApiKey.issue(name="agent", scope="agent", node=node)
 
-    find_holder(key.prefix, asked_from="203.0.113.9")
+    find_holder(key.prefix, client_address="203.0.113.9")
 
     assert ApiKey.objects.get().last_used_from == "203.0.113.9"

@@ -28,33 +28,33 @@ def asked(now: datetime, *, back: timedelta = DAY, limit: int = 10, node: str | 
 
 def test_a_start_that_is_told_with_every_sample_is_noted_once(node, now):
     start = store.Start(node.pk, "zonemta", now - MINUTE)
-    store.note_starts([start, start._replace(at=start.at + SECOND)])
-    store.note_starts([start._replace(at=start.at - 2 * SECOND)])
-    store.note_starts([start._replace(at=start.at + 40 * SECOND), start])
+    store.record_starts([start, start._replace(at=start.at + SECOND)])
+    store.record_starts([start._replace(at=start.at - 2 * SECOND)])
+    store.record_starts([start._replace(at=start.at + 40 * SECOND), start])
 
     assert [each.at for each in of(node, "started")] == [start.at, start.at + 40 * SECOND]
 
 
 def test_starts_of_a_wrong_clock_or_of_long_ago_are_left_out(node, now, settings):
     settings.NODE_CHANGES_RETENTION_DAYS = 30
-    store.note_starts([store.Start(node.pk, "redis", now + DAY)])
-    store.note_starts([store.Start(node.pk, "host", datetime(1, 1, 1, tzinfo=UTC))])
-    store.note_starts([store.Start(node.pk, "mongodb", now - 31 * DAY)])
+    store.record_starts([store.Start(node.pk, "redis", now + DAY)])
+    store.record_starts([store.Start(node.pk, "host", datetime(1, 1, 1, tzinfo=UTC))])
+    store.record_starts([store.Start(node.pk, "mongodb", now - 31 * DAY)])
 
     assert not of(node, "started").exists()
 
 
 def test_a_silence_is_noted_when_it_ends_and_is_there_while_it_goes_on(node, now):
-    store.heard(node.pk, now - 10 * MINUTE)
-    store.heard(node.pk, now - 10 * MINUTE + 15 * SECOND)
+    store.record_contact(node.pk, now - 10 * MINUTE)
+    store.record_contact(node.pk, now - 10 * MINUTE + 15 * SECOND)
     assert not of(node, "silent").exists()
 
     (goes_on,) = asked(now)
     assert (goes_on.kind, goes_on.node, goes_on.ended_at) == ("silent", "mta-01", None)
     assert goes_on.at == now - 10 * MINUTE + 15 * SECOND
 
-    store.heard(node.pk, now)
-    store.heard(node.pk, now)
+    store.record_contact(node.pk, now)
+    store.record_contact(node.pk, now)
     (over,) = asked(now + SECOND)
     assert (over.at, over.ended_at) == (goes_on.at, now)
     node.refresh_from_db()
@@ -88,15 +88,15 @@ def test_a_node_known_before_changes_were_noted_has_its_version_to_compare_with(
 
 
 def test_what_is_older_than_is_remembered_is_forgotten_with_the_next_change(node, now, settings):
-    store.note_starts([store.Start(node.pk, "zonemta", now - 40 * DAY)])
+    store.record_starts([store.Start(node.pk, "zonemta", now - 40 * DAY)])
     settings.NODE_CHANGES_RETENTION_DAYS = 30
-    store.note_starts([store.Start(node.pk, "zonemta", now - DAY)])
+    store.record_starts([store.Start(node.pk, "zonemta", now - DAY)])
 
     assert [each.at for each in of(node, "started")] == [now - DAY]
 
 
 def test_of_many_changes_the_newest_are_told_and_retired_nodes_only_when_named(node, now):
-    store.note_starts([store.Start(node.pk, "zonemta", now - i * MINUTE) for i in range(1, 9)])
+    store.record_starts([store.Start(node.pk, "zonemta", now - i * MINUTE) for i in range(1, 9)])
 
     assert [each.at for each in asked(now, limit=3)] == [now - i * MINUTE for i in (3, 2, 1)]
     assert len(asked(now, back=5 * MINUTE + SECOND)) == 5
@@ -107,16 +107,16 @@ def test_of_many_changes_the_newest_are_told_and_retired_nodes_only_when_named(n
 
 
 def test_a_silence_that_began_before_the_range_is_told_when_it_reaches_into_it(node, now):
-    store.note_silence(node.pk, now - 2 * DAY, now - 23 * timedelta(hours=1))
-    store.note_silence(node.pk, now - 2 * DAY, now)
-    store.note_silence(node.pk, now - 9 * DAY, now - 8 * DAY)
+    store.record_silence(node.pk, now - 2 * DAY, now - 23 * timedelta(hours=1))
+    store.record_silence(node.pk, now - 2 * DAY, now)
+    store.record_silence(node.pk, now - 9 * DAY, now - 8 * DAY)
 
     assert [each.at for each in asked(now)] == [now - 2 * DAY]
 
 
 def test_two_questions_answer_however_many_nodes_there_are(now, django_assert_num_queries):
     for name in range(30):
-        store.heard(store.register(f"n-{name}", {}).pk, now - DAY)
+        store.record_contact(store.register(f"n-{name}", {}).pk, now - DAY)
 
     with django_assert_num_queries(2):
         assert len(asked(now, limit=100, back=2 * DAY)) == 30

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from server.events.columns import NAMES
 from server.events.mapping import to_line
-from server.ledger.merge import Numbered
+from server.ledger.merge import NumberedBatch
 from server.rollups import maintainer
 from server.rollups.levels import KEY, LEVELS, MEASURES
 from server.rollups.mail import sql
@@ -112,7 +112,7 @@ def stored_by(insert_events, batches):
 
 
 def numbered(*, first_seq, count):
-    return Numbered(
+    return NumberedBatch(
         node="mta-01", epoch="one", first_seq=first_seq, count=count, refused=0, received_at=START
     )
 

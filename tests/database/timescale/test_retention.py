@@ -16,8 +16,8 @@ from server.metrics.catalogue import KINDS
 from server.rollups.levels import LEVELS
 from server.storage.samples_writer import write_samples
 from server.timescale import edition, retention
-from server.timescale.actors import keep_house
-from server.timescale.scheduler import CLAIM, look
+from server.timescale.actors import run_housekeeping
+from server.timescale.scheduler import CLAIM, send_if_due
 from tests import random_samples
 from tests.database.rollups.test_store import row, write
 
@@ -48,7 +48,7 @@ def test_old_chunks_are_dropped_and_younger_rows_stay():
     for age in (0, 7, 10, 100, 200):
         write(row(occurred_at=NOW - timedelta(days=age)))
 
-    keep_house()
+    run_housekeeping()
 
     columns = {"email_events": "occurred_at"} | dict.fromkeys([t.table for t in LEVELS], "bucket")
     oldest = {
@@ -69,16 +69,16 @@ def test_policies_follow_the_settings(settings):
     needs_community()
     settings.RETENTION_DAYS = settings.RETENTION_DAYS | {"email_events": 30}
 
-    keep_house()
+    run_housekeeping()
     first = policies()
-    keep_house()
+    run_housekeeping()
 
     assert policies() == first  # what is right already is left alone
     assert {name: after for _, kind, name, after in first if kind == "policy_retention"} == {
         name: timedelta(days=days) for name, days in settings.RETENTION_DAYS.items()
     }
     settings.RETENTION_DAYS = settings.RETENTION_DAYS | {"email_events": 60}
-    keep_house()
+    run_housekeeping()
     assert len(set(policies()) - set(first)) == 1
 
 
@@ -95,7 +95,7 @@ def policies():
 
 def test_a_compressed_event_is_found_and_not_stored_again():
     needs_community()
-    keep_house()
+    run_housekeeping()
     old = row(occurred_at=NOW - timedelta(days=5), queue_id="1a2b")
     write(old)
     rows_of("SELECT compress_chunk(c) FROM show_chunks('email_events') AS c")
@@ -108,7 +108,7 @@ def test_a_compressed_event_is_found_and_not_stored_again():
 
 def test_compressed_samples_are_read_and_taken_only_once():
     needs_community()
-    keep_house()
+    run_housekeeping()
     old = random_samples.samples(
         NOW - timedelta(days=3), NOW - timedelta(days=2), every=timedelta(hours=1)
     )
@@ -132,7 +132,7 @@ def test_old_samples_are_dropped_and_their_levels_stay_longer():
         at = NOW - timedelta(days=days)
         write_samples(random_samples.samples(at, at + timedelta(minutes=1), every=timedelta(1)))
 
-    keep_house()
+    run_housekeeping()
 
     oldest = {
         table: (NOW - rows_of(f"SELECT min({column}) FROM {table}")[0][0]).days
@@ -185,7 +185,7 @@ def test_storage_drops_what_is_due_when_asked():
 def test_housekeeping_is_sent_once_however_many_processes_look(empty_redis):
     broker = dramatiq.get_broker()
     with redis.Redis.from_url(settings.BROKER_REDIS_URL) as client:
-        assert [look(broker, client), look(broker, client)] == [True, False]
+        assert [send_if_due(broker, client), send_if_due(broker, client)] == [True, False]
         assert broker.queues["housekeeping"].qsize() == 1
         client.delete(CLAIM)  # as when its time is over
-        assert look(broker, client)
+        assert send_if_due(broker, client)

@@ -1,4 +1,4 @@
-"""Say what the hypertables hold and what will be dropped."""
+"""Print the size and retention of the hypertables."""
 
 from argparse import ArgumentParser
 from datetime import timedelta
@@ -11,7 +11,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from server.timescale import edition, hypertables, retention
-from server.timescale.hypertables import Measured
+from server.timescale.hypertables import Usage
 
 HEAD = ("table", "rows", "size", "chunks", "compressed", "oldest (UTC)", "kept", "next drop")
 
@@ -44,22 +44,24 @@ class Command(BaseCommand):
         for line in lines:
             cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
             self.stdout.write("  ".join(cells).rstrip())
-        who = "TimescaleDB's policies drop" if by_policy else "The workers' housekeeping drops"
-        self.stdout.write(f"{who} a chunk when all of it is older than it is kept.")
+        dropped_by = (
+            "TimescaleDB's policies drop" if by_policy else "The workers' housekeeping drops"
+        )
+        self.stdout.write(f"{dropped_by} a chunk when all of it is older than it is kept.")
 
 
-def _line(name: str, held: Measured, *, days: int) -> tuple[str, ...]:
+def _line(name: str, usage: Usage, *, days: int) -> tuple[str, ...]:
     drop = "nothing yet"
-    if held.oldest_chunk_ends_at:
-        drop_at = held.oldest_chunk_ends_at + timedelta(days=days)
-        drop = f"before {held.oldest_chunk_ends_at:%F} on {drop_at:%F}"
+    if usage.oldest_chunk_ends_at:
+        drop_at = usage.oldest_chunk_ends_at + timedelta(days=days)
+        drop = f"before {usage.oldest_chunk_ends_at:%F} on {drop_at:%F}"
     return (
         name,
-        f"{max(held.rows, 0):,}",
-        filesizeformat(held.size_bytes).replace("\xa0", " "),
-        str(held.chunks),
-        str(held.compressed_chunks),
-        f"{held.oldest_at:%F %H:%M}" if held.oldest_at else "empty",
+        f"{max(usage.rows, 0):,}",
+        filesizeformat(usage.size_bytes).replace("\xa0", " "),
+        str(usage.chunks),
+        str(usage.compressed_chunks),
+        f"{usage.oldest_at:%F %H:%M}" if usage.oldest_at else "empty",
         f"{days} days",
         drop,
     )

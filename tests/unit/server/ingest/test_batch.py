@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from server.events.columns import NAMES
 from server.events.mapping import Context, copy_line
-from server.ingest.batch import event_batch
+from server.ingest.batch import parse_event_batch
 
 NOW = datetime(2026, 11, 21, 10, 10, tzinfo=UTC)
 CONTEXT = Context.at(NOW, node="mta-01", retention=timedelta(days=180))
@@ -32,7 +32,7 @@ def one_by_one(events):
 
 
 def take(body, context=CONTEXT):
-    return event_batch(body.encode(), context, max_events=100)
+    return parse_event_batch(body.encode(), context, max_events=100)
 
 
 @given(st.text(max_size=40), st.text(max_size=40), st.booleans())
@@ -50,11 +50,11 @@ def test_a_batch_read_at_once_gives_the_same_lines_as_its_events_one_by_one(
         assert take(body).rejected
         return
 
-    assert take(body).taken == expected
+    assert take(body).accepted == expected
 
 
 def test_booleans_and_numbers_are_written_as_postgresql_reads_them():
-    (line,) = take(json.dumps([GOOD])).taken
+    (line,) = take(json.dumps([GOOD])).accepted
 
     row = dict(zip(NAMES, line.split("\t"), strict=True))
     assert (row["has_attachment"], row["message_size_bytes"]) == ("True", "12")
@@ -65,7 +65,7 @@ def test_booleans_and_numbers_are_written_as_postgresql_reads_them():
 def test_one_bad_event_costs_the_others_of_its_batch_nothing(bad):
     batch = take(json.dumps({"epoch": "e", "first_seq": 1, "events": [GOOD, GOOD | bad, GOOD]}))
 
-    assert batch.taken == one_by_one([GOOD, GOOD])
+    assert batch.accepted == one_by_one([GOOD, GOOD])
     assert [refused["index"] for refused in batch.rejected] == [1]
 
 
@@ -73,7 +73,7 @@ def test_the_name_of_a_node_is_escaped_though_the_body_is_plain():
     hostile = copy.copy(CONTEXT)
     object.__setattr__(hostile, "node", "mta\t01\\")
 
-    (line,) = take(json.dumps([GOOD]), hostile).taken
+    (line,) = take(json.dumps([GOOD]), hostile).accepted
 
     assert line.split("\t")[NAMES.index("mta_node")] == "mta\\t01\\\\"
 
