@@ -19,8 +19,9 @@ from agent.collectors import Collector, build_collectors
 from agent.config import Config
 from agent.discovery import Discovery
 from agent.events.change_stream import ChangeStream
+from agent.events.outcome_counts import OutcomeCounts
 from agent.events.receiver import Receiver, TcpReceiver, health_client
-from agent.events.receiver.plugin_status import PluginReadings
+from agent.events.receiver.plugin_status import PluginRegistry
 from agent.events.reconciliation import Reconciler
 from agent.instance_lock import InstanceLock
 from agent.registration import Registration
@@ -80,12 +81,13 @@ class Agent:
         self._client = Client(config.backend)
         self._receiver: Receiver | None = None
         self._collectors: list[CollectorThread] = []
+        outcomes = OutcomeCounts()
+        self._spool.intake.on_event(outcomes.add)
         self.status = AgentStatus(
-            plugins=PluginReadings(),
+            plugins=PluginRegistry(),
             spool=self._spool,
-            spool_limit_bytes=config.spool.max_event_bytes,
             transport=self._client.stats,
-            reconciler=Reconciler(self._spool.captured),
+            reconciler=Reconciler(outcomes),
         )
 
     def start(self) -> None:
@@ -147,7 +149,7 @@ class Agent:
         if self._receiver is not None:
             try:
                 # Any response will do: too many connections are no reason for a restart.
-                health_client.answers(self._receiver.path)
+                health_client.is_alive(self._receiver.path)
             except OSError as error:
                 problems.append(f"the receiver does not respond ({error.strerror or error})")
         return problems
@@ -174,7 +176,7 @@ class Agent:
         producers.extend(self._collectors)
         events = [(self._spool.events, EVENTS_ROUTE)]
         samples = [(self._spool.samples, SAMPLES_ROUTE)] + [
-            (queue, samples_route(source)) for source, queue in self._spool.more_samples.items()
+            (queue, samples_route(source)) for source, queue in self._spool.source_samples.items()
         ]
         # Shippers first: the backlog of a killed agent is on its way before anything is added.
         for lanes, name in ((events, "events"), (samples, "samples")):
@@ -192,7 +194,7 @@ class Agent:
 
     def _open_receivers(self) -> Iterator[Worker]:
         settings, node = self.config.receiver, self.config.node_id
-        readings = self.status.plugins
+        plugins = self.status.plugins
         if not settings.enabled:
             return
         self._receiver = Receiver(
@@ -200,13 +202,13 @@ class Agent:
             settings,
             Path(self.config.runtime_dir),
             node=node,
-            readings=readings,
+            plugins=plugins,
             stuck=self.status.stuck_collectors,
         )
         self._receiver.open()
         yield self._receiver
         if settings.tcp_port:
-            over_tcp = TcpReceiver(self._spool, settings, node=node, readings=readings)
+            over_tcp = TcpReceiver(self._spool, settings, node=node, plugins=plugins)
             over_tcp.open()
             yield over_tcp
 

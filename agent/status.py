@@ -27,7 +27,7 @@ from agent.samples import (
 )
 
 if TYPE_CHECKING:  # `once` starts without them
-    from agent.events.receiver.plugin_status import PluginReadings
+    from agent.events.receiver.plugin_status import PluginRegistry
     from agent.events.reconciliation import Reconciler
     from agent.spool import Spool
     from agent.transport.stats import TransportStats
@@ -57,11 +57,10 @@ class AgentStatus:
     that does not run, as in `once`, is None or empty."""
 
     programs: tuple[str, ...] = ()  # found on this node, in the order of roles.PROGRAMS
-    plugins: PluginReadings | None = None
+    plugins: PluginRegistry | None = None
     collectors: Sequence[CollectorSource] = ()
     change_stream: Source | None = None
     spool: Spool | None = None
-    spool_limit_bytes: int = 0
     transport: TransportStats | None = None
     reconciler: Reconciler | None = None
 
@@ -77,20 +76,15 @@ class AgentStatus:
 
     def haraka_processes(self) -> list[dict[str, Any]]:
         """Return the last counters of each running process of Haraka."""
-        return self.plugins.haraka() if self.plugins else []
+        return self.plugins.haraka_processes() if self.plugins else []
 
     def plugin_health(self) -> list[PluginHealth]:
         """Return the health of each process whose plugin reports."""
-        return [PluginHealth(**plugin) for plugin in self.plugins.plugins()] if self.plugins else []
+        return self.plugins.plugins() if self.plugins else []
 
     def spool_health(self) -> SpoolHealth:
         """Return counts and sizes of the spool, all None while it cannot be read."""
-        if self.spool is None:
-            return SpoolHealth()
-        from agent.spool.health import spool_health  # noqa: PLC0415
-
-        health = spool_health(self.spool.database, limit_bytes=self.spool_limit_bytes)
-        return health or SpoolHealth()
+        return self.spool.health() if self.spool else SpoolHealth()
 
     def send_health(self) -> SendHealth:
         """Return counts and durations of the requests to the server."""

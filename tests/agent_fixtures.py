@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 
 from agent.config import Events as EventSettings
 from agent.config import Spool as SpoolSettings
-from agent.spool import Spool
+from agent.spool import Accepted, Spool
+from agent.wire import ReceivedEvent, event_id
 from tests.paths import TESTS
 
 SAMPLES = TESTS / "samples" / "zonemta"
+MIB = 1024**2
 MakeSpool = Callable[..., Spool]
 
 
@@ -25,7 +28,7 @@ def make_spool(tmp_path: Path) -> Iterator[MakeSpool]:
     def make(*, grace_s: float = 0, events: dict[str, Any] | None = None, **settings: Any) -> Spool:
         made = Spool(
             tmp_path,
-            SpoolSettings(min_free_bytes=0, **settings),
+            SpoolSettings(**({"min_free_bytes": 0} | settings)),
             EventSettings(grace_s=grace_s, **(events or {})),
         )
         made.open()
@@ -70,6 +73,36 @@ def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     with stack.running(tmp_path_factory.mktemp("mongodb")) as running:
         yield running
+
+
+def reported(number: int, event_type: Any = "sent", *, recipient: str = "a@b.example") -> Accepted:
+    """Return an event as a plugin reports it; the body is its number."""
+    queue_id = f"q{number}"
+    event = ReceivedEvent(
+        event_id=event_id("zonemta", queue_id, recipient, event_type),
+        occurred_at=datetime(2026, 11, 21, tzinfo=UTC),
+        event_type=event_type,
+        direction="outbound",
+        queue_id=queue_id,
+        to_address=recipient,
+    )
+    return Accepted(event, json.dumps({"n": number}).encode())
+
+
+def take_reported(spool: Spool, accepted: Sequence[Accepted]) -> None:
+    """Store events as the receiver does."""
+    with spool.begin() as tx:
+        spool.intake.take_reported(tx, accepted)
+
+
+def take(spool: Spool, numbers: Iterable[int]) -> None:
+    """Store an event for each number."""
+    take_reported(spool, [reported(number) for number in numbers])
+
+
+def numbers(spool: Spool) -> list[int]:
+    """Return the numbers of the events that wait in the spool."""
+    return [event["n"] for event in spooled(spool)]
 
 
 def spooled(spool: Spool) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ def check_receiver(config: Config) -> Iterator[Finding]:
         return
     path = Path(config.runtime_dir) / SOCKET_NAME
     try:
-        health = health_client.ask(path)
+        health = health_client.read_health(path)
     except OSError as error:
         yield Finding(
             "warning",

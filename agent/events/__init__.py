@@ -1,1 +1,1 @@
-"""Where events come from: the plugins through the receiver, ZoneMTA's database by change stream."""
+"""Sources of events: the plugins through the receiver, ZoneMTA's database by change stream."""

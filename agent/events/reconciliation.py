@@ -1,28 +1,26 @@
-"""Holds what was captured against what ZoneMTA itself counted, hour by hour.
+"""Comparison of captured outcomes with ZoneMTA's own counters, hour by hour.
 
 ZoneMTA counts in its master process, anew at each start, attempts that ended as delivered, rejected
-or deferred, in every zone and with its own notifications. That is what can be compared. Not counted
-by it, and so not compared: what was queued (only messages that came by SMTP are), what was dropped
-or deleted, and what expired.
+or deferred, in every zone and with its own notifications. Those are compared. It does not count
+queued recipients (only messages that came by SMTP), dropped, deleted or expired ones.
 """
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agent import clock
+from agent.events.outcome_counts import OutcomeCounts
 from agent.samples import Reconciliation, ZoneMtaReadings
-from agent.spool.captured import Captured
 
 SPAN = timedelta(hours=1)
-# A span is compared so long after its end: a plugin that found nobody tells late, and the change
-# stream waits its grace.
+# A span is compared so long after its end: a plugin that found no agent reports late, and the
+# change stream waits its grace.
 SETTLE = timedelta(minutes=2)
-# Spans that wait for that, and spans told in each sample.
-MOST_SPANS = 4
-#: ZoneMTA's word for how an attempt ended → ours.
+# Spans that wait for that, and spans in each sample.
+MAX_SPANS = 4
+#: ZoneMTA's status of an attempt → event type.
 OUTCOMES = {"delivered": "delivered", "rejected": "bounced", "deferred": "deferred"}
 
 
@@ -41,28 +39,18 @@ class _Span:
 
 
 class Reconciler:
-    """Takes ZoneMTA's readings from the collector, tells the comparison to the agent's sample."""
+    """Takes ZoneMTA's readings from the collector, gives the comparison to the agent's sample."""
 
-    def __init__(
-        self,
-        captured: Captured,
-        *,
-        span: timedelta = SPAN,
-        settle: timedelta = SETTLE,
-        now: Callable[[], datetime] = clock.utc_now,
-    ) -> None:
+    def __init__(self, captured: OutcomeCounts) -> None:
         self._captured = captured
-        self._span = span
-        self._settle = settle
-        self._now = now
         self._lock = threading.Lock()
         self._first: _Reading | None = None
-        self._waiting: deque[_Span] = deque(maxlen=MOST_SPANS)
-        self._lines: deque[list[Reconciliation]] = deque(maxlen=MOST_SPANS)
+        self._waiting: deque[_Span] = deque(maxlen=MAX_SPANS)
+        self._lines: deque[list[Reconciliation]] = deque(maxlen=MAX_SPANS)
 
     def take(self, readings: ZoneMtaReadings, at: datetime) -> None:
-        """Take counters that were read at `at`. Those of another start begin a new span: what the
-        master counted before its end is not known, so nothing is said of that time."""
+        """Take counters that were read at `at`. Those of another start begin a new span: the last
+        counts of the master before are not known, so that time is not compared."""
         totals: Counter[str] = Counter()
         for delivery in readings.deliveries:
             totals[OUTCOMES.get(delivery.status, "")] += delivery.count
@@ -71,7 +59,7 @@ class Reconciler:
             first = self._first
             if first is None or _is_another_start(first, reading):
                 self._first = reading
-            elif at - first.at >= self._span:
+            elif at - first.at >= SPAN:
                 counted = Counter({name: totals[name] - first.totals[name] for name in totals})
                 self._waiting.append(_Span(first.at, at, counted))
                 self._first = reading
@@ -79,11 +67,11 @@ class Reconciler:
     def lines(self) -> list[Reconciliation]:
         """Return the comparison of the last hours, a line an outcome, oldest first."""
         with self._lock:
-            while self._waiting and self._now() - self._waiting[0].end >= self._settle:
-                self._lines.append(self._compared(self._waiting.popleft()))
+            while self._waiting and clock.utc_now() - self._waiting[0].end >= SETTLE:
+                self._lines.append(self._compare(self._waiting.popleft()))
             return [line for lines in self._lines for line in lines]
 
-    def _compared(self, span: _Span) -> list[Reconciliation]:
+    def _compare(self, span: _Span) -> list[Reconciliation]:
         captured = self._captured.between(span.begin, span.end)
         return [
             Reconciliation(

@@ -1,28 +1,30 @@
-"""The agent's disk: what waits for the server, what was already taken, where the stream stands.
+"""The agent's disk: items that wait for the server, events already taken, the stream's position.
 
 One SQLite file, one connection, one lock: so events, held events, the document cache and the
-position of the change stream change together or not at all.
+position of the change stream change together or not at all. Other packages import from here.
 """
 
-from agent.spool.change_stream_state import StreamState
-from agent.spool.database import Database
-from agent.spool.held import HeldEvent, Notice
-from agent.spool.plugins import Told, told
-from agent.spool.queue import SOURCES, Batch, Queue
-from agent.spool.spool import Accepted, Spool
+from agent.spool.change_stream_state import ChangeStreamState, HeldEvent, Notice, read_gaps
+from agent.spool.deduplication import final_key
+from agent.spool.intake import Accepted
+from agent.spool.queue import Batch, Queue
+from agent.spool.schema import PLUGIN_DROPPED, SOURCES
+from agent.spool.spool import Spool
 from agent.spool.summary import read_summary
+from agent.spool.transaction import Transaction
 
 __all__ = [
+    "PLUGIN_DROPPED",
     "SOURCES",
     "Accepted",
     "Batch",
-    "Database",
+    "ChangeStreamState",
     "HeldEvent",
     "Notice",
     "Queue",
     "Spool",
-    "StreamState",
-    "Told",
+    "Transaction",
+    "final_key",
+    "read_gaps",
     "read_summary",
-    "told",
 ]

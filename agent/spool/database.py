@@ -1,83 +1,42 @@
-"""The SQLite file: opening, transactions, counters, and what to do when it is damaged."""
+"""The SQLite file: opening it, its transactions, and a new one in place of a damaged one."""
 
 import logging
 import sqlite3
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from agent import clock
 from agent.errors import SpoolError
+from agent.spool.schema import FAILED_COMMITS, LATER_TABLES, SET_ASIDE, TABLES, VERSION
+from agent.spool.transaction import Transaction
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
-SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE TABLE samples (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE TABLE refused (
-    n INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, seq INTEGER NOT NULL,
-    at_ms INTEGER NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL);
-CREATE TABLE seen (n INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, at_ms INTEGER NOT NULL);
-CREATE TABLE held (
-    event_id BLOB PRIMARY KEY, due_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL,
-    final INTEGER NOT NULL, recipient TEXT NOT NULL, queue_id TEXT NOT NULL,
-    message_id TEXT, session_id TEXT, body BLOB NOT NULL);
-CREATE INDEX held_due ON held (due_ms);
-CREATE TABLE documents (
-    id TEXT PRIMARY KEY, generation INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE messages (
-    file_id TEXT PRIMARY KEY, queue_id TEXT NOT NULL, generation INTEGER NOT NULL,
-    body BLOB NOT NULL) WITHOUT ROWID;
-CREATE INDEX messages_queue_id ON messages (queue_id);
-CREATE TABLE notices (
-    n INTEGER PRIMARY KEY, recipient TEXT NOT NULL, message_id TEXT, session_id TEXT,
-    seen_ms INTEGER NOT NULL);
-CREATE INDEX notices_recipient ON notices (recipient);
-"""
-# Tables that came later. An agent that does not know one ignores it, so that going back to it after
-# an upgrade works; anything else that changes the layout needs another SCHEMA_VERSION.
-ADDED = """
-CREATE TABLE IF NOT EXISTS dropped (first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS plugin_processes (
-    process TEXT PRIMARY KEY, dropped INTEGER NOT NULL, heard_ms INTEGER NOT NULL) WITHOUT ROWID;
-"""
-KEPT_DAMAGED_FILES = 2
+MAX_DAMAGED_FILES = 2
 # Below this size the whole file is checked at start; a larger one would cost the start seconds.
 CHECKED_AT_START_BYTES = 32 * 1024**2
-# Counters: transactions that could not be written, files that were set aside.
-FAILED = "spool.failed_commits"
-SET_ASIDE = "spool.set_aside"
-# Of 4 kB each.
-KEPT_FREE_PAGES = 4096
-GIVEN_BACK_PAGES = 256
+# Pages have 4 kB. So many may stay free; so many are given back at once.
+MAX_FREE_PAGES = 4096
+FREED_PAGES = 256
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 class Database:
     """One connection for all threads of the agent, one transaction at a time.
 
-    Commits with synchronous=FULL: when `transaction` is left without an exception, its changes
-    survive a power cut. `added`: statements that make further tables where they are not there.
+    Commits with synchronous=FULL: when `begin` is left without an exception, its changes survive a
+    power cut. `on_new_file` is called when a damaged file was set aside and an empty one begun.
     """
 
-    def __init__(self, path: Path, *, added: Iterable[str] = ()) -> None:
+    def __init__(self, path: Path, *, on_new_file: Callable[[], None]) -> None:
         self.path = path
-        self._added = ADDED + "".join(added)
-        self.after_commit: list[Callable[[], None]] = []
-        #: Told of each transaction whether it was committed, before another can begin.
-        self.settled: Callable[[bool], None] = lambda _committed: None
-        #: Told when a damaged file was set aside and an empty one begun.
-        self.begun_anew: Callable[[], None] = lambda: None
+        self._on_new_file = on_new_file
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        self._failed = 0  # transactions, not yet counted on disk
+        self._failed_commits = 0  # not yet counted on disk
 
     def open(self) -> None:
         """Open or create the file. A damaged one is set aside and a new one begun."""
@@ -97,41 +56,51 @@ class Database:
                 self._connection = None
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection inside a transaction; on leaving, all of it is on disk or none.
+    def begin(self) -> Iterator[Transaction]:
+        """Begin a transaction; on leaving, all of it is on disk or none.
 
         Raises SpoolError when it could not commit.
         """
         with self._lock:
             connection = self._opened()
+            tx = Transaction(connection)
             try:
-                connection.execute("BEGIN IMMEDIATE")
-                yield connection
-                add(connection, FAILED, self._failed)
-                connection.execute("COMMIT")
+                tx.execute("BEGIN IMMEDIATE")
+                yield tx
+                tx.add(FAILED_COMMITS, self._failed_commits)
+                tx.execute("COMMIT")
             except BaseException as error:
                 with suppress(sqlite3.Error):
                     connection.rollback()
-                self.settled(False)
+                for ended in tx.on_end:
+                    ended(False)
                 if not isinstance(error, sqlite3.Error):
                     raise
-                self._failed += 1
-                self._mend(error)
-                raise SpoolError(f"{self.path}: {error}") from error
-            self._failed = 0
-            self.settled(True)
-        for callback in self.after_commit:
-            callback()
+                self._failed_commits += 1
+                raise self._recover(error) from error
+            self._failed_commits = 0
+            for ended in tx.on_end:
+                ended(True)
+        for committed in tx.on_commit:
+            committed()
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection for reading only. Raises SpoolError."""
+    def read(self) -> Iterator[Transaction]:
+        """Give access for reading only. Raises SpoolError."""
         with self._lock:
             try:
-                yield self._opened()
+                yield Transaction(self._opened())
             except sqlite3.Error as error:
-                self._mend(error)
-                raise SpoolError(f"{self.path}: {error}") from error
+                raise self._recover(error) from error
+
+    def shrink(self) -> None:
+        """Shorten a file with much more room than it needs, a little at a time: the disk that an
+        outage took is free again after it."""
+        with self.read() as tx:
+            (free,) = tx.execute("PRAGMA freelist_count").fetchone()
+            if free > MAX_FREE_PAGES:
+                # Not `execute`, which takes one step, one page, of a statement without a result.
+                self._opened().executescript(f"PRAGMA incremental_vacuum({FREED_PAGES})")
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -143,7 +112,7 @@ class Database:
             self.path, isolation_level=None, check_same_thread=False, timeout=5.0
         )
         try:
-            # Before anything else is written, or it means nothing: see give_back.
+            # Before anything else is written, or it means nothing: see shrink.
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
@@ -155,28 +124,29 @@ class Database:
             if version == 0:
                 connection.executescript(
                     # The epoch names this file's numbering: a new file starts a new one.
-                    f"BEGIN; {SCHEMA} INSERT INTO meta VALUES ('epoch', '{uuid.uuid4()}');"  # noqa: S608
-                    f" PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
+                    f"BEGIN; {TABLES} INSERT INTO meta VALUES ('epoch', '{uuid.uuid4()}');"  # noqa: S608
+                    f" PRAGMA user_version={VERSION}; COMMIT;"
                 )
-            elif version != SCHEMA_VERSION:
+            elif version != VERSION:
                 raise SpoolError(
                     f"{self.path} was written by another version of the agent (layout {version},"
-                    f" this one knows {SCHEMA_VERSION}). Run that version, or move the file away."
+                    f" this one knows {VERSION}). Run that version, or move the file away."
                 )
             if self.path.stat().st_size < CHECKED_AT_START_BYTES:
                 (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
                 if verdict != "ok":
                     raise _damage(str(verdict))
-            connection.executescript(self._added)
+            connection.executescript(LATER_TABLES)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _mend(self, error: sqlite3.Error) -> None:
-        # The failed call is lost either way; the next one finds a file that works.
+    def _recover(self, error: sqlite3.Error) -> SpoolError:
+        """Return the error to raise: the failed call is lost, the next finds a file that works."""
         if _is_damage(error):
             self._set_aside(error)
+        return SpoolError(f"{self.path}: {error}")
 
     def _set_aside(self, error: sqlite3.Error) -> None:
         if self._connection is not None:
@@ -205,15 +175,15 @@ class Database:
         self._sweep_damaged()
         try:
             self._connection = self._connect()
-            add(self._connection, SET_ASIDE, 1)
+            Transaction(self._connection).add(SET_ASIDE, 1)
         except sqlite3.Error as failure:
             raise SpoolError(f"{self.path}: {failure}") from failure
-        self.begun_anew()
+        self._on_new_file()
 
     def _sweep_damaged(self) -> None:
-        found = sorted(self.path.parent.glob(f"{self.path.name}.damaged-*"))
-        stems = sorted({p.name.removesuffix("-wal").removesuffix("-shm") for p in found})
-        for stem in stems[:-KEPT_DAMAGED_FILES]:
+        files = self.path.parent.glob(f"{self.path.name}.damaged-*")
+        stems = sorted({file.name.removesuffix("-wal").removesuffix("-shm") for file in files})
+        for stem in stems[:-MAX_DAMAGED_FILES]:
             for suffix in ("", "-wal", "-shm"):
                 self.path.with_name(stem + suffix).unlink(missing_ok=True)
 
@@ -229,47 +199,14 @@ def _is_damage(error: sqlite3.Error) -> bool:
     return code is not None and code & 0xFF in DAMAGE
 
 
-def add(connection: sqlite3.Connection, name: str, amount: int) -> None:
-    """Add `amount` to the durable counter `name`."""
-    if amount:
-        connection.execute(
-            "INSERT INTO counters VALUES (?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-            (name, amount),
-        )
-
-
-def counter(connection: sqlite3.Connection, name: str) -> int:
-    """Return the durable counter `name`, 0 when it never counted."""
-    row = connection.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
-    return int(row[0]) if row else 0
-
-
-def give_back(connection: sqlite3.Connection) -> None:
-    """Shorten a file that has much more room than it needs, a little at a time: what an outage took
-    of the disk is the mail's again after it. Outside any transaction."""
-    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-    if free > KEPT_FREE_PAGES:
-        # Not `execute`, which takes one step, one page, of what has no result.
-        connection.executescript(f"PRAGMA incremental_vacuum({GIVEN_BACK_PAGES})")
-
-
-def get_meta(connection: sqlite3.Connection, name: str) -> bytes | None:
-    """Return the value kept under `name`."""
-    row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-    if row is None:
-        return None
-    return row[0].encode() if isinstance(row[0], str) else bytes(row[0])
-
-
-def epoch(connection: sqlite3.Connection) -> str:
-    """Return the random name of this file's numbering."""
-    return (get_meta(connection, "epoch") or b"").decode()
-
-
-def set_meta(connection: sqlite3.Connection, name: str, value: bytes | None) -> None:
-    """Keep `value` under `name`; None forgets it."""
-    if value is None:
-        connection.execute("DELETE FROM meta WHERE name = ?", (name,))
-    else:
-        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+@contextmanager
+def open_read_only(path: Path) -> Iterator[Transaction]:
+    """Give access to the file beside a running agent. Raises SpoolError."""
+    try:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5.0)
+        try:
+            yield Transaction(connection)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise SpoolError(f"{path} cannot be read: {error}.") from error

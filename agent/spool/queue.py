@@ -1,28 +1,29 @@
 """A bounded FIFO on disk: append, peek, ack. Nothing leaves it before the server has it."""
 
 import logging
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agent import clock
 from agent.errors import SpoolError
-from agent.spool.age import Age
-from agent.spool.compression import LOOSE_ITEMS, DamagedPiece, Freed, PackedItems
-from agent.spool.database import Database, add, counter, epoch, give_back
-from agent.spool.dropped import Ranges, declare, declared, forget
+from agent.logs import Repeats
+from agent.spool.compression import LOOSE_ITEMS, CompressedBlocks, DamagedBlock, Freed
+from agent.spool.database import Database
+from agent.spool.retention import (
+    AgeLimit,
+    Ranges,
+    forget_dropped,
+    read_dropped,
+    record_dropped,
+)
+from agent.spool.schema import NOT_KNOWN, QUEUES
+from agent.spool.transaction import Transaction
 
 logger = logging.getLogger(__name__)
 
-# What a row costs beside its body: sequence, time, page overhead.
+# A row costs this beside its body: sequence, time, page overhead.
 ROW_OVERHEAD_BYTES = 32
-REFUSED_KEPT = 10_000
-# Counts samples of a kind that an older server has no door for.
-NOT_KNOWN = "not_known"
-# What has samples of its own beside the machine's.
-SOURCES = ("zonemta", "wildduck", "haraka", "rspamd", "redis", "mongodb", "agent")
-# The tables there are: names become part of SQL.
-NAMES = ("events", "samples", *(f"samples_{source}" for source in SOURCES))
+MAX_REFUSED = 10_000
 # A queue may have this much on the fullest of disks, or nothing would ever pass.
 FLOOR_BYTES = 16 * 1024**2
 
@@ -46,8 +47,11 @@ class Batch:
 
 class Queue:
     """One queue of the spool. Sequence numbers are never used twice and have no holes, except
-    where items were dropped at the old end or set aside. `declares`: the server is told which.
-    `packs`: what waits long is kept compressed."""
+    where items were dropped at the old end or set aside.
+
+    `reports_drops`: the server is sent the numbers of those. `compresses`: items that wait long are
+    compressed. `may_grow`: whether the disk has room.
+    """
 
     def __init__(
         self,
@@ -55,26 +59,25 @@ class Queue:
         name: str,
         *,
         max_bytes: int,
-        max_age_s: float = float("inf"),
-        declares: bool = False,
-        packs: bool = False,
-        may_grow: Callable[[], bool] = lambda: True,
+        max_age_s: float,
+        may_grow: Callable[[], bool],
+        reports_drops: bool = False,
+        compresses: bool = False,
     ) -> None:
-        if name not in NAMES:
-            raise ValueError(name)
+        if name not in QUEUES:
+            raise ValueError(name)  # names become part of SQL
         self.name = name
-        self.max_bytes = max_bytes
+        self._max_bytes = max_bytes
         self._database = database
-        self._declares = declares
-        self._packed = PackedItems(name) if packs else None
+        self._reports_drops = reports_drops
+        self._blocks = CompressedBlocks(name) if compresses else None
         self._may_grow = may_grow
-        self._age = Age(name, max_age_s=max_age_s)
-        self._appended = False
+        self._age_limit = AgeLimit(name, max_age_s=max_age_s)
         self._listeners: list[Callable[[], None]] = []
+        self._repeats = Repeats(logger)
         # The server has everything up to here of this numbering, though it could not be deleted: a
         # disk too full even for that must not make us send the same again and again.
         self._acked = ("", 0)
-        database.after_commit.append(self._committed)
 
     def on_append(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every commit in which something was appended."""
@@ -82,38 +85,45 @@ class Queue:
 
     def waiting_count(self) -> int:
         """Return how many items wait. Raises SpoolError."""
-        with self._database.reading() as connection:
-            return counter(connection, f"{self.name}.count")
+        with self._database.read() as tx:
+            return tx.counter(f"{self.name}.count")
 
-    def append(self, connection: sqlite3.Connection, bodies: Sequence[bytes]) -> int:
-        """Add items in the caller's transaction; return how many old ones had to be dropped."""
+    def append(self, tx: Transaction, bodies: Sequence[bytes]) -> None:
+        """Add items. Past a bound the oldest are dropped and counted."""
         if not bodies:
-            return 0
+            return
         now_ms = clock.now_ms()
-        connection.executemany(
+        tx.execute_many(
             f"INSERT INTO {self.name} (at_ms, body) VALUES (?, ?)",  # noqa: S608 (checked above)
             [(now_ms, body) for body in bodies],
         )
-        added = sum(map(_cost, bodies))
-        self._count(connection, len(bodies), added)
-        self._appended = True
-        if self._packed is not None and counter(connection, f"{self.name}.count") > LOOSE_ITEMS:
-            saved = self._packed.gather(connection, overhead_bytes=ROW_OVERHEAD_BYTES)
-            self._count(connection, 0, -saved.size_bytes)
-        return self._enforce_age(connection) + self._enforce_bound(connection, added)
+        added = sum(map(len, bodies)) + len(bodies) * ROW_OVERHEAD_BYTES
+        self._count(tx, len(bodies), added)
+        tx.on_commit.append(self._notify)
+        if self._blocks is not None and tx.counter(f"{self.name}.count") > LOOSE_ITEMS:
+            saved = self._blocks.compress_oldest(tx, overhead_bytes=ROW_OVERHEAD_BYTES)
+            self._count(tx, 0, -saved)
+        if dropped := self._enforce_age(tx) + self._enforce_bound(tx, added):
+            self._repeats.warn(
+                "full",
+                "The spool is full: the oldest %s are dropped and counted (%d now)."
+                " See `mallard-agent spool`; is the server reachable?",
+                self.name,
+                dropped,
+            )
 
     def peek(self, *, max_count: int, max_bytes: int) -> Batch | None:
-        """Return the oldest items up to both bounds, at least one, and what was dropped; None when
-        there is neither."""
+        """Return the oldest items up to both bounds, at least one, and the ranges that were
+        dropped; None when there is neither."""
         try:
             return self._peek(max_count=max_count, max_bytes=max_bytes)
-        except DamagedPiece as damaged:
+        except DamagedBlock as damaged:
             self._drop_damaged(damaged)
         return self._peek(max_count=max_count, max_bytes=max_bytes)
 
     def ack(self, batch: Batch, *, refused: int = 0) -> None:
-        """Delete what the server has, and what it was told of drops. `refused`: how many of the
-        items it will never take. When this raises SpoolError, the items are not sent again but
+        """Delete the items and the records of drops that the server has. `refused`: how many of
+        the items it will never take. When this raises SpoolError, the items are not sent again but
         by another process."""
         try:
             self._delete_sent(batch, refused)
@@ -122,75 +132,72 @@ class Queue:
             raise
 
     def _delete_sent(self, batch: Batch, refused: int) -> None:
-        with self._database.transaction() as connection:
-            if batch.epoch != epoch(connection):
-                return  # the file was set aside meanwhile; these numbers mean other items now
+        with self._database.begin() as tx:
+            if batch.epoch != tx.epoch():
+                return  # the file was set aside meanwhile: these are numbers of other items now
             if batch.dropped:
-                forget(connection, batch.dropped)
-            self._delete_up_to(connection, batch.last_seq)
-            add(connection, f"{self.name}.refused", refused)
-            add(connection, f"{self.name}.sent", len(batch.bodies) - refused)
-        with self._database.reading() as connection:
-            give_back(connection)
+                forget_dropped(tx, batch.dropped)
+            self._delete_up_to(tx, batch.last_seq)
+            tx.add(f"{self.name}.refused", refused)
+            tx.add(f"{self.name}.sent", len(batch.bodies) - refused)
+        self._database.shrink()
 
     def set_aside(self, batch: Batch, reason: str, *, keep: bool = True) -> None:
-        """Move what the server refuses as a whole out of the way; `keep`: for a person to look at.
-        What was dropped before is told with the next batch."""
-        with self._database.transaction() as connection:
-            if batch.epoch != epoch(connection):
+        """Move a batch that the server refuses as a whole out of the way; `keep`: into a table for
+        a person to look at. Its records of drops go with the next batch."""
+        with self._database.begin() as tx:
+            if batch.epoch != tx.epoch():
                 return
             now_ms = clock.now_ms()
-            connection.executemany(
+            tx.execute_many(
                 "INSERT INTO refused (queue, seq, at_ms, reason, body) VALUES (?, ?, ?, ?, ?)",
                 [
                     (self.name, batch.first_seq + i, now_ms, reason, body)
                     for i, body in enumerate(batch.bodies if keep else ())
                 ],
             )
-            connection.execute(
-                "DELETE FROM refused WHERE n <= (SELECT max(n) FROM refused) - ?", (REFUSED_KEPT,)
+            tx.execute(
+                "DELETE FROM refused WHERE n <= (SELECT max(n) FROM refused) - ?", (MAX_REFUSED,)
             )
-            if self._declares:
-                declare(connection, batch.first_seq, batch.last_seq)
-            self._delete_up_to(connection, batch.last_seq)
-            add(connection, f"{self.name}.refused", len(batch.bodies))
+            if self._reports_drops:
+                record_dropped(tx, batch.first_seq, batch.last_seq)
+            self._delete_up_to(tx, batch.last_seq)
+            tx.add(f"{self.name}.refused", len(batch.bodies))
 
     def drop_unknown(self) -> int:
-        """Drop everything that waits: the server does not know such samples. Return how much."""
-        with self._database.transaction() as connection:
-            count = counter(connection, f"{self.name}.count")
-            self._delete_up_to(connection, self._next_seq(connection) - 1)
-            add(connection, f"{self.name}.{NOT_KNOWN}", count)
+        """Drop all items, since the server does not know such samples; return how many."""
+        with self._database.begin() as tx:
+            count = tx.counter(f"{self.name}.count")
+            self._delete_up_to(tx, self._next_seq(tx) - 1)
+            tx.add(f"{self.name}.{NOT_KNOWN}", count)
         return count
 
-    def _committed(self) -> None:
-        if self._appended:
-            self._appended = False
-            for listener in self._listeners:
-                listener()
+    def _notify(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     def _peek(self, *, max_count: int, max_bytes: int) -> Batch | None:
         bodies: list[bytes] = []
-        first_seq, all_packed = 0, True
-        with self._database.reading() as connection:
-            name = epoch(connection)
+        first_seq, blocks_end = 0, True
+        with self._database.read() as tx:
+            name = tx.epoch()
             acked = self._acked[1] if self._acked[0] == name else 0
-            if self._packed is not None:
-                first_seq, bodies, all_packed = self._packed.peek(
-                    connection, after=acked, max_count=max_count, max_bytes=max_bytes
+            if self._blocks is not None:
+                first_seq, bodies, blocks_end = self._blocks.peek(
+                    tx, after=acked, max_count=max_count, max_bytes=max_bytes
                 )
-            if all_packed:
+            if blocks_end:
                 first_seq = self._peek_loose(
-                    connection, bodies, first_seq, acked, max_count=max_count, max_bytes=max_bytes
+                    tx, bodies, first_seq, acked, max_count=max_count, max_bytes=max_bytes
                 )
-            dropped = declared(connection) if self._declares else ()
+            dropped = read_dropped(tx) if self._reports_drops else ()
             if not bodies and not dropped:
                 return None
-            return Batch(name, first_seq or self._next_seq(connection), bodies, dropped)
+            return Batch(name, first_seq or self._next_seq(tx), bodies, dropped)
 
     def _peek_loose(
         self,
-        connection: sqlite3.Connection,
+        tx: Transaction,
         bodies: list[bytes],
         first_seq: int,
         acked: int,
@@ -201,7 +208,7 @@ class Queue:
         """Add loose items to `bodies`, which begin with number `first_seq`; return with which they
         begin now."""
         size = sum(map(len, bodies)) + len(bodies)
-        rows = connection.execute(
+        rows = tx.execute(
             f"SELECT seq, body FROM {self.name} WHERE seq > ? ORDER BY seq LIMIT ?",  # noqa: S608
             (acked, max_count - len(bodies)),
         )
@@ -214,92 +221,85 @@ class Queue:
         rows.close()
         return first_seq
 
-    def _drop_damaged(self, damaged: DamagedPiece) -> None:
-        with self._database.transaction() as connection:
+    def _drop_damaged(self, damaged: DamagedBlock) -> None:
+        with self._database.begin() as tx:
             count = damaged.last_seq - damaged.first_seq + 1
-            if self._declares:
-                declare(connection, damaged.first_seq, damaged.last_seq)
-            self._delete_up_to(connection, damaged.last_seq)
-            add(connection, f"{self.name}.dropped", count)
+            if self._reports_drops:
+                record_dropped(tx, damaged.first_seq, damaged.last_seq)
+            self._delete_up_to(tx, damaged.last_seq)
+            tx.add(f"{self.name}.dropped", count)
         logger.error(
             "%d of the %s in the spool cannot be read again: dropped and counted.", count, self.name
         )
 
-    def _enforce_age(self, connection: sqlite3.Connection) -> int:
-        last_seq = self._age.too_old(connection, lambda: self._next_seq(connection) - 1)
-        return self._drop_up_to(connection, last_seq) if last_seq else 0
+    def _enforce_age(self, tx: Transaction) -> int:
+        last_seq = self._age_limit.find_expired(tx, lambda: self._next_seq(tx) - 1)
+        return self._drop_up_to(tx, last_seq) if last_seq else 0
 
-    def _enforce_bound(self, connection: sqlite3.Connection, added: int) -> int:
-        used = counter(connection, f"{self.name}.bytes")
-        excess = used - self.max_bytes
+    def _enforce_bound(self, tx: Transaction, added: int) -> int:
+        used = tx.counter(f"{self.name}.bytes")
+        excess = used - self._max_bytes
         if excess <= 0 and used > FLOOR_BYTES and not self._may_grow():
             excess = added  # no growth: as much goes as came
         if excess <= 0:
             return 0
         last_seq = 0
-        if self._packed is not None and (
-            found := self._packed.oldest(connection, excess_bytes=excess)
-        ):
-            last_seq, excess = found[1], excess - found[2]
+        if self._blocks is not None:
+            last_seq, freed = self._blocks.find_oldest(tx, excess_bytes=excess)
+            excess -= freed
         if excess > 0:
-            rows = connection.execute(f"SELECT seq, length(body) FROM {self.name} ORDER BY seq")  # noqa: S608
+            rows = tx.execute(f"SELECT seq, length(body) FROM {self.name} ORDER BY seq")  # noqa: S608
             for seq, length in rows:
                 last_seq, excess = seq, excess - length - ROW_OVERHEAD_BYTES
                 if excess <= 0:
                     break
             rows.close()
-        return self._drop_up_to(connection, last_seq)
+        return self._drop_up_to(tx, last_seq)
 
-    def _drop_up_to(self, connection: sqlite3.Connection, last_seq: int) -> int:
-        """Drop, count and declare everything up to a number that the server does not have."""
-        first_seq = self._first_seq(connection)
-        # What it has and could not be deleted yet is no loss.
-        if self._acked[0] == epoch(connection):
+    def _drop_up_to(self, tx: Transaction, last_seq: int) -> int:
+        """Drop, count and record everything up to a number that the server does not have."""
+        first_seq = self._first_seq(tx)
+        # Items that it has and that could not be deleted yet are no loss.
+        if self._acked[0] == tx.epoch():
             first_seq = max(first_seq, self._acked[1] + 1)
-        self._delete_up_to(connection, last_seq)
+        self._delete_up_to(tx, last_seq)
         dropped = last_seq - first_seq + 1
         if not first_seq or dropped <= 0:
             return 0
-        if self._declares:
-            declare(connection, first_seq, last_seq)
-        add(connection, f"{self.name}.dropped", dropped)
+        if self._reports_drops:
+            record_dropped(tx, first_seq, last_seq)
+        tx.add(f"{self.name}.dropped", dropped)
         return dropped
 
-    def _first_seq(self, connection: sqlite3.Connection) -> int:
+    def _first_seq(self, tx: Transaction) -> int:
         """Return the number of the oldest item; 0 without any."""
         tables = [self.name]
-        if self._packed is not None:
-            tables.insert(0, self._packed.table)
+        if self._blocks is not None:
+            tables.insert(0, self._blocks.table)
         for table in tables:
             column = "seq" if table == self.name else "first_seq"
-            (first,) = connection.execute(f"SELECT min({column}) FROM {table}").fetchone()  # noqa: S608
+            (first,) = tx.execute(f"SELECT min({column}) FROM {table}").fetchone()  # noqa: S608
             if first is not None:
                 return int(first)
         return 0
 
-    def _next_seq(self, connection: sqlite3.Connection) -> int:
-        row = connection.execute(
-            "SELECT seq FROM sqlite_sequence WHERE name = ?", (self.name,)
-        ).fetchone()
+    def _next_seq(self, tx: Transaction) -> int:
+        row = tx.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (self.name,)).fetchone()
         return int(row[0]) + 1 if row else 1
 
-    def _delete_up_to(self, connection: sqlite3.Connection, last_seq: int) -> None:
+    def _delete_up_to(self, tx: Transaction, last_seq: int) -> None:
         freed = Freed()
-        if self._packed is not None:
-            freed = self._packed.delete_up_to(connection, last_seq)
+        if self._blocks is not None:
+            freed = self._blocks.delete_up_to(tx, last_seq)
         where = f"FROM {self.name} WHERE seq <= ?"
-        count, size = connection.execute(
+        count, size = tx.execute(
             f"SELECT count(*), coalesce(sum(length(body)), 0) {where}",
             (last_seq,),
         ).fetchone()
-        connection.execute(f"DELETE {where}", (last_seq,))
+        tx.execute(f"DELETE {where}", (last_seq,))
         loose_bytes = size + count * ROW_OVERHEAD_BYTES
-        self._count(connection, -count - freed.count, -loose_bytes - freed.size_bytes)
+        self._count(tx, -count - freed.count, -loose_bytes - freed.size_bytes)
 
-    def _count(self, connection: sqlite3.Connection, count: int, size_bytes: int) -> None:
-        add(connection, f"{self.name}.count", count)
-        add(connection, f"{self.name}.bytes", size_bytes)
-
-
-def _cost(body: bytes) -> int:
-    return len(body) + ROW_OVERHEAD_BYTES
+    def _count(self, tx: Transaction, count: int, size_bytes: int) -> None:
+        tx.add(f"{self.name}.count", count)
+        tx.add(f"{self.name}.bytes", size_bytes)

@@ -1,16 +1,47 @@
-"""What is in the spool, for a person: read from beside a running agent, changing nothing."""
+"""Summary of the spool: for the agent's own sample, and for a person beside a running agent."""
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
 from agent import clock
 from agent.errors import SpoolError
+from agent.samples import SpoolHealth
 from agent.spool.change_stream_state import read_gaps
-from agent.spool.database import FAILED, SET_ASIDE, get_meta
-from agent.spool.plugins import DROPPED
-from agent.spool.queue import NAMES, NOT_KNOWN
-from agent.spool.spool import FILE_NAME
+from agent.spool.database import open_read_only
+from agent.spool.schema import (
+    FAILED_COMMITS,
+    FILE_NAME,
+    NOT_KNOWN,
+    PLUGIN_DROPPED,
+    QUEUES,
+    SET_ASIDE,
+)
+from agent.spool.transaction import Transaction
+
+_OLDEST_EVENT = """
+    SELECT at_ms FROM (SELECT at_ms FROM events_packed ORDER BY first_seq LIMIT 1)
+    UNION ALL SELECT at_ms FROM (SELECT at_ms FROM events ORDER BY seq LIMIT 1) LIMIT 1
+"""
+
+
+def read_health(tx: Transaction, *, limit_bytes: int) -> SpoolHealth:
+    """Return the figures of the spool. `limit_bytes`: bound of its events. Cheap: counters, and the
+    first row of two tables."""
+    counters = tx.counters()
+    oldest = tx.execute(_OLDEST_EVENT).fetchone()
+    samples = QUEUES[1:]
+    return SpoolHealth(
+        spooled_events_count=counters.get("events.count", 0),
+        spooled_samples_count=sum(counters.get(f"{name}.count", 0) for name in samples),
+        oldest_event_at=clock.from_ms(oldest[0]) if oldest else None,
+        spool_bytes=sum(counters.get(f"{name}.bytes", 0) for name in QUEUES),
+        spool_limit_bytes=limit_bytes,
+        dropped_events_total=counters.get("events.dropped", 0),
+        dropped_samples_total=sum(counters.get(f"{name}.dropped", 0) for name in samples),
+        plugin_dropped_total=counters.get(PLUGIN_DROPPED, 0),
+        refused_events_total=counters.get("events.refused", 0)
+        + counters.get("receiver.refused", 0),
+    )
 
 
 def read_summary(directory: Path) -> dict[str, Any]:
@@ -21,18 +52,12 @@ def read_summary(directory: Path) -> dict[str, Any]:
             f"No spool at {path}: no agent has run with this state directory."
             " Set AGENT_STATE_DIR to the one it uses."
         )
-    try:
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5.0)
-        try:
-            return _summary(connection, path)
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise SpoolError(f"{path} cannot be read: {error}.") from error
+    with open_read_only(path) as tx:
+        return _summary(tx, path)
 
 
-def _summary(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
-    counters = dict(connection.execute("SELECT name, value FROM counters ORDER BY name"))
+def _summary(tx: Transaction, path: Path) -> dict[str, Any]:
+    counters = tx.counters()
     summary: dict[str, Any] = {
         "path": str(path),
         "file_bytes": sum(
@@ -40,12 +65,12 @@ def _summary(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
             for suffix in ("", "-wal")
             if (other := path.with_name(path.name + suffix)).exists()
         ),
-        "epoch": (get_meta(connection, "epoch") or b"").decode() or None,
+        "epoch": tx.epoch() or None,
     }
-    for name in NAMES:
-        if not _has(connection, name):
+    for name in QUEUES:
+        if not _has_table(tx, name):
             continue
-        oldest_seq, oldest_ms = _oldest(connection, name)
+        oldest_seq, oldest_ms = _oldest(tx, name)
         summary[name] = {
             "count": counters.pop(f"{name}.count", 0),
             "bytes": counters.pop(f"{name}.bytes", 0),
@@ -55,19 +80,17 @@ def _summary(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
             "dropped": counters.pop(f"{name}.dropped", 0),
             "refused": counters.pop(f"{name}.refused", 0),
         }
-    (summary["held_count"],) = connection.execute("SELECT count(*) FROM held").fetchone()
-    (summary["queue_documents_count"],) = connection.execute(
-        "SELECT count(*) FROM documents"
-    ).fetchone()
-    (summary["refused_kept_count"],) = connection.execute("SELECT count(*) FROM refused").fetchone()
-    for name in NAMES[2:]:
+    summary["held_count"] = _count(tx, "held")
+    summary["queue_documents_count"] = _count(tx, "documents")
+    summary["refused_kept_count"] = _count(tx, "refused")
+    for name in QUEUES[2:]:
         if name in summary:
             summary[name]["not_known_to_server"] = counters.pop(f"{name}.{NOT_KNOWN}", 0)
-    summary["events"]["dropped_ranges_to_tell"] = _count(connection, "dropped")
+    summary["events"]["dropped_ranges_to_tell"] = _count(tx, "dropped")
     summary["plugin"] = {
-        "dropped": counters.pop(DROPPED, 0),
-        "processes_count": _count(connection, "plugin_processes"),
-        "heard_at": _plugin_heard_at(connection),
+        "dropped": counters.pop(PLUGIN_DROPPED, 0),
+        "processes_count": _count(tx, "plugin_processes"),
+        "heard_at": _last_plugin_report(tx),
     }
     summary["stream_gaps"] = [
         {
@@ -76,22 +99,22 @@ def _summary(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
             "reason": gap.reason,
             "lost_count": gap.lost_count,
         }
-        for gap in read_gaps(connection)
+        for gap in read_gaps(tx)
     ]
     summary["damaged_files"] = sorted(
         other.name for other in path.parent.glob(f"{path.name}.damaged-*")
     )
     summary["set_aside_count"] = counters.pop(SET_ASIDE, 0)
-    summary["failed_commits_count"] = counters.pop(FAILED, 0)
+    summary["failed_commits_count"] = counters.pop(FAILED_COMMITS, 0)
     summary["counters"] = counters
     return summary
 
 
-def _oldest(connection: sqlite3.Connection, name: str) -> tuple[int | None, int | None]:
-    """Return number and time of what waits longest."""
+def _oldest(tx: Transaction, name: str) -> tuple[int | None, int | None]:
+    """Return number and time of the oldest item."""
     for table, column in ((f"{name}_packed", "first_seq"), (name, "seq")):
-        if _has(connection, table):
-            row = connection.execute(
+        if _has_table(tx, table):
+            row = tx.execute(
                 f"SELECT {column}, at_ms FROM {table} ORDER BY {column} LIMIT 1"  # noqa: S608
             ).fetchone()
             if row is not None:
@@ -99,20 +122,20 @@ def _oldest(connection: sqlite3.Connection, name: str) -> tuple[int | None, int 
     return None, None
 
 
-def _has(connection: sqlite3.Connection, table: str) -> bool:
+def _has_table(tx: Transaction, table: str) -> bool:
     # The file may be that of an agent from before the table: nothing is changed here.
-    row = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    row = tx.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
     return row is not None
 
 
-def _count(connection: sqlite3.Connection, table: str) -> int:
-    if not _has(connection, table):
+def _count(tx: Transaction, table: str) -> int:
+    if not _has_table(tx, table):
         return 0
-    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
+    return int(tx.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
 
 
-def _plugin_heard_at(connection: sqlite3.Connection) -> str | None:
-    if not _has(connection, "plugin_processes"):
+def _last_plugin_report(tx: Transaction) -> str | None:
+    if not _has_table(tx, "plugin_processes"):
         return None
-    (heard_ms,) = connection.execute("SELECT max(heard_ms) FROM plugin_processes").fetchone()
+    (heard_ms,) = tx.execute("SELECT max(heard_ms) FROM plugin_processes").fetchone()
     return None if heard_ms is None else clock.from_ms(heard_ms).isoformat()

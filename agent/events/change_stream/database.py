@@ -1,4 +1,4 @@
-"""How ZoneMTA's MongoDB is asked: the pipeline, the projections, and what its errors mean.
+"""Queries to ZoneMTA's MongoDB: the pipeline, the projections, and the meaning of its errors.
 
 pymongo is imported inside functions: an agent without a change stream starts without it.
 """
@@ -26,8 +26,8 @@ AWAIT_MS = 1000
 PRE_IMAGES_SINCE = 6
 UNSET_FIELD_SINCE = 5
 
-# What ends a collection and all that is in it, without a word of its documents.
-GONE = ("drop", "rename")
+# Operations that end a collection without a change for each of its documents.
+COLLECTION_ENDS = ("drop", "rename")
 NOT_A_REPLICA_SET = {40573, 17130}
 NO_RIGHTS = {13, 18, 8000}
 # Fallen out of the oplog (286, 280, 260, 222), or a token this server cannot read.
@@ -36,7 +36,7 @@ EVENT_TOO_LARGE = 10334
 
 # The whole SMTP dialogue of every attempt, kilobytes a document: never read.
 _LOG = "_deferred.log"
-# What of metadata.data is of use; dkim, parsedEnvelope and the rest stay where they are.
+# The fields of metadata.data that are used; dkim, parsedEnvelope and the rest are not read.
 _DATA = (
     "id",
     "from",
@@ -91,7 +91,9 @@ def pipeline(version: int) -> list[dict[str, Any]]:
         {
             "$match": {
                 "ns.coll": {"$in": [zonemta.QUEUE, zonemta.FILES]},
-                "operationType": {"$in": ["insert", "update", "replace", "delete", *GONE]},
+                "operationType": {
+                    "$in": ["insert", "update", "replace", "delete", *COLLECTION_ENDS]
+                },
             }
         },
         {"$unset": unset},
@@ -104,16 +106,16 @@ def pipeline(version: int) -> list[dict[str, Any]]:
     return stages
 
 
-def gone(raw: Mapping[str, Any]) -> str | None:
-    """Return why the queue's documents are gone without each of them being told, in words; None for
-    a change of one document. Messages are only remembered, and so not missed."""
-    if raw["operationType"] in GONE and raw["ns"]["coll"] == zonemta.QUEUE:
+def describe_end(raw: Mapping[str, Any]) -> str | None:
+    """Return why the queue's documents are gone without a change for each; None for a change of one
+    document. Messages are only remembered, and so not missed."""
+    if raw["operationType"] in COLLECTION_ENDS and raw["ns"]["coll"] == zonemta.QUEUE:
         how = "dropped" if raw["operationType"] == "drop" else "renamed"
         return f"the collection {zonemta.QUEUE} was {how}"
     return None
 
 
-def change(raw: Mapping[str, Any]) -> Change:
+def parse_change(raw: Mapping[str, Any]) -> Change:
     """Return a change event as the tracker takes it."""
     wall = raw.get("wallTime")  # since MongoDB 6.0; before, the cluster time has whole seconds
     at_ms = clock.to_ms(wall) if wall is not None else raw["clusterTime"].time * 1000
@@ -129,7 +131,7 @@ def change(raw: Mapping[str, Any]) -> Change:
 
 
 def queue_documents(db: Database[dict[str, Any]]) -> Any:
-    """Return a cursor over the whole queue as it stands."""
+    """Return a cursor over all documents of the queue."""
     return db[zonemta.QUEUE].find({}, {_LOG: 0}, batch_size=BATCH)
 
 
@@ -139,31 +141,30 @@ def message_files(
     """Return id and `metadata.data` of the messages with these queue ids."""
     names = [zonemta.FILENAME_PREFIX + queue_id for queue_id in queue_ids]
     projection = {f"metadata.data.{name}": 1 for name in _DATA}
-    found = db[zonemta.FILES].find({"filename": {"$in": names}}, projection)
+    files = db[zonemta.FILES].find({"filename": {"$in": names}}, projection)
     return [
         (str(file["_id"]), file["metadata"]["data"])
-        for file in found
+        for file in files
         if (file.get("metadata") or {}).get("data")
     ]
 
 
 def enable_pre_images(db: Database[dict[str, Any]]) -> list[str]:
-    """Switch pre-images on where they are off; return where. Raises PyMongoError, which mostly says
-    that this user has no right to."""
+    """Switch pre-images on where they are off; return where. Raises PyMongoError, mostly because
+    this user has no right to."""
     names = [zonemta.QUEUE, zonemta.FILES]
     switched = []
-    for found in db.list_collections(filter={"name": {"$in": names}}):
-        options = found.get("options", {}).get("changeStreamPreAndPostImages", {})
+    for collection in db.list_collections(filter={"name": {"$in": names}}):
+        name = str(collection["name"])
+        options = collection.get("options", {}).get("changeStreamPreAndPostImages", {})
         if not options.get("enabled"):
-            db.command(
-                {"collMod": found["name"], "changeStreamPreAndPostImages": {"enabled": True}}
-            )
-            switched.append(str(found["name"]))
+            db.command({"collMod": name, "changeStreamPreAndPostImages": {"enabled": True}})
+            switched.append(name)
     return switched
 
 
 def explain(error: Exception, *, where: str) -> tuple[str, str]:
-    """Return a kind for not repeating, and one line that says what is wrong and how to mend it."""
+    """Return a kind for not repeating, and one line with the cause and its fix."""
     from pymongo import errors  # noqa: PLC0415
 
     code = getattr(error, "code", None)

@@ -1,7 +1,7 @@
-"""Pure: ZoneMTA's documents → events. What the database does not tell is None, never a guess.
+"""Events from ZoneMTA's documents. Pure. A field the database does not have is None, never a guess.
 
-The database tells that a recipient was queued and deferred, and that it left the queue, not how:
-delivered, bounced and dropped all delete the document. So an outcome is inferred, and says so.
+The database shows that a recipient was queued and deferred, and that it left the queue, not how:
+delivered, bounced and dropped all delete the document. So an outcome is inferred, and marked so.
 """
 
 import re
@@ -21,7 +21,7 @@ from agent.events.change_stream.zonemta import (
     MessageData,
     QueueDocument,
 )
-from agent.spool.held import HeldEvent, Notice
+from agent.spool import HeldEvent, Notice
 from agent.wire import EmailEvent, EventType
 
 CRLF = 2
@@ -29,9 +29,9 @@ _REPLY = re.compile(r"([2-5]\d\d)(?:[ -]|$)")
 _FOLD = re.compile(r"\r?\n[ \t]+")
 
 
-def sent(node: str, document: QueueDocument, message: Message) -> EmailEvent:
+def sent_event(node: str, document: QueueDocument, message: Message) -> EmailEvent:
     """Return the event of a recipient entering the queue. Its time is the document's own, so that
-    a snapshot and the stream tell the same."""
+    a snapshot and the stream give the same."""
     event = _event(node, document, message, event_type="sent", at=document.created.astimezone(UTC))
     return replace(event, attempt=0, client_ip=message.client_ip)
 
@@ -41,8 +41,10 @@ def deferrals(document: QueueDocument) -> int:
     return int(document.deferral.count) if document.deferral else 0
 
 
-def deferred(node: str, document: QueueDocument, message: Message, *, at_ms: int) -> EmailEvent:
-    """Return the event of the document's last deferral. `at_ms`: when, if it does not say."""
+def deferred_event(
+    node: str, document: QueueDocument, message: Message, *, at_ms: int
+) -> EmailEvent:
+    """Return the event of the document's last deferral. `at_ms`: its time, if it has none."""
     deferral = document.deferral or Deferral()
     at = _time(deferral.last or at_ms)
     event = _event(node, document, message, event_type="deferred", at=at, n=deferrals(document))
@@ -57,9 +59,11 @@ def deferred(node: str, document: QueueDocument, message: Message, *, at_ms: int
     )
 
 
-def left(node: str, document: QueueDocument, message: Message, *, at_ms: int) -> EmailEvent:
+def inferred_outcome(
+    node: str, document: QueueDocument, message: Message, *, at_ms: int
+) -> EmailEvent:
     """Return the inferred outcome of a deleted document: dropped when no sender had locked it,
-    else delivered, unless a notification says otherwise (`as_bounced`)."""
+    else delivered, unless there is a notification (`to_bounce`)."""
     at = _time(at_ms)
     if not document.locked:
         event = _event(node, document, message, event_type="dropped", at=at)
@@ -73,7 +77,7 @@ def left(node: str, document: QueueDocument, message: Message, *, at_ms: int) ->
     )
 
 
-def as_bounced(event: EmailEvent) -> EmailEvent:
+def to_bounce(event: EmailEvent) -> EmailEvent:
     """Return the inferred delivery as the bounce its notification makes it. The reply is not in
     the database, so it stays unknown."""
     return replace(
@@ -83,8 +87,8 @@ def as_bounced(event: EmailEvent) -> EmailEvent:
     )
 
 
-def held(event: EmailEvent, document: QueueDocument) -> HeldEvent:
-    """Return the event as it waits out its grace."""
+def to_held(event: EmailEvent, document: QueueDocument) -> HeldEvent:
+    """Return the event in the form that waits out its grace."""
     return HeldEvent(
         event_id=event.event_id.bytes,
         final=event.event_type in wire.FINAL_TYPES,
@@ -97,8 +101,8 @@ def held(event: EmailEvent, document: QueueDocument) -> HeldEvent:
     )
 
 
-def message(data: MessageData) -> Message:
-    """Return what is worth remembering of a message."""
+def to_message(data: MessageData) -> Message:
+    """Return the fields worth remembering of a message."""
     size = None
     if data.bodySize is not None and data.headers is not None:
         # ZoneMTA keeps header lines as binary strings: a character is a byte.
@@ -114,9 +118,9 @@ def message(data: MessageData) -> Message:
     )
 
 
-def notices(data: MessageData) -> list[Notice]:
-    """Return, per failed recipient, what a message says if it is ZoneMTA's notification of a
-    failure; nothing for any other message, a notification of delay included."""
+def bounce_notices(data: MessageData) -> list[Notice]:
+    """Return a notice for each failed recipient if the message is ZoneMTA's notification of a
+    failure; none for any other message, a notification of delay included."""
     if data.interface != BOUNCE_INTERFACE:
         return []
     if "(delay" in _header(data, "subject").lower():
@@ -133,9 +137,9 @@ def notices(data: MessageData) -> list[Notice]:
     ]
 
 
-def explaining(event: HeldEvent, candidates: Iterable[Notice]) -> Notice | None:
+def find_bounce_notice(event: HeldEvent, candidates: Iterable[Notice]) -> Notice | None:
     """Return the notification that belongs to this outcome. One session may hand in several
-    messages and one message be sent in several sessions, so what both sides know must agree."""
+    messages and one message be sent in several sessions, so all fields both have must agree."""
     for notice in candidates:
         pairs = [(event.message_id, notice.message_id), (event.session_id, notice.session_id)]
         known = [mine == theirs for mine, theirs in pairs if mine and theirs]

@@ -1,7 +1,8 @@
-"""Follows ZoneMTA's database: snapshot once, then its change stream from the saved position.
+"""Thread that follows ZoneMTA's database: a snapshot once, then its change stream from the saved
+position.
 
-Whatever MongoDB does (down, electing, no replica set, no rights, oplog too short), this thread
-says it in one line with the fix, waits, and tries again; nothing else of the agent notices.
+Whatever MongoDB does (down, electing, no replica set, no rights, oplog too short), it logs one line
+with the fix, waits, and tries again; no other part of the agent notices.
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ from agent.events.change_stream.tracker import Tracker
 from agent.events.change_stream.zonemta import Change
 from agent.logs import Repeats
 from agent.samples import SourceHealth
-from agent.spool import Spool
-from agent.spool.change_stream_state import read_gaps
+from agent.spool import Spool, read_gaps
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FIRST_WAIT_S = 1.0
-LONGEST_WAIT_S = 60.0
+MAX_WAIT_S = 60.0
 # An idle position is saved now and then, or it would fall out of the oplog in a quiet week.
 IDLE_SAVE_S = 60.0
 # An answer of MongoDB older than a few of these is late: see database.AWAIT_MS.
@@ -59,7 +59,6 @@ class ChangeStream:
         enable_pre_images: bool = False,
     ) -> None:
         self._spool = spool
-        self._state = spool.stream
         self._uri = uri
         self._tracker = Tracker(spool, node=node, instance=instance)
         self._repeats = Repeats(logger)
@@ -70,8 +69,8 @@ class ChangeStream:
         self._wait_s = FIRST_WAIT_S
 
     def health(self) -> SourceHealth:
-        """Return how it goes, as of any source."""
-        return self._health.told(self.name)
+        """Return the health of this source."""
+        return self._health.snapshot(self.name)
 
     def run(self, stop: threading.Event) -> None:
         """Follow the stream until `stop` is set."""
@@ -84,10 +83,10 @@ class ChangeStream:
                 with client:
                     self._follow(client, stop)
             except (PyMongoError, BSONError, SpoolError) as error:
-                self._complain(error)
+                self._report(error)
                 self._release_certain()
                 stop.wait(self._wait_s)
-                self._wait_s = min(self._wait_s * 2, LONGEST_WAIT_S)
+                self._wait_s = min(self._wait_s * 2, MAX_WAIT_S)
 
     def _follow(self, client: MongoClient[Document], stop: threading.Event) -> None:
         db = client.get_default_database()
@@ -106,8 +105,8 @@ class ChangeStream:
             self._switch_pre_images_on(db)
         if not self._snapshot_if_needed(db, source, options, stop):
             return
-        with self._spool.database.reading() as connection:
-            position = self._state.position(connection)
+        with self._spool.read() as tx:
+            position = self._spool.stream(tx).position()
         with db.watch(resume_after=_decode(position), **options) as stream:
             logger.info("Following the change stream of %s.", self._where)
             self._repeats.over("The change stream of %s is back.", self._where)
@@ -121,21 +120,21 @@ class ChangeStream:
         self, db: Database[Document], source: str, options: dict[str, Any], stop: threading.Event
     ) -> bool:
         """Return whether the stream may be followed from the saved position."""
-        with self._spool.transaction() as connection:
-            if self._state.source(connection) not in (None, source):
+        with self._spool.begin() as tx:
+            state = self._spool.stream(tx)
+            if state.source() not in (None, source):
                 logger.warning("The database is another one now (%s): starting afresh.", source)
-                self._state.forget_all(connection)
-            position = self._state.position(connection)
-            pending = self._state.snapshot_pending(connection)
+                state.forget_all()
+            position, pending = state.position(), state.snapshot_pending()
         if position is not None and not pending:
             return True
         if position is None:
-            # The position comes first: what changes during the snapshot is read after it, and
-            # what is read twice has the same event id.
+            # The position comes first: changes during the snapshot are read after it, and events
+            # that are read twice have the same id.
             with db.watch(**options) as stream:
                 token = stream.resume_token
-            with self._spool.transaction() as connection:
-                self._state.begin_snapshot(connection, _encode(token), source)
+            with self._spool.begin() as tx:
+                self._spool.stream(tx).begin_snapshot(_encode(token), source)
         count = 0
         with database.queue_documents(db) as cursor:
             while not stop.is_set() and (chunk := list(islice(cursor, database.BATCH))):
@@ -145,8 +144,8 @@ class ChangeStream:
                 count += len(chunk)
         if stop.is_set():
             return False
-        with self._spool.transaction() as connection:
-            self._state.end_snapshot(connection)
+        with self._spool.begin() as tx:
+            self._spool.stream(tx).end_snapshot()
         logger.info("Took a snapshot of the queue of %s: %d recipients.", self._where, count)
         return True
 
@@ -172,10 +171,11 @@ class ChangeStream:
             self._tracker.release(caught_up=caught_up, seen_until_ms=seen_until_ms)
 
     def _reconcile(self) -> None:
-        with self._spool.transaction() as connection:
-            lost = self._state.drop_unseen(connection)
-            if any(gap.lost_count is None for gap in read_gaps(connection)[-1:]):
-                self._state.end_gap(connection, clock.now_ms(), lost)
+        with self._spool.begin() as tx:
+            state = self._spool.stream(tx)
+            lost = state.drop_unseen()
+            if any(gap.lost_count is None for gap in read_gaps(tx)[-1:]):
+                state.end_gap(clock.now_ms(), lost)
         if lost:
             logger.warning(
                 "%d recipients left the queue of %s in the gap; how is not known, and no event is"
@@ -185,26 +185,27 @@ class ChangeStream:
             )
 
     def _release_certain(self) -> None:
-        """Queued and deferred need nothing more from the stream, so they go even while it is
-        down; outcomes wait, for their notification may be in what was not read yet."""
+        """Release what was queued and deferred: it needs nothing more from the stream and goes even
+        while that is down. Outcomes wait: their notification may be among changes not yet read."""
         try:
             self._tracker.release(caught_up=False)
         except SpoolError as error:
             self._repeats.warn("spool", "%s", error)
 
     def _switch_pre_images_on(self, db: Database[Document]) -> None:
-        """Where this user may. Without them nothing is lost while the agent runs."""
+        """Enable pre-images where this user may. Without them nothing is lost while the agent
+        runs."""
         from pymongo.errors import PyMongoError  # noqa: PLC0415
 
         if not self._enable_pre_images:
             return
-        self._enable_pre_images = False  # asked once; a collection made later is MongoDB's affair
+        self._enable_pre_images = False  # once; later collections are the administrator's
         try:
             switched = database.enable_pre_images(db)
         except PyMongoError as error:
             logger.info(
                 "Pre-images of %s are off and this user may not switch them on (%s);"
-                " `agent doctor` says how.",
+                " `mallard-agent doctor` prints the command.",
                 self._where,
                 str(error).partition(", full error")[0][:200],
             )
@@ -213,11 +214,11 @@ class ChangeStream:
                 logger.info("Switched pre-images on for %s.", " and ".join(switched))
 
     def _is_lost(self) -> bool:
-        with self._spool.database.reading() as connection:
-            return self._state.position(connection) is None
+        with self._spool.read() as tx:
+            return self._spool.stream(tx).position() is None
 
-    def _complain(self, error: Exception) -> None:
-        self._health.failed(_in_words(error, where=self._where))
+    def _report(self, error: Exception) -> None:
+        self._health.failed(_describe(error, where=self._where))
         if database.is_event_too_large(error):
             self._pre_images = False
             self._repeats.warn("size", "A change was too large with its pre-image: going without.")
@@ -238,35 +239,36 @@ class ChangeStream:
             LONGER_OPLOG if reason == OUT_OF_OPLOG else "",
         )
         try:
-            with self._spool.transaction() as connection:
-                self._state.begin_gap(connection, reason, clock.now_ms())
-                self._state.forget_position(connection)
+            with self._spool.begin() as tx:
+                state = self._spool.stream(tx)
+                state.begin_gap(reason, clock.now_ms())
+                state.forget_position()
         except SpoolError as error:
             self._repeats.warn("spool", "%s", error)
 
 
 def _next_batch(stream: Any) -> tuple[list[Change], bool, str | None]:
-    """Return the next changes, whether the stream had no more to give, and why the collection is
-    gone if it is: what follows belongs to another."""
+    """Return the next changes, whether the stream had no more, and why the collection is gone if it
+    is: later changes belong to another."""
     changes: list[Change] = []
     while len(changes) < database.BATCH:
         raw = stream.try_next()
         if raw is None:
             return changes, True, None
-        if raw["operationType"] in database.GONE:
-            if gone := database.gone(raw):
+        if raw["operationType"] in database.COLLECTION_ENDS:
+            if gone := database.describe_end(raw):
                 return changes, False, gone
             continue
-        changes.append(database.change(raw))
+        changes.append(database.parse_change(raw))
     return changes, False, None
 
 
-def _in_words(error: Exception, *, where: str) -> str:
+def _describe(error: Exception, *, where: str) -> str:
     return str(error) if isinstance(error, SpoolError) else database.explain(error, where=where)[1]
 
 
 class _Health:
-    """How following goes. Written by the stream's thread, read by the collector's."""
+    """Health of the stream. Written by its thread, read by the collector's."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -286,7 +288,7 @@ class _Health:
             self._failures += 1
             self._error = error[:300]
 
-    def told(self, name: str) -> SourceHealth:
+    def snapshot(self, name: str) -> SourceHealth:
         with self._lock:
             return SourceHealth(
                 name=name,

@@ -1,5 +1,5 @@
-"""ZoneMTA's collections as they are (no status in them: a document lives until its recipient is
-done with, however that ends), and the little of them the agent remembers.
+"""Documents of ZoneMTA's collections (they have no status: one lives until its recipient is done
+with, however that ends), and the few fields the agent remembers.
 
 Seen on ZoneMTA 3.11 with MongoDB 6.0. Pure.
 """
@@ -13,7 +13,7 @@ import msgspec
 QUEUE = "zone-queue"
 FILES = "mail.files"
 FILENAME_PREFIX = "message "  # mail.files.filename is this and the queue id
-UNASSIGNED = "no"  # of a document no instance has taken up yet
+UNASSIGNED = "no"  # of a document that no instance has taken yet
 BOUNCE_INTERFACE = "bounce"  # the interface ZoneMTA's own notifications come in by
 
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -38,7 +38,7 @@ class QueueDocument(msgspec.Struct, frozen=True, rename={"queue_id": "id", "zone
     locked: bool = False
     lockTime: float = 0  # noqa: N815 (milliseconds since 1970; 0: never)
     sessionId: str | None = None  # noqa: N815
-    assigned: str = UNASSIGNED  # the instance that took it up
+    assigned: str = UNASSIGNED  # the instance that took it
     deferral: Deferral | None = msgspec.field(name="_deferred", default=None)
 
 
@@ -64,7 +64,7 @@ class MessageData(msgspec.Struct, frozen=True, rename={"queue_id": "id", "sender
 
 
 class Message(msgspec.Struct, frozen=True):
-    """What is remembered of a message for the events of its recipients."""
+    """A message as remembered for the events of its recipients."""
 
     sender: str | None = None
     message_id: str | None = None
@@ -85,21 +85,21 @@ class Change(msgspec.Struct, frozen=True):
     updated: Mapping[str, Any] = {}
 
 
-def queue_document(raw: Mapping[str, Any]) -> QueueDocument:
+def parse_queue_document(raw: Mapping[str, Any]) -> QueueDocument:
     """Return a queue document as read from MongoDB. Raises msgspec.ValidationError."""
     return msgspec.convert({k: v for k, v in raw.items() if v is not None}, QueueDocument)
 
 
-def message_data(raw: Mapping[str, Any]) -> MessageData:
+def parse_message_data(raw: Mapping[str, Any]) -> MessageData:
     """Return `metadata.data` as read from MongoDB. Raises msgspec.ValidationError."""
     return msgspec.convert(raw, MessageData)
 
 
-def updated_document(document: QueueDocument, updated: Mapping[str, Any]) -> QueueDocument:
+def update_document(document: QueueDocument, updated: Mapping[str, Any]) -> QueueDocument:
     """Return `document` with an update's fields laid over it.
 
-    A repeated deferral sets only what changed: without `_deferred.response` in it, the remote
-    said the same as before. Raises msgspec.ValidationError.
+    A repeated deferral sets only fields that changed: without `_deferred.response` in it, the
+    reply was the same as before. Raises msgspec.ValidationError.
     """
     raw: dict[str, Any] = msgspec.to_builtins(document, builtin_types=(datetime,))
     for name, value in updated.items():
@@ -108,4 +108,4 @@ def updated_document(document: QueueDocument, updated: Mapping[str, Any]) -> Que
             raw[outer] = value
         elif outer == "_deferred" and "." not in inner:
             raw[outer] = (raw.get(outer) or {}) | {inner: value}
-    return queue_document(raw)
+    return parse_queue_document(raw)

@@ -1,21 +1,22 @@
-"""What is asked of the receiver, and what it answers. The sockets are in receiver.py."""
+"""Requests of plugins to the receiver, and its answers. The sockets are in server.py."""
 
 import hmac
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
 
 import msgspec
 
-from agent import __version__
+from agent import __version__, clock
 from agent.config import Receiver as ReceiverSettings
 from agent.errors import SpoolError
-from agent.events.receiver.plugin_status import PluginReadings, read_said
+from agent.events.plugin_reports import PluginReport, parse_report, record_report
+from agent.events.receiver.plugin_status import PluginRegistry, parse_status
 from agent.logs import Repeats
-from agent.spool import Accepted, Spool, Told, told
+from agent.spool import Accepted, Spool
 from agent.wire import ReceivedEvent
 
 logger = logging.getLogger(__name__)
@@ -23,38 +24,38 @@ logger = logging.getLogger(__name__)
 EVENTS_PATH = "/v1/events"
 READINGS_PATH = "/v1/readings"
 HEALTH_PATH = "/v1/health"
-LARGEST_EVENT_BYTES = 32_768
-LARGEST_READINGS_BYTES = 16_384
+MAX_EVENT_BYTES = 32_768
+MAX_READINGS_BYTES = 16_384
 RETRY_AFTER_S = 2
-MOST_DISCARDED_BYTES = 16 * 1024**2
+MAX_DISCARDED_BYTES = 16 * 1024**2
 DISCARD_STEP_BYTES = 65_536
 
 
-class Listening(Protocol):
-    """What a handler needs of the server it belongs to."""
+class Listener(Protocol):
+    """The parts of its server that a handler uses."""
 
     spool: Spool
-    readings: PluginReadings
+    plugins: PluginRegistry
     settings: ReceiverSettings
     node: str
     repeats: Repeats
-    token: str  # empty: whoever may open the socket may speak
+    token: str  # empty: whoever may open the socket may send
     stuck: Callable[[], dict[str, float]]
 
-    def give_time(self, request: socket.socket, timeout_s: float) -> None:
+    def set_timeout(self, request: socket.socket, timeout_s: float) -> None:
         """Let the connection live at most so long from now."""
         ...
 
 
 def read_events(body: bytes, *, node: str) -> tuple[list[Accepted], list[dict[str, Any]]]:
-    """Return the events of a body and what is refused of it, by index. An event that names no node
-    is this node's. Raises msgspec.DecodeError when the body is not a JSON array."""
+    """Return the events of a body and the errors of refused ones, by index. An event that names no
+    node is this node's. Raises msgspec.DecodeError when the body is not a JSON array."""
     accepted: list[Accepted] = []
     refused: list[dict[str, Any]] = []
     for index, raw in enumerate(msgspec.json.decode(body, type=list[msgspec.Raw])):
         try:
-            if len(raw) > LARGEST_EVENT_BYTES:
-                raise ValueError(f"larger than {LARGEST_EVENT_BYTES} bytes")
+            if len(raw) > MAX_EVENT_BYTES:
+                raise ValueError(f"larger than {MAX_EVENT_BYTES} bytes")
             event = msgspec.json.decode(raw, type=ReceivedEvent)
             accepted.append(Accepted(event, _with_node(bytes(raw), event, node)))
         except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
@@ -72,17 +73,17 @@ class Handler(BaseHTTPRequestHandler):
     """One connection of a plugin, kept alive between requests."""
 
     protocol_version = "HTTP/1.1"
-    server: Listening  # type: ignore[assignment]
+    server: Listener  # type: ignore[assignment]
     server_version = f"mallard-agent/{__version__}"
     sys_version = ""
 
     def parse_request(self) -> bool:
         """Start the clock of this request."""
-        self.server.give_time(self.connection, self.server.settings.read_timeout_s)
+        self.server.set_timeout(self.connection, self.server.settings.read_timeout_s)
         return super().parse_request()
 
     def do_GET(self) -> None:
-        """Answer whether the receiver lives."""
+        """Answer with the agent's health."""
         if self.path == HEALTH_PATH:
             stuck = {name: round(stuck_s) for name, stuck_s in self.server.stuck().items()}
             content = {"status": "ok", "version": __version__, "stuck_s": stuck}
@@ -93,13 +94,13 @@ class Handler(BaseHTTPRequestHandler):
             )
 
     def do_POST(self) -> None:
-        """Take events, or what a plugin says of itself."""
+        """Take events, or a plugin's status."""
         take, limit = {
             EVENTS_PATH: (self._take_events, self.server.settings.max_body_bytes),
-            READINGS_PATH: (self._take_readings, LARGEST_READINGS_BYTES),
+            READINGS_PATH: (self._take_status, MAX_READINGS_BYTES),
         }.get(self.path, (None, 0))
         length = self.headers.get("Content-Length", "")
-        if not self._may_speak():
+        if not self._is_authorized():
             self._discard(int(length) if length.isdecimal() else 0)
             self._refuse(HTTPStatus.UNAUTHORIZED, "the agent's tcp_token is needed")
             return
@@ -111,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_REQUEST, "Content-Length is needed")
             return
         if int(length) > limit:
-            # Read and forget it, or the client, still sending, would not hear the answer.
+            # Read and forget it, or the client, still sending, would not get the answer.
             self._discard(int(length))
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {limit} bytes")
             return
@@ -131,11 +132,12 @@ class Handler(BaseHTTPRequestHandler):
         except (msgspec.DecodeError, RecursionError) as error:
             self._answer(HTTPStatus.BAD_REQUEST, {"error": f"not a JSON array: {error}"})
             return
-        said = self._told()
-        self.server.spool.take_reported(accepted, refused=len(refused), told=said)
-        if said:
-            plugin = self.headers.get("User-Agent", "").removeprefix("mallard-")[:100]
-            self.server.readings.heard(plugin, said.process, said.dropped)
+        headers = self.headers
+        report = parse_report(headers.get("X-Mallard-Process"), headers.get("X-Mallard-Dropped"))
+        self._store(report, accepted, refused=len(refused))
+        if report:
+            plugin = headers.get("User-Agent", "").removeprefix("mallard-")[:100]
+            self.server.plugins.note_events(plugin, report.process, report.dropped)
         if refused:
             first = refused[0]["error"]
             self.server.repeats.warn(
@@ -143,31 +145,46 @@ class Handler(BaseHTTPRequestHandler):
             )
         self._answer(HTTPStatus.ACCEPTED, {"queued": len(accepted), "rejected": refused})
 
-    def _take_readings(self, body: bytes) -> None:
+    def _take_status(self, body: bytes) -> None:
         try:
-            said = read_said(body)
+            status = parse_status(body)
         except (msgspec.DecodeError, RecursionError) as error:
             self._answer(HTTPStatus.BAD_REQUEST, {"error": f"not readings: {error}"})
             return
-        self.server.spool.take_reported((), told=Told(said.process, said.dropped_total))
-        self.server.readings.take(said)
+        self._store(PluginReport(status.process, status.dropped_total))
+        self.server.plugins.update(status)
         self._answer(HTTPStatus.ACCEPTED, {})
 
-    def _may_speak(self) -> bool:
+    def _store(
+        self, report: PluginReport | None, events: Sequence[Accepted] = (), *, refused: int = 0
+    ) -> None:
+        """Store events and report in one transaction: when this returns, they are on disk."""
+        spool, dropped = self.server.spool, 0
+        with spool.begin() as tx:
+            if report:
+                dropped = record_report(tx, report, clock.now_ms())
+            spool.intake.take_reported(tx, events, refused=refused)
+        if report and dropped:
+            self.server.repeats.warn(
+                "plugin",
+                "The plugin in %s dropped %d events before it could report them (counted, see"
+                " `mallard-agent spool`). Its own log has the reason.",
+                report.process,
+                dropped,
+            )
+
+    def _is_authorized(self) -> bool:
         token = self.server.token
         given = self.headers.get("Authorization", "").removeprefix("Bearer ")
         return not token or hmac.compare_digest(given.encode(), token.encode())
 
-    def _told(self) -> Told | None:
-        return told(self.headers.get("X-Mallard-Process"), self.headers.get("X-Mallard-Dropped"))
-
     def _discard(self, length: int) -> None:
-        left = min(length, MOST_DISCARDED_BYTES)
+        left = min(length, MAX_DISCARDED_BYTES)
         while left > 0 and (part := self.rfile.read(min(left, DISCARD_STEP_BYTES))):
             left -= len(part)
 
     def _refuse(self, status: HTTPStatus, error: str) -> None:
-        # What is not read of the body would be taken for the next request.
+        # The rest of the body would be taken for the next request.
         self.close_connection = True
         self._answer(status, {"error": error})
 
@@ -186,12 +203,12 @@ class Handler(BaseHTTPRequestHandler):
         if self.close_connection:
             head.append("Connection: close")
         self.wfile.write("\r\n".join([*head, "", ""]).encode() + body)
-        self.server.give_time(self.connection, self.server.settings.idle_timeout_s)
+        self.server.set_timeout(self.connection, self.server.settings.idle_timeout_s)
 
     def address_string(self) -> str:
         """Return a name for log lines: a unix socket's peer has no address."""
         return "plugin"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (http.server's name)
-        """Say what http.server says, but only when asked for it."""
+        """Log a line of http.server at level debug."""
         logger.debug("receiver: " + format, *args)  # noqa: G003

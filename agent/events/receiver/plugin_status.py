@@ -1,5 +1,5 @@
-"""What the plugins say of themselves: which processes there are, what they dropped, and of Haraka
-its counters. In memory: each process says it again every 30 s.
+"""Status of the plugins: their processes, the events those dropped, and the counters of Haraka's.
+In memory: each process sends it again every 30 s.
 """
 
 import threading
@@ -11,11 +11,12 @@ import msgspec
 from msgspec import Meta
 
 from agent import clock
+from agent.samples import PluginHealth
 
-# A process that has said nothing for as long has ended, or its mail program was stopped.
+# A process that has sent nothing for as long has ended, or its mail program was stopped.
 FRESH_S = 100.0
-# Known at most; a node has tens of them.
-MOST_PROCESSES = 500
+# A node has tens of them.
+MAX_PROCESSES = 500
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -36,9 +37,9 @@ class HarakaProcess(msgspec.Struct, frozen=True, kw_only=True):
     memory_rss_bytes: Count
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
+class PluginStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The body of POST /v1/readings: one process of one plugin, since it began. `waiting_count`:
-    events it still keeps, for want of somebody who takes them."""
+    events it still holds because nothing took them."""
 
     plugin: Name
     process: Name
@@ -49,74 +50,74 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class _Heard:
+class _Process:
     plugin: str
-    process: str
+    name: str
     dropped_total: int
     at_s: float  # by the monotonic clock
     at: datetime
     haraka: HarakaProcess | None
 
 
-def read_said(body: bytes) -> Said:
-    """Return what a plugin says of itself. Raises msgspec.DecodeError or ValidationError."""
-    return msgspec.json.decode(body, type=Said)
+def parse_status(body: bytes) -> PluginStatus:
+    """Return a plugin's status. Raises msgspec.DecodeError or ValidationError."""
+    return msgspec.json.decode(body, type=PluginStatus)
 
 
-class PluginReadings:
+class PluginRegistry:
     """The latest of every process, bounded. Used by the receiver's threads and the collectors'."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._heard: dict[str, _Heard] = {}  # by process, longest unheard first
+        self._processes: dict[str, _Process] = {}  # by name, the least recent first
 
-    def take(self, said: Said) -> None:
-        """Keep what a process says of itself."""
-        self._keep(said.plugin, said.process, said.dropped_total, said.haraka)
+    def update(self, status: PluginStatus) -> None:
+        """Store the status of a process."""
+        self._put(status.plugin, status.process, status.dropped_total, status.haraka)
 
-    def heard(self, plugin: str, process: str, dropped_total: int) -> None:
-        """Note that a process was heard from with events; its counters stay as they were."""
+    def note_events(self, plugin: str, process: str, dropped_total: int) -> None:
+        """Note that a process sent events; its counters stay as they were."""
         with self._lock:
-            known = self._heard.get(process)
-        self._keep(plugin, process, dropped_total, known.haraka if known else None)
+            known = self._processes.get(process)
+        self._put(plugin, process, dropped_total, known.haraka if known else None)
 
-    def haraka(self) -> list[dict[str, Any]]:
-        """Return the counters of each process of Haraka that lives, `process` and what its plugin
-        dropped (`plugin_dropped_total`) beside them."""
+    def haraka_processes(self) -> list[dict[str, Any]]:
+        """Return the counters of each process of Haraka that lives, `process` and the drops of its
+        plugin (`plugin_dropped_total`) beside them."""
         return [
             {
-                "process": heard.process,
-                "plugin_dropped_total": heard.dropped_total,
-                **msgspec.structs.asdict(heard.haraka),
+                "process": process.name,
+                "plugin_dropped_total": process.dropped_total,
+                **msgspec.structs.asdict(process.haraka),
             }
-            for heard in self._fresh()
-            if heard.haraka is not None
+            for process in self._fresh()
+            if process.haraka is not None
         ]
 
-    def plugins(self) -> list[dict[str, Any]]:
-        """Return every process heard from since the agent began that lives, as the agent's health
-        sample has them."""
+    def plugins(self) -> list[PluginHealth]:
+        """Return every process that lives and reported since the agent began."""
         return [
-            {
-                "name": heard.plugin,
-                "process": heard.process,
-                "heard_at": heard.at,
-                "dropped_total": heard.dropped_total,
-            }
-            for heard in self._fresh()
+            PluginHealth(
+                name=process.plugin,
+                process=process.name,
+                heard_at=process.at,
+                dropped_total=process.dropped_total,
+            )
+            for process in self._fresh()
         ]
 
-    def _keep(
-        self, plugin: str, process: str, dropped_total: int, haraka: HarakaProcess | None
+    def _put(
+        self, plugin: str, name: str, dropped_total: int, haraka: HarakaProcess | None
     ) -> None:
-        heard = _Heard(plugin, process, dropped_total, clock.monotonic_s(), clock.utc_now(), haraka)
+        now = clock.monotonic_s(), clock.utc_now()
+        process = _Process(plugin, name, dropped_total, *now, haraka)
         with self._lock:
-            self._heard.pop(process, None)
-            self._heard[process] = heard
-            if len(self._heard) > MOST_PROCESSES:
-                del self._heard[next(iter(self._heard))]
+            self._processes.pop(name, None)
+            self._processes[name] = process
+            if len(self._processes) > MAX_PROCESSES:
+                del self._processes[next(iter(self._processes))]
 
-    def _fresh(self) -> list[_Heard]:
+    def _fresh(self) -> list[_Process]:
         since_s = clock.monotonic_s() - FRESH_S
         with self._lock:
-            return [heard for heard in self._heard.values() if heard.at_s >= since_s]
+            return [process for process in self._processes.values() if process.at_s >= since_s]

@@ -1,9 +1,8 @@
-"""The plugins' door: HTTP over a unix socket, and over the loopback address where asked for.
+"""Sockets of the plugins' endpoint: HTTP over a unix socket, and over the loopback address where
+configured.
 
-202 means on disk.
-
-Everything is bounded: connections, body, time to send it, time to say nothing. What is refused is
-refused alone; the rest of its batch is taken.
+202 means on disk. Everything is bounded: connections, body, time to send it, time between requests.
+An event that is refused is refused alone; the rest of its batch is taken.
 """
 
 import errno
@@ -24,7 +23,7 @@ from agent import clock
 from agent.config import Receiver as ReceiverSettings
 from agent.errors import ReceiverError
 from agent.events.receiver.handler import Handler
-from agent.events.receiver.plugin_status import PluginReadings
+from agent.events.receiver.plugin_status import PluginRegistry
 from agent.logs import Repeats
 from agent.spool import Spool
 
@@ -32,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 SOCKET_NAME = "receiver.sock"
 LOOPBACK = "127.0.0.1"
-LONGEST_PATH = 107  # of a unix socket on Linux
+MAX_PATH_BYTES = 107  # of a unix socket on Linux
 _POLL_S = 0.5
 _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\n"
@@ -57,11 +56,11 @@ class _Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
         settings: ReceiverSettings,
         *,
         node: str,
-        readings: PluginReadings | None = None,
+        plugins: PluginRegistry | None = None,
         stuck: Callable[[], dict[str, float]] = dict,
     ) -> None:
         self.spool = spool
-        self.readings = readings or PluginReadings()
+        self.plugins = plugins or PluginRegistry()
         self.stuck = stuck
         self.settings = settings
         self.node = node
@@ -91,7 +90,7 @@ class _Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 request.send(_BUSY)
             self.shutdown_request(request)
             return
-        self.give_time(request, self.settings.read_timeout_s)
+        self.set_timeout(request, self.settings.read_timeout_s)
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -103,7 +102,7 @@ class _Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 self._deadlines.pop(request, None)
             self._slots.release()
 
-    def give_time(self, request: socket.socket, timeout_s: float) -> None:
+    def set_timeout(self, request: socket.socket, timeout_s: float) -> None:
         """Let the connection live at most so long from now."""
         with self._lock:
             self._deadlines[request] = clock.monotonic_s() + timeout_s
@@ -135,18 +134,18 @@ class Receiver(_Listener):
         directory: Path,
         *,
         node: str,
-        readings: PluginReadings | None = None,
+        plugins: PluginRegistry | None = None,
         stuck: Callable[[], dict[str, float]] = dict,
     ) -> None:
-        """`stuck`: tells which threads of the agent do not come back, and for how many seconds."""
+        """`stuck`: returns threads of the agent that do not come back, and their seconds."""
         self.path = directory / SOCKET_NAME
-        super().__init__(str(self.path), spool, settings, node=node, readings=readings, stuck=stuck)
+        super().__init__(str(self.path), spool, settings, node=node, plugins=plugins, stuck=stuck)
 
     def open(self) -> None:
         """Make the socket, in place of one a killed agent left. Raises ReceiverError."""
         temporary = self.path.with_name(f".{SOCKET_NAME}.{os.getpid()}")
         try:
-            if len(os.fsencode(temporary)) > LONGEST_PATH:
+            if len(os.fsencode(temporary)) > MAX_PATH_BYTES:
                 raise OSError(errno.ENAMETOOLONG, "its path is too long for a unix socket")
             self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             if self.path.exists() and not stat.S_ISSOCK(self.path.stat().st_mode):
@@ -184,7 +183,7 @@ class Receiver(_Listener):
 
 class TcpReceiver(_Listener):
     """The same on the loopback address, for a mail program that cannot see the socket (a container
-    with the host's network). Whoever speaks must know the token."""
+    with the host's network). Clients must send the token."""
 
     name = "receiver-tcp"
 
@@ -194,12 +193,10 @@ class TcpReceiver(_Listener):
         settings: ReceiverSettings,
         *,
         node: str,
-        readings: PluginReadings | None = None,
+        plugins: PluginRegistry | None = None,
     ) -> None:
         self.token = settings.tcp_token.reveal()
-        super().__init__(
-            (LOOPBACK, settings.tcp_port), spool, settings, node=node, readings=readings
-        )
+        super().__init__((LOOPBACK, settings.tcp_port), spool, settings, node=node, plugins=plugins)
 
     def open(self) -> None:
         """Listen. Raises ReceiverError."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pymongo
 import pytest
 
-from agent import cli
+from agent import cli, clock
 from agent.collectors import ports
 from agent.config import Config, Secret
 from agent.config import Spool as SpoolSettings
@@ -16,11 +16,12 @@ from agent.doctor.disk import judge_disk, judge_gaps, judge_spool
 from agent.doctor.mongodb import examine, judge_oplog
 from agent.doctor.plugins import judge_plugins
 from agent.doctor.server import judge_answer, judge_skew
+from agent.events.plugin_reports import PluginReport, record_report
 from agent.roles import ports_of, programs_of
-from agent.spool import Told, read_summary
+from agent.spool import read_summary
 from agent.transport.client import Action, Outcome
+from tests.agent_fixtures import take
 from tests.unit.agent.events.conftest import directory, receiver
-from tests.unit.agent.spool.test_spool import take
 from tests.unit.agent.transport.test_shipper import door
 
 __all__ = ["directory", "door", "receiver"]
@@ -174,7 +175,8 @@ def test_the_spool_says_what_waits_what_was_lost_and_whether_a_plugin_speaks(spo
     now = datetime.now(UTC)
     silent = judge_summary(tmp_path, now)
     take(spool, range(3))
-    spool.take_reported([], told=Told("main/1", 2))
+    with spool.begin() as tx:
+        record_report(tx, PluginReport("main/1", 2), clock.now_ms())
     later = judge_summary(tmp_path, now + timedelta(hours=2))
 
     assert silent["spool"].level == "ok"
@@ -185,7 +187,8 @@ def test_the_spool_says_what_waits_what_was_lost_and_whether_a_plugin_speaks(spo
 
 
 def test_a_spool_that_a_plugin_speaks_to_is_well(spool, tmp_path):
-    spool.take_reported([], told=Told("main/1", 0))
+    with spool.begin() as tx:
+        record_report(tx, PluginReport("main/1", 0), clock.now_ms())
 
     findings = judge_summary(tmp_path, datetime.now(UTC))
 

@@ -11,7 +11,7 @@ import pytest
 
 from agent.lifecycle import EVENTS_ROUTE, SAMPLES_ROUTE
 from agent.spool import read_summary
-from agent.spool.compression import LOOSE_ITEMS, MOST_ITEMS
+from agent.spool.compression import LOOSE_ITEMS, MAX_ITEMS
 from build.bench_agent.plugins import event
 from build.stack.ports import free_port
 from tests.unit.agent.test_lifecycle import directory, start
@@ -20,7 +20,7 @@ from tests.waiting import until
 
 __all__ = ["directory", "start"]
 SAMPLES = 4
-BATCHES = (LOOSE_ITEMS + 3 * MOST_ITEMS) // 100
+BATCHES = (LOOSE_ITEMS + 3 * MAX_ITEMS) // 100
 
 
 def bodies(door, route):

@@ -12,7 +12,7 @@ from agent.config import Config
 from agent.config import Receiver as ReceiverSettings
 from agent.errors import SourceAbsent
 from agent.events.receiver import Receiver
-from agent.events.receiver.plugin_status import PluginReadings
+from agent.events.receiver.plugin_status import PluginRegistry
 from agent.status import AgentStatus
 from build.stack import haraka as stack
 from build.stack import sink as sink_stack
@@ -70,17 +70,17 @@ def test_without_a_plugin_that_says_anything_there_is_no_haraka():
 
 @pytest.mark.stack
 def test_a_real_haraka_says_its_counters_through_its_plugin(spool, in_thread):
-    readings = PluginReadings()
+    readings = PluginRegistry()
     # Not tmp_path: a unix socket's path may have only 107 characters.
     with tempfile.TemporaryDirectory(prefix="ml-") as name, Supervisor(Path(name)) as supervisor:
         folder = Path(name)
-        receiver = Receiver(spool, ReceiverSettings(), folder, node="mx-01", readings=readings)
+        receiver = Receiver(spool, ReceiverSettings(), folder, node="mx-01", plugins=readings)
         receiver.open()
         in_thread(receiver)
         sink = sink_stack.start(supervisor, folder)
         stack.start(supervisor, folder, sink_port=sink.port, plugin_socket=receiver.path)
         collector = HarakaCollector(Config(node_id="mx-01"), AgentStatus(plugins=readings))
-        until(readings.haraka)
+        until(readings.haraka_processes)
 
         found = json.loads(collector.collect())["haraka"]
 

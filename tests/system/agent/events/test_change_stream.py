@@ -16,7 +16,7 @@ from agent.config import Secret
 from agent.events.change_stream import ChangeStream
 from agent.events.change_stream import database as queries
 from agent.spool import Accepted
-from tests.agent_fixtures import spooled
+from tests.agent_fixtures import spooled, take_reported
 from tests.fakes.zonemta_writer import accept
 from tests.waiting import until
 
@@ -55,8 +55,9 @@ def follow(mongodb, database, in_thread):
 
 
 def _position(spool):
-    with spool.database.reading() as connection:
-        return spool.stream.position(connection) and not spool.stream.snapshot_pending(connection)
+    with spool.read() as tx:
+        state = spool.stream(tx)
+        return state.position() and not state.snapshot_pending()
 
 
 def outcome(spool, *, count):
@@ -68,13 +69,13 @@ def outcome(spool, *, count):
 
 
 def held_count(spool):
-    with spool.database.reading() as connection:
-        return connection.execute("SELECT count(*) FROM held").fetchone()[0]
+    with spool.read() as tx:
+        return tx.execute("SELECT count(*) FROM held").fetchone()[0]
 
 
 def counters(spool):
-    with spool.database.reading() as connection:
-        return dict(connection.execute("SELECT name, value FROM counters"))
+    with spool.read() as tx:
+        return dict(tx.execute("SELECT name, value FROM counters"))
 
 
 def plugin_says(spool, message, recipient, event_type, n=0):
@@ -87,7 +88,7 @@ def plugin_says(spool, message, recipient, event_type, n=0):
         to_address=recipient,
     )
     body = b'{"to_address":"%s","event_type":"%s","attempt":0,"source":"zonemta_plugin"}'
-    spool.take_reported([Accepted(event, body % (recipient.encode(), event_type.encode()))])
+    take_reported(spool, [Accepted(event, body % (recipient.encode(), event_type.encode()))])
 
 
 def test_queued_deferred_delivered_bounced_and_dropped_are_told_apart(make_spool, database, follow):
@@ -204,9 +205,9 @@ def test_a_position_that_is_lost_is_a_counted_gap_and_a_new_snapshot(
     stop.set()
     until(lambda: not _thread("change-stream"))
     message.deliver("gone@a.example")
-    with spool.transaction() as connection:
+    with spool.begin() as tx:
         # MongoDB refuses this token, as it does one that fell out of the oplog.
-        spool.stream.save_position(connection, pymongo_token("82" + "00" * 40))
+        spool.stream(tx).save_position(pymongo_token("82" + "00" * 40))
 
     with caplog.at_level(logging.WARNING):
         follow(spool)

@@ -9,8 +9,7 @@ import pytest
 
 from agent.config import Secret
 from agent.events.change_stream import ChangeStream
-from agent.spool import read_summary
-from agent.spool.change_stream_state import read_gaps
+from agent.spool import read_gaps, read_summary
 from build.stack import mongodb as stack
 from build.stack.supervisor import Supervisor
 from tests.agent_fixtures import spooled
@@ -41,8 +40,8 @@ def home(tmp_path):
 
 
 def gaps(spool):
-    with spool.database.reading() as connection:
-        return read_gaps(connection)
+    with spool.read() as tx:
+        return read_gaps(tx)
 
 
 def test_an_election_loses_nothing_and_tells_nothing_twice(make_spool, supervisor, home, in_thread):

@@ -11,10 +11,11 @@ from agent.collectors import build_collectors
 from agent.collectors.agent import AgentCollector
 from agent.config import Config
 from agent.errors import SpoolError
-from agent.events.receiver.plugin_status import PluginReadings
+from agent.events.receiver.plugin_status import PluginRegistry
 from agent.samples import SpoolHealth
 from agent.status import AgentStatus
 from agent.transport.stats import TransportStats
+from tests.agent_fixtures import MIB
 from tests.waiting import until
 
 CONFIG = Config(node_id="mta-01")
@@ -32,20 +33,20 @@ def test_the_golden_sample_reads_as_ours(golden):
         assert made.keys() == contract["agent"][kind][0].keys()
 
 
-def test_every_part_tells_its_figures(spool):
-    with spool.transaction() as connection:
-        spool.events.append(connection, [b"{}", b"{}"])
+def test_every_part_tells_its_figures(make_spool):
+    spool = make_spool(max_event_bytes=MIB)
+    with spool.begin() as tx:
+        spool.events.append(tx, [b"{}", b"{}"])
     spool.append_sample(b"{}", source="redis")
     status = AgentStatus(
         collectors=[CollectorThread(build_collectors(CONFIG)[0], print, interval_s=15)],
         spool=spool,
-        spool_limit_bytes=1000,
         transport=TransportStats(),
-        plugins=PluginReadings(),
+        plugins=PluginRegistry(),
     )
     for number in range(7):
         status.transport.record_send(3.5, accepted=number > 0)
-    status.plugins.heard("zone-mta-monitor", "main", 3)
+    status.plugins.note_events("zone-mta-monitor", "main", 3)
     collector = AgentCollector(CONFIG, status)
 
     collector.collect()
@@ -53,7 +54,7 @@ def test_every_part_tells_its_figures(spool):
 
     assert (found["spooled_events_count"], found["spooled_samples_count"]) == (2, 1)
     assert found["oldest_event_at"] is not None
-    assert (found["spool_limit_bytes"], found["sends_total"]) == (1000, 7)
+    assert (found["spool_limit_bytes"], found["sends_total"]) == (MIB, 7)
     assert (found["send_failures_total"], found["send_p95_ms"]) == (1, 3.5)
     assert found["sources"][0]["interval_s"] == 15
     assert found["plugins"][0]["dropped_total"] == 3

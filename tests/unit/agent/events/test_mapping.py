@@ -17,7 +17,7 @@ RECORDINGS = ["changestream-plain.jsonl", "changestream-preimages.jsonl"]
 def changes(name):
     """Return the recorded changes of the two collections the agent asks for."""
     return [
-        database.change(raw)
+        database.parse_change(raw)
         for raw in recorded(name)
         if raw["ns"]["coll"] in (zonemta.QUEUE, zonemta.FILES)
     ]
@@ -171,10 +171,10 @@ def test_with_pre_images_the_outcomes_are_the_same(make_spool, tmp_path):
 
 def _fresh(make_spool, name):
     spool = make_spool()
-    with spool.transaction() as connection:
+    with spool.begin() as tx:
         tables = ("events", "held", "seen", "seen_recent", "documents", "messages", "notices")
         for table in tables:
-            connection.execute(f"DELETE FROM {table}")
+            tx.execute(f"DELETE FROM {table}")
     spool.close()
     return make_spool()  # with nothing of it in memory
 
@@ -195,7 +195,7 @@ def document(**changed):
         "created": datetime(2026, 11, 21, 10, 7, tzinfo=UTC),
         "sendingZone": "default",
     }
-    return zonemta.queue_document(raw | changed)
+    return zonemta.parse_queue_document(raw | changed)
 
 
 def test_mail_delayed_on_purpose_is_not_deferred():
@@ -205,7 +205,7 @@ def test_mail_delayed_on_purpose_is_not_deferred():
 
 
 def test_a_message_never_seen_leaves_its_fields_unknown():
-    event = mapping.sent("mta-01", document(), zonemta.Message())
+    event = mapping.sent_event("mta-01", document(), zonemta.Message())
 
     assert event.from_address is None
     assert event.message_id is None
@@ -217,7 +217,7 @@ def test_a_locked_document_that_is_deleted_has_waited_until_its_lock():
     created = datetime(2026, 11, 21, 10, 7, tzinfo=UTC).timestamp() * 1000
     locked = document(locked=True, lockTime=created + 3170)
 
-    assert mapping.left("n", locked, zonemta.Message(), at_ms=0).queue_time_ms == 3170
+    assert mapping.inferred_outcome("n", locked, zonemta.Message(), at_ms=0).queue_time_ms == 3170
 
 
 @pytest.mark.parametrize(
@@ -245,19 +245,19 @@ def notification(subject, **changed):
         "sessionId": "s1",
         "headers": [{"key": key, "line": f"{key}: {value}"} for key, value in headers.items()],
     }
-    return zonemta.message_data(raw | changed)
+    return zonemta.parse_message_data(raw | changed)
 
 
 def test_a_notification_of_delay_explains_nothing():
     delay = notification("Delivery Status Notification (Delay: b@good.example)")
 
-    assert mapping.notices(delay) == []
+    assert mapping.bounce_notices(delay) == []
 
 
 def test_mail_that_only_looks_like_a_notification_explains_nothing():
     forged = notification("Delivery Status Notification (Failure)", interface="feeder")
 
-    assert mapping.notices(forged) == []
+    assert mapping.bounce_notices(forged) == []
 
 
 @pytest.mark.parametrize(
@@ -274,13 +274,13 @@ def test_mail_that_only_looks_like_a_notification_explains_nothing():
 def test_a_notification_explains_the_outcome_of_its_own_message_only(
     message_id, session_id, explains
 ):
-    (notice,) = mapping.notices(notification("Delivery Status Notification (Failure)"))
+    (notice,) = mapping.bounce_notices(notification("Delivery Status Notification (Failure)"))
     held = HeldEvent(b"", True, 0, "q", "b@good.example", message_id, session_id, b"")
 
-    assert (mapping.explaining(held, [notice]) is notice) is explains
+    assert (mapping.find_bounce_notice(held, [notice]) is notice) is explains
 
 
 def test_a_notification_about_another_recipient_explains_nothing():
     held = HeldEvent(b"", True, 0, "q", "c@good.example", "<m@x>", "s1", b"")
 
-    assert mapping.explaining(held, [Notice("b@good.example", "<m@x>", "s1")]) is None
+    assert mapping.find_bounce_notice(held, [Notice("b@good.example", "<m@x>", "s1")]) is None

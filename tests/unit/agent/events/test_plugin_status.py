@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agent.events.receiver import plugin_status as module
-from agent.events.receiver.plugin_status import MOST_PROCESSES, PluginReadings, read_said
+from agent.events.receiver.plugin_status import MAX_PROCESSES, PluginRegistry, parse_status
 from tests.fakes.plugin_connection import post
 
 HARAKA = {
@@ -27,7 +27,7 @@ def said(process="haraka/77", **more):
 
 
 def take(readings, **more):
-    readings.take(read_said(json.dumps(said(**more)).encode()))
+    readings.update(parse_status(json.dumps(said(**more)).encode()))
 
 
 def test_counters_of_haraka_reach_the_collector_through_the_receiver(receiver):
@@ -37,7 +37,7 @@ def test_counters_of_haraka_reach_the_collector_through_the_receiver(receiver):
 
     assert status == 202
     expected = HARAKA | {"process": "haraka/77", "plugin_dropped_total": 4}
-    assert receiver.readings.haraka() == [expected]
+    assert receiver.plugins.haraka_processes() == [expected]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_counters_of_haraka_reach_the_collector_through_the_receiver(receiver):
 )
 def test_what_are_no_readings_is_refused(receiver, body, status):
     assert post(receiver, body, path="/v1/readings")[0] == status
-    assert receiver.readings.plugins() == []
+    assert receiver.plugins.plugins() == []
 
 
 def test_a_process_is_heard_from_by_its_events_and_by_its_readings(receiver):
@@ -65,43 +65,43 @@ def test_a_process_is_heard_from_by_its_events_and_by_its_readings(receiver):
     post(receiver, b"[]", headers=headers)
     post(receiver, json.dumps(said()), path="/v1/readings")
 
-    lines = receiver.readings.plugins()
+    lines = receiver.plugins.plugins()
 
-    assert [(line["name"], line["process"], line["dropped_total"]) for line in lines] == [
+    assert [(line.name, line.process, line.dropped_total) for line in lines] == [
         ("zone-mta-monitor", "sender/default/79", 3),
         ("haraka-monitor", "haraka/77", 0),
     ]
-    assert all(line["heard_at"].tzinfo for line in lines)
+    assert all(line.heard_at.tzinfo for line in lines)
 
 
 def test_events_in_between_leave_the_counters_as_they_were_told():
-    readings = PluginReadings()
+    readings = PluginRegistry()
     take(readings, haraka=HARAKA)
 
-    readings.heard("haraka-monitor", "haraka/77", 5)
+    readings.note_events("haraka-monitor", "haraka/77", 5)
 
-    (line,) = readings.haraka()
+    (line,) = readings.haraka_processes()
     assert (line["connections_total"], line["plugin_dropped_total"]) == (12, 5)
 
 
 def test_a_process_that_says_nothing_any_more_is_counted_no_longer(monkeypatch):
-    readings = PluginReadings()
+    readings = PluginRegistry()
     now_s = [1000.0]
     monkeypatch.setattr(module.clock, "monotonic_s", lambda: now_s[0])
     take(readings, haraka=HARAKA)
     now_s[0] += module.FRESH_S
     take(readings, process="haraka/78", haraka=HARAKA)
-    assert len(readings.haraka()) == 2
+    assert len(readings.haraka_processes()) == 2
 
     now_s[0] += 1
 
-    assert [line["process"] for line in readings.haraka()] == ["haraka/78"]
+    assert [line["process"] for line in readings.haraka_processes()] == ["haraka/78"]
 
 
 def test_no_more_processes_are_known_than_a_node_can_have():
-    readings = PluginReadings()
-    for number in range(MOST_PROCESSES + 10):
+    readings = PluginRegistry()
+    for number in range(MAX_PROCESSES + 10):
         take(readings, process=f"haraka/{number}")
 
-    assert len(readings.plugins()) == MOST_PROCESSES
-    assert readings.plugins()[0]["process"] == "haraka/10"
+    assert len(readings.plugins()) == MAX_PROCESSES
+    assert readings.plugins()[0].process == "haraka/10"

@@ -126,7 +126,7 @@ def test_a_spool_that_cannot_write_is_503(receiver, spool, events, monkeypatch):
     def full(*_, **__):
         raise SpoolError("disk full")
 
-    monkeypatch.setattr(spool, "take_reported", full)
+    monkeypatch.setattr(spool.intake, "take_reported", full)
 
     assert post(receiver, json.dumps(events))[0] == 503
 

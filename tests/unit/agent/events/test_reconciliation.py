@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from agent import clock
+from agent.events.outcome_counts import MAX_SECONDS, OutcomeCounts
 from agent.events.reconciliation import Reconciler
 from agent.samples import ZoneDeliveries, ZoneMtaReadings
-from agent.spool.captured import MOST_SECONDS, Captured
 
 AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -35,8 +36,8 @@ class Hours:
 
     def __init__(self):
         self.now = AT
-        self.captured = Captured()
-        self.reconciler = Reconciler(self.captured, now=lambda: self.now)
+        self.captured = OutcomeCounts()
+        self.reconciler = Reconciler(self.captured)
 
     def read(self, at, started_at_s=1000, **counts):
         self.reconciler.take(readings(started_at_s, **counts), at)
@@ -50,8 +51,10 @@ class Hours:
 
 
 @pytest.fixture
-def hours():
-    return Hours()
+def hours(monkeypatch):
+    made = Hours()
+    monkeypatch.setattr(clock, "utc_now", lambda: made.now)
+    return made
 
 
 def test_an_hour_is_compared_outcome_by_outcome_over_all_zones(hours):
@@ -109,7 +112,7 @@ def test_a_corrected_outcome_is_counted_as_what_it_was(hours):
 
 
 def test_what_is_remembered_is_bounded(hours):
-    for second in range(MOST_SECONDS + 100):
+    for second in range(MAX_SECONDS + 100):
         hours.captured.add("delivered", AT + timedelta(seconds=second))
 
-    assert hours.captured.between(AT, AT + 10 * HOUR)["delivered"] == MOST_SECONDS
+    assert hours.captured.between(AT, AT + 10 * HOUR)["delivered"] == MAX_SECONDS

@@ -9,36 +9,35 @@ import pytest
 
 from agent.config import Config
 from agent.config import Spool as SpoolSettings
-from agent.spool import SOURCES, Accepted, age, compression, read_summary
+from agent.spool import SOURCES, Accepted, compression, read_summary, retention
 from agent.spool import queue as queue_module
 from build.bench_agent.plugins import event
-from tests.agent_fixtures import spooled
-from tests.unit.agent.spool.test_spool import MIB, numbers, reported, take
+from tests.agent_fixtures import MIB, numbers, reported, spooled, take, take_reported
 
 # The promise: so many events fit, by default bounds.
 PROMISED_EVENTS = 8_000_000
-MANY = compression.LOOSE_ITEMS + 4 * compression.MOST_ITEMS
+MANY = compression.LOOSE_ITEMS + 4 * compression.MAX_ITEMS
 
 
 def pieces(spool):
-    with spool.database.reading() as connection:
-        return connection.execute(
+    with spool.read() as tx:
+        return tx.execute(
             "SELECT first_seq, last_seq FROM events_packed ORDER BY first_seq"
         ).fetchall()
 
 
 def counted(spool):
     """Count and bytes by the counters, and count by the rows."""
-    with spool.database.reading() as connection:
-        counters = dict(connection.execute("SELECT name, value FROM counters"))
-        (loose,) = connection.execute("SELECT count(*) FROM events").fetchone()
-        (in_pieces,) = connection.execute(
+    with spool.read() as tx:
+        counters = dict(tx.execute("SELECT name, value FROM counters"))
+        (loose,) = tx.execute("SELECT count(*) FROM events").fetchone()
+        (in_pieces,) = tx.execute(
             "SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM events_packed"
         ).fetchone()
-        (loose_bytes,) = connection.execute(
+        (loose_bytes,) = tx.execute(
             "SELECT coalesce(sum(length(body) + 32), 0) FROM events"
         ).fetchone()
-        (piece_bytes,) = connection.execute(
+        (piece_bytes,) = tx.execute(
             "SELECT coalesce(sum(length(body) + 40), 0) FROM events_packed"
         ).fetchone()
     assert counters["events.bytes"] == loose_bytes + piece_bytes
@@ -86,7 +85,7 @@ def test_what_waits_is_packed_and_comes_out_in_order_once(spool, bounds):
 def test_whole_pieces_go_into_one_batch(spool):
     fill(spool, MANY)
 
-    assert len(spool.events.peek(max_count=500, max_bytes=MIB).bodies) == 2 * compression.MOST_ITEMS
+    assert len(spool.events.peek(max_count=500, max_bytes=MIB).bodies) == 2 * compression.MAX_ITEMS
 
 
 def test_what_arrives_while_a_batch_is_on_its_way_does_not_disturb_it(spool):
@@ -120,8 +119,8 @@ def test_a_full_spool_drops_the_oldest_pieces_and_says_which(make_spool, tmp_pat
             json.dumps({"n": number, "padding": os.urandom(300).hex()}).encode()
             for number in range(start, start + 20)
         ]
-        with spool.transaction() as connection:
-            spool.events.append(connection, bodies)
+        with spool.begin() as tx:
+            spool.events.append(tx, bodies)
 
     shown = read_summary(tmp_path)["events"]
     kept = counted(spool)
@@ -137,12 +136,12 @@ def test_a_piece_that_cannot_be_read_is_dropped_and_counted_and_the_rest_goes_on
     spool, tmp_path, caplog
 ):
     fill(spool, MANY)
-    with spool.transaction() as connection:
-        connection.execute("UPDATE events_packed SET body = x'00ff' WHERE first_seq = 1")
+    with spool.begin() as tx:
+        tx.execute("UPDATE events_packed SET body = x'00ff' WHERE first_seq = 1")
 
     batch = spool.events.peek(max_count=10, max_bytes=MIB)
 
-    lost = compression.MOST_ITEMS
+    lost = compression.MAX_ITEMS
     assert batch.first_seq == lost + 1
     assert batch.dropped == ((1, lost),)
     assert read_summary(tmp_path)["events"]["dropped"] == lost
@@ -152,9 +151,9 @@ def test_a_piece_that_cannot_be_read_is_dropped_and_counted_and_the_rest_goes_on
 def test_packing_is_undone_exactly():
     bodies = [b"", b"{}", b'{"a":"\n"}', os.urandom(1000)]
 
-    assert compression.unpack(compression.pack(bodies)) == bodies
+    assert compression.decompress(compression.compress(bodies)) == bodies
     with pytest.raises(zlib.error):
-        compression.unpack(b"no")
+        compression.decompress(b"no")
 
 
 def test_the_promised_number_of_events_fits_into_the_default_bound(spool, tmp_path):
@@ -163,8 +162,8 @@ def test_the_promised_number_of_events_fits_into_the_default_bound(spool, tmp_pa
     with_node = {"mta_node": "mta-01"}
     for _ in range(count // 100):
         bodies = [json.dumps(event(chance) | with_node).encode() for _ in range(100)]
-        with spool.transaction() as connection:
-            spool.events.append(connection, bodies)
+        with spool.begin() as tx:
+            spool.events.append(tx, bodies)
 
     files = sum(path.stat().st_size for path in tmp_path.glob("spool.db"))
     assert len(bodies[0]) > 650
@@ -185,7 +184,7 @@ def test_the_room_an_outage_took_is_given_back(make_spool, tmp_path):
     spool = make_spool()
     for number in range(400):
         body = os.urandom(100_000)
-        spool.take_reported([Accepted(reported(number).event, body)])
+        take_reported(spool, [Accepted(reported(number).event, body)])
     largest = (tmp_path / "spool.db").stat().st_size
 
     while batch := spool.events.peek(max_count=20, max_bytes=10 * MIB):
@@ -204,7 +203,7 @@ def test_the_room_an_outage_took_is_given_back(make_spool, tmp_path):
 
 def test_what_waits_longer_than_the_bound_is_dropped_and_counted(make_spool, tmp_path, monkeypatch):
     now_s = [1000.0]
-    monkeypatch.setattr(age.clock, "monotonic_s", lambda: now_s[0])
+    monkeypatch.setattr(retention.clock, "monotonic_s", lambda: now_s[0])
     spool = make_spool(max_age_s=3 * 3600.0)
     for hour in range(6):
         take(spool, [hour])

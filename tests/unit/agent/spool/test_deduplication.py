@@ -7,20 +7,19 @@ import pytest
 
 from agent.errors import SpoolError
 from agent.spool import deduplication
-from tests.agent_fixtures import spooled
-from tests.unit.agent.spool.test_spool import numbers, reported, take
+from tests.agent_fixtures import numbers, reported, spooled, take, take_reported
 
 FEW = {"memory_count": 10_000}  # merged at 2 500 keys
 
 
 def rows(spool, table):
-    with spool.database.reading() as connection:
-        return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    with spool.read() as tx:
+        return tx.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
 
 def keys_of(spool, keys):
-    with spool.database.reading() as connection:
-        return spool.seen.known(connection, keys)
+    with spool.read() as tx:
+        return spool.intake._seen.find_known(tx, keys)
 
 
 def made(count, seed=1):
@@ -29,8 +28,8 @@ def made(count, seed=1):
 
 
 def remember(spool, keys):
-    with spool.transaction() as connection:
-        spool.seen.remember(connection, keys, 1)
+    with spool.begin() as tx:
+        spool.intake._seen.remember(tx, keys, 1)
 
 
 @pytest.mark.parametrize("step", [1, 7, 900, 6000])
@@ -49,10 +48,10 @@ def test_what_a_failed_transaction_remembered_is_not_known(make_spool):
     remember(spool, keys[:2000])
 
     def fail_after_the_merge():
-        with spool.transaction() as connection:
-            spool.seen.remember(connection, keys[2000:4000], 1)
-            spool.seen.remember(connection, keys[4000:], 1)
-            assert spool.seen.known(connection, keys) == set(keys)
+        with spool.begin() as tx:
+            spool.intake._seen.remember(tx, keys[2000:4000], 1)
+            spool.intake._seen.remember(tx, keys[4000:], 1)
+            assert spool.intake._seen.find_known(tx, keys) == set(keys)
             raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
@@ -65,12 +64,12 @@ def test_what_a_failed_transaction_remembered_is_not_known(make_spool):
 
 def test_a_commit_that_fails_makes_nothing_known_so_that_it_is_taken_when_it_comes_again(spool):
     take(spool, [1])
-    with spool.database.reading() as connection:
-        connection.execute("PRAGMA query_only=1")
+    with spool.read() as tx:
+        tx.execute("PRAGMA query_only=1")
     with pytest.raises(SpoolError):
         take(spool, [2])
-    with spool.database.reading() as connection:
-        connection.execute("PRAGMA query_only=0")
+    with spool.read() as tx:
+        tx.execute("PRAGMA query_only=0")
 
     take(spool, [1, 2])
 
@@ -101,13 +100,13 @@ def test_after_a_restart_too_the_plugins_word_replaces_what_was_inferred(make_sp
     inferred = reported(1, "delivered")
     event = inferred.event
     body = msgspec.json.encode(event)
-    with first.transaction() as connection:
+    with first.begin() as tx:
         named = [event.event_id.bytes, inferred.final_key]
-        first.release(connection, {event.event_id.bytes: body}, inferred=named)
+        first.intake.release(tx, {event.event_id.bytes: body}, inferred=named)
     first.close()
 
     second = make_spool()
-    second.take_reported([reported(1, "bounced")])
+    take_reported(second, [reported(1, "bounced")])
 
     *_, correction = spooled(second)
     assert correction["replaces"] == str(event.event_id)

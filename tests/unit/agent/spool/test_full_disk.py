@@ -17,8 +17,7 @@ PROGRAM = textwrap.dedent(
     from agent.config import Events, Spool as Settings
     from agent.errors import SpoolError
     from agent.spool import Accepted, Spool, read_summary
-    from tests.agent_fixtures import spooled
-    from tests.unit.agent.spool.test_spool import reported
+    from tests.agent_fixtures import reported, spooled, take_reported
 
     directory = Path(sys.argv[1])
     ballast = directory / "ballast"
@@ -34,7 +33,7 @@ PROGRAM = textwrap.dedent(
             event = reported(number).event
             body = json.dumps({"n": number, "padding": "x" * 1000}).encode()
             try:
-                spool.take_reported([Accepted(event, body)])
+                take_reported(spool, [Accepted(event, body)])
                 acknowledged.append(number)
             except SpoolError:
                 refusals += 1

@@ -2,45 +2,22 @@
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
-from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
-from agent import wire
 from agent.errors import AlreadyRunning, SpoolError
 from agent.instance_lock import InstanceLock
 from agent.spool import Accepted, Batch, read_summary
 from agent.spool import queue as queue_module
-from tests.agent_fixtures import spooled
-
-MIB = 1024**2
-
-
-def reported(number, event_type="sent", *, recipient="a@b.example"):
-    queue_id = f"q{number}"
-    event = wire.ReceivedEvent(
-        event_id=wire.event_id("zonemta", queue_id, recipient, event_type),
-        occurred_at=datetime(2026, 11, 21, tzinfo=UTC),
-        event_type=event_type,
-        direction="outbound",
-        queue_id=queue_id,
-        to_address=recipient,
-    )
-    return Accepted(event, json.dumps({"n": number}).encode())
-
-
-def take(spool, numbers):
-    spool.take_reported([reported(number) for number in numbers])
-
-
-def numbers(spool):
-    return [event["n"] for event in spooled(spool)]
+from tests.agent_fixtures import MIB, numbers, reported, take, take_reported
 
 
 def test_what_goes_in_comes_out_in_order_with_numbers_without_holes(spool):
@@ -88,8 +65,8 @@ def test_what_a_plugin_sends_again_is_taken_once(spool):
     take(spool, range(5))
 
     assert numbers(spool) == [0, 1, 2, 3, 4]
-    with spool.database.reading() as connection:
-        (repeated,) = connection.execute(
+    with spool.read() as tx:
+        (repeated,) = tx.execute(
             "SELECT value FROM counters WHERE name = 'receiver.repeated'"
         ).fetchone()
     assert repeated == 3
@@ -100,8 +77,8 @@ def test_the_memory_of_what_was_taken_is_bounded(make_spool):
     for start in range(0, 11_000, 1000):
         take(spool, range(start, start + 1000))
 
-    with spool.database.reading() as connection:
-        (count,) = connection.execute("SELECT count(*) FROM seen").fetchone()
+    with spool.read() as tx:
+        (count,) = tx.execute("SELECT count(*) FROM seen").fetchone()
     assert count <= 10_000 + 1000
 
 
@@ -110,7 +87,7 @@ def test_a_full_spool_drops_the_oldest_and_counts_them(make_spool, caplog, tmp_p
     body = b'{"padding":"%s"}' % (b"x" * 10_000)
 
     for number in range(150):
-        spool.take_reported([Accepted(reported(number).event, body)])
+        take_reported(spool, [Accepted(reported(number).event, body)])
 
     shown = read_summary(tmp_path)["events"]
     batch = spool.events.peek(max_count=1000, max_bytes=10 * MIB)
@@ -122,8 +99,8 @@ def test_a_full_spool_drops_the_oldest_and_counts_them(make_spool, caplog, tmp_p
 
 def test_a_disk_that_is_nearly_full_stops_the_growth_not_the_flow(make_spool, monkeypatch):
     monkeypatch.setattr(queue_module, "FLOOR_BYTES", 1000)
-    spool = make_spool()
-    spool._min_free_bytes = 2**62  # no disk has so much free
+    spool = make_spool(min_free_bytes=1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=0))
 
     for number in range(200):
         take(spool, [number])
@@ -156,8 +133,8 @@ def test_who_listens_hears_of_what_is_appended(spool):
 
 def test_a_failed_transaction_leaves_nothing(spool):
     def fail_half_way():
-        with spool.transaction() as connection:
-            spool.events.append(connection, [b"{}"])
+        with spool.begin() as tx:
+            spool.events.append(tx, [b"{}"])
             raise ValueError("half way")
 
     with pytest.raises(ValueError, match="half way"):
@@ -174,7 +151,7 @@ def test_nothing_taken_is_lost_when_the_process_is_killed(tmp_path, make_spool):
         from pathlib import Path
         from agent.config import Events, Spool as Settings
         from agent.spool import Spool
-        from tests.unit.agent.spool.test_spool import take
+        from tests.agent_fixtures import take
         spool = Spool(Path(sys.argv[1]), Settings(min_free_bytes=0), Events())
         spool.open()
         for number in range(1_000_000):
@@ -216,12 +193,12 @@ def test_a_file_damaged_while_it_is_used_fails_one_call_and_then_works(make_spoo
     spool = make_spool()
     take(spool, range(2000))
     before = spool.events.peek(max_count=1, max_bytes=MIB)
-    with spool.database._lock:
-        spool.database._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with spool._database._lock:
+        spool._database._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         with (tmp_path / "spool.db").open("r+b") as file:
             file.seek(4096)
             file.write(os.urandom(40 * 4096))
-        spool.database._connection.execute("PRAGMA shrink_memory")
+        spool._database._connection.execute("PRAGMA shrink_memory")
 
     def use_all_of_it():
         for number in range(100):

@@ -17,7 +17,7 @@ from agent.errors import ConfigError
 from agent.lifecycle import EVENTS_ROUTE, samples_route
 from agent.transport.client import Action, Client
 from agent.transport.shipper import BATCHES_BEFORE_PAUSE, Shipper
-from tests.unit.agent.spool.test_spool import take
+from tests.agent_fixtures import take
 from tests.unit.agent.transport.test_shipper import door, waiting
 from tests.waiting import until
 
@@ -338,7 +338,7 @@ def test_after_ten_batches_in_a_row_the_shipper_takes_a_breath(
 
 
 def test_samples_one_door_fails_on_do_not_hold_up_the_others(door, spool, ship_to, tmp_path):
-    haraka, redis = (spool.more_samples[name] for name in ("haraka", "redis"))
+    haraka, redis = (spool.source_samples[name] for name in ("haraka", "redis"))
     lanes = [(haraka, samples_route("haraka")), (redis, samples_route("redis"))]
     broken = samples_route("haraka").path
 
@@ -356,7 +356,7 @@ def test_a_server_nobody_reaches_is_asked_for_one_queue_at_a_time(serve, spool, 
     """Eight queues that each wait for a timeout would take minutes to come round."""
     server = serve(hang)
     lanes = [
-        (spool.more_samples[name], samples_route(name)) for name in ("haraka", "redis", "rspamd")
+        (spool.source_samples[name], samples_route(name)) for name in ("haraka", "redis", "rspamd")
     ]
     for name in ("haraka", "redis", "rspamd"):
         spool.append_sample(b"{}", source=name)
@@ -371,14 +371,14 @@ def test_a_server_nobody_reaches_is_asked_for_one_queue_at_a_time(serve, spool, 
 
 def test_what_could_not_be_deleted_for_want_of_disk_is_not_sent_again(door, spool, ship_to, caplog):
     take(spool, range(5))
-    with spool.database.reading() as connection:
-        connection.execute("PRAGMA query_only=1")
+    with spool.read() as tx:
+        tx.execute("PRAGMA query_only=1")
         ship_to(door.url)
     until(lambda: "still in the spool" in caplog.text)
     assert spool.events.peek(max_count=10, max_bytes=10**6) is None
 
-    with spool.database.reading() as connection:
-        connection.execute("PRAGMA query_only=0")
+    with spool.read() as tx:
+        tx.execute("PRAGMA query_only=0")
     take(spool, [9])
     until(lambda: door.taken == [1, 2, 3, 4, 5, 6])
 

@@ -16,7 +16,7 @@ from agent.spool import read_summary
 from agent.transport.backoff import delay_s, retry_after_s
 from agent.transport.client import Action, Client
 from agent.transport.shipper import Shipper
-from tests.unit.agent.spool.test_spool import take
+from tests.agent_fixtures import take
 from tests.waiting import until
 
 KEY = "mlrd_test_key"
@@ -186,7 +186,7 @@ def test_samples_an_older_server_does_not_know_are_dropped_counted_and_offered_a
     for _ in range(3):
         spool.append_sample(b"{}", source="zonemta")
     spool.append_sample(b"{}")
-    queue = spool.more_samples["zonemta"]
+    queue = spool.source_samples["zonemta"]
     shipper = Shipper([(queue, samples_route("zonemta"))], client, backend, wait_ratio=0.0001)
 
     assert shipper.ship_once() == 3600
