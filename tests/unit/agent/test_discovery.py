@@ -79,7 +79,7 @@ def test_programs_are_found_by_what_their_apis_answer(tmp_path, proc):
 def test_a_haraka_that_greets_nobody_is_known_by_its_plugin(tmp_path, proc):
     config = Config(node_id="a", state_dir=str(tmp_path), discovery=Settings(**NOWHERE))
     processes = [{"process": "1", "version": "3.3.4"}]
-    status = AgentStatus(plugins=SimpleNamespace(haraka=lambda: processes))
+    status = AgentStatus(plugins=SimpleNamespace(haraka_processes=lambda: processes))
 
     found = Discovery(config, status=status, proc=proc.path).look()
 
