@@ -21,7 +21,7 @@ from agent.events.change_stream.zonemta import (
     MessageData,
     QueueDocument,
 )
-from agent.spool import HeldEvent, Notice
+from agent.spool.change_stream_state import HeldEvent, Notice
 from agent.wire import EmailEvent, EventType
 
 CRLF = 2
