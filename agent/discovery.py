@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 from agent import clock
 from agent.collectors import ports
-from agent.collectors.greetings import greetings
+from agent.collectors.greetings import read_greetings
 from agent.collectors.local_http import LocalHttp
 from agent.collectors.mongodb import server_version, uri_of
 from agent.collectors.processes import ProcessWatch
-from agent.collectors.redis import ask
+from agent.collectors.redis import query
 from agent.config import Config
 from agent.errors import CollectError, SourceAbsent
 from agent.parsers import redis, wildduck
@@ -37,7 +37,7 @@ FILE_NAME = "discovery.json"
 FORGOTTEN_AFTER_S = 7 * 86_400
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 OS_RELEASE = Path("/etc/os-release")
-LONGEST_VERSION = 64
+MAX_VERSION_CHARS = 64
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Discovery:
         """Return what is here. What does not answer now keeps the version it last told."""
         now_s = clock.now_ms() // 1000
         before = self._versions.copy(), self._status.programs
-        for program, version in self._present():
+        for program, version in self._find_present():
             self._seen_at_s[program] = now_s
             if version:
                 self._versions[program] = version
@@ -90,7 +90,7 @@ class Discovery:
                 self._versions.pop(program, None)
         self._status.programs = self.programs
         if before != (self._versions, self.programs):
-            logger.info("This node runs %s.", self._shown() or "no mail program that is known")
+            logger.info("This node runs %s.", self._describe() or "no mail program that is known")
         self._save()
         system = {"os": name} if (name := _system()) else {}
         return Found(self.programs, self._versions | system)
@@ -100,29 +100,29 @@ class Discovery:
         """The programs known to run here, also before the first look."""
         return tuple(program for program in PROGRAMS if program in self._seen_at_s)
 
-    def _shown(self) -> str:
+    def _describe(self) -> str:
         return ", ".join(
             f"{program} {self._versions.get(program, '')}".strip() for program in self.programs
         )
 
-    def _present(self) -> Iterator[tuple[str, str | None]]:
+    def _find_present(self) -> Iterator[tuple[str, str | None]]:
         """Yield each program that is here, by whichever way, with its version where it tells."""
         for program, its in self._processes.read().items():
             if its.status == "running":
                 yield program, None
         for process in self._status.haraka_processes():
-            yield "haraka", text(process.get("version"), limit=LONGEST_VERSION)
-        yield from self._greeted()
+            yield "haraka", text(process.get("version"), limit=MAX_VERSION_CHARS)
+        yield from self._find_by_greeting()
         for look in (self._zonemta, self._wildduck, self._rspamd, self._redis, self._mongodb):
             with suppress(CollectError, ValueError, RecursionError):
                 if found := look():
                     yield found
 
-    def _greeted(self) -> Iterator[tuple[str, str | None]]:
-        where = ports.listening(*ports.tables(self._proc))
+    def _find_by_greeting(self) -> Iterator[tuple[str, str | None]]:
+        addresses = ports.parse_listening(*ports.read_tables(self._proc))
         wanted = ports_of((), self._config.discovery.ports)
-        numbers = [port for port in {*GREETING_PORTS, *wanted} if port in where]
-        for line in greetings(numbers, where).values():
+        numbers = [port for port in {*GREETING_PORTS, *wanted} if port in addresses]
+        for line in read_greetings(numbers, addresses).values():
             if found := program_of_greeting(line):
                 yield found
 
@@ -139,14 +139,14 @@ class Discovery:
         with _here(
             settings.wildduck_api_url, "WildDuck", **_header("X-Access-Token", token)
         ) as http:
-            answer = http.ask("/health")
+            answer = http.request("/health")
             is_known = answer.server == wildduck.SERVER
-            health = wildduck.health(answer.status, answer.body, is_known=is_known)
+            health = wildduck.parse_health(answer.status, answer.body, is_known=is_known)
             return "wildduck", health.version
 
     def _rspamd(self) -> tuple[str, str | None] | None:
         with _here(self._config.discovery.rspamd_url, "Rspamd") as http:
-            answer = http.ask("/ping")
+            answer = http.request("/ping")
             is_it, version = rspamd_version(answer.server)
             return ("rspamd", version) if is_it and answer.body.strip() == b"pong" else None
 
@@ -156,7 +156,7 @@ class Discovery:
         if parts.scheme != "unix" and parts.hostname not in LOOPBACK:
             return None
         try:
-            return "redis", redis.readings(ask(url, "INFO")).version
+            return "redis", redis.parse_info(query(url, "INFO")).version
         except SourceAbsent:
             return None
         except CollectError as error:
@@ -176,7 +176,7 @@ class Discovery:
             for program, (seen_at_s, version) in kept.items():
                 if program in PROGRAMS and isinstance(seen_at_s, int):
                     self._seen_at_s[program] = seen_at_s
-                    if shown := text(version, limit=LONGEST_VERSION):
+                    if shown := text(version, limit=MAX_VERSION_CHARS):
                         self._versions[program] = shown
         except (OSError, ValueError, TypeError, AttributeError):
             return  # nothing kept, or nothing to be used: it is found again
@@ -209,4 +209,4 @@ def _system() -> str | None:
     except OSError:
         return None
     named = (line.partition("=")[2] for line in lines if line.startswith("PRETTY_NAME="))
-    return text(next(named, "").strip("\"'"), limit=LONGEST_VERSION)
+    return text(next(named, "").strip("\"'"), limit=MAX_VERSION_CHARS)

@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 PATH = "/api/v1/nodes"
 REFUSED_WAIT_S = 60.0
-LONGEST_HOST_NAME = 255
-MOST_ADDRESSES = 100
+MAX_HOST_NAME_CHARS = 255
+MAX_ADDRESSES = 100
 
 
 def addresses() -> list[str]:
@@ -50,7 +50,7 @@ class HostName:
         short = socket.gethostname()
         full = socket.getfqdn() or short
         if "." in full or short != self._short:
-            self._short, self._full = short, full[:LONGEST_HOST_NAME]
+            self._short, self._full = short, full[:MAX_HOST_NAME_CHARS]
         return self._full
 
 
@@ -60,7 +60,7 @@ def introduction(config: Config, found: Found, host_name: str) -> Node:
     return Node(
         node_id=config.node_id,
         hostname=host_name,
-        addresses=addresses()[:MOST_ADDRESSES],
+        addresses=addresses()[:MAX_ADDRESSES],
         role=config.node_role or found.role,
         agent_version=__version__,
         versions=found.versions,

@@ -1,4 +1,4 @@
-"""The mail queue, from ZoneMTA's MongoDB: sizes, ages, shares of instances, reasons, destinations.
+"""Reader of the mail queue in ZoneMTA's MongoDB: sizes, ages, instances, reasons, destinations.
 
 Sources: zone-queue by its own indexes (created; sendingZone, queued, locked, assigned, domain), so
 that a long queue costs index scans. Only reasons and destinations read documents, a bounded number
@@ -33,22 +33,22 @@ if TYPE_CHECKING:
 
 QUEUE = "zone-queue"
 TIMEOUT_MS = 5000
-# Each question may take the database this long; a longer one is given up, and the sample with it.
+# A longer query is aborted, and the sample with it.
 QUESTION_MS = 3000
 AGES_S = (60, 300, 1800, 3600, 14_400, 86_400)
-REASONS_READ = 5000
-REASONS_KEPT = 20
-LONGEST_REASON = 200
+MAX_REASONS_READ = 5000
+MAX_REASONS = 20
+MAX_REASON_CHARS = 200
 # Addresses, ids and long numbers in a reply.
-VARIES = re.compile(
+VARIABLE_PARTS = re.compile(
     r"<[^<>\s]*@[^<>\s]*>|\b(?=\w*\d)(?=\w*[a-z])[\w-]{8,}\b|\b\d{5,}\b", re.IGNORECASE
 )
-MOST_ZONES = 200
-MOST_INSTANCES = 50
-DESTINATIONS_READ = 50_000
-DESTINATIONS_KEPT = 50
-REPLIES_OF_DESTINATION = 3
-LONGEST_DOMAIN = 253
+MAX_ZONES = 200
+MAX_INSTANCES = 50
+MAX_DESTINATIONS_READ = 50_000
+MAX_DESTINATIONS = 50
+MAX_REPLIES = 3
+MAX_DOMAIN_CHARS = 253
 
 
 class QueueReader:
@@ -60,7 +60,7 @@ class QueueReader:
         self._client: MongoClient[dict[str, Any]] | None = None
 
     def read(self) -> MailQueue:
-        """Return the queue as it is. Raises CollectError."""
+        """Return the present queue. Raises CollectError."""
         from pymongo.errors import PyMongoError  # noqa: PLC0415
 
         try:
@@ -78,7 +78,7 @@ class QueueReader:
     def _read(self) -> MailQueue:
         from bson import MinKey  # noqa: PLC0415
 
-        client = self._opened()
+        client = self._get_client()
         hello = client.admin.command("hello")
         db = client.get_default_database()
         queue = db[QUEUE]
@@ -86,8 +86,8 @@ class QueueReader:
         groups = list(
             queue.aggregate(
                 [
-                    # True of every document: without a condition MongoDB reads them all instead of
-                    # the index, which has all that is grouped by.
+                    # True of every document: without a condition MongoDB reads the documents
+                    # instead of the index, which has all fields of the grouping.
                     {"$match": {"sendingZone": {"$gte": MinKey()}}},
                     {
                         "$group": {
@@ -128,30 +128,30 @@ class QueueReader:
         )
 
     def _ages(self, queue: Any, now: datetime, *, total: int) -> list[QueueAge]:
-        found: list[QueueAge] = []
+        ages: list[QueueAge] = []
         before = 0
         for up_to_s in AGES_S:
             younger = queue.count_documents(
                 {"created": {"$gt": now - timedelta(seconds=up_to_s)}}, maxTimeMS=QUESTION_MS
             )
-            # What came meanwhile is counted in the first bracket, and nowhere as less than none.
-            found.append(QueueAge(up_to_s, max(younger - before, 0)))
+            # Mail that arrived meanwhile is in the first bracket; no bracket becomes negative.
+            ages.append(QueueAge(up_to_s, max(younger - before, 0)))
             before = max(younger, before)
-        return [*found, QueueAge(None, max(total - before, 0))]
+        return [*ages, QueueAge(None, max(total - before, 0))]
 
     def _reasons(self, queue: Any, now: datetime) -> tuple[list[QueueReason], int]:
         documents = queue.find(
             {"queued": {"$gt": now}, "_deferred.response": {"$exists": True}},
             {"_deferred.response": 1, "_id": 0},
-            limit=REASONS_READ,
+            limit=MAX_REASONS_READ,
             max_time_ms=QUESTION_MS,
         )
         replies = [
-            str(document["_deferred"]["response"])[:LONGEST_REASON] for document in documents
+            str(document["_deferred"]["response"])[:MAX_REASON_CHARS] for document in documents
         ]
         return reasons(replies), len(replies)
 
-    def _opened(self) -> MongoClient[dict[str, Any]]:
+    def _get_client(self) -> MongoClient[dict[str, Any]]:
         if self._client is None:
             from pymongo import MongoClient  # noqa: PLC0415
 
@@ -163,10 +163,10 @@ class QueueReader:
                 connectTimeoutMS=TIMEOUT_MS,
                 socketTimeoutMS=2 * TIMEOUT_MS,
                 maxPoolSize=1,
-                # What is read twice a minute needs no server watched every ten seconds.
+                # Two reads a minute need no heartbeat every ten seconds.
                 heartbeatFrequencyMS=60_000,
                 serverMonitoringMode="poll",
-                # The mail has the primary; a reading may come from any.
+                # The primary is for mail; a reading may come from any member.
                 readPreference="secondaryPreferred",
             )
         return self._client
@@ -184,35 +184,35 @@ def zone_queues(counts: list[tuple[dict[str, Any], int]]) -> list[ZoneQueue]:
     deferred: Counter[str] = Counter()
     for key, count in counts:
         (active if key["active"] else deferred)[str(key.get("zone") or "")[:64]] += count
-    names = sorted(active.keys() | deferred.keys())[:MOST_ZONES]
+    names = sorted(active.keys() | deferred.keys())[:MAX_ZONES]
     return [ZoneQueue(name, active[name], deferred[name]) for name in names]
 
 
 def shares(counts: list[tuple[dict[str, Any], int]]) -> list[QueueShare]:
     """Return each instance's share of a grouped queue, largest first. Pure."""
-    found: Counter[str] = Counter()
+    shares: Counter[str] = Counter()
     for key, count in counts:
-        found[str(key.get("share") or "no")[:64]] += count
-    return [QueueShare(name, count) for name, count in found.most_common(MOST_INSTANCES)]
+        shares[str(key.get("share") or "no")[:64]] += count
+    return [QueueShare(name, count) for name, count in shares.most_common(MAX_INSTANCES)]
 
 
 def reasons(replies: Iterable[str]) -> list[QueueReason]:
-    """Return the most frequent replies, each as first met, with how many are like it. Pure.
+    """Return the most frequent replies, each in its first wording, with their counts. Pure.
 
-    Remote servers put addresses, queue ids and times into their replies; counted word for word
-    each would be a reason of its own, and none would be among the most frequent.
+    Remote servers put addresses, queue ids and times into their replies; counted verbatim, each
+    would be a reason of its own, and none would be among the most frequent.
     """
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     for reply in replies:
-        alike = VARIES.sub("…", reply)
+        alike = VARIABLE_PARTS.sub("…", reply)
         counts[alike] += 1
         first.setdefault(alike, reply)
-    return [QueueReason(first[alike], count) for alike, count in counts.most_common(REASONS_KEPT)]
+    return [QueueReason(first[alike], count) for alike, count in counts.most_common(MAX_REASONS)]
 
 
 def destinations_pipeline(now: datetime) -> list[dict[str, Any]]:
-    """Return the question for the largest destinations and all ages. Pure."""
+    """Return the aggregation for the largest destinations and all ages. Pure."""
     age = {
         "$switch": {
             "branches": [
@@ -225,7 +225,7 @@ def destinations_pipeline(now: datetime) -> list[dict[str, Any]]:
     cell = {
         "_id": {"domain": "$domain", "age": age},
         "count": {"$sum": 1},
-        # Two replies of each cell without keeping them all; what has none is passed over.
+        # Two replies of each cell without collecting them all; missing ones are skipped.
         "first": {"$min": "$_deferred.response"},
         "last": {"$max": "$_deferred.response"},
     }
@@ -244,10 +244,10 @@ def destinations_pipeline(now: datetime) -> list[dict[str, Any]]:
             }
         },
         {"$sort": {"count": -1, "_id": 1}},
-        {"$limit": DESTINATIONS_KEPT},
+        {"$limit": MAX_DESTINATIONS},
     ]
     return [
-        {"$limit": DESTINATIONS_READ},
+        {"$limit": MAX_DESTINATIONS_READ},
         {"$group": cell},
         {
             "$facet": {
@@ -259,23 +259,23 @@ def destinations_pipeline(now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def destinations(found: dict[str, Any]) -> tuple[list[QueueDestination], OtherDestinations]:
-    """Return the largest destinations and the sum of the others, of an answer. Pure."""
+def destinations(result: dict[str, Any]) -> tuple[list[QueueDestination], OtherDestinations]:
+    """Return the largest destinations and the sum of the others from a result. Pure."""
     rest = [0] * (len(AGES_S) + 1)
-    for age in found["ages"]:
+    for age in result["ages"]:
         rest[age["_id"]] = int(age["count"])
-    kept: list[QueueDestination] = []
-    for domain in found["largest"]:
+    largest: list[QueueDestination] = []
+    for domain in result["largest"]:
         counts = [0] * len(rest)
         replies: Counter[str] = Counter()
         for cell in domain["cells"]:
             counts[cell["age"]] = int(cell["count"])
             rest[cell["age"]] -= int(cell["count"])
-            for reply in {str(reply)[:LONGEST_REASON] for reply in cell["replies"] if reply}:
+            for reply in {str(reply)[:MAX_REASON_CHARS] for reply in cell["replies"] if reply}:
                 replies[reply] += int(cell["count"])
-        # Those of the ages where most mail waits come first.
-        samples = [reply for reply, _ in replies.most_common(REPLIES_OF_DESTINATION)]
-        name = str(domain["_id"] or "")[:LONGEST_DOMAIN]
-        kept.append(QueueDestination(name, counts, samples))
-    domains_count = sum(int(row["count"]) for row in found["domains"]) - len(kept)
-    return kept, OtherDestinations(domains_count, rest)
+        # The replies of the most mail come first.
+        samples = [reply for reply, _ in replies.most_common(MAX_REPLIES)]
+        name = str(domain["_id"] or "")[:MAX_DOMAIN_CHARS]
+        largest.append(QueueDestination(name, counts, samples))
+    domains_count = sum(int(row["count"]) for row in result["domains"]) - len(largest)
+    return largest, OtherDestinations(domains_count, rest)

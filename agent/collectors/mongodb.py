@@ -1,7 +1,7 @@
-"""The MongoDB of this node: load, replication, oplog, databases.
+"""Collector of this node's MongoDB: load, replication, oplog, databases.
 
-Asked directly, so that of a replica set each node's agent tells its own member. Each command is
-done without where the user may not give it; the log says once which right is missing.
+It connects directly, so that each node's agent reports its own member of a replica set. Commands
+that the user may not run are skipped; the log names each missing right once.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ AUTO = "auto"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TIMEOUT_MS = 3000
 QUESTION_MS = 2000
-# A monitor that looks at the server more often costs more than all readings.
+# More frequent heartbeats of the driver cost more than all readings.
 HEARTBEAT_MS = 60_000
-# dbStats asks the file system about every file of a database.
-SIZES_EVERY_S = 300.0
-MOST_DATABASES = 20
-OF_ITSELF = {"admin", "config", "local"}
-# Parts of serverStatus that are large and that nothing is read of. Of "metrics" only the branches:
-# with all of it goes "mem", which is registered there.
-UNREAD = {
+# dbStats queries the file system for every file of a database.
+SIZES_INTERVAL_S = 300.0
+MAX_DATABASES = 20
+OWN_DATABASES = {"admin", "config", "local"}
+# Large parts of serverStatus that are not used. Of "metrics" only the branches: excluding all of it
+# would exclude "mem" too.
+UNUSED = {
     **dict.fromkeys(("locks", "transactions", "tcmalloc", "twoPhaseCommitCoordinator"), 0),
     "metrics": dict.fromkeys(
         ("commands", "operatorCounters", "aggStageCounters", "getLastError", "repl", "query"), False
     ),
 }
-# UNAUTHORIZED says what is missing, the others that there is nothing to be told.
+# Error codes: a missing right; no replica set, so nothing to report.
 UNAUTHORIZED = (13, 18, 8000)
 NO_REPLICA_SET = (76, 94)
 RIGHTS = (
@@ -58,7 +58,7 @@ RIGHTS = (
 
 
 def uri_of(config: Config) -> Secret:
-    """Return the address of this node's MongoDB, empty where it is not collected. Pure."""
+    """Return the address of this node's MongoDB, empty where none is configured. Pure."""
     settings = config.discovery
     if settings.mongodb_uri != Secret(AUTO):
         return settings.mongodb_uri
@@ -70,8 +70,8 @@ def uri_of(config: Config) -> Secret:
 
 
 def listens(uri: Secret) -> bool:
-    """Return whether somebody takes connections there. Asked first, so that a node without MongoDB
-    does without its client, which takes 10 MB. True for what only the client can resolve."""
+    """Return whether the server accepts connections. Checked first, because the client takes 10 MB,
+    which a node without MongoDB saves. True for addresses that only the client can resolve."""
     hosts = uri.reveal().partition("://")[2].rpartition("@")[2].partition("/")[0]
     try:
         parts = urlsplit(f"//{hosts}")
@@ -85,8 +85,8 @@ def listens(uri: Secret) -> bool:
 
 
 def server_version(uri: Secret) -> str | None:
-    """Return the version of a MongoDB, None when it tells only its users. Raises SourceAbsent when
-    nobody listens, CollectError when it is none."""
+    """Return the version of a MongoDB, None when it requires a user. Raises SourceAbsent on a
+    refused connection, CollectError when it is none."""
     if not listens(uri):
         raise SourceAbsent("MongoDB does not listen")
     from pymongo import MongoClient, errors  # noqa: PLC0415
@@ -95,16 +95,16 @@ def server_version(uri: Secret) -> str | None:
         with MongoClient[dict[str, Any]](uri.reveal(), **_options()) as client:
             client.admin.command("hello", maxTimeMS=QUESTION_MS)
             try:
-                found = client.admin.command("buildInfo", maxTimeMS=QUESTION_MS)
+                info = client.admin.command("buildInfo", maxTimeMS=QUESTION_MS)
             except errors.OperationFailure:
                 return None
-            return text(found.get("version"), limit=40)
+            return text(info.get("version"), limit=40)
     except errors.PyMongoError as error:
         raise CollectError(f"MongoDB cannot be read: {_short(error)}") from error
 
 
 class MongoCollector:
-    """Reads one MongoDB."""
+    """Collects from one MongoDB."""
 
     name = "mongodb"
 
@@ -118,11 +118,11 @@ class MongoCollector:
         self._repeats = Repeats(logger, period_s=24 * 3600.0)
 
     def collect(self) -> bytes:
-        """Return one sample as JSON. Raises CollectError, SourceAbsent when nobody listens."""
+        """Return one sample as JSON. Raises CollectError, SourceAbsent on a refused connection."""
         if not self._uri:
-            raise SourceAbsent("it is switched off: mongodb_uri of [discovery] is empty")
+            raise SourceAbsent("it is disabled: mongodb_uri of [discovery] is empty")
         if self._client is None and not listens(self._uri):
-            raise SourceAbsent("MongoDB does not listen where mongodb_uri of [discovery] says")
+            raise SourceAbsent("MongoDB does not listen at mongodb_uri of [discovery]")
         from pymongo import errors  # noqa: PLC0415
 
         try:
@@ -146,7 +146,7 @@ class MongoCollector:
             self._client = None
 
     def _sample(self) -> MongoSample:
-        client = self._opened()
+        client = self._get_client()
         hello = client.admin.command("hello", maxTimeMS=QUESTION_MS)
         refused: list[str] = []
         status = self._part("serverStatus", refused, lambda: _server_status(client))
@@ -159,12 +159,12 @@ class MongoCollector:
             )
             if not hello.get("arbiterOnly"):  # which has no data
                 oplog = self._part("oplog", refused, lambda: _oplog(client))
-        if clock.monotonic_s() - self._sizes_at_s >= SIZES_EVERY_S:
+        if clock.monotonic_s() - self._sizes_at_s >= SIZES_INTERVAL_S:
             self._read_sizes(client)
         return MongoSample(
             node_id=self._node,
             timestamp=clock.utc_now(),
-            mongodb=mongodb.readings(
+            mongodb=mongodb.build_readings(
                 hello=hello,
                 status=status,
                 replica_set=replica_set,
@@ -175,7 +175,8 @@ class MongoCollector:
         )
 
     def _part(self, name: str, refused: list[str], work: Callable[[], Any]) -> Any:
-        """Return what a question is answered with; None, and its name noted, when it is not."""
+        """Return the result of a command; None when it is refused, and then add its name to
+        `refused`."""
         from pymongo.errors import OperationFailure  # noqa: PLC0415
 
         try:
@@ -186,20 +187,20 @@ class MongoCollector:
             refused.append(name)
             fix = f" Give its user the rights: {RIGHTS}." if error.code in UNAUTHORIZED else ""
             self._repeats.warn(
-                name, "MongoDB does not tell %s: %s.%s", name, _short(error).rstrip("."), fix
+                name, "MongoDB refuses %s: %s.%s", name, _short(error).rstrip("."), fix
             )
             return None
 
     def _read_sizes(self, client: MongoClient[dict[str, Any]]) -> None:
         refused: list[str] = []
         names = self._part("listDatabases", refused, client.list_database_names)
-        ours = [name for name in names or [] if name not in OF_ITSELF][:MOST_DATABASES]
+        ours = [name for name in names or [] if name not in OWN_DATABASES][:MAX_DATABASES]
         sizes = [self._part("dbStats", refused, partial(_size, client, name)) for name in ours]
         self._sizes = [size for size in sizes if size]
         self._sizes_refused = sorted(set(refused))
         self._sizes_at_s = clock.monotonic_s()
 
-    def _opened(self) -> MongoClient[dict[str, Any]]:
+    def _get_client(self) -> MongoClient[dict[str, Any]]:
         if self._client is None:
             from pymongo import MongoClient  # noqa: PLC0415
 
@@ -219,19 +220,19 @@ def _options() -> dict[str, Any]:
         "heartbeatFrequencyMS": HEARTBEAT_MS,
         "serverMonitoringMode": "poll",
         "maxPoolSize": 1,
-        # A member that is recovering tells of itself, too.
+        # A recovering member can be read too.
         "readPreference": "primaryPreferred",
     }
 
 
 def _server_status(client: MongoClient[dict[str, Any]]) -> dict[str, Any]:
-    question = {"serverStatus": 1, "maxTimeMS": QUESTION_MS, **UNREAD}
-    found: dict[str, Any] = client.admin.command(question)
-    return found
+    command = {"serverStatus": 1, "maxTimeMS": QUESTION_MS, **UNUSED}
+    status: dict[str, Any] = client.admin.command(command)
+    return status
 
 
 def _oplog(client: MongoClient[dict[str, Any]]) -> tuple[float | None, int | None]:
-    """Return how many seconds the oplog reaches back, and how many bytes it may take."""
+    """Return the time span of the oplog in seconds and its maximum size in bytes."""
     entries = client["local"]["oplog.rs"]
     ends = [
         entries.find_one({}, {"ts": 1}, sort=[("$natural", way)], max_time_ms=QUESTION_MS)
@@ -248,8 +249,8 @@ def _oplog(client: MongoClient[dict[str, Any]]) -> tuple[float | None, int | Non
 
 
 def _size(client: MongoClient[dict[str, Any]], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = client[name].command("dbStats", maxTimeMS=QUESTION_MS)
-    return found
+    stats: dict[str, Any] = client[name].command("dbStats", maxTimeMS=QUESTION_MS)
+    return stats
 
 
 def _short(error: Exception) -> str:

@@ -1,7 +1,7 @@
-"""Ports: does something take connections there? Asked by connecting, all at once, 3 s at most.
+"""Checks whether ports accept connections, by connecting to all at once, for 3 s at most.
 
-Sources: /proc/net/tcp and tcp6 say on which address a port is listened on; where they say nothing
-(a forwarded port of a container) the loopback address is tried.
+Sources: the listening addresses in /proc/net/tcp and tcp6; for a port without one (a forwarded port
+of a container) the loopback address.
 """
 
 import errno
@@ -14,18 +14,18 @@ from pathlib import Path
 from agent import clock
 
 TIMEOUT_S = 3.0
-# A port that does not answer is looked for elsewhere this often.
-LOOK_AGAIN_S = 60.0
+# A silent port is searched at other addresses this often.
+REREAD_INTERVAL_S = 60.0
 LISTEN = "0A"  # include/net/tcp_states.h
 LOOPBACK = "127.0.0.1"
 _LOCAL_COLUMN, _STATE_COLUMN = 1, 3
-_MOST_ADDRESSES = 3
+_MAX_ADDRESSES = 3
 
 
-def listening(*tables: str) -> dict[int, list[str]]:
-    """Return the addresses each port is listened on, given texts of /proc/net/tcp or tcp6; the
-    address that stands for all is the loopback one."""
-    found: dict[int, list[str]] = {}
+def parse_listening(*tables: str) -> dict[int, list[str]]:
+    """Return the listening addresses of each port in texts of /proc/net/tcp or tcp6; the
+    unspecified address becomes the loopback one."""
+    addresses: dict[int, list[str]] = {}
     for table in tables:
         for line in table.splitlines()[1:]:
             columns = line.split(maxsplit=_STATE_COLUMN + 1)
@@ -33,14 +33,14 @@ def listening(*tables: str) -> dict[int, list[str]]:
                 continue
             address, _, port = columns[_LOCAL_COLUMN].partition(":")
             try:
-                found.setdefault(int(port, 16), []).append(_address(address))
+                addresses.setdefault(int(port, 16), []).append(_address(address))
             except ValueError:
-                continue  # a kernel that writes this table otherwise
-    return found
+                continue  # a kernel with another format of this table
+    return addresses
 
 
 def _address(text: str) -> str:
-    # Words of four bytes, each as the processor keeps it: little end first on x86.
+    # Words of four bytes in the processor's order, little-endian on x86.
     words = [bytes.fromhex(text[i : i + 8])[::-1] for i in range(0, len(text), 8)]
     address = ipaddress.ip_address(b"".join(words))
     if address.is_unspecified:
@@ -49,18 +49,18 @@ def _address(text: str) -> str:
 
 
 class PortCheck:
-    """One round: begun at once, finished when somebody wants to know."""
+    """One round of checks: started by the constructor, completed by `finish`."""
 
-    def __init__(self, ports: Iterable[int], where: Mapping[int, list[str]]) -> None:
+    def __init__(self, ports: Iterable[int], addresses: Mapping[int, list[str]]) -> None:
         self.answers: dict[int, bool] = {}
         self._selector = selectors.DefaultSelector()
         self._end_s = clock.monotonic_s() + TIMEOUT_S
         for port in ports:
             self.answers[port] = False
-            for address in where.get(port, [LOOPBACK])[:_MOST_ADDRESSES]:
-                self._begin(port, address)
+            for address in addresses.get(port, [LOOPBACK])[:_MAX_ADDRESSES]:
+                self._connect(port, address)
 
-    def _begin(self, port: int, address: str) -> None:
+    def _connect(self, port: int, address: str) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
             attempt = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -72,7 +72,7 @@ class PortCheck:
             attempt.close()
 
     def finish(self) -> dict[int, bool]:
-        """Return which ports took the connection, at the latest 3 s after the beginning."""
+        """Return whether each port accepted a connection, at the latest 3 s after the start."""
         while self._selector.get_map():
             ready = self._selector.select(max(0.0, self._end_s - clock.monotonic_s()))
             if not ready and clock.monotonic_s() >= self._end_s:
@@ -94,53 +94,52 @@ class PortCheck:
 
 
 def _socket(key: selectors.SelectorKey) -> socket.socket:
-    found = key.fileobj
-    if not isinstance(found, socket.socket):
-        raise TypeError(found)  # nothing else is ever registered
-    return found
+    attempt = key.fileobj
+    if not isinstance(attempt, socket.socket):
+        raise TypeError(attempt)  # nothing else is ever registered
+    return attempt
 
 
 class PortWatch:
-    """Checks ports round by round. Where they are listened on is read from the kernel's tables only
-    when a port does not answer where it did: with thousands of connections that costs the kernel
-    milliseconds."""
+    """Checks ports round by round. Reads their addresses from the kernel's tables only when a port
+    no longer accepts: with thousands of connections that costs the kernel milliseconds."""
 
     def __init__(self, *, proc: Path = Path("/proc")) -> None:
         self._proc = proc
-        self._where: dict[int, list[str]] = {}
+        self._addresses: dict[int, list[str]] = {}
         self._read_at_s = float("-inf")
 
     def begin(self, ports: Iterable[int]) -> PortCheck:
-        """Begin a round, to be given to `finish`."""
+        """Start a round, to be passed to `finish`."""
         if self._read_at_s == float("-inf"):
             self._read()
-        return PortCheck(ports, self._where)
+        return PortCheck(ports, self._addresses)
 
     def finish(self, round_: PortCheck) -> dict[int, bool]:
-        """Return which ports took the connection."""
+        """Return whether each port accepted a connection."""
         answers = round_.finish()
         silent = [port for port, answer in answers.items() if not answer]
-        if silent and clock.monotonic_s() - self._read_at_s >= LOOK_AGAIN_S:
-            before = {port: self._where.get(port) for port in silent}
+        if silent and clock.monotonic_s() - self._read_at_s >= REREAD_INTERVAL_S:
+            before = {port: self._addresses.get(port) for port in silent}
             self._read()
-            moved = [port for port in silent if self._where.get(port) != before[port]]
-            answers |= PortCheck(moved, self._where).finish()
+            moved = [port for port in silent if self._addresses.get(port) != before[port]]
+            answers |= PortCheck(moved, self._addresses).finish()
         return answers
 
     def _read(self) -> None:
-        self._where = listening(*tables(self._proc))
+        self._addresses = parse_listening(*read_tables(self._proc))
         self._read_at_s = clock.monotonic_s()
 
 
-def tables(proc: Path = Path("/proc")) -> tuple[str, ...]:
-    """Return the texts of /proc/net/tcp and tcp6, empty where there is none. The kernel takes
+def read_tables(proc: Path = Path("/proc")) -> tuple[str, ...]:
+    """Return the texts of /proc/net/tcp and tcp6, empty where missing. The kernel takes
     milliseconds to write them."""
     return tuple(_text(proc / "net" / name) for name in ("tcp", "tcp6"))
 
 
-def check(ports: Iterable[int], *, known: tuple[str, ...] | None = None) -> PortCheck:
-    """Begin one round. `known`: what `tables` returned a moment ago."""
-    return PortCheck(ports, listening(*(tables() if known is None else known)))
+def check_ports(ports: Iterable[int], *, known: tuple[str, ...] | None = None) -> PortCheck:
+    """Start one round. `known`: a recent result of `read_tables`."""
+    return PortCheck(ports, parse_listening(*(read_tables() if known is None else known)))
 
 
 def _text(path: Path) -> str:

@@ -1,7 +1,7 @@
-"""The mail programs of this node: do they run, with how much memory and processor.
+"""Processes of this node's mail programs: state, memory and processor time.
 
-Source: /proc/PID/stat of every process, its arguments only where the name may be one of ours; other
-users' working directories cannot be read without rights, and are then done without.
+Source: /proc/PID/stat of every process, and its arguments where the name may be one of ours. Other
+users' working directories cannot be read without rights; then they are ignored.
 """
 
 import os
@@ -17,14 +17,14 @@ from agent.roles import PROGRAMS
 from agent.samples import ProcessReadings
 
 _MB = 10**6
-_LONGEST_STAT = 4096
-# How long what a process is holds, once it was found twice: a young one changes its title.
-_HOLDS_S = 300.0
+_MAX_STAT_BYTES = 4096
+# Validity of a process's program once it was found twice: a young process changes its title.
+_VALID_S = 300.0
 
 
 @dataclass
 class _Known:
-    """What was found of one process, and until when that holds, if it keeps its name."""
+    """The program of one process, valid until a time while it keeps its name."""
 
     program: str | None
     comm: str
@@ -32,7 +32,7 @@ class _Known:
 
 
 class ProcessWatch:
-    """Finds the programs. `programs`: those of the node's role, told of even when not there."""
+    """Finds the programs. `programs`: those of the node's role, reported even when absent."""
 
     def __init__(self, programs: tuple[str, ...] = (), *, proc: Path = Path("/proc")) -> None:
         self._expected = programs or PROGRAMS
@@ -46,7 +46,7 @@ class ProcessWatch:
         self._seen: set[str] = set()
 
     def read(self) -> dict[str, ProcessReadings]:
-        """Return each program's readings, all its processes taken together."""
+        """Return each program's readings, all its processes together."""
         now_s = clock.monotonic_s()
         found: dict[str, list[Stat]] = {}
         ticks: dict[tuple[int, int], int] = {}
@@ -65,7 +65,7 @@ class ProcessWatch:
 
     def _stats(self) -> Iterator[Stat]:
         """Yield the processes whose name may be one of ours. Of the hundreds of others only the
-        name is read out of the line: this runs every few seconds for ever."""
+        name is parsed: this runs every few seconds."""
         alive: set[tuple[int, int]] = set()
         for name in os.listdir(self._proc):  # noqa: PTH208 (a path object for each costs as much)
             if not name.isdecimal():
@@ -95,7 +95,7 @@ class ProcessWatch:
                 where = str((folder / "cwd").readlink())
             arguments = [part for part in raw.rstrip("\0").split("\0") if part]
             program = program_of(stat.comm, arguments, folder=where)
-        until_s = now_s + _HOLDS_S if known and known.program == program else now_s
+        until_s = now_s + _VALID_S if known and known.program == program else now_s
         self._known[key] = _Known(program, stat.comm, until_s)
         return program
 
@@ -105,7 +105,7 @@ class ProcessWatch:
             stopped = bool(stats) or program in self._seen
             return ProcessReadings(status="stopped" if stopped else "not_found")
         pids = {stat.pid for stat in running}
-        # The master: nobody of its own kind started it; of several the oldest.
+        # The master: started by none of its own kind; of several the oldest.
         masters = [stat for stat in running if stat.parent not in pids] or running
         master = min(masters, key=lambda stat: (stat.started_ticks, stat.pid))
         pages = sum(stat.resident_pages for stat in running)
@@ -119,8 +119,8 @@ class ProcessWatch:
         )
 
     def _started_at(self, stat: Stat) -> datetime:
-        # Kept as it was first reckoned: the two clocks are not read at once, and a start that moves
-        # by a second would look like another one.
+        # Stored as first computed: the two clocks are not read at once, and a start that moves by a
+        # second would look like another one.
         key = stat.pid, stat.started_ticks
         if key not in self._started:
             ago_s = clock.since_boot_s() - stat.started_ticks / self._tick_hz
@@ -129,8 +129,8 @@ class ProcessWatch:
         return self._started[key]
 
     def _cpu_percent(self, stats: list[Stat], elapsed_s: float) -> float | None:
-        # A process not seen in the last round began since, or was not yet known for what it is:
-        # it counts from the next one on. One that ended took its last seconds with it.
+        # A process without ticks from the last round is new or newly recognised: it counts from the
+        # next one on. The last seconds of one that ended are lost.
         used = [
             stat.cpu_ticks - self._ticks[stat.pid, stat.started_ticks]
             for stat in stats
@@ -144,6 +144,6 @@ class ProcessWatch:
 def _line(path: str) -> str:
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(file, _LONGEST_STAT).decode("utf-8", "replace")
+        return os.read(file, _MAX_STAT_BYTES).decode("utf-8", "replace")
     finally:
         os.close(file)

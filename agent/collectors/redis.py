@@ -1,7 +1,7 @@
-"""Redis, by INFO: memory, clients, persistence, replication.
+"""Collector of Redis, by INFO: memory, clients, persistence, replication.
 
-Over a connection of its own for each reading, with a reader of the protocol of a few lines: the
-library would cost the agent 8 MB of memory for one command.
+Each sample opens its own connection, with a parser of the protocol in a few lines: the library
+would cost the agent 8 MB of memory for one command.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from agent.parsers import redis
 from agent.samples import RedisSample
 
 PORT = 6379
-# For connecting, logging in and the whole answer together.
+# For connecting, logging in and the response together.
 DEADLINE_S = 5.0
-LARGEST_ANSWER_BYTES = 1_000_000
-LONGEST_LINE_BYTES = 4096
+MAX_ANSWER_BYTES = 1_000_000
+MAX_LINE_BYTES = 4096
 _RECEIVE_BYTES = 65_536
 RIGHTS = "ACL SETUSER mallard on >password +ping +info"
 
 
 class RedisCollector:
-    """Reads one Redis."""
+    """Collects from one Redis."""
 
     name = "redis"
 
@@ -38,59 +38,59 @@ class RedisCollector:
         self._url = config.discovery.redis_url
 
     def collect(self) -> bytes:
-        """Return one sample as JSON. Raises CollectError, SourceAbsent when nobody listens."""
-        info = ask(self._url, "INFO")
+        """Return one sample as JSON. Raises CollectError, SourceAbsent on a refused connection."""
+        info = query(self._url, "INFO")
         try:
-            readings = redis.readings(info)
+            readings = redis.parse_info(info)
         except ValueError as error:
             raise CollectError(f"Redis's INFO cannot be read: {error}") from error
         sample = RedisSample(node_id=self._node, timestamp=clock.utc_now(), redis=readings)
         return msgspec.json.encode(sample)
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Nothing to close."""
 
 
-def ask(url: Secret, command: str) -> str:
-    """Return the answer to one command without arguments. Raises CollectError, SourceAbsent when
-    nobody listens."""
+def query(url: Secret, command: str) -> str:
+    """Return the reply to one command without arguments. Raises CollectError, SourceAbsent on a
+    refused connection."""
     if not url:
-        raise SourceAbsent("it is switched off: redis_url of [discovery] is empty")
+        raise SourceAbsent("it is disabled: redis_url of [discovery] is empty")
     parts = urlsplit(url.reveal())
     try:
         connection = _connect(parts)
     except (ConnectionRefusedError, FileNotFoundError) as error:
-        raise SourceAbsent(f"Redis does not listen at {_place(parts)}") from error
+        raise SourceAbsent(f"Redis does not listen at {_address(parts)}") from error
     except OSError as error:
-        raise CollectError(f"Redis at {_place(parts)}: {_short(error)}") from error
+        raise CollectError(f"Redis at {_address(parts)}: {_short(error)}") from error
     with closing(connection):
         exchange = _Exchange(connection)
         try:
             if parts.password:
                 user = [unquote(parts.username)] if parts.username else []
-                _checked(exchange.ask("AUTH", *user, unquote(parts.password)), parts)
-            return _checked(exchange.ask(command), parts)
+                _check(exchange.send("AUTH", *user, unquote(parts.password)), parts)
+            return _check(exchange.send(command), parts)
         except (OSError, ValueError) as error:
-            raise CollectError(f"Redis at {_place(parts)}: {_short(error)}") from error
+            raise CollectError(f"Redis at {_address(parts)}: {_short(error)}") from error
 
 
 class _Refusal(str):
-    """What Redis says instead of an answer."""
+    """An error reply."""
 
     __slots__ = ()
 
 
 class _Exchange:
-    """Commands and answers over one connection, within one deadline."""
+    """Commands and replies over one connection, within one deadline."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._end_s = clock.monotonic_s() + DEADLINE_S
         self._buffer = b""
 
-    def ask(self, *words: str) -> str:
-        """Return the answer, a _Refusal for an error. Raises OSError, ValueError for an answer that
-        is not of this protocol."""
+    def send(self, *words: str) -> str:
+        """Return the reply, a _Refusal for an error. Raises OSError, ValueError for a reply that is
+        not of this protocol."""
         raw = [word.encode() for word in words]
         parts = [b"*%d\r\n" % len(raw), *(b"$%d\r\n%s\r\n" % (len(word), word) for word in raw)]
         self._connection.settimeout(self._left_s())
@@ -101,14 +101,14 @@ class _Exchange:
             return rest.decode("utf-8", "replace")
         if kind == b"-":
             return _Refusal(rest.decode("utf-8", "replace"))
-        if kind == b"$" and rest.isdigit() and int(rest) <= LARGEST_ANSWER_BYTES:
+        if kind == b"$" and rest.isdigit() and int(rest) <= MAX_ANSWER_BYTES:
             return self._take(int(rest) + 2)[:-2].decode("utf-8", "replace")
-        raise ValueError("what answers is not Redis")
+        raise ValueError("the program that responds is not Redis")
 
     def _line(self) -> bytes:
         while b"\r\n" not in self._buffer:
-            if len(self._buffer) > LONGEST_LINE_BYTES:
-                raise ValueError("what answers is not Redis")
+            if len(self._buffer) > MAX_LINE_BYTES:
+                raise ValueError("the program that responds is not Redis")
             self._receive()
         line, _, self._buffer = self._buffer.partition(b"\r\n")
         return line
@@ -116,8 +116,8 @@ class _Exchange:
     def _take(self, size: int) -> bytes:
         while len(self._buffer) < size:
             self._receive()
-        found, self._buffer = self._buffer[:size], self._buffer[size:]
-        return found
+        data, self._buffer = self._buffer[:size], self._buffer[size:]
+        return data
 
     def _receive(self) -> None:
         self._connection.settimeout(self._left_s())
@@ -129,7 +129,7 @@ class _Exchange:
     def _left_s(self) -> float:
         left_s = self._end_s - clock.monotonic_s()
         if left_s <= 0:
-            raise TimeoutError("no whole answer in time")
+            raise TimeoutError("no complete reply in time")
         return left_s
 
 
@@ -154,7 +154,7 @@ def _connect(parts: SplitResult) -> socket.socket:
         raise
 
 
-def _checked(answer: str, parts: SplitResult) -> str:
+def _check(answer: str, parts: SplitResult) -> str:
     if not isinstance(answer, _Refusal):
         return answer
     fix = ""
@@ -165,11 +165,11 @@ def _checked(answer: str, parts: SplitResult) -> str:
             fix = " Correct user and password in redis_url of [discovery]."
         case "NOPERM":
             fix = f" Give the user the right to it: {RIGHTS}."
-    raise CollectError(f"Redis at {_place(parts)} refuses: {answer[:120].rstrip('.')}.{fix}")
+    raise CollectError(f"Redis at {_address(parts)} refuses: {answer[:120].rstrip('.')}.{fix}")
 
 
-def _place(parts: SplitResult) -> str:
-    """Return where that is, without user and password."""
+def _address(parts: SplitResult) -> str:
+    """Return the address without user and password."""
     if parts.scheme == "unix":
         return parts.path
     return f"{parts.hostname}:{parts.port or PORT}"
@@ -177,5 +177,5 @@ def _place(parts: SplitResult) -> str:
 
 def _short(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return "no whole answer in time"
+        return "no complete reply in time"
     return str(getattr(error, "strerror", None) or error)[:200]

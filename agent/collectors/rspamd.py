@@ -1,4 +1,4 @@
-"""Rspamd, by its controller's /stat: what it scanned and what it said of it."""
+"""Collector of Rspamd, by its controller's /stat: scanned messages and their actions."""
 
 import msgspec
 
@@ -13,35 +13,35 @@ PASSWORD_STATUSES = (401, 403)
 
 
 class RspamdCollector:
-    """Reads one Rspamd."""
+    """Collects from one Rspamd."""
 
     name = "rspamd"
 
     def __init__(self, config: Config) -> None:
         settings = config.discovery
         self._node = config.node_id
-        # Sent always: from elsewhere than the loopback address Rspamd tells nothing without it.
+        # Always sent: except for the loopback address, Rspamd requires it.
         password = settings.rspamd_password.reveal()
         headers = {"Password": password} if password else {}
         self._http = LocalHttp(settings.rspamd_url, what="Rspamd", headers=headers)
 
     def collect(self) -> bytes:
-        """Return one sample as JSON. Raises CollectError, SourceAbsent when nobody listens."""
+        """Return one sample as JSON. Raises CollectError, SourceAbsent on a refused connection."""
         if not self._http.url:
-            raise SourceAbsent("it is switched off: rspamd_url of [discovery] is empty")
-        answer = self._http.ask("/stat")
+            raise SourceAbsent("it is disabled: rspamd_url of [discovery] is empty")
+        answer = self._http.request("/stat")
         if answer.status in PASSWORD_STATUSES:
             raise CollectError(
-                f"Rspamd at {self._http.url} wants a password. Set rspamd_password of [discovery]"
-                " to that of worker-controller.inc."
+                f"Rspamd at {self._http.url} requires a password. Set rspamd_password of"
+                " [discovery] to that of worker-controller.inc."
             )
         if answer.status != OK:
             raise CollectError(
                 f"{self._http.url}/stat answered {answer.status}: is it Rspamd's controller? Only"
-                " that one tells, by default at port 11334."
+                " that has statistics, by default at port 11334."
             )
         try:
-            readings = rspamd.readings(answer.body)
+            readings = rspamd.parse_stat(answer.body)
         except (ValueError, RecursionError) as error:
             raise CollectError(f"Rspamd's /stat cannot be read: {error}") from error
         sample = RspamdSample(node_id=self._node, timestamp=clock.utc_now(), rspamd=readings)

@@ -129,15 +129,15 @@ class SystemCollector:
             net_rx_errors=sum(counts.rx_errors for counts in now.interfaces.values()),
             net_tx_errors=sum(counts.tx_errors for counts in now.interfaces.values()),
             load_avg=os.getloadavg(),
-            tcp_established=sockets.established(self._text("net/snmp")) or 0,
-            tcp_time_wait=sockets.time_wait(self._text("net/sockstat")) or 0,
+            tcp_established=sockets.parse_established(self._text("net/snmp")) or 0,
+            tcp_time_wait=sockets.parse_time_wait(self._text("net/sockstat")) or 0,
             open_files=int(open_files[0]) if open_files else 0,
             uptime_seconds=clock.uptime_s(),
         )
 
     def _counters(self) -> Counters:
-        disks = machine.disks(self._text("diskstats"))
-        interfaces = machine.interfaces(self._text("net/dev"))
+        disks = machine.parse_diskstats(self._text("diskstats"))
+        interfaces = machine.parse_net_dev(self._text("net/dev"))
         return Counters(
             at_s=clock.monotonic_s(),
             disks={name: counts for name, counts in disks.items() if self._is_disk(name)},

@@ -87,9 +87,9 @@ class WildDuckCollector:
         if not self._api.url:
             return None
         try:
-            answer = self._api.ask("/health")
+            answer = self._api.request("/health")
             is_known = self._was_present or answer.server == wildduck.SERVER
-            health = wildduck.health(answer.status, answer.body, is_known=is_known)
+            health = wildduck.parse_health(answer.status, answer.body, is_known=is_known)
         except SourceAbsent:
             return None
         except (CollectError, ValueError, RecursionError) as error:
@@ -116,10 +116,10 @@ class WildDuckCollector:
         if not self._metrics.url:
             return None
         try:
-            answer = self._metrics.ask("/metrics")
+            answer = self._metrics.request("/metrics")
             if answer.status != OK:
                 return None  # another program's port
-            return wildduck.metrics(answer.body.decode("utf-8", "replace"))
+            return wildduck.parse_metrics(answer.body.decode("utf-8", "replace"))
         except (CollectError, ValueError, RecursionError):
             return None  # disabled by default: no reason for a warning
 
@@ -140,7 +140,7 @@ class WildDuckCollector:
 
     def _default_quota(self) -> int | None:
         try:
-            return wildduck.default_quota(self._api.get("/settings"))
+            return wildduck.parse_default_quota(self._api.get("/settings"))
         except (CollectError, ValueError, RecursionError):
             return None  # no token, or a version without settings
 

@@ -1,5 +1,5 @@
-"""The quotas of all of WildDuck's users by turns, a page with each sample: what is known of any one
-user is as old as a round is long. Who is nearly full is told with every sample, beside this."""
+"""Quotas of all of WildDuck's users in turn, a page with each sample, so that each is as old as a
+round is long. The fullest are in every sample beside this."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,16 +17,16 @@ from agent.wire import AwareTime
 
 # A name and two numbers take 25 bytes of a compressed sample. At five minutes a sample this is
 # 7 200 users a day.
-USERS_A_PAGE = 25
+USERS_PER_PAGE = 25
 FILE_NAME = "wildduck-quotas.json"
 
 Source = Literal["mongodb", "api"]
-#: Gives the users that follow a place, at most so many, and the next place, None after the last.
+#: (place, maximum) → the users after that place, and the next place, None after the last.
 ReadPage = Callable[[str | None, int], tuple[list[User], str | None]]
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a round stands. `ended_at`: when the one before it came to its end."""
+    """Position of a round. `ended_at`: the end of the round before."""
 
     source: Source
     began_at: AwareTime
@@ -35,26 +35,26 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rotation:
-    """One way after another through all users. Used by one thread. The position is kept in `file`
-    with the next page, not with its own: what a killed agent did not send is read again."""
+    """Round after round through all users. Used by one thread. The position is stored in `file`
+    with the next page, so that a page that a killed agent did not send is read again."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._position: Position | None = None
 
     def page(self, source: Source, read: ReadPage) -> QuotaRotation:
-        """Return the next page. Raises CollectError; then the round begins anew, for a place that
-        cannot be read from may have become worthless."""
-        position = self._begun(source)
+        """Return the next page. Raises CollectError; then the round starts again, because its place
+        may have become invalid."""
+        position = self._start_or_continue(source)
         try:
-            users, after = read(position.after, USERS_A_PAGE)
+            users, after = read(position.after, USERS_PER_PAGE)
         except CollectError:
             self._position = Position(
                 source=source, began_at=clock.utc_now(), ended_at=position.ended_at
             )
             raise
         began_at, ended_at = position.began_at, position.ended_at
-        # The same place again would be read for ever.
+        # The same place again would be an endless loop.
         if after is None or after == position.after or not users:
             ended_at = clock.utc_now()
             self._position = Position(source=source, began_at=ended_at, ended_at=ended_at)
@@ -66,13 +66,13 @@ class Rotation:
             round_ended_at=ended_at,
         )
 
-    def _begun(self, source: Source) -> Position:
+    def _start_or_continue(self, source: Source) -> Position:
         if self._position is None:
             self._position = self._load()
         else:
             self._save(self._position)
         if self._position is None or self._position.source != source:
-            # Places of the one mean nothing to the other.
+            # Each source has its own places.
             self._position = Position(source=source, began_at=clock.utc_now())
         return self._position
 
@@ -80,10 +80,10 @@ class Rotation:
         try:
             return msgspec.json.decode(self._file.read_bytes(), type=Position)
         except (OSError, msgspec.MsgspecError):
-            return None  # nothing kept, or nothing to be used
+            return None  # no file, or no valid one
 
     def _save(self, position: Position) -> None:
         temporary = self._file.with_suffix(".new")
-        with suppress(OSError):  # a full disk costs a round that begins anew, nothing else
+        with suppress(OSError):  # a full disk only makes the round start again
             temporary.write_bytes(msgspec.json.encode(position))
             temporary.replace(self._file)

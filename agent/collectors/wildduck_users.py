@@ -1,4 +1,4 @@
-"""How many users WildDuck has and how much mail: counted in its MongoDB, or by paging its API."""
+"""Totals of WildDuck's users and mail, counted in its MongoDB or by paging its API."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
 NEARLY_FULL_RATIO = 0.9
-FULLEST_KEPT = 30
+MAX_FULLEST = 30
 
 TIMEOUT_MS = 5000
-# One question reads all users; it is asked every few minutes, of a secondary where there is one.
+# A query reads all users; it runs every few minutes, on a secondary where there is one.
 QUESTION_MS = 10_000
 
-PAGE_USERS = 250  # the most the API gives at once
-# What one run may cost WildDuck: it counts all users anew for each page.
-PAGES_A_RUN = 40
-RUN_S = 5.0
-# A page slower than this ends the run: the machine has better things to do.
+PAGE_USERS = 250  # the API's maximum
+# Bounds of one run: WildDuck counts all users again for each page.
+MAX_PAGES = 40
+MAX_RUN_S = 5.0
+# A slower page ends the run, so that a busy WildDuck is left alone.
 SLOW_PAGE_S = 1.0
 
 
 class MongoUsers:
-    """Counts in WildDuck's database. Used by one thread."""
+    """Counts users in WildDuck's database. Used by one thread."""
 
     def __init__(self, uri: Secret) -> None:
         self._uri = uri
         self._client: MongoClient[dict[str, Any]] | None = None
-        self._default_quota = 0  # as it was when they were counted last
+        self._default_quota = 0  # of the last count
 
     def count(self, default_quota: Callable[[], int | None]) -> WildDuckReadings:
-        """Return the totals. `default_quota`: gives what a user without a quota of their own may
-        use. Raises CollectError."""
+        """Return the totals. `default_quota` returns the quota of users without their own. Raises
+        CollectError."""
         from pymongo.errors import PyMongoError  # noqa: PLC0415
 
         try:
-            return self._count(self._opened().get_default_database(), default_quota)
+            return self._count(self._get_client().get_default_database(), default_quota)
         except PyMongoError as error:
             raise CollectError(
                 f"WildDuck's users cannot be counted in MongoDB: {_short(error)}"
             ) from error
 
-    def page(self, after: str | None, most: int) -> tuple[list[User], str | None]:
-        """Return the users whose id follows `after`, and the id to go on from; None after the last.
+    def page(self, after: str | None, limit: int) -> tuple[list[User], str | None]:
+        """Return the users whose id follows `after`, and the id of the last, None at the end.
         Raises CollectError."""
         from bson import ObjectId  # noqa: PLC0415
         from bson.errors import InvalidId  # noqa: PLC0415
@@ -67,15 +67,15 @@ class MongoUsers:
             stages: list[dict[str, Any]] = [
                 {"$match": where},
                 {"$sort": {"_id": 1}},
-                {"$limit": most + 1},  # one more tells that there is more
+                {"$limit": limit + 1},  # one more shows whether there is a next page
                 {"$project": _shape(self._default_quota)},
             ]
-            users = self._opened().get_default_database()["users"]
+            users = self._get_client().get_default_database()["users"]
             rows = list(users.aggregate(stages, maxTimeMS=QUESTION_MS))
         except (PyMongoError, InvalidId) as error:
             raise CollectError(f"WildDuck's users cannot be read: {_short(error)}") from error
-        more = str(rows[most - 1]["_id"]) if len(rows) > most else None
-        return [_user(row) for row in rows[:most]], more
+        more = str(rows[limit - 1]["_id"]) if len(rows) > limit else None
+        return [_user(row) for row in rows[:limit]], more
 
     def close(self) -> None:
         """Close the connection; the next count opens one."""
@@ -87,7 +87,7 @@ class MongoUsers:
         self, db: Database[dict[str, Any]], default_quota: Callable[[], int | None]
     ) -> WildDuckReadings:
         row = db["settings"].find_one({"key": wildduck.DEFAULT_QUOTA}, max_time_ms=QUESTION_MS)
-        # Users without a quota of their own share this one, where somebody set or tells it.
+        # Users without a quota of their own have this one, where it can be read.
         default = (count(row.get("value")) if row else None) or default_quota()
         self._default_quota = default or 0
         full = {"$and": [{"$gt": ["$allowed", 0]}, {"$gte": ["$ratio", NEARLY_FULL_RATIO]}]}
@@ -105,26 +105,26 @@ class MongoUsers:
                 "full": {"$sum": {"$cond": [full, 1, 0]}},
             }
         }
-        found = next(iter(db["users"].aggregate([*stages, sums], maxTimeMS=QUESTION_MS)), {})
+        totals = next(iter(db["users"].aggregate([*stages, sums], maxTimeMS=QUESTION_MS)), {})
         top = [*stages, {"$match": {"allowed": {"$gt": 0}}}, {"$sort": {"ratio": -1}}]
-        fullest = db["users"].aggregate([*top, {"$limit": FULLEST_KEPT}], maxTimeMS=QUESTION_MS)
+        fullest = db["users"].aggregate([*top, {"$limit": MAX_FULLEST}], maxTimeMS=QUESTION_MS)
         sizes = db.command("dbStats", maxTimeMS=QUESTION_MS)
-        # A sum over users without any limit would be no limit of the whole.
-        limited = not found.get("unlimited")
+        # With unlimited users the sum of the limits is no limit.
+        limited = not totals.get("unlimited")
         return WildDuckReadings(
             source="mongodb",
             counted_at=clock.utc_now(),
-            users_count=count(found.get("users", 0)),
-            users_disabled_count=count(found.get("disabled", 0)),
+            users_count=count(totals.get("users", 0)),
+            users_disabled_count=count(totals.get("disabled", 0)),
             messages_count=db["messages"].estimated_document_count(maxTimeMS=QUESTION_MS),
-            storage_used_bytes=count(found.get("used", 0)),
-            quota_bytes=count(found.get("allowed", 0)) if limited else None,
-            users_over_quota_90_percent_count=count(found.get("full", 0)),
+            storage_used_bytes=count(totals.get("used", 0)),
+            quota_bytes=count(totals.get("allowed", 0)) if limited else None,
+            users_over_quota_90_percent_count=count(totals.get("full", 0)),
             database_bytes=total(count(sizes.get(part)) for part in ("storageSize", "indexSize")),
-            quotas=wildduck.fullest([_user(row) for row in fullest], most=FULLEST_KEPT),
+            quotas=wildduck.fullest([_user(row) for row in fullest], limit=MAX_FULLEST),
         )
 
-    def _opened(self) -> MongoClient[dict[str, Any]]:
+    def _get_client(self) -> MongoClient[dict[str, Any]]:
         if self._client is None:
             from pymongo import MongoClient  # noqa: PLC0415
 
@@ -137,7 +137,7 @@ class MongoUsers:
                 connectTimeoutMS=TIMEOUT_MS,
                 socketTimeoutMS=2 * QUESTION_MS,
                 maxPoolSize=1,
-                # What is read every few minutes needs no server watched every ten seconds.
+                # A query every few minutes needs no heartbeat every ten seconds.
                 heartbeatFrequencyMS=60_000,
                 serverMonitoringMode="poll",
                 readPreference="secondaryPreferred",
@@ -146,21 +146,20 @@ class MongoUsers:
 
 
 class ApiUsers:
-    """Counts by paging through the API, as many pages a run as WildDuck bears. Used by one
-    thread."""
+    """Counts users by paging through the API, a few pages a run. Used by one thread."""
 
     def __init__(self, http: LocalHttp) -> None:
         self._http = http
         self._round = _Round()
         self._totals = WildDuckReadings()
         self._known_count: int | None = None
-        self.was_slow = False  # the last page that was counted
+        self.was_slow = False  # the last page
 
     def count(self) -> WildDuckReadings:
-        """Read on where the last run ended; return the totals of the last round that came to its
-        end. Raises CollectError."""
-        end_s = clock.monotonic_s() + RUN_S
-        for _ in range(PAGES_A_RUN):
+        """Continue where the last run ended; return the totals of the last complete round. Raises
+        CollectError."""
+        end_s = clock.monotonic_s() + MAX_RUN_S
+        for _ in range(MAX_PAGES):
             began_s = clock.monotonic_s()
             if self._read_page():
                 break
@@ -172,30 +171,30 @@ class ApiUsers:
             return WildDuckReadings(source="api", users_count=self._known_count)
         return self._totals
 
-    def page(self, after: str | None, most: int) -> tuple[list[User], str | None]:
-        """Return the users of the page at the cursor `after`, and the next cursor; None after the
-        last. Raises CollectError."""
-        found = self._ask(after, most)
-        return found.users[:most], found.next
+    def page(self, after: str | None, limit: int) -> tuple[list[User], str | None]:
+        """Return the users of the page at the cursor `after`, and the next cursor, None at the end.
+        Raises CollectError."""
+        page = self._request_page(after, limit)
+        return page.users[:limit], page.next
 
-    def _ask(self, cursor: str | None, limit: int) -> wildduck.Page:
+    def _request_page(self, cursor: str | None, limit: int) -> wildduck.Page:
         place = f"&next={quote(cursor, safe='')}" if cursor else ""
         try:
-            return wildduck.page(self._http.get(f"/users?limit={limit}{place}"))
+            return wildduck.parse_page(self._http.get(f"/users?limit={limit}{place}"))
         except (CollectError, ValueError, RecursionError) as error:
             raise CollectError(f"WildDuck's users cannot be read: {error}") from error
 
     def _read_page(self) -> bool:
         """Read one page; return whether it was the last."""
         try:
-            page = self._ask(self._round.cursor, PAGE_USERS)
+            page = self._request_page(self._round.cursor, PAGE_USERS)
         except CollectError:
-            # A cursor may have become worthless; what was counted so far belongs to no whole.
+            # The cursor may have become invalid, so the counts so far are incomplete.
             self._round = _Round()
             raise
         self._known_count = page.total
         self._round.add(page.users)
-        # The same cursor again would be read for ever.
+        # The same cursor again would be an endless loop.
         if page.next and page.users and page.next != self._round.cursor:
             self._round.cursor = page.next
             return False
@@ -205,7 +204,7 @@ class ApiUsers:
 
 
 class _Round:
-    """One way through all users."""
+    """One round through all users."""
 
     def __init__(self) -> None:
         self.cursor: str | None = None
@@ -225,7 +224,7 @@ class _Round:
             ratio = user.used_bytes / user.allowed_bytes
             self._nearly_full += ratio >= NEARLY_FULL_RATIO
             entry = (ratio, -self._users, user)
-            if len(self._fullest) < FULLEST_KEPT:
+            if len(self._fullest) < MAX_FULLEST:
                 heapq.heappush(self._fullest, entry)
             else:
                 heapq.heappushpop(self._fullest, entry)
@@ -239,12 +238,12 @@ class _Round:
             storage_used_bytes=self._used,
             quota_bytes=None if self._unlimited else self._allowed,
             users_over_quota_90_percent_count=self._nearly_full,
-            quotas=wildduck.fullest([user for *_, user in self._fullest], most=FULLEST_KEPT),
+            quotas=wildduck.fullest([user for *_, user in self._fullest], limit=MAX_FULLEST),
         )
 
 
 def _shape(default_quota: int) -> dict[str, Any]:
-    """Return what is read of a user. `default_quota`: of those who have none of their own."""
+    """Return the projection of a user. `default_quota`: of those without their own."""
     return {
         "username": 1,
         "used": {"$ifNull": ["$storageUsed", 0]},

@@ -66,7 +66,7 @@ class ZoneMtaCollector:
 
     def _readings(self) -> ZoneMtaReadings:
         try:
-            return zonemta.readings(self._http.get("/metrics").decode("utf-8", "replace"))
+            return zonemta.parse_metrics(self._http.get("/metrics").decode("utf-8", "replace"))
         except ValueError as error:
             raise CollectError(f"ZoneMTA's /metrics cannot be read: {error}") from error
 
@@ -79,7 +79,7 @@ class ZoneMtaCollector:
         if not api:
             return None
         try:
-            zones = zonemta.zones(self._http.get("/counter/zone/"))
+            zones = zonemta.parse_zones(self._http.get("/counter/zone/"))
         except (CollectError, ValueError, RecursionError) as error:
             self._repeats.warn("api", "ZoneMTA's queue cannot be read: %s", error)
             return None

@@ -12,7 +12,7 @@ MACHINE_ID_FILES = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 PURPOSE = b"mallard-agent node id"
 MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 DIGEST_LENGTH = 8
-LONGEST_HOST_NAME = 64 - DIGEST_LENGTH - 1
+MAX_HOST_NAME_CHARS = 64 - DIGEST_LENGTH - 1
 
 
 def default_node_id(*, files: tuple[Path, ...] = MACHINE_ID_FILES) -> str:
@@ -28,7 +28,7 @@ def node_id(host_name: str, machine_id: str | None) -> str:
     names of their own. Those that were not are one node, which shows as samples of two machines in
     turn; `systemd-machine-id-setup` gives the clone an id, NODE_ID a name.
     """
-    name = re.sub(r"[^\x21-\x7e]", "-", host_name)[:LONGEST_HOST_NAME] or "node"
+    name = re.sub(r"[^\x21-\x7e]", "-", host_name)[:MAX_HOST_NAME_CHARS] or "node"
     if machine_id is None:
         return name
     digest = hmac.new(bytes.fromhex(machine_id), PURPOSE, hashlib.sha256).hexdigest()

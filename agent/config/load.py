@@ -154,9 +154,9 @@ def _from_toml(path: Path) -> dict[Path_, tuple[Any, str]]:
             for key, inner in value.items():
                 if key not in known:
                     raise _unknown(str(path), f"[{name}] {key}", key, known)
-                layer[name, key] = _converted((name, key), inner, str(path), f"[{name}] {key}")
+                layer[name, key] = _convert((name, key), inner, str(path), f"[{name}] {key}")
         elif name in top:
-            layer[name,] = _converted((name,), value, str(path), name)
+            layer[name,] = _convert((name,), value, str(path), name)
         else:
             shown = f"[{name}]" if isinstance(value, dict) else name
             raise _unknown(str(path), shown, name, top | set(TABLES))
@@ -179,7 +179,7 @@ def _from_variables(
         key = known[name]
         if text == "" and key not in MAY_BE_EMPTY:
             continue  # an empty variable is how shells and unit files say "not set"
-        value, _ = _converted(key, text, source, name, milliseconds=name == IN_MILLISECONDS)
+        value, _ = _convert(key, text, source, name, milliseconds=name == IN_MILLISECONDS)
         layer[key] = (value, source)
     return layer
 
@@ -190,7 +190,7 @@ def _unknown(source: str, shown: str, name: str, known: Iterable[str]) -> Config
     return ConfigError(f"{source}: unknown key {shown}. {fix}")
 
 
-def _converted(
+def _convert(
     key: Path_, value: Any, source: str, shown: str, *, milliseconds: bool = False
 ) -> tuple[Any, str]:
     struct: type[msgspec.Struct] = TABLES[key[0]] if len(key) > 1 else Config

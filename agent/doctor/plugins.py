@@ -80,7 +80,7 @@ def check_ports(config: Config) -> Iterator[Finding]:
             "Set NODE_ROLE, like zonemta-outbound, or ports in [discovery].",
         )
         return
-    for port, is_open in ports.check(numbers).finish().items():
+    for port, is_open in ports.check_ports(numbers).finish().items():
         if is_open:
             yield Finding("ok", "ports", f"{port} accepts connections.")
         else:

@@ -11,7 +11,7 @@ GREETINGS = (
 )
 BEGINNINGS = ("220 ", "220-", "* OK ", "+OK ")
 RSPAMD = re.compile(r"^rspamd(?:/(?P<version>\d[\w.+-]*))?$", re.IGNORECASE)
-LONGEST_VERSION = 40
+MAX_VERSION_CHARS = 40
 
 
 def program_of_greeting(line: str) -> tuple[str, str | None] | None:
@@ -32,4 +32,4 @@ def rspamd_version(server: str) -> tuple[bool, str | None]:
 
 def _version(found: re.Match[str]) -> str | None:
     version = found["version"]
-    return version[:LONGEST_VERSION] if version else None
+    return version[:MAX_VERSION_CHARS] if version else None

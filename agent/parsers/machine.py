@@ -22,7 +22,7 @@ class Interface(NamedTuple):
     tx_errors: int
 
 
-def disks(diskstats: str) -> dict[str, Disk]:
+def parse_diskstats(diskstats: str) -> dict[str, Disk]:
     """Return what each block device has read and written, partitions included. Pure."""
     found: dict[str, Disk] = {}
     for line in diskstats.splitlines():
@@ -32,7 +32,7 @@ def disks(diskstats: str) -> dict[str, Disk]:
     return found
 
 
-def interfaces(net_dev: str) -> dict[str, Interface]:
+def parse_net_dev(net_dev: str) -> dict[str, Interface]:
     """Return what each interface has received and sent. Pure."""
     found: dict[str, Interface] = {}
     for line in net_dev.splitlines():

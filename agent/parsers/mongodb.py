@@ -9,12 +9,12 @@ from agent.samples import DatabaseSize, Member, MongoReadings
 
 MIB = 2**20
 ASSERTS = ("regular", "warning", "msg", "user")
-MOST_MEMBERS = 50  # what a replica set may have
-MOST_DATABASES = 50
+MAX_MEMBERS = 50  # what a replica set may have
+MAX_DATABASES = 50
 EPOCH_YEAR = 1970
 
 
-def readings(
+def build_readings(
     *,
     hello: Any,
     status: Any = None,
@@ -35,7 +35,7 @@ def readings(
     resident_mib = count(table(status.get("mem")).get("resident"))
     members = _members(replica_set)
     own = next((m for m, raw in members if raw.get("self") is True), None)
-    sizes = [table(found) for found in databases[:MOST_DATABASES]]
+    sizes = [table(found) for found in databases[:MAX_DATABASES]]
     return MongoReadings(
         version=text(status.get("version"), limit=40),
         uptime_s=count(status.get("uptime")),
@@ -87,7 +87,7 @@ def _state(hello: dict[str, Any]) -> str | None:
 
 
 def _members(replica_set: dict[str, Any]) -> list[tuple[Member, dict[str, Any]]]:
-    raw = [table(member) for member in items(replica_set.get("members"))[:MOST_MEMBERS]]
+    raw = [table(member) for member in items(replica_set.get("members"))[:MAX_MEMBERS]]
     written = next((_at(m.get("optimeDate")) for m in raw if m.get("stateStr") == "PRIMARY"), None)
     found = []
     for member in raw:

@@ -11,7 +11,7 @@ LINE = re.compile(
 )
 LABEL = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"')
 ESCAPE = re.compile(r"\\(.)")
-MOST_SERIES = 10_000
+MAX_SERIES = 10_000
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Series:
 
 
 def parse(text: str) -> Iterator[Series]:
-    """Yield the series of a text, at most MOST_SERIES; no infinities, no NaN."""
+    """Yield the series of a text, at most MAX_SERIES; no infinities, no NaN."""
     count = 0
     for line in text.splitlines():
         if line.startswith("#") or not (found := LINE.match(line.strip())):
@@ -36,13 +36,13 @@ def parse(text: str) -> Iterator[Series]:
         if not math.isfinite(value):
             continue
         labels = {
-            name: ESCAPE.sub(_escaped, text) for name, text in LABEL.findall(found["labels"] or "")
+            name: ESCAPE.sub(_unescape, text) for name, text in LABEL.findall(found["labels"] or "")
         }
         yield Series(found["name"], labels, value)
         count += 1
-        if count >= MOST_SERIES:
+        if count >= MAX_SERIES:
             return
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _unescape(found: re.Match[str]) -> str:
     return "\n" if found[1] == "n" else found[1]

@@ -8,22 +8,22 @@ from agent.samples import RedisReadings
 REPLICA = re.compile(r"^slave\d+$")
 KEYSPACE = re.compile(r"^db\d+$")
 PART = re.compile(r"(\w+)=([^,]*)")
-MOST_LINES = 5000
+MAX_LINES = 5000
 
 
-def fields(info: str) -> dict[str, str]:
+def parse_fields(info: str) -> dict[str, str]:
     """Return the fields of INFO by name."""
     found: dict[str, str] = {}
-    for line in info.splitlines()[:MOST_LINES]:
+    for line in info.splitlines()[:MAX_LINES]:
         name, colon, value = line.partition(":")
         if colon and not name.startswith("#"):
             found[name] = value
     return found
 
 
-def readings(info: str) -> RedisReadings:
+def parse_info(info: str) -> RedisReadings:
     """Return the readings of INFO. Raises ValueError when it is not that of a Redis."""
-    found = fields(info)
+    found = parse_fields(info)
     if "redis_version" not in found:
         raise ValueError("no redis_version in it")
 

@@ -8,10 +8,10 @@ from agent.parsers.values import amount, count, items, table, text, total
 from agent.samples import ActionCount, RspamdReadings
 
 CONFIG_ID_LENGTH = 16
-MOST_ACTIONS = 20
+MAX_ACTIONS = 20
 
 
-def readings(body: bytes) -> RspamdReadings:
+def parse_stat(body: bytes) -> RspamdReadings:
     """Return the readings of /stat. Raises ValueError when it is not that of an Rspamd."""
     found: dict[str, Any] = table(msgspec.json.decode(body))
     scanned = count(found.get("scanned"))
@@ -39,7 +39,7 @@ def readings(body: bytes) -> RspamdReadings:
 
 
 def _actions(found: dict[str, Any]) -> list[ActionCount]:
-    counts = [(text(name), count(value)) for name, value in list(found.items())[:MOST_ACTIONS]]
+    counts = [(text(name), count(value)) for name, value in list(found.items())[:MAX_ACTIONS]]
     return [ActionCount(name, value) for name, value in counts if name and value is not None]
 
 

@@ -4,7 +4,7 @@ To count the lines of /proc/net/tcp would make the kernel walk all its tables, m
 """
 
 
-def established(snmp: str) -> int | None:
+def parse_established(snmp: str) -> int | None:
     """Return the connections that stand (CurrEstab of RFC 4022: also those the other side has
     closed), of both families, of a text of /proc/net/snmp; None when it does not tell."""
     rows = [line.split() for line in snmp.splitlines() if line.startswith("Tcp:")]
@@ -13,7 +13,7 @@ def established(snmp: str) -> int | None:
     return _number(dict(zip(*rows, strict=False)).get("CurrEstab"))
 
 
-def time_wait(sockstat: str) -> int | None:
+def parse_time_wait(sockstat: str) -> int | None:
     """Return the connections in TIME_WAIT, of a text of /proc/net/sockstat; None when it does not
     tell."""
     for line in sockstat.splitlines():

@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-LARGEST_COUNT = 2**63 - 1  # what the server's columns hold
+MAX_COUNT = 2**63 - 1  # what the server's columns hold
 _MS = 1000
 
 
 def count(value: Any) -> int | None:
-    """Return a whole number from 0 to LARGEST_COUNT, given as number or text, else None."""
+    """Return a whole number from 0 to MAX_COUNT, given as number or text, else None."""
     found = number(value)
     if found is None or found < 0:
         return None
     # Not by way of float where it can be helped: byte counts pass 2**53.
     whole = value if isinstance(value, int) else _whole(value, found)
-    return int(whole) if whole <= LARGEST_COUNT else None
+    return int(whole) if whole <= MAX_COUNT else None
 
 
 def number(value: Any) -> float | None:

@@ -12,11 +12,11 @@ from agent.samples import ConnectionCount, Quota, ServiceUp, WildDuckMetrics
 SERVER = "WildDuck API"  # as it calls itself in its answers
 INVALID_TOKEN = "InvalidToken"  # noqa: S105 (WildDuck's word for a wrong one)
 DEFAULT_QUOTA = "const:max:storage"
-MOST_SERVICES = 30
-MOST_PROTOCOLS = 20
+MAX_SERVICES = 30
+MAX_PROTOCOLS = 20
 # Of a page, more than any that was asked for.
-MOST_USERS = 1000
-LONGEST_CURSOR = 1000
+MAX_USERS = 1000
+MAX_CURSOR_CHARS = 1000
 
 
 class Metrics(WildDuckMetrics, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ class Health:
     error: str | None = None
 
 
-def metrics(body: str) -> Metrics:
+def parse_metrics(body: str) -> Metrics:
     """Return the readings of /metrics. Raises ValueError when none of it is WildDuck's."""
     found = list(prometheus.parse(body))
     if not any(series.name.startswith("wildduck_") for series in found):
@@ -87,11 +87,11 @@ def metrics(body: str) -> Metrics:
         started_at_s=count(first("process_start_time_seconds")),
         services=[
             ServiceUp(service=name, is_up=is_up)
-            for name, is_up in list(services.items())[:MOST_SERVICES]
+            for name, is_up in list(services.items())[:MAX_SERVICES]
         ],
         connections=[
             ConnectionCount(protocol=name, count=count(value) or 0)
-            for name, value in list(connections.items())[:MOST_PROTOCOLS]
+            for name, value in list(connections.items())[:MAX_PROTOCOLS]
         ],
         auth_success_total=count(logins.get("success")) or 0,
         auth_failure_total=count(logins.get("fail")) or 0,
@@ -102,10 +102,10 @@ def metrics(body: str) -> Metrics:
     )
 
 
-def health(status: int, body: bytes, *, is_known: bool) -> Health:
+def parse_health(status: int, body: bytes, *, is_known: bool) -> Health:
     """Return what an answer to /health says. `is_known`: that it is WildDuck who answers; otherwise
     only what nobody else would say is believed. Raises ValueError when it is not WildDuck's."""
-    found = _decoded(body)
+    found = _decode(body)
     if found.get("code") == INVALID_TOKEN:
         return Health(None)
     version = text(found.get("version"), limit=40)
@@ -117,22 +117,22 @@ def health(status: int, body: bytes, *, is_known: bool) -> Health:
     raise ValueError("not as WildDuck answers")
 
 
-def page(body: bytes) -> Page:
+def parse_page(body: bytes) -> Page:
     """Return a page of users. Raises ValueError when it is none."""
-    found = _decoded(body)
+    found = _decode(body)
     if found.get("success") is not True or not isinstance(found.get("results"), list):
         raise ValueError("no page of users")
-    users = [user for user in map(_user, items(found["results"])[:MOST_USERS]) if user]
+    users = [user for user in map(_user, items(found["results"])[:MAX_USERS]) if user]
     if found["results"] and not users:
         raise ValueError("a page of something else than users")
     cursor = found.get("nextCursor")
-    good = isinstance(cursor, str) and 0 < len(cursor) <= LONGEST_CURSOR
+    good = isinstance(cursor, str) and 0 < len(cursor) <= MAX_CURSOR_CHARS
     return Page(count(found.get("total")), users, cursor if good else None)
 
 
-def default_quota(body: bytes) -> int | None:
+def parse_default_quota(body: bytes) -> int | None:
     """Return what a user without a quota of their own may use, of an answer to /settings."""
-    for raw in items(_decoded(body).get("settings")):
+    for raw in items(_decode(body).get("settings")):
         if table(raw).get("key") == DEFAULT_QUOTA:
             return count(raw.get("value"))
     return None
@@ -152,11 +152,11 @@ def _user(raw: Any) -> User | None:
     )
 
 
-def fullest(users: list[User], *, most: int) -> list[Quota]:
+def fullest(users: list[User], *, limit: int) -> list[Quota]:
     """Return the users nearest to their limit, the fullest first. Pure."""
     limited = [user for user in users if user.allowed_bytes > 0]
     limited.sort(key=lambda user: (-user.used_bytes / user.allowed_bytes, user.username))
-    return [quota(user) for user in limited[:most]]
+    return [quota(user) for user in limited[:limit]]
 
 
 def quota(user: User) -> Quota:
@@ -166,5 +166,5 @@ def quota(user: User) -> Quota:
     )
 
 
-def _decoded(body: bytes) -> dict[str, Any]:
+def _decode(body: bytes) -> dict[str, Any]:
     return table(msgspec.json.decode(body))

@@ -6,7 +6,7 @@ from agent.parsers import prometheus
 from agent.parsers.values import count, text
 from agent.samples import ZoneDeliveries, ZoneMtaReadings, ZoneQueue
 
-MOST_ZONES = 200
+MAX_ZONES = 200
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -23,7 +23,7 @@ class _Counter(msgspec.Struct, frozen=True):
     deferred: _Side
 
 
-def readings(body: str) -> ZoneMtaReadings:
+def parse_metrics(body: str) -> ZoneMtaReadings:
     """Return the counters of /metrics: the master's, since it started. A series is there only after
     its first event, so what is missing is 0. Raises ValueError when none of it is ZoneMTA's."""
     found = list(prometheus.parse(body))
@@ -49,7 +49,7 @@ def readings(body: str) -> ZoneMtaReadings:
     ]
     return ZoneMtaReadings(
         started_at_s=number("process_start_time_seconds") or None,
-        deliveries=deliveries[:MOST_ZONES],
+        deliveries=deliveries[:MAX_ZONES],
         messages_taken_count=number("zonemta_message_push", result="success"),
         messages_failed_count=number("zonemta_message_push", result="fail"),
         bounces_made_count=number("zonemta_bounce_generation"),
@@ -59,7 +59,7 @@ def readings(body: str) -> ZoneMtaReadings:
     )
 
 
-def zones(body: bytes) -> list[ZoneQueue]:
+def parse_zones(body: bytes) -> list[ZoneQueue]:
     """Return what waits in each zone, of an answer to /counter/zone/. Raises ValueError."""
     answer = msgspec.json.decode(body, type=_Counter)
     active = {text(entry.key) or "": count(entry.value) or 0 for entry in answer.active.entries}
@@ -70,5 +70,5 @@ def zones(body: bytes) -> list[ZoneQueue]:
             active_count=active.get(name, 0),
             deferred_count=deferred.get(name, 0),
         )
-        for name in sorted(active.keys() | deferred.keys())[:MOST_ZONES]
+        for name in sorted(active.keys() | deferred.keys())[:MAX_ZONES]
     ]

@@ -166,7 +166,7 @@ class Shipper:
                 # Items that the server parsed and refused are in its log; the rest is kept here.
                 keep = outcome.action is not Action.INVALID
                 lane.queue.set_aside(batch, outcome.reason, keep=keep)
-                _refused(lane, len(batch.bodies), outcome.reason)
+                _log_refusal(lane, len(batch.bodies), outcome.reason)
             case Action.KEEP if lane.route.newer and outcome.status == NOT_FOUND:
                 count = lane.queue.drop_unknown()
                 lane.repeats.warn(
@@ -197,7 +197,7 @@ class Shipper:
             # A full disk. The queue remembers the batch as sent, and deletes it with the next one.
             lane.repeats.warn("ack", "Sent, but still in the spool: %s", error)
         if rejected:
-            _refused(lane, len(rejected), rejected[0].error)
+            _log_refusal(lane, len(rejected), rejected[0].error)
         lane.repeats.over("The server accepts %s again.", lane.queue.name)
         # After a 413 grow again: the next items may be smaller.
         lane.limit = min(lane.limit * 2, self._settings.batch_events)
@@ -214,7 +214,7 @@ def _retry_later(lane: Lane, outcome: Outcome) -> float:
     return max(wait_s, outcome.retry_after_s or 0)
 
 
-def _refused(lane: Lane, count: int, reason: str) -> None:
+def _log_refusal(lane: Lane, count: int, reason: str) -> None:
     lane.repeats.warn(
         f"refused {reason}",
         "The server refused %d of the %s for good (counted, see `mallard-agent spool`): %s",

@@ -281,7 +281,7 @@ def test_where_a_port_is_listened_on_is_read_from_the_kernels_table():
         "   0: 00000000000000000000000001000000:03E1 0:0 0A x\n"
     )
 
-    assert ports.listening(table, six) == {
+    assert ports.parse_listening(table, six) == {
         12080: ["127.0.0.1"],
         25: ["127.0.0.1", "10.0.0.10"],
         993: ["::1"],
@@ -298,7 +298,7 @@ def test_ports_are_tried_by_connecting():
         third.close()
         numbers = [first.getsockname()[1], second.getsockname()[1], closed]
 
-        answers = ports.check(numbers).finish()
+        answers = ports.check_ports(numbers).finish()
 
     assert list(answers.values()) == [True, True, False]
 
@@ -307,7 +307,7 @@ def test_a_container_without_the_kernels_table_is_tried_on_loopback(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
-        assert ports.check([port], known=ports.tables(tmp_path)).finish() == {port: True}
+        assert ports.check_ports([port], known=ports.read_tables(tmp_path)).finish() == {port: True}
 
 
 def test_a_role_without_a_change_stream_or_open_ports_is_warned_of(call, door):

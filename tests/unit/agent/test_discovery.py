@@ -7,7 +7,7 @@ import pytest
 
 from agent import clock
 from agent.collectors import greetings as hearing
-from agent.collectors.greetings import greetings
+from agent.collectors.greetings import read_greetings
 from agent.config import Config, Secret
 from agent.config import Discovery as Settings
 from agent.discovery import Discovery
@@ -165,7 +165,7 @@ def test_what_was_kept_and_is_damaged_is_found_again(tmp_path, proc, text):
 def test_ports_that_say_nothing_are_given_up(monkeypatch):
     monkeypatch.setattr(hearing, "DEADLINE_S", 0.3)
     with Talker() as silent, Talker(unasked=b"220 no end") as slow, Talker(unasked=ZONEMTA) as good:
-        found = greetings([silent.port, slow.port, good.port, 1], {})
+        found = read_greetings([silent.port, slow.port, good.port, 1], {})
 
     assert found == {good.port: ZONEMTA.decode().strip()}
 

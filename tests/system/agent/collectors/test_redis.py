@@ -7,7 +7,7 @@ import pytest
 import redis as library
 
 from agent.collectors import redis
-from agent.collectors.redis import RedisCollector, ask
+from agent.collectors.redis import RedisCollector, query
 from agent.config import Config, Discovery, Secret
 from agent.errors import CollectError, SourceAbsent
 from build.stack import redis as stack
@@ -98,7 +98,7 @@ def test_a_redis_behind_tls_is_read_with_its_authority_known(tmp_path, monkeypat
 
     def is_ready():
         try:
-            return ask(url, "PING") == "PONG"
+            return query(url, "PING") == "PONG"
         except CollectError as error:
             return "certificate" in str(error)
 

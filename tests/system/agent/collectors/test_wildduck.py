@@ -133,7 +133,7 @@ def test_a_wildduck_that_was_there_and_is_gone_is_an_outage(api):
 
 
 def test_many_users_are_counted_over_several_runs(api, monkeypatch):
-    monkeypatch.setattr(wildduck_users, "PAGES_A_RUN", 2)
+    monkeypatch.setattr(wildduck_users, "MAX_PAGES", 2)
     with closing(make(api.url)) as collector:
         found = [json.loads(collector.collect())["wildduck"] for _ in range(3)]
 

@@ -113,7 +113,7 @@ def test_a_container_that_hides_everything_gives_no_rates(tmp_path):
 
 
 def test_a_port_that_moved_to_another_address_is_found(tmp_path, monkeypatch):
-    monkeypatch.setattr(ports, "LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr(ports, "REREAD_INTERVAL_S", 0.0)
     (tmp_path / "net").mkdir()
     table = tmp_path / "net" / "tcp"
     table.write_text(HEAD)

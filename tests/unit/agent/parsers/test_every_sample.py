@@ -15,18 +15,20 @@ RECORDED = sorted(
     if path.name != "README.md"
 )
 READERS = {
-    "ZoneMTA's counters": zonemta.readings,
-    "ZoneMTA's zones": lambda text: zonemta.zones(text.encode()),
-    "Redis": redis.readings,
-    "Rspamd": lambda text: rspamd.readings(text.encode()),
-    "WildDuck's metrics": lambda text: wildduck.metrics(text).services,
-    "WildDuck's health": lambda text: wildduck.health(200, text.encode(), is_known=True).version,
-    "WildDuck's users": lambda text: wildduck.page(text.encode()).total,
-    "WildDuck's settings": lambda text: wildduck.default_quota(text.encode()),
+    "ZoneMTA's counters": zonemta.parse_metrics,
+    "ZoneMTA's zones": lambda text: zonemta.parse_zones(text.encode()),
+    "Redis": redis.parse_info,
+    "Rspamd": lambda text: rspamd.parse_stat(text.encode()),
+    "WildDuck's metrics": lambda text: wildduck.parse_metrics(text).services,
+    "WildDuck's health": lambda text: (
+        wildduck.parse_health(200, text.encode(), is_known=True).version
+    ),
+    "WildDuck's users": lambda text: wildduck.parse_page(text.encode()).total,
+    "WildDuck's settings": lambda text: wildduck.parse_default_quota(text.encode()),
     "Prometheus": lambda text: len(list(prometheus.parse(text))),
-    "disks": lambda text: len(machine.disks(text)),
-    "interfaces": lambda text: len(machine.interfaces(text)),
-    "connections": sockets.established,
+    "disks": lambda text: len(machine.parse_diskstats(text)),
+    "interfaces": lambda text: len(machine.parse_net_dev(text)),
+    "connections": sockets.parse_established,
     "greetings": lambda text: banners.program_of_greeting(text) or "nobody's",
 }
 # Whose answer each reader takes, by the beginning of the file's name.

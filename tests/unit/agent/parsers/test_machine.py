@@ -33,24 +33,24 @@ SOCKSTAT = (
 
 
 def test_disks_are_read_in_bytes():
-    found = machine.disks(DISKSTATS)
+    found = machine.parse_diskstats(DISKSTATS)
 
     assert found["vda"] == Disk(20000 * 512, 8000 * 512)
     assert found.keys() == {"vda", "vda1", "dm-0", "loop0"}
 
 
 def test_interfaces_are_read_with_and_without_a_space_after_the_name():
-    found = machine.interfaces(NET_DEV)
+    found = machine.parse_net_dev(NET_DEV)
 
     assert found["eth0"] == Interface(8912090819, 24199771, 3, 2)
     assert found["eth0.10"].tx_bytes == 20
 
 
 def test_connections_are_those_the_kernel_counts():
-    assert sockets.established(SNMP) == 344
-    assert sockets.time_wait(SOCKSTAT) == 623
-    assert sockets.established("") is None
-    assert sockets.time_wait("TCP6: inuse 5\n") is None
+    assert sockets.parse_established(SNMP) == 344
+    assert sockets.parse_time_wait(SOCKSTAT) == 623
+    assert sockets.parse_established("") is None
+    assert sockets.parse_time_wait("TCP6: inuse 5\n") is None
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_rate_is_of_what_can_be_compared(before, now, elapsed_s, expected):
 
 @given(st.text())
 def test_no_text_upsets_the_readers(text):
-    machine.disks(text)
-    machine.interfaces(text)
-    sockets.established("Tcp:" + text + "\nTcp:" + text)
-    sockets.time_wait("TCP: " + text)
+    machine.parse_diskstats(text)
+    machine.parse_net_dev(text)
+    sockets.parse_established("Tcp:" + text + "\nTcp:" + text)
+    sockets.parse_time_wait("TCP: " + text)

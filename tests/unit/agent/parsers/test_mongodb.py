@@ -18,7 +18,7 @@ def recorded(name):
 
 
 def test_the_readings_are_those_mongodb_told():
-    found = mongodb.readings(
+    found = mongodb.build_readings(
         hello=recorded("hello"),
         status=recorded("serverStatus"),
         replica_set=recorded("replSetGetStatus"),
@@ -40,7 +40,9 @@ def test_the_readings_are_those_mongodb_told():
 
 
 def test_each_members_lag_is_how_far_it_is_behind_the_primary():
-    found = mongodb.readings(hello=recorded("hello"), replica_set=recorded("replSetGetStatus-3"))
+    found = mongodb.build_readings(
+        hello=recorded("hello"), replica_set=recorded("replSetGetStatus-3")
+    )
 
     assert [(m.state, m.is_healthy, m.lag_s) for m in found.members] == [
         ("PRIMARY", True, 0.0),
@@ -53,14 +55,14 @@ def test_without_a_primary_no_lag_is_known():
     status = recorded("replSetGetStatus-3")
     status["members"][0]["stateStr"] = "SECONDARY"
 
-    found = mongodb.readings(hello=recorded("hello"), replica_set=status)
+    found = mongodb.build_readings(hello=recorded("hello"), replica_set=status)
 
     assert found.primary is None
     assert {member.lag_s for member in found.members} == {None}
 
 
 def test_hello_alone_tells_the_state():
-    found = mongodb.readings(hello=recorded("hello"), refused=["serverStatus"])
+    found = mongodb.build_readings(hello=recorded("hello"), refused=["serverStatus"])
 
     assert (found.member_state, found.replica_set, found.version) == ("PRIMARY", "rs0", None)
     assert found.primary is not None
@@ -71,13 +73,13 @@ def test_hello_alone_tells_the_state():
 def test_tickets_are_found_where_newer_versions_keep_them():
     status = {"queues": {"execution": {"read": {"available": 7}, "write": {"available": 0}}}}
 
-    found = mongodb.readings(hello={}, status=status)
+    found = mongodb.build_readings(hello={}, status=status)
 
     assert (found.read_tickets_available_count, found.write_tickets_available_count) == (7, 0)
 
 
 def test_a_mongodb_that_stands_alone_has_no_state():
-    found = mongodb.readings(hello={"isWritablePrimary": True, "maxWireVersion": 17})
+    found = mongodb.build_readings(hello={"isWritablePrimary": True, "maxWireVersion": 17})
 
     assert (found.replica_set, found.member_state, found.oplog_bytes) == (None, None, None)
 
@@ -89,11 +91,11 @@ def test_a_damaged_value_is_not_known_and_spoils_nothing_else():
     cache = status["wiredTiger"]["cache"]
     status["wiredTiger"]["cache"] = {name: cache[name] for name in cache if "bytes" in name[:14]}
     for broken in damaged(json.loads(json_util.dumps(status))):
-        assert_sane(msgspec.to_builtins(mongodb.readings(hello=hello, status=broken)))
+        assert_sane(msgspec.to_builtins(mongodb.build_readings(hello=hello, status=broken)))
     for broken in damaged(json.loads(json_util.dumps(replica_set["members"][:2]))):
         changed = replica_set | {"members": broken}
-        assert_sane(msgspec.to_builtins(mongodb.readings(hello=hello, replica_set=changed)))
+        assert_sane(msgspec.to_builtins(mongodb.build_readings(hello=hello, replica_set=changed)))
     for broken in damaged(json.loads(json_util.dumps(size))):
-        assert_sane(msgspec.to_builtins(mongodb.readings(hello=hello, databases=[broken])))
+        assert_sane(msgspec.to_builtins(mongodb.build_readings(hello=hello, databases=[broken])))
     for broken in damaged(json.loads(json_util.dumps(hello))):
-        assert_sane(msgspec.to_builtins(mongodb.readings(hello=broken)))
+        assert_sane(msgspec.to_builtins(mongodb.build_readings(hello=broken)))

@@ -15,7 +15,7 @@ REPLICA = (SAMPLES / "info-replica.txt").read_text()
 
 
 def test_a_masters_readings_are_those_it_told():
-    found = redis.readings(MASTER)
+    found = redis.parse_info(MASTER)
 
     assert (found.version, found.role, found.keys_count) == ("7.0.15", "master", 200)
     assert (found.maxmemory_bytes, found.maxmemory_policy) == (0, "noeviction")
@@ -28,7 +28,7 @@ def test_a_masters_readings_are_those_it_told():
 
 
 def test_a_replica_says_whether_it_follows():
-    found = redis.readings(REPLICA)
+    found = redis.parse_info(REPLICA)
 
     assert (found.role, found.master_link_up, found.master_link_down_s) == ("slave", True, None)
     assert found.replication_lag_bytes == 0
@@ -38,7 +38,7 @@ def test_a_replica_that_lost_its_master_says_for_how_long():
     lost = REPLICA.replace("master_link_status:up", "master_link_status:down")
     lost += "master_link_down_since_seconds:95\n"
 
-    found = redis.readings(lost)
+    found = redis.parse_info(lost)
 
     assert (found.master_link_up, found.master_link_down_s) == (False, 95)
 
@@ -47,11 +47,11 @@ def test_the_slowest_replica_is_the_lag():
     text = "redis_version:7\nmaster_repl_offset:1000\n"
     text += "slave0:ip=a,port=1,state=online,offset=900,lag=0\nslave1:ip=b,offset=400,lag=1\n"
 
-    assert redis.readings(text).replication_lag_bytes == 600
+    assert redis.parse_info(text).replication_lag_bytes == 600
 
 
 def test_what_an_older_version_does_not_tell_is_not_known():
-    found = redis.readings("redis_version:2.8\nrole:master\n")
+    found = redis.parse_info("redis_version:2.8\nrole:master\n")
 
     assert found.keys_count == 0
     assert found.error_replies_total is None
@@ -59,27 +59,27 @@ def test_what_an_older_version_does_not_tell_is_not_known():
 
 
 def test_a_valkey_says_its_own_version():
-    assert redis.readings("redis_version:7.2.4\nvalkey_version:8.0.1\n").version == "8.0.1"
+    assert redis.parse_info("redis_version:7.2.4\nvalkey_version:8.0.1\n").version == "8.0.1"
 
 
 @pytest.mark.parametrize("text", ["", "-NOAUTH Authentication required.", "<html>", "HTTP/1.1 400"])
 def test_what_is_no_info_is_refused(text):
     with pytest.raises(ValueError, match="no redis_version"):
-        redis.readings(text)
+        redis.parse_info(text)
 
 
 @pytest.mark.parametrize("text", [MASTER, REPLICA])
 def test_an_info_that_was_cut_off_or_damaged_gives_what_is_left(text):
     for piece in cut(text):
         if "redis_version:" in piece:
-            assert_sane(msgspec.to_builtins(redis.readings(piece)))
+            assert_sane(msgspec.to_builtins(redis.parse_info(piece)))
     for line in text.splitlines():
         name, colon, _ = line.partition(":")
         for value in HOSTILE if colon and name != "redis_version" else ():
             broken = text.replace(line, f"{name}:{value}")
-            assert_sane(msgspec.to_builtins(redis.readings(broken)))
+            assert_sane(msgspec.to_builtins(redis.parse_info(broken)))
 
 
 @given(st.text())
 def test_no_text_upsets_the_reader(text):
-    assert_sane(msgspec.to_builtins(redis.readings("redis_version:1\n" + text)))
+    assert_sane(msgspec.to_builtins(redis.parse_info("redis_version:1\n" + text)))

@@ -15,7 +15,7 @@ STAT = (TESTS / "samples" / "rspamd" / "stat.json").read_text()
 
 
 def test_the_readings_are_those_rspamd_counted():
-    found = rspamd.readings(STAT.encode())
+    found = rspamd.parse_stat(STAT.encode())
 
     actions = {action.action: action.count for action in found.actions}
     assert (found.version, found.uptime_s, found.scanned_total) == ("3.4", 64, 10)
@@ -31,7 +31,7 @@ def test_the_readings_are_those_rspamd_counted():
 def test_an_rspamd_that_has_scanned_nothing_has_no_scan_times():
     stat = json.loads(STAT) | {"scanned": 0, "scan_times": [None] * 31}
 
-    found = rspamd.readings(json.dumps(stat).encode())
+    found = rspamd.parse_stat(json.dumps(stat).encode())
 
     assert (found.scanned_total, found.scan_time_average_s, found.scan_time_max_s) == (
         0,
@@ -43,26 +43,26 @@ def test_an_rspamd_that_has_scanned_nothing_has_no_scan_times():
 def test_fuzzy_hashes_of_all_storages_are_counted_together():
     stat = json.loads(STAT) | {"fuzzy_hashes": {"rspamd.com": 100, "local": 5}}
 
-    assert rspamd.readings(json.dumps(stat).encode()).fuzzy_hashes_count == 105
+    assert rspamd.parse_stat(json.dumps(stat).encode()).fuzzy_hashes_count == 105
 
 
 @pytest.mark.parametrize("body", [b"", b"pong", b"[]", b"{}", b"<html>", b'{"scanned":"x"}'])
 def test_what_is_no_stat_is_refused(body):
     with pytest.raises(ValueError):  # noqa: PT011 (msgspec's own words are as good)
-        rspamd.readings(body)
+        rspamd.parse_stat(body)
 
 
 def test_a_stat_that_was_cut_off_is_refused_whole():
     for piece in cut(STAT):
         with pytest.raises(ValueError):  # noqa: PT011
-            rspamd.readings(piece.encode())
+            rspamd.parse_stat(piece.encode())
 
 
 def test_a_damaged_value_is_not_known_and_spoils_nothing_else():
     for broken in damaged(json.loads(STAT)):
         body = json.dumps(broken).encode()
         try:
-            found = rspamd.readings(body)
+            found = rspamd.parse_stat(body)
         except ValueError:
             continue
         assert_sane(msgspec.to_builtins(found))
@@ -71,6 +71,6 @@ def test_a_damaged_value_is_not_known_and_spoils_nothing_else():
 @given(st.binary())
 def test_no_bytes_upset_the_reader(body):
     try:
-        rspamd.readings(body)
+        rspamd.parse_stat(body)
     except ValueError:
         return

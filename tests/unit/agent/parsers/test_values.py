@@ -8,7 +8,7 @@ from bson import Decimal128, Int64
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.parsers.values import LARGEST_COUNT, amount, at, count, items, ms, table, text, total
+from agent.parsers.values import MAX_COUNT, amount, at, count, items, ms, table, text, total
 from tests.damage import HOSTILE
 
 
@@ -20,8 +20,8 @@ from tests.damage import HOSTILE
         (5.9, 5),
         ("5.0", 5),
         (Int64(7), 7),
-        (LARGEST_COUNT, LARGEST_COUNT),
-        (str(LARGEST_COUNT), LARGEST_COUNT),
+        (MAX_COUNT, MAX_COUNT),
+        (str(MAX_COUNT), MAX_COUNT),
         (2**63, None),
         ("9" * 5000, None),
         (-1, None),
@@ -42,7 +42,7 @@ def test_a_count_is_a_whole_number_a_database_takes(value, expected):
 def test_a_sum_of_nothing_known_is_not_known():
     assert total([None, None]) is None
     assert total([None, 3, 4]) == 7
-    assert total([LARGEST_COUNT, 1]) is None
+    assert total([MAX_COUNT, 1]) is None
 
 
 def test_text_is_cut_and_cannot_move_a_cursor():
@@ -63,7 +63,7 @@ def test_milliseconds_of_seconds():
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_nothing_hostile_comes_through(value):
-    assert (count(value) or 0) <= LARGEST_COUNT
+    assert (count(value) or 0) <= MAX_COUNT
     assert (amount(value) or 0) >= 0
     assert (text(value) or "x").isprintable()
     assert isinstance(items(value), list)

@@ -19,7 +19,7 @@ REFUSED = (SAMPLES / "users-no-token.txt").read_text().partition("\n\n")[2]
 
 
 def test_its_metrics_say_what_runs_and_who_logged_in():
-    found = wildduck.metrics(METRICS)
+    found = wildduck.parse_metrics(METRICS)
 
     services = {service.service: service.is_up for service in found.services}
     assert (found.version, found.started_at_s) == ("1.51.1", 1795256700)
@@ -30,7 +30,7 @@ def test_its_metrics_say_what_runs_and_who_logged_in():
 
 
 def test_connections_are_counted_by_protocol():
-    found = wildduck.metrics('wildduck_connections{service="imap"} 12\n')
+    found = wildduck.parse_metrics('wildduck_connections{service="imap"} 12\n')
 
     assert [(its.protocol, its.count) for its in found.connections] == [("imap", 12)]
 
@@ -38,12 +38,12 @@ def test_connections_are_counted_by_protocol():
 @pytest.mark.parametrize("text", ["", "<html>", "zonemta_message_push 5", PAGE])
 def test_what_is_not_its_metrics_is_refused(text):
     with pytest.raises(ValueError, match="no wildduck_"):
-        wildduck.metrics(text)
+        wildduck.parse_metrics(text)
 
 
 def test_a_page_of_users_has_their_quotas_and_the_way_on():
-    found = wildduck.page(PAGE.encode())
-    more = wildduck.page((SAMPLES / "users-limit2-next.json").read_bytes())
+    found = wildduck.parse_page(PAGE.encode())
+    more = wildduck.parse_page((SAMPLES / "users-limit2-next.json").read_bytes())
 
     assert (found.total, [user.username for user in found.users]) == (5, ["user1", "user2"])
     assert found.users[0] == User("user1", 0, 104857600, is_disabled=False)
@@ -54,7 +54,7 @@ def test_a_page_of_users_has_their_quotas_and_the_way_on():
 def test_the_last_page_has_no_way_on():
     body = json.dumps({"success": True, "total": 0, "nextCursor": False, "results": []})
 
-    assert wildduck.page(body.encode()).next is None
+    assert wildduck.parse_page(body.encode()).next is None
 
 
 def test_its_health_is_told_with_the_token_and_is_unknown_without():
@@ -63,26 +63,26 @@ def test_its_health_is_told_with_the_token_and_is_unknown_without():
     ill = b'{"success":false,"message":"DB: not connected"}'
 
     healthy = Health(is_healthy=True, version="1.51.1")
-    assert wildduck.health(200, body, is_known=False) == healthy
-    assert wildduck.health(403, REFUSED.encode(), is_known=False) == Health(None)
-    found = wildduck.health(500, ill, is_known=True)
+    assert wildduck.parse_health(200, body, is_known=False) == healthy
+    assert wildduck.parse_health(403, REFUSED.encode(), is_known=False) == Health(None)
+    found = wildduck.parse_health(500, ill, is_known=True)
     assert found == Health(is_healthy=False, error="DB: not connected")
     # Anybody may answer so.
     with pytest.raises(ValueError, match="not as WildDuck"):
-        wildduck.health(500, ill, is_known=False)
+        wildduck.parse_health(500, ill, is_known=False)
     with pytest.raises(ValueError, match="not as WildDuck"):
-        wildduck.health(200, b'{"success":true}', is_known=False)
+        wildduck.parse_health(200, b'{"success":true}', is_known=False)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"status":"ok"}'])
 def test_another_programs_health_is_refused(body):
     with pytest.raises(ValueError):  # noqa: PT011 (msgspec's own words are as good)
-        wildduck.health(200, body, is_known=True)
+        wildduck.parse_health(200, body, is_known=True)
 
 
 def test_the_quota_of_those_without_one_is_a_setting():
-    assert wildduck.default_quota((SAMPLES / "settings.json").read_bytes()) == 1073741824
-    assert wildduck.default_quota(b'{"success":true,"settings":[]}') is None
+    assert wildduck.parse_default_quota((SAMPLES / "settings.json").read_bytes()) == 1073741824
+    assert wildduck.parse_default_quota(b'{"success":true,"settings":[]}') is None
 
 
 def test_the_fullest_are_those_nearest_to_their_limit():
@@ -92,39 +92,39 @@ def test_the_fullest_are_those_nearest_to_their_limit():
         User("c", 9, 10, is_disabled=False),
     ]
 
-    assert [quota.username for quota in wildduck.fullest(users, most=5)] == ["c", "a"]
-    assert [quota.username for quota in wildduck.fullest(users, most=1)] == ["c"]
+    assert [quota.username for quota in wildduck.fullest(users, limit=5)] == ["c", "a"]
+    assert [quota.username for quota in wildduck.fullest(users, limit=1)] == ["c"]
 
 
 def test_a_damaged_page_gives_what_is_right_or_is_refused():
     for broken in damaged(json.loads(PAGE)):
         try:
-            found = wildduck.page(json.dumps(broken).encode())
+            found = wildduck.parse_page(json.dumps(broken).encode())
         except ValueError:
             continue
         assert_sane([[user.username, user.used_bytes, user.allowed_bytes] for user in found.users])
     for piece in cut(PAGE.rstrip()):
         with pytest.raises(ValueError):  # noqa: PT011
-            wildduck.page(piece.encode())
+            wildduck.parse_page(piece.encode())
 
 
 def test_metrics_that_were_cut_off_give_what_is_left():
     for piece in cut(METRICS):
         if "\nwildduck_" in piece:
-            assert_sane(msgspec.to_builtins(wildduck.metrics(piece).services))
+            assert_sane(msgspec.to_builtins(wildduck.parse_metrics(piece).services))
 
 
 @given(st.text())
 def test_no_text_upsets_the_reader_of_its_metrics(text):
-    wildduck.metrics("wildduck_info 1\n" + text)
+    wildduck.parse_metrics("wildduck_info 1\n" + text)
 
 
 @given(st.binary())
 def test_no_bytes_upset_the_readers_of_its_api(body):
     for read in (
-        wildduck.page,
-        lambda found: wildduck.health(500, found, is_known=True),
-        wildduck.default_quota,
+        wildduck.parse_page,
+        lambda found: wildduck.parse_health(500, found, is_known=True),
+        wildduck.parse_default_quota,
     ):
         try:
             read(body)

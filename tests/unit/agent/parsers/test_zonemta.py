@@ -17,21 +17,21 @@ def recorded_answer(name):
 
 
 def test_the_counters_after_a_run_are_those_zonemta_counted(golden):
-    found = zonemta.readings(recorded_answer("metrics-end"))
+    found = zonemta.parse_metrics(recorded_answer("metrics-end"))
 
     assert msgspec.to_builtins(found) == golden("metrics_zonemta.json")["zonemta"]
     assert ZoneDeliveries("default", "delivered", 5) in found.deliveries
 
 
 def test_a_zonemta_that_has_just_started_has_counted_nothing():
-    found = zonemta.readings(recorded_answer("metrics-plain"))
+    found = zonemta.parse_metrics(recorded_answer("metrics-plain"))
 
     assert found.started_at_s == 1795255497
     assert found.messages_failed_count == 0
 
 
 def test_an_older_version_counts_without_zones():
-    found = zonemta.readings('zonemta_delivery_status{status="delivered"} 3\n')
+    found = zonemta.parse_metrics('zonemta_delivery_status{status="delivered"} 3\n')
 
     assert found.deliveries == [ZoneDeliveries("", "delivered", 3)]
     assert found.started_at_s is None
@@ -42,11 +42,11 @@ def test_an_older_version_counts_without_zones():
 )
 def test_what_is_not_zonemtas_is_refused(text):
     with pytest.raises(ValueError, match="no zonemta_"):
-        zonemta.readings(text)
+        zonemta.parse_metrics(text)
 
 
 def test_what_waits_is_read_by_zone():
-    found = zonemta.zones(recorded_answer("counter-zone-empty").encode())
+    found = zonemta.parse_zones(recorded_answer("counter-zone-empty").encode())
 
     assert found == [
         ZoneQueue("bounces", 0, 0),
@@ -67,7 +67,7 @@ def test_what_waits_is_read_by_zone():
 )
 def test_a_damaged_answer_of_the_zones_is_refused(body):
     with pytest.raises(ValueError):  # noqa: PT011 (msgspec's own words)
-        zonemta.zones(body)
+        zonemta.parse_zones(body)
 
 
 def test_labels_may_hold_commas_quotes_and_line_ends():
@@ -92,7 +92,7 @@ def test_no_number_and_no_name_upsets_what_is_sent(value, name):
     escaped = name.replace("\\", "").replace('"', "").replace("\n", "")
     text = f'zonemta_message_drop {value}\nzonemta_delivery_status{{zone="{escaped}"}} {value}\n'
     try:
-        found = msgspec.to_builtins(zonemta.readings(text))
+        found = msgspec.to_builtins(zonemta.parse_metrics(text))
     except ValueError:
         return  # NaN and its like, and then there is nothing else
     assert_sane(found)
@@ -102,4 +102,4 @@ def test_zones_of_another_kind_of_number_are_none():
     entries = b'{"key":"a\\u0000","value":-5},{"key":"b","value":%d}'
     body = b'{"active":{"entries":[' + entries + b']},"deferred":{}}'
 
-    assert zonemta.zones(body % 10**30) == [ZoneQueue("a", 0, 0), ZoneQueue("b", 0, 0)]
+    assert zonemta.parse_zones(body % 10**30) == [ZoneQueue("a", 0, 0), ZoneQueue("b", 0, 0)]
