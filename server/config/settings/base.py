@@ -13,6 +13,7 @@ from csp.constants import NONE, SELF
 
 from server.config.broker import dramatiq_broker, redis_database
 from server.metrics import catalogue
+from server.observability.logging import build_logging
 
 django_stubs_ext.monkeypatch()
 env = environ.FileAwareEnv()
@@ -281,27 +282,5 @@ READ_CACHE_SECONDS = env.int("READ_CACHE_SECONDS", default=3)
 
 # --- Logs ---------------------------------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
-# `line` for people, `json` for log collectors.
 LOG_FORMAT = env.str("LOG_FORMAT", default="line")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "server.observability.request_id.RequestIdFilter"}},
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s %(request_id)s %(message)s",
-        },
-    },
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": LOG_FORMAT,
-            "filters": ["request_id"],
-        }
-    },
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    # Logs each login in four lines; the admin shows them in a table.
-    "loggers": {"axes": {"level": "WARNING"}},
-}
+LOGGING = build_logging(level=LOG_LEVEL, formatter=LOG_FORMAT)
