@@ -1,4 +1,4 @@
-"""The command line: arguments, exit codes, what a person reads. Nothing else."""
+"""Command line: arguments, exit codes and output for a person."""
 
 import argparse
 import json
@@ -24,16 +24,17 @@ EXIT_CONFIGURATION = 2
 EXIT_ALREADY_RUNNING = 3
 
 PROG = "mallard-agent"
-DESCRIPTION = "Mallard's agent: watches the mail programs of this node and reports to the server."
+DESCRIPTION = "Mallard's agent: monitors this node's mail programs and reports to the server."
 EPILOG = f"""
-what to set, strongest first: the environment, a {ENV_FILE_NAME} file (in the working directory or
-beside the TOML file), the TOML file (--config, AGENT_CONFIG, or /etc/mallard-agent/agent.toml)
+settings, highest precedence first: the environment, a {ENV_FILE_NAME} file (in the working
+directory or beside the TOML file), the TOML file (--config, AGENT_CONFIG, or
+/etc/mallard-agent/agent.toml)
 
   DASHBOARD_URL               the server, like https://dashboard.example          required
   API_KEY                     its key for this node: manage.py create_api_key     required
-  NODE_ID                     what this node is called
-                              default: its host name and what is derived of its machine id
-  NODE_ROLE                   what it does, like zonemta-outbound
+  NODE_ID                     the name of this node
+                              default: its host name and a digest of its machine id
+  NODE_ROLE                   its task, like zonemta-outbound
   HEARTBEAT_INTERVAL          between two samples, in milliseconds   default: 15000
   LOG_LEVEL                   debug, info, warning or error          default: info
   AGENT_ZONEMTA_MONGODB_URI   ZoneMTA's database, like
@@ -41,24 +42,24 @@ beside the TOML file), the TOML file (--config, AGENT_CONFIG, or /etc/mallard-ag
   AGENT_STATE_DIR             the disk spool         default: /var/lib/mallard-agent
   AGENT_RUNTIME_DIR           the plugins' socket    default: /run/mallard-agent
 
-  `check-config` shows every other setting with its value and where it came from.
+  `check-config` shows every other setting with its value and its source.
 
 exit codes
-  0  done, or stopped by SIGTERM or SIGINT
-  1  failed while working: the spool or the receiver's socket cannot be used; of doctor: something
-     must be mended (warnings alone are 0)
-  2  the configuration or the command line is wrong; the message says where and how to mend it
+  0  success, or stopped by SIGTERM or SIGINT
+  1  failure: the spool or the receiver's socket cannot be used; of doctor: a FAILURE was found
+     (warnings alone are 0)
+  2  the configuration or the command line is wrong; the message names the place and the fix
   3  another agent already uses the state directory
 
 first steps
-  {PROG} check-config    is the configuration right?
-  {PROG} once            what would be sent of this machine? (sends nothing)
-  {PROG} doctor          does everything answer that the agent depends on?
-  {PROG} run             watch and report
+  {PROG} check-config    is the configuration valid?
+  {PROG} once            which samples would be sent? (sends nothing)
+  {PROG} doctor          does everything work that the agent depends on?
+  {PROG} run             monitor and report
 
 signals of `run`
-  SIGTERM, SIGINT   send what is spooled, 10 s at most, and end
-  SIGHUP            read the configuration again; one that is wrong changes nothing
+  SIGTERM, SIGINT   send spooled items, 10 s at most, and stop
+  SIGHUP            reload the configuration; an invalid one changes nothing
 """
 
 
@@ -116,7 +117,7 @@ def _run(loaded: Loaded, options: argparse.Namespace) -> int:
         try:
             fresh = load(toml_path=options.config)
         except ConfigError as error:
-            logger.error("Not reloaded, the configuration in force stays: %s", error)
+            logger.error("Not reloaded, the present configuration stays: %s", error)
             return None
         logs.configure(fresh.config.log_level, journal=journal)
         _log_warnings(fresh)
@@ -168,19 +169,19 @@ def _check_config(loaded: Loaded, _options: argparse.Namespace) -> int:
         shown = "(set)" if key in SECRETS and value else "(not set)" if key in SECRETS else value
         source = loaded.sources.get(".".join(key), "default")
         print(f"{'.'.join(key)} = {shown}  [{source}]  (variable: {variables[key]})")
-    print("The configuration is right.")
+    print("The configuration is valid.")
     return EXIT_OK
 
 
 def _settings(config: Config) -> list[tuple[tuple[str, ...], object]]:
-    found: list[tuple[tuple[str, ...], object]] = []
+    settings: list[tuple[tuple[str, ...], object]] = []
     for name in config.__struct_fields__:
         value = getattr(config, name)
         if isinstance(value, msgspec.Struct):
-            found += [((name, key), getattr(value, key)) for key in value.__struct_fields__]
+            settings += [((name, key), getattr(value, key)) for key in value.__struct_fields__]
         else:
-            found.append(((name,), value))
-    return found
+            settings.append(((name,), value))
+    return settings
 
 
 def _spool(loaded: Loaded, _options: argparse.Namespace) -> int:
@@ -195,52 +196,52 @@ def _warn(loaded: Loaded) -> None:
         print(f"Warning: {warning}", file=sys.stderr)
 
 
-# Name, what does it, whether it needs a server and a key, one line, and what more to know.
+# Name, function, whether it needs a server and a key, one line, and details.
 COMMANDS = (
     (
         "run",
         _run,
         True,
-        "watch this node and report until stopped",
-        """It logs to standard error, a line
-a record; under systemd it says when it is ready, and that it lives. Exit code 0 after SIGTERM or
+        "monitor this node and report until stopped",
+        """It logs to standard error, one
+line per record; under systemd it notifies readiness and the watchdog. Exit code 0 after SIGTERM or
 SIGINT, 1 when the spool or the socket cannot be used, 2 and 3 as in --help of all.""",
     ),
     (
         "once",
         _once,
         False,
-        "collect once from every source and print it as JSON; send nothing",
+        "collect one sample of every source and print it as JSON; send nothing",
         """A source
-that is not on this node is null, and standard error says why. Rates need two readings, so they are
-null too. Needs neither server nor key. Exit code 0.""",
+that is not on this node is null, with the reason on standard error. Rates need two samples, so they
+are null too. Needs neither server nor key. Exit code 0.""",
     ),
     (
         "doctor",
         _doctor,
         True,
-        "look at everything the agent depends on, and say what to mend",
+        "check everything the agent depends on, and print fixes",
         """It changes
-nothing. Run it with the environment and as the user of the service. A line each: ok, note (needs
-nothing), WARNING (will matter), FAILURE (matters now), with the remedy below. Exit code 1 after a
-FAILURE, else 0.""",
+nothing. Run it with the environment and as the user of the service. One line per check: ok, note
+(needs nothing), WARNING (will matter), FAILURE (matters now), with the fix below. Exit code 1 after
+a FAILURE, else 0.""",
     ),
     (
         "check-config",
         _check_config,
         True,
-        "check the configuration and show what is in force",
+        "check the configuration and show all settings",
         """Every setting with
-its value, where it came from, and the variable that sets it; secrets only as set or not. Connects
-to nothing. Exit code 0 when it is right, 2 when not.""",
+its value, its source, and the variable that sets it; secrets only as set or not. Connects to
+nothing. Exit code 0 when it is valid, else 2.""",
     ),
     (
         "spool",
         _spool,
         False,
-        "show what is in the disk spool, and what was dropped",
-        """As JSON, from beside a
-running agent, changing nothing: what waits of each kind and since when, what was sent, dropped,
-refused and set aside. Exit code 0, or 1 when there is none.""",
+        "show the contents of the disk spool, and its drops",
+        """As JSON, beside a running
+agent, changing nothing: items of each kind that wait and since when, that were sent, dropped,
+refused and set aside. Exit code 0, or 1 without a spool.""",
     ),
 )

@@ -1,4 +1,4 @@
-"""The only place that reads a clock, so that tests can replace it."""
+"""The only module that reads a clock, so that tests can replace it."""
 
 import time
 from datetime import UTC, datetime

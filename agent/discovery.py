@@ -1,7 +1,7 @@
-"""What runs on this node, found by looking: processes, greetings of ports, answers of APIs.
+"""Discovery of this node's programs by processes, greetings of ports and responses of APIs.
 
-`agent.roles` has what follows from it. A program that was found stays known for a week, across
-restarts of the agent: that one died gives the node no other role.
+`agent.roles` derives role and ports from them. A program stays known for a week, across restarts of
+the agent, so that an outage does not change the node's role.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from agent.collectors.redis import query
 from agent.config import Config
 from agent.errors import CollectError, SourceAbsent
 from agent.parsers import redis, wildduck
-from agent.parsers.banners import program_of_greeting, rspamd_version
+from agent.parsers.banners import parse_greeting, parse_rspamd_server
 from agent.parsers.values import table, text
 from agent.roles import PROGRAMS, ports_of, role_of
 from agent.status import AgentStatus
 
 logger = logging.getLogger(__name__)
 
-# Where mail programs greet; those that are listened on are heard, and the configured ones.
+# Ports with greetings of mail programs; read where something listens, like the configured ones.
 GREETING_PORTS = (24, 25, 110, 143, 587, 2424, 2525, 9143)
 FILE_NAME = "discovery.json"
 FORGOTTEN_AFTER_S = 7 * 86_400
@@ -41,21 +41,21 @@ MAX_VERSION_CHARS = 64
 
 
 @dataclass(frozen=True)
-class Found:
-    """Programs of this node, and the version of each that tells one."""
+class Discovered:
+    """Programs of this node, and their versions where known."""
 
     programs: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
 
     @property
     def role(self) -> str:
-        """The role they make."""
+        """The role of these programs."""
         return role_of(self.programs)
 
 
 class Discovery:
-    """Looks again and remembers. Used by one thread. `haraka`: what its plugin's processes said
-    last, for a Haraka that greets nobody who does not say first whom he brings (PROXY)."""
+    """Finds programs and remembers them. Used by one thread. The reports in `status` reveal a
+    Haraka that greets only after a PROXY header."""
 
     def __init__(
         self,
@@ -74,8 +74,8 @@ class Discovery:
         self._load()
         self._status.programs = self.programs
 
-    def look(self) -> Found:
-        """Return what is here. What does not answer now keeps the version it last told."""
+    def discover(self) -> Discovered:
+        """Return the known programs. One without a response keeps its last version."""
         now_s = clock.now_ms() // 1000
         before = self._versions.copy(), self._status.programs
         for program, version in self._find_present():
@@ -83,7 +83,7 @@ class Discovery:
             if version:
                 self._versions[program] = version
         for program, seen_at_s in list(self._seen_at_s.items()):
-            # What a clock that was wrong wrote down as later than now counts from now.
+            # A time in the future comes from a wrong clock and counts as now.
             self._seen_at_s[program] = min(seen_at_s, now_s)
             if now_s - seen_at_s > FORGOTTEN_AFTER_S:
                 del self._seen_at_s[program]
@@ -93,7 +93,7 @@ class Discovery:
             logger.info("This node runs %s.", self._describe() or "no mail program that is known")
         self._save()
         system = {"os": name} if (name := _system()) else {}
-        return Found(self.programs, self._versions | system)
+        return Discovered(self.programs, self._versions | system)
 
     @property
     def programs(self) -> tuple[str, ...]:
@@ -106,7 +106,7 @@ class Discovery:
         )
 
     def _find_present(self) -> Iterator[tuple[str, str | None]]:
-        """Yield each program that is here, by whichever way, with its version where it tells."""
+        """Yield each running program, found in any way, with its version where known."""
         for program, its in self._processes.read().items():
             if its.status == "running":
                 yield program, None
@@ -115,19 +115,19 @@ class Discovery:
         yield from self._find_by_greeting()
         for look in (self._zonemta, self._wildduck, self._rspamd, self._redis, self._mongodb):
             with suppress(CollectError, ValueError, RecursionError):
-                if found := look():
-                    yield found
+                if program_and_version := look():
+                    yield program_and_version
 
     def _find_by_greeting(self) -> Iterator[tuple[str, str | None]]:
         addresses = ports.parse_listening(*ports.read_tables(self._proc))
         wanted = ports_of((), self._config.discovery.ports)
         numbers = [port for port in {*GREETING_PORTS, *wanted} if port in addresses]
         for line in read_greetings(numbers, addresses).values():
-            if found := program_of_greeting(line):
-                yield found
+            if program_and_version := parse_greeting(line):
+                yield program_and_version
 
     def _zonemta(self) -> tuple[str, str | None] | None:
-        with _here(self._config.discovery.zonemta_api_url, "ZoneMTA") as http:
+        with _connect(self._config.discovery.zonemta_api_url, "ZoneMTA") as http:
             zones = json.loads(http.get("/zones"))
             if isinstance(zones, list) and any(table(zone).get("name") for zone in zones):
                 return "zonemta", None
@@ -136,7 +136,7 @@ class Discovery:
     def _wildduck(self) -> tuple[str, str | None] | None:
         settings = self._config.discovery
         token = settings.wildduck_token.reveal()
-        with _here(
+        with _connect(
             settings.wildduck_api_url, "WildDuck", **_header("X-Access-Token", token)
         ) as http:
             answer = http.request("/health")
@@ -145,9 +145,9 @@ class Discovery:
             return "wildduck", health.version
 
     def _rspamd(self) -> tuple[str, str | None] | None:
-        with _here(self._config.discovery.rspamd_url, "Rspamd") as http:
+        with _connect(self._config.discovery.rspamd_url, "Rspamd") as http:
             answer = http.request("/ping")
-            is_it, version = rspamd_version(answer.server)
+            is_it, version = parse_rspamd_server(answer.server)
             return ("rspamd", version) if is_it and answer.body.strip() == b"pong" else None
 
     def _redis(self) -> tuple[str, str | None] | None:
@@ -160,7 +160,7 @@ class Discovery:
         except SourceAbsent:
             return None
         except CollectError as error:
-            # It speaks the protocol, and is one: only that it does not tell everybody.
+            # A Redis that requires a password.
             return ("redis", None) if "refuses" in str(error) else None
 
     def _mongodb(self) -> tuple[str, str | None] | None:
@@ -172,30 +172,30 @@ class Discovery:
 
     def _load(self) -> None:
         try:
-            kept = json.loads(self._file.read_bytes())
-            for program, (seen_at_s, version) in kept.items():
+            remembered = json.loads(self._file.read_bytes())
+            for program, (seen_at_s, version) in remembered.items():
                 if program in PROGRAMS and isinstance(seen_at_s, int):
                     self._seen_at_s[program] = seen_at_s
                     if shown := text(version, limit=MAX_VERSION_CHARS):
                         self._versions[program] = shown
         except (OSError, ValueError, TypeError, AttributeError):
-            return  # nothing kept, or nothing to be used: it is found again
+            return  # no file, or no valid one: the programs are found again
 
     def _save(self) -> None:
-        kept = {
+        remembered = {
             program: [seen_at_s, self._versions.get(program)]
             for program, seen_at_s in self._seen_at_s.items()
         }
         temporary = self._file.with_suffix(".new")
-        with suppress(OSError):  # a full disk costs what is remembered, nothing else
-            temporary.write_text(json.dumps(kept))
+        with suppress(OSError):  # a full disk only costs the memory across restarts
+            temporary.write_text(json.dumps(remembered))
             temporary.replace(self._file)
 
 
-def _here(url: str, what: str, **headers: str) -> closing[LocalHttp]:
-    """Return a client of an API of this node. Raises SourceAbsent when it is another machine's."""
+def _connect(url: str, what: str, **headers: str) -> closing[LocalHttp]:
+    """Return a client of an API on this node. Raises SourceAbsent for another machine's."""
     if urlsplit(url).hostname not in LOOPBACK:
-        raise SourceAbsent(f"{what} is not asked on this machine")
+        raise SourceAbsent(f"{what} is configured on another machine")
     return closing(LocalHttp(url, what=what, headers=headers))
 
 

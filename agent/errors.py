@@ -1,21 +1,21 @@
-"""What can go wrong, as one tree. Catch the level that carries your decision.
+"""The tree of the agent's errors. Catch the level of your decision.
 
 AgentError
  |- ConfigError       exit 2; the message names the source, the key and the fix
  |- AlreadyRunning    exit 3; another agent holds the state directory
- |- SpoolError        nothing of this transaction was kept: do not acknowledge, try again
- |- ReceiverError     the receiver's socket cannot be had
- `- CollectError      this run of this collector failed; the next interval tries again
-     `- SourceAbsent  what it reads is not on this node, or not yet
+ |- SpoolError        this transaction stored nothing: do not acknowledge, retry
+ |- ReceiverError     the receiver's socket cannot be opened
+ `- CollectError      this run of this collector failed; the next interval retries
+     `- SourceAbsent  its program is not on this node, or not yet
 """
 
 
 class AgentError(Exception):
-    """Anything the agent raises by itself."""
+    """Any error that the agent raises itself."""
 
 
 class ConfigError(AgentError):
-    """The configuration cannot be used. The message says where, what and how to mend it."""
+    """The configuration is unusable. The message names the source, the key and the fix."""
 
 
 class AlreadyRunning(AgentError):
@@ -23,7 +23,7 @@ class AlreadyRunning(AgentError):
 
 
 class SpoolError(AgentError):
-    """The spool could not commit; what was handed over was not kept."""
+    """The spool could not commit; nothing was stored."""
 
 
 class ReceiverError(AgentError):
@@ -35,4 +35,4 @@ class CollectError(AgentError):
 
 
 class SourceAbsent(CollectError):
-    """What the collector reads is not here: no failure, and it may appear."""
+    """The collector's program is absent: no failure, and it may appear."""

@@ -1,4 +1,4 @@
-"""Logging: one line per record on standard error, safe for a journal and for a terminal.
+"""Logging: one line per record on standard error, safe for the journal and for a terminal.
 
 Foreign text (addresses, replies of remote servers) reaches log lines, so control characters are
 escaped: a newline in a reply must not forge a second record, an escape sequence not move a cursor.
@@ -18,13 +18,13 @@ ESCAPES = {code: f"\\x{code:02x}" for code in _CONTROL} | {0x0A: "\\n", 0x0D: "\
 
 
 def goes_to_journal(environ: Mapping[str, str], *, descriptor: int = 2) -> bool:
-    """Return whether `descriptor` is the journal's: the variable alone is inherited by everything
-    that a service starts, wherever its output goes."""
+    """Return whether `descriptor` is the journal's. The variable alone proves nothing: all child
+    processes of a service inherit it, wherever their output goes."""
     try:
-        found = os.fstat(descriptor)
+        info = os.fstat(descriptor)
     except OSError:
         return False
-    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+    return environ.get("JOURNAL_STREAM") == f"{info.st_dev}:{info.st_ino}"
 
 
 class OneLine(logging.Formatter):
@@ -49,7 +49,7 @@ def configure(level: str, *, journal: bool = False, stream: TextIO | None = None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Libraries speak of every retry; ours say it once, with the fix.
+    # Libraries log every retry; the agent logs a failure once, with the fix.
     for noisy in ("urllib3", "pymongo"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 

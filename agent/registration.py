@@ -1,4 +1,4 @@
-"""Introduces the node to the server: at the start, and again when what it says has changed."""
+"""Registration of the node with the server: at the start, and again after each change."""
 
 import logging
 import random
@@ -11,7 +11,7 @@ import psutil
 
 from agent import __version__, clock
 from agent.config import Config
-from agent.discovery import Discovery, Found
+from agent.discovery import Discovered, Discovery
 from agent.logs import Repeats
 from agent.transport.backoff import delay_s
 from agent.transport.client import Action, Client
@@ -26,27 +26,27 @@ MAX_ADDRESSES = 100
 
 
 def addresses() -> list[str]:
-    """Return the node's addresses others can reach it by, sorted: no loopback, no link-local."""
-    found: set[str] = set()
+    """Return the node's reachable addresses, sorted, without loopback and link-local ones."""
+    result: set[str] = set()
     for interface in psutil.net_if_addrs().values():
         for entry in interface:
             if entry.family in (socket.AF_INET, socket.AF_INET6):
                 address = ip_address(entry.address.partition("%")[0])
                 if not (address.is_loopback or address.is_link_local or address.is_unspecified):
-                    found.add(str(address))
-    return sorted(found)
+                    result.add(str(address))
+    return sorted(result)
 
 
 class HostName:
-    """The host's name with its domain. Where the resolver gave it once, its failing later does not
-    change it: that would be another introduction with each outage of DNS."""
+    """The host's name with its domain. A later failure of the resolver does not change it, which
+    would cause a registration with each outage of DNS."""
 
     def __init__(self) -> None:
         self._short = ""
         self._full = ""
 
     def read(self) -> str:
-        """Return the name. May take as long as the resolver does."""
+        """Return the name. May take as long as the resolver."""
         short = socket.gethostname()
         full = socket.getfqdn() or short
         if "." in full or short != self._short:
@@ -54,21 +54,20 @@ class HostName:
         return self._full
 
 
-def introduction(config: Config, found: Found, host_name: str) -> Node:
-    """Return what the node says of itself now. `found`: what runs here; a role that is configured
-    is the word of a person, and stands."""
+def build_node(config: Config, discovered: Discovered, host_name: str) -> Node:
+    """Return the present registration. A configured role takes precedence over the discovered."""
     return Node(
         node_id=config.node_id,
         hostname=host_name,
         addresses=addresses()[:MAX_ADDRESSES],
-        role=config.node_role or found.role,
+        role=config.node_role or discovered.role,
         agent_version=__version__,
-        versions=found.versions,
+        versions=discovered.versions,
     )
 
 
 class Registration:
-    """One thread's work: it delays nothing else, however long the server is away."""
+    """Worker with its own thread, so that an unreachable server delays nothing else."""
 
     name = "registration"
 
@@ -76,32 +75,32 @@ class Registration:
         self._config = config
         self._client = client
         self._discovery = discovery
-        self._found = Found()
+        self._discovered = Discovered()
         self._host_name = HostName()
-        self._called = ""
-        self._looked_at_s = float("-inf")
-        self._told: Node | None = None
+        self._full_name = ""
+        self._discovered_at_s = float("-inf")
+        self._registered: Node | None = None
         self._failures = 0
         self._repeats = Repeats(logger)
 
     def run(self, stop: threading.Event) -> None:
-        """Register until `stop` is set, whenever there is something new to say."""
+        """Register after each change until `stop` is set."""
         while not stop.is_set():
             stop.wait(self.register_once())
 
     def register_once(self) -> float:
-        """Register if something changed; return how long to wait before looking again."""
-        if clock.monotonic_s() - self._looked_at_s >= self._config.intervals.discovery_s:
-            self._found = self._discovery.look()
-            self._called = self._host_name.read()
-            self._looked_at_s = clock.monotonic_s()
-        node = introduction(self._config, self._found, self._called)
-        if node == self._told:
+        """Register if something changed; return the wait before the next check."""
+        if clock.monotonic_s() - self._discovered_at_s >= self._config.intervals.discovery_s:
+            self._discovered = self._discovery.discover()
+            self._full_name = self._host_name.read()
+            self._discovered_at_s = clock.monotonic_s()
+        node = build_node(self._config, self._discovered, self._full_name)
+        if node == self._registered:
             return self._config.intervals.registration_s
         outcome = self._client.post(PATH, msgspec.json.encode(node))
         if outcome.action is Action.ACCEPTED:
             logger.info("Registered as %s with %s.", node.node_id, self._config.backend.url)
-            self._told, self._failures = node, 0
+            self._registered, self._failures = node, 0
             return self._config.intervals.registration_s
         self._failures += 1
         self._repeats.warn("register", "Not registered yet: %s.", outcome.reason.rstrip("."))

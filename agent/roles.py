@@ -1,5 +1,4 @@
-"""What this node runs, by the role it was given, and the other way: its programs, their ports and
-the role they make. Pure."""
+"""Roles, programs and ports of a node, each derived from the others. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +12,7 @@ PORTS = {
     "haraka": (25,),
     "rspamd": (11334,),
 }
-# Words of a role that mean a program; a role is words, like zonemta-outbound.
+# Words of a role that name a program; a role consists of words, like zonemta-outbound.
 WORDS = {
     "zonemta": ("zonemta",),
     "outbound": ("zonemta",),
@@ -40,22 +39,21 @@ def programs_of(role: str) -> tuple[str, ...]:
 
 
 def ports_of(programs: tuple[str, ...], extra: str = "") -> tuple[int, ...]:
-    """Return the ports of these programs, and those of `extra`, numbers with commas between."""
+    """Return the ports of these programs, and those of `extra`, numbers separated by commas."""
     numbers = {port for program in programs for port in PORTS.get(program, ())}
     numbers |= {int(number) for number in re.findall(r"\d+", extra)}
     return tuple(sorted(number for number in numbers if 0 < number < 2**16))
 
 
-# What a node is called that has a program for its main task; the others only serve it.
+# Roles of programs that are a node's main task; the others only serve them.
 MAIN = {"zonemta": "zonemta-outbound", "haraka": "haraka-inbound", "wildduck": "wildduck"}
 ALL = "all-in-one"
 
 
 def role_of(programs: Iterable[str]) -> str:
-    """Return the role that these programs make, empty for none: one that `programs_of` gives the
-    same programs for."""
-    found = set(programs)
-    there = [program for program in PROGRAMS if program in found]
-    if len(there) == len(PROGRAMS):
+    """Return the role of these programs, empty for none. Inverse of `programs_of`."""
+    present = set(programs)
+    ordered = [program for program in PROGRAMS if program in present]
+    if len(ordered) == len(PROGRAMS):
         return ALL
-    return "+".join(MAIN.get(program, program) for program in there)
+    return "+".join(MAIN.get(program, program) for program in ordered)

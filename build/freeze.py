@@ -486,7 +486,7 @@ def verify(binary: Path) -> list[str]:
         if not _has_root(root, system):
             print(f"{system.name}: no root can be made here, not tried", flush=True)
             continue
-        for word, expected in (("version", "."), ("check-config", " is right."), ("once", '"cpu')):
+        for word, expected in (("version", "."), ("check-config", " is valid."), ("once", '"cpu')):
             if expected not in _inside(root, binary, word):
                 raise FreezeError(f"{system.name}: `{word}` did not say {expected!r}.")
         print(f"{system.name}: version, check-config and once ran", flush=True)

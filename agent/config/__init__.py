@@ -1,4 +1,4 @@
-"""Configuration: what can be set (`settings`) and how it is read and checked (`load`)."""
+"""Configuration: its settings (`settings`), their sources and checks (`load`)."""
 
 from agent.config.load import Loaded, load
 from agent.config.settings import (

@@ -1,7 +1,7 @@
-"""Reads and checks: environment > .agent.env > TOML > defaults.
+"""Loader and checks of the configuration: environment > .agent.env > TOML > defaults.
 
-A key nobody knows is an error, not a silence: it is nearly always a typo, and a typo here is a
-node nobody watches. Every message names the source, the key and the fix.
+An unknown key is an error: it is nearly always a typo, and a typo here means an unmonitored node.
+Every message names the source, the key and the fix.
 """
 
 import difflib
@@ -32,16 +32,10 @@ ENV_FILE_NAME = ".agent.env"
 TOML_PATH_NAME = "AGENT_CONFIG"
 ENVIRONMENT = "the environment"
 SECRETS = frozenset(
-    {
-        ("backend", "api_key"),
-        ("discovery", "zonemta_mongodb_uri"),
-        ("discovery", "mongodb_uri"),
-        ("discovery", "redis_url"),
-        ("discovery", "rspamd_password"),
-        ("discovery", "wildduck_mongodb_uri"),
-        ("discovery", "wildduck_token"),
-        ("receiver", "tcp_token"),
-    }
+    (table, field.name)
+    for table, struct in TABLES.items()
+    for field in msgspec.structs.fields(struct)
+    if field.type is Secret
 )
 # An empty variable means "none" for these, "not set" for all others.
 MAY_BE_EMPTY = frozenset(
@@ -62,7 +56,7 @@ Path_ = tuple[str, ...]
 
 @dataclass
 class Loaded:
-    """A configuration with what a person should know of it. `sources`: where settings came from."""
+    """A configuration with warnings for a person. `sources`: the origin of each setting."""
 
     config: Config
     warnings: list[str] = field(default_factory=list)
@@ -78,7 +72,7 @@ def load(
 ) -> Loaded:
     """Return the checked configuration. Raises ConfigError.
 
-    `directory`: where `.agent.env` is looked for first, default the working directory.
+    `directory`: first place of `.agent.env`, by default the working directory.
     `backend_needed`: whether a missing server address or key is an error.
     """
     env = os.environ if environ is None else environ
@@ -172,13 +166,13 @@ def _from_variables(
         if name == TOML_PATH_NAME:
             continue
         if name not in known:
-            # The environment is everybody's; only our own prefix in it is our business.
+            # The environment is shared; only names with our prefix are checked.
             if strict_names or name.startswith("AGENT_"):
                 raise _unknown(source, name, name, [*known, TOML_PATH_NAME])
             continue
         key = known[name]
         if text == "" and key not in MAY_BE_EMPTY:
-            continue  # an empty variable is how shells and unit files say "not set"
+            continue  # shells and unit files write "not set" as an empty variable
         value, _ = _convert(key, text, source, name, milliseconds=name == IN_MILLISECONDS)
         layer[key] = (value, source)
     return layer
@@ -194,15 +188,15 @@ def _convert(
     key: Path_, value: Any, source: str, shown: str, *, milliseconds: bool = False
 ) -> tuple[Any, str]:
     struct: type[msgspec.Struct] = TABLES[key[0]] if len(key) > 1 else Config
-    wanted = next(f.type for f in msgspec.structs.fields(struct) if f.name == key[-1])
+    expected = next(f.type for f in msgspec.structs.fields(struct) if f.name == key[-1])
     if key == ("log_level",) and isinstance(value, str):
         value = value.lower()
     strict = source != ENVIRONMENT and not source.endswith(ENV_FILE_NAME)
     try:
-        given = float(value) / 1000 if milliseconds else value
-        return msgspec.convert(given, wanted, strict=strict, dec_hook=_secret), source
+        number = float(value) / 1000 if milliseconds else value
+        return msgspec.convert(number, expected, strict=strict, dec_hook=_secret), source
     except (msgspec.ValidationError, ValueError, TypeError) as error:
-        # An address that should have no password in it may have one all the same.
+        # An address may contain a password even where none belongs.
         hides = key in SECRETS or "@" in str(value)
         shown_value = "the given text" if hides else repr(value)
         wants = str(error).partition(" - at")[0].replace("`", "")
@@ -287,7 +281,7 @@ def _check_ca_file(name: str, source: str) -> None:
 
     text = _read(Path(name))
     try:
-        # Only what `cadata` takes is asked: no store of the system is read.
+        # With `cadata` alone, no store of the system is read.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text.decode("ascii"))
     except (ssl.SSLError, ValueError) as error:
         raise ConfigError(
@@ -325,7 +319,7 @@ def _check_mongodb(name: str, uri: str, source: str, *, database: str) -> None:
     if not database:  # the MongoDB of this node
         if uri != "auto" and (scheme != "mongodb" or not hosts or "," in hosts):
             raise ConfigError(
-                f"{source}: {shown} must begin with mongodb:// and name one host, which is asked"
+                f"{source}: {shown} must begin with mongodb:// and name one host, which is queried"
                 " directly. Write it like mongodb://user:password@127.0.0.1:27017/, or auto."
             )
         return

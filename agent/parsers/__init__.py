@@ -1,1 +1,1 @@
-"""Pure: what programs and the kernel say, as text or plain data → structs. No I/O here."""
+"""Parsers of the output of programs and the kernel: text or plain data → structs. Pure."""

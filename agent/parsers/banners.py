@@ -1,10 +1,10 @@
-"""Which mail program greets so, and in which version. Pure."""
+"""Programs and versions from greetings and Server headers. Pure."""
 
 import re
 
-# What may come after the code and the host's name of an SMTP greeting, or in one of IMAP.
+# Parts of an SMTP greeting after code and host name, or of one of IMAP.
 GREETINGS = (
-    # It welcomes to its interface, by whatever name, and tells the version unless switched off.
+    # The greeting names its interface, and the version unless disabled.
     ("zonemta", re.compile(r"\[(?:@[\w-]+/)?zone-mta/(?P<version>\d[\w.+-]*)\]")),
     ("haraka", re.compile(r"\bHaraka(?:[/ ](?P<version>\d[\w.+-]*))?")),
     ("wildduck", re.compile(r"\bWildDuck(?:[/ ](?P<version>\d[\w.+-]*))?")),
@@ -14,22 +14,22 @@ RSPAMD = re.compile(r"^rspamd(?:/(?P<version>\d[\w.+-]*))?$", re.IGNORECASE)
 MAX_VERSION_CHARS = 40
 
 
-def program_of_greeting(line: str) -> tuple[str, str | None] | None:
-    """Return the program and, where it says so, its version; None for another's greeting."""
+def parse_greeting(line: str) -> tuple[str, str | None] | None:
+    """Return the program and its version where given; None for another's greeting."""
     if not line.startswith(BEGINNINGS):
         return None
     for program, pattern in GREETINGS:
-        if found := pattern.search(line):
-            return program, _version(found)
+        if match := pattern.search(line):
+            return program, _version(match)
     return None
 
 
-def rspamd_version(server: str) -> tuple[bool, str | None]:
+def parse_rspamd_server(server: str) -> tuple[bool, str | None]:
     """Return whether a Server header is Rspamd's, and its version."""
-    found = RSPAMD.match(server.strip())
-    return found is not None, _version(found) if found else None
+    match = RSPAMD.match(server.strip())
+    return match is not None, _version(match) if match else None
 
 
-def _version(found: re.Match[str]) -> str | None:
-    version = found["version"]
+def _version(match: re.Match[str]) -> str | None:
+    version = match["version"]
     return version[:MAX_VERSION_CHARS] if version else None

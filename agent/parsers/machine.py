@@ -1,9 +1,9 @@
-"""What the kernel counts of disks and network interfaces: /proc/diskstats and /proc/net/dev."""
+"""Parsers of the kernel's counters of disks and network interfaces, and their rates. Pure."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-SECTOR_BYTES = 512  # of diskstats, whatever the disk's own are
+SECTOR_BYTES = 512  # of /proc/diskstats, whatever the disk's own size
 
 
 class Disk(NamedTuple):
@@ -23,25 +23,25 @@ class Interface(NamedTuple):
 
 
 def parse_diskstats(diskstats: str) -> dict[str, Disk]:
-    """Return what each block device has read and written, partitions included. Pure."""
-    found: dict[str, Disk] = {}
+    """Return the bytes read and written of each block device, partitions included."""
+    disks: dict[str, Disk] = {}
     for line in diskstats.splitlines():
         columns = line.split()
         if len(columns) > 9 and columns[5].isdecimal() and columns[9].isdecimal():  # noqa: PLR2004
-            found[columns[2]] = Disk(int(columns[5]) * SECTOR_BYTES, int(columns[9]) * SECTOR_BYTES)
-    return found
+            disks[columns[2]] = Disk(int(columns[5]) * SECTOR_BYTES, int(columns[9]) * SECTOR_BYTES)
+    return disks
 
 
 def parse_net_dev(net_dev: str) -> dict[str, Interface]:
-    """Return what each interface has received and sent. Pure."""
-    found: dict[str, Interface] = {}
+    """Return the received and sent bytes and the errors of each interface."""
+    interfaces: dict[str, Interface] = {}
     for line in net_dev.splitlines():
         name, colon, rest = line.rpartition(":")
         columns = rest.split()
         if colon and len(columns) > 10 and all(map(str.isdecimal, columns[:11])):  # noqa: PLR2004
             numbers = [int(column) for column in columns[:11]]
-            found[name.strip()] = Interface(numbers[0], numbers[8], numbers[2], numbers[10])
-    return found
+            interfaces[name.strip()] = Interface(numbers[0], numbers[8], numbers[2], numbers[10])
+    return interfaces
 
 
 def rate(
@@ -50,9 +50,8 @@ def rate(
     field: int,
     elapsed_s: float,
 ) -> float | None:
-    """Return what all devices together moved a second in one of their counters. A device that came,
-    went, or whose counter went back (it was reset) is left out this once; None when that leaves
-    nothing to compare."""
+    """Return the rate per second of one counter over all devices. A device that is new, gone, or
+    was reset (its counter fell) is skipped this time; None when that leaves none."""
     if elapsed_s <= 0:
         return None
     moved = [

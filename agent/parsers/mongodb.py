@@ -1,4 +1,4 @@
-"""What MongoDB says of itself: answers of hello, serverStatus, replSetGetStatus, dbStats."""
+"""Parser of MongoDB's replies to hello, serverStatus, replSetGetStatus and dbStats."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from agent.samples import DatabaseSize, Member, MongoReadings
 
 MIB = 2**20
 ASSERTS = ("regular", "warning", "msg", "user")
-MAX_MEMBERS = 50  # what a replica set may have
+MAX_MEMBERS = 50  # MongoDB's own limit
 MAX_DATABASES = 50
 EPOCH_YEAR = 1970
 
@@ -23,8 +23,8 @@ def build_readings(
     oplog: tuple[float | None, int | None] = (None, None),
     refused: Sequence[str] = (),
 ) -> MongoReadings:
-    """Return the readings of what was answered; what was not is None. `oplog`: how many seconds it
-    reaches back, and the bytes it may take. Of a program that is no mongod nothing is known."""
+    """Return the readings; those of missing replies are None. `oplog`: its time span in seconds and
+    maximum size in bytes. A program that is no mongod has no readings."""
     hello, status, replica_set = table(hello), table(status), table(replica_set)
     operations = table(status.get("opcounters"))
     connections = table(status.get("connections"))
@@ -35,7 +35,7 @@ def build_readings(
     resident_mib = count(table(status.get("mem")).get("resident"))
     members = _members(replica_set)
     own = next((m for m, raw in members if raw.get("self") is True), None)
-    sizes = [table(found) for found in databases[:MAX_DATABASES]]
+    sizes = [table(stats) for stats in databases[:MAX_DATABASES]]
     return MongoReadings(
         version=text(status.get("version"), limit=40),
         uptime_s=count(status.get("uptime")),
@@ -75,10 +75,10 @@ def build_readings(
 
 
 def _state(hello: dict[str, Any]) -> str | None:
-    """Return what a member says of itself to anybody, where replSetGetStatus may not be asked."""
+    """Return the member's state from `hello`, for users without replSetGetStatus."""
     if not hello.get("setName"):
         return None
-    # Servers before 4.4.2 know the old name alone.
+    # Servers before 4.4.2 have only the old name.
     if hello.get("isWritablePrimary") or hello.get("ismaster"):
         return "PRIMARY"
     if hello.get("arbiterOnly"):
@@ -89,20 +89,20 @@ def _state(hello: dict[str, Any]) -> str | None:
 def _members(replica_set: dict[str, Any]) -> list[tuple[Member, dict[str, Any]]]:
     raw = [table(member) for member in items(replica_set.get("members"))[:MAX_MEMBERS]]
     written = next((_at(m.get("optimeDate")) for m in raw if m.get("stateStr") == "PRIMARY"), None)
-    found = []
+    members = []
     for member in raw:
         name, state = text(member.get("name"), limit=255), text(member.get("stateStr"), limit=64)
         if name is None or state is None:
             continue
-        # 0 of its own, of one that cannot be reached too; the state tells them apart.
+        # 0 also of an unreachable member; `state` distinguishes them.
         is_healthy = number(member.get("health")) == 1
         applied = _at(member.get("optimeDate"))
         lag_s: float | None = None
-        # One that cannot be reached has 1970 there.
+        # 1970 of an unreachable member.
         if written and applied and applied.year > EPOCH_YEAR and state != "ARBITER":
             lag_s = max((written - applied).total_seconds(), 0.0)
-        found.append((Member(name=name, state=state, is_healthy=is_healthy, lag_s=lag_s), member))
-    return found
+        members.append((Member(name=name, state=state, is_healthy=is_healthy, lag_s=lag_s), member))
+    return members
 
 
 def _primary(members: list[tuple[Member, dict[str, Any]]]) -> str | None:
@@ -114,25 +114,25 @@ def _at(value: Any) -> datetime | None:
 
 
 def _tickets(status: dict[str, Any], kind: str) -> int | None:
-    """Return how many more reads or writes may run at once: they wait when there are none."""
+    """Return the tickets left for concurrent reads or writes; without any they wait."""
     before_8 = table(table(status.get("wiredTiger")).get("concurrentTransactions"))
     since_8 = table(table(status.get("queues")).get("execution"))
     return count(table((before_8 or since_8).get(kind)).get("available"))
 
 
-def _database(found: dict[str, Any]) -> DatabaseSize | None:
-    name = text(found.get("db"))
+def _database(stats: dict[str, Any]) -> DatabaseSize | None:
+    name = text(stats.get("db"))
     if name is None:
         return None
     return DatabaseSize(
         name=name,
-        collections_count=count(found.get("collections")),
-        objects_count=count(found.get("objects")),
-        data_bytes=count(found.get("dataSize")),
-        storage_bytes=count(found.get("storageSize")),
-        index_bytes=count(found.get("indexSize")),
+        collections_count=count(stats.get("collections")),
+        objects_count=count(stats.get("objects")),
+        data_bytes=count(stats.get("dataSize")),
+        storage_bytes=count(stats.get("storageSize")),
+        index_bytes=count(stats.get("indexSize")),
     )
 
 
 def _first(sizes: list[dict[str, Any]], name: str) -> int | None:
-    return next((size for size in (count(found.get(name)) for found in sizes) if size), None)
+    return next((size for size in (count(stats.get(name)) for stats in sizes) if size), None)

@@ -1,9 +1,9 @@
-"""Which mail program a process is, from what /proc says of it.
+"""Mail programs recognised by their entries in /proc. Pure.
 
 A name somewhere in the arguments proves nothing: `vim /opt/zone-mta/app.js`, `grep haraka` and a
-shell that waits for either carry it too. So the program that runs must be the one: redis-server,
-mongod and rspamd by what was started; ZoneMTA, WildDuck and Haraka by being Node.js and by the
-title they gave themselves, or by the script Node.js was started with.
+shell that waits for either have it too. So the running program decides: redis-server, mongod and
+rspamd by their executable; ZoneMTA, WildDuck and Haraka by being Node.js and by the title they set,
+or by the script that Node.js was started with.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-COMM_LENGTH = 15  # the kernel cuts it there
+COMM_LENGTH = 15  # the kernel truncates it there
 
 BY_NAME = {
     "redis-server": "redis",
@@ -52,7 +52,7 @@ class Stat:
 
 
 def parse_stat(text: str) -> Stat:
-    """Return what /proc/PID/stat says. Raises ValueError. The name may hold anything, even ")"."""
+    """Return the fields of /proc/PID/stat. Raises ValueError. The name may contain even ")"."""
     before, bracket, after = text.rpartition(")")
     pid, _, comm = before.partition(" (")
     columns = after.split()
@@ -70,7 +70,8 @@ def parse_stat(text: str) -> Stat:
 
 
 def may_be_watched(comm: str) -> bool:
-    """Return whether a process of this name is worth reading the arguments of."""
+    """Return whether a process of this name may be a mail program, so that its arguments are
+    read."""
     return (
         comm in BY_NAME
         or comm in ALIASES
@@ -81,16 +82,16 @@ def may_be_watched(comm: str) -> bool:
 
 
 def program_of(comm: str, arguments: Sequence[str], *, folder: str = "") -> str | None:
-    """Return the program a process is, None for any other. `folder`: its working directory, where
-    that may be read, for a script named without one."""
+    """Return the program of a process, None for any other. `folder`: its working directory where
+    readable, for a script with a relative path."""
     if not arguments:
         return None  # a thread of the kernel, or a zombie
     name = PurePosixPath(arguments[0].split(" ", 1)[0]).name.rstrip(":")
     if comm in BY_NAME or comm in ALIASES:
-        return BY_NAME.get(name)  # not by the kernel's alone: a script of that name has it too
+        return BY_NAME.get(name)  # not by `comm` alone: a script of that name has it too
     if name in NODE:
         return _program_of_script(arguments[1:], folder)
-    # A title: Node.js leaves it as the only argument, and the kernel takes its beginning as name.
+    # A title: Node.js makes it the only argument, and its beginning the kernel's name.
     title = TITLE.match(arguments[0])
     if title and comm == arguments[0][:COMM_LENGTH].rstrip():
         return FOLDERS[title["name"].lower()]

@@ -1,4 +1,4 @@
-"""The text format of Prometheus: names, labels, numbers. What is no such line is passed over."""
+"""Parser of the text format of Prometheus. Invalid lines are skipped."""
 
 import math
 import re
@@ -16,7 +16,7 @@ MAX_SERIES = 10_000
 
 @dataclass(frozen=True)
 class Series:
-    """One number."""
+    """One value with its name and labels."""
 
     name: str
     labels: dict[str, str]
@@ -24,25 +24,25 @@ class Series:
 
 
 def parse(text: str) -> Iterator[Series]:
-    """Yield the series of a text, at most MAX_SERIES; no infinities, no NaN."""
+    """Yield the series of a text, at most MAX_SERIES, without infinities and NaN."""
     count = 0
     for line in text.splitlines():
-        if line.startswith("#") or not (found := LINE.match(line.strip())):
+        if line.startswith("#") or not (match := LINE.match(line.strip())):
             continue
         try:
-            value = float(found["value"])
+            value = float(match["value"])
         except ValueError:
             continue
         if not math.isfinite(value):
             continue
         labels = {
-            name: ESCAPE.sub(_unescape, text) for name, text in LABEL.findall(found["labels"] or "")
+            name: ESCAPE.sub(_unescape, text) for name, text in LABEL.findall(match["labels"] or "")
         }
-        yield Series(found["name"], labels, value)
+        yield Series(match["name"], labels, value)
         count += 1
         if count >= MAX_SERIES:
             return
 
 
-def _unescape(found: re.Match[str]) -> str:
-    return "\n" if found[1] == "n" else found[1]
+def _unescape(match: re.Match[str]) -> str:
+    return "\n" if match[1] == "n" else match[1]

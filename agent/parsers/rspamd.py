@@ -1,4 +1,4 @@
-"""What Rspamd's controller says: /stat, as JSON."""
+"""Parser of /stat of Rspamd's controller."""
 
 from typing import Any
 
@@ -12,39 +12,39 @@ MAX_ACTIONS = 20
 
 
 def parse_stat(body: bytes) -> RspamdReadings:
-    """Return the readings of /stat. Raises ValueError when it is not that of an Rspamd."""
-    found: dict[str, Any] = table(msgspec.json.decode(body))
-    scanned = count(found.get("scanned"))
-    if scanned is None or "actions" not in found:
+    """Return the readings of /stat. Raises ValueError for a body of another program."""
+    stat: dict[str, Any] = table(msgspec.json.decode(body))
+    scanned = count(stat.get("scanned"))
+    if scanned is None or "actions" not in stat:
         raise ValueError("no count of scanned messages in it")
     times = [
-        seconds for seconds in map(amount, items(found.get("scan_times"))) if seconds is not None
+        seconds for seconds in map(amount, items(stat.get("scan_times"))) if seconds is not None
     ]
     return RspamdReadings(
-        version=text(found.get("version"), limit=40),
-        config_id=text(found.get("config_id"), limit=CONFIG_ID_LENGTH),
-        uptime_s=count(found.get("uptime")),
+        version=text(stat.get("version"), limit=40),
+        config_id=text(stat.get("config_id"), limit=CONFIG_ID_LENGTH),
+        uptime_s=count(stat.get("uptime")),
         scanned_total=scanned,
-        learned_total=count(found.get("learned")),
-        spam_total=count(found.get("spam_count")),
-        ham_total=count(found.get("ham_count")),
-        actions=_actions(table(found["actions"])),
-        connections_total=count(found.get("connections")),
-        control_connections_total=count(found.get("control_connections")),
+        learned_total=count(stat.get("learned")),
+        spam_total=count(stat.get("spam_count")),
+        ham_total=count(stat.get("ham_count")),
+        actions=_actions(table(stat["actions"])),
+        connections_total=count(stat.get("connections")),
+        control_connections_total=count(stat.get("control_connections")),
         scan_time_average_s=amount(round(sum(times) / len(times), 6)) if times else None,
         scan_time_max_s=max(times, default=None),
-        allocated_bytes=count(found.get("bytes_allocated")),
-        fuzzy_hashes_count=_fuzzy(found.get("fuzzy_hashes")),
+        allocated_bytes=count(stat.get("bytes_allocated")),
+        fuzzy_hashes_count=_fuzzy(stat.get("fuzzy_hashes")),
     )
 
 
-def _actions(found: dict[str, Any]) -> list[ActionCount]:
-    counts = [(text(name), count(value)) for name, value in list(found.items())[:MAX_ACTIONS]]
+def _actions(actions: dict[str, Any]) -> list[ActionCount]:
+    counts = [(text(name), count(value)) for name, value in list(actions.items())[:MAX_ACTIONS]]
     return [ActionCount(name, value) for name, value in counts if name and value is not None]
 
 
-def _fuzzy(found: Any) -> int | None:
-    """Return the hashes of all fuzzy storages; there is only something where one is known."""
-    if not isinstance(found, dict):
-        return count(found)
-    return total(map(count, found.values()))
+def _fuzzy(hashes: Any) -> int | None:
+    """Return the hashes of all fuzzy storages, None without any."""
+    if not isinstance(hashes, dict):
+        return count(hashes)
+    return total(map(count, hashes.values()))

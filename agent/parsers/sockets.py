@@ -1,12 +1,12 @@
-"""How many connections there are, by the kernel's own counts: /proc/net/snmp and sockstat.
+"""Numbers of connections as counted by the kernel: /proc/net/snmp and sockstat. Pure.
 
-To count the lines of /proc/net/tcp would make the kernel walk all its tables, milliseconds each.
+Counting the lines of /proc/net/tcp would make the kernel walk all its tables, milliseconds each.
 """
 
 
 def parse_established(snmp: str) -> int | None:
-    """Return the connections that stand (CurrEstab of RFC 4022: also those the other side has
-    closed), of both families, of a text of /proc/net/snmp; None when it does not tell."""
+    """Return the established connections of both families (CurrEstab of RFC 4022, which includes
+    those the other side has closed) in a text of /proc/net/snmp; None without a value."""
     rows = [line.split() for line in snmp.splitlines() if line.startswith("Tcp:")]
     if len(rows) != 2:  # noqa: PLR2004 (names, numbers)
         return None
@@ -14,8 +14,7 @@ def parse_established(snmp: str) -> int | None:
 
 
 def parse_time_wait(sockstat: str) -> int | None:
-    """Return the connections in TIME_WAIT, of a text of /proc/net/sockstat; None when it does not
-    tell."""
+    """Return the connections in TIME_WAIT in a text of /proc/net/sockstat; None without a value."""
     for line in sockstat.splitlines():
         words = line.split()
         if words[:1] == ["TCP:"]:

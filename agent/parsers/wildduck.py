@@ -1,4 +1,4 @@
-"""What WildDuck says: its API's answers, as JSON, and its own metrics, as text of Prometheus."""
+"""Parsers of WildDuck: its API's JSON, and its own metrics in Prometheus's format."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +9,12 @@ from agent.parsers import prometheus
 from agent.parsers.values import count, items, ms, table, text
 from agent.samples import ConnectionCount, Quota, ServiceUp, WildDuckMetrics
 
-SERVER = "WildDuck API"  # as it calls itself in its answers
+SERVER = "WildDuck API"  # the Server header of its responses
 INVALID_TOKEN = "InvalidToken"  # noqa: S105 (WildDuck's word for a wrong one)
 DEFAULT_QUOTA = "const:max:storage"
 MAX_SERVICES = 30
 MAX_PROTOCOLS = 20
-# Of a page, more than any that was asked for.
+# Of a page, more than any request wants.
 MAX_USERS = 1000
 MAX_CURSOR_CHARS = 1000
 
@@ -48,7 +48,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Health:
-    """What /health says. `is_healthy` None: it was not told, for want of a right token."""
+    """Answer of /health. `is_healthy` None: unknown without a valid token."""
 
     is_healthy: bool | None
     version: str | None = None
@@ -56,19 +56,19 @@ class Health:
 
 
 def parse_metrics(body: str) -> Metrics:
-    """Return the readings of /metrics. Raises ValueError when none of it is WildDuck's."""
-    found = list(prometheus.parse(body))
-    if not any(series.name.startswith("wildduck_") for series in found):
+    """Return the readings of /metrics. Raises ValueError for another program's."""
+    all_series = list(prometheus.parse(body))
+    if not any(series.name.startswith("wildduck_") for series in all_series):
         raise ValueError("no wildduck_ series in it")
 
     def first(name: str) -> float | None:
-        return next((series.value for series in found if series.name == name), None)
+        return next((series.value for series in all_series if series.name == name), None)
 
     logins: dict[str, float] = {}
     connections: dict[str, float] = {}
     services: dict[str, bool] = {}
     version = None
-    for series in found:
+    for series in all_series:
         labels = series.labels
         match series.name:
             case "wildduck_auth_attempts_total":
@@ -103,35 +103,35 @@ def parse_metrics(body: str) -> Metrics:
 
 
 def parse_health(status: int, body: bytes, *, is_known: bool) -> Health:
-    """Return what an answer to /health says. `is_known`: that it is WildDuck who answers; otherwise
-    only what nobody else would say is believed. Raises ValueError when it is not WildDuck's."""
-    found = _decode(body)
-    if found.get("code") == INVALID_TOKEN:
+    """Return the health in a response. `is_known`: whether the program is known to be WildDuck;
+    otherwise only unmistakable bodies count. Raises ValueError for another program's."""
+    answer = _decode(body)
+    if answer.get("code") == INVALID_TOKEN:
         return Health(None)
-    version = text(found.get("version"), limit=40)
-    if found.get("success") is True and (is_known or version):
+    version = text(answer.get("version"), limit=40)
+    if answer.get("success") is True and (is_known or version):
         return Health(True, version)
-    # It answers 500, naming what it cannot reach.
-    if is_known and status >= 500 and ("error" in found or "message" in found):  # noqa: PLR2004
-        return Health(False, version, text(found.get("error") or found.get("message"), limit=200))
-    raise ValueError("not as WildDuck answers")
+    # Status 500 with the name of an unreachable service.
+    if is_known and status >= 500 and ("error" in answer or "message" in answer):  # noqa: PLR2004
+        return Health(False, version, text(answer.get("error") or answer.get("message"), limit=200))
+    raise ValueError("not WildDuck's response")
 
 
 def parse_page(body: bytes) -> Page:
     """Return a page of users. Raises ValueError when it is none."""
-    found = _decode(body)
-    if found.get("success") is not True or not isinstance(found.get("results"), list):
+    answer = _decode(body)
+    if answer.get("success") is not True or not isinstance(answer.get("results"), list):
         raise ValueError("no page of users")
-    users = [user for user in map(_user, items(found["results"])[:MAX_USERS]) if user]
-    if found["results"] and not users:
+    users = [user for user in map(_user, items(answer["results"])[:MAX_USERS]) if user]
+    if answer["results"] and not users:
         raise ValueError("a page of something else than users")
-    cursor = found.get("nextCursor")
+    cursor = answer.get("nextCursor")
     good = isinstance(cursor, str) and 0 < len(cursor) <= MAX_CURSOR_CHARS
-    return Page(count(found.get("total")), users, cursor if good else None)
+    return Page(count(answer.get("total")), users, cursor if good else None)
 
 
 def parse_default_quota(body: bytes) -> int | None:
-    """Return what a user without a quota of their own may use, of an answer to /settings."""
+    """Return the quota of users without their own from the body of /settings."""
     for raw in items(_decode(body).get("settings")):
         if table(raw).get("key") == DEFAULT_QUOTA:
             return count(raw.get("value"))
@@ -139,16 +139,16 @@ def parse_default_quota(body: bytes) -> int | None:
 
 
 def _user(raw: Any) -> User | None:
-    found = table(raw)
-    quota = table(found.get("quota"))
-    name = text(found.get("username"), limit=254)
+    answer = table(raw)
+    quota = table(answer.get("quota"))
+    name = text(answer.get("username"), limit=254)
     if name is None:
         return None
     return User(
         username=name,
         used_bytes=count(quota.get("used")) or 0,
         allowed_bytes=count(quota.get("allowed")) or 0,
-        is_disabled=found.get("disabled") is True or found.get("suspended") is True,
+        is_disabled=answer.get("disabled") is True or answer.get("suspended") is True,
     )
 
 
@@ -160,7 +160,7 @@ def fullest(users: list[User], *, limit: int) -> list[Quota]:
 
 
 def quota(user: User) -> Quota:
-    """Return what is told of a user. Pure."""
+    """Return a user's quota as in the sample."""
     return Quota(
         username=user.username, used_bytes=user.used_bytes, allowed_bytes=user.allowed_bytes
     )

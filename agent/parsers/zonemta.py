@@ -1,4 +1,4 @@
-"""What ZoneMTA's HTTP API says: its own counters, and how much waits in each zone."""
+"""Parsers of ZoneMTA's HTTP API: its own counters, and the sizes of its zones' queues."""
 
 import msgspec
 
@@ -24,16 +24,16 @@ class _Counter(msgspec.Struct, frozen=True):
 
 
 def parse_metrics(body: str) -> ZoneMtaReadings:
-    """Return the counters of /metrics: the master's, since it started. A series is there only after
-    its first event, so what is missing is 0. Raises ValueError when none of it is ZoneMTA's."""
-    found = list(prometheus.parse(body))
-    if not any(series.name.startswith("zonemta_") for series in found):
+    """Return the counters of /metrics: the master's, since it started. A series exists only after
+    its first event, so a missing one is 0. Raises ValueError for another program's."""
+    all_series = list(prometheus.parse(body))
+    if not any(series.name.startswith("zonemta_") for series in all_series):
         raise ValueError("no zonemta_ series in it")
 
     def number(name: str, **labels: str) -> int:
         values = (
             series.value
-            for series in found
+            for series in all_series
             if series.name == name and labels.items() <= series.labels.items()
         )
         return count(sum(values)) or 0
@@ -44,7 +44,7 @@ def parse_metrics(body: str) -> ZoneMtaReadings:
             status=text(series.labels.get("status")) or "",
             count=count(series.value) or 0,
         )
-        for series in found
+        for series in all_series
         if series.name == "zonemta_delivery_status"
     ]
     return ZoneMtaReadings(
@@ -60,7 +60,7 @@ def parse_metrics(body: str) -> ZoneMtaReadings:
 
 
 def parse_zones(body: bytes) -> list[ZoneQueue]:
-    """Return what waits in each zone, of an answer to /counter/zone/. Raises ValueError."""
+    """Return each zone's queue from the body of /counter/zone/. Raises ValueError."""
     answer = msgspec.json.decode(body, type=_Counter)
     active = {text(entry.key) or "": count(entry.value) or 0 for entry in answer.active.entries}
     deferred = {text(entry.key) or "": count(entry.value) or 0 for entry in answer.deferred.entries}

@@ -62,7 +62,7 @@ def config(tmp_path_factory):
 
 
 def test_they_are_found_with_their_versions(config):
-    found = Discovery(config).look()
+    found = Discovery(config).discover()
 
     names = {"zonemta", "haraka", "wildduck", "rspamd", "redis", "mongodb"}
     told = {"zonemta": "3.11.0", "wildduck": "1.51.1", "mongodb": "6.0.5"}

@@ -47,7 +47,7 @@ def make(tmp_path, proc, **settings):
 
 
 def test_a_machine_without_mail_programs_has_no_role(tmp_path, proc):
-    found = make(tmp_path, proc).look()
+    found = make(tmp_path, proc).discover()
 
     assert (found.programs, found.role) == ((), "")
     assert found.versions.keys() <= {"os"}
@@ -56,7 +56,7 @@ def test_a_machine_without_mail_programs_has_no_role(tmp_path, proc):
 def test_a_program_is_found_by_the_greeting_of_its_port(tmp_path, proc):
     with Talker(unasked=ZONEMTA) as smtp:
         proc.listen(smtp.port)
-        found = make(tmp_path, proc, ports=str(smtp.port)).look()
+        found = make(tmp_path, proc, ports=str(smtp.port)).discover()
 
     assert (found.programs, found.role) == (("zonemta",), "zonemta-outbound")
     assert found.versions["zonemta"] == "3.11.0"
@@ -71,7 +71,7 @@ def test_programs_are_found_by_what_their_apis_answer(tmp_path, proc):
             "/health": (403, '{"code":"InvalidToken","message":"Invalid accessToken value"}'),
         }
         urls = {"zonemta_api_url": site.url, "wildduck_api_url": site.url}
-        found = make(tmp_path, proc, **urls).look()
+        found = make(tmp_path, proc, **urls).discover()
 
     assert found.role == "zonemta-outbound+wildduck"
 
@@ -81,7 +81,7 @@ def test_a_haraka_that_greets_nobody_is_known_by_its_plugin(tmp_path, proc):
     processes = [{"process": "1", "version": "3.3.4"}]
     status = AgentStatus(plugins=SimpleNamespace(haraka_processes=lambda: processes))
 
-    found = Discovery(config, status=status, proc=proc.path).look()
+    found = Discovery(config, status=status, proc=proc.path).discover()
 
     assert (found.role, found.versions["haraka"]) == ("haraka-inbound", "3.3.4")
 
@@ -91,7 +91,7 @@ def test_another_programs_answers_find_nothing(tmp_path, proc, text):
     with Site() as site:
         site.answers |= {"/zones": (200, text), "/health": (200, text), "/ping": (200, text)}
         urls = {"zonemta_api_url": site.url, "wildduck_api_url": site.url, "rspamd_url": site.url}
-        found = make(tmp_path, proc, **urls).look()
+        found = make(tmp_path, proc, **urls).discover()
 
     assert found.programs == ()
 
@@ -102,9 +102,9 @@ def test_what_a_wrong_clock_wrote_down_is_not_kept_for_ever(tmp_path, proc, monk
     (tmp_path / "discovery.json").write_text(json.dumps(kept))
     subject = make(tmp_path, proc)
 
-    assert subject.look().programs == ("haraka",)
+    assert subject.discover().programs == ("haraka",)
     monkeypatch.setattr(clock, "now_ms", lambda: now_ms + 8 * 86_400_000)
-    assert subject.look().programs == ()
+    assert subject.discover().programs == ()
 
 
 def test_what_is_found_is_said_once(tmp_path, proc, caplog):
@@ -112,8 +112,8 @@ def test_what_is_found_is_said_once(tmp_path, proc, caplog):
     with Talker(unasked=ZONEMTA) as smtp, caplog.at_level("INFO"):
         proc.listen(smtp.port)
         subject = make(tmp_path, proc, ports=str(smtp.port))
-        subject.look()
-        subject.look()
+        subject.discover()
+        subject.discover()
 
     assert caplog.text.count("This node runs zonemta 3.11.0.") == 1
 
@@ -121,13 +121,13 @@ def test_what_is_found_is_said_once(tmp_path, proc, caplog):
 def test_apis_of_another_machine_say_nothing_of_this_one(tmp_path, proc):
     settings = {"redis_url": Secret("redis://10.255.255.1:6379"), "rspamd_url": "http://mail:11334"}
 
-    assert make(tmp_path, proc, **settings).look().programs == ()
+    assert make(tmp_path, proc, **settings).discover().programs == ()
 
 
 def test_a_redis_that_wants_a_password_is_a_redis(tmp_path, proc):
     with Talker(b"-NOAUTH Authentication required.\r\n") as redis:
         url = Secret(f"redis://127.0.0.1:{redis.port}")
-        found = make(tmp_path, proc, redis_url=url).look()
+        found = make(tmp_path, proc, redis_url=url).discover()
 
     assert found.programs == ("redis",)
     assert "redis" not in found.versions
@@ -137,12 +137,12 @@ def test_a_program_that_died_stays_known_also_to_the_next_agent(tmp_path, proc, 
     with Talker(unasked=ZONEMTA) as smtp:
         proc.listen(smtp.port)
         first = make(tmp_path, proc, ports=str(smtp.port))
-        first.look()
+        first.discover()
     proc.listen()
 
-    assert first.look().programs == ("zonemta",)
+    assert first.discover().programs == ("zonemta",)
     assert make(tmp_path, proc).programs == ("zonemta",)
-    assert make(tmp_path, proc).look().versions["zonemta"] == "3.11.0"
+    assert make(tmp_path, proc).discover().versions["zonemta"] == "3.11.0"
 
 
 def test_a_program_that_is_gone_for_a_week_is_forgotten(tmp_path, proc, monkeypatch):
@@ -150,7 +150,7 @@ def test_a_program_that_is_gone_for_a_week_is_forgotten(tmp_path, proc, monkeypa
     kept = {"haraka": [now_s - 8 * 86_400, "3.3.4"], "redis": [now_s - 6 * 86_400, None]}
     (tmp_path / "discovery.json").write_text(json.dumps(kept))
 
-    assert make(tmp_path, proc).look().programs == ("redis",)
+    assert make(tmp_path, proc).discover().programs == ("redis",)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_program_that_is_gone_for_a_week_is_forgotten(tmp_path, proc, monkeypa
 def test_what_was_kept_and_is_damaged_is_found_again(tmp_path, proc, text):
     (tmp_path / "discovery.json").write_text(text)
 
-    assert make(tmp_path, proc).look().programs == ()
+    assert make(tmp_path, proc).discover().programs == ()
 
 
 def test_ports_that_say_nothing_are_given_up(monkeypatch):

@@ -5,7 +5,7 @@ import logging
 
 from agent import clock, registration
 from agent.config import Config, Intervals
-from agent.discovery import Found
+from agent.discovery import Discovered
 from agent.registration import Registration
 from agent.transport.client import Action, Outcome
 
@@ -30,14 +30,14 @@ class Looks:
         self.founds = list(founds)
         self.count = 0
 
-    def look(self):
+    def discover(self):
         self.count += 1
         return self.founds.pop(0) if len(self.founds) > 1 else self.founds[0]
 
 
 def make(server, *founds, role="", **intervals):
     config = Config(node_id="mta-01", node_role=role, intervals=Intervals(**intervals))
-    return Registration(config, server, Looks(*(founds or [Found()])))
+    return Registration(config, server, Looks(*(founds or [Discovered()])))
 
 
 def test_it_registers_once_while_nothing_changes():
@@ -67,7 +67,7 @@ def test_it_registers_again_when_a_program_came_or_was_upgraded(monkeypatch):
     at_s = [0.0]
     monkeypatch.setattr(clock, "monotonic_s", lambda: at_s[0])
     server = Server()
-    founds = [Found(("redis",), {"redis": version}) for version in ("7.0", "7.0", "7.2")]
+    founds = [Discovered(("redis",), {"redis": version}) for version in ("7.0", "7.0", "7.2")]
     subject = make(server, *founds, discovery_s=300)
     for _ in range(3):
         subject.register_once()
@@ -81,7 +81,7 @@ def test_it_registers_again_when_a_program_came_or_was_upgraded(monkeypatch):
 def test_programs_are_looked_for_less_often_than_addresses(monkeypatch):
     at_s = [0.0]
     monkeypatch.setattr(clock, "monotonic_s", lambda: at_s[0])
-    looks = Looks(Found())
+    looks = Looks(Discovered())
     subject = Registration(Config(node_id="a"), Server(), looks)
     for _ in range(10):
         subject.register_once()
@@ -103,7 +103,7 @@ def test_an_outage_of_dns_does_not_change_the_name(monkeypatch):
 
 def test_a_role_that_is_configured_stands_whatever_is_found():
     server = Server()
-    make(server, Found(("haraka",), {}), role="spare").register_once()
+    make(server, Discovered(("haraka",), {}), role="spare").register_once()
 
     assert json.loads(server.told[0][1])["role"] == "spare"
 

@@ -8,8 +8,8 @@ import msgspec
 from agent import samples, wire
 from agent.collectors import SystemCollector
 from agent.config import Config
-from agent.discovery import Found
-from agent.registration import introduction
+from agent.discovery import Discovered
+from agent.registration import build_node
 
 
 def test_event_ids_follow_the_shared_vectors(golden):
@@ -50,8 +50,8 @@ def test_the_golden_sample_reads_as_ours(golden):
 
 
 def test_a_node_introduces_itself_with_exactly_the_published_names(golden):
-    node = introduction(
-        Config(node_id="mta-01", node_role="zonemta-outbound"), Found(), "mta-01.example"
+    node = build_node(
+        Config(node_id="mta-01", node_role="zonemta-outbound"), Discovered(), "mta-01.example"
     )
 
     assert msgspec.to_builtins(node).keys() == golden("node.json").keys()

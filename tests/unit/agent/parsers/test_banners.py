@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.parsers.banners import program_of_greeting, rspamd_version
+from agent.parsers.banners import parse_greeting, parse_rspamd_server
 
 
 @pytest.mark.parametrize(
@@ -26,16 +26,16 @@ from agent.parsers.banners import program_of_greeting, rspamd_version
     ],
 )
 def test_a_program_is_known_by_its_greeting(line, expected):
-    assert program_of_greeting(line) == expected
+    assert parse_greeting(line) == expected
 
 
 def test_rspamd_says_its_version_in_a_header():
-    assert rspamd_version("rspamd/3.4") == (True, "3.4")
-    assert rspamd_version("nginx/1.22") == (False, None)
-    assert rspamd_version("") == (False, None)
+    assert parse_rspamd_server("rspamd/3.4") == (True, "3.4")
+    assert parse_rspamd_server("nginx/1.22") == (False, None)
+    assert parse_rspamd_server("") == (False, None)
 
 
 @given(st.text())
 def test_no_greeting_upsets_the_reader(line):
-    program_of_greeting("220 " + line)
-    rspamd_version(line)
+    parse_greeting("220 " + line)
+    parse_rspamd_server(line)

@@ -29,7 +29,7 @@ READERS = {
     "disks": lambda text: len(machine.parse_diskstats(text)),
     "interfaces": lambda text: len(machine.parse_net_dev(text)),
     "connections": sockets.parse_established,
-    "greetings": lambda text: banners.program_of_greeting(text) or "nobody's",
+    "greetings": lambda text: banners.parse_greeting(text) or "nobody's",
 }
 # Whose answer each reader takes, by the beginning of the file's name.
 TAKEN = {

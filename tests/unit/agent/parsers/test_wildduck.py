@@ -68,9 +68,9 @@ def test_its_health_is_told_with_the_token_and_is_unknown_without():
     found = wildduck.parse_health(500, ill, is_known=True)
     assert found == Health(is_healthy=False, error="DB: not connected")
     # Anybody may answer so.
-    with pytest.raises(ValueError, match="not as WildDuck"):
+    with pytest.raises(ValueError, match="not WildDuck"):
         wildduck.parse_health(500, ill, is_known=False)
-    with pytest.raises(ValueError, match="not as WildDuck"):
+    with pytest.raises(ValueError, match="not WildDuck"):
         wildduck.parse_health(200, b'{"success":true}', is_known=False)
 
 
