@@ -1,4 +1,4 @@
-"""What the agent's tests share: a spool on disk, threads that end, a real MongoDB."""
+"""Shared by the agent's tests: a spool on disk, threads that end, a real MongoDB."""
 
 import json
 import threading
@@ -75,7 +75,9 @@ def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield running
 
 
-def reported(number: int, event_type: Any = "sent", *, recipient: str = "a@b.example") -> Accepted:
+def make_event(
+    number: int, event_type: Any = "sent", *, recipient: str = "a@b.example"
+) -> Accepted:
     """Return an event as a plugin reports it; the body is its number."""
     queue_id = f"q{number}"
     event = ReceivedEvent(
@@ -97,21 +99,21 @@ def take_reported(spool: Spool, accepted: Sequence[Accepted]) -> None:
 
 def take(spool: Spool, numbers: Iterable[int]) -> None:
     """Store an event for each number."""
-    take_reported(spool, [reported(number) for number in numbers])
+    take_reported(spool, [make_event(number) for number in numbers])
 
 
 def numbers(spool: Spool) -> list[int]:
     """Return the numbers of the events that wait in the spool."""
-    return [event["n"] for event in spooled(spool)]
+    return [event["n"] for event in read_events(spool)]
 
 
-def spooled(spool: Spool) -> list[dict[str, Any]]:
+def read_events(spool: Spool) -> list[dict[str, Any]]:
     """Return the events that wait in the spool, in order."""
     batch = spool.events.peek(max_count=100_000, max_bytes=10**9)
     return [json.loads(body) for body in batch.bodies] if batch else []
 
 
-def recorded(name: str) -> list[dict[str, Any]]:
+def read_recording(name: str) -> list[dict[str, Any]]:
     """Return the change events of a recorded stream, as pymongo gives them."""
     from bson import json_util
 
@@ -121,6 +123,6 @@ def recorded(name: str) -> list[dict[str, Any]]:
 
 
 def log_entries(action: str) -> list[dict[str, Any]]:
-    """Return what the log:entry hook was given in the recorded run."""
-    found = json.loads((SAMPLES / "log-entry.json").read_text())[action]
-    return [item["entry"] for item in found]
+    """Return the arguments of the log:entry hook in the recorded run."""
+    items = json.loads((SAMPLES / "log-entry.json").read_text())[action]
+    return [item["entry"] for item in items]

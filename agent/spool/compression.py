@@ -10,7 +10,7 @@ import msgspec
 
 from agent.spool.transaction import Transaction
 
-# Half of what one POST carries by default, so that whole blocks go into one.
+# Half of one POST by default, so that two blocks go into one.
 MAX_ITEMS = 250
 MAX_BYTES = 512 * 1024
 # So many are left loose: events that flow are not worth the work.
@@ -100,7 +100,7 @@ class CompressedBlocks:
         self, tx: Transaction, *, after: int, max_count: int, max_bytes: int
     ) -> tuple[int, list[bytes], bool]:
         """Return the number of the oldest item above `after`, the items from there on within both
-        bounds but at least one, and whether the blocks have no more. Blocks are taken as a whole,
+        bounds but at least one, and whether the blocks have no more. Blocks are taken completely,
         unless the first alone is too much. Raises DamagedBlock when the first is damaged."""
         first_seq, bodies, size = 0, list[bytes](), 0
         rows = tx.execute(

@@ -16,7 +16,7 @@ from agent.spool.transaction import Transaction
 logger = logging.getLogger(__name__)
 
 MAX_DAMAGED_FILES = 2
-# Below this size the whole file is checked at start; a larger one would cost the start seconds.
+# Below this size the file is checked at start; a larger one would cost the start seconds.
 CHECKED_AT_START_BYTES = 32 * 1024**2
 # Pages have 4 kB. So many may stay free; so many are given back at once.
 MAX_FREE_PAGES = 4096
@@ -62,7 +62,7 @@ class Database:
         Raises SpoolError when it could not commit.
         """
         with self._lock:
-            connection = self._opened()
+            connection = self._require_open()
             tx = Transaction(connection)
             try:
                 tx.execute("BEGIN IMMEDIATE")
@@ -89,20 +89,20 @@ class Database:
         """Give access for reading only. Raises SpoolError."""
         with self._lock:
             try:
-                yield Transaction(self._opened())
+                yield Transaction(self._require_open())
             except sqlite3.Error as error:
                 raise self._recover(error) from error
 
     def shrink(self) -> None:
-        """Shorten a file with much more room than it needs, a little at a time: the disk that an
-        outage took is free again after it."""
+        """Shorten a file that is mostly empty, a little at a time: the disk that an outage took is
+        free again after it."""
         with self.read() as tx:
             (free,) = tx.execute("PRAGMA freelist_count").fetchone()
             if free > MAX_FREE_PAGES:
                 # Not `execute`, which takes one step, one page, of a statement without a result.
-                self._opened().executescript(f"PRAGMA incremental_vacuum({FREED_PAGES})")
+                self._require_open().executescript(f"PRAGMA incremental_vacuum({FREED_PAGES})")
 
-    def _opened(self) -> sqlite3.Connection:
+    def _require_open(self) -> sqlite3.Connection:
         if self._connection is None:
             raise SpoolError(f"{self.path} is closed")
         return self._connection

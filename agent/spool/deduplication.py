@@ -43,12 +43,12 @@ class SeenKeys:
         self._merged = False  # in the transaction under way
 
     def load(self, tx: Transaction) -> None:
-        """Read again what is not in the index yet, when the file is opened."""
+        """Load the keys that are not in the index yet, when the file is opened."""
         self._recent = set(_recent_keys(tx))
 
     def forget_recent(self) -> None:
-        """Forget what is not in the index, since its file is gone. An event that is reported again
-        may be one that was lost with it."""
+        """Forget keys that are not in the index, since its file is gone. An event that is reported
+        again may be one that was lost with it."""
         self._recent.clear()
 
     def _end(self, committed: bool) -> None:

@@ -51,7 +51,7 @@ class Intake:
         self._listeners: list[Listener] = []
 
     def load(self, tx: Transaction) -> None:
-        """Read again what is remembered, when the file is opened."""
+        """Load the memory, when the file is opened."""
         self._seen.load(tx)
         self._may_infer = tx.counter(RELEASED) > 0
 
@@ -62,8 +62,8 @@ class Intake:
     def take_reported(
         self, tx: Transaction, accepted: Sequence[Accepted], *, refused: int = 0
     ) -> None:
-        """Append what a plugin reported and neither source brought before. `refused`: how many
-        more events of it were invalid."""
+        """Append events that a plugin reported and neither source brought before. `refused`: how
+        many more of them were invalid."""
         known = self._find_known(tx, accepted)
         fresh: list[bytes] = []
         keys: list[bytes] = []

@@ -50,7 +50,7 @@ class Queue:
     where items were dropped at the old end or set aside.
 
     `reports_drops`: the server is sent the numbers of those. `compresses`: items that wait long are
-    compressed. `may_grow`: whether the disk has room.
+    compressed. `may_grow`: whether the disk has free space.
     """
 
     def __init__(
@@ -143,8 +143,8 @@ class Queue:
         self._database.shrink()
 
     def set_aside(self, batch: Batch, reason: str, *, keep: bool = True) -> None:
-        """Move a batch that the server refuses as a whole out of the way; `keep`: into a table for
-        a person to look at. Its records of drops go with the next batch."""
+        """Remove a batch that the server refuses; `keep`: into a table for a person to look at.
+        Its records of drops go with the next batch."""
         with self._database.begin() as tx:
             if batch.epoch != tx.epoch():
                 return

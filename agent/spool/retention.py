@@ -1,7 +1,7 @@
-"""Items that leave a queue unsent: those that waited too long, and the numbers the server is sent
-so that a gap it sees is explained.
+"""Items that leave a queue unsent: those that waited too long, and the numbers sent to the
+server so that a gap it sees is explained.
 
-What is dropped and the record of it are in one transaction.
+Items are dropped and recorded in one transaction.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,8 +11,8 @@ from agent.spool.transaction import Transaction
 
 RAN_S = "ran_s"  # a counter: seconds in which the agent ran, to the last mark
 MARK_EVERY_S = 3600.0
-# What one envelope may carry. Oldest drops are all at the old end, so they join into one range;
-# this many need as many separate batches that the server refused as a whole.
+# The most one envelope may carry. Drops are at the old end, so they join into one range; this many
+# need as many separate batches that the server refused.
 MAX_RANGES = 1000
 
 # First and last number, both included.

@@ -1,4 +1,4 @@
-"""The spool as a whole, for the rest of the agent."""
+"""The spool's face to the rest of the agent."""
 
 import shutil
 from contextlib import AbstractContextManager

@@ -26,7 +26,7 @@ class Message:
         )
 
     def defer(self, recipient: str, count: int, response: str) -> None:
-        """The remote says later. The second time, only what changed is set."""
+        """The remote defers. The second time, only changed fields are set."""
         now_ms = float(int(time.time() * 1000))
         common = {"locked": False, "queued": datetime.now(UTC)}
         log = [{"time": now_ms, "level": "info", "message": "a line of dialogue"}]

@@ -21,7 +21,7 @@ SOCKET_TIMEOUT_MS = 20_000
 HEARTBEAT_MS = 30_000
 BATCH = 500
 # How long the server waits for a first change before it answers "none": the reading thread looks
-# at its stop event, and at what is due, at least this often.
+# at its stop event, and for due events, at least this often.
 AWAIT_MS = 1000
 PRE_IMAGES_SINCE = 6
 UNSET_FIELD_SINCE = 5
@@ -34,7 +34,7 @@ NO_RIGHTS = {13, 18, 8000}
 POSITION_LOST = {286, 280, 260, 222, 9, 15, 50811, 50872}
 EVENT_TOO_LARGE = 10334
 
-# The whole SMTP dialogue of every attempt, kilobytes a document: never read.
+# The SMTP dialogue of every attempt, kilobytes a document: never read.
 _LOG = "_deferred.log"
 # The fields of metadata.data that are used; dkim, parsedEnvelope and the rest are not read.
 _DATA = (
@@ -176,7 +176,7 @@ def explain(error: Exception, *, where: str) -> tuple[str, str]:
         )
     if code in NO_RIGHTS:
         return "rights", (
-            # Without the command, which is the whole pipeline.
+            # Without the command, which is the pipeline.
             f"MongoDB at {where} refuses the agent"
             f" ({first_line.partition(' to execute command')[0]}). Give the user of"
             " AGENT_ZONEMTA_MONGODB_URI the role 'read' on ZoneMTA's database:"

@@ -155,7 +155,7 @@ class ChangeStream:
         seen_until_ms = 0
         while not stop.is_set() and stream.alive:
             changes, caught_up, gone = _next_batch(stream)
-            self._health.succeeded(changes=len(changes))
+            self._health.record_success(changes=len(changes))
             if changes:
                 seen_until_ms = changes[-1].at_ms
             if changes or clock.monotonic_s() - saved_s >= IDLE_SAVE_S:
@@ -185,8 +185,8 @@ class ChangeStream:
             )
 
     def _release_certain(self) -> None:
-        """Release what was queued and deferred: it needs nothing more from the stream and goes even
-        while that is down. Outcomes wait: their notification may be among changes not yet read."""
+        """Release events of type sent and deferred: they need nothing more from the stream, so they
+        go even while it is down. Outcomes wait: their notification may not have been read yet."""
         try:
             self._tracker.release(caught_up=False)
         except SpoolError as error:
@@ -218,7 +218,7 @@ class ChangeStream:
             return self._spool.stream(tx).position() is None
 
     def _report(self, error: Exception) -> None:
-        self._health.failed(_describe(error, where=self._where))
+        self._health.record_failure(_describe(error, where=self._where))
         if database.is_event_too_large(error):
             self._pre_images = False
             self._repeats.warn("size", "A change was too large with its pre-image: going without.")
@@ -277,13 +277,13 @@ class _Health:
         self._error: str | None = None
         self._succeeded_at: datetime | None = None
 
-    def succeeded(self, *, changes: int) -> None:
+    def record_success(self, *, changes: int) -> None:
         with self._lock:
             self._runs += changes > 0
             self._error = None
             self._succeeded_at = clock.utc_now()
 
-    def failed(self, error: str) -> None:
+    def record_failure(self, error: str) -> None:
         with self._lock:
             self._failures += 1
             self._error = error[:300]

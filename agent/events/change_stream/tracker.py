@@ -53,7 +53,7 @@ class Tracker:
                 try:
                     self._take(state, change)
                 except msgspec.ValidationError as error:
-                    self._malformed(state, change.collection, error)
+                    self._count_malformed(state, change.collection, error)
             state.save_position(position)
             state.save_seen(seen_ms)
 
@@ -69,12 +69,12 @@ class Tracker:
                 try:
                     self._take_message(state, file_id, raw)
                 except msgspec.ValidationError as error:
-                    self._malformed(state, zonemta.FILES, error)
+                    self._count_malformed(state, zonemta.FILES, error)
             for document_id, raw in documents:
                 try:
                     document = zonemta.parse_queue_document(raw)
                 except msgspec.ValidationError as error:
-                    self._malformed(state, zonemta.QUEUE, error)
+                    self._count_malformed(state, zonemta.QUEUE, error)
                     continue
                 self._take_document(state, document_id, document, clock.now_ms())
 
@@ -100,7 +100,7 @@ class Tracker:
                 state.remove_held(event)
                 resolved_id, body = self._resolve(state, event)
                 if self._intake.is_taken(tx, event, resolved_id):
-                    state.tx.add("stream.superseded", 1)
+                    tx.add("stream.superseded", 1)
                 else:
                     bodies[resolved_id] = body
                     if event.final:
@@ -242,7 +242,7 @@ class Tracker:
         body = state.message(document.queue_id)
         return _message_decoder.decode(body) if body is not None else Message()
 
-    def _malformed(
+    def _count_malformed(
         self, state: ChangeStreamState, collection: str, error: msgspec.ValidationError
     ) -> None:
         state.tx.add("stream.malformed", 1)

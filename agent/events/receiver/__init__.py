@@ -1,4 +1,4 @@
-"""The endpoint that plugins of mail programs report to, and what is known of those plugins."""
+"""The endpoint that plugins of mail programs report to, and the status of those plugins."""
 
 from agent.events.receiver.server import SOCKET_NAME, Receiver, TcpReceiver
 

@@ -49,6 +49,6 @@ def _get(path: Path) -> bytes:
             answer += part
             left_s = end_s - clock.monotonic_s()
             if left_s <= 0 or len(answer) > MAX_BYTES:
-                raise TimeoutError("no whole answer in time")
+                raise TimeoutError("no complete answer in time")
             connection.settimeout(left_s)
     return answer

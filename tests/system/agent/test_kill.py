@@ -1,4 +1,4 @@
-"""The agent is killed again and again while mail flows and only its change stream tells of it."""
+"""The agent is killed again and again while mail flows and only its change stream reports it."""
 
 import random
 import secrets
@@ -52,7 +52,7 @@ def send_mail(db, expected: set[str]) -> None:
         time.sleep(0.05)  # spreads the mail over the kills; nothing waits for it
 
 
-def told(door) -> Counter[str]:
+def count_events(door) -> Counter[str]:
     return Counter(
         event["event_id"]
         for path, _, body, status in door.requests
@@ -76,7 +76,7 @@ def test_nothing_is_lost_or_doubled_by_kill_9(mongodb, door, pre_images):
     with client, tempfile.TemporaryDirectory(prefix="ml-") as home:
         directory = Path(home)
         agent = Process(directory, door.url, **settings)
-        # What comes and goes before the first snapshot nobody can know of.
+        # Mail that comes and goes before the first snapshot cannot be known.
         until(lambda: "Following the change stream" in agent.said())
         mail = threading.Thread(target=send_mail, args=(client[name], expected))
         mail.start()
@@ -86,15 +86,15 @@ def test_nothing_is_lost_or_doubled_by_kill_9(mongodb, door, pre_images):
             agent = Process(directory, door.url, **settings)
         mail.join()
         try:
-            until(lambda: expected <= set(told(door)), within_s=30)
+            until(lambda: expected <= set(count_events(door)), within_s=30)
         finally:
             agent.end(signal.SIGTERM)
         client.drop_database(name)
 
-    counts = told(door)
+    counts = count_events(door)
     unknown = set(counts) - expected
     assert not unknown
-    # The server may hear one batch twice (killed between its 202 and the acknowledgement), with
+    # The server may get one batch twice (killed between its 202 and the acknowledgement), with
     # the same numbers; the agent numbers no event twice.
     numbered = [
         (body["epoch"], body["first_seq"] + offset, event["event_id"])

@@ -32,22 +32,22 @@ def test_every_sample_and_event_of_an_outage_arrives_in_order_and_once(start, di
     agent = start(f"http://127.0.0.1:{port}", HEARTBEAT_INTERVAL="1000")
     until(lambda: agent.post([]) == 202)
 
-    told = []
+    sent = []
     for _ in range(BATCHES):
         events = [event(chance) for _ in range(100)]
         assert agent.post(events) == 202
-        told += [item["event_id"] for item in events]
+        sent += [item["event_id"] for item in events]
     until(lambda: read_summary(directory)["samples"]["count"] >= SAMPLES, within_s=30)
     waiting = read_summary(directory)
 
     with opened(port) as door:
-        until(lambda: len(door.taken) >= len(told), within_s=60)
+        until(lambda: len(door.taken) >= len(sent), within_s=60)
         until(lambda: sum(map(len, bodies(door, SAMPLES_ROUTE))) >= waiting["samples"]["count"])
         assert agent.end(signal.SIGTERM) == 0
 
-    assert door.taken == list(range(1, len(told) + 1))
+    assert door.taken == list(range(1, len(sent) + 1))
     arrived = [item["event_id"] for body in bodies(door, EVENTS_ROUTE) for item in body["events"]]
-    assert arrived == told
+    assert arrived == sent
     times = [
         datetime.fromisoformat(sample["timestamp"])
         for body in bodies(door, SAMPLES_ROUTE)
@@ -60,7 +60,7 @@ def test_every_sample_and_event_of_an_outage_arrives_in_order_and_once(start, di
     assert max(gaps) < 1.95 or len(gaps) < SAMPLES
 
 
-def test_what_a_server_answers_at_random_changes_nothing_of_it(start):
+def test_random_answers_of_the_server_change_nothing_of_it(start):
     chance = random.Random(2)
     with opened() as door:
         door.judge = lambda path: (
@@ -68,18 +68,18 @@ def test_what_a_server_answers_at_random_changes_nothing_of_it(start):
         )
         agent = start(door.url)
         until(lambda: agent.post([]) == 202)
-        told = []
+        sent = []
         for _ in range(6):
             events = [event(chance) for _ in range(50)]
             assert agent.post(events) == 202
-            told += [item["event_id"] for item in events]
-        until(lambda: len(door.taken) >= len(told), within_s=90)
+            sent += [item["event_id"] for item in events]
+        until(lambda: len(door.taken) >= len(sent), within_s=90)
         agent.end(signal.SIGTERM)
 
     arrived = Counter(
         item["event_id"] for body in bodies(door, EVENTS_ROUTE) for item in body["events"]
     )
-    assert set(arrived) == set(told)
+    assert set(arrived) == set(sent)
     assert set(arrived.values()) == {1}
 
 
@@ -88,7 +88,7 @@ def test_what_a_server_answers_at_random_changes_nothing_of_it(start):
 
 @pytest.mark.parametrize("status", [401, 500, 302])
 def test_no_log_line_and_no_output_holds_a_secret(start, directory, status):
-    """The key and the password of every address, at the most talkative level."""
+    """The key and the password of every address, at level debug."""
     password = "pass-w0rd-of-mongodb"
     with opened() as door:
         door.judge = lambda _path: status
@@ -107,9 +107,9 @@ def test_no_log_line_and_no_output_holds_a_secret(start, directory, status):
         until(lambda: "Configuration reloaded" in agent.said())
         agent.end(signal.SIGTERM)
 
-    said = agent.said()
-    assert "DEBUG" in said
-    assert "is not reachable" in said or "does not listen" in said
-    assert KEY not in said
-    assert password not in said
+    log = agent.said()
+    assert "DEBUG" in log
+    assert "is not reachable" in log or "does not listen" in log
+    assert KEY not in log
+    assert password not in log
     assert json.dumps(read_summary(directory)).count(password) == 0

@@ -16,7 +16,7 @@ from agent.config import Secret
 from agent.events.change_stream import ChangeStream
 from agent.events.change_stream import database as queries
 from agent.spool import Accepted
-from tests.agent_fixtures import spooled, take_reported
+from tests.agent_fixtures import read_events, take_reported
 from tests.fakes.zonemta_writer import accept
 from tests.waiting import until
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.stack
 NODE = "mta-01"
 
 
-def connected(uri: str) -> pymongo.MongoClient[dict[str, Any]]:
+def connect(uri: str) -> pymongo.MongoClient[dict[str, Any]]:
     return pymongo.MongoClient(uri)
 
 
@@ -32,7 +32,7 @@ def connected(uri: str) -> pymongo.MongoClient[dict[str, Any]]:
 def database(mongodb, request):
     """A fresh database, once without and once with pre-images."""
     name = f"zone-mta-{secrets.token_hex(4)}"
-    with connected(mongodb.uri) as client:
+    with connect(mongodb.uri) as client:
         for collection in ("zone-queue", "mail.files"):
             client[name].create_collection(collection)
         if request.param == "pre-images":
@@ -62,10 +62,12 @@ def _position(spool):
 
 def outcome(spool, *, count):
     """Wait for `count` events; return them as {(recipient, type): event}."""
-    found = until(lambda: (e := spooled(spool)) and len(e) >= count and e, what=f"{count} events")
-    counted = Counter(e.get("event_id") or (e["to_address"], e["event_type"]) for e in found)
+    events = until(
+        lambda: (e := read_events(spool)) and len(e) >= count and e, what=f"{count} events"
+    )
+    counted = Counter(e.get("event_id") or (e["to_address"], e["event_type"]) for e in events)
     assert set(counted.values()) == {1}, counted
-    return {(e["to_address"], e["event_type"]): e for e in found}
+    return {(e["to_address"], e["event_type"]): e for e in events}
 
 
 def held_count(spool):
@@ -78,7 +80,7 @@ def counters(spool):
         return dict(tx.execute("SELECT name, value FROM counters"))
 
 
-def plugin_says(spool, message, recipient, event_type, n=0):
+def report_from_plugin(spool, message, recipient, event_type, n=0):
     event = wire.ReceivedEvent(
         event_id=wire.event_id("zonemta", message.queue_id, recipient, event_type, n),
         occurred_at=clock.utc_now(),
@@ -91,7 +93,9 @@ def plugin_says(spool, message, recipient, event_type, n=0):
     take_reported(spool, [Accepted(event, body % (recipient.encode(), event_type.encode()))])
 
 
-def test_queued_deferred_delivered_bounced_and_dropped_are_told_apart(make_spool, database, follow):
+def test_queued_deferred_delivered_bounced_and_dropped_are_distinguished(
+    make_spool, database, follow
+):
     spool = make_spool(grace_s=1)
     follow(spool)
 
@@ -117,11 +121,11 @@ def test_queued_deferred_delivered_bounced_and_dropped_are_told_apart(make_spool
     assert events["alice@corp.example", "sent"]["from_address"] == "<>"
 
 
-def test_what_is_queued_before_the_first_start_is_taken_once(make_spool, database, follow):
+def test_mail_queued_before_the_first_start_is_taken_once(make_spool, database, follow):
     message = accept(database, "a@corp.example", ["one@a.example", "two@a.example"])
     message.lock("two@a.example")
-    message.defer("two@a.example", 1, "450 first words")
-    message.defer("two@a.example", 2, "450 second words")
+    message.defer("two@a.example", 1, "450 first reply")
+    message.defer("two@a.example", 2, "450 second reply")
     spool = make_spool(grace_s=0.2)
 
     follow(spool)
@@ -130,45 +134,45 @@ def test_what_is_queued_before_the_first_start_is_taken_once(make_spool, databas
     events = outcome(spool, count=4)
 
     assert before["two@a.example", "deferred"]["attempt"] == 2
-    assert before["two@a.example", "deferred"]["status_message"] == "450 second words"
+    assert before["two@a.example", "deferred"]["status_message"] == "450 second reply"
     assert events["one@a.example", "delivered"]["from_address"] == "a@corp.example"
 
 
-def test_what_the_plugin_reported_in_the_grace_is_not_told_again(make_spool, database, follow):
+def test_events_the_plugin_reported_in_the_grace_are_not_repeated(make_spool, database, follow):
     spool = make_spool(grace_s=1.5)
     follow(spool)
 
-    message = accept(database, "a@corp.example", ["told@a.example", "missed@a.example"])
-    message.deliver("told@a.example")
+    message = accept(database, "a@corp.example", ["reported@a.example", "missed@a.example"])
+    message.deliver("reported@a.example")
     message.deliver("missed@a.example")
-    plugin_says(spool, message, "told@a.example", "sent")
-    plugin_says(spool, message, "told@a.example", "bounced")
+    report_from_plugin(spool, message, "reported@a.example", "sent")
+    report_from_plugin(spool, message, "reported@a.example", "bounced")
     until(lambda: counters(spool).get("stream.superseded", 0) >= 2)
     events = outcome(spool, count=4)
 
     assert set(events) == {
-        ("told@a.example", "sent"),
-        ("told@a.example", "bounced"),
+        ("reported@a.example", "sent"),
+        ("reported@a.example", "bounced"),
         ("missed@a.example", "sent"),
         ("missed@a.example", "delivered"),
     }
-    assert events["told@a.example", "sent"]["source"] == "zonemta_plugin"
+    assert events["reported@a.example", "sent"]["source"] == "zonemta_plugin"
     assert events["missed@a.example", "sent"]["source"] == "change_stream"
 
 
-def test_what_the_plugin_reported_before_the_stream_saw_it_is_not_told_again(
+def test_events_the_plugin_reported_before_the_stream_saw_them_are_not_repeated(
     make_spool, database, follow
 ):
     spool = make_spool(grace_s=0)
     follow(spool)
-    message = accept(database, "a@corp.example", ["told@a.example"])
+    message = accept(database, "a@corp.example", ["reported@a.example"])
     outcome(spool, count=1)
 
-    plugin_says(spool, message, "told@a.example", "delivered")
-    message.deliver("told@a.example")
+    report_from_plugin(spool, message, "reported@a.example", "delivered")
+    message.deliver("reported@a.example")
     until(lambda: counters(spool).get("stream.superseded"))
 
-    assert len(spooled(spool)) == 2
+    assert len(read_events(spool)) == 2
 
 
 def test_held_events_outlive_the_agent_and_nothing_is_missed_or_doubled(
@@ -184,7 +188,7 @@ def test_held_events_outlive_the_agent_and_nothing_is_missed_or_doubled(
     # While no agent runs, mail goes on.
     second = accept(database, "a@corp.example", ["two@a.example"])
     second.bounce("two@a.example")
-    assert spooled(spool) == []
+    assert read_events(spool) == []
     spool.close()
     spool = make_spool(grace_s=0.5)
     follow(spool)
@@ -259,21 +263,23 @@ def test_a_document_that_is_not_as_zonemta_writes_it_is_left_out_alone(
 
 
 @pytest.mark.parametrize("code", [286, 280, 260, 222])
-def test_mongodbs_ways_to_say_that_the_position_is_lost_are_known(code):
+def test_mongodbs_error_codes_of_a_lost_position_are_known(code):
     assert queries.is_position_lost(OperationFailure("ChangeStreamHistoryLost", code))
 
 
 @pytest.mark.parametrize(
     ("code", "fix"), [(40573, "--replSet"), (13, "grantRolesToUser"), (18, "role 'read'")]
 )
-def test_what_a_person_must_mend_is_said_with_the_fix(code, fix):
-    _, line = queries.explain(OperationFailure("said MongoDB", code), where="here")
+def test_an_error_that_a_person_must_mend_has_its_fix(code, fix):
+    _, line = queries.explain(OperationFailure("from MongoDB", code), where="here")
 
     assert fix in line
     assert "\n" not in line
 
 
-def test_a_mongodb_that_is_no_replica_set_is_told_so(make_spool, in_thread, tmp_path, caplog):
+def test_a_mongodb_that_is_no_replica_set_is_logged_with_the_fix(
+    make_spool, in_thread, tmp_path, caplog
+):
     from build.stack.mongodb import server_program
     from build.stack.ports import free_port
     from build.stack.supervisor import Program, Supervisor
@@ -299,7 +305,7 @@ def test_an_unreachable_mongodb_is_one_line_with_the_fix(
     monkeypatch.setattr("agent.events.change_stream.stream.FIRST_WAIT_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    uri = Secret(f"mongodb://agent:secret-word@127.0.0.1:{port}/zone-mta?replicaSet=rs0")
+    uri = Secret(f"mongodb://agent:secret-password@127.0.0.1:{port}/zone-mta?replicaSet=rs0")
 
     with caplog.at_level(logging.WARNING):
         in_thread(ChangeStream(make_spool(), uri, node=NODE))
@@ -307,7 +313,7 @@ def test_an_unreachable_mongodb_is_one_line_with_the_fix(
 
     assert "is not reachable" in caplog.text
     assert "AGENT_ZONEMTA_MONGODB_URI" in caplog.text
-    assert "secret-word" not in caplog.text
+    assert "secret-password" not in caplog.text
     assert "Traceback" not in caplog.text
 
 
@@ -324,22 +330,22 @@ def test_a_mongodb_comes_back_and_the_stream_goes_on(
         uri = first.uri_of("zone-mta")
         in_thread(ChangeStream(spool, Secret(uri), node=NODE))
         until(lambda: _position(spool))
-        with connected(uri) as client:
+        with connect(uri) as client:
             accept(client["zone-mta"], "a@corp.example", ["before@a.example"])
             outcome(spool, count=1)
         first.running.stop()
         until(lambda: "not reachable" in caplog.text, within_s=40)
         stack.start(supervisor, tmp_path, port=first.port)
-        with connected(uri) as client:
+        with connect(uri) as client:
             accept(client["zone-mta"], "a@corp.example", ["after@a.example"])
 
-        until(lambda: len(spooled(spool)) == 2, within_s=60)
+        until(lambda: len(read_events(spool)) == 2, within_s=60)
         assert ("after@a.example", "sent") in outcome(spool, count=2)
 
 
-@pytest.mark.parametrize("told", ["bounced", "delivered"])
-def test_a_plugin_that_tells_after_the_grace_replaces_what_was_inferred(
-    make_spool, database, follow, told
+@pytest.mark.parametrize("event_type", ["bounced", "delivered"])
+def test_a_plugin_that_reports_after_the_grace_replaces_the_inferred_outcome(
+    make_spool, database, follow, event_type
 ):
     spool = make_spool()
     follow(spool)
@@ -348,17 +354,17 @@ def test_a_plugin_that_tells_after_the_grace_replaces_what_was_inferred(
     message.deliver("ok@a.example")
     inferred = outcome(spool, count=2)["ok@a.example", "delivered"]
 
-    plugin_says(spool, message, "ok@a.example", told)
-    plugin_says(spool, message, "ok@a.example", told)
+    report_from_plugin(spool, message, "ok@a.example", event_type)
+    report_from_plugin(spool, message, "ok@a.example", event_type)
 
-    *_, correction = spooled(spool)
-    assert len(spooled(spool)) == 3
-    assert correction["event_type"] == told
+    *_, correction = read_events(spool)
+    assert len(read_events(spool)) == 3
+    assert correction["event_type"] == event_type
     assert correction["replaces"] == inferred["event_id"]
     assert counters(spool)["receiver.corrected"] == 1
 
 
-def test_a_plugin_that_tells_in_time_replaces_nothing(make_spool, database, follow):
+def test_a_plugin_that_reports_in_time_replaces_nothing(make_spool, database, follow):
     spool = make_spool(grace_s=600)
     follow(spool)
     message = accept(database, "a@corp.example", ["ok@a.example"])
@@ -366,7 +372,7 @@ def test_a_plugin_that_tells_in_time_replaces_nothing(make_spool, database, foll
     message.deliver("ok@a.example")
     until(lambda: held_count(spool) == 2, what="two held")
 
-    plugin_says(spool, message, "ok@a.example", "bounced")
+    report_from_plugin(spool, message, "ok@a.example", "bounced")
 
-    (event,) = spooled(spool)
+    (event,) = read_events(spool)
     assert "replaces" not in event

@@ -1,4 +1,4 @@
-"""What MongoDB does to a change stream, on real servers: elections, a short oplog, no rights."""
+"""Change streams on real servers of MongoDB: elections, a short oplog, no rights."""
 
 import logging
 import secrets
@@ -12,12 +12,12 @@ from agent.events.change_stream import ChangeStream
 from agent.spool import read_gaps, read_summary
 from build.stack import mongodb as stack
 from build.stack.supervisor import Supervisor
-from tests.agent_fixtures import spooled
+from tests.agent_fixtures import read_events
 from tests.fakes.zonemta_writer import accept
 from tests.system.agent.events.test_change_stream import (
     NODE,
     _position,
-    connected,
+    connect,
     counters,
     outcome,
 )
@@ -44,37 +44,37 @@ def gaps(spool):
         return read_gaps(tx)
 
 
-def test_an_election_loses_nothing_and_tells_nothing_twice(make_spool, supervisor, home, in_thread):
+def test_an_election_loses_nothing_and_repeats_nothing(make_spool, supervisor, home, in_thread):
     replica_set = stack.start_set(supervisor, home)
     spool = make_spool(grace_s=0)
     stream = ChangeStream(spool, Secret(replica_set.uri_of(DATABASE)), node=NODE)
-    with connected(replica_set.uri_of(DATABASE)) as client:
+    with connect(replica_set.uri_of(DATABASE)) as client:
         db = client[DATABASE]
         for name in COLLECTIONS:
             db.create_collection(name)
         in_thread(stream)
         until(lambda: _position(spool))
-        told = []
+        recipients = []
         for turn in range(3):
             recipient = f"{turn}@a.example"
             # What a minority has is rolled back with its primary: real mail waits for the majority.
             majority = db.with_options(write_concern=pymongo.WriteConcern("majority"))
             message = accept(majority, "a@corp.example", [recipient])
             message.deliver(recipient)
-            told.append(recipient)
+            recipients.append(recipient)
             primary = replica_set.primary()
             primary.kill()
-            until(lambda: elected(replica_set), within_s=60)
+            until(lambda: find_primary(replica_set), within_s=60)
             primary.start_again()
 
         events = outcome(spool, count=6)
 
-    assert {recipient for recipient, _ in events} == set(told)
+    assert {recipient for recipient, _ in events} == set(recipients)
     assert gaps(spool) == []
     assert stream.health().failures_total == 0 or stream.health().last_error is None
 
 
-def elected(replica_set):
+def find_primary(replica_set):
     try:
         return replica_set.primary()
     except StopIteration:
@@ -86,7 +86,7 @@ def test_a_position_that_fell_out_of_the_oplog_is_a_gap_with_its_times(
 ):
     running = stack.start(supervisor, tmp_path / "stack", oplog_mb=1)
     spool = make_spool(grace_s=0)
-    with connected(running.uri) as client:
+    with connect(running.uri) as client:
         db = client[DATABASE]
         for name in COLLECTIONS:
             db.create_collection(name)
@@ -138,10 +138,12 @@ def fill_oplog(client):
     until(is_cut, within_s=120)
 
 
-def test_a_dropped_collection_is_a_gap_and_the_next_mail_is_told(make_spool, mongodb, in_thread):
+def test_a_dropped_collection_is_a_gap_and_the_next_mail_is_captured(
+    make_spool, mongodb, in_thread
+):
     name = f"zone-mta-{secrets.token_hex(4)}"
     spool = make_spool(grace_s=0)
-    with connected(mongodb.uri) as client:
+    with connect(mongodb.uri) as client:
         db = client[name]
         accept(db, "a@corp.example", ["lost@a.example"])
         follow(spool, mongodb, in_thread, uri=mongodb.uri_of(name))
@@ -159,7 +161,7 @@ def test_a_dropped_collection_is_a_gap_and_the_next_mail_is_told(make_spool, mon
     assert gap.lost_count == 1
 
 
-def test_without_a_replica_set_it_says_so_and_goes_on_trying(
+def test_without_a_replica_set_it_logs_the_fix_and_keeps_trying(
     make_spool, supervisor, home, in_thread, caplog
 ):
     alone = stack.start_alone(supervisor, home)
@@ -176,7 +178,7 @@ def test_without_a_replica_set_it_says_so_and_goes_on_trying(
 
 @pytest.fixture
 def with_users(supervisor, home, tmp_path):
-    """A MongoDB that asks for a password, with a user who may read ZoneMTA's database and one who
+    """A MongoDB that requires a password, with a user who may read ZoneMTA's database and one who
     may not."""
     key_file = tmp_path / "key"
     key_file.write_text(secrets.token_hex(32))
@@ -185,7 +187,7 @@ def with_users(supervisor, home, tmp_path):
     roles = {"admin": ["root"], "reader": [{"role": "read", "db": DATABASE}], "stranger": []}
     with pymongo.MongoClient("127.0.0.1", running.port, directConnection=True) as client:
         client.admin.command("createUser", "admin", pwd="secret", roles=["root"])
-    with connected(uri_for(running, "admin", database="admin")) as client:
+    with connect(uri_for(running, "admin", database="admin")) as client:
         for name in ("reader", "stranger"):
             client.admin.command("createUser", name, pwd="secret", roles=roles[name])
         for name in COLLECTIONS:
@@ -200,7 +202,7 @@ def uri_for(running, user, *, database=DATABASE):
     )
 
 
-def test_without_rights_it_says_which_role_is_missing(make_spool, with_users, in_thread):
+def test_without_rights_its_error_names_the_missing_role(make_spool, with_users, in_thread):
     stream = ChangeStream(make_spool(), Secret(uri_for(with_users, "stranger")), node=NODE)
 
     in_thread(stream)
@@ -217,7 +219,7 @@ def test_who_may_only_read_follows_without_pre_images_and_changes_nothing(
         follow(
             spool, with_users, in_thread, uri=uri_for(with_users, "reader"), enable_pre_images=True
         )
-    with connected(uri_for(with_users, "admin")) as client:
+    with connect(uri_for(with_users, "admin")) as client:
         message = accept(client[DATABASE], "a@corp.example", ["one@a.example"])
         message.deliver("one@a.example")
         events = outcome(spool, count=2)
@@ -230,7 +232,7 @@ def test_who_may_only_read_follows_without_pre_images_and_changes_nothing(
 
 def test_who_may_gets_pre_images_switched_on(make_spool, mongodb, in_thread):
     name = f"zone-mta-{secrets.token_hex(4)}"
-    with connected(mongodb.uri) as client:
+    with connect(mongodb.uri) as client:
         for collection in COLLECTIONS:
             client[name].create_collection(collection)
         spool = make_spool()
@@ -242,10 +244,10 @@ def test_who_may_gets_pre_images_switched_on(make_spool, mongodb, in_thread):
     assert options == [{"changeStreamPreAndPostImages": {"enabled": True}}] * 2
 
 
-def test_of_a_shared_queue_each_instance_tells_its_own(make_spool, mongodb, in_thread):
+def test_each_instance_of_a_shared_queue_reports_its_own_share(make_spool, mongodb, in_thread):
     name = f"zone-mta-{secrets.token_hex(4)}"
     spool = make_spool(grace_s=0)
-    with connected(mongodb.uri) as client:
+    with connect(mongodb.uri) as client:
         db = client[name]
         accept(db, "a@corp.example", ["before@a.example"])
         follow(spool, mongodb, in_thread, uri=mongodb.uri_of(name), instance="mta-01")
@@ -273,12 +275,12 @@ def test_of_a_shared_queue_each_instance_tells_its_own(make_spool, mongodb, in_t
     assert counters(spool)["stream.other_instances"] == 1
 
 
-def test_a_shared_queue_without_a_name_is_told_whole_and_said_once(
+def test_a_shared_queue_without_a_name_is_reported_completely_and_warned_of_once(
     make_spool, mongodb, in_thread, caplog
 ):
     name = f"zone-mta-{secrets.token_hex(4)}"
     spool = make_spool(grace_s=0)
-    with connected(mongodb.uri) as client, caplog.at_level(logging.WARNING):
+    with connect(mongodb.uri) as client, caplog.at_level(logging.WARNING):
         follow(spool, mongodb, in_thread, uri=mongodb.uri_of(name))
         message = accept(client[name], "a@corp.example", ["a@a.example", "b@a.example"])
         message.lock("a@a.example")
@@ -289,4 +291,4 @@ def test_a_shared_queue_without_a_name_is_told_whole_and_said_once(
         client.drop_database(name)
 
     assert caplog.text.count("AGENT_DISCOVERY_ZONEMTA_INSTANCE") == 1
-    assert len(spooled(spool)) == 4
+    assert len(read_events(spool)) == 4

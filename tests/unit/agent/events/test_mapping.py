@@ -1,4 +1,4 @@
-"""The recorded change streams, taken whole, against what ZoneMTA itself logged in the same run."""
+"""The recorded change streams, complete, compared with ZoneMTA's own log of the same run."""
 
 import random
 from collections import Counter
@@ -9,16 +9,16 @@ import pytest
 from agent.events.change_stream import database, mapping, zonemta
 from agent.events.change_stream.tracker import Tracker
 from agent.spool import HeldEvent, Notice
-from tests.agent_fixtures import log_entries, recorded, spooled
+from tests.agent_fixtures import log_entries, read_events, read_recording
 
 RECORDINGS = ["changestream-plain.jsonl", "changestream-preimages.jsonl"]
 
 
 def changes(name):
-    """Return the recorded changes of the two collections the agent asks for."""
+    """Return the recorded changes of the two collections the agent follows."""
     return [
         database.parse_change(raw)
-        for raw in recorded(name)
+        for raw in read_recording(name)
         if raw["ns"]["coll"] in (zonemta.QUEUE, zonemta.FILES)
     ]
 
@@ -31,7 +31,7 @@ def replay(spool, name, *, step=7):
         tracker.apply(todo[start : start + step], b"position", seen_ms=0)
     while tracker.release(caught_up=True):
         pass
-    return spooled(spool)
+    return read_events(spool)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_refusal_that_made_a_notification_is_an_inferred_bounce_with_unknown_r
         assert not {"status_code", "status_message", "bounce_type", "mx_host"} & set(event)
 
 
-def test_what_was_accepted_is_an_inferred_delivery(events):
+def test_an_accepted_recipient_is_an_inferred_delivery(events):
     delivered = of(events, "delivered")
 
     for entry in log_entries("ACCEPTED"):
@@ -233,7 +233,7 @@ def test_a_locked_document_that_is_deleted_has_waited_until_its_lock():
         (None, None),
     ],
 )
-def test_a_reply_code_is_what_a_reply_begins_with(response, code):
+def test_a_reply_code_is_the_number_a_reply_begins_with(response, code):
     assert mapping.reply_code(response) == code
 
 

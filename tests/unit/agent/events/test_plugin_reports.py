@@ -12,7 +12,7 @@ def record(spool, report):
         record_report(tx, report, clock.now_ms())
 
 
-def test_what_a_plugin_dropped_is_counted_once_over_restarts_of_both(make_spool, tmp_path):
+def test_drops_of_a_plugin_are_counted_once_over_restarts_of_both(make_spool, tmp_path):
     spool = make_spool()
     for number in (0, 3, 3, 5):
         record(spool, PluginReport("sender/default/79", number))

@@ -1,4 +1,4 @@
-"""What plugins say of themselves, through the real socket and as the collectors see it."""
+"""Status of the plugins, through the real socket and as the collectors see it."""
 
 import json
 
@@ -22,16 +22,16 @@ HARAKA = {
 }
 
 
-def said(process="haraka/77", **more):
+def make_status(process="haraka/77", **more):
     return {"plugin": "haraka-monitor", "process": process, **more}
 
 
 def take(readings, **more):
-    readings.update(parse_status(json.dumps(said(**more)).encode()))
+    readings.update(parse_status(json.dumps(make_status(**more)).encode()))
 
 
 def test_counters_of_haraka_reach_the_collector_through_the_receiver(receiver):
-    body = said(haraka=HARAKA, dropped_total=4, what_is_not_known_yet=1)
+    body = make_status(haraka=HARAKA, dropped_total=4, not_known_yet=1)
 
     status, _ = post(receiver, json.dumps(body), path="/v1/readings")
 
@@ -45,25 +45,25 @@ def test_counters_of_haraka_reach_the_collector_through_the_receiver(receiver):
     [
         (b"{", 400),
         (b"[]", 400),
-        (json.dumps(said(process="")).encode(), 400),
-        (json.dumps(said(dropped_total=-1)).encode(), 400),
-        (json.dumps(said(haraka={})).encode(), 400),
-        (json.dumps(said(padding="x" * 20_000)).encode(), 413),
+        (json.dumps(make_status(process="")).encode(), 400),
+        (json.dumps(make_status(dropped_total=-1)).encode(), 400),
+        (json.dumps(make_status(haraka={})).encode(), 400),
+        (json.dumps(make_status(padding="x" * 20_000)).encode(), 413),
     ],
 )
-def test_what_are_no_readings_is_refused(receiver, body, status):
+def test_an_invalid_status_is_refused(receiver, body, status):
     assert post(receiver, body, path="/v1/readings")[0] == status
     assert receiver.plugins.plugins() == []
 
 
-def test_a_process_is_heard_from_by_its_events_and_by_its_readings(receiver):
+def test_a_process_is_known_by_its_events_and_by_its_status(receiver):
     headers = {
         "User-Agent": "mallard-zone-mta-monitor",
         "X-Mallard-Process": "sender/default/79",
         "X-Mallard-Dropped": "3",
     }
     post(receiver, b"[]", headers=headers)
-    post(receiver, json.dumps(said()), path="/v1/readings")
+    post(receiver, json.dumps(make_status()), path="/v1/readings")
 
     lines = receiver.plugins.plugins()
 
@@ -74,7 +74,7 @@ def test_a_process_is_heard_from_by_its_events_and_by_its_readings(receiver):
     assert all(line.heard_at.tzinfo for line in lines)
 
 
-def test_events_in_between_leave_the_counters_as_they_were_told():
+def test_events_in_between_leave_the_counters_unchanged():
     readings = PluginRegistry()
     take(readings, haraka=HARAKA)
 
@@ -84,7 +84,7 @@ def test_events_in_between_leave_the_counters_as_they_were_told():
     assert (line["connections_total"], line["plugin_dropped_total"]) == (12, 5)
 
 
-def test_a_process_that_says_nothing_any_more_is_counted_no_longer(monkeypatch):
+def test_a_process_that_stopped_reporting_is_counted_no_longer(monkeypatch):
     readings = PluginRegistry()
     now_s = [1000.0]
     monkeypatch.setattr(module.clock, "monotonic_s", lambda: now_s[0])

@@ -1,4 +1,4 @@
-"""The plugins' door, over a real unix socket."""
+"""The plugins' endpoint, over a real unix socket."""
 
 import grp
 import http.client
@@ -17,7 +17,7 @@ from agent.errors import ReceiverError, SpoolError
 from agent.events.receiver import Receiver, TcpReceiver
 from agent.spool import read_summary
 from build.stack.ports import free_port
-from tests.agent_fixtures import spooled
+from tests.agent_fixtures import read_events
 from tests.fakes.plugin_connection import Connection, post
 from tests.waiting import until
 
@@ -31,12 +31,10 @@ def test_events_are_on_disk_when_202_is_answered(receiver, spool, events):
     status, answer = post(receiver, json.dumps(events))
 
     assert (status, answer) == (202, {"queued": len(events), "rejected": []})
-    assert [e["event_id"] for e in spooled(spool)] == [e["event_id"] for e in events]
+    assert [e["event_id"] for e in read_events(spool)] == [e["event_id"] for e in events]
 
 
-def test_what_a_plugin_says_it_dropped_is_counted_with_its_next_events(
-    receiver, spool, events, tmp_path
-):
+def test_drops_of_a_plugin_are_counted_with_its_next_events(receiver, spool, events, tmp_path):
     for dropped in ("0", "4", "4"):
         headers = {"X-Mallard-Process": "sender/default/79", "X-Mallard-Dropped": dropped}
         assert post(receiver, json.dumps(events), headers=headers)[0] == 202
@@ -44,17 +42,17 @@ def test_what_a_plugin_says_it_dropped_is_counted_with_its_next_events(
     assert read_summary(tmp_path)["plugin"]["dropped"] == 4
 
 
-def test_an_event_keeps_what_this_version_does_not_know_and_gets_its_node(receiver, spool, events):
+def test_an_event_keeps_fields_unknown_to_this_version_and_gets_its_node(receiver, spool, events):
     post(receiver, json.dumps(events))
 
-    kept = spooled(spool)[-1]
-    assert kept == events[-1] | {"mta_node": "mta-01"}
+    stored = read_events(spool)[-1]
+    assert stored == events[-1] | {"mta_node": "mta-01"}
 
 
 def test_an_event_that_names_its_node_is_left_as_it_is(receiver, spool, events):
     post(receiver, json.dumps([events[0] | {"mta_node": "mta-99"}]))
 
-    assert spooled(spool)[0]["mta_node"] == "mta-99"
+    assert read_events(spool)[0]["mta_node"] == "mta-99"
 
 
 def test_one_bad_event_among_a_hundred_is_refused_alone(receiver, spool, events):
@@ -69,7 +67,7 @@ def test_one_bad_event_among_a_hundred_is_refused_alone(receiver, spool, events)
     assert (status, answer["queued"]) == (202, 99)
     assert answer["rejected"][0]["index"] == 42
     assert "event_id" in answer["rejected"][0]["error"]
-    assert len(spooled(spool)) == 99
+    assert len(read_events(spool)) == 99
 
 
 @pytest.mark.parametrize(
@@ -97,7 +95,7 @@ def test_a_wrong_event_is_refused_with_a_reason(receiver, spool, events, bad):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"events": []}', b"[" * 50_000])
-def test_what_is_not_a_json_array_is_400(receiver, spool, body):
+def test_a_body_that_is_no_json_array_is_400(receiver, spool, body):
     status, answer = post(receiver, body)
 
     assert status == 400
@@ -131,7 +129,7 @@ def test_a_spool_that_cannot_write_is_503(receiver, spool, events, monkeypatch):
     assert post(receiver, json.dumps(events))[0] == 503
 
 
-def test_the_agent_answers_for_its_health(receiver):
+def test_the_health_endpoint_answers(receiver):
     connection = Connection(receiver.path)
     connection.request("GET", "/v1/health")
 
@@ -148,7 +146,7 @@ def test_a_connection_serves_many_requests(receiver, spool, events):
         response.read()
     connection.close()
 
-    assert len(spooled(spool)) == len(events)
+    assert len(read_events(spool)) == len(events)
 
 
 def test_only_owner_and_group_may_write_to_the_socket(receiver):
@@ -176,7 +174,7 @@ def test_a_file_in_the_sockets_place_is_left_alone(spool, directory):
     assert (directory / "receiver.sock").read_text() == "precious"
 
 
-def test_a_directory_with_too_long_a_name_is_said(spool, tmp_path):
+def test_a_directory_with_too_long_a_name_is_an_error(spool, tmp_path):
     with pytest.raises(ReceiverError, match="too long"):
         Receiver(spool, ReceiverSettings(), tmp_path / ("d" * 120), node="mta-01").open()
 
@@ -196,11 +194,11 @@ def test_one_connection_too_many_is_503_and_the_others_go_on(spool, directory, i
     third.close()
 
     held[0].close()
-    until(lambda: _taken(made, events))
+    until(lambda: _is_accepted(made, events))
     held[1].close()
 
 
-def _taken(receiver, events):
+def _is_accepted(receiver, events):
     try:
         return post(receiver, json.dumps(events))[0] == 202
     except (OSError, http.client.HTTPException):
@@ -240,7 +238,7 @@ def over_tcp(spool, in_thread):
     return settings.tcp_port
 
 
-def test_on_the_loopback_address_the_token_is_asked_for(over_tcp, spool, events):
+def test_on_the_loopback_address_the_token_is_required(over_tcp, spool, events):
     body = json.dumps(events)
 
     refused = [
@@ -250,7 +248,7 @@ def test_on_the_loopback_address_the_token_is_asked_for(over_tcp, spool, events)
     taken, _ = post(over_tcp, body, headers={"Authorization": f"Bearer {TOKEN}"})
 
     assert (refused, taken) == ([401, 401, 401], 202)
-    assert len(spooled(spool)) == len(events)
+    assert len(read_events(spool)) == len(events)
 
 
 def test_it_listens_on_the_loopback_address_alone(over_tcp):
@@ -263,26 +261,26 @@ def test_it_listens_on_the_loopback_address_alone(over_tcp):
     assert [address.ip for address in listening] == ["127.0.0.1"]
 
 
-def test_a_port_that_is_taken_is_said_with_what_to_do(over_tcp, spool):
+def test_a_port_in_use_is_an_error_with_its_fix(over_tcp, spool):
     settings = ReceiverSettings(tcp_port=over_tcp, tcp_token=Secret(TOKEN))
 
     with pytest.raises(ReceiverError, match="Set tcp_port"):
         TcpReceiver(spool, settings, node="mta-01").open()
 
 
-def test_the_socket_has_the_mode_and_the_group_it_is_told(spool, directory, in_thread):
+def test_the_socket_has_the_configured_mode_and_group(spool, directory, in_thread):
     group = grp.getgrgid(os.getgroups()[-1] if os.getgroups() else os.getgid())
     settings = ReceiverSettings(socket_mode="0606", socket_group=group.gr_name)
     made = Receiver(spool, settings, directory, node="mta-01")
     made.open()
     in_thread(made)
 
-    found = made.path.stat()
+    status = made.path.stat()
 
-    assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o606, group.gr_gid)
+    assert (stat.S_IMODE(status.st_mode), status.st_gid) == (0o606, group.gr_gid)
 
 
-def test_a_group_that_is_not_there_is_said_and_leaves_nothing_behind(spool, directory):
+def test_a_group_that_does_not_exist_is_an_error_and_leaves_nothing_behind(spool, directory):
     settings = ReceiverSettings(socket_group="no-such-group")
 
     with pytest.raises(ReceiverError, match="no group no-such-group"):

@@ -1,4 +1,4 @@
-"""What was captured, held against ZoneMTA's own counters."""
+"""Captured outcomes, compared with ZoneMTA's own counters."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ def readings(started_at_s=1000, **counts):
 
 
 class Hours:
-    """A reconciler and what it is asked at which time."""
+    """A reconciler and its clock."""
 
     def __init__(self):
         self.now = AT
@@ -73,7 +73,7 @@ def test_an_hour_is_compared_outcome_by_outcome_over_all_zones(hours):
     }
 
 
-def test_nothing_is_said_before_late_events_had_their_time(hours):
+def test_nothing_is_compared_before_late_events_had_their_time(hours):
     hours.read(AT, delivered=0)
     hours.read(AT + HOUR, delivered=1)
     assert hours.lines(AT + HOUR + timedelta(seconds=119)) == {}
@@ -99,11 +99,11 @@ def test_a_restart_of_zonemta_begins_anew_and_makes_nothing_up(hours, second):
     assert hours.lines(AT + 2 * HOUR) == {}
     hours.read(AT + timedelta(minutes=90), delivered=8, **second)
 
-    found = hours.lines(AT + 2 * HOUR)
-    assert found[AT + timedelta(minutes=30), "delivered"] == (6, 0)
+    lines = hours.lines(AT + 2 * HOUR)
+    assert lines[AT + timedelta(minutes=30), "delivered"] == (6, 0)
 
 
-def test_a_corrected_outcome_is_counted_as_what_it_was(hours):
+def test_a_corrected_outcome_is_counted_as_its_true_type(hours):
     hours.captured.add("delivered", AT)
     hours.captured.add("bounced", AT)
     hours.captured.add("delivered", AT, count=-1)
@@ -111,7 +111,7 @@ def test_a_corrected_outcome_is_counted_as_what_it_was(hours):
     assert +hours.captured.between(AT, AT + HOUR) == Counter(bounced=1)
 
 
-def test_what_is_remembered_is_bounded(hours):
+def test_the_memory_of_seconds_is_bounded(hours):
     for second in range(MAX_SECONDS + 100):
         hours.captured.add("delivered", AT + timedelta(seconds=second))
 

@@ -1,4 +1,4 @@
-"""What waits long: packed, in order, counted, dropped oldest first."""
+"""Compression of events that wait long: in order, count_items, dropped oldest first."""
 
 import json
 import os
@@ -12,21 +12,21 @@ from agent.config import Spool as SpoolSettings
 from agent.spool import SOURCES, Accepted, compression, read_summary, retention
 from agent.spool import queue as queue_module
 from build.bench_agent.plugins import event
-from tests.agent_fixtures import MIB, numbers, reported, spooled, take, take_reported
+from tests.agent_fixtures import MIB, make_event, numbers, read_events, take, take_reported
 
 # The promise: so many events fit, by default bounds.
 PROMISED_EVENTS = 8_000_000
 MANY = compression.LOOSE_ITEMS + 4 * compression.MAX_ITEMS
 
 
-def pieces(spool):
+def blocks(spool):
     with spool.read() as tx:
         return tx.execute(
             "SELECT first_seq, last_seq FROM events_packed ORDER BY first_seq"
         ).fetchall()
 
 
-def counted(spool):
+def count_items(spool):
     """Count and bytes by the counters, and count by the rows."""
     with spool.read() as tx:
         counters = dict(tx.execute("SELECT name, value FROM counters"))
@@ -57,51 +57,51 @@ def drain(spool, **bounds):
         expected = batch.last_seq + 1
         found += [json.loads(body)["n"] for body in batch.bodies]
         spool.events.ack(batch)
-        counted(spool)
+        count_items(spool)
     return found
 
 
-def test_what_flows_is_not_packed(spool):
+def test_events_that_flow_are_not_compressed(spool):
     for start in range(0, 5000, 50):
         take(spool, range(start, start + 50))
         spool.events.ack(spool.events.peek(max_count=500, max_bytes=MIB))
 
-    assert pieces(spool) == []
+    assert blocks(spool) == []
 
 
 @pytest.mark.parametrize(
     "bounds",
     [{}, {"max_count": 7}, {"max_count": 333}, {"max_bytes": 1000}, {"max_count": 5000}],
 )
-def test_what_waits_is_packed_and_comes_out_in_order_once(spool, bounds):
+def test_events_that_wait_are_compressed_and_come_out_in_order_once(spool, bounds):
     fill(spool, MANY)
 
-    assert pieces(spool)
-    assert counted(spool) == MANY
+    assert blocks(spool)
+    assert count_items(spool) == MANY
     assert drain(spool, **bounds) == list(range(MANY))
-    assert counted(spool) == 0
+    assert count_items(spool) == 0
 
 
-def test_whole_pieces_go_into_one_batch(spool):
+def test_complete_blocks_go_into_one_batch(spool):
     fill(spool, MANY)
 
     assert len(spool.events.peek(max_count=500, max_bytes=MIB).bodies) == 2 * compression.MAX_ITEMS
 
 
-def test_what_arrives_while_a_batch_is_on_its_way_does_not_disturb_it(spool):
+def test_events_that_arrive_while_a_batch_is_on_its_way_do_not_disturb_it(spool):
     take(spool, range(400))
     batch = spool.events.peek(max_count=130, max_bytes=MIB)
     fill_later = range(400, MANY)
     take(spool, fill_later)
-    assert pieces(spool)[0][0] == 1
+    assert blocks(spool)[0][0] == 1
 
     spool.events.ack(batch)
 
-    assert counted(spool) == MANY - 130
+    assert count_items(spool) == MANY - 130
     assert drain(spool) == list(range(130, MANY))
 
 
-def test_what_is_set_aside_of_a_piece_is_told_and_the_rest_goes_on(spool, tmp_path):
+def test_items_of_a_block_that_are_set_aside_are_reported_and_the_rest_goes_on(spool, tmp_path):
     fill(spool, MANY)
 
     spool.events.set_aside(spool.events.peek(max_count=10, max_bytes=MIB), "400")
@@ -112,7 +112,7 @@ def test_what_is_set_aside_of_a_piece_is_told_and_the_rest_goes_on(spool, tmp_pa
     assert read_summary(tmp_path)["events"]["oldest_seq"] == 11
 
 
-def test_a_full_spool_drops_the_oldest_pieces_and_says_which(make_spool, tmp_path):
+def test_a_full_spool_drops_the_oldest_blocks_and_reports_their_numbers(make_spool, tmp_path):
     spool = make_spool(max_event_bytes=MIB)
     for start in range(0, 6000, 20):
         bodies = [
@@ -123,16 +123,16 @@ def test_a_full_spool_drops_the_oldest_pieces_and_says_which(make_spool, tmp_pat
             spool.events.append(tx, bodies)
 
     shown = read_summary(tmp_path)["events"]
-    kept = counted(spool)
+    left = count_items(spool)
     first = spool.events.peek(max_count=1, max_bytes=1)
     assert shown["bytes"] <= MIB
-    assert shown["dropped"] == 6000 - kept > 0
+    assert shown["dropped"] == 6000 - left > 0
     assert first.first_seq == shown["dropped"] + 1
     assert first.dropped == ((1, shown["dropped"]),)
-    assert drain(spool) == list(range(6000 - kept, 6000))
+    assert drain(spool) == list(range(6000 - left, 6000))
 
 
-def test_a_piece_that_cannot_be_read_is_dropped_and_counted_and_the_rest_goes_on(
+def test_a_block_that_cannot_be_read_is_dropped_and_counted_and_the_rest_goes_on(
     spool, tmp_path, caplog
 ):
     fill(spool, MANY)
@@ -148,7 +148,7 @@ def test_a_piece_that_cannot_be_read_is_dropped_and_counted_and_the_rest_goes_on
     assert "cannot be read again" in caplog.text
 
 
-def test_packing_is_undone_exactly():
+def test_decompression_undoes_compression_exactly():
     bodies = [b"", b"{}", b'{"a":"\n"}', os.urandom(1000)]
 
     assert compression.decompress(compression.compress(bodies)) == bodies
@@ -180,11 +180,11 @@ def test_a_day_of_samples_fits_into_the_default_bound(golden):
         assert 4 * size * count < SpoolSettings().max_sample_bytes, kind
 
 
-def test_the_room_an_outage_took_is_given_back(make_spool, tmp_path):
+def test_disk_space_of_an_outage_is_given_back(make_spool, tmp_path):
     spool = make_spool()
     for number in range(400):
         body = os.urandom(100_000)
-        take_reported(spool, [Accepted(reported(number).event, body)])
+        take_reported(spool, [Accepted(make_event(number).event, body)])
     largest = (tmp_path / "spool.db").stat().st_size
 
     while batch := spool.events.peek(max_count=20, max_bytes=10 * MIB):
@@ -201,7 +201,9 @@ def test_the_room_an_outage_took_is_given_back(make_spool, tmp_path):
 # Age
 
 
-def test_what_waits_longer_than_the_bound_is_dropped_and_counted(make_spool, tmp_path, monkeypatch):
+def test_items_that_wait_longer_than_the_bound_are_dropped_and_counted(
+    make_spool, tmp_path, monkeypatch
+):
     now_s = [1000.0]
     monkeypatch.setattr(retention.clock, "monotonic_s", lambda: now_s[0])
     spool = make_spool(max_age_s=3 * 3600.0)
@@ -226,4 +228,4 @@ def test_a_clock_that_jumps_years_drops_nothing_and_keeps_the_order(spool, monke
         monkeypatch.setattr(clock, "now_ms", lambda years=years: real_ms + years * 31_536_000_000)
         take(spool, [number])
 
-    assert [item["n"] for item in spooled(spool)] == [0, 1, 2, 3]
+    assert [item["n"] for item in read_events(spool)] == [0, 1, 2, 3]

@@ -1,4 +1,4 @@
-"""The memory of what was taken: true after every commit, failure, kill and merge."""
+"""Memory of the events taken: true after every commit, failure, kill and merge."""
 
 import random
 
@@ -7,7 +7,7 @@ import pytest
 
 from agent.errors import SpoolError
 from agent.spool import deduplication
-from tests.agent_fixtures import numbers, reported, spooled, take, take_reported
+from tests.agent_fixtures import make_event, numbers, read_events, take, take_reported
 
 FEW = {"memory_count": 10_000}  # merged at 2 500 keys
 
@@ -22,7 +22,7 @@ def keys_of(spool, keys):
         return spool.intake._seen.find_known(tx, keys)
 
 
-def made(count, seed=1):
+def make_keys(count, seed=1):
     chance = random.Random(seed)
     return [chance.randbytes(16) for _ in range(count)]
 
@@ -34,17 +34,17 @@ def remember(spool, keys):
 
 @pytest.mark.parametrize("step", [1, 7, 900, 6000])
 def test_every_key_is_known_before_during_and_after_it_goes_into_the_index(make_spool, step):
-    spool, keys = make_spool(events=FEW), made(6000)
+    spool, keys = make_spool(events=FEW), make_keys(6000)
     for start in range(0, len(keys), step if step > 1 else 100):
         remember(spool, keys[start : start + (step if step > 1 else 100)])
 
         assert keys_of(spool, keys[: start + 1]) == set(keys[: start + 1])
     assert rows(spool, "seen") >= 2500
-    assert keys_of(spool, made(100, seed=2)) == set()
+    assert keys_of(spool, make_keys(100, seed=2)) == set()
 
 
-def test_what_a_failed_transaction_remembered_is_not_known(make_spool):
-    spool, keys = make_spool(events=FEW), made(5000)
+def test_keys_of_a_failed_transaction_are_not_known(make_spool):
+    spool, keys = make_spool(events=FEW), make_keys(5000)
     remember(spool, keys[:2000])
 
     def fail_after_the_merge():
@@ -77,7 +77,7 @@ def test_a_commit_that_fails_makes_nothing_known_so_that_it_is_taken_when_it_com
 
 
 def test_all_of_it_is_known_after_a_restart(make_spool):
-    spool, keys = make_spool(events=FEW), made(3100)
+    spool, keys = make_spool(events=FEW), make_keys(3100)
     for start in range(0, len(keys), 100):
         remember(spool, keys[start : start + 100])
     assert rows(spool, "seen_recent") > 0
@@ -87,7 +87,7 @@ def test_all_of_it_is_known_after_a_restart(make_spool):
 
 
 def test_a_key_remembered_again_takes_no_room(make_spool):
-    spool, keys = make_spool(events=FEW), made(50)
+    spool, keys = make_spool(events=FEW), make_keys(50)
     for _ in range(10):
         remember(spool, keys)
 
@@ -95,9 +95,9 @@ def test_a_key_remembered_again_takes_no_room(make_spool):
     assert deduplication.MERGE_AT >= 10_000
 
 
-def test_after_a_restart_too_the_plugins_word_replaces_what_was_inferred(make_spool):
+def test_after_a_restart_too_the_plugins_report_replaces_the_inferred_outcome(make_spool):
     first = make_spool()
-    inferred = reported(1, "delivered")
+    inferred = make_event(1, "delivered")
     event = inferred.event
     body = msgspec.json.encode(event)
     with first.begin() as tx:
@@ -106,7 +106,7 @@ def test_after_a_restart_too_the_plugins_word_replaces_what_was_inferred(make_sp
     first.close()
 
     second = make_spool()
-    take_reported(second, [reported(1, "bounced")])
+    take_reported(second, [make_event(1, "bounced")])
 
-    *_, correction = spooled(second)
+    *_, correction = read_events(second)
     assert correction["replaces"] == str(event.event_id)

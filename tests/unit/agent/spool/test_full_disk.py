@@ -17,7 +17,7 @@ PROGRAM = textwrap.dedent(
     from agent.config import Events, Spool as Settings
     from agent.errors import SpoolError
     from agent.spool import Accepted, Spool, read_summary
-    from tests.agent_fixtures import reported, spooled, take_reported
+    from tests.agent_fixtures import make_event, read_events, take_reported
 
     directory = Path(sys.argv[1])
     ballast = directory / "ballast"
@@ -30,7 +30,7 @@ PROGRAM = textwrap.dedent(
         global number, refusals
         for _ in range(count):
             number += 1
-            event = reported(number).event
+            event = make_event(number).event
             body = json.dumps({"n": number, "padding": "x" * 1000}).encode()
             try:
                 take_reported(spool, [Accepted(event, body)])
@@ -40,7 +40,7 @@ PROGRAM = textwrap.dedent(
 
     while refusals < 20:
         take(1)
-    kept_when_full = [event["n"] for event in spooled(spool)]
+    stored_when_full = [event["n"] for event in read_events(spool)]
 
     # The server is there: what waits goes, full disk or not.
     first = spool.events.peek(max_count=100, max_bytes=10**6)
@@ -54,18 +54,18 @@ PROGRAM = textwrap.dedent(
 
     ballast.unlink()
     take(50)
-    left = [event["n"] for event in spooled(spool)]
+    left = [event["n"] for event in read_events(spool)]
     spool.close()
     spool = Spool(directory, Settings(min_free_bytes=0), Events())
     spool.open()
     print(json.dumps({
         "acknowledged": acknowledged,
         "refusals": refusals,
-        "kept_when_full": kept_when_full,
+        "stored_when_full": stored_when_full,
         "went_on": second.first_seq == first.last_seq + 1,
         "sent": sent,
         "left": left,
-        "left_after_restart": [event["n"] for event in spooled(spool)],
+        "left_after_restart": [event["n"] for event in read_events(spool)],
         "deleted": deleted,
         "failed_commits": read_summary(directory)["failed_commits_count"],
     }))
@@ -74,7 +74,7 @@ PROGRAM = textwrap.dedent(
 
 
 @pytest.fixture(scope="module")
-def came_of_it(tmp_path_factory):
+def result(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
     mount = f'mount -t tmpfs -o size=8m tmpfs "{folder}" && exec "$@"'
     own_user = [] if os.geteuid() == 0 else ["--map-root-user"]
@@ -93,26 +93,24 @@ def came_of_it(tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_what_was_acknowledged_is_all_there(came_of_it):
-    assert came_of_it["refusals"] >= 20
-    assert len(came_of_it["acknowledged"]) > 150
-    assert came_of_it["kept_when_full"] == [
-        number
-        for number in came_of_it["acknowledged"]
-        if number <= came_of_it["kept_when_full"][-1]
+def test_all_acknowledged_events_are_there(result):
+    assert result["refusals"] >= 20
+    assert len(result["acknowledged"]) > 150
+    assert result["stored_when_full"] == [
+        number for number in result["acknowledged"] if number <= result["stored_when_full"][-1]
     ]
 
 
-def test_what_waits_is_still_sent_in_order(came_of_it):
-    assert came_of_it["went_on"]
-    assert came_of_it["sent"] == came_of_it["acknowledged"][:100]
+def test_waiting_events_are_still_sent_in_order(result):
+    assert result["went_on"]
+    assert result["sent"] == result["acknowledged"][:100]
 
 
-def test_with_room_again_it_goes_on_and_nothing_is_missing(came_of_it):
-    assert came_of_it["left"] == came_of_it["acknowledged"][100:]
-    assert came_of_it["left_after_restart"][-50:] == came_of_it["acknowledged"][-50:]
-    assert set(came_of_it["left"]) <= set(came_of_it["left_after_restart"])
+def test_with_free_space_again_it_goes_on_and_nothing_is_missing(result):
+    assert result["left"] == result["acknowledged"][100:]
+    assert result["left_after_restart"][-50:] == result["acknowledged"][-50:]
+    assert set(result["left"]) <= set(result["left_after_restart"])
 
 
-def test_what_could_not_be_written_is_counted(came_of_it):
-    assert came_of_it["failed_commits"] >= 20
+def test_events_that_could_not_be_written_are_counted(result):
+    assert result["failed_commits"] >= 20

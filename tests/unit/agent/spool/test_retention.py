@@ -1,4 +1,4 @@
-"""What will never be sent is known by its numbers, however the agent ends."""
+"""Numbers of events that will never be sent, known however the agent ends."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from agent.spool import Accepted, Transaction, read_summary
 from agent.spool import retention as module
 from agent.spool.retention import forget_dropped, read_dropped, record_dropped
 from agent.spool.schema import LATER_TABLES, TABLES
-from tests.agent_fixtures import MIB, reported, take, take_reported
+from tests.agent_fixtures import MIB, make_event, take, take_reported
 
 BODY = b'{"padding":"%s"}' % (b"x" * 10_000)
 
@@ -42,7 +42,7 @@ def peek(spool):
 
 def fill(spool, count):
     for number in range(count):
-        take_reported(spool, [Accepted(reported(number).event, BODY)])
+        take_reported(spool, [Accepted(make_event(number).event, BODY)])
 
 
 def test_ranges_that_touch_become_one_and_others_stay_apart(tx):
@@ -61,7 +61,7 @@ def test_beyond_the_bound_the_oldest_ranges_go_and_are_counted(tx, monkeypatch):
     assert tx.counter("events.dropped_untold") == 4
 
 
-def test_a_range_that_grew_while_it_was_told_keeps_what_is_new(tx):
+def test_a_range_that_grew_while_it_was_sent_keeps_its_new_numbers(tx):
     record_dropped(tx, 5, 9)
     sent = read_dropped(tx)
     record_dropped(tx, 10, 14)
@@ -77,7 +77,7 @@ spans = st.lists(st.tuples(numbers, numbers).map(lambda pair: (min(pair), max(pa
 
 
 @given(dropped=spans, sent=spans)
-def test_what_is_declared_and_not_told_is_exactly_what_stays(dropped, sent):
+def test_exactly_the_recorded_numbers_that_were_not_sent_stay(dropped, sent):
     with in_memory() as tx:
         for first, last in dropped:
             record_dropped(tx, first, last)
@@ -91,7 +91,7 @@ def test_what_is_declared_and_not_told_is_exactly_what_stays(dropped, sent):
     assert all(a[1] + 1 < b[0] for a, b in pairwise(left))
 
 
-def test_a_full_spool_declares_what_it_dropped_in_one_range(make_spool):
+def test_a_full_spool_records_its_drops_in_one_range(make_spool):
     spool = make_spool(max_event_bytes=MIB)
 
     fill(spool, 150)
@@ -101,7 +101,7 @@ def test_a_full_spool_declares_what_it_dropped_in_one_range(make_spool):
     assert batch.dropped == ((1, batch.first_seq - 1),)
 
 
-def test_what_is_set_aside_is_declared_and_an_empty_spool_still_tells(spool):
+def test_set_aside_items_are_recorded_and_an_empty_spool_still_reports_them(spool):
     take(spool, range(3))
     spool.events.set_aside(peek(spool), "400: not JSON")
 
@@ -114,7 +114,7 @@ def test_what_is_set_aside_is_declared_and_an_empty_spool_still_tells(spool):
     assert peek(spool).first_seq == 4
 
 
-def test_samples_have_no_numbers_to_declare(spool):
+def test_samples_have_no_numbers_to_record(spool):
     spool.append_sample(b"{}")
     spool.samples.set_aside(spool.samples.peek(max_count=1, max_bytes=MIB), "400")
 
@@ -123,20 +123,20 @@ def test_samples_have_no_numbers_to_declare(spool):
 
 
 def test_drops_are_known_after_kill_9(make_spool, tmp_path):
-    """A child drops and is killed; what it dropped and what it kept make up all it was given."""
+    """A child drops and is killed; dropped and stored events make up all it was given."""
     program = textwrap.dedent(
         """
         import sys
         from pathlib import Path
         from agent.config import Events, Spool as Settings
         from agent.spool import Accepted, Spool
-        from tests.agent_fixtures import reported, take_reported
+        from tests.agent_fixtures import make_event, take_reported
         BODY = b'{"padding":"%s"}' % (b"x" * 10_000)
         settings = Settings(min_free_bytes=0, max_event_bytes=1024**2)
         spool = Spool(Path(sys.argv[1]), settings, Events())
         spool.open()
         for number in range(1_000_000):
-            take_reported(spool, [Accepted(reported(number).event, BODY)])
+            take_reported(spool, [Accepted(make_event(number).event, BODY)])
             print(number, flush=True)
         """
     )
@@ -171,7 +171,7 @@ def test_an_older_file_gets_the_new_tables_and_is_shown_before_that(make_spool, 
     assert peek(spool).dropped == ()
 
 
-def test_a_damaged_file_declares_nothing_of_the_old_numbers(make_spool, tmp_path):
+def test_a_damaged_file_records_nothing_of_the_old_numbers(make_spool, tmp_path):
     spool = make_spool(max_event_bytes=MIB)
     fill(spool, 150)
     before = peek(spool)

@@ -17,10 +17,10 @@ from agent.errors import AlreadyRunning, SpoolError
 from agent.instance_lock import InstanceLock
 from agent.spool import Accepted, Batch, read_summary
 from agent.spool import queue as queue_module
-from tests.agent_fixtures import MIB, numbers, reported, take, take_reported
+from tests.agent_fixtures import MIB, make_event, numbers, take, take_reported
 
 
-def test_what_goes_in_comes_out_in_order_with_numbers_without_holes(spool):
+def test_items_come_out_in_order_with_numbers_without_holes(spool):
     take(spool, range(5))
     take(spool, range(5, 8))
 
@@ -60,7 +60,7 @@ def test_numbers_go_on_after_everything_was_sent_and_the_agent_restarted(make_sp
     assert (batch.epoch, batch.first_seq) == (before.epoch, 4)
 
 
-def test_what_a_plugin_sends_again_is_taken_once(spool):
+def test_an_event_that_a_plugin_sends_again_is_taken_once(spool):
     take(spool, range(3))
     take(spool, range(5))
 
@@ -72,7 +72,7 @@ def test_what_a_plugin_sends_again_is_taken_once(spool):
     assert repeated == 3
 
 
-def test_the_memory_of_what_was_taken_is_bounded(make_spool):
+def test_the_memory_of_events_taken_is_bounded(make_spool):
     spool = make_spool(events={"memory_count": 10_000})
     for start in range(0, 11_000, 1000):
         take(spool, range(start, start + 1000))
@@ -87,7 +87,7 @@ def test_a_full_spool_drops_the_oldest_and_counts_them(make_spool, caplog, tmp_p
     body = b'{"padding":"%s"}' % (b"x" * 10_000)
 
     for number in range(150):
-        take_reported(spool, [Accepted(reported(number).event, body)])
+        take_reported(spool, [Accepted(make_event(number).event, body)])
 
     shown = read_summary(tmp_path)["events"]
     batch = spool.events.peek(max_count=1000, max_bytes=10 * MIB)
@@ -109,7 +109,7 @@ def test_a_disk_that_is_nearly_full_stops_the_growth_not_the_flow(make_spool, mo
     assert numbers(spool)[-1] == 199
 
 
-def test_what_is_set_aside_is_kept_counted_and_no_longer_in_the_way(spool, tmp_path):
+def test_set_aside_items_are_stored_counted_and_no_longer_in_the_way(spool, tmp_path):
     take(spool, range(3))
     spool.events.set_aside(spool.events.peek(max_count=2, max_bytes=MIB), "400: not JSON")
 
@@ -119,7 +119,7 @@ def test_what_is_set_aside_is_kept_counted_and_no_longer_in_the_way(spool, tmp_p
     assert shown["refused_kept_count"] == 2
 
 
-def test_who_listens_hears_of_what_is_appended(spool):
+def test_listeners_are_called_after_an_append(spool):
     woken = threading.Event()
     spool.events.on_append(woken.set)
     spool.append_sample(b"{}")
@@ -144,7 +144,7 @@ def test_a_failed_transaction_leaves_nothing(spool):
 
 
 def test_nothing_taken_is_lost_when_the_process_is_killed(tmp_path, make_spool):
-    """A child takes events one by one and says so after each; it is killed in the middle."""
+    """A child takes events one by one and prints each number; it is killed in the middle."""
     program = textwrap.dedent(
         """
         import sys
@@ -167,15 +167,15 @@ def test_nothing_taken_is_lost_when_the_process_is_killed(tmp_path, make_spool):
         os.kill(child.pid, signal.SIGKILL)
         acknowledged += [int(line) for line in child.stdout.read().splitlines()]
 
-    kept = numbers(make_spool())
+    stored = numbers(make_spool())
 
-    assert kept[: len(acknowledged)] == acknowledged
+    assert stored[: len(acknowledged)] == acknowledged
     # The one in the middle of which it was killed may be there too, whole.
-    assert len(kept) - len(acknowledged) in (0, 1)
+    assert len(stored) - len(acknowledged) in (0, 1)
 
 
 @pytest.mark.parametrize(
-    "damage", [b"this is not a database, whatever it says" * 200, b"\x00" * 50]
+    "damage", [b"this is not a database, although it is a file" * 200, b"\x00" * 50]
 )
 def test_a_damaged_file_is_set_aside_and_a_new_one_begun(make_spool, tmp_path, caplog, damage):
     (tmp_path / "spool.db").write_bytes(damage)
