@@ -362,10 +362,9 @@ class WildDuckMetrics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WildDuckReadings(WildDuckMetrics, frozen=True, kw_only=True):
-    """One WildDuck. `source`: of users and storage, None when they cannot be read; `counted_at`:
-    end of the count, which takes the API several runs; until then only `users_count` is known.
-    `storage_used_bytes`: size of the mail; on disk attachments are stored once. `quotas`: the
-    fullest; `uptime_s`: of its metrics."""
+    """One WildDuck. `source`: of users and storage, None when they cannot be read. `counted_at`:
+    end of the count, which takes the API several runs; before only `users_count` is known.
+    `storage_used_bytes` counts shared attachments each time. `quotas`: the fullest users."""
 
     version: str | None = None
     is_healthy: bool | None = None
@@ -390,7 +389,7 @@ class WildDuckSample(Sample, frozen=True, kw_only=True):
 
 
 class HarakaProcess(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters of one process of Haraka since it began, as its plugin reports them."""
+    """Counters of one process of Haraka since it began, as reported by its plugin."""
 
     version: Annotated[str, Meta(max_length=40)] | None = None
     uptime_s: Count
@@ -469,8 +468,8 @@ class SpoolHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SendHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """POSTs to the server since the agent began, None in `once`. `clock_skew_ms`: how far this
-    clock is ahead of the server's, None before its first response."""
+    """POSTs to the server since the agent began, None in `once`. `clock_skew_ms`: this clock minus
+    the server's, None before its first response."""
 
     sends_total: int | None = None
     send_failures_total: int | None = None

@@ -49,8 +49,8 @@ def check_receiver(config: Config) -> Iterator[Finding]:
 
 def judge_plugins(plugin: dict[str, Any], *, now: datetime) -> Iterator[Finding]:
     """Yield the findings about the plugins in the spool's summary. Pure."""
-    heard_at = plugin["heard_at"]
-    if heard_at is None:
+    last_at = plugin["heard_at"]
+    if last_at is None:
         yield Finding(
             "warning",
             "plugin",
@@ -58,12 +58,12 @@ def judge_plugins(plugin: dict[str, Any], *, now: datetime) -> Iterator[Finding]
             "Install it (agent/plugins in the source, or the Ansible role) and restart the program;"
             " without it the replies of remote servers are not known.",
         )
-    elif now - datetime.fromisoformat(heard_at) > PLUGIN_SILENT:
-        line = f"No plugin has reported since {heard_at}."
+    elif now - datetime.fromisoformat(last_at) > PLUGIN_SILENT:
+        line = f"No plugin has reported since {last_at}."
         fix = "Is there no mail, or did an upgrade disable the plugin?"
         yield Finding("warning", "plugin", line, fix)
     else:
-        yield Finding("ok", "plugin", f"Last report at {heard_at}.")
+        yield Finding("ok", "plugin", f"Last report at {last_at}.")
     if dropped := plugin["dropped"]:
         line = f"The plugins dropped {dropped} events that they could not deliver."
         yield Finding("warning", "plugin", line, "The mail program's own log gives the reason.")

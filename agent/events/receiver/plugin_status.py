@@ -11,30 +11,14 @@ import msgspec
 from msgspec import Meta
 
 from agent import clock
-from agent.samples import PluginHealth
+from agent.samples import Count, HarakaProcess, PluginHealth
 
 # A process that has sent nothing for as long has ended, or its mail program was stopped.
 FRESH_S = 100.0
 # A node has tens of them.
 MAX_PROCESSES = 500
 
-Count = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
-
-
-class HarakaProcess(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters of one process of Haraka since it began. A total is the sum over processes."""
-
-    version: Annotated[str, Meta(max_length=40)] | None = None
-    uptime_s: Count
-    connections_total: Count
-    connections_current_count: Count
-    transactions_total: Count
-    recipients_delivered_total: Count
-    recipients_rejected_total: Count
-    recipients_greylisted_total: Count
-    recipients_deferred_total: Count
-    memory_rss_bytes: Count
 
 
 class PluginStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,7 +42,7 @@ YOUNG = PROCESS | {
 
 
 def collect(processes):
-    status = AgentStatus(plugins=SimpleNamespace(haraka=lambda: processes))
+    status = AgentStatus(plugins=SimpleNamespace(haraka_processes=lambda: processes))
     return json.loads(HarakaCollector(Config(node_id="mx-01"), status).collect())
 
 
