@@ -47,27 +47,27 @@ test-js: $(ready) ## test the plugins that run inside the mail programs, and the
 
 bench: packages-test ## measure the whole way of an event; SECONDS=600 for a long run
 	@$(MAKE) -j2 $(ready) timescaledb assets
-	@exec $(python) -m build.bench --seconds $(or $(SECONDS),15) $(ARGS)
+	@exec $(python) -m build.lab throughput --seconds $(or $(SECONDS),15) $(ARGS)
 
 bench-queries: packages-test ## ask a database of 100 million events all that pages ask (fills it once: 20 GB)
 	@$(MAKE) -j2 $(ready) timescaledb
-	@exec $(python) -m build.bench_queries $(ARGS)
+	@exec $(python) -m build.lab queries $(ARGS)
 
 bench-pages: packages-test ## time until a page is usable in Chromium, with 30 days of 20 nodes (fills once: minutes)
 	@$(MAKE) -j2 $(ready) timescaledb
 	@CHROMIUM=$$($(python) -m build.stack.browser) || exit; export CHROMIUM; \
-	exec $(python) -m build.bench_pages $(ARGS)
+	exec $(python) -m build.lab pages $(ARGS)
 
 crash: packages-test ## kill everything under load and look for losses; CYCLES=n SEED=s
 	@$(MAKE) -j2 $(ready) timescaledb assets
-	@exec $(python) -m build.crash --cycles $(or $(CYCLES),25) $(if $(SEED),--seed $(SEED))
+	@exec $(python) -m build.lab crash_server --cycles $(or $(CYCLES),25) $(if $(SEED),--seed $(SEED))
 
 stack-test: packages-test ## 5 000 messages through the real mail programs in every mode; MESSAGES=n ARGS='--modes both'
 	@$(MAKE) -j2 $(ready) timescaledb assets
-	@exec $(python) -m build.stack_test --messages $(or $(MESSAGES),5000) $(ARGS)
+	@exec $(python) -m build.lab real_mail --messages $(or $(MESSAGES),5000) $(ARGS)
 
 bench-plugins: packages-test $(ready) ## what the plugins cost ZoneMTA and Haraka; ARGS='--messages 600 --rounds 3'
-	@exec $(python) -m build.stack_test.cost $(ARGS)
+	@exec $(python) -m build.lab plugin_cost $(ARGS)
 
 stop: ## end the demo and whatever an earlier run left behind
 	@[ ! -x $(python) ] || exec $(python) -m build.stack stop
@@ -87,10 +87,10 @@ agent-binary: packages-binary $(ready) ## make the agent as one file, .dist/mall
 	@exec $(python) -m build.freeze
 
 bench-agent: packages-test packages-binary $(ready) ## measure what the agent costs a mail node; SECONDS=300
-	@exec $(python) -m build.bench_agent --seconds $(or $(SECONDS),300)
+	@exec $(python) -m build.lab agent_cost --seconds $(or $(SECONDS),300)
 
 crash-agent: packages-binary $(ready) ## kill the agent under load and look for losses; KILLS=200 SEED=s
-	@exec $(python) -m build.crash_agent --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED))
+	@exec $(python) -m build.lab crash_agent --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED))
 
 e2e-binary: packages-test packages-binary ## put mail through the real programs as `make test` does, with the frozen agent
 	@$(MAKE) -s -j2 $(ready) timescaledb assets

@@ -104,12 +104,13 @@ class Running:
         """End it and all its children at once with SIGKILL, as a crash would."""
         self._end(signal.SIGKILL, within_s=0)
 
-    def start_again(self) -> None:
-        """Start the same program again after it ended, and wait until it answers."""
+    def start_again(self, *, wait: bool = True) -> None:
+        """Start the same program again after it ended; with `wait` return when it answers."""
         if self.exit_code is None:
             self.stop()
         self._process = self._spawn()
-        self.wait_until_ready()
+        if wait:
+            self.wait_until_ready()
 
     def log_tail(self, lines: int = LOG_TAIL_LINES) -> str:
         """Return the last lines it wrote."""

@@ -12,7 +12,7 @@ import pytest
 from agent.lifecycle import EVENTS_ROUTE, SAMPLES_ROUTE
 from agent.spool import read_summary
 from agent.spool.compression import LOOSE_ITEMS, MAX_ITEMS
-from build.bench_agent.plugins import event
+from build.lab.fake_plugin import build_event
 from build.stack.ports import free_port
 from tests.unit.agent.test_lifecycle import directory, start
 from tests.unit.agent.transport.test_shipper import KEY, opened
@@ -34,7 +34,7 @@ def test_every_sample_and_event_of_an_outage_arrives_in_order_and_once(start, di
 
     sent = []
     for _ in range(BATCHES):
-        events = [event(chance) for _ in range(100)]
+        events = [build_event(chance) for _ in range(100)]
         assert agent.post(events) == 202
         sent += [item["event_id"] for item in events]
     until(lambda: read_summary(directory)["samples"]["count"] >= SAMPLES, within_s=30)
@@ -70,7 +70,7 @@ def test_random_answers_of_the_server_change_nothing_of_it(start):
         until(lambda: agent.post([]) == 202)
         sent = []
         for _ in range(6):
-            events = [event(chance) for _ in range(50)]
+            events = [build_event(chance) for _ in range(50)]
             assert agent.post(events) == 202
             sent += [item["event_id"] for item in events]
         until(lambda: len(door.taken) >= len(sent), within_s=90)

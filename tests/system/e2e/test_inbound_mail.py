@@ -9,10 +9,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from build.lab.inbound_mail import (
+    SENDER,
+    Outcome,
+    deliver,
+    generate_mails,
+    refuse_without_recipient,
+)
 from build.screenshots import CHROMIUM_ARGUMENTS, chromium
 from build.stack import agent, haraka, redis, rspamd, server, sink
 from build.stack.supervisor import Supervisor
-from build.stack_test.inbound import SENDER, Told, deliver, mails, refuse_without_recipient
 from tests.databases import own_database
 from tests.system.e2e.cluster import ADMIN_PASSWORD, Cluster
 
@@ -33,7 +39,7 @@ class Inbound:
     server: server.Server
     agent: agent.Agent
     mx: haraka.Haraka
-    told: list[Told]
+    told: list[Outcome]
 
     rows = Cluster.rows
 
@@ -44,7 +50,7 @@ def inbound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inbound]:
     directory = tmp_path_factory.mktemp("inbound")
     with own_database("inbound") as database_url, Supervisor(directory) as supervisor:
         programs = start(supervisor, directory, database_url)
-        thirds = list(mails(MESSAGES, with_rspamd=rspamd.is_installed()))
+        thirds = list(generate_mails(MESSAGES, with_rspamd=rspamd.is_installed()))
         third = MESSAGES // 3
         for number, mail in enumerate(thirds):
             if number == third:
@@ -99,7 +105,7 @@ def test_every_outcome_haraka_told_is_stored_exactly_once_with_its_reply(inbound
         " coalesce(status_message, ''), bounce_category FROM email_events"
     )
 
-    stored = Counter(Told(*row) for row in rows)
+    stored = Counter(Outcome(*row) for row in rows)
 
     wanted = Counter(inbound.told) + Counter(told.received for told in inbound.told)
     assert len(inbound.told) > MESSAGES

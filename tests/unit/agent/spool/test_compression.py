@@ -11,7 +11,7 @@ from agent.config import Config
 from agent.config import Spool as SpoolSettings
 from agent.spool import SOURCES, Accepted, compression, read_summary, retention
 from agent.spool import queue as queue_module
-from build.bench_agent.plugins import event
+from build.lab.fake_plugin import build_event
 from tests.agent_fixtures import MIB, make_event, numbers, read_events, take, take_reported
 
 # The promise: so many events fit, by default bounds.
@@ -161,7 +161,7 @@ def test_the_promised_number_of_events_fits_into_the_default_bound(spool, tmp_pa
     count = 20_000
     with_node = {"mta_node": "mta-01"}
     for _ in range(count // 100):
-        bodies = [json.dumps(event(chance) | with_node).encode() for _ in range(100)]
+        bodies = [json.dumps(build_event(chance) | with_node).encode() for _ in range(100)]
         with spool.begin() as tx:
             spool.events.append(tx, bodies)
 

@@ -1,1 +1,0 @@
-"""`make bench`: the whole way under load, from the POST to the table and to a browser's socket."""

@@ -1,1 +1,0 @@
-"""`make bench-queries`: what the pages and the read API ask, on a database of production's size."""

@@ -1,1 +1,0 @@
-"""`make crash-agent`: kill the agent again and again under load, and look for losses."""

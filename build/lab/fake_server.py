@@ -1,0 +1,117 @@
+"""A server on loopback that records what agents send, and fails in every way a server can."""
+
+import gzip
+import json
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from build.lab.traffic import INGEST_PATH
+from build.stack.ports import LOOPBACK
+
+FAILURES = ("refuse", "limit", "hang up before", "hang up after", "garbage")
+
+
+@dataclass
+class Received:
+    """Everything that came, acknowledged or not; `failing_percent` of the POSTs fail."""
+
+    chance: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311
+    failing_percent: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    #: Path and bytes on the wire of each POST; every sample by its path.
+    posts: list[tuple[str, int]] = field(default_factory=list)
+    samples: dict[str, list[Any]] = field(default_factory=dict)
+    #: Event id by number for each epoch, in the order in which the numbers came first.
+    numbers: dict[str, dict[int, str]] = field(default_factory=dict)
+    dropped: dict[str, set[int]] = field(default_factory=dict)
+    #: The same number with two different events.
+    contradictions: int = 0
+
+    def record_batch(
+        self, epoch: str, first_seq: int, ids: list[str], dropped: list[list[int]]
+    ) -> None:
+        """Record a numbered batch."""
+        with self.lock:
+            known = self.numbers.setdefault(epoch, {})
+            for first, last in dropped:
+                self.dropped.setdefault(epoch, set()).update(range(first, last + 1))
+            for seq, event_id in enumerate(ids, start=first_seq):
+                self.contradictions += known.setdefault(seq, event_id) != event_id
+
+    def record_post(self, path: str, body: Any) -> int:
+        """Record a decoded body; return how many events or samples it held."""
+        if path == INGEST_PATH:
+            ids = [event["event_id"] for event in body["events"]]
+            self.record_batch(body["epoch"], body["first_seq"], ids, body.get("dropped", []))
+            return len(ids)
+        samples = body if isinstance(body, list) else [body]
+        with self.lock:
+            self.samples.setdefault(path, []).extend(samples)
+        return len(samples)
+
+    def choose_behaviour(self) -> str:
+        """Return how the next POST is treated."""
+        with self.lock:
+            fails = self.chance.randrange(100) < self.failing_percent
+            return self.chance.choice(FAILURES) if fails else "accept"
+
+    def copy_event_ids(self) -> set[str]:
+        """Return the ids of all events that came."""
+        with self.lock:
+            return {event for numbers in self.numbers.values() for event in numbers.values()}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    received: Received
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        self.received.posts.append((self.path, len(raw)))
+        behaviour = self.received.choose_behaviour()
+        status, headers, answer = 202, {}, b"<html>"
+        if behaviour == "refuse":
+            status = 500
+        elif behaviour == "limit":
+            status, headers = 429, {"Retry-After": "1"}
+        elif behaviour in ("accept", "hang up after"):
+            if self.headers.get("Content-Encoding") == "gzip":
+                raw = gzip.decompress(raw)
+            count = self.received.record_post(self.path, json.loads(raw))
+            answer = b'{"queued":%d,"rejected":[]}' % count
+        if behaviour.startswith("hang up"):
+            self.close_connection = True
+            return
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        pass  # the agent was killed and its connection broke
+
+
+@contextmanager
+def run_fake_server(received: Received) -> Iterator[str]:
+    """Yield the address of a server that records into `received`."""
+    handler = type("Handler", (_Handler,), {"received": received})
+    with _Server((LOOPBACK, 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://{LOOPBACK}:{server.server_port}"
+        server.shutdown()
+        thread.join()

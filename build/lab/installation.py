@@ -1,0 +1,193 @@
+"""The server as in production: web, live, workers, PostgreSQL and Redis.
+
+Only the rate limits are lifted: they are not what is measured.
+"""
+
+import contextlib
+import re
+import secrets
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from http.cookiejar import CookieJar
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import psycopg2
+import redis as redis_client
+
+from build.stack import claim, postgres, redis, server
+from build.stack.paths import LOGS, RUN
+from build.stack.postgres import Postgres
+from build.stack.redis import Redis
+from build.stack.supervisor import Running, Supervisor, leaving_no_child, stop_leftovers
+
+NO_LIMIT = "1000000/second"
+TIMEOUT_S = 10.0
+#: The inbox may hold millions of events; it must not stop shrinking for longer than this.
+MAX_STANDSTILL_S = 60.0
+POLL_S = 0.02
+
+
+@dataclass
+class Installation:
+    """Everything that runs, and how to reach it."""
+
+    supervisor: Supervisor
+    postgres: Postgres
+    redis: Redis
+    server: server.Server
+    workers: dict[str, Running]
+    user: str
+    password: str
+    keys: dict[str, str]
+    #: Where the inbox's small disk is mounted; None when there is none.
+    inbox_disk: Path | None = None
+
+    @property
+    def programs(self) -> dict[str, Running]:
+        """The server's programs by name."""
+        return {
+            "web": self.server.web,
+            "live": self.server.live,
+            **self.workers,
+            "redis": self.redis.running,
+            "postgres": self.postgres.running,
+        }
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[Any]:
+        """Open a cursor for a block, with memory enough to count millions; commit at its end."""
+        closing = contextlib.closing(psycopg2.connect(self.postgres.url))
+        with closing as connection, connection, connection.cursor() as cursor:
+            cursor.execute("SET work_mem = '256MB'")
+            yield cursor
+
+    def query(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        """Run one statement in a session of its own; return its rows."""
+        with self.connect() as cursor:
+            cursor.execute(statement, arguments)
+            return cursor.fetchall() if cursor.description else []
+
+    def count_waiting(self) -> int:
+        """Return how many accepted batches of events are not yet stored."""
+        return int(self._inbox.xlen(server.EVENTS_STREAM))
+
+    def drain(self) -> int:
+        """Wait until the inbox is empty or no longer shrinks; return how many batches it holds."""
+        least, deadline = self.count_waiting(), time.monotonic() + MAX_STANDSTILL_S
+        while least and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+            if (waiting := self.count_waiting()) < least:
+                least, deadline = waiting, time.monotonic() + MAX_STANDSTILL_S
+        return least
+
+    def log_in(self) -> str:
+        """Log in as a browser does; return the Cookie header."""
+        jar = CookieJar()
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+        address = f"{self.server.url}/login/"
+        form = opener.open(address, timeout=TIMEOUT_S).read()
+        token = re.findall(rb'csrfmiddlewaretoken" value="([^"]+)"', form)[0].decode()
+        body = {"csrfmiddlewaretoken": token, "username": self.user, "password": self.password}
+        opener.open(address, urlencode(body).encode(), timeout=TIMEOUT_S).close()
+        cookies = [f"sessionid={cookie.value}" for cookie in jar if cookie.name == "sessionid"]
+        return cookies[0]
+
+    @cached_property
+    def _inbox(self) -> "redis_client.Redis":
+        return redis_client.Redis.from_url(f"{self.redis.url}/0", socket_timeout=TIMEOUT_S)
+
+
+@contextlib.contextmanager
+def run_installation(
+    name: str,
+    *,
+    nodes: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    inbox_disk_mib: int | None = None,
+    workers: int = 1,
+) -> Iterator[Installation]:
+    """Run one for the length of the block, with a key for each of `nodes`; its data goes after.
+
+    With `inbox_disk_mib` Redis has a disk of that size to itself, where one may be mounted.
+    """
+    directory = RUN / "exec" / name  # where `make stop` and the next run look for leftovers
+    with claim.claimed(directory), contextlib.ExitStack() as stack:
+        stack.callback(_clear, directory)
+        _clear(directory)
+        disk = stack.enter_context(_mount_disk(directory / "redis", inbox_disk_mib))
+        stack.enter_context(leaving_no_child())
+        supervisor = stack.enter_context(Supervisor(directory, log_directory=LOGS / name))
+        limits = {"INGEST_KEY_RATE": NO_LIMIT, "INGEST_ADDRESS_RATE": NO_LIMIT}
+        installation = start_installation(
+            supervisor, nodes=nodes, environment={**limits, **(environment or {})}
+        )
+        installation.inbox_disk = disk
+        for number in range(2, workers + 1):
+            program = replace(installation.server.worker.program, name=f"worker-{number}")
+            installation.workers[program.name] = supervisor.start(program)
+        yield installation
+
+
+def start_installation(
+    supervisor: Supervisor,
+    *,
+    nodes: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    durable: bool = True,
+    prepare: Callable[[server.Site], None] = lambda _: None,
+) -> Installation:
+    """Start one; `prepare` is called with its databases up and before the server starts."""
+    directory = supervisor.directory
+    database = postgres.start(supervisor, directory, durable=durable, more=postgres.PRODUCTION)
+    cache = redis.start(supervisor, directory)
+    site = server.Site(
+        database.url,
+        cache.url,
+        logs=supervisor.log_directory,
+        more={"STATIC_ROOT": str(directory / "static"), **(environment or {})},
+    )
+    # A name of its own: a database that is used again has the users of earlier runs.
+    user, password = f"bench-{secrets.token_hex(4)}", secrets.token_urlsafe(16)
+    site.set_up(user, password)
+
+    def create_key(node: str) -> str:
+        return site.manage("create_api_key", "--node", node, "--name", node).strip()
+
+    keys = dict(zip(nodes, ThreadPoolExecutor(2).map(create_key, nodes), strict=True))
+    prepare(site)
+    started = server.start(supervisor, site)
+    workers = {"worker": started.worker}
+    return Installation(supervisor, database, cache, started, workers, user, password, keys)
+
+
+def _clear(directory: Path) -> None:
+    stop_leftovers(directory)
+    for name in ("postgres", "redis"):
+        if (directory / name).is_mount():  # left by a run that was killed
+            subprocess.run(["umount", directory / name], check=False)
+        shutil.rmtree(directory / name, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _mount_disk(directory: Path, size_mib: int | None) -> Iterator[Path | None]:
+    """Mount a disk of that size for the length of the block; yield None when it cannot be."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m,mode=0755", "mallard-inbox"]
+    if size_mib is None:
+        yield None
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    if subprocess.run([*mount, directory], capture_output=True, check=False).returncode != 0:
+        yield None
+        return
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", directory], check=False)

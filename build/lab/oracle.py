@@ -1,0 +1,338 @@
+"""Verdicts: what was acknowledged against rows, counts and ledger; mail against its events."""
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from build.lab.batches import Batch
+from build.lab.fake_server import Received
+from build.lab.installation import Installation
+
+MAX_EXAMPLES = 5  # of each kind
+NOT_STORED = """SELECT count(*), (array_agg(event_id::text))[1:%s] FROM expected
+WHERE NOT EXISTS (SELECT FROM email_events AS e WHERE e.event_id = expected.event_id)"""
+NOT_ACKNOWLEDGED = """SELECT count(*) FROM email_events AS e
+WHERE NOT EXISTS (SELECT FROM expected WHERE expected.event_id = e.event_id)"""
+TWICE = """SELECT coalesce(sum(n - 1), 0)::bigint, (array_agg(event_id::text))[1:%s]
+FROM (SELECT event_id, count(*) AS n FROM email_events GROUP BY 1 HAVING count(*) > 1) AS more"""
+ROWS_AND_EVENTS = """SELECT coalesce(sum(n), 0)::bigint, count(*) FROM
+(SELECT count(*) AS n FROM email_events WHERE mta_node <> %s GROUP BY event_id) AS ids"""
+LEVELS = {
+    "email_stats_1m": "1 minute",
+    "email_stats_5m": "5 minutes",
+    "email_stats_1h": "1 hour",
+    "email_stats_daily": "1 day",
+}
+#: Null-sender mail is counted apart; both kinds must agree with their rows in every bucket.
+ROLLUP = """SELECT coalesce(sum(abs(coalesce(raw.events, 0) - coalesce(stored.events, 0))),
+  0)::bigint
+FROM (
+  SELECT time_bucket('{width}', occurred_at) AS bucket, direction, event_type,
+    CASE WHEN from_address = '<>' THEN 'null_sender' ELSE 'all' END AS dimension,
+    count(*) AS events
+  FROM email_events GROUP BY 1, 2, 3, 4) AS raw
+FULL JOIN (
+  SELECT bucket, direction, event_type, dimension, sum(events) AS events
+  FROM {level} WHERE dimension IN ('all', 'null_sender') GROUP BY 1, 2, 3, 4) AS stored
+USING (bucket, direction, event_type, dimension)"""
+#: These have every event that `all` has, so they must add up to it.
+DIMENSIONS = """SELECT coalesce(sum(abs(total - all_events)), 0)::bigint FROM (
+  SELECT dimension, sum(events) AS total,
+    (SELECT coalesce(sum(events), 0) FROM {level} WHERE dimension = 'all') AS all_events
+  FROM {level} WHERE dimension IN ('node', 'from_domain', 'to_domain', 'sending_ip')
+  GROUP BY 1) AS sums"""
+LEDGER = """SELECT coalesce(sum(
+    pg_temp.length_of(coalesce(stored.received, '{}') - wanted.received)
+  + pg_temp.length_of(wanted.received - coalesce(stored.received, '{}'))
+  + pg_temp.length_of(coalesce(stored.dropped, '{}') - wanted.dropped)
+  + pg_temp.length_of(wanted.dropped - coalesce(stored.dropped, '{}'))), 0)::bigint,
+  coalesce(sum(stored.refused_count - wanted.refused), 0)::bigint
+FROM expected_ledger AS wanted FULL JOIN ledger_epoch AS stored USING (epoch)"""
+LENGTH_OF = """CREATE OR REPLACE FUNCTION pg_temp.length_of(int8multirange) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS
+'SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint FROM unnest($1) AS r'"""
+
+
+@dataclass
+class ServerVerdict:
+    """The database against what was acknowledged. All but `acknowledged` must be 0, and
+    `refused_overcounted` should be."""
+
+    acknowledged: int = 0
+    missing: int = 0
+    twice: int = 0
+    rollup_difference: int = 0
+    ledger_difference: int = 0
+    never_acknowledged: int = 0
+    refused_overcounted: int = 0
+    dead_letters: int = 0
+    stranded_batches: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is lost, doubled or counted wrongly."""
+        return not any(
+            (self.missing, self.twice, self.rollup_difference, self.ledger_difference,
+             self.never_acknowledged, self.dead_letters, self.stranded_batches)
+        )  # fmt: skip
+
+
+def judge_server(installation: Installation, batches: Sequence[Batch]) -> ServerVerdict:
+    """Compare the acknowledged batches with what the database holds, in one session."""
+    verdict = ServerVerdict(stranded_batches=installation.count_waiting())
+    with installation.connect() as cursor:
+
+        def fetch(statement: str, *arguments: object) -> tuple[Any, ...]:
+            cursor.execute(statement, arguments or None)
+            row: tuple[Any, ...] = cursor.fetchone()
+            return row
+
+        verdict.acknowledged = _expect_events(cursor, batches)
+        _expect_ledger(cursor, batches)
+        verdict.missing, missing = fetch(NOT_STORED, MAX_EXAMPLES)
+        (verdict.never_acknowledged,) = fetch(NOT_ACKNOWLEDGED)
+        verdict.twice, twice = fetch(TWICE, MAX_EXAMPLES)
+        for level, width in LEVELS.items():
+            for query in (ROLLUP, DIMENSIONS):
+                verdict.rollup_difference += fetch(query.format(level=level, width=width))[0]
+        verdict.ledger_difference, verdict.refused_overcounted = fetch(LEDGER)
+        (verdict.dead_letters,) = fetch("SELECT count(*) FROM ingest_deadletter")
+    verdict.examples = [f"missing {each}" for each in missing or ()]
+    verdict.examples += [f"twice {each}" for each in twice or ()]
+    return verdict
+
+
+def count_stored(installation: Installation, *, but_not: str) -> tuple[int, int]:
+    """Return how many rows the table has, and of how many different events; not of one node.
+
+    Events of a load have different ids and are repeated until acknowledged: both numbers must be
+    what was acknowledged.
+    """
+    ((rows, events),) = installation.query(ROWS_AND_EVENTS, but_not)
+    return rows, events
+
+
+def _expect_events(cursor: Any, batches: Sequence[Batch]) -> int:
+    """Put the ids of the acknowledged events into a table; return how many they are."""
+    cursor.execute("CREATE TEMPORARY TABLE expected (event_id uuid PRIMARY KEY)")
+    ids = io.StringIO("".join(f"{each}\n" for batch in batches for each in batch.valid_ids))
+    cursor.copy_expert("COPY expected FROM STDIN", ids)
+    copied: int = cursor.rowcount
+    cursor.execute("ANALYZE expected")
+    return copied
+
+
+def _expect_ledger(cursor: Any, batches: Sequence[Batch]) -> None:
+    cursor.execute(LENGTH_OF)
+    cursor.execute(
+        "CREATE TEMPORARY TABLE expected_ledger"
+        " (epoch text, received int8multirange, dropped int8multirange, refused bigint)"
+    )
+    by_epoch: dict[str, list[Batch]] = {}
+    for batch in batches:
+        by_epoch.setdefault(batch.epoch_name, []).append(batch)
+    for epoch, its in by_epoch.items():
+        received = ",".join(f"[{b.first_seq},{b.first_seq + b.count})" for b in its)
+        dropped = ",".join(f"[{first},{last + 1})" for b in its for first, last in b.dropped)
+        refused = sum(len(b.refused) for b in its)
+        cursor.execute(
+            "INSERT INTO expected_ledger VALUES (%s, %s, %s, %s)",
+            [epoch, f"{{{received}}}", f"{{{dropped}}}", refused],
+        )
+
+
+@dataclass(frozen=True)
+class AgentVerdict:
+    """What the fake server received against what the plugins' POSTs were answered.
+
+    `missing`: acknowledged by the receiver and never at the server. `twice`: one event under two
+    numbers. `holes`: numbers that never came and were not declared dropped. `out_of_order`: a
+    number that came first after a higher one. `contradictions`: one number, two events.
+    """
+
+    kills: int
+    acknowledged: int
+    missing: int
+    twice: int
+    holes: int
+    out_of_order: int
+    contradictions: int
+    seed: str
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was lost, doubled or mixed up."""
+        faults = (self.missing, self.twice, self.holes, self.out_of_order, self.contradictions)
+        return not any(faults) and self.acknowledged > 0
+
+
+def judge_agent(
+    received: Received, acknowledged: Sequence[str], *, kills: int, seed: str
+) -> AgentVerdict:
+    """Compare the acknowledged event ids with what the server has. Pure."""
+    counts = Counter(event for numbers in received.numbers.values() for event in numbers.values())
+    return AgentVerdict(
+        kills=kills,
+        acknowledged=len(acknowledged),
+        missing=sum(event not in counts for event in acknowledged),
+        twice=sum(count > 1 for count in counts.values()),
+        holes=sum(
+            max(numbers) - len(numbers.keys() | received.dropped.get(epoch, set()))
+            for epoch, numbers in received.numbers.items()
+        ),
+        # A dictionary keeps the order in which the numbers came first.
+        out_of_order=sum(
+            after < before
+            for numbers in received.numbers.values()
+            for before, after in pairwise(numbers)
+        ),
+        contradictions=received.contradictions,
+        seed=seed,
+    )
+
+
+FINAL = frozenset({"delivered", "bounced", "rejected", "dropped", "greylisted"})
+Key = tuple[str, str, str, int]
+#: What MongoDB does not hold of any event, and of a final outcome.
+NOT_OF_STREAM = frozenset({"sending_ip"})
+NOT_OF_INFERRED = frozenset({"sending_ip", "reply", "size_bytes"})
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of one recipient; `n` tells deferrals apart. `fields` are compared: an expected
+    event has those alone that are known of it."""
+
+    message_id: str
+    recipient: str
+    event_type: str
+    n: int = 0
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    certainty: str = "reported"
+
+    @property
+    def key(self) -> Key:
+        """The same for both sources of an event."""
+        return (self.message_id, self.recipient.lower(), self.event_type, self.n)
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """Which recipient of which message."""
+        return (self.message_id, self.recipient.lower())
+
+
+@dataclass
+class MailVerdict:
+    """Captured events against those there must be. All of it 0 but `expected`, `inferred` and
+    `inferred_wrong` when everything is right. `unexpected`: captured, and it never happened."""
+
+    mode: str
+    messages: int
+    expected: int = 0
+    missing: int = 0
+    twice: int = 0
+    wrong: int = 0
+    unexpected: int = 0
+    inferred: int = 0
+    inferred_wrong: int = 0
+    #: Attempts by outcome: what ZoneMTA counted itself, less what was captured.
+    uncounted: dict[str, int] = field(default_factory=dict)
+    wrong_fields: Counter[str] = field(default_factory=Counter)
+    inferred_as: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every event is there, once and right; what is inferred may be wrong."""
+        return not (self.missing or self.twice or self.wrong or self.unexpected)
+
+    def format_json(self) -> str:
+        """Return the one line for programs."""
+        names = (
+            *("mode", "messages", "expected", "missing", "twice", "wrong"),
+            *("unexpected", "inferred", "inferred_wrong"),
+        )
+        return json.dumps({name: getattr(self, name) for name in names})
+
+    def count(self, name: str, example: object, *, kind: str = "") -> None:
+        """Count a fault and keep an example for a person."""
+        setattr(self, name, getattr(self, name) + 1)
+        examples = self.examples.setdefault(kind or name, [])
+        if len(examples) < MAX_EXAMPLES:
+            examples.append(str(example))
+
+
+def judge_mail(
+    mode: str,
+    *,
+    messages: int,
+    expected: Mapping[Key, Event],
+    captured: Iterable[Event],
+    ignored: frozenset[tuple[str, str]] = frozenset(),
+    is_stream_only: bool = False,
+) -> MailVerdict:
+    """Compare `captured` with `expected`, one by one; recipients in `ignored` are left out.
+
+    An inferred outcome that is another than what happened is `inferred_wrong`; a reported one is
+    `wrong`. Fields that MongoDB does not hold are not compared where the change stream was the
+    only source (`is_stream_only`).
+    """
+    verdict = MailVerdict(mode, messages, expected=len(expected))
+    rows: dict[Key, Event] = {}
+    for event in captured:
+        if event.target in ignored:
+            continue
+        verdict.inferred += event.certainty == "inferred"
+        if event.key in rows:
+            verdict.count("twice", event)
+        rows.setdefault(event.key, event)
+    finals: dict[tuple[str, str], list[Event]] = {}  # that nobody expected
+    for key in rows.keys() - expected.keys():
+        if rows[key].event_type in FINAL:
+            finals.setdefault(rows[key].target, []).append(rows[key])
+    explained: set[Key] = set()
+    for key, wanted in expected.items():
+        if key in rows:
+            _compare_fields(verdict, wanted, rows[key], is_stream_only=is_stream_only)
+        elif wanted.event_type in FINAL and finals.get(wanted.target):
+            other = finals[wanted.target].pop()
+            explained.add(other.key)
+            _count_other(verdict, wanted, other)
+        else:
+            verdict.count("missing", wanted)
+    for key in rows.keys() - expected.keys() - explained:
+        verdict.count("unexpected", rows[key])
+    return verdict
+
+
+def _count_other(verdict: MailVerdict, wanted: Event, other: Event) -> None:
+    """Count an outcome that was captured as another."""
+    kind = f"{wanted.event_type} as {other.event_type}"
+    if other.certainty == "inferred":
+        verdict.count("inferred_wrong", f"{kind}: {wanted}", kind="inferred otherwise")
+        verdict.inferred_as[kind] += 1
+    else:
+        verdict.count("wrong", f"{kind}: {other}")
+
+
+def _compare_fields(
+    verdict: MailVerdict, wanted: Event, row: Event, *, is_stream_only: bool
+) -> None:
+    unknown: frozenset[str] = frozenset()
+    if row.certainty == "inferred":
+        unknown = NOT_OF_INFERRED
+    elif is_stream_only:
+        unknown = NOT_OF_STREAM
+    differing = {
+        name: f"{name} {row.fields.get(name)!r} for {value!r}"
+        for name, value in wanted.fields.items()
+        if name not in unknown and row.fields.get(name) != value
+    }
+    if differing:
+        verdict.count("wrong", f"{', '.join(differing.values())}: {row.key}")
+        verdict.wrong_fields.update(differing.keys())

@@ -1,0 +1,237 @@
+"""Messages for ZoneMTA, and the events that the sink's log says they must become."""
+
+import random
+import smtplib
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from build.lab.oracle import FINAL, Event, Key
+from build.stack import feeder
+from build.stack.feeder import Message
+from build.stack.ports import LOOPBACK
+from build.stack.zonemta import Zone
+
+#: Two waits between attempts; the third failure bounces, so that the queue is empty in the end.
+DEFER_TIMES_MS = (1_500, 2_500)
+BULK_DOMAIN = "news.example"
+DEAD_DOMAIN = "dead.example"
+SUPPRESSED_DOMAIN = "suppressed.example"
+CLOSED_PORT = 1  # of the system's, where nothing listens
+ZONES = (
+    Zone(name="default", processes=2, connections=10, addresses=("127.0.0.1", "127.0.0.2")),
+    Zone(
+        name="bulk", sender_domains=(BULK_DOMAIN,), connections=10,
+        addresses=("127.0.0.3", "127.0.0.4"),
+    ),
+    Zone(name="dead", recipient_domains=(DEAD_DOMAIN,), connections=2, port=CLOSED_PORT),
+    Zone(name="bounces", connections=5),
+)  # fmt: skip
+
+SENDERS = {"alice@corp.example": 35, "shop@shop.example": 30, f"news@{BULK_DOMAIN}": 30, "": 5}
+DESTINATIONS = {"good.example": 50, "big.example": 30, "Other.example": 20}
+#: The sink's answers, and two kinds that never reach it.
+KINDS = {
+    "ok": 600,
+    "slow": 5,
+    "once": 120,
+    "defer": 60,
+    "grey": 20,
+    "rate": 20,
+    "bounce": 80,
+    "full": 25,
+    "policy": 25,
+    "datareject": 25,
+    "dead": 10,
+    "suppressed": 10,
+}
+DOMAIN_OF_KIND = {"dead": DEAD_DOMAIN, "suppressed": SUPPRESSED_DOMAIN}
+RECIPIENTS = {1: 50, 2: 25, 3: 15, 5: 10}
+#: ZoneMTA tries these again later; every other refusal of the sink is final for it.
+TEMPORARY = frozenset({"once", "defer", "grey", "rate"})
+MAX_BODY_BYTES = 20_000
+NULL = "<>"
+TIMEOUT_S = 60
+MAX_TRIES = 60
+RETRY_S = 1.0
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A message handed in. `queue_id` None: the connection broke before ZoneMTA answered, so only
+    the sink knows whether it was accepted."""
+
+    message: Message
+    queue_id: str | None
+
+
+@dataclass
+class Submission:
+    """The fates of all messages, once they are handed in."""
+
+    port: int
+    submitted: list[Submitted] = field(default_factory=list)
+    refused: list[Message] = field(default_factory=list)  # handed in again under other names
+    failed: list[Message] = field(default_factory=list)  # given up
+
+    def submit_all(self, messages: Iterator[Message]) -> None:
+        """Hand messages in over one connection; repeat those that broke off or were refused."""
+        connection: smtplib.SMTP | None = None
+        for original in messages:
+            message = original
+            for turn in range(MAX_TRIES):
+                try:
+                    connection = connection or smtplib.SMTP(LOOPBACK, self.port, timeout=TIMEOUT_S)
+                    receipt = feeder.submit(connection, message)
+                except (smtplib.SMTPException, OSError):
+                    if connection is not None:
+                        connection.close()
+                        connection = None
+                        self.submitted.append(Submitted(message, None))
+                        message = rename(message, turn)
+                else:
+                    if receipt.queue_id:
+                        self.submitted.append(Submitted(message, receipt.queue_id))
+                        break
+                    self.refused.append(message)
+                    message = rename(message, turn)
+                time.sleep(RETRY_S)
+            else:
+                self.failed.append(message)
+        if connection is not None:
+            connection.close()
+
+
+def generate_messages(count: int, *, seed: int) -> Iterator[Message]:
+    """Yield messages, the same for the same seed. No two have a recipient in common."""
+    chance = random.Random(seed)  # noqa: S311 (variety, not secrets)
+
+    def pick(shares: Mapping[Any, int]) -> Any:
+        return chance.choices(list(shares), weights=list(shares.values()))[0]
+
+    for number in range(count):
+        sender, recipients = pick(SENDERS), []
+        for index in range(pick(RECIPIENTS)):
+            kind = pick(KINDS)
+            domain = DOMAIN_OF_KIND.get(kind) or pick(DESTINATIONS)
+            recipients.append(f"{kind}-{seed}-{number}-{index}@{domain}")
+        yield Message(
+            message_id=f"<{seed}.{number}@stack.example>",
+            sender=sender,
+            recipients=tuple(recipients),
+            body_bytes=chance.randrange(200, MAX_BODY_BYTES),
+        )
+
+
+def rename(message: Message, turn: int) -> Message:
+    """Return the same message under other names, for one whose first submission broke off."""
+    return replace(
+        message,
+        message_id=message.message_id.replace("@", f".again{turn}@"),
+        recipients=tuple(r.replace("@", f"-again{turn}@") for r in message.recipients),
+    )
+
+
+def lower_domain(recipient: str) -> str:
+    """Return the address as ZoneMTA queues it."""
+    local, _, domain = recipient.rpartition("@")
+    return f"{local}@{domain.lower()}"
+
+
+def parse_kind(recipient: str) -> str:
+    """Return the sink's answer that the recipient's name selects."""
+    return recipient.partition("-")[0]
+
+
+def build_expected(
+    submitted: Iterable[Submitted], log: Iterable[Mapping[str, Any]]
+) -> dict[Key, Event]:
+    """Return every event there must be: of recipients by the sink's `log`, of those it never saw
+    by ZoneMTA's rules, and of the notifications that the sink received."""
+    by_recipient = {lower_domain(r): one for one in submitted for r in one.message.recipients}
+    lines: dict[str, list[Mapping[str, Any]]] = {}
+    events: list[Event] = []
+    for line in log:
+        if line["recipient"] in by_recipient:
+            lines.setdefault(line["recipient"], []).append(line)
+        else:
+            events += _build_notification(line)
+    for recipient, one in by_recipient.items():
+        if one.queue_id is not None or recipient in lines:  # else not accepted, for all we know
+            events += _build_events(recipient, one, lines.get(recipient, []))
+    return {event.key: event for event in events}
+
+
+def is_done(submitted: Iterable[Submitted], log: Iterable[Mapping[str, Any]]) -> bool:
+    """Return whether every recipient of an accepted message has its final outcome."""
+    accepted = [one for one in submitted if one.queue_id is not None]
+    events = build_expected(accepted, log).values()
+    done = {event.target for event in events if event.event_type in FINAL}
+    return done.issuperset(
+        (one.message.message_id, recipient.lower())
+        for one in accepted
+        for recipient in one.message.recipients
+    )
+
+
+def _build_events(
+    recipient: str, one: Submitted, lines: list[Mapping[str, Any]]
+) -> Iterator[Event]:
+    is_bulk = one.message.sender.endswith(f"@{BULK_DOMAIN}")  # the sender's zone goes first
+    is_dead = recipient.endswith(f"@{DEAD_DOMAIN}") and not is_bulk
+    zone = "bulk" if is_bulk else "dead" if is_dead else "default"
+
+    def build(event_type: str, attempt: int, line: Mapping[str, Any] | None = None) -> Event:
+        fields = {"queue_id": one.queue_id, "sender": one.message.sender or NULL, "zone": zone}
+        return Event(
+            message_id=one.message.message_id,
+            recipient=recipient,
+            event_type=event_type,
+            n=attempt if event_type == "deferred" else 0,
+            fields=_known({**fields, "attempt": attempt, **_read_line(event_type, line)}),
+        )
+
+    sent = build("sent", 0)
+    yield _without(sent, "zone")
+    if parse_kind(recipient) == "suppressed":
+        # ZoneMTA drops it by its queue's document alone, which has no sender.
+        yield _without(replace(sent, event_type="dropped"), "zone", "sender", "attempt")
+    elif is_dead:
+        for attempt in range(1, len(DEFER_TIMES_MS) + 1):
+            yield build("deferred", attempt)
+        yield build("bounced", len(DEFER_TIMES_MS) + 1)
+    else:
+        attempt = 1
+        for line in lines:
+            if line["reply"].startswith("2"):
+                yield build("delivered", attempt, line)
+            elif parse_kind(recipient) in TEMPORARY and attempt <= len(DEFER_TIMES_MS):
+                yield build("deferred", attempt, line)
+                attempt += 1
+            else:
+                yield build("bounced", attempt, line)
+
+
+def _build_notification(line: Mapping[str, Any]) -> Iterator[Event]:
+    """Yield the events of a delivery report that the sink received."""
+    message_id, recipient = line["message_id"] or "", line["recipient"]
+    yield Event(message_id, recipient, "sent", fields={"sender": NULL, "attempt": 0})
+    fields = {"sender": NULL, "attempt": 1, "zone": "bounces", **_read_line("delivered", line)}
+    yield Event(message_id, recipient, "delivered", fields=_known(fields))
+
+
+def _read_line(event_type: str, line: Mapping[str, Any] | None) -> dict[str, Any]:
+    if line is None:
+        return {}
+    size_bytes = line["size_bytes"] if event_type == "delivered" else None
+    return {"reply": line["reply"], "sending_ip": line["client_ip"], "size_bytes": size_bytes}
+
+
+def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _without(event: Event, *names: str) -> Event:
+    fields = {name: value for name, value in event.fields.items() if name not in names}
+    return replace(event, fields=fields)

@@ -1,0 +1,102 @@
+"""Statements of a block of code, with their plans and rows read from EXPLAIN ANALYZE."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+#: TimescaleDB names the index of a chunk after the chunk and the hypertable's index.
+CHUNK_PREFIX = re.compile(r"^(_hyper_\d+_\d+_chunk_|\d+_\d+_)")
+CHUNK = re.compile(r"^_hyper_\d+_\d+_chunk$")
+
+
+@dataclass
+class Statement:
+    """One statement as it was planned and run."""
+
+    sql: str
+    plan: dict[str, Any]
+
+    @property
+    def nodes(self) -> list[dict[str, Any]]:
+        """All nodes of the plan."""
+        return list(_walk(self.plan["Plan"]))
+
+    @property
+    def scans(self) -> list[dict[str, Any]]:
+        """The nodes of the plan that read a table."""
+        return [node for node in self.nodes if "Relation Name" in node]
+
+    @property
+    def rows_read(self) -> int:
+        """Rows that were looked at, those that a filter then left out included."""
+        total = 0.0
+        for node in self.scans:
+            rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+            rows += node.get("Rows Removed by Index Recheck", 0)
+            total += rows * node["Actual Loops"]
+        return round(total)
+
+    @property
+    def ms(self) -> float:
+        """The time of planning and running."""
+        return float(self.plan["Planning Time"] + self.plan["Execution Time"])
+
+    def summarize(self) -> str:
+        """Return how tables were read: kind of scan, index, in how many chunks."""
+        scans: Counter[str] = Counter()
+        for node in self.nodes:
+            kind = node["Node Type"]
+            has_name = "Relation Name" in node or "Index Name" in node
+            if "Scan" in kind and has_name and kind != "Bitmap Heap Scan":
+                index = CHUNK_PREFIX.sub("", node.get("Index Name", ""))
+                table = "" if index else f" of {find_table(node['Relation Name'])}"
+                scans[f"{kind}{table} {index}".strip()] += 1
+        return ", ".join(f"{n} {scan}" if n > 1 else scan for scan, n in scans.items())
+
+
+@contextmanager
+def capture_statements() -> Iterator[list[tuple[str, Any]]]:
+    """Collect the statements of a block that read our hypertables, with their parameters."""
+    statements: list[tuple[str, Any]] = []
+
+    def collect(
+        execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        if "email_" in sql or "metrics_" in sql:
+            statements.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(collect):
+        yield statements
+
+
+def explain(sql: str, params: Any) -> Statement:
+    """Run a statement under EXPLAIN ANALYZE."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql}", params)
+        (plan,) = cursor.fetchone()
+    return Statement(sql, (json.loads(plan) if isinstance(plan, str) else plan)[0])
+
+
+def find_table(relation: str) -> str:
+    """Return the hypertable's name for a chunk; others as they are."""
+    if not CHUNK.match(relation):
+        return relation
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT hypertable_name FROM timescaledb_information.chunks WHERE chunk_name = %s",
+            [relation],
+        )
+        return str(cursor.fetchone()[0])
+
+
+def _walk(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _walk(child)

@@ -1,0 +1,114 @@
+"""A database whose levels count 100 million events, and with 10 million raw rows.
+
+One day is generated, stored and counted as `manage.py fill` does. The other raw days are that day's
+rows again, moved by whole days, with ids of their own; the levels of all other days are that day's
+levels again, moved likewise: as many rows, values and buckets as so many days of mail have.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.management import call_command
+from django.db import connection
+
+LEVELS = ("email_stats_daily", "email_stats_1h", "email_stats_5m")
+#: Of the 5-minute level the days before the raw ones have only the dimensions of few values:
+#: nothing reads the others so far back, as levels are put together, and they would be 20 GB.
+FEW_VALUES = "dimension NOT IN ('from_domain', 'to_domain')"
+#: Columns of a raw row that are another day's own: ids as long as the real ones, as random.
+OWN = {
+    "occurred_at": "occurred_at + %(moved)s::interval",
+    "event_id": "gen_random_uuid()",
+    "message_id": "'<' || left(md5(message_id || %(moved)s), 24) || '@' || from_domain || '>'",
+    "queue_id": "left(md5(queue_id || %(moved)s), length(queue_id))",
+    "bucket": "bucket + %(moved)s::interval",
+}
+COLUMNS = """SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped"""
+TABLES = ("email_events", "email_stats_1m", *LEVELS, "metrics_system")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The size of a set. Same numbers, same database."""
+
+    days: int = 30
+    raw_days: int = 3
+    events_per_day: int = 3_500_000
+    nodes: int = 20
+    seed: int = 1
+    samples_every_s: int = 300
+
+    @property
+    def key(self) -> str:
+        """The name of its folder."""
+        return "-".join(str(value) for value in asdict(self).values())
+
+
+def find_last_midnight() -> datetime:
+    """Return the beginning of this UTC day, at which a scale set ends."""
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def fill(scale: Scale, until: datetime, *, report: Callable[[str], object]) -> None:
+    """Fill an empty, migrated database. Takes minutes: most of it is PostgreSQL making indexes."""
+    common = {"nodes": scale.nodes, "seed": scale.seed, "until": until}
+    report("samples")
+    samples = {"events_per_hour": 0, "samples_every_s": scale.samples_every_s}
+    call_command("fill", days=scale.days, **samples, **common)
+    report("one day of mail")
+    mail = {"events_per_day": scale.events_per_day, "samples_every_s": 0}
+    call_command("fill", days=1, **mail, **common)
+    day = until - timedelta(days=1)
+    raw, before = range(-scale.raw_days + 1, 0), range(-scale.days + 1, -scale.raw_days + 1)
+    with ThreadPoolExecutor(2) as pool:
+        copies = [pool.submit(_copy, table, day, n) for table in TABLES[:-1] for n in raw]
+        for table in LEVELS:
+            condition = FEW_VALUES if table == "email_stats_5m" else "true"
+            copies += [pool.submit(_copy, table, day, n, condition) for n in before]
+        for done, copy in enumerate(copies, 1):
+            copy.result()
+            report(f"{done} of {len(copies)} copies of that day")
+    for table in TABLES:  # as autovacuum does in time
+        with connection.cursor() as cursor:
+            cursor.execute(f"VACUUM (ANALYZE) {table}")
+
+
+def count_raw_rows() -> int:
+    """Count the raw rows."""
+    return _fetch_count("SELECT count(*) FROM email_events")
+
+
+def count_events() -> int:
+    """Return how many events the widest level counts."""
+    return _fetch_count("SELECT sum(events) FROM email_stats_daily WHERE dimension = 'all'")
+
+
+def _fetch_count(query: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return int(cursor.fetchone()[0] or 0)
+
+
+def _copy(table: str, day: datetime, days: int, condition: str = "true") -> None:
+    """Insert the rows of a day again, moved by `days`. In a thread, on a connection of its own."""
+    time_column, order = "bucket", "dimension, bucket"
+    if table == "email_events":
+        time_column = order = "occurred_at"
+    parameters: dict[str, Any] = {"start": day, "end": day + timedelta(days=1)}
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(COLUMNS, [table])
+            (columns,) = cursor.fetchone()
+            cursor.execute(
+                f"INSERT INTO {table} ({', '.join(columns)})"  # noqa: S608 (names from above)
+                f" SELECT {', '.join(OWN.get(column, column) for column in columns)} FROM {table}"
+                f" WHERE {time_column} >= %(start)s AND {time_column} < %(end)s AND {condition}"
+                f" ORDER BY {order}",
+                {"moved": f"{days} days", **parameters},
+            )
+    finally:
+        connection.close()

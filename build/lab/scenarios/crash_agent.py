@@ -1,0 +1,107 @@
+"""Kill the agent at random moments under load, then look for events lost, doubled or mixed up.
+
+Three plugins send, and the server fails every fifth time and is away for some lives of the agent
+altogether. The keys of the JSON line are explained at `AgentVerdict`.
+"""
+
+import argparse
+import json
+import random
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from build import freeze
+from build.lab.fake_plugin import FakePlugin
+from build.lab.fake_server import Received, run_fake_server
+from build.lab.oracle import AgentVerdict, judge_agent
+from build.stack import agent
+from build.stack.errors import StackError
+from build.stack.supervisor import Supervisor, python, tail
+
+PLUGINS = 3
+MAX_EVENTS = 50
+MAX_PAUSE_S = 0.05
+#: The agent lives up to this long after each start: from before it listens to well into its work.
+MAX_LIFE_S = 1.5
+#: Of the kills, how many may come before it listens; of its lives, in how many no server answers.
+EARLY_RATIO = 0.25
+AWAY_RATIO = 0.25
+FAILING_PERCENT = 20
+FINISH_WITHIN_S = 120.0
+REPORT_EVERY = 20
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", default=str(random.SystemRandom().randrange(10**6)))
+    parser.add_argument("--source", action="store_true", help="the source instead of the binary")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Kill as often as the options demand; return 1 when anything is wrong."""
+    command = python("agent")
+    if not options.source:
+        command = [str(freeze.freeze(freeze.base_python(), again=False).path)]
+    # A Unix socket's path may have only 107 characters.
+    with tempfile.TemporaryDirectory(prefix="ml-") as name:
+        verdict = torment(command, kills=options.kills, seed=options.seed, directory=Path(name))
+    print(json.dumps(asdict(verdict)), flush=True)
+    return 0 if verdict.is_clean else 1
+
+
+def torment(command: Sequence[str], *, kills: int, seed: str, directory: Path) -> AgentVerdict:
+    """Kill an agent under load. Raise StackError when it does not come back."""
+    chance = random.Random(seed)  # noqa: S311 (reproducible)
+    received = Received(random.Random(f"{seed} door"))  # noqa: S311
+    with run_fake_server(received) as url, Supervisor(directory) as supervisor:
+        started = agent.start(
+            supervisor,
+            directory,
+            server_url=url,
+            api_key="mlrd_crash",
+            node="crash",
+            program=command,
+        )
+        running = started.running
+        plugins = [
+            FakePlugin(
+                started.socket,
+                name=str(number),
+                seed=f"{seed} {number}",
+                choose_size=lambda chance: chance.randint(1, MAX_EVENTS),
+                choose_pause_s=lambda chance: chance.random() * MAX_PAUSE_S,
+            )
+            for number in range(PLUGINS)
+        ]
+        for plugin in plugins:
+            plugin.start()
+        for number in range(1, kills + 1):
+            received.failing_percent = 100 if chance.random() < AWAY_RATIO else FAILING_PERCENT
+            if chance.random() >= EARLY_RATIO:
+                running.wait_until_ready()
+            time.sleep(chance.random() * MAX_LIFE_S)
+            running.kill()
+            running.start_again(wait=False)
+            if number % REPORT_EVERY == 0:
+                print(f"{number} kills", flush=True)
+        running.wait_until_ready()
+        received.failing_percent = 0
+        in_time = [plugin.finish(within_s=FINISH_WITHIN_S) for plugin in plugins]
+        if not all(in_time):
+            raise StackError(f"A batch was never acknowledged; the log:\n{running.log_tail()}")
+        acknowledged = [event for plugin in plugins for event in plugin.acknowledged]
+        deadline = time.monotonic() + FINISH_WITHIN_S  # the verdict shows what is missing then
+        while not received.copy_event_ids().issuperset(acknowledged):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+        running.stop()
+        if running.exit_code != 0:
+            raise StackError(f"The agent ended badly; its log:\n{running.log_tail()}")
+    if "Traceback" in running.log.read_text(errors="replace"):
+        raise StackError(f"The agent stumbled; its log:\n{tail(running.log, 40)}")
+    return judge_agent(received, acknowledged, kills=kills, seed=seed)

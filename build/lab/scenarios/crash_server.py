@@ -1,0 +1,222 @@
+"""Kill, cut and fill up the server under load, then look for events lost or counted twice.
+
+Agents send numbered batches with the tricks that real networks play. After the last kill the
+inbox drains, and what was acknowledged is compared with rows, counts and ledger.
+"""
+
+import argparse
+import contextlib
+import json
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from build.lab.batches import Batch, Plan
+from build.lab.faults import ServerFaults, may_mount
+from build.lab.installation import Installation, run_installation
+from build.lab.oracle import ServerVerdict, judge_server
+from build.lab.report import format_counts, report_progress
+from build.lab.traffic import INGEST_PATH, Connection, post_until_accepted
+
+AGENTS = 4
+#: Entries of a dead worker are claimed ten times sooner than by default: harsher on living ones.
+CLAIM_AFTER_MS = 3_000
+#: Enough for Redis to write its file anew while the old ones are there: of 256 they left nothing
+#: after 430 kills on a busy machine, and it could not start again.
+INBOX_DISK_MIB = 1024
+#: Two, so that one writes while the other is stopped, killed, or comes back with old entries.
+WORKERS = 2
+REPORT_EVERY = 10
+TIMEOUT_S = 15.0
+#: A batch not acknowledged for this long after the last fault is given up, and the run fails.
+FINISH_WITHIN_S = 180.0
+#: Rest of an agent after each batch: the faults matter here, not the rate.
+REST_S = 0.02
+MAX_HELD_BATCHES = 8
+HELD_SHARE = 0.06
+#: Of a die from 0 to 1, up to where each trick goes; beyond the last a batch is sent plainly.
+HANG_UP_TO, SECOND_SOURCE_TO, AGAIN_TO = 0.04, 0.12, 0.2
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--cycles", type=int, default=25, help="SIGKILLs, one a cycle")
+    parser.add_argument("--seed", type=int, help="of the order of all faults; default: random")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the cycles; the last line of standard output is JSON."""
+    seed = secrets.randbelow(10**6) if options.seed is None else options.seed
+    report_progress(f"crash: {options.cycles} cycles, seed {seed}")
+    with start_torment("crash", seed=seed) as (installation, agents, faults):
+        torment(installation, agents, faults, cycles=options.cycles)
+        verdict = judge_server(installation, [b for agent in agents for b in agent.acknowledged])
+    print(format_text(agents, faults, verdict, seed=seed))
+    print(format_json(faults, verdict, seed=seed), flush=True)
+    has_given_up = any(agent.given_up for agent in agents)
+    return 0 if verdict.is_clean and not has_given_up and not faults.stuck else 1
+
+
+@contextlib.contextmanager
+def start_torment(
+    name: str, *, seed: int
+) -> Iterator[tuple[Installation, list["NumberedAgent"], ServerFaults]]:
+    """Run an installation with its agents, which do not send yet, and its faults."""
+    nodes = [f"crash-mta-{n}" for n in range(AGENTS)]
+    with run_installation(
+        name,
+        nodes=nodes,
+        environment={"WRITER_CLAIM_AFTER_MS": str(CLAIM_AFTER_MS)},
+        inbox_disk_mib=INBOX_DISK_MIB if may_mount() else None,
+        workers=WORKERS,
+    ) as installation:
+        agents = [
+            NumberedAgent(
+                n, key=installation.keys[node], port=installation.server.web_port, seed=seed
+            )
+            for n, node in enumerate(nodes)
+        ]
+        yield installation, agents, ServerFaults(installation, seed=seed)
+
+
+def torment(
+    installation: Installation,
+    agents: Sequence["NumberedAgent"],
+    faults: ServerFaults,
+    *,
+    cycles: int,
+) -> None:
+    """Inject faults under load, then let everything be acknowledged and stored."""
+    for agent in agents:
+        agent.start()
+    for cycle in range(1, cycles + 1):
+        faults.inject()
+        if cycle % REPORT_EVERY == 0:
+            acknowledged = sum(b.count for agent in agents for b in list(agent.acknowledged))
+            report_progress(f"  {cycle} kills, {acknowledged:,} events acknowledged")
+    for agent in agents:
+        agent.finish()
+    for agent in agents:
+        agent.join_or_give_up()
+    report_progress(f"  {installation.count_waiting():,} batches wait in the inbox")
+    installation.drain()
+
+
+class NumberedAgent(threading.Thread):
+    """Sends numbered batches until `finish`, then until all of them are acknowledged.
+
+    `acknowledged` has exactly the batches that were answered with 202.
+    """
+
+    def __init__(self, node: int, *, key: str, port: int, seed: int) -> None:
+        super().__init__(name=f"agent-{node}", daemon=True)
+        self.acknowledged: list[Batch] = []
+        self.answers: Counter[str] = Counter()
+        self.tricks: Counter[str] = Counter()
+        self.given_up: list[Batch] = []
+        self._plan = Plan(node, seed=seed)
+        self._held: list[tuple[int, Batch]] = []
+        self._finish = threading.Event()
+        self._give_up = threading.Event()
+        headers = {"Authorization": f"Bearer {key}"}
+        self._first, self._second = (
+            Connection(port, INGEST_PATH, headers, timeout_s=TIMEOUT_S) for _ in range(2)
+        )
+
+    def run(self) -> None:
+        """Send. Batches held back go after younger ones."""
+        while not self._finish.is_set():
+            batch = self._plan.next_batch()
+            if self._plan.rng.random() < HELD_SHARE and len(self._held) < MAX_HELD_BATCHES:
+                self.tricks["held back"] += 1
+                self._held.append((self._plan.rng.randint(1, 30), batch))
+            else:
+                self._deliver(batch)
+            due = [held for turns, held in self._held if turns <= 1]
+            self._held = [(turns - 1, held) for turns, held in self._held if turns > 1]
+            for held in due:
+                self._deliver(held)
+            self._finish.wait(REST_S)
+        for _, batch in self._held:
+            self._deliver(batch)
+        self._first.close()
+        self._second.close()
+
+    def finish(self) -> None:
+        """Make no more batches."""
+        self._finish.set()
+
+    def join_or_give_up(self) -> None:
+        """Wait for the end."""
+        self.join(FINISH_WITHIN_S)
+        self._give_up.set()
+        self.join(2 * TIMEOUT_S)
+
+    def _deliver(self, batch: Batch) -> None:
+        """Send until acknowledged, with the tricks that real networks and agents play."""
+        body, dice = batch.build_body(), self._plan.rng.random()
+        if dice < HANG_UP_TO:
+            self.tricks["answer not awaited"] += 1
+            with contextlib.suppress(OSError):
+                self._first.send(body)
+            self._first.close()
+        second = None
+        if HANG_UP_TO <= dice < SECOND_SOURCE_TO:
+            # Two sources at the same time, as plugin and change stream are.
+            self.tricks["from two sources at once"] += 1
+            later = timedelta(milliseconds=self._plan.rng.uniform(1, 3000))
+            inferred = batch.build_inferred_body(later=later)
+            second = threading.Thread(target=self._post, args=(self._second, inferred))
+            second.start()
+        if post_until_accepted(self._first, body, self.answers, self._give_up) is None:
+            self.given_up.append(batch)
+            return
+        self.acknowledged.append(batch)
+        if second:
+            second.join()
+        if SECOND_SOURCE_TO <= dice < AGAIN_TO:
+            self.tricks["sent again"] += 1
+            self._post(self._first, body)
+
+    def _post(self, connection: Connection, body: bytes) -> None:
+        self.answers[connection.post(body)[0]] += 1
+
+
+def format_text(
+    agents: Sequence[NumberedAgent], faults: ServerFaults, verdict: ServerVerdict, *, seed: int
+) -> str:
+    """Return all counts for a person."""
+    answers: Counter[str] = sum((agent.answers for agent in agents), Counter())
+    tricks: Counter[str] = sum((agent.tricks for agent in agents), Counter())
+    batches = sum(len(agent.acknowledged) for agent in agents)
+    lines = [
+        f"killed: {format_counts(faults.kills)}",
+        f"also: {format_counts(faults.others)}",
+        f"senders: {format_counts(tricks)}",
+        f"answers: {format_counts(answers)}",
+        f"acknowledged: {verdict.acknowledged:,} events in {batches:,} batches",
+        f"acknowledged and missing: {verdict.missing}",
+        f"stored twice: {verdict.twice}",
+        f"stored and never acknowledged: {verdict.never_acknowledged}",
+        f"rollup against rows: {verdict.rollup_difference}",
+        f"ledger against what was acknowledged: {verdict.ledger_difference}",
+        f"refused events counted too often in the ledger: {verdict.refused_overcounted}",
+        f"dead letters: {verdict.dead_letters}",
+        f"batches still in the inbox: {verdict.stranded_batches}",
+        *(f"batches never acknowledged: {len(agent.given_up)} of {agent.name}"
+          for agent in agents if agent.given_up),
+        *verdict.examples,
+        *faults.stuck,
+        "again: python -m build.lab crash_server"
+        f" --cycles {faults.kills.total()} --seed {seed}",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def format_json(faults: ServerFaults, verdict: ServerVerdict, *, seed: int) -> str:
+    """Return the one line for programs."""
+    names = ("acknowledged", "missing", "twice", "rollup_difference", "ledger_difference")
+    counts = {name: getattr(verdict, name) for name in names}
+    return json.dumps({"kills": faults.kills.total(), **counts, "seed": seed})

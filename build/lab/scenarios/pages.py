@@ -1,0 +1,172 @@
+"""Time until a page is usable in Chromium, and its weight, with 30 days of 20 nodes.
+
+Fills a database of its own once (kept in .run/bench-pages), starts the server as production would,
+and opens pages over loopback, each in a browser that was never here and again in one that was. A
+page is usable when every panel in sight shows its numbers and charts are on the screen.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from build import assets
+from build.lab.installation import Installation, start_installation
+from build.lab.report import format_table, report_progress
+from build.screenshots import CHROMIUM_ARGUMENTS, chromium
+from build.stack import claim, server
+from build.stack.paths import RUN
+from build.stack.supervisor import Supervisor, leaving_no_child
+
+HOME = RUN / "bench-pages"
+VIEWPORT = {"width": 1920, "height": 1080}
+USABLE_WITHIN_MS = 60_000
+#: A filled database counts as current for so long: the charts then end a little before now.
+FILLED_FOR_S = 3 * 3600
+PAGES = {
+    "overview 24 h": "/",
+    "outbound 24 h": "/email/outbound/",
+    "outbound 30 d": "/email/outbound/?range=30d",
+}
+WATCH_PANELS = Path(__file__).with_name("watch_panels.js").read_text()
+TIMINGS = """() => [
+  performance.getEntriesByType('navigation')[0].responseStart,
+  performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null,
+  window.usableMs]"""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One opening of one page. Times in ms since its request, bytes as they came."""
+
+    first_byte_ms: float
+    paint_ms: float
+    usable_ms: float
+    received_bytes: float
+
+
+#: Page → of each round the first visit and the second.
+Visits = dict[str, list[tuple[Visit, Visit]]]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--events-per-day", type=int, default=50_000)
+    parser.add_argument("--nodes", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=5, help="of which the median is printed")
+    parser.add_argument("--fill-only", action="store_true", help="fill the database and end")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start everything and measure."""
+    if code := assets.main():
+        return code
+    home = HOME / f"{options.days}-{options.events_per_day}-{options.nodes}"
+    with claim.claimed(home), leaving_no_child(), Supervisor(home) as supervisor:
+        installation = start_installation(
+            supervisor, durable=False, prepare=lambda site: fill(site, home / "filled", options)
+        )
+        if options.fill_only:
+            return 0
+        visits: Visits = {name: [] for name in PAGES}
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=chromium(), args=list(CHROMIUM_ARGUMENTS)
+            )
+            for number in range(1, options.rounds + 1):
+                for name, path in PAGES.items():
+                    visits[name].append(visit_twice(browser, installation, path))
+                report_progress(f"round {number} of {options.rounds}")
+            browser.close()
+    print(format_text(visits))
+    print(format_json(visits), flush=True)
+    return 0
+
+
+def fill(site: server.Site, filled: Path, options: argparse.Namespace) -> None:
+    """Fill the days that are missing up to now."""
+    now = datetime.now(UTC).timestamp()
+    if filled.exists() and now - filled.stat().st_mtime < FILLED_FOR_S:
+        return
+    report_progress("filling what is missing")
+    text = site.manage(
+        "fill",
+        *("--days", str(options.days), "--events-per-day", str(options.events_per_day)),
+        *("--nodes", str(options.nodes), "--samples-every-s", "300"),
+    )
+    report_progress(text.strip())
+    filled.touch()
+
+
+def visit_twice(browser: Browser, installation: Installation, path: str) -> tuple[Visit, Visit]:
+    """Open a page in a browser that was never here, and again."""
+    with log_in(browser, installation) as page:
+        devtools = page.context.new_cdp_session(page)
+        devtools.send("Network.enable")
+        devtools.send("Network.clearBrowserCache")
+        received: list[float] = []
+        devtools.on("Network.loadingFinished", lambda e: received.append(e["encodedDataLength"]))
+        visits = []
+        for _ in range(2):
+            received.clear()
+            page.goto(f"{installation.server.url}{path}")
+            page.wait_for_selector("html[data-usable]", timeout=USABLE_WITHIN_MS)
+            first_byte_ms, paint_ms, usable_ms = page.evaluate(TIMINGS)
+            page.wait_for_load_state("networkidle")  # the bytes of panels below too
+            visits.append(Visit(first_byte_ms, paint_ms, usable_ms, sum(received)))
+            page.goto("about:blank")
+        return visits[0], visits[1]
+
+
+@contextmanager
+def log_in(browser: Browser, installation: Installation) -> Iterator[Page]:
+    """Yield a page of a browser of its own that has logged in."""
+    context = browser.new_context(viewport=VIEWPORT)  # type: ignore[arg-type]
+    context.add_init_script(WATCH_PANELS)
+    page = context.new_page()
+    try:
+        page.goto(f"{installation.server.url}/login/")
+        page.fill("#id_username", installation.user)
+        page.fill("#id_password", installation.password)
+        page.press("#id_password", "Enter")
+        page.wait_for_url(f"{installation.server.url}/")
+        yield page
+    finally:
+        context.close()
+
+
+def format_text(visits: Visits) -> str:
+    """Return a table: the medians of each page's first visits, and of its second ones."""
+    rows = [["page", "visit", "first byte ms", "first paint ms", "usable ms", "bytes"]]
+    for name, rounds in visits.items():
+        for label, its in zip(("first", "again"), zip(*rounds, strict=True), strict=True):
+            rows.append([name, label, *(f"{value:,.0f}" for value in astuple(take_medians(its)))])
+    return f"load average {os.getloadavg()[0]:.1f}\n{format_table(rows, left=1)}"
+
+
+def format_json(visits: Visits) -> str:
+    """Return one line: of each page the medians."""
+    rows = {}
+    for name, rounds in visits.items():
+        first, again = (take_medians(its) for its in zip(*rounds, strict=True))
+        rows[name] = {
+            "usable_ms": round(first.usable_ms),
+            "first_paint_ms": round(first.paint_ms),
+            "bytes": round(first.received_bytes),
+            "again_usable_ms": round(again.usable_ms),
+            "again_bytes": round(again.received_bytes),
+        }
+    return json.dumps(rows)
+
+
+def take_medians(visits: Sequence[Visit]) -> Visit:
+    """Return the median of each figure. Pure."""
+    return Visit(*(median(values) for values in zip(*map(astuple, visits), strict=True)))

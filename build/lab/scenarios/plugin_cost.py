@@ -1,0 +1,178 @@
+"""CPU, memory and latency that the plugins cost ZoneMTA and Haraka.
+
+Four variants, by turns: no plugin; the plugin with an agent that accepts its events; with nothing
+at the socket; with a listener that accepts connections and never answers. The sink accepts all
+messages. The last lines of standard output are JSON, one a program and variant: medians.
+"""
+
+import argparse
+import contextlib
+import json
+import shutil
+import smtplib
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from build.lab import usage
+from build.lab.delivery import Delivery
+from build.lab.inbound_mail import ProxiedSmtp
+from build.lab.report import compute_percentile, report_progress
+from build.stack import agent, feeder, haraka, mongodb, redis, sink, zonemta
+from build.stack.errors import StackError
+from build.stack.feeder import Message
+from build.stack.paths import RUN
+from build.stack.ports import LOOPBACK, free_port
+from build.stack.supervisor import Running, Supervisor
+
+DIRECTORY = RUN / "exec" / "plugin-cost"
+VARIANTS = ("off", "on", "agent stopped", "agent hanging")
+RECIPIENTS = 3
+BODY_BYTES = 2_000
+WITHIN_S = 300.0
+POLL_S = 2.0
+TIMEOUT_S = 60
+KEY = "mlrd_nobody_listens_to_this_key"
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round. `seconds`: from the first message to the last one at the sink; `*_ms`: of one
+    message, from its first command to the reply that accepts it."""
+
+    seconds: float
+    median_ms: float
+    p99_ms: float
+    cpu_s: float
+    rss_mb: float
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--messages", type=int, default=600)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--programs", default="zonemta,haraka")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure all variants of each program by turns."""
+    try:
+        for program in options.programs.split(","):
+            rounds: dict[str, list[Round]] = {variant: [] for variant in VARIANTS}
+            for number in range(1, options.rounds + 1):
+                for variant in VARIANTS:
+                    one = measure(program, variant, options.messages)
+                    report_progress(f"  {program}, {variant}, round {number}: {one}")
+                    rounds[variant].append(one)
+            for variant, its in rounds.items():
+                print(format_json(program, variant, options.messages, its), flush=True)
+    finally:
+        shutil.rmtree(DIRECTORY, ignore_errors=True)
+    return 0
+
+
+def format_json(program: str, variant: str, messages: int, rounds: Sequence[Round]) -> str:
+    """Return the medians of all rounds as one line."""
+    return json.dumps(
+        {
+            "program": program,
+            "plugin": variant,
+            "messages": messages,
+            "rounds": len(rounds),
+            "messages_per_s": round(messages / median(r.seconds for r in rounds), 1),
+            "median_ms": round(median(r.median_ms for r in rounds), 1),
+            "p99_ms": round(median(r.p99_ms for r in rounds), 1),
+            "cpu_ms_per_message": round(1000 * median(r.cpu_s for r in rounds) / messages, 2),
+            "rss_mb": round(median(r.rss_mb for r in rounds)),
+        }
+    )
+
+
+def measure(program: str, variant: str, messages: int) -> Round:
+    """Run one round on programs of its own."""
+    home = DIRECTORY / "round"
+    shutil.rmtree(home, ignore_errors=True)
+    with Supervisor(home) as supervisor, open_plugin_socket(supervisor, variant) as listening:
+        receiving = sink.start(supervisor, home)
+        running, port = start_program(program, supervisor, receiving.port, listening)
+        cpu_s = usage.read_cpu_s(running.pid)
+        latencies_ms: list[float] = []
+
+        def send_all(numbers: Iterator[int]) -> None:
+            proxied = program == "haraka"
+            connection = (
+                ProxiedSmtp(port, "203.0.113.5")
+                if proxied
+                else smtplib.SMTP(LOOPBACK, port, timeout=TIMEOUT_S)
+            )
+            with contextlib.closing(connection):
+                for number in numbers:
+                    message = build_message(number)
+                    sent_at = time.monotonic()
+                    feeder.submit(connection, message)
+                    latencies_ms.append(1000 * (time.monotonic() - sent_at))
+
+        began_s = time.monotonic()
+        Delivery(range(messages), send_all).join(within_s=WITHIN_S)
+        if len(latencies_ms) < messages:
+            raise StackError(f"{program} accepted {len(latencies_ms)} of {messages} messages")
+        deadline = time.monotonic() + WITHIN_S
+        while len(receiving.truth()) < messages * RECIPIENTS and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        return Round(
+            seconds=time.monotonic() - began_s,
+            median_ms=median(latencies_ms),
+            p99_ms=compute_percentile(latencies_ms, 0.99) or 0.0,
+            cpu_s=usage.read_cpu_s(running.pid) - cpu_s,
+            rss_mb=usage.read_rss_bytes(running.pid) / usage.MIB,
+        )
+
+
+def start_program(
+    program: str, supervisor: Supervisor, sink_port: int, listening: Path | None
+) -> tuple[Running, int]:
+    """Start a ZoneMTA with its databases or a Haraka without filters; return it and its port."""
+    home = supervisor.directory
+    if program == "haraka":
+        mx = haraka.start(supervisor, home, sink_port=sink_port, plugin_socket=listening)
+        return mx.running, mx.smtp_port
+    mta = zonemta.start(
+        supervisor,
+        home,
+        mongo_uri=mongodb.start(supervisor, home).uri_of(zonemta.DATABASE),
+        redis_port=redis.start(supervisor, home).port,
+        sink_port=sink_port,
+        plugin_socket=listening,
+    )
+    return mta.running, mta.smtp_port
+
+
+@contextlib.contextmanager
+def open_plugin_socket(supervisor: Supervisor, variant: str) -> Iterator[Path | None]:
+    """Yield the socket for the plugin with what the variant puts there; None: no plugin."""
+    path = agent.receiver_socket(supervisor.directory)
+    if variant == "off":
+        yield None
+    elif variant == "on":
+        nowhere = f"http://{LOOPBACK}:{free_port()}"
+        yield agent.start(supervisor, supervisor.directory, server_url=nowhere, api_key=KEY).socket
+    elif variant == "agent stopped":
+        yield path
+    else:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen(64)
+            yield path  # the kernel accepts connections; nothing ever reads them
+
+
+def build_message(number: int) -> Message:
+    """Return a message that the sink accepts."""
+    return Message(
+        message_id=f"<cost-{number}@corp.example>",
+        sender="alice@corp.example",
+        recipients=tuple(f"ok-{number}-{n}@Local.example" for n in range(RECIPIENTS)),
+        body_bytes=BODY_BYTES,
+    )

@@ -1,0 +1,272 @@
+"""Time and plans of the requests that pages and the read API make, on 100 million events.
+
+Fills a database once (20 GB, kept in .run/bench-queries), then requests every address of
+queries.txt in this process as a logged-in person. Marks where the p95 is over its budget.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import django
+import psutil
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from django.test.utils import setup_test_environment
+
+from build.lab import scale_set
+from build.lab.query_plan import Statement, capture_statements, explain
+from build.lab.report import compute_percentile, format_table, report_progress
+from build.stack import claim, postgres
+from build.stack.paths import RUN
+from build.stack.server import SETTINGS_MODULE
+from build.stack.supervisor import Supervisor, leaving_no_child
+
+HOME = RUN / "bench-queries"
+#: It is so long before the end of the set: at midnight requests for a day would be too easy.
+NOW_BEFORE_END = timedelta(hours=11, minutes=30)
+USER = "bench"
+PLAIN_FILES = "django.contrib.staticfiles.storage.StaticFilesStorage"
+REQUESTS = Path(__file__).with_name("queries.txt")
+LOOKUP, FILTER_24H = "lookup", "filter_24h"
+#: class → the maximum p95 of its slowest request, ms.
+BUDGETS_MS = {"dashboard_24h": 100, "dashboard_30d": 300, LOOKUP: 100, FILTER_24H: 500}
+#: class in the file → classes and the ranges that are added to the address.
+CLASSES = {
+    "24h": {"dashboard_24h": "24h"},
+    "30d": {"dashboard_30d": "30d"},
+    "dashboard": {"dashboard_24h": "24h", "dashboard_30d": "30d"},
+    "lookup": {LOOKUP: ""},
+    "filter": {FILTER_24H: ""},
+}
+TYPES = ("bounced", "deferred", "rejected", "sent", "dropped")
+COLUMNS = (
+    *("message_id", "queue_id", "from_domain", "to_domain", "from_address", "to_address"),
+    *("sending_ip", "mta_node"),
+)
+HEAD = ("kind", "question", "p50 ms", "p95 ms", "CPU ms", "SQL ms", "rows read", "plan")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request with one or more values, which are requested in turn."""
+
+    kind: str
+    name: str
+    addresses: tuple[str, ...]
+
+
+@dataclass
+class Result:
+    """The answers to one request."""
+
+    request: Request
+    times_ms: list[float] = field(default_factory=list)
+    #: Of this process and of the database session, mean of one answer.
+    cpu_ms: float = 0.0
+    statements: list[Statement] = field(default_factory=list)
+
+    @property
+    def p95_ms(self) -> float:
+        """The time that 95 of 100 answers did not exceed."""
+        return compute_percentile(self.times_ms, 0.95) or 0.0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    default = scale_set.Scale()
+    parser.add_argument("--events-per-day", type=int, default=default.events_per_day)
+    parser.add_argument("--nodes", type=int, default=default.nodes)
+    parser.add_argument("--times", type=int, default=40, help="answers of each request")
+    parser.add_argument("--only", default="", help="only requests whose name contains this")
+    parser.add_argument("--plans", action="store_true", help="print each statement and its plan")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start the database, fill it if it is not filled, request."""
+    scale = scale_set.Scale(events_per_day=options.events_per_day, nodes=options.nodes)
+    directory = HOME / scale.key
+    with claim.claimed(directory), leaving_no_child(), Supervisor(directory) as supervisor:
+        filled = directory / "filled.json"
+        if not filled.exists():
+            shutil.rmtree(directory / "postgres", ignore_errors=True)
+        # What is measured is reading; losing the data to a power cut would cost a new filling.
+        more = {**postgres.PRODUCTION, "max_wal_size": "1GB", "autovacuum": "off"}
+        database = postgres.start(supervisor, directory, durable=False, more=more)
+        set_up_django(database.url)
+        request_all(prepare(scale, filled), options)
+    return 0
+
+
+def set_up_django(database_url: str) -> None:
+    """Let Django use the database, in this process."""
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": SETTINGS_MODULE,
+        "SECRET_KEY": "only-for-this-benchmark",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": "redis://127.0.0.1:1",  # no request here needs it
+        "ALLOWED_HOSTS": "testserver",
+        "READ_CACHE_SECONDS": "0",  # or the same request again would be answered from memory
+    }
+    django.setup()
+    # Pages name their files as they are: nothing has to be collected for a benchmark.
+    settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": PLAIN_FILES}}
+    setup_test_environment(debug=False)
+
+
+def prepare(scale: scale_set.Scale, filled: Path) -> datetime:
+    """Fill the database unless it is; return the moment that is now in it."""
+    from django.core.management import call_command  # noqa: PLC0415 (Django must be set up first)
+
+    call_command("migrate", verbosity=0)
+    if not filled.exists():
+        until = scale_set.find_last_midnight()
+        report_progress(f"filling {filled.parent} (once, for these numbers)")
+        scale_set.fill(scale, until, report=report_progress)
+        filled.write_text(json.dumps({"until": until.isoformat()}))
+    until = datetime.fromisoformat(json.loads(filled.read_text())["until"])
+    return until - NOW_BEFORE_END
+
+
+def request_all(now: datetime, options: argparse.Namespace) -> None:
+    """Make every request as a logged-in person at `now`, and print the results."""
+    from django.contrib.auth.models import User  # noqa: PLC0415 (Django must be set up first)
+    from django.utils import timezone  # noqa: PLC0415
+
+    from server.config.gc_freeze import freeze_startup_objects  # noqa: PLC0415
+
+    timezone.now = lambda: now  # a set that is older than a day must not look empty
+    may_see_all = {"is_superuser": True, "is_staff": True}
+    user, _ = User.objects.update_or_create(username=USER, defaults=may_see_all)
+    client = Client(headers={"host": "testserver"})
+    client.force_login(user)
+    freeze_startup_objects()  # as the web process does
+    results = []
+    for request in read_requests(pick_values()):
+        if options.only in f"{request.kind} {request.name}":
+            results.append(measure(client, request, times=options.times))
+            line = format_text(results[-1:]).splitlines()[1]
+            print(line, file=sys.stderr, flush=True)
+            for statement in results[-1].statements if options.plans else ():
+                print(statement.sql, json.dumps(statement.plan, indent=1), sep="\n")
+    raw_rows = scale_set.count_raw_rows()
+    print(
+        f"{raw_rows:,} raw rows, levels of {scale_set.count_events():,} events;"
+        f" load average {os.getloadavg()[0]:.1f}\n"
+    )
+    print(format_text(results))
+    print(format_json(results, raw_rows=raw_rows), flush=True)
+
+
+def pick_values(count: int = 20) -> dict[str, tuple[str, ...]]:
+    """Pick values by column at random from the raw rows, some frequent and some rare."""
+    columns = ", ".join(f"host({n})" if n == "sending_ip" else n for n in COLUMNS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {columns} FROM email_events TABLESAMPLE BERNOULLI (1) REPEATABLE (7)"  # noqa: S608
+            " WHERE direction = 'outbound' AND sending_ip IS NOT NULL LIMIT 20000"
+        )
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    rng = random.Random(7)  # noqa: S311 (the same requests each time)
+    values = {"type": TYPES}
+    for name, column in zip(COLUMNS, zip(*rows, strict=True), strict=True):
+        different = sorted({value for value in column if value is not None})
+        values[name] = tuple(rng.sample(different, min(count, len(different))))
+    return values | {"node": values["mta_node"][:1]}
+
+
+def read_requests(values: Mapping[str, Sequence[str]]) -> Iterator[Request]:
+    """Yield the requests of the file, with the values filled in."""
+    for line in REQUESTS.read_text().splitlines():
+        if not line or line.startswith("#"):
+            continue
+        class_name, name, address = re.split(r"  +", line)
+        address = address if address.startswith("/") else f"/api/v1/{address}"
+        addresses = [address]
+        if placeholder := re.search(r"\{(\w+)\}", address):
+            texts = (quote(value, safe="") for value in values[placeholder[1]])
+            addresses = [address.replace(placeholder[0], text) for text in texts]
+        for kind, named in CLASSES[class_name].items():
+            query = f"{'&' if '?' in address else '?'}range={named}" if named else ""
+            yield Request(kind, name, tuple(f"{each}{query}" for each in addresses))
+
+
+def measure(client: Client, request: Request, *, times: int, warm_up: int = 3) -> Result:
+    """Make a request so often, with its values in turn, then once more with the plans."""
+    result = Result(request)
+    count = len(request.addresses)
+    for n in range(max(warm_up, count)):
+        _get(client, request.addresses[n % count])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        session = psutil.Process(cursor.fetchone()[0])
+    cpu_s = _read_cpu_s(session)
+    for n in range(times):
+        started_at = time.perf_counter()
+        _get(client, request.addresses[n % count])
+        result.times_ms.append((time.perf_counter() - started_at) * 1_000)
+    result.cpu_ms = (_read_cpu_s(session) - cpu_s) * 1_000 / max(1, times)
+    with capture_statements() as statements:
+        _get(client, request.addresses[0])
+    result.statements = [explain(*each) for each in statements]
+    return result
+
+
+def format_json(results: Sequence[Result], *, raw_rows: int) -> str:
+    """Return one line: the slowest request's p95 of each kind."""
+    slowest: dict[str, float] = {"raw_rows": raw_rows}
+    for kind in BUDGETS_MS:
+        if times_ms := [result.p95_ms for result in results if result.request.kind == kind]:
+            slowest[f"{kind}_p95_ms"] = round(max(times_ms), 1)
+    return json.dumps(slowest)
+
+
+def format_text(results: Sequence[Result]) -> str:
+    """Return a line for each request; a mark where the p95 is over the budget."""
+    rows = [HEAD[:-1]]
+    for result in results:
+        is_over = result.p95_ms > BUDGETS_MS[result.request.kind]
+        rows.append(
+            (
+                result.request.kind,
+                result.request.name,
+                f"{compute_percentile(result.times_ms, 0.5) or 0.0:.1f}",
+                f"{result.p95_ms:.1f}{' !' if is_over else '  '}",
+                f"{result.cpu_ms:.1f}",
+                f"{sum(s.ms for s in result.statements):.1f}",
+                f"{sum(s.rows_read for s in result.statements):,}",
+            )
+        )
+    plans = ["; ".join(s.summarize() for s in result.statements) for result in results]
+    lines = format_table(rows, left=2).splitlines()
+    return "\n".join(
+        f"{line}  {plan}" for line, plan in zip(lines, [HEAD[-1], *plans], strict=True)
+    )
+
+
+def _get(client: Client, address: str) -> None:
+    reply = client.get(address)
+    reply.getvalue()  # a page that streams is made when it is read
+    if reply.status_code != 200:  # noqa: PLR2004 (OK)
+        message = f"{address}: {reply.status_code} {reply.content[:500]!r}"
+        raise ValueError(message)
+
+
+def _read_cpu_s(session: psutil.Process) -> float:
+    try:
+        times = session.cpu_times()
+    except psutil.Error:  # a database elsewhere
+        return time.process_time()
+    return time.process_time() + times.user + times.system

@@ -1,0 +1,231 @@
+"""Load: keep-alive connections, batches repeated until acknowledged, and a generator process."""
+
+import gzip
+import json
+import random
+import re
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+
+from build.lab.batches import Bodies
+from build.stack.ports import LOOPBACK
+
+INGEST_PATH = "/api/v1/events/ingest"
+ACCEPTED = 202
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+RECEIVE_BYTES = 65536
+ANSWER_WITHIN_S = 60.0
+RETRY_S = 0.1
+#: After the load a batch is repeated for this long before the run fails.
+FINISH_WITHIN_S = 300.0
+#: Enough for what a network sees; the generator shares the machine.
+GZIP_LEVEL = 1
+SAMPLE_EVERY_S = 2.0
+
+
+class Connection:
+    """A keep-alive HTTP connection that POSTs JSON to a port or a Unix socket, for one thread.
+
+    Speaks HTTP itself: what http.client costs per answer would be taken from the server, which
+    shares the machine.
+    """
+
+    def __init__(
+        self, address: int | Path, path: str, headers: Mapping[str, str], *, timeout_s: float
+    ) -> None:
+        self._address, self._timeout_s = address, timeout_s
+        headers = {"Host": LOOPBACK, "Content-Type": "application/json", **headers}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._head = f"POST {path} HTTP/1.1\r\n{lines}Content-Length: ".encode()
+        self._socket: socket.socket | None = None
+
+    def send(self, body: bytes) -> socket.socket:
+        """Send a request and return the socket it went to, a new one if there was none."""
+        if self._socket is None:
+            if isinstance(self._address, int):
+                target = (LOOPBACK, self._address)
+                self._socket = socket.create_connection(target, timeout=self._timeout_s)
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            else:
+                self._socket = socket.socket(socket.AF_UNIX)
+                self._socket.settimeout(self._timeout_s)
+                self._socket.connect(str(self._address))
+        self._socket.sendall(self._head + b"%d\r\n\r\n" % len(body) + body)
+        return self._socket
+
+    def post(self, body: bytes) -> tuple[str, bytes]:
+        """Return the status and the answer, or the error's name when the connection is lost."""
+        try:
+            return _receive(self.send(body))
+        except OSError as error:
+            self.close()
+            return type(error).__name__, b""
+
+    def close(self) -> None:
+        """Close the connection; the next request opens a new one."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+
+
+def _receive(connection: socket.socket) -> tuple[str, bytes]:
+    received = b""
+    while data := connection.recv(RECEIVE_BYTES):
+        received += data
+        head, ended, answer = received.partition(b"\r\n\r\n")
+        if ended:
+            length = CONTENT_LENGTH.search(head)
+            if length is None:
+                message = f"an answer without Content-Length: {head!r}"
+                raise ConnectionError(message)
+            if len(answer) >= int(length[1]):
+                return head[9:12].decode(), answer
+    raise ConnectionResetError
+
+
+def post_until_accepted(
+    connection: Connection,
+    body: bytes,
+    answers: Counter[str],
+    give_up: threading.Event,
+    *,
+    retry_s: float = RETRY_S,
+) -> bytes | None:
+    """Repeat a body until it is acknowledged and return the answer; None when given up."""
+    while True:
+        status, answer = connection.post(body)
+        answers[status] += 1
+        if status == str(ACCEPTED):
+            return answer
+        if give_up.wait(retry_s):
+            return None
+
+
+@dataclass(frozen=True)
+class Agent:
+    """The sender on one connection. `mark` is its number, unique within one table."""
+
+    node: str
+    key: str
+    epoch: str
+    mark: int
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Batches of `batch` events for `seconds`; `rate` in events/s, 0 for as fast as it goes.
+
+    Without `rate` (closed loop) each connection sends the next batch when the last is answered.
+    With it (open loop) batches are due at random times whatever the server does, and the time of
+    an answer counts from when its batch was due: a slow server cannot hide by receiving less.
+    """
+
+    port: int
+    agents: list[Agent]
+    batch: int
+    seconds: float
+    rate: float = 0.0
+    seed: int = 1
+    gzip: bool = False
+
+
+@dataclass
+class LoadResult:
+    """Events acknowledged and refused, answers by status, and the generator's own CPU time."""
+
+    acknowledged: int = 0
+    refused_events: int = 0
+    answers: Counter[str] = field(default_factory=Counter)
+    ack_ms: list[float] = field(default_factory=list)
+    took_s: float = 0.0
+    cpu_s: float = 0.0
+
+
+class Generator:
+    """Sends on all connections, a thread each, one batch in flight on each."""
+
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders
+        self._result = LoadResult()
+        self._rng = random.Random(orders.seed)  # noqa: S311 (the same arrivals for every run)
+        self._lock = threading.Lock()
+        self._give_up = threading.Event()
+        self._due_at = time.monotonic()
+        self._stop_at = self._due_at + orders.seconds
+
+    def run(self) -> LoadResult:
+        """Send for `seconds`, then until the last batch is acknowledged."""
+        started, cpu = time.monotonic(), time.process_time()
+        timer = threading.Timer(self._orders.seconds + FINISH_WITHIN_S, self._give_up.set)
+        timer.start()
+        try:
+            with ThreadPoolExecutor(len(self._orders.agents)) as pool:
+                list(pool.map(self._send_all, self._orders.agents))  # raises what they raise
+        finally:
+            timer.cancel()
+        self._result.took_s = time.monotonic() - started
+        self._result.cpu_s = time.process_time() - cpu
+        return self._result
+
+    def _send_all(self, agent: Agent) -> None:
+        orders, result = self._orders, self._result
+        headers = {"Authorization": f"Bearer {agent.key}"}
+        if orders.gzip:
+            headers["Content-Encoding"] = "gzip"
+        connection = Connection(orders.port, INGEST_PATH, headers, timeout_s=ANSWER_WITHIN_S)
+        bodies = Bodies(node=agent.node, epoch=agent.epoch, size=orders.batch, mark=agent.mark)
+        answers: Counter[str] = Counter()
+        while (due_at := self._take_due()) < self._stop_at:
+            time.sleep(max(0.0, due_at - time.monotonic()))
+            body = bodies.next()
+            if orders.gzip:
+                body = gzip.compress(body, GZIP_LEVEL)
+            answer = post_until_accepted(connection, body, answers, self._give_up)
+            if answer is None:
+                message = f"a batch was not acknowledged within {FINISH_WITHIN_S:.0f} s: {answers}"
+                raise TimeoutError(message)
+            result.ack_ms.append((time.monotonic() - due_at) * 1000)
+            with self._lock:
+                result.acknowledged += orders.batch
+                if b'"rejected":[]' not in answer:
+                    result.refused_events += len(json.loads(answer)["rejected"])
+        connection.close()
+        with self._lock:
+            result.answers += answers
+
+    def _take_due(self) -> float:
+        if not self._orders.rate:
+            return time.monotonic()
+        with self._lock:
+            due_at = self._due_at
+            self._due_at += self._rng.expovariate(self._orders.rate / self._orders.batch)
+        return due_at
+
+
+def run_load(orders: Orders, *, sample: Callable[[], object] = lambda: None) -> LoadResult:
+    """Run a generator in a process of its own, calling `sample` now and then."""
+    context = get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_generate, args=(orders, sender), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        while not receiver.poll(SAMPLE_EVERY_S):
+            sample()
+        result: LoadResult = receiver.recv()  # EOFError when it failed
+        return result
+    finally:
+        process.kill()
+        process.join()
+
+
+def _generate(orders: Orders, result: Pipe) -> None:
+    result.send(Generator(orders).run())

@@ -1,1 +1,0 @@
-"""Mail with known outcomes through the real programs; each captured event against the truth."""

@@ -1,0 +1,67 @@
+"""The queries scenario in short: every request finds its rows by an index, in few chunks."""
+
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+from django.db import connection
+from django.test import Client
+
+from build.lab import scale_set
+from build.lab.query_plan import find_table
+from build.lab.scenarios import queries
+from build.lab.scenarios.queries import BUDGETS_MS, FILTER_24H, LOOKUP
+from server.timescale import edition
+
+UNTIL = datetime(2026, 11, 21, tzinfo=UTC)
+SMALL = scale_set.Scale(
+    days=9, raw_days=3, events_per_day=2_400, nodes=6, seed=1, samples_every_s=7_200
+)  # fmt: skip
+
+
+@pytest.fixture
+def filled(committed):
+    if edition.is_community(connection):
+        pytest.skip("copies of a day cannot be put into continuous aggregates")
+    with time_machine.travel(UNTIL, tick=False):
+        scale_set.fill(SMALL, UNTIL, report=lambda _: None)
+        yield
+
+
+def test_every_request_finds_its_rows_by_an_index_in_the_chunks_of_its_time(
+    filled, admin_client: Client
+):
+    assert scale_set.count_events() == 3 * scale_set.count_raw_rows() > 9 * 2_000
+    results = []
+    with connection.cursor() as cursor:
+        # Small tables are read as they are; what is tested is whether there is another way.
+        cursor.execute("SET enable_seqscan = off")
+    try:
+        for request in queries.read_requests(queries.pick_values()):
+            result = queries.measure(admin_client, request, times=0, warm_up=1)
+            results.append(result)
+            for statement in result.statements:
+                assert "Seq Scan" not in statement.summarize(), (request.name, statement.sql)
+                raw = {n for n in chunks(statement) if find_table(n) == "email_events"}
+                days = 2 if request.kind != LOOKUP and "24h" in request.kind else 4
+                assert len(raw) <= days, (request.name, statement.sql)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET enable_seqscan")
+    kinds = {result.request.kind for result in results}
+    assert kinds == set(BUDGETS_MS)
+    lookups = {r.request.name: r for r in results if r.request.kind in {LOOKUP, FILTER_24H}}
+    for name, index in {
+        "message_id": "email_events_by_message_id",
+        "queue_id": "email_events_by_queue_id",
+        "from_domain, 24 h": "email_events_from_domain",
+        "to_domain, 24 h": "email_events_to_domain",
+        "type": "email_events_failures",
+    }.items():
+        assert any(index in s.summarize() for s in lookups[name].statements), (
+            name, [s.summarize() for s in lookups[name].statements],
+        )  # fmt: skip
+
+
+def chunks(statement):
+    return {node["Relation Name"] for node in statement.scans}

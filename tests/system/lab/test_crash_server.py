@@ -1,0 +1,82 @@
+"""The crash scenario in short: a handful of kills under load, and an oracle that sees sabotage."""
+
+import json
+
+import pytest
+
+from build.lab.oracle import judge_server
+from build.lab.scenarios import crash_server
+
+KILLS = 6
+SEED = 11
+KEYS = [
+    "kills",
+    "acknowledged",
+    "missing",
+    "twice",
+    "rollup_difference",
+    "ledger_difference",
+    "seed",
+]
+
+
+@pytest.fixture(scope="module")
+def wreck():
+    """Inject faults under load, drain, and give the installation with what was acknowledged."""
+    with crash_server.start_torment("crash-test", seed=SEED) as (installation, agents, faults):
+        crash_server.torment(installation, agents, faults, cycles=KILLS)
+        yield installation, agents, faults
+
+
+@pytest.mark.stack
+def test_kills_under_load_lose_nothing_and_double_nothing(wreck):
+    installation, agents, faults = wreck
+    batches = [batch for agent in agents for batch in agent.acknowledged]
+
+    verdict = judge_server(installation, batches)
+
+    assert verdict.is_clean, crash_server.format_text(agents, faults, verdict, seed=SEED)
+    assert faults.stuck == []
+    assert [agent.given_up for agent in agents] == [[]] * crash_server.AGENTS
+    assert verdict.acknowledged > 0
+    row = json.loads(crash_server.format_json(faults, verdict, seed=SEED))
+    assert list(row) == KEYS
+    assert row["kills"] == KILLS
+
+
+@pytest.mark.stack
+def test_the_oracle_sees_what_was_taken_away_doubled_or_miscounted(wreck):
+    installation, agents, _ = wreck
+    batches = [batch for agent in agents for batch in agent.acknowledged]
+    lost, doubled = (
+        batch.build_id(batch.first_seq)
+        for batch in [
+            next(b for b in batches if 0 not in b.refused and b.node == node) for node in (0, 1)
+        ]
+    )
+    first = batches[0]
+    before = judge_server(installation, batches)
+
+    installation.query("DELETE FROM email_events WHERE event_id = %s", lost)
+    installation.query(
+        "INSERT INTO email_events (occurred_at, event_id, event_type, direction, mta_node,"
+        " source, certainty) SELECT occurred_at + interval '1 second', event_id, event_type,"
+        " direction, mta_node, source, certainty FROM email_events WHERE event_id = %s",
+        doubled,
+    )
+    installation.query(
+        "UPDATE ledger_epoch SET received = received - int8multirange(int8range(%s, %s))"
+        " WHERE epoch = %s",
+        first.first_seq,
+        first.first_seq + 1,
+        first.epoch_name,
+    )
+    verdict = judge_server(installation, batches[:-1])
+
+    assert verdict.missing == before.missing + 1
+    assert verdict.twice == before.twice + 1
+    assert verdict.rollup_difference >= before.rollup_difference + 2
+    assert verdict.never_acknowledged == len(batches[-1].valid_ids)
+    assert verdict.ledger_difference > before.ledger_difference
+    assert f"missing {lost}" in verdict.examples
+    assert not verdict.is_clean

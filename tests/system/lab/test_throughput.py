@@ -1,0 +1,31 @@
+"""The throughput scenario in short: every batch size is loaded, nothing is lost or doubled."""
+
+import pytest
+
+from build.lab import oracle
+from build.lab.installation import run_installation
+from build.lab.scenarios.throughput import COPY_NODE, Bench
+
+
+@pytest.mark.stack
+def test_under_load_nothing_acknowledged_is_missing_or_stored_twice_at_any_batch_size():
+    nodes = ["bench-mta-01", "bench-mta-02"]
+    with run_installation("bench-test", nodes=nodes) as installation:
+        bench = Bench(installation, seconds=2.0)
+        for batch in (1, 10, 100, 500):
+            result = bench.measure(batch, copy_rows=2_000)
+
+            assert (result.missing, result.twice) == (0, 0)
+            assert result.events >= batch
+            assert result.ack_ms
+            assert result.live_ms
+            assert set(result.cpu_us) == {"web", "live", "worker", "redis", "postgres"}
+
+        # Nor would the oracle overlook it.
+        rows, events = oracle.count_stored(installation, but_not=COPY_NODE)
+        installation.query(
+            "DELETE FROM email_events WHERE event_id IN"
+            " (SELECT event_id FROM email_events WHERE mta_node <> %s LIMIT 3)",
+            COPY_NODE,
+        )
+        assert oracle.count_stored(installation, but_not=COPY_NODE) == (rows - 3, events - 3)
