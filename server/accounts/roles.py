@@ -1,7 +1,7 @@
 """The three roles and their permissions. A person has one; without one nothing is shown.
 
 A role is a Django group of that name; `ensure_groups` keeps the groups' permissions as they are
-here. A superuser is an administrator whatever the groups say.
+here. A superuser is an administrator whatever the groups are.
 """
 
 from enum import StrEnum

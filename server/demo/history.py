@@ -1,6 +1,6 @@
-"""Generated history, a UTC day at a time: whole days by COPY, the rest the way of the writer.
+"""Generated history, a UTC day at a time: full days by COPY, parts of days by the writer.
 
-A kind of facts more is a Filler more in FILLERS.
+Another kind of facts is another Filler in FILLERS.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ from server.storage.transaction import write_events
 
 DAY = timedelta(days=1)
 BATCH_EVENTS, BATCH_SAMPLES = 20_000, 2_000
-#: What COPY is handed at a time.
+#: Lines handed to COPY at a time.
 COPY_LINES = 2_000
 COPY = f"COPY email_events ({', '.join(NAMES)}) FROM STDIN"
 IS_STORED = """SELECT count(*)
@@ -37,7 +37,7 @@ WHERE occurred_at >= %(start)s AND occurred_at < %(end)s)"""
 
 @dataclass(frozen=True)
 class History:
-    """What to generate: how much, of how many nodes, by which seed."""
+    """Parameters of a generated history."""
 
     events_per_hour: int
     nodes: int
@@ -53,69 +53,69 @@ class History:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A UTC day, or what of it is to be filled: [start, end)."""
+class DayPart:
+    """A UTC day, or the part of it to be filled: [start, end)."""
 
     start: datetime
     end: datetime
 
     @property
-    def is_whole_day(self) -> bool:
-        """Whether nothing of the day is left out."""
+    def is_full_day(self) -> bool:
+        """Whether it is the full day."""
         return self.end - self.start == DAY
 
 
 class Filler(Protocol):
-    """Fills one kind of facts; the same stretch twice adds nothing the second time."""
+    """Fills one kind of facts; filling the same part again adds nothing."""
 
-    what: str
+    name: str
 
-    def fill(self, history: History, stretch: Stretch) -> int:
-        """Write what is missing of a stretch; return how many were new."""
+    def fill(self, history: History, part: DayPart) -> int:
+        """Write the missing facts of a part; return how many were new."""
         ...
 
 
 class Events:
     """Raw events and the levels made of them."""
 
-    what = "events"
+    name = "events"
 
-    def fill(self, history: History, stretch: Stretch) -> int:
-        """Copy a day nothing is stored of; otherwise store event by event what is new.
+    def fill(self, history: History, part: DayPart) -> int:
+        """Copy a day of which nothing is stored; otherwise store new events one by one.
 
-        Raises RawRowsGone for a day whose events are not kept: its counts are all there is of it.
+        Raises RawRowsGone for a day past the retention of events: only its counts are left.
         """
-        rebuild.check_kept(stretch.start, now=timezone.now())
-        if not stretch.is_whole_day:
-            return _store(history, stretch)
-        if _is_filled(history, stretch):
+        rebuild.check_kept(part.start, now=timezone.now())
+        if not part.is_full_day:
+            return _store(history, part)
+        if _is_filled(history, part):
             return 0
         with connection.cursor() as cursor:
-            cursor.execute(HAS_EVENTS, vars(stretch))
+            cursor.execute(HAS_EVENTS, vars(part))
             (has_events,) = cursor.fetchone()
-        return _store(history, stretch) if has_events else _copy(history, stretch)
+        return _store(history, part) if has_events else _copy(history, part)
 
 
 class SystemSamples:
     """Nodes, and readings of their own state."""
 
-    what = "system samples"
+    name = "system samples"
 
-    def fill(self, history: History, stretch: Stretch) -> int:
-        """Write the samples of a stretch. Counts all, those stored before among them."""
+    def fill(self, history: History, part: DayPart) -> int:
+        """Write the samples of a part. Counts all, already stored ones included."""
         if not history.samples_every_s:
             return 0
         of = events.cluster(history.nodes)
         for name in of.nodes:
             node = nodes.register(name, samples.details(name))
-            nodes.mark_seen(node.pk, stretch.end)
-        wrong = events.incidents(stretch.start, seed=history.seed, nodes=history.nodes)
-        if wrong.dead_node and (dead := dead_within(stretch, wrong.dead_hours)):
+            nodes.mark_seen(node.pk, part.end)
+        wrong = events.incidents(part.start, seed=history.seed, nodes=history.nodes)
+        if wrong.dead_node and (dead := dead_within(part, wrong.dead_hours)):
             nodes.record_silence(nodes.node_ids([wrong.dead_node])[wrong.dead_node], *dead)
         made = samples.system_samples(
             of.nodes,
-            stretch.start,
-            stretch.end,
+            part.start,
+            part.end,
             every_s=history.samples_every_s,
             seed=history.seed,
             wrong=wrong,
@@ -130,71 +130,69 @@ class SystemSamples:
 FILLERS: tuple[Filler, ...] = (Events(), SystemSamples())
 
 
-def stretches(start: datetime, end: datetime) -> Iterator[Stretch]:
+def split_days(start: datetime, end: datetime) -> Iterator[DayPart]:
     """Yield the UTC days, or parts of days, of [start, end), oldest first."""
     while start < end:
         midnight = start.replace(hour=0, minute=0, second=0, microsecond=0) + DAY
-        yield Stretch(start, min(midnight, end))
+        yield DayPart(start, min(midnight, end))
         start = midnight
 
 
-def dead_within(
-    stretch: Stretch, dead_hours: tuple[float, float]
-) -> tuple[datetime, datetime] | None:
-    """Return from when to when a node of the stretch's day is dead; None if that is not over."""
-    midnight = stretch.start.replace(hour=0, minute=0, second=0, microsecond=0)
+def dead_within(part: DayPart, dead_hours: tuple[float, float]) -> tuple[datetime, datetime] | None:
+    """Return the outage of a node on the part's day; None if it is not over."""
+    midnight = part.start.replace(hour=0, minute=0, second=0, microsecond=0)
     start, end = (midnight + timedelta(hours=hours) for hours in dead_hours)
-    return (start, end) if stretch.start <= start and end < stretch.end else None
+    return (start, end) if part.start <= start and end < part.end else None
 
 
-def _store(history: History, stretch: Stretch) -> int:
+def _store(history: History, part: DayPart) -> int:
     lines = (
         to_line(row)
-        for hour in events.hours(stretch.start.replace(hour=0), stretch.end)
+        for hour in events.hours(part.start.replace(hour=0), part.end)
         for row in history.hour(hour)
-        if stretch.start <= row["occurred_at"] < stretch.end
+        if part.start <= row["occurred_at"] < part.end
     )
     new = 0
     while batch := list(islice(lines, BATCH_EVENTS)):
         new += sum(stored.events for stored in write_events(batch))
-    midnight = stretch.start.replace(hour=0, minute=0, second=0, microsecond=0)
-    if new and stretch.end == midnight + DAY:
-        # TimescaleDB looks for late events once in a minute. A day still running it adds up itself.
+    midnight = part.start.replace(hour=0, minute=0, second=0, microsecond=0)
+    if new and part.end == midnight + DAY:
+        # TimescaleDB looks for late events once a minute; it adds up the current day by itself.
         with transaction.atomic():
             written = maintainer.written_levels()
         rebuild.refresh(LEVELS[len(written) :], midnight)
     return new
 
 
-def _copy(history: History, stretch: Stretch) -> int:
-    """Copy a day and count it, in one transaction: all of the day is there, or nothing of it."""
+def _copy(history: History, part: DayPart) -> int:
+    """Copy a day and count it, in one transaction: all of the day, or nothing of it."""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(maintainer.ALONE)  # what others write meanwhile would be counted twice
+            cursor.execute(maintainer.ALONE)  # a concurrent write would be counted twice
             # psycopg2's own cursor: Django has no COPY, nor does it then translate the errors.
             with connection.wrap_database_errors:
-                cursor.cursor.copy_expert(COPY, _Stream(_in_order(history, stretch)))
+                cursor.cursor.copy_expert(COPY, _Stream(_in_order(history, part)))
             count = int(cursor.cursor.rowcount)
         if not count:
             return 0
-        wider = rebuild.count_day(stretch.start, now=timezone.now())
-    rebuild.refresh(wider, stretch.start)
+        wider = rebuild.count_day(part.start, now=timezone.now())
+    rebuild.refresh(wider, part.start)
     return count
 
 
-def _in_order(history: History, stretch: Stretch) -> Iterator[str]:
-    """Yield the lines of a day, those of each hour in the order of time, as real ones come."""
-    for hour in events.hours(stretch.start, stretch.end):
+def _in_order(history: History, part: DayPart) -> Iterator[str]:
+    """Yield the lines of a day, those of each hour in the order of time, like real ones."""
+    for hour in events.hours(part.start, part.end):
         rows = ((row["occurred_at"], to_line(row)) for row in history.hour(hour))
         for _, line in sorted(rows):
             yield f"{line}\n"
 
 
-def _is_filled(history: History, stretch: Stretch) -> bool:
+def _is_filled(history: History, part: DayPart) -> bool:
     """Return whether the first event of each hour is stored, and the last of the day."""
-    firsts = [next(history.hour(hour), None) for hour in events.hours(stretch.start, stretch.end)]
+    firsts = [next(history.hour(hour), None) for hour in events.hours(part.start, part.end)]
     last = None
-    for last in history.hour(stretch.end - events.HOUR):  # noqa: B007 (only the last is wanted)
+    for last in history.hour(part.end - events.HOUR):  # noqa: B007 (only the last is wanted)
         pass
     marks = {row["event_id"]: row["occurred_at"] for row in [*firsts, last] if row}
     with connection.cursor() as cursor:
@@ -203,7 +201,7 @@ def _is_filled(history: History, stretch: Stretch) -> bool:
             {
                 "ids": [str(event_id) for event_id in marks],
                 "times": list(marks.values()),
-                **vars(stretch),
+                **vars(part),
             },
         )
         (stored,) = cursor.fetchone()
@@ -217,5 +215,5 @@ class _Stream:
         self._lines = iter(lines)
 
     def read(self, _size: int = -1) -> str:
-        """Return some lines; nothing at the end. More than asked for is allowed."""
+        """Return some lines; nothing at the end. More than `size` is allowed."""
         return "".join(islice(self._lines, COPY_LINES))

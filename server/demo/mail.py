@@ -4,7 +4,7 @@ For the demo, tests and benchmarks. They are labelled: node names begin with `ge
 
 Day curve, heavy-tailed senders and destinations, several zones and sending addresses, and each day
 incidents: a destination that defers, on some days an address that is blocked, a node that is dead.
-A UTC day is whole by itself: attempts that would fall on the next day are left out.
+A UTC day is complete by itself: attempts that would fall on the next day are left out.
 """
 
 import random
@@ -57,7 +57,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Cluster:
-    """Who sends to whom in a cluster of so many nodes, a fifth of which receive.
+    """Nodes, senders and destinations of a cluster; a fifth of the nodes receive.
 
     `…_shares` are accumulated: the share of each and of all before it.
     """
@@ -77,7 +77,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Incidents:
-    """What goes wrong on one day. A node is dead, or an address blocked, from hour to hour."""
+    """Incidents of one day: a dead node, a blocked address, each from hour to hour."""
 
     dead_node: str | None
     dead_hours: tuple[float, float]
@@ -105,7 +105,7 @@ def cluster(nodes: int = SMALL_NODES) -> Cluster:
 
 
 def hours(start: datetime, end: datetime) -> Iterator[datetime]:
-    """Return the start of each whole hour that overlaps [start, end)."""
+    """Return the start of each hour that overlaps [start, end)."""
     at = start.replace(minute=0, second=0, microsecond=0)
     while at < end:
         yield at
@@ -139,7 +139,7 @@ def day_curve(hour_of_day: int) -> float:
 
 
 def incidents(at: datetime, *, seed: int, nodes: int = SMALL_NODES) -> Incidents:
-    """Return what goes wrong on the UTC day of `at`, beside the destination that defers."""
+    """Return the incidents on the UTC day of `at`, beside the deferring destination."""
     of = cluster(nodes)
     rng = random.Random(f"{seed}|{nodes}|{at:%F}")  # noqa: S311 (see above)
     dead, dead_from, dead_for = rng.random() < 0.2, rng.uniform(10, 20), rng.uniform(0.7, 3)

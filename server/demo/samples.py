@@ -17,7 +17,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Wrong(Protocol):
-    """What the readings have to know of a day's incidents."""
+    """Incidents of a day that affect samples."""
 
     @property
     def dead_node(self) -> str | None:
@@ -29,7 +29,7 @@ class Wrong(Protocol):
 
 
 def details(name: str) -> dict[str, Any]:
-    """Return what the agent of a generated node would say of it when it registers."""
+    """Return the registration details of a generated node."""
     outbound = "-mta-" in name
     return {
         "hostname": f"{name}.example",

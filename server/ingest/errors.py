@@ -1,4 +1,4 @@
-"""Refusals of a whole batch.
+"""Refusals of entire batches.
 
 IngestError
  |- TooLarge          413: on the wire, unpacked, or too many events
@@ -14,7 +14,7 @@ from rest_framework.exceptions import APIException
 
 
 class IngestError(APIException):
-    """Base of all refusals of a whole batch. DRF turns it into its answer."""
+    """Base of all refusals of a batch. DRF turns it into its answer."""
 
     retry_after_s: int | None = None
 

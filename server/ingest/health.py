@@ -28,7 +28,7 @@ DATABASES = {
 class WorkerHeartbeat(PeriodicThread):
     """Writes the heartbeat of this worker process."""
 
-    name = "worker-heard"
+    name = "worker-heartbeat"
     every_s = HEARTBEAT_EVERY_S
 
     def work(self, broker: Broker) -> None:

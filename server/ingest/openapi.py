@@ -14,8 +14,8 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from server.events.wire import Event
-from server.ingest.batch import Envelope
-from server.ingest.registration import Registration
+from server.ingest.parsing.batch import Envelope
+from server.ingest.parsing.registration import Registration
 from server.metrics.wire import SAMPLES
 
 View = TypeVar("View")
@@ -58,7 +58,7 @@ REFUSALS = {
     403: OpenApiResponse(description="A key of another scope or node."),
     413: OpenApiResponse(description="Too large, on the wire or unpacked, or too many items."),
     415: OpenApiResponse(description="A Content-Encoding other than gzip."),
-    422: OpenApiResponse(description="Nothing in it was valid; `rejected` says why."),
+    422: OpenApiResponse(description="Nothing in it was valid; `rejected` has the reasons."),
     429: OpenApiResponse(description="Over the rate of this key or address; see Retry-After."),
     503: OpenApiResponse(description="Not accepted now; see Retry-After."),
 }

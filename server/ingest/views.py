@@ -19,12 +19,12 @@ from rest_framework.views import APIView
 from server.events.mapping import Context
 from server.http.negotiation import SingleMediaType
 from server.ingest import actors, openapi, rate_limit
-from server.ingest.batch import Batch, parse_event_batch, parse_sample_batch
-from server.ingest.body import read_body
 from server.ingest.errors import DatabaseUnavailable, IngestError, NothingValid
 from server.ingest.inbox import EVENTS, SAMPLES, Entry
+from server.ingest.parsing.batch import Batch, parse_event_batch, parse_sample_batch
+from server.ingest.parsing.body import read_body
+from server.ingest.parsing.registration import read_registration
 from server.ingest.permissions import MayIngest
-from server.ingest.registration import read_registration
 from server.metrics.wire import SAMPLES as KINDS
 from server.nodes import store as nodes
 from server.nodes.authentication import ApiKeyAuthentication, KeyHolder

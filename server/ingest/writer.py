@@ -11,9 +11,9 @@ import msgspec
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
-from server.ingest.batch import decode_sample
 from server.ingest.inbox import EVENTS, SAMPLES, Entry, Inbox, StreamEntry
 from server.ingest.models import DeadLetter
+from server.ingest.parsing.batch import decode_sample
 from server.ledger.merge import NumberedBatch
 from server.live import publisher
 from server.metrics.wire import SystemSample

@@ -12,15 +12,15 @@ class MultirangeField(models.Field[str, str]):
 
 
 class Epoch(models.Model):
-    """What arrived of one epoch. Its missing numbers are those between its ranges."""
+    """Received numbers of one epoch; the gaps between its ranges are missing."""
 
     node = models.CharField(max_length=64)
     epoch = models.CharField(max_length=64)
-    first_seq = models.BigIntegerField(help_text="The lowest number ever heard of.")
+    first_seq = models.BigIntegerField(help_text="The lowest number known.")
     received = MultirangeField(help_text="Numbers accepted and stored, or refused with a reason.")
-    dropped = MultirangeField(help_text="Numbers the agent says it dropped: explained gaps.")
+    dropped = MultirangeField(help_text="Numbers the agent reported as dropped: explained gaps.")
     repeated_count = models.BigIntegerField(default=0, help_text="Numbers that came again.")
-    refused_count = models.BigIntegerField(default=0, help_text="Events the door refused.")
+    refused_count = models.BigIntegerField(default=0, help_text="Events that were refused.")
     first_received_at = models.DateTimeField()
     last_received_at = models.DateTimeField()
 

@@ -18,14 +18,14 @@ SELECT node, epoch, first_seq, last_seq, received, repeated_count, refused_count
   ARRAY(SELECT ARRAY[lower(r), upper(r) - 1] FROM unnest(explained) AS r
         ORDER BY lower(r) LIMIT %(listed)s) AS dropped_ranges
 FROM (
-  SELECT *, whole - received - dropped AS missing, dropped - received AS explained,
-    upper(whole) - 1 AS last_seq
+  SELECT *, spanned - received - dropped AS missing, dropped - received AS explained,
+    upper(spanned) - 1 AS last_seq
   FROM (
     SELECT *, int8multirange(int8range(first_seq, greatest(
-      coalesce(upper(received), 0), coalesce(upper(dropped), 0), first_seq))) AS whole
+      coalesce(upper(received), 0), coalesce(upper(dropped), 0), first_seq))) AS spanned
     FROM ledger_epoch
     WHERE (%(node)s::text IS NULL OR node = %(node)s) AND last_received_at >= %(since)s
-  ) AS spanned
+  ) AS epochs
 ) AS compared
 ORDER BY node, last_received_at DESC"""
 

@@ -26,7 +26,7 @@ class Node(models.Model):
         null=True, blank=True, help_text="When the server last took a sample, by its own clock."
     )
     in_maintenance = models.BooleanField(
-        default=False, help_text="Silence is expected: pages say so, and raise no alarm."
+        default=False, help_text="Silence is expected: pages show it without an alarm."
     )
     notes = models.TextField(blank=True, max_length=10_000, help_text="For your colleagues.")
     retired_at = models.DateTimeField(
@@ -53,7 +53,7 @@ class Change(models.Model):
 
         STARTED = "started", "started"
         VERSION = "version", "another version"
-        SILENT = "silent", "not heard"
+        SILENT = "silent", "silent"
 
     node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="changes", db_index=False)
     kind = models.CharField(max_length=16, choices=Kind.choices)
@@ -61,7 +61,7 @@ class Change(models.Model):
     at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     before = models.CharField(
-        max_length=64, blank=True, help_text="Empty: the first version told of, which is no change."
+        max_length=64, blank=True, help_text="Empty: the first version known, which is no change."
     )
     after = models.CharField(max_length=64, blank=True)
 
@@ -81,7 +81,7 @@ class ApiKey(models.Model):
     """A key, without its secret: that is shown once, when the key is made, and kept as a hash."""
 
     class Scope(models.TextChoices):
-        """What a key may do."""
+        """Permissions of a key."""
 
         AGENT = "agent", "agent: register, samples and events"
         WEBHOOK = "webhook", "webhook: events only"

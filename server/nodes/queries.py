@@ -15,7 +15,7 @@ SILENT_NAMED = 3
 
 @dataclass(frozen=True)
 class Reporting:
-    """How many nodes report. `heard_at`: arrival of the newest sample of any node; None: never.
+    """Number of nodes that report. `heard_at`: arrival of the newest sample, None: never.
 
     `silent`: name and last_seen_at of the nodes that do not report, a few of them.
     """

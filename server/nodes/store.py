@@ -34,7 +34,7 @@ ON CONFLICT DO NOTHING"""
 
 
 class Start(NamedTuple):
-    """When a program of a node started, by that node's clock."""
+    """Start of a program on a node, by that node's clock."""
 
     node_id: int
     subject: str

@@ -49,8 +49,8 @@ SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
 SET LOCAL enable_bitmapscan = off; SET LOCAL enable_material = off;
 SET LOCAL enable_memoize = off"""
 
-#: The two inequalities say nothing new but to the planner, which without statistics (a new chunk
-#: has none) takes equal ids for one row in 200, and then an index of times for as good.
+#: The two inequalities are for the planner alone, which without statistics (a new chunk has none)
+#: takes equal ids for one row in 200, and then an index of times for as good.
 _IS_STORED = f"""EXISTS (
   SELECT FROM email_events AS stored
   WHERE stored.event_id = staged.event_id

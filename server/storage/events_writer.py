@@ -79,7 +79,7 @@ WHERE NOT EXISTS (
 
 
 class NewEvents(NamedTuple):
-    """How many events of one kind, in one second, were stored for the first time."""
+    """Number of events of one kind, in one second, stored for the first time."""
 
     second: datetime
     direction: str

@@ -10,11 +10,11 @@ from django.db import connection
 from django.utils import timezone
 
 from server.demo import mail
-from server.demo.history import FILLERS, History, stretches
+from server.demo.history import FILLERS, History, split_days
 from server.rollups import rebuild
 from server.rollups.levels import LEVELS
 
-#: Of a history of nodes, unless another distance is asked for.
+#: Default interval of samples.
 SAMPLES_EVERY_S = 60
 DAY_HOURS = 24
 
@@ -53,7 +53,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Generate, write, say how much."""
+        """Generate, write, print the counts."""
         end = options["until"] or timezone.now()
         if timezone.is_naive(end):
             raise CommandError(f"--until {end} has no time zone; write it like 2026-11-21T12:00Z")
@@ -66,18 +66,18 @@ class Command(BaseCommand):
             new = self._fill(history, start, end)
         except rebuild.RawRowsGone as error:
             raise CommandError(str(error)) from error
-        counted = ", ".join(f"{new[filler.what]} new {filler.what}" for filler in FILLERS)
+        counted = ", ".join(f"{new[filler.name]} new {filler.name}" for filler in FILLERS)
         self.stdout.write(f"Filled {start:%F %H:%M} to {end:%F %H:%M} UTC: {counted}.")
 
     def _fill(self, history: History, start: datetime, end: datetime) -> Counter[str]:
         new: Counter[str] = Counter()
-        parts = list(stretches(start, end))
-        for done, stretch in enumerate(parts, 1):
+        parts = list(split_days(start, end))
+        for done, part in enumerate(parts, 1):
             for filler in FILLERS:
-                new[filler.what] += filler.fill(history, stretch)
+                new[filler.name] += filler.fill(history, part)
             counted = ", ".join(f"{count:,} {what}" for what, count in new.items())
-            self.stderr.write(f"{stretch.start:%F}, {done} of {len(parts)} days: {counted}")
-        with connection.cursor() as cursor:  # or the planner knows nothing of so many new rows
+            self.stderr.write(f"{part.start:%F}, {done} of {len(parts)} days: {counted}")
+        with connection.cursor() as cursor:  # the planner needs statistics of so many new rows
             for table in ("email_events", LEVELS[0].table):
                 cursor.execute(f"ANALYZE {table}")
         return new

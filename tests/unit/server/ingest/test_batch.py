@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from server.events.columns import NAMES
 from server.events.mapping import Context, copy_line
-from server.ingest.batch import parse_event_batch
+from server.ingest.parsing.batch import parse_event_batch
 
 NOW = datetime(2026, 11, 21, 10, 10, tzinfo=UTC)
 CONTEXT = Context.at(NOW, node="mta-01", retention=timedelta(days=180))

@@ -1,0 +1,1 @@
+"""Request bodies: read and unpacked, then decoded into batches or registrations."""
