@@ -1,11 +1,12 @@
-"""`python -m build.audit`: ask PyPI and npm for known weaknesses of everything that is locked.
+"""`python -m build.audit`: known vulnerabilities of all locked packages, from PyPI and npm.
 
-Ends with 3 when one is known of what is installed at a user's, and with 2 where the advisory
-services could not be asked: an audit that asked nobody has found nothing. Weaknesses of what runs
-on loopback in tests alone, as the mail programs do, are printed and fail nothing.
+Ends with 3 when one is known in a package that users install, and with 2 where the advisory
+services gave no answer, which proves nothing. Vulnerabilities in programs that only tests run, on
+loopback, are printed and fail nothing.
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,114 +14,120 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from build.stack import node, tools
+from build.stack.command import run
 from build.stack.errors import StackError
+from build.stack.packages import install_python, node_environment, npm_command
 from build.stack.paths import ROOT
 
-TIMEOUT_S = 300
+TIMEOUT_SECONDS = 300
 # Not 1, which is also how Python ends by an error.
-NOT_ASKED, FOUND = 2, 3
+UNANSWERED, VULNERABLE = 2, 3
 INSTALLED = ("agent.txt", "server.txt", "server/dashboard/frontend/package-lock.json")
+MAX_NAMES_SHOWN = 3
 
 
 @dataclass
-class Answer:
-    """What one lock's audit said. `silent`: packages nobody could tell about."""
+class Report:
+    """The audit of one lock: how many packages were answered for, and those that were not."""
 
     lock: str
-    asked: int = 0
-    weaknesses: list[str] = field(default_factory=list)
-    silent: list[str] = field(default_factory=list)
+    answered_count: int = 0
+    vulnerabilities: list[str] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
 
 
 def main() -> int:
-    """Audit each lock; print a line for each, and each weakness."""
+    """Audit each lock; print a line for each, and each vulnerability."""
     try:
-        pip_audit = tools.environment("audit") / "bin" / "pip-audit"
+        pip_audit = install_python("audit") / "bin" / "pip-audit"
+        locks = run(["git", "ls-files", "*package-lock.json"]).split()
     except StackError as error:
         print(f"audit: {error}", file=sys.stderr)
-        return NOT_ASKED
-    answers = [_python(pip_audit, lock) for lock in sorted((ROOT / "requirements").glob("*.txt"))]
-    answers += [_javascript(lock) for lock in _package_locks()]
-    for answer in answers:
-        print(line(answer))
-    return code(answers)
+        return UNANSWERED
+    reports = [audit_python(pip_audit, lock) for lock in sorted(ROOT.glob("requirements/*.txt"))]
+    reports += [audit_javascript(lock) for lock in locks]
+    for report in reports:
+        print(format_report(report))
+    return exit_code(reports)
 
 
-def code(answers: Sequence[Answer]) -> int:
-    """Return how to end. Pure."""
-    if any(answer.weaknesses for answer in answers if answer.lock in INSTALLED):
-        return FOUND
-    return NOT_ASKED if any(answer.silent for answer in answers) else 0
+def exit_code(reports: Sequence[Report]) -> int:
+    """Return the exit code of the whole audit."""
+    if any(report.vulnerabilities for report in reports if report.lock in INSTALLED):
+        return VULNERABLE
+    return UNANSWERED if any(report.unanswered for report in reports) else 0
 
 
-def line(answer: Answer) -> str:
-    """Return what a person reads. Pure."""
-    parts = [f"{answer.lock}: {answer.asked} packages asked about"]
-    parts += [f"WEAK: {each}" for each in answer.weaknesses]
-    if answer.silent:
-        shown = ", ".join(answer.silent[:3]) + (" …" if len(answer.silent) > 3 else "")  # noqa: PLR2004
-        parts.append(f"NOT ASKED about {len(answer.silent)}: {shown}")
+def format_report(report: Report) -> str:
+    """Return the text for a person."""
+    parts = [f"{report.lock}: {report.answered_count} packages checked"]
+    parts += [f"VULNERABLE: {each}" for each in report.vulnerabilities]
+    if count := len(report.unanswered):
+        more = " …" if count > MAX_NAMES_SHOWN else ""
+        names = ", ".join(report.unanswered[:MAX_NAMES_SHOWN])
+        parts.append(f"NO ANSWER about {count}: {names}{more}")
     return "\n  ".join(parts)
 
 
-def of_pip_audit(lock: str, said: dict[str, Any]) -> Answer:
-    """Return the answer out of pip-audit's JSON. Pure."""
-    answer = Answer(lock)
-    for package in said["dependencies"]:
+def parse_pip_audit(lock: str, answer: dict[str, Any]) -> Report:
+    """Return the report of pip-audit's JSON."""
+    report = Report(lock)
+    for package in answer["dependencies"]:
         name = f"{package['name']} {package.get('version', '')}".strip()
         if "skip_reason" in package:
-            answer.silent.append(name)
+            report.unanswered.append(name)
             continue
-        answer.asked += 1
+        report.answered_count += 1
         for known in package["vulns"]:
-            mended = ", ".join(known["fix_versions"]) or "no version"
-            answer.weaknesses.append(f"{name}: {known['id']}, mended in {mended}")
-    return answer
+            fixed = ", ".join(known["fix_versions"]) or "no version"
+            report.vulnerabilities.append(f"{name}: {known['id']}, fixed in {fixed}")
+    return report
 
 
-def of_npm(lock: str, said: dict[str, Any]) -> Answer:
-    """Return the answer out of `npm audit --json`. Pure."""
-    if "metadata" not in said:
-        words = said.get("message") or said.get("error", {}).get("summary") or "no answer"
-        return Answer(lock, silent=[f"all: {words}"])
-    answer = Answer(lock, asked=said["metadata"]["dependencies"]["total"])
-    for name, known in said["vulnerabilities"].items():
-        answer.weaknesses.append(f"{name} {known['range']}: {known['severity']}")
-    return answer
+def parse_npm_audit(lock: str, answer: dict[str, Any]) -> Report:
+    """Return the report of `npm audit --json`."""
+    if "metadata" not in answer:
+        reason = answer.get("message") or answer.get("error", {}).get("summary") or "no answer"
+        return Report(lock, unanswered=[f"all: {reason}"])
+    report = Report(lock, answered_count=answer["metadata"]["dependencies"]["total"])
+    for name, known in answer["vulnerabilities"].items():
+        report.vulnerabilities.append(f"{name} {known['range']}: {known['severity']}")
+    return report
 
 
-def _python(pip_audit: Path, lock: Path) -> Answer:
-    # Without pip nothing is resolved or installed again: the lock says it all.
-    argv = [pip_audit, "-r", lock, "--disable-pip", "--require-hashes", "--format", "json",
-            "--progress-spinner", "off"]  # fmt: skip
-    return of_pip_audit(lock.name, _json(argv, ROOT) or {"dependencies": [
-        {"name": lock.name, "skip_reason": "pip-audit gave no answer"}]})  # fmt: skip
+def audit_python(pip_audit: Path, lock: Path) -> Report:
+    """Audit a lock of PyPI. Without pip nothing is resolved again: the lock names everything."""
+    options = ("--disable-pip", "--require-hashes", "--format", "json", "--progress-spinner", "off")
+    answer = _read_json([pip_audit, "-r", lock, *options], ROOT)
+    return (
+        parse_pip_audit(lock.name, answer)
+        if answer
+        else Report(lock.name, unanswered=["all: pip-audit gave no answer"])
+    )
 
 
-def _javascript(lock: Path) -> Answer:
-    said = _json([*node.npm(), "audit", "--json"], lock.parent)
-    return of_npm(str(lock.relative_to(ROOT)), said or {})
+def audit_javascript(lock: str) -> Report:
+    """Audit a lock of npm."""
+    answer = _read_json([*npm_command(), "audit", "--json"], (ROOT / lock).parent)
+    return parse_npm_audit(lock, answer)
 
 
-def _package_locks() -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "*package-lock.json"],
-        cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=True,
-    )  # fmt: skip
-    return [ROOT / name for name in listed.stdout.split()]
-
-
-def _json(argv: list[Any], directory: Path) -> dict[str, Any] | None:
+def _read_json(argv: Sequence[str | Path], directory: Path) -> dict[str, Any]:
+    """Return a command's JSON, empty when there is none. Its exit code counts vulnerabilities."""
     try:
-        done = subprocess.run(
-            argv, cwd=directory, env=node.environment(), capture_output=True, text=True,
-            timeout=TIMEOUT_S, check=False,
-        )  # fmt: skip
-        said: dict[str, Any] = json.loads(done.stdout)
+        result = subprocess.run(
+            argv,
+            cwd=directory,
+            env={**os.environ, **node_environment()},
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+        answer: dict[str, Any] = json.loads(result.stdout)
     except (ValueError, subprocess.TimeoutExpired):
-        return None
-    return said
+        return {}
+    return answer
 
 
 if __name__ == "__main__":

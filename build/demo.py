@@ -1,12 +1,11 @@
 """`python -m build.demo` (`make demo`): all of Mallard on this machine, with real mail.
 
-Starts what build/stack has, then the server, the agent and a stream of mail, and watches them
-until Ctrl-C: what ends is named with the last lines of its log, and our own programs are started
-again, a few times.
+Starts the programs of build/stack, the server, the agent and a stream of mail, and watches them
+until Ctrl-C: one that ends is named with the last lines of its log, and our own programs are
+started again, a few times.
 """
 
 import argparse
-import concurrent.futures
 import contextlib
 import json
 import math
@@ -17,13 +16,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from build.stack import agent, claim, feeder, mongodb, postgres, redis, server, sink, zonemta
+from build.stack.command import run
 from build.stack.errors import AlreadyRunningError, StackError
 from build.stack.paths import LOGS, ROOT, RUN
 from build.stack.ports import LOOPBACK, free_port
@@ -32,7 +31,7 @@ from build.stack.supervisor import Supervisor, end_on_signals, leaving_no_child,
 HOME = RUN / "demo"
 SECRETS = HOME / "secrets.json"  # beside the data they belong to
 HISTORY = HOME / "history.json"
-ALIVE = HOME / "alive"  # touched while the demo runs: tells the next start how long it did not
+ALIVE = HOME / "alive"  # touched while the demo runs: its age is how long the demo was down
 
 USER = "admin"
 NODE = "mta-01"
@@ -51,18 +50,8 @@ ZONES = (
 )
 
 
-@dataclass
-class Demo:
-    """What is known while coming up: how much mail, where the server is, what is kept secret."""
-
-    supervisor: Supervisor
-    rate_per_s: float
-    site: server.Site
-    kept: dict[str, Any]
-
-
 def main() -> int:
-    """Run the demo as the command line says; return the exit code."""
+    """Run the demo; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m build.demo", description=__doc__)
     parser.add_argument("--rate", type=float, default=1.0, help="messages a second (default 1)")
     parser.add_argument("--port", type=int, help="of the pages (default 8000, or one that is free)")
@@ -71,117 +60,104 @@ def main() -> int:
     end_on_signals()
     try:
         with (
-            claim.claimed(HOME) as held,
+            claim.claim_directory(HOME) as held,
             leaving_no_child(),
             Supervisor(HOME, log_directory=LOGS) as supervisor,
         ):
             try:
-                return run(supervisor, held, rate_per_s=options.rate, port=options.port)
+                return run_demo(supervisor, held, rate_per_s=options.rate, port=options.port)
             finally:
-                say("stopping")
+                report("stopping")
     except AlreadyRunningError as error:
-        address = error.said.get("address", "an address it has not got yet: it is starting")
-        say(f"the demo runs already, at {address}; `make stop` ends it")
+        address = error.note.get("address", "an address it has not got yet: it is starting")
+        report(f"the demo runs already, at {address}; `make stop` ends it")
         return 0
     except StackError as error:
-        say(str(error))
+        report(str(error))
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 
 
-def run(supervisor: Supervisor, held: claim.Claim, *, rate_per_s: float, port: int | None) -> int:
-    """Start everything, say where it is, and watch it until it is told to stop."""
+def run_demo(
+    supervisor: Supervisor, held: claim.Claim, *, rate_per_s: float, port: int | None
+) -> int:
+    """Start everything, print the address, and watch it until a signal to stop."""
     started_at = time.monotonic()
+    stored = read_secrets()
     # npm waits for the network while the databases wait for the disk.
-    pool = concurrent.futures.ThreadPoolExecutor()
+    pool = ThreadPoolExecutor()
     try:
-        mail_packages, assets = pool.submit(zonemta.install), pool.submit(make_assets)
-        demo, mail_store, redis_port = start_stores(supervisor, rate_per_s=rate_per_s, port=port)
-        files = pool.submit(collect_files, demo.site, assets)
-        prepare_database(demo)
+        packages: list[Future[Any]] = [
+            pool.submit(zonemta.install),
+            pool.submit(run, python("build.package.assets")),
+        ]
+        with step("Redis"):
+            # Always ours for the mail programs: the server's may have a password or be elsewhere.
+            mail_redis = redis.start(supervisor, HOME)
+        site = make_site(supervisor, mail_redis.url, secret_key=stored["secret_key"], port=port)
+        with step("MongoDB"):
+            mail_store = mongodb.start(supervisor, HOME)
+        packages.append(pool.submit(site.make_assets))
+        with step("database tables"):
+            site.manage("migrate", "--noinput")
+        with step("user and key"):
+            site.make_user(USER, stored["admin_password"])
+            api_key = make_key(site, stored)
+        with step(f"generated history of {HISTORY_HOURS} hours, labelled as such"):
+            site.more["DEMO_HISTORY_UNTIL"] = fill_history(site)
         with step("packages of ZoneMTA and of the pages"):
-            mail_packages.result()
-            files.result()
+            for future in packages:
+                future.result()
     finally:
-        pool.shutdown(wait=False)  # when we are told to stop, npm is ended with the rest
+        pool.shutdown(wait=False)  # when the demo is stopped, npm is ended with the rest
     with step("server: web, live, worker"):
-        server.start(supervisor, demo.site, restarts=RESTARTS)
-    start_mail(demo, mail_store, redis_port)
-    address = f"http://{LOOPBACK}:{demo.site.web_port}"
-    held.say(address=address)
-    print_welcome(demo, address=address, seconds=time.monotonic() - started_at)
-    return watch(supervisor, stop_asked())
+        server.start(supervisor, site, restarts=RESTARTS)
+    address = f"http://{LOOPBACK}:{site.web_port}"
+    start_mail(supervisor, mail_store, mail_redis.port, server_url=address, api_key=api_key,
+               rate_per_s=rate_per_s)  # fmt: skip
+    held.write_note(address=address)
+    seconds = time.monotonic() - started_at
+    print_welcome(site, address, password=stored["admin_password"], seconds=seconds)
+    return watch(supervisor, stop_event())
 
 
-def make_assets() -> None:
-    """Make what the pages load from npm packages, if it is not there."""
-    server.run_command("assets", python("build.assets"), environment={}, logs=LOGS)
-
-
-def start_stores(
-    supervisor: Supervisor, *, rate_per_s: float, port: int | None
-) -> tuple[Demo, mongodb.MongoDB, int]:
-    """Start MongoDB, and Redis and PostgreSQL unless the environment names others.
-
-    Return the demo, the MongoDB and the port of the Redis for the mail programs: always ours, as
-    the server's may have a password or not be on this machine.
-    """
-    with step("Redis"):
-        mail_redis = redis.start(supervisor, HOME)
+def make_site(
+    supervisor: Supervisor, redis_url: str, *, secret_key: str, port: int | None
+) -> server.Site:
+    """Return the server's installation on our PostgreSQL and Redis, or those of the environment."""
     database_url = os.environ.get("DATABASE_URL")
     if database_url is None:
         with step("PostgreSQL with TimescaleDB"):
             database_url = postgres.start(supervisor, HOME).url
-    with step("MongoDB"):
-        mail_store = mongodb.start(supervisor, HOME)
-    kept = read_secrets()
     web_port = port or free_port(WEB_PORTS)
-    site = server.Site(
+    return server.Site(
         database_url=database_url,
-        redis_url=os.environ.get("REDIS_URL", mail_redis.url),
+        redis_url=os.environ.get("REDIS_URL", redis_url),
         logs=LOGS,
-        secret_key=kept["secret_key"],
+        secret_key=secret_key,
         web_port=web_port,
         live_port=free_port([web_port + 1]),
     )
-    return Demo(supervisor, rate_per_s, site, kept), mail_store, mail_redis.port
-
-
-def collect_files(site: server.Site, assets: concurrent.futures.Future[None]) -> None:
-    """Put what the pages load where the web process serves it, once the assets are made."""
-    assets.result()
-    site.manage("collectstatic", "--noinput", "--verbosity", "0")
-
-
-def prepare_database(demo: Demo) -> None:
-    """Bring the database up to date: tables, the user, the agent's key, history."""
-    with step("database tables"):
-        demo.site.manage("migrate", "--noinput")
-    with step("user and key"):
-        demo.site.make_user(USER, demo.kept["admin_password"])
-        make_key(demo)
-    with step(f"generated history of {HISTORY_HOURS} hours, labelled as such"):
-        demo.site.more["DEMO_HISTORY_UNTIL"] = fill_history(demo)
 
 
 def database_name() -> str:
-    """Tell the private database from those the environment may name."""
+    """Return a name for the database: the private one, or that of the environment."""
     return os.environ.get("DATABASE_URL", "private").rpartition("@")[2]
 
 
-def make_key(demo: Demo) -> None:
-    """Make the agent's key, once for each database."""
-    keys = demo.kept.setdefault("api_keys", {})
+def make_key(site: server.Site, stored: dict[str, Any]) -> str:
+    """Return the agent's key, made once for each database."""
+    keys: dict[str, str] = stored.setdefault("api_keys", {})
     database = database_name()
     if database not in keys:
         options = ["--scope", "agent", "--node", NODE, "--name", "demo"]
-        keys[database] = demo.site.manage("create_api_key", *options).strip()
-        write_secrets(demo.kept)
-    demo.kept["api_key"] = keys[database]
+        keys[database] = site.manage("create_api_key", *options).strip()
+        write_secrets(stored)
+    return keys[database]
 
 
-def fill_history(demo: Demo) -> str:
+def fill_history(site: server.Site) -> str:
     """Fill the hours before the first start, and later those in which the demo did not run.
 
     Return the time before which events may be generated ones.
@@ -197,7 +173,7 @@ def fill_history(demo: Demo) -> str:
         return before
     hours = min(HISTORY_HOURS, math.ceil(away / timedelta(hours=1)))
     until = now.isoformat(timespec="seconds")
-    demo.site.manage(
+    site.manage(
         *("fill", "--hours", str(hours), "--until", until, "--seed", "1"),
         *("--events-per-hour", str(HISTORY_EVENTS_PER_HOUR)),
     )
@@ -205,19 +181,28 @@ def fill_history(demo: Demo) -> str:
     return until
 
 
-def start_mail(demo: Demo, mail_store: mongodb.MongoDB, redis_port: int) -> None:
+def start_mail(
+    supervisor: Supervisor,
+    mail_store: mongodb.MongoDB,
+    redis_port: int,
+    *,
+    server_url: str,
+    api_key: str,
+    rate_per_s: float,
+) -> None:
     """Start the sink, the agent, ZoneMTA with the agent's plugin, and the stream of mail."""
+    mongo_uri = mail_store.uri_of(zonemta.DATABASE)
     with step("SMTP sink"):
-        receiving = sink.start(demo.supervisor, HOME)
+        receiving = sink.start(supervisor, HOME)
     api_port = free_port()
     with step("agent"):
         watching = agent.start(
-            demo.supervisor,
+            supervisor,
             HOME,
-            server_url=f"http://{LOOPBACK}:{demo.site.web_port}",
-            api_key=demo.kept["api_key"],
+            server_url=server_url,
+            api_key=api_key,
             node=NODE,
-            mongo_uri=mail_store.uri_of(zonemta.DATABASE),
+            mongo_uri=mongo_uri,
             environment={
                 "AGENT_DISCOVERY_ZONEMTA_API_URL": f"http://{LOOPBACK}:{api_port}",
                 "AGENT_DISCOVERY_ZONEMTA_INSTANCE": NODE,
@@ -227,9 +212,9 @@ def start_mail(demo: Demo, mail_store: mongodb.MongoDB, redis_port: int) -> None
         )
     with step("ZoneMTA with the plugin"):
         mta = zonemta.start(
-            demo.supervisor,
+            supervisor,
             HOME,
-            mongo_uri=mail_store.uri_of(zonemta.DATABASE),
+            mongo_uri=mongo_uri,
             redis_port=redis_port,
             sink_port=receiving.port,
             plugin_socket=watching.socket,
@@ -238,52 +223,47 @@ def start_mail(demo: Demo, mail_store: mongodb.MongoDB, redis_port: int) -> None
             instance_id=NODE,
             api_port=api_port,
         )
-    with step(f"stream of mail, {demo.rate_per_s:g} messages a second"):
+    with step(f"stream of mail, {rate_per_s:g} messages a second"):
         # A new seed each time: the same addresses again would look like repetitions.
-        feeder.start(
-            demo.supervisor,
-            smtp_port=mta.smtp_port,
-            rate_per_s=demo.rate_per_s,
-            seed=int(datetime.now(UTC).timestamp()),
-        )
+        seed = int(datetime.now(UTC).timestamp())
+        feeder.start(supervisor, smtp_port=mta.smtp_port, rate_per_s=rate_per_s, seed=seed)
 
 
-def stop_asked() -> threading.Event:
+def stop_event() -> threading.Event:
     """Return an event that Ctrl-C, SIGTERM and SIGHUP set from now on: the ways to end a demo."""
-    asked = threading.Event()
+    stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: asked.set())
-    return asked
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def watch(supervisor: Supervisor, stop: threading.Event) -> int:
-    """Name what ends and start ours again, until `stop`; return 1 when something stayed ended."""
+    """Report programs that end and start ours again, until `stop`; return 1 if one stayed ended."""
     code = 0
     while supervisor.programs and not stop.wait(WATCH_EVERY_SECONDS):
         ALIVE.touch()
         for ended in supervisor.restart_ended():
             then = "started again" if ended.started_again else "not started again, the rest goes on"
-            say(
-                f"{ended.name} ended with code {ended.code}, {then}; the end of {shown(ended.log)}:"
-            )
+            log = ended.log.relative_to(ROOT)
+            report(f"{ended.name} ended with code {ended.code}, {then}; the end of {log}:")
             print(ended.log_tail, file=sys.stderr, flush=True)
             code = code if ended.started_again else 1
     return code
 
 
-def print_welcome(demo: Demo, *, address: str, seconds: float) -> None:
-    """Say where everything is."""
-    web, live = demo.site.web_port, demo.site.live_port
+def print_welcome(site: server.Site, address: str, *, password: str, seconds: float) -> None:
+    """Print all addresses."""
+    web, live = site.web_port, site.live_port
     print(
         f"""
     Mallard is up after {seconds:.0f} s.
 
       address    {address}/
       user       {USER}
-      password   {demo.kept["admin_password"]}
+      password   {password}
 
       API        {address}/api/docs/
-      logs       {shown(LOGS)}/
+      logs       {LOGS.relative_to(ROOT)}/
       stop       Ctrl-C here, or `make stop` elsewhere; `make clean` removes all data
       from afar  ssh -L {web}:{LOOPBACK}:{web} -L {live}:{LOOPBACK}:{live} THIS-MACHINE
 """,
@@ -292,40 +272,35 @@ def print_welcome(demo: Demo, *, address: str, seconds: float) -> None:
 
 
 def read_secrets() -> dict[str, Any]:
-    """Return what only this checkout knows, made at the first call and readable by us alone."""
+    """Return the secrets of this checkout, made at the first call and readable by us alone."""
     if SECRETS.exists():
-        kept: dict[str, Any] = json.loads(SECRETS.read_text())
-        return kept
-    kept = {"secret_key": secrets.token_urlsafe(48), "admin_password": secrets.token_urlsafe(12)}
-    write_secrets(kept)
-    return kept
+        stored: dict[str, Any] = json.loads(SECRETS.read_text())
+        return stored
+    stored = {"secret_key": secrets.token_urlsafe(48), "admin_password": secrets.token_urlsafe(12)}
+    write_secrets(stored)
+    return stored
 
 
-def write_secrets(kept: Mapping[str, Any]) -> None:
-    """Keep the secrets; a file half written never takes the place of a whole one."""
+def write_secrets(stored: Mapping[str, Any]) -> None:
+    """Store the secrets; a file half written never takes the place of a complete one."""
     SECRETS.parent.mkdir(parents=True, exist_ok=True)
     half_written = SECRETS.with_suffix(".new")
     half_written.unlink(missing_ok=True)
     half_written.touch(mode=0o600)
-    half_written.write_text(json.dumps({k: v for k, v in kept.items() if k != "api_key"}))
+    half_written.write_text(json.dumps(stored))
     half_written.rename(SECRETS)
 
 
-def shown(path: Path) -> str:
-    """Return a path as a person in the checkout would type it."""
-    return str(path.relative_to(ROOT))
-
-
-def say(what: str) -> None:
-    """Tell the person at the terminal."""
-    print(f"mallard: {what}", file=sys.stderr, flush=True)
+def report(text: str) -> None:
+    """Print a line for the person at the terminal."""
+    print(f"mallard: {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
-def step(what: str) -> Iterator[None]:
-    """Say what is being done, and how long it took when it is."""
+def step(name: str) -> Iterator[None]:
+    """Print what is being done, and how long it took."""
     started_at = time.monotonic()
-    print(f"mallard: {what} … ", end="", file=sys.stderr, flush=True)
+    print(f"mallard: {name} … ", end="", file=sys.stderr, flush=True)
     try:
         yield
     except BaseException:

@@ -11,7 +11,6 @@ import argparse
 import base64
 import json
 import math
-import os
 import random
 import shutil
 import signal
@@ -28,29 +27,19 @@ from typing import Any
 from urllib.parse import quote
 
 import psycopg2
-from playwright.sync_api import Browser, Page, StorageState, expect, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, expect
 from redis import Redis
 
-from build import assets
+from build.browser import open_chromium
+from build.package import assets
 from build.stack import postgres, redis, server
-from build.stack.errors import MissingError, StackError
+from build.stack.errors import StackError
 from build.stack.paths import ROOT, RUN
 from build.stack.supervisor import Supervisor, end_on_signals
 
 HOME = RUN / "screenshots"
 IMAGES = ROOT / "docs" / "images"
 USER, PASSWORD = "admin", "a password for pictures"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-#: No network of its own: the pictures are of our pages alone.
-CHROMIUM_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-)
 REQUEST_TIMEOUT_SECONDS = 5
 STORED_WITHIN_SECONDS = 60
 #: The live process looks for what needs somebody every five seconds.
@@ -178,9 +167,7 @@ def take_all(stack: ExitStack, pages: list[str] | None, *, serve: bool, states: 
     (HOME / "images").mkdir(parents=True)
     supervisor = stack.enter_context(Supervisor(HOME))
     site = start_site(supervisor)
-    playwright = stack.enter_context(sync_playwright())
-    browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
-    stack.callback(browser.close)
+    browser = stack.enter_context(open_chromium())
     camera = Camera(browser, f"http://127.0.0.1:{site.web_port}")
 
     if pages is None and not serve:
@@ -268,15 +255,6 @@ def start_site(supervisor: Supervisor) -> server.Site:
     site.set_up(USER, PASSWORD)
     server.start(supervisor, site)
     return site
-
-
-def chromium() -> str:
-    """Return the path of a Chromium. Raise MissingError when there is none."""
-    for name in (os.environ.get("CHROMIUM", ""), *CHROMIUM):
-        if name and (path := shutil.which(name)):
-            return path
-    message = "there is no Chromium (apt-get install chromium), or give its path: CHROMIUM=/…"
-    raise MissingError(message)
 
 
 class Camera:

@@ -70,8 +70,9 @@ def in_thread() -> Iterator[Callable[[Any], threading.Event]]:
 def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A real MongoDB, a replica set of one."""
     from build.stack import mongodb as stack
+    from build.stack.supervisor import run_service
 
-    with stack.running(tmp_path_factory.mktemp("mongodb")) as running:
+    with run_service(stack.start, tmp_path_factory.mktemp("mongodb")) as running:
         yield running
 
 

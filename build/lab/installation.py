@@ -119,7 +119,7 @@ def run_installation(
     With `inbox_disk_mib` Redis has a disk of that size to itself, where one may be mounted.
     """
     directory = RUN / "exec" / name  # where `make stop` and the next run look for leftovers
-    with claim.claimed(directory), contextlib.ExitStack() as stack:
+    with claim.claim_directory(directory), contextlib.ExitStack() as stack:
         stack.callback(_clear, directory)
         _clear(directory)
         disk = stack.enter_context(_mount_disk(directory / "redis", inbox_disk_mib))

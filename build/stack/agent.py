@@ -46,7 +46,7 @@ def start(
     home = directory / "agent"
     home.mkdir(parents=True, exist_ok=True)
     config = home / "agent.toml"
-    config.touch()  # so that a configuration of this machine in /etc is not taken
+    config.touch()  # or a configuration of this machine in /etc would be read
     listening = receiver_socket(directory)
     started = Program(
         name="agent",
@@ -73,13 +73,13 @@ def start(
 
 
 def command() -> list[str]:
-    """Return how the agent is called: the file AGENT_BINARY names, else the source here."""
+    """Return the agent's command: the file AGENT_BINARY names, else the source here."""
     binary = os.environ.get(BINARY_VARIABLE)
     return [str(Path(binary).resolve())] if binary else python("agent")
 
 
 def listens(path: Path) -> bool:
-    """Return whether something takes connections at a Unix socket."""
+    """Return whether a Unix socket accepts connections."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(REQUEST_TIMEOUT_SECONDS)
         try:

@@ -17,16 +17,16 @@ from build.stack.errors import AlreadyRunningError
 class Claim:
     """The right to run in a directory, held until the block ends or the process dies."""
 
-    note: Path
+    path: Path
 
-    def say(self, **facts: object) -> None:
-        """Write what a second runner should be told, for example the address."""
+    def write_note(self, **facts: object) -> None:
+        """Write facts for a second runner, for example the address."""
         own = {"pid": os.getpid(), "created_at": psutil.Process().create_time()}
-        self.note.write_text(json.dumps(own | facts))
+        self.path.write_text(json.dumps(own | facts))
 
 
 @contextlib.contextmanager
-def claimed(directory: Path) -> Iterator[Claim]:
+def claim_directory(directory: Path) -> Iterator[Claim]:
     """Hold `directory` for this run. Raise AlreadyRunningError when another does."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("a") as lock:
@@ -35,16 +35,16 @@ def claimed(directory: Path) -> Iterator[Claim]:
         except BlockingIOError as error:
             raise AlreadyRunningError(read_note(directory)) from error
         claim = Claim(directory / "runner.json")
-        claim.say()
+        claim.write_note()
         try:
             yield claim
         finally:
-            claim.note.unlink(missing_ok=True)
+            claim.path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """Hold the file `lock`, made with its folder, for the block; wait for who else holds it."""
+def hold_lock(lock: Path) -> Iterator[None]:
+    """Hold the file `lock`, made with its folder, for the block; wait for its present holder."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -64,7 +64,7 @@ def is_claimed(directory: Path) -> bool:
 
 
 def read_note(directory: Path) -> dict[str, object]:
-    """Return what the runner wrote about itself; empty when it has not yet."""
+    """Return the runner's note about itself; empty when it has not written one yet."""
     try:
         note = json.loads((directory / "runner.json").read_text())
     except (FileNotFoundError, ValueError):
@@ -72,7 +72,7 @@ def read_note(directory: Path) -> dict[str, object]:
     return note if isinstance(note, dict) else {}
 
 
-def runner_of(directory: Path) -> psutil.Process | None:
+def find_runner(directory: Path) -> psutil.Process | None:
     """Return the living process that holds `directory`, checked by number and start time."""
     note = read_note(directory)
     pid, created_at = note.get("pid"), note.get("created_at")

@@ -1,9 +1,9 @@
-"""What can go wrong on the way up.
+"""Errors on the way up.
 
 StackError
-   |- MissingError          something the machine lacks; the message says how to supply it
+   |- MissingError          the machine lacks something; the message names how to supply it
    |- StartError            a program ended or did not answer in time; carries the end of its log
-   `- AlreadyRunningError   another run holds the directory; carries what it said about itself
+   `- AlreadyRunningError   another run holds the directory; carries its note
 """
 
 
@@ -20,8 +20,8 @@ class StartError(StackError):
 
 
 class AlreadyRunningError(StackError):
-    """Another run holds the directory; `said` is what that run wrote about itself."""
+    """Another run holds the directory; `note` is what that run wrote about itself."""
 
-    def __init__(self, said: dict[str, object]) -> None:
-        super().__init__(f"already running (process {said.get('pid', 'unknown')})")
-        self.said = said
+    def __init__(self, note: dict[str, object]) -> None:
+        super().__init__(f"already running (process {note.get('pid', 'unknown')})")
+        self.note = note

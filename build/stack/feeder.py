@@ -1,7 +1,7 @@
-"""Sends a steady, varied stream of mail by SMTP: several senders, destinations, outcomes, sizes.
+"""A steady, varied stream of mail by SMTP: several senders, destinations, outcomes, sizes.
 
-What a message becomes is told by the local part of its recipients, see build/stack/sink.py. The
-same seed gives the same messages in the same order.
+The local part of a recipient decides the outcome, see build/stack/sink.py. The same seed
+gives the same messages in the same order.
 
     python -m build.stack.feeder --port 2525 --rate 2 --seed 1
 """
@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import random
+import re
 import signal
 import smtplib
 import sys
@@ -26,16 +27,17 @@ from build.stack.paths import ROOT
 from build.stack.ports import LOOPBACK
 from build.stack.supervisor import Program, Running, Supervisor, python
 
+T = TypeVar("T")
 MAX_RATE_PER_SECOND = 100.0
 SMTP_TIMEOUT_SECONDS = 30
 MESSAGES_PER_CONNECTION = 50
-BACKOFF_MAX_SECONDS = 30.0
+MAX_BACKOFF_SECONDS = 30.0
 REPORT_EVERY_SECONDS = 60.0
 # The rate swings around its mean like a day does, only faster, so that lines on a page move.
 SWING = 0.5
 SWING_PERIOD_SECONDS = 180.0
 BODY_MEDIAN_BYTES = 3_000
-BODY_MAX_BYTES = 300_000
+MAX_BODY_BYTES = 300_000
 
 SENDERS = {  # domain: share
     "corp.example": 35,
@@ -64,7 +66,6 @@ OUTCOMES = {  # the sink's answers
     "rate": 4,
 }
 RECIPIENTS = {1: 90, 2: 6, 3: 3, 5: 1}  # how many a message has: share
-Choice = TypeVar("Choice")
 LOCAL_PARTS = ("alice", "bob", "carol", "billing", "info", "newsletter", "support")
 
 
@@ -80,7 +81,7 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What the mail server said to a message: `reply` starts with its code."""
+    """The mail server's answer to a message: `reply` starts with its code."""
 
     message: Message
     at: datetime
@@ -89,8 +90,8 @@ class Receipt:
     @property
     def queue_id(self) -> str | None:
         """ZoneMTA's id of the message, from "250 Message queued as 1a2b…"; None if refused."""
-        before, found, after = self.reply.partition("queued as ")
-        return after.split()[0] if found and before.startswith("250") else None
+        match = re.match(r"250.*queued as (\S+)", self.reply)
+        return match[1] if match else None
 
 
 def messages(*, seed: int) -> Iterator[Message]:
@@ -109,7 +110,7 @@ def messages(*, seed: int) -> Iterator[Message]:
             message_id=f"<{seed}.{number}.{chance.getrandbits(48):012x}@{sender_domain}>",
             sender=f"{chance.choice(LOCAL_PARTS)}@{sender_domain}",
             recipients=recipients,
-            body_bytes=int(min(size, BODY_MAX_BYTES)),
+            body_bytes=int(min(size, MAX_BODY_BYTES)),
         )
 
 
@@ -128,7 +129,7 @@ def compose(message: Message) -> bytes:
 
 
 def submit(connection: smtplib.SMTP, message: Message) -> Receipt:
-    """Send one message over an open connection; return what the server said to it.
+    """Send one message over an open connection; return the server's answer.
 
     Raise smtplib.SMTPException or OSError when the connection is gone or all recipients are
     refused.
@@ -143,7 +144,7 @@ def submit(connection: smtplib.SMTP, message: Message) -> Receipt:
 
 
 class Feeder:
-    """Submits messages at a rate until told to stop; a server that is down costs only waiting."""
+    """Submits messages at a rate until stopped; while the server is down it waits."""
 
     def __init__(self, port: int, *, rate_per_s: float, seed: int, log: TextIO | None) -> None:
         self.sent_count = 0
@@ -169,7 +170,7 @@ class Feeder:
                 self._drop_connection()
                 self.failed_count += 1
                 failures_in_row += 1
-                wait_s = min(BACKOFF_MAX_SECONDS, 0.5 * 2 ** min(failures_in_row, 10))
+                wait_s = min(MAX_BACKOFF_SECONDS, 0.5 * 2 ** min(failures_in_row, 10))
                 print(f"not sent, again in {wait_s:.0f} s: {error}", flush=True)
             if time.monotonic() - reported_at >= REPORT_EVERY_SECONDS:
                 reported_at = time.monotonic()
@@ -224,18 +225,18 @@ def start(supervisor: Supervisor, *, smtp_port: int, rate_per_s: float, seed: in
     )
 
 
-def _pick(chance: random.Random, shares: Mapping[Choice, int]) -> Choice:
+def _pick(chance: random.Random, shares: Mapping[T, int]) -> T:
     return chance.choices(list(shares), weights=list(shares.values()))[0]
 
 
 def main() -> int:
-    """Feed as the command line says."""
+    """Send mail until a signal; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m build.stack.feeder", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--rate", type=float, default=2.0, help="messages a second, on average")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, help="stop after so many")
-    parser.add_argument("--log", type=Path, help="write down what was sent, a JSON object a line")
+    parser.add_argument("--log", type=Path, help="record what was sent, a JSON object a line")
     options = parser.parse_args()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,16 +1,14 @@
 """A real Haraka from the npm registry that receives mail and hands it on to a sink of ours."""
 
-import contextlib
 import shutil
 import socket
 import string
-import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from build.stack import node
+from build.stack.command import run
 from build.stack.errors import MissingError
+from build.stack.packages import install_npm, node_program
 from build.stack.paths import ROOT, RUN
 from build.stack.ports import LOOPBACK, free_port
 from build.stack.supervisor import Program, Running, Supervisor
@@ -18,49 +16,25 @@ from build.stack.supervisor import Program, Running, Supervisor
 SOURCE = Path(__file__).with_name("haraka")
 INSTALLED = RUN / "node" / "haraka"
 MONITOR = "haraka-monitor"
-# What an operator copies into Haraka's folder of plugins.
+# The folders an operator copies into Haraka's folder of plugins.
 PLUGIN_FOLDERS = (MONITOR, "mallard-shared")
 REDIS_DATABASE = 5  # 0 to 2 are the server's, 3 is ZoneMTA's
 GREETING_TIMEOUT_SECONDS = 2
-CERTIFICATE_TIMEOUT_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Haraka:
-    """A started Haraka. A client first says with `PROXY` which address it comes from."""
+    """A started Haraka. A client first names with `PROXY` the address it comes from."""
 
     smtp_port: int
     running: Running
 
 
 def proxy_line(client_ip: str) -> bytes:
-    """Return what a connection begins with to come from `client_ip` (HAProxy's protocol)."""
+    """Return the first line of a connection that comes from `client_ip` (HAProxy's protocol)."""
     family = "TCP6" if ":" in client_ip else "TCP4"
     local = "::1" if ":" in client_ip else LOOPBACK
     return f"PROXY {family} {client_ip} {local} 40000 25\r\n".encode()
-
-
-@contextlib.contextmanager
-def running(
-    directory: Path,
-    *,
-    sink_port: int,
-    redis_port: int | None = None,
-    rspamd_port: int | None = None,
-    plugin_socket: Path | None = None,
-    processes: int = 0,
-) -> Iterator[Haraka]:
-    """Run one in `directory` for the length of the block; arguments as for `start`."""
-    with Supervisor(directory) as supervisor:
-        yield start(
-            supervisor,
-            directory,
-            sink_port=sink_port,
-            redis_port=redis_port,
-            rspamd_port=rspamd_port,
-            plugin_socket=plugin_socket,
-            processes=processes,
-        )
 
 
 def start(
@@ -75,9 +49,9 @@ def start(
 ) -> Haraka:
     """Start one in `directory`/haraka that hands accepted mail on to the sink.
 
-    With `redis_port` it greylists, with `rspamd_port` it asks Rspamd. `plugin_socket` is where the
-    agent's receiver listens; without it the plugin is not installed. `processes` takes the
-    connections beside the main process; 0: it takes them itself.
+    With `redis_port` it greylists, with `rspamd_port` Rspamd scans the mail. `plugin_socket` is the
+    agent's receiver; without it the plugin is not installed. `processes` take the connections
+    beside the main process; 0: it takes them itself.
     """
     install()
     home = directory / "haraka"
@@ -106,7 +80,7 @@ def start(
         Program(
             name="haraka",
             argv=[
-                *(node.program(), INSTALLED / "node_modules" / "Haraka" / "bin" / "haraka"),
+                *(node_program(), INSTALLED / "node_modules" / "Haraka" / "bin" / "haraka"),
                 *("-c", home),
             ],
             cwd=home,
@@ -119,7 +93,7 @@ def start(
 
 def install() -> None:
     """Install the locked packages under .run once; at once when they are there."""
-    node.install(SOURCE, INSTALLED)
+    install_npm(SOURCE, INSTALLED)
 
 
 def _install_plugins(plugins: Path) -> None:
@@ -141,15 +115,12 @@ def _make_certificate(config: Path) -> None:
     if shutil.which("openssl") is None:
         message = "openssl is missing (apt-get install openssl)"
         raise MissingError(message)
-    subprocess.run(
+    run(
         [
             *("openssl", "req", "-x509", "-nodes", "-newkey", "ec"),
             *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "30"),
-            *("-subj", "/CN=mx-in.test", "-keyout", str(key), "-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=CERTIFICATE_TIMEOUT_SECONDS,
+            *("-subj", "/CN=mx-in.test", "-keyout", key, "-out", certificate),
+        ]
     )
 
 

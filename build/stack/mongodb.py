@@ -1,9 +1,8 @@
 """A private MongoDB: a replica set of one node, because change streams need one."""
 
-import contextlib
 import importlib.util
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,13 +51,6 @@ class MongoDB:
                 )
 
 
-@contextlib.contextmanager
-def running(directory: Path) -> Iterator[MongoDB]:
-    """Run one in `directory` for the length of the block."""
-    with Supervisor(directory) as supervisor:
-        yield start(supervisor, directory)
-
-
 def start(
     supervisor: Supervisor,
     directory: Path,
@@ -69,7 +61,7 @@ def start(
 ) -> MongoDB:
     """Start one with its data in `directory`/mongodb; it answers as primary when this returns.
 
-    With `key_file` it asks for a user and a password.
+    With `key_file` it requires a user and a password.
     """
     port = port or free_port()
     running = supervisor.start(
@@ -202,19 +194,19 @@ def _takes_writes(port: int) -> bool:
 
 
 def _is_primary(port: int) -> bool:
-    """Return whether it takes writes; tell it once that it is a replica set at this port."""
+    """Return whether it takes writes; configure it once as a replica set at this port."""
     with _client(port) as client:
         try:
             if client.admin.command("hello").get("isWritablePrimary"):
                 return _configured_port(client) in (port, None)
             _configure(client, port)
         except PyMongoError:
-            pass  # not up yet; the caller asks again until its deadline
+            pass  # not up yet; the caller tries again until its deadline
     return False
 
 
 def _configured_port(client: pymongo.MongoClient[dict[str, Any]]) -> int | None:
-    """Return at which port the set thinks it is; None where one must log in to know."""
+    """Return the port in the set's own configuration; None where one must log in to read it."""
     try:
         config = client.admin.command("replSetGetConfig")["config"]
     except OperationFailure:
@@ -227,7 +219,7 @@ def _configure(client: pymongo.MongoClient[dict[str, Any]], port: int) -> None:
     try:
         config = client.admin.command("replSetGetConfig")["config"]
     except OperationFailure as error:
-        # One that asks for a password lets this be done from here until it has its first user.
+        # One that requires a password lets this be done from here until it has its first user.
         if error.code in (NOT_YET_INITIALISED, UNAUTHORIZED):
             client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
         return

@@ -1,4 +1,4 @@
-"""Where things lie: the checkout, its working folder, and a place for Unix sockets."""
+"""Paths of the checkout and its working folder, and a folder for Unix sockets."""
 
 import hashlib
 import os
@@ -10,25 +10,26 @@ from build.stack.errors import MissingError
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ROOT / ".run"
 LOGS = RUN / "log"
+DIST = ROOT / ".dist"
 
-# A Unix socket's whole path must fit in 108 bytes; leave room for the file's own name.
-SOCKET_DIRECTORY_MAX_BYTES = 80
+# A Unix socket's whole path must fit in 108 bytes; the rest is for the file's own name.
+MAX_SOCKET_DIRECTORY_BYTES = 80
 
 
 def socket_directory(directory: Path) -> Path:
     """Return an existing folder for Unix sockets: `directory`, or a short one standing for it.
 
     The short one is the same for the same `directory`, lies in the system's temporary folder and
-    is ours alone. Raise MissingError when somebody else already has it.
+    is ours alone. Raise MissingError when another user already has it.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if len(os.fsencode(directory)) <= SOCKET_DIRECTORY_MAX_BYTES:
+    if len(os.fsencode(directory)) <= MAX_SOCKET_DIRECTORY_BYTES:
         return directory
     digest = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:12]
     short = Path(tempfile.gettempdir()) / f"mallard-{os.getuid()}-{digest}"
     short.mkdir(mode=0o700, exist_ok=True)
-    found = short.lstat()
-    if short.is_symlink() or found.st_uid != os.getuid():
-        message = f"{short} belongs to somebody else; set TMPDIR to a folder of yours"
+    status = short.lstat()
+    if short.is_symlink() or status.st_uid != os.getuid():
+        message = f"{short} belongs to another user; set TMPDIR to a folder of yours"
         raise MissingError(message)
     return short

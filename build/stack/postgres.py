@@ -8,20 +8,20 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
 from psycopg2 import sql
 
+from build.stack.command import run
 from build.stack.errors import MissingError, StackError
 from build.stack.paths import ROOT
 from build.stack.ports import LOOPBACK, free_port
 from build.stack.supervisor import Program, Running, Supervisor
 
 NAME = "mallard"
-INITDB_TIMEOUT_SECONDS = 120
 BUILD_TIMEOUT_SECONDS = 900
 CONNECT_TIMEOUT_SECONDS = 2
 SETTINGS = {
@@ -45,7 +45,7 @@ PRODUCTION = {
     "wal_compression": "on",
 }
 # For tests: a crash of the machine may lose everything, and does not matter.
-CARELESS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,6 @@ class Postgres:
     url: str
     superuser_url: str
     running: Running
-
-
-@contextlib.contextmanager
-def running(directory: Path, *, durable: bool = False) -> Iterator[Postgres]:
-    """Run one in `directory` for the length of the block."""
-    with Supervisor(directory) as supervisor:
-        yield start(supervisor, directory, durable=durable)
 
 
 def start(
@@ -87,7 +80,7 @@ def start(
     _refuse_other_version(programs, data)
     port = port or free_port()
     superuser_url = f"postgres://postgres:{passwords['superuser']}@{LOOPBACK}:{port}/postgres"
-    settings = SETTINGS | ({} if durable else CARELESS) | dict(more or {})
+    settings = SETTINGS | ({} if durable else NOT_DURABLE) | dict(more or {})
     running = supervisor.start(
         Program(
             name="postgres",
@@ -104,20 +97,27 @@ def start(
         )
     )
     _make_role_and_database(superuser_url, password=passwords["role"])
-    url = f"postgres://{NAME}:{passwords['role']}@{LOOPBACK}:{port}/{NAME}"
+    url = url_at(directory, port)
     return Postgres(port=port, url=url, superuser_url=superuser_url, running=running)
+
+
+def url_at(directory: Path, port: int) -> str:
+    """Return the address of one that is started in `directory` at `port`, now or later."""
+    home = directory / "postgres"
+    home.mkdir(parents=True, exist_ok=True)
+    return f"postgres://{NAME}:{_passwords(home)['role']}@{LOOPBACK}:{port}/{NAME}"
 
 
 def programs_directory() -> Path:
     """Return where initdb and postgres with TimescaleDB lie, making the private copy if needed."""
-    script = ROOT / "build" / "stack" / "timescaledb.sh"
-    found = subprocess.run(
+    script = ROOT / "build" / "setup" / "timescaledb.sh"
+    result = subprocess.run(
         ["sh", script, "build"], stdout=subprocess.PIPE, timeout=BUILD_TIMEOUT_SECONDS, check=False
     )
-    if found.returncode != 0:
+    if result.returncode != 0:
         message = "there is no PostgreSQL with TimescaleDB; see the lines above"
         raise MissingError(message)
-    return Path(os.fsdecode(found.stdout.strip()))
+    return Path(os.fsdecode(result.stdout.strip()))
 
 
 def _passwords(home: Path) -> dict[str, str]:
@@ -143,30 +143,22 @@ def _initialise(programs: Path, data: Path, *, password: str) -> None:
     if identity:
         for path in (half_made, password_file):
             shutil.chown(path, "postgres", "postgres")
-    argv: list[str | Path] = [
-        *("setpriv", *identity, "--"),
-        *(programs / "initdb", "-D", half_made, "--username=postgres"),
-        *(f"--pwfile={password_file}", "--auth=scram-sha-256"),
-        *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"),
-    ]
     try:
-        made = subprocess.run(
-            argv,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=INITDB_TIMEOUT_SECONDS,
-            check=False,
+        run(
+            [
+                *("setpriv", *identity, "--"),
+                *(programs / "initdb", "-D", half_made, "--username=postgres"),
+                *(f"--pwfile={password_file}", "--auth=scram-sha-256"),
+                *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"),
+            ]
         )
     finally:
         password_file.unlink()
-    if made.returncode != 0:
-        message = f"initdb failed:\n{made.stdout.decode(errors='replace')}"
-        raise StackError(message)
     half_made.rename(data)
 
 
 def _identity(home: Path) -> list[str]:
-    """Return setpriv's options for whom to run as: PostgreSQL refuses to run as root."""
+    """Return setpriv's options for another user: PostgreSQL refuses to run as root."""
     if os.getuid() != 0:
         return []
     try:
@@ -175,14 +167,14 @@ def _identity(home: Path) -> list[str]:
         message = "PostgreSQL does not run as root and there is no user named postgres: add one"
         raise MissingError(message) from error
     identity = ["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
-    seen = subprocess.run(["setpriv", *identity, "--", "test", "-x", home], check=False)
-    if seen.returncode == 0:
+    access = subprocess.run(["setpriv", *identity, "--", "test", "-x", home], check=False)
+    if access.returncode == 0:
         return identity
     # A checkout under /root, say, is closed to that user. The right to pass through closed folders
     # costs less than opening them for everybody. Containers often grant only the broader one.
     capability = "dac_read_search" if _may_grant(2) else "dac_override"
     grant = f"-all,+{capability}"
-    # initdb asks access(2), which leaves capabilities out unless that bit is set.
+    # initdb uses access(2), which leaves capabilities out unless that bit is set.
     bits = ["--securebits", "+no_setuid_fixup"]
     return [*identity, *bits, "--inh-caps", grant, "--ambient-caps", grant]
 
@@ -197,11 +189,10 @@ def _may_grant(capability_number: int) -> bool:
 
 def _refuse_other_version(programs: Path, data: Path) -> None:
     made_by = (data / "PG_VERSION").read_text().strip()
-    said = subprocess.run([programs / "postgres", "--version"], stdout=subprocess.PIPE, check=True)
-    runs = said.stdout.decode().split()[2].split(".")[0]
-    if made_by != runs:
+    installed = run([programs / "postgres", "--version"]).split()[2].split(".")[0]
+    if made_by != installed:
         message = (
-            f"the data in {data} was made by PostgreSQL {made_by}, but {runs} is installed now; "
+            f"the data in {data} was made by PostgreSQL {made_by}, but {installed} is installed; "
             "`make clean` removes it"
         )
         raise StackError(message)

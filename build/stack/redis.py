@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,13 +23,6 @@ class Redis:
     running: Running
 
 
-@contextlib.contextmanager
-def running(directory: Path) -> Iterator[Redis]:
-    """Run one in `directory` for the length of the block."""
-    with Supervisor(directory) as supervisor:
-        yield start(supervisor, directory)
-
-
 def start(supervisor: Supervisor, directory: Path, *, port: int | None = None) -> Redis:
     """Start one with its data in `directory`/redis."""
     home = directory / "redis"
@@ -47,7 +39,12 @@ def start(supervisor: Supervisor, directory: Path, *, port: int | None = None) -
             is_ready=lambda: _answers(port),
         )
     )
-    return Redis(port=port, url=f"redis://{LOOPBACK}:{port}", running=running)
+    return Redis(port=port, url=url_at(port), running=running)
+
+
+def url_at(port: int) -> str:
+    """Return the address of one at `port`, without a database."""
+    return f"redis://{LOOPBACK}:{port}"
 
 
 def server_program(home: Path) -> Path:
@@ -56,8 +53,8 @@ def server_program(home: Path) -> Path:
     Debian's redis-tools has it under another name (the program looks at its own name), without the
     system service that the package redis-server starts.
     """
-    if found := shutil.which("redis-server"):
-        return Path(found)
+    if program := shutil.which("redis-server"):
+        return Path(program)
     twin = shutil.which("redis-check-rdb")
     if twin is None:
         message = (

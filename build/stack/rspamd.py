@@ -1,29 +1,25 @@
-"""A private Rspamd of the system's package, on rules and ports of ours; asks nobody on the net."""
+"""A private Rspamd of the system's package, with rules and ports of ours and no network."""
 
-import contextlib
-import http.client
 import os
 import shutil
 import string
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from build.stack.errors import MissingError
 from build.stack.paths import socket_directory
-from build.stack.ports import LOOPBACK, free_ports
+from build.stack.ports import answers_http, free_ports
 from build.stack.supervisor import Program, Running, Supervisor
 
 SOURCE = Path(__file__).with_name("rspamd")
 SYSTEM_CONFIG = Path("/etc/rspamd/rspamd.conf")
 REDIS_DATABASE = 6  # 0 to 2 are the server's, 3 is ZoneMTA's, 5 Haraka's
-REQUEST_TIMEOUT_SECONDS = 2
 ROOT_UID = 0
 
 
 @dataclass(frozen=True)
 class Rspamd:
-    """A started Rspamd: where it scans, and where it tells its counters."""
+    """A started Rspamd: the port of the scanner, and that of its counters."""
 
     scan_port: int
     controller_port: int
@@ -33,13 +29,6 @@ class Rspamd:
 def is_installed() -> bool:
     """Return whether the system has an Rspamd that can be started privately."""
     return shutil.which("rspamd") is not None and SYSTEM_CONFIG.exists()
-
-
-@contextlib.contextmanager
-def running(directory: Path, *, redis_port: int) -> Iterator[Rspamd]:
-    """Run one in `directory` for the length of the block; arguments as for `start`."""
-    with Supervisor(directory) as supervisor:
-        yield start(supervisor, directory, redis_port=redis_port)
 
 
 def start(supervisor: Supervisor, directory: Path, *, redis_port: int) -> Rspamd:
@@ -76,7 +65,9 @@ def start(supervisor: Supervisor, directory: Path, *, redis_port: int) -> Rspamd
                 *(["--insecure"] if os.getuid() == ROOT_UID else []),
             ],
             cwd=home,
-            is_ready=lambda: _answers(scan_port) and _answers(controller_port),
+            is_ready=lambda: all(
+                answers_http(port, "/ping") for port in (scan_port, controller_port)
+            ),
             ready_within_s=60,
         )
     )
@@ -99,13 +90,3 @@ def render(config: Path, *, scan_port: int, controller_port: int, redis_port: in
                 config=config,
             )
         )
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=REQUEST_TIMEOUT_SECONDS)
-    with contextlib.closing(connection):
-        try:
-            connection.request("GET", "/ping")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False

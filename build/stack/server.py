@@ -1,29 +1,26 @@
 """Mallard's own server: web, live and worker, on a database and a Redis that run already."""
 
-import http.client
 import os
 import secrets
-import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from build.stack.command import run
 from build.stack.errors import StackError
 from build.stack.paths import ROOT
-from build.stack.ports import LOOPBACK, answers, free_port
-from build.stack.supervisor import LOG_TAIL_LINES, Program, Running, Supervisor, python, tail
+from build.stack.ports import LOOPBACK, answers, answers_http, free_port
+from build.stack.supervisor import Program, Running, Supervisor, python
 
 SETTINGS_MODULE = "server.config.settings.local"
-REQUEST_TIMEOUT_SECONDS = 2
-COMMAND_TIMEOUT_SECONDS = 600
-#: What the inbox is in Redis: accepted batches that are not stored yet.
+#: The inbox in Redis: accepted batches that are not stored yet.
 EVENTS_STREAM, SAMPLES_STREAM = "mallard:inbox:events", "mallard:inbox:samples"
 
 
 @dataclass(frozen=True)
 class Server:
-    """The three started processes, and where they answer."""
+    """The three started processes, and their ports."""
 
     web_port: int
     live_port: int
@@ -51,7 +48,7 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the server's settings read."""
+        """The variables that the server's settings read."""
         return {
             "DJANGO_SETTINGS_MODULE": SETTINGS_MODULE,
             "SECRET_KEY": self.secret_key,
@@ -65,17 +62,25 @@ class Site:
         }
 
     def manage(self, *arguments: str, **environment: str) -> str:
-        """Run a management command; return what it printed. Raise StackError with its words."""
-        argv = [sys.executable, "manage.py", *arguments]
-        return run_command(
-            arguments[0], argv, environment={**self.environment, **environment}, logs=self.logs
+        """Run a management command; return its output. Raise StackError with its last lines."""
+        return run(
+            [sys.executable, "manage.py", *arguments],
+            environment={**self.environment, **environment},
+            log=self.logs / f"{arguments[0]}.log",
         )
 
-    def set_up(self, user: str, password: str) -> None:
-        """Make the tables, the collected static files and an administrator. Safe to repeat. Raise
-        StackError."""
-        self.manage("migrate", "--noinput", "--verbosity", "0")
+    def make_assets(self) -> None:
+        """Make the files that pages load and collect them to be served. Raise StackError."""
+        run(python("build.package.assets"), log=self.logs / "assets.log")
         self.manage("collectstatic", "--noinput", "--verbosity", "0")
+
+    def set_up(self, user: str, password: str) -> None:
+        """Make the tables, the files that pages load and an administrator. Safe to repeat.
+
+        Raise StackError.
+        """
+        self.manage("migrate", "--noinput", "--verbosity", "0")
+        self.make_assets()
         self.make_user(user, password)
 
     def make_user(self, user: str, password: str) -> None:
@@ -89,16 +94,16 @@ class Site:
 
 
 def start(supervisor: Supervisor, site: Site, *, restarts: int = 0) -> Server:
-    """Start web, live and worker of `site`, whose tables are made; each may be restarted."""
+    """Start web, live and worker of `site`, which is set up; each may be restarted."""
 
-    def spawn(name: str, argv: list[str], is_ready: object) -> Running:
+    def spawn(name: str, argv: list[str], is_ready: Callable[[], bool] | None) -> Running:
         return supervisor.spawn(
             Program(
                 name=name,
                 argv=argv,
                 environment=site.environment,
                 cwd=ROOT,
-                is_ready=is_ready,  # type: ignore[arg-type]
+                is_ready=is_ready,
                 restarts=restarts,
             )
         )
@@ -117,7 +122,7 @@ def start(supervisor: Supervisor, site: Site, *, restarts: int = 0) -> Server:
             "web",
             [*granian, "wsgi", "--port", str(site.web_port), "--blocking-threads", "8",
              "server.config.wsgi:application"],
-            lambda: is_healthy(site.web_port),
+            lambda: answers_http(site.web_port, "/api/v1/health"),
         ),
         live=spawn(
             "live",
@@ -128,45 +133,3 @@ def start(supervisor: Supervisor, site: Site, *, restarts: int = 0) -> Server:
     for running in (server.worker, server.web, server.live):
         running.wait_until_ready()
     return server
-
-
-def run_command(name: str, argv: list[str], *, environment: Mapping[str, str], logs: Path) -> str:
-    """Run a command to its end and return what it printed on standard output.
-
-    Raise StackError with the end of its log when it fails or takes too long.
-    """
-    logs.mkdir(parents=True, exist_ok=True)
-    log = logs / f"{name}.log"
-    with log.open("wb") as output:
-        try:
-            done = subprocess.run(
-                argv,
-                cwd=ROOT,
-                env={**os.environ, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                timeout=COMMAND_TIMEOUT_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            message = f"{name} did not end within {COMMAND_TIMEOUT_SECONDS} s; see {log}"
-            raise StackError(message) from error
-        if name != "create_api_key":  # that one prints a secret
-            output.write(done.stdout)
-    if done.returncode != 0:
-        message = f"{name} failed; the end of {log}:\n{tail(log, LOG_TAIL_LINES)}"
-        raise StackError(message)
-    return done.stdout.decode(errors="replace")
-
-
-def is_healthy(port: int) -> bool:
-    """Return whether the web process says that it is well."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=REQUEST_TIMEOUT_SECONDS)
-    try:
-        connection.request("GET", "/api/v1/health")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

@@ -1,19 +1,18 @@
-"""An SMTP server that plays all receiving servers: the local part of the recipient decides.
+"""An SMTP server that plays all receiving servers: the recipient's local part decides.
 
-`bounce-7@anywhere.example` is refused, `ok-7@…` taken, and so on (ANSWERS). What it did goes, a
-JSON object a line, to a log that tests hold against what Mallard counted.
+`bounce-7@anywhere.example` is refused, `ok-7@…` accepted, and so on (ANSWERS). Every final answer
+goes, a JSON object a line, to a log that tests compare with Mallard's counts.
 
     python -m build.stack.sink --port 2626 --log truth.jsonl
 """
 
 import argparse
 import asyncio
-import contextlib
 import email
 import json
 import signal
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +31,7 @@ HOST_NAME = "mx.sink.test"
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the sink says: a refusal after RCPT TO or after DATA, or else that it took the mail."""
+    """A refusal after RCPT TO or after DATA; the mail is accepted without one."""
 
     at_rcpt: str = ""
     at_data: str = ""
@@ -41,9 +40,9 @@ class Answer:
     hangs_up: bool = False
 
 
-TAKEN = Answer()
+ACCEPTED = Answer()
 ANSWERS: Mapping[str, Answer] = {
-    "ok": TAKEN,
+    "ok": ACCEPTED,
     "slow": Answer(after_s=SLOW_SECONDS),
     "once": Answer(at_rcpt="451 4.3.0 first attempt deferred", first_time_only=True),
     "defer": Answer(at_rcpt="451 4.3.0 Temporary system problem, try again later"),
@@ -64,30 +63,23 @@ ANSWERS: Mapping[str, Answer] = {
 def answer_to(recipient: str) -> Answer:
     """Return the answer for an address: that of its local part up to the first hyphen."""
     kind = recipient.partition("@")[0].partition("-")[0].lower()
-    return ANSWERS.get(kind, TAKEN)
+    return ANSWERS.get(kind, ACCEPTED)
 
 
 @dataclass(frozen=True)
 class Sink:
-    """A started sink and where it writes down what it did."""
+    """A started sink and its log."""
 
     port: int
     log: Path
     running: Running
 
     def truth(self) -> list[dict[str, Any]]:
-        """Return what it did so far, oldest first; see `Handler` for the fields."""
+        """Return its final answers so far, oldest first; see `Handler` for the fields."""
         if not self.log.exists():
             return []
-        whole, _, _being_written = self.log.read_text().rpartition("\n")
-        return [json.loads(line) for line in whole.splitlines()]
-
-
-@contextlib.contextmanager
-def running(directory: Path) -> Iterator[Sink]:
-    """Run one in `directory` for the length of the block."""
-    with Supervisor(directory) as supervisor:
-        yield start(supervisor, directory)
+        complete, _, _unfinished = self.log.read_text().rpartition("\n")
+        return [json.loads(line) for line in complete.splitlines()]
 
 
 def start(supervisor: Supervisor, directory: Path, *, port: int | None = None) -> Sink:
@@ -121,7 +113,7 @@ class Handler:
     async def handle_RCPT(  # noqa: N802  (the library's names)
         self, _server: Any, session: Any, envelope: Any, address: str, _options: list[str]
     ) -> str:
-        """Refuse the recipient here when its answer says so."""
+        """Refuse the recipient here if its answer is at RCPT TO."""
         answer = answer_to(address)
         self._seen[address] += 1
         if answer.at_rcpt and not (answer.first_time_only and self._seen[address] > 1):
@@ -131,7 +123,7 @@ class Handler:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
-        """Take or refuse the message; the first recipient decides."""
+        """Accept or refuse the message; the first recipient decides."""
         answer = answer_to(envelope.rcpt_tos[0])
         if answer.after_s:
             await asyncio.sleep(answer.after_s)
@@ -182,7 +174,7 @@ async def serve(port: int, log: TextIO) -> None:
 
 
 def main() -> int:
-    """Serve as the command line says."""
+    """Serve until a signal; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m build.stack.sink", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--log", type=Path, required=True)

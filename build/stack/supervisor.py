@@ -19,26 +19,31 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import psutil
 
+from build.stack import claim
 from build.stack.errors import MissingError, StartError
+from build.stack.paths import LOGS, RUN
 
 POLL_SECONDS = 0.05
 STOP_WITHIN_SECONDS = 20.0
 KILL_WITHIN_SECONDS = 5.0
 RESTART_WINDOW_SECONDS = 60.0
-LOG_MAX_BYTES = 50 * 1024 * 1024
+MAX_LOG_BYTES = 50 * 1024 * 1024
 LOG_TAIL_LINES = 15
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-# Written into every program's environment: tells ours from a stranger that got the same number.
+# In every program's environment: marks it as ours, where another process got the same number.
 MARK = "MALLARD_RUN"
+TEMPORARY_RUNS = RUN / "exec"
+Options = ParamSpec("Options")
+Service = TypeVar("Service")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What to start, and how to know that it is up.
+    """A program to start, and how to know that it is up.
 
     `environment` is added to the runner's. `restarts` is how often a watched program may be
     started again within a minute. A program ends when the *thread* that started it ends, so start
@@ -97,7 +102,7 @@ class Running:
             time.sleep(POLL_SECONDS)
 
     def stop(self, *, within_s: float = STOP_WITHIN_SECONDS) -> None:
-        """Ask it to end; kill it and all its children when it has not after `within_s` seconds."""
+        """Send its stop signal; kill it and all its children if it has not ended in time."""
         self._end(self.program.stop_signal, within_s=within_s)
 
     def kill(self) -> None:
@@ -112,9 +117,9 @@ class Running:
         if wait:
             self.wait_until_ready()
 
-    def log_tail(self, lines: int = LOG_TAIL_LINES) -> str:
+    def log_tail(self) -> str:
         """Return the last lines it wrote."""
-        return tail(self.log, lines)
+        return tail(self.log)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         program = self.program
@@ -161,7 +166,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Ended:
-    """A program that ended unasked: its exit code, and the last lines it wrote."""
+    """A program that ended by itself: its exit code, and the last lines it wrote."""
 
     name: str
     code: int
@@ -200,7 +205,7 @@ class Supervisor:
         return running
 
     def spawn(self, program: Program) -> Running:
-        """Start `program` and return at once; ask it later with `wait_until_ready`."""
+        """Start `program` and return at once; `wait_until_ready` waits for it later."""
         running = Running(
             program,
             log=self.log_directory / f"{program.name}.log",
@@ -213,7 +218,7 @@ class Supervisor:
     def stop(self, *, within_s: float = STOP_WITHIN_SECONDS) -> None:
         """Stop everything in reverse order, all within one deadline; then kill what is left."""
         deadline = time.monotonic() + within_s
-        with interrupts_held():
+        with hold_interrupts():
             while self.programs:
                 self.programs[-1].stop(within_s=max(0.0, deadline - time.monotonic()))
                 self.programs.pop()
@@ -236,28 +241,70 @@ class Supervisor:
                 continue
             running.restarted_at.append(now)
             running.stop()  # children of a leader that died
-            with contextlib.suppress(StartError):  # then it has ended again: the next round says so
+            with contextlib.suppress(
+                StartError
+            ):  # then it has ended again: the next round reports it
                 running.start_again()
             yield replace(ended, started_again=True)
+
+
+@contextlib.contextmanager
+def run_service(
+    start: Callable[Concatenate[Supervisor, Path, Options], Service],
+    directory: Path,
+    *args: Options.args,
+    **options: Options.kwargs,
+) -> Iterator[Service]:
+    """Run one service, with a supervisor of its own: `run_service(redis.start, directory)`."""
+    with Supervisor(directory) as supervisor:
+        yield start(supervisor, directory, *args, **options)
+
+
+@contextlib.contextmanager
+def temporary_run() -> Iterator[Supervisor]:
+    """Supervise the block's programs in a directory of this process, removed at the end.
+
+    First end what earlier such runs left behind.
+    """
+    sweep_temporary_runs()
+    directory = TEMPORARY_RUNS / str(os.getpid())
+    try:
+        with (
+            claim.claim_directory(directory),
+            Supervisor(directory, log_directory=LOGS / "test") as supervisor,
+        ):
+            yield supervisor
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def sweep_temporary_runs() -> list[str]:
+    """End the programs of dead temporary runs and remove their data; return the programs' names."""
+    names = []
+    for directory in TEMPORARY_RUNS.glob("*"):
+        if not claim.is_claimed(directory):
+            names += stop_leftovers(directory)
+            shutil.rmtree(directory, ignore_errors=True)
+    return names
 
 
 def family(leader: int, *, created_at: float, run: str) -> list[psutil.Process]:
     """Return the living processes of the session that `leader` leads or led, the leader first.
 
     Sessions below it count too (PostgreSQL's children lead their own). The leader is known by its
-    start time, children it left behind by the mark they inherited: a stranger that got an old
-    number is never in the list.
+    start time, children it left behind by the mark they inherited: another process that got
+    an old number is never in the list.
     """
-    found: dict[int, psutil.Process] = {}
+    members: dict[int, psutil.Process] = {}
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(leader)
         if abs(process.create_time() - created_at) < 1:
-            found = {each.pid: each for each in [process, *process.children(recursive=True)]}
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if os.getsid(process.pid) == leader and process.environ().get(MARK) == run:
-                found.setdefault(process.pid, process)
-    return list(found.values())
+            members = {each.pid: each for each in [process, *process.children(recursive=True)]}
+    for process in find_marked(run):
+        with contextlib.suppress(OSError):
+            if os.getsid(process.pid) == leader:
+                members.setdefault(process.pid, process)
+    return list(members.values())
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -281,18 +328,18 @@ def end(
 ) -> None:
     """Send the first process a signal, wait for all of them, then SIGKILL what is left.
 
-    Only the first is asked: a program knows best how to end its children.
+    Only the first gets it: a program knows best how to end its children.
     """
     with contextlib.suppress(psutil.NoSuchProcess, IndexError):
         processes[0].send_signal(number)
-    if not _gone(processes, within_s=within_s, reap=reap):
+    if not _wait_for_end(processes, within_s=within_s, reap=reap):
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        _gone(processes, within_s=KILL_WITHIN_SECONDS, reap=reap)
+        _wait_for_end(processes, within_s=KILL_WITHIN_SECONDS, reap=reap)
 
 
-def _gone(
+def _wait_for_end(
     members: Sequence[psutil.Process], *, within_s: float, reap: Callable[[], object]
 ) -> bool:
     deadline = time.monotonic() + within_s
@@ -332,24 +379,24 @@ def stop_leftovers(directory: Path, *, within_s: float = STOP_WITHIN_SECONDS) ->
             end(processes, signal.Signals(note["stop_signal"]), within_s=remaining_s)
         path.unlink(missing_ok=True)
     # A runner killed between starting a program and writing its file down.
-    for stray in marked(str(directory)):
+    for stray in find_marked(str(directory)):
         names.append(f"process {stray.pid}")
         end([stray], signal.SIGTERM, within_s=max(0.0, deadline - time.monotonic()))
     return names
 
 
-def marked(run: str) -> list[psutil.Process]:
+def find_marked(run: str) -> list[psutil.Process]:
     """Return the living processes that carry the mark of a run, but for this one."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.pid != os.getpid() and process.environ().get(MARK) == run:
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes
 
 
 def tail(path: Path, lines: int = LOG_TAIL_LINES) -> str:
-    """Return the last lines of a file, indented, or a word when there are none."""
+    """Return the last lines of a file, indented, or a remark when there are none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 64 * 1024))
@@ -363,13 +410,13 @@ def tail(path: Path, lines: int = LOG_TAIL_LINES) -> str:
 def shrink(log: Path) -> None:
     """Move a log that has grown past its bound aside, in place: the program keeps it open."""
     with contextlib.suppress(FileNotFoundError):
-        if log.stat().st_size > LOG_MAX_BYTES:
+        if log.stat().st_size > MAX_LOG_BYTES:
             shutil.copyfile(log, log.with_name(f"{log.name}.1"))
             os.truncate(log, 0)
 
 
 @contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
+def hold_interrupts() -> Iterator[None]:
     """Hold Ctrl-C and SIGTERM back while stopping, so that an impatient second one leaves nothing.
 
     A no-op outside the main thread, where signals never arrive.
@@ -399,7 +446,7 @@ def leaving_no_child() -> Iterator[None]:
     try:
         yield
     finally:
-        with interrupts_held():
+        with hold_interrupts():
             deadline = time.monotonic() + KILL_WITHIN_SECONDS
             while children := psutil.Process().children(recursive=True):
                 for child in children:

@@ -4,11 +4,10 @@ import contextlib
 import http.client
 import json
 import string
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from build.stack import node
+from build.stack.packages import install_npm, node_program
 from build.stack.paths import RUN
 from build.stack.ports import LOOPBACK, answers, free_ports
 from build.stack.supervisor import Program, Running, Supervisor
@@ -34,16 +33,16 @@ class WildDuck:
 
     @property
     def api_url(self) -> str:
-        """Where the API is."""
+        """The address of the API."""
         return f"http://{LOOPBACK}:{self.api_port}"
 
     @property
     def metrics_url(self) -> str:
-        """Where the metrics are."""
+        """The address of the metrics."""
         return f"http://{LOOPBACK}:{self.metrics_port}"
 
     def post(self, path: str, content: object) -> dict[str, object]:
-        """Return what the API answers."""
+        """Return the API's answer."""
         connection = http.client.HTTPConnection(
             LOOPBACK, self.api_port, timeout=REQUEST_TIMEOUT_SECONDS
         )
@@ -52,13 +51,6 @@ class WildDuck:
             connection.request("POST", path, json.dumps(content), headers)
             answer = json.loads(connection.getresponse().read())
             return answer if isinstance(answer, dict) else {}
-
-
-@contextlib.contextmanager
-def running(directory: Path, *, mongo_uri: str, redis_port: int) -> Iterator[WildDuck]:
-    """Run one in `directory` for the length of the block; arguments as for `start`."""
-    with Supervisor(directory) as supervisor:
-        yield start(supervisor, directory, mongo_uri=mongo_uri, redis_port=redis_port)
 
 
 def start(supervisor: Supervisor, directory: Path, *, mongo_uri: str, redis_port: int) -> WildDuck:
@@ -84,7 +76,7 @@ def start(supervisor: Supervisor, directory: Path, *, mongo_uri: str, redis_port
     running = supervisor.start(
         Program(
             name="wildduck",
-            argv=[node.program(), "server.js", f"--config={config}"],
+            argv=[node_program(), "server.js", f"--config={config}"],
             cwd=INSTALLED / "node_modules" / PACKAGE,
             environment={"NODE_ENV": "production"},
             is_ready=lambda: answers(api_port) and answers(metrics_port) and answers(imap_port),
@@ -96,4 +88,4 @@ def start(supervisor: Supervisor, directory: Path, *, mongo_uri: str, redis_port
 
 def install() -> None:
     """Install the locked packages under .run once; at once when they are there."""
-    node.install(SOURCE, INSTALLED)
+    install_npm(SOURCE, INSTALLED)

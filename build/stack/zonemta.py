@@ -1,14 +1,13 @@
 """A real ZoneMTA from the npm registry, delivering to a sink of ours instead of the world."""
 
-import contextlib
 import json
 import smtplib
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from build.stack import node
+from build.stack.packages import install_npm, node_program
 from build.stack.paths import ROOT, RUN
 from build.stack.ports import LOOPBACK, answers, free_ports
 from build.stack.supervisor import Program, Running, Supervisor
@@ -21,14 +20,14 @@ PLUGINS = ROOT / "agent" / "plugins"
 MONITOR = "zone-mta-monitor"
 DATABASE = "zone-mta"
 GREETING_TIMEOUT_SECONDS = 2
-# What the main process says of a plugin that only it loads, once its zones are there.
+# Logged by the main process for a plugin that only it loads, once its zones are there.
 LAST_LOADED = b"Initialized Email Bounce Notification"
 REDIS_DATABASE = 3  # 0 to 2 are the server's
 
 
 @dataclass(frozen=True, kw_only=True)
 class Zone:
-    """A sending zone: mail of these sender or recipient domains, or what no other zone takes.
+    """A sending zone: mail of these sender or recipient domains, or all that no other zone takes.
 
     `port` is where it delivers instead of to the sink; a port that nothing listens on makes every
     attempt a connection error. `addresses` are the local ones it sends from, by turns.
@@ -54,33 +53,6 @@ class ZoneMta:
     api_port: int
     instance_id: str
     running: Running
-
-
-@contextlib.contextmanager
-def running(
-    directory: Path,
-    *,
-    mongo_uri: str,
-    redis_port: int,
-    sink_port: int,
-    plugin_socket: Path | None = None,
-    defer_times_ms: Sequence[int] = (),
-    zones: Sequence[Zone] = DEFAULT_ZONES,
-    instance_id: str = "mta-01",
-) -> Iterator[ZoneMta]:
-    """Run one in `directory` for the length of the block; arguments as for `start`."""
-    with Supervisor(directory) as supervisor:
-        yield start(
-            supervisor,
-            directory,
-            mongo_uri=mongo_uri,
-            redis_port=redis_port,
-            sink_port=sink_port,
-            plugin_socket=plugin_socket,
-            defer_times_ms=defer_times_ms,
-            zones=zones,
-            instance_id=instance_id,
-        )
 
 
 def start(
@@ -123,30 +95,35 @@ def start(
         )
     )
     log = supervisor.log_directory / "zonemta.log"
-    began = log.stat().st_size if log.exists() else 0
+    size_before = log.stat().st_size if log.exists() else 0
     running = supervisor.start(
         Program(
             name="zonemta",
-            argv=[node.program(), "app.js", f"--config={config}"],
+            argv=[node_program(), "app.js", f"--config={config}"],
             cwd=INSTALLED / "node_modules" / PACKAGE,
             environment={"NODE_ENV": "production"},
-            is_ready=lambda: _is_loaded(log, began) and answers(api_port) and _greets(smtp_port),
+            is_ready=lambda: (
+                _is_loaded(log, size_before) and answers(api_port) and _greets(smtp_port)
+            ),
             ready_within_s=60,
         )
     )
     return ZoneMta(smtp_port, api_port, instance_id, running)
 
 
-def _is_loaded(log: Path, began: int) -> bool:
-    """Return whether its main process has its zones and plugins. It takes mail before that, and
-    puts it all into the default zone and sends no notification of a bounce."""
+def _is_loaded(log: Path, size_before: int) -> bool:
+    """Return whether its main process has its zones and plugins.
+
+    It accepts mail before that, but puts all of it into the default zone and notifies nobody of a
+    bounce.
+    """
     with log.open("rb") as file:
-        file.seek(min(began, log.stat().st_size))
+        file.seek(min(size_before, log.stat().st_size))
         return LAST_LOADED in file.read()
 
 
 def _greets(port: int) -> bool:
-    """Return whether mail may be handed in: the port is open before a process takes connections."""
+    """Return whether mail is accepted: the port is open before a process takes connections."""
     try:
         with smtplib.SMTP(LOOPBACK, port, timeout=GREETING_TIMEOUT_SECONDS):
             return True
@@ -156,35 +133,30 @@ def _greets(port: int) -> bool:
 
 def install() -> None:
     """Install the locked packages under .run once; at once when they are there."""
-    node.install(SOURCE, INSTALLED)
+    install_npm(SOURCE, INSTALLED)
 
 
 def render(
     *,
     mongo_uri: str,
-    redis_port: int,
     sink_port: int,
-    smtp_port: int,
-    api_port: int,
-    queue_server_port: int,
     plugin_socket: Path | None,
     defer_times_ms: Sequence[int],
     zones: Sequence[Zone],
     instance_id: str,
+    **ports: int,
 ) -> str:
-    """Return the configuration file. JSON's strings, numbers and lists are TOML's too."""
+    """Return the configuration file; `ports` are those of the template. JSON's strings, numbers and
+    lists are TOML's too."""
     template = string.Template((SOURCE / "zonemta.toml.in").read_text())
     return template.substitute(
+        ports,
         plugins_path=json.dumps(str(PLUGINS)),
         mongo_uri=json.dumps(mongo_uri),
         mongo_database=json.dumps(DATABASE),
-        redis_port=redis_port,
         redis_database=REDIS_DATABASE,
         instance_id=json.dumps(instance_id),
         defer_times=f"deferTimes = {json.dumps(list(defer_times_ms))}" if defer_times_ms else "",
-        smtp_port=smtp_port,
-        api_port=api_port,
-        queue_server_port=queue_server_port,
         pools="\n".join(_pool(zone, instance_id=instance_id) for zone in zones),
         zones="\n".join(_zone(zone, sink_port=sink_port) for zone in zones),
         monitor=_monitor(plugin_socket),

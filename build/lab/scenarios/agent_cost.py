@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from build import freeze
 from build.lab import usage
 from build.lab.fake_plugin import FakePlugin
 from build.lab.fake_server import Received, run_fake_server
 from build.lab.report import compute_percentile, report_progress
 from build.lab.traffic import INGEST_PATH
+from build.package import freeze
 from build.stack import agent, haraka, mongodb, redis, rspamd, sink, wildduck, zonemta
 from build.stack.errors import StackError
 from build.stack.ports import LOOPBACK
@@ -70,7 +70,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure; return 1 when a budget is exceeded."""
     binary = freeze.freeze(freeze.base_python(), again=False)
-    print(f"{binary.size_bytes / 1e6:.1f} MB, glibc {freeze.dotted(binary.max_glibc)}", flush=True)
+    print(
+        f"{binary.size_bytes / 1e6:.1f} MB, glibc {freeze.format_version(binary.max_glibc)}",
+        flush=True,
+    )
     command = agent.command() if options.source else [str(binary.path)]
     received = Received()
     with (
@@ -122,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
         "collect_p95_ms": round(max((p95 for p95, _ in times.values()), default=0.0), 1),
         "payload_bytes": payload,
         "binary_bytes": binary.size_bytes,
-        "max_glibc": float(freeze.dotted(binary.max_glibc)),
+        "max_glibc": float(freeze.format_version(binary.max_glibc)),
     }
     over = [name for name, budget in BUDGETS.items() if result[name] > budget]
     print(f"over budget: {', '.join(over)}" if over else "within every budget")

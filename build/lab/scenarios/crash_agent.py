@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from build import freeze
 from build.lab.fake_plugin import FakePlugin
 from build.lab.fake_server import Received, run_fake_server
 from build.lab.oracle import AgentVerdict, judge_agent
+from build.package import freeze
 from build.stack import agent
 from build.stack.errors import StackError
 from build.stack.supervisor import Supervisor, python, tail

@@ -15,12 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from build import assets
+from build.browser import open_chromium
 from build.lab.installation import Installation, start_installation
 from build.lab.report import format_table, report_progress
-from build.screenshots import CHROMIUM_ARGUMENTS, chromium
 from build.stack import claim, server
 from build.stack.paths import RUN
 from build.stack.supervisor import Supervisor, leaving_no_child
@@ -67,25 +66,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Start everything and measure."""
-    if code := assets.main():
-        return code
     home = HOME / f"{options.days}-{options.events_per_day}-{options.nodes}"
-    with claim.claimed(home), leaving_no_child(), Supervisor(home) as supervisor:
+    with claim.claim_directory(home), leaving_no_child(), Supervisor(home) as supervisor:
         installation = start_installation(
             supervisor, durable=False, prepare=lambda site: fill(site, home / "filled", options)
         )
         if options.fill_only:
             return 0
         visits: Visits = {name: [] for name in PAGES}
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=chromium(), args=list(CHROMIUM_ARGUMENTS)
-            )
+        with open_chromium() as browser:
             for number in range(1, options.rounds + 1):
                 for name, path in PAGES.items():
                     visits[name].append(visit_twice(browser, installation, path))
                 report_progress(f"round {number} of {options.rounds}")
-            browser.close()
     print(format_text(visits))
     print(format_json(visits), flush=True)
     return 0

@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
     """Start the database, fill it if it is not filled, request."""
     scale = scale_set.Scale(events_per_day=options.events_per_day, nodes=options.nodes)
     directory = HOME / scale.key
-    with claim.claimed(directory), leaving_no_child(), Supervisor(directory) as supervisor:
+    with claim.claim_directory(directory), leaving_no_child(), Supervisor(directory) as supervisor:
         filled = directory / "filled.json"
         if not filled.exists():
             shutil.rmtree(directory / "postgres", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""{% icon 'name' %}: an icon of the sprite that build.assets makes."""
+"""{% icon 'name' %}: an icon of the sprite that build.package.assets makes."""
 
 from django import template
 from django.templatetags.static import static

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.test import override_settings
 
 from build.stack import redis as stack
+from build.stack.supervisor import run_service
 from server.config.broker import redis_database
 from server.ingest.checks import limits_can_be_read, redis_keeps_the_inbox
 
@@ -15,7 +16,7 @@ from server.ingest.checks import limits_can_be_read, redis_keeps_the_inbox
 @pytest.fixture(scope="module")
 def own_redis(tmp_path_factory):
     """One whose settings change while other tests run: not theirs."""
-    with stack.running(tmp_path_factory.mktemp("redis")) as running:
+    with run_service(stack.start, tmp_path_factory.mktemp("redis")) as running:
         yield running.url
 
 

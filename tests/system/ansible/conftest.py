@@ -1,39 +1,36 @@
-"""Booted machines for the roles: only in `make ansible-test`, which needs root and debootstrap."""
+"""Booted machines for the roles: only with MALLARD_MACHINES, as root; needs debootstrap."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from build.ansible_test import machine, roots
-from build.freeze import SYSTEMS
-from build.stack import tools
+from build.package import freeze
 from build.stack.errors import StackError
+from build.stack.packages import install_python
 from build.stack.paths import RUN
+from tests.system import roots
+from tests.system.ansible import machine
 
 MACHINES = RUN / "ansible" / "machines"
-
-
-def pytest_collection_modifyitems(items):
-    if "MALLARD_MACHINES" in os.environ:
-        return
-    for item in items:
-        if "ansible_environment" in item.fixturenames:
-            item.add_marker(pytest.mark.skip(reason="boots machines: make ansible-test"))
 
 
 @pytest.fixture(scope="session")
 def ansible_environment():
     """The locked Ansible, or the one MALLARD_ANSIBLE names, to try another version."""
+    roots.require_machines()
+    if os.geteuid() != 0:
+        pytest.fail("machines are booted by root alone")
+    freeze.freeze(freeze.base_python(), again=False)
     if other := os.environ.get("MALLARD_ANSIBLE"):
         return Path(other)
-    return tools.environment("ansible")
+    return install_python("ansible")
 
 
 @pytest.fixture(scope="module")
 def mail_node(ansible_environment):
     """A Debian 12 with nothing of Mallard."""
-    root = roots.make(roots.Recipe("bookworm"))
+    root = roots.make("bookworm")
     with machine.booted(
         root, MACHINES / f"mail-{os.getpid()}", ansible=ansible_environment
     ) as booted:
@@ -42,17 +39,16 @@ def mail_node(ansible_environment):
 
 @pytest.fixture(
     scope="module",
-    params=[system for system in SYSTEMS if system.suite != "bookworm"],
-    ids=lambda system: system.suite,
+    params=[suite for suite in roots.SYSTEMS if suite != "bookworm"],
 )
 def other_mail_node(request, ansible_environment):
     """Each other system the agent is for, with nothing of Mallard."""
     try:
-        root = roots.make(roots.Recipe(request.param.suite))
+        root = roots.make(request.param)
     except StackError as error:
-        pytest.skip(f"no root of {request.param.name} can be made here: {error}")
+        pytest.skip(f"no root of {request.param} can be made here: {error}")
     with machine.booted(
-        root, MACHINES / f"{request.param.suite}-{os.getpid()}", ansible=ansible_environment
+        root, MACHINES / f"{request.param}-{os.getpid()}", ansible=ansible_environment
     ) as booted:
         yield booted
 
@@ -60,7 +56,7 @@ def other_mail_node(request, ansible_environment):
 @pytest.fixture(scope="module")
 def bare_machine(ansible_environment):
     """A Debian 13 with what Debian's installer leaves, and nothing a server needs."""
-    root = roots.make(roots.Recipe("trixie", ("python3-apt",)))
+    root = roots.make("trixie", ("python3-apt",))
     with machine.booted(
         root, MACHINES / f"bare-{os.getpid()}", ansible=ansible_environment
     ) as booted:
@@ -74,7 +70,7 @@ def server_machine(ansible_environment):
         *("curl", "nginx", "openssl", "postgresql-17", "postgresql-17-timescaledb"),
         *("python3-apt", "python3-venv", "redis-server"),
     )
-    root = roots.make(roots.Recipe("trixie", packages))
+    root = roots.make("trixie", packages)
     with machine.booted(
         root, MACHINES / f"server-{os.getpid()}", ansible=ansible_environment
     ) as booted:

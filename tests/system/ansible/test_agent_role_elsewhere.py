@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from build.ansible_test import machine as machines
-from build.freeze import DIST
+from build.package.freeze import DIST
 from build.stack.paths import ROOT
+from tests.system.ansible import machine as machines
 
 PLAYBOOK = ROOT / "ansible" / "playbooks" / "agents.yml"
 KEY = "mlrd_0123456789abcdef-of-a-test"

@@ -13,6 +13,7 @@ import pytest
 from build.stack import postgres
 from build.stack.paths import ROOT
 from build.stack.server import Site
+from build.stack.supervisor import run_service
 
 SCRIPT = ROOT / "ansible" / "roles" / "mallard_server" / "files" / "mallard-backup"
 TABLES = (
@@ -41,7 +42,7 @@ COMMUNITY = (
 def server(tmp_path_factory):
     """A PostgreSQL of its own, because a restore needs a superuser, with six hours of history."""
     directory = tmp_path_factory.mktemp("backup")
-    with postgres.running(directory) as running:
+    with run_service(postgres.start, directory, durable=False) as running:
         site = Site(running.url, os.environ["REDIS_URL"], logs=directory / "logs")
         site.manage("migrate", "--verbosity=0")
         site.manage("storage", "--apply")

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from build import server_archive
-from build.ansible_test import machine as machines
+from build.package import server_archive
 from build.stack.paths import ROOT
+from tests.system.ansible import machine as machines
 from tests.system.ansible import repository
 
 PLAYBOOKS = ROOT / "ansible" / "playbooks"
@@ -246,7 +246,7 @@ def release_in_force(node):
 
 def changed_archive(site, folder, *, text=b"another release\n", broken=False):
     """Write an archive of another release."""
-    files = server_archive.sources() | server_archive.wheels([PYTHON])
+    files = server_archive.read_sources() | server_archive.collect_wheels([PYTHON])
     files["CHANGELOG.md"] = server_archive.Entry(text)
     if broken:
         fault = server_archive.Entry(b"raise RuntimeError('of a test')\n")

@@ -11,10 +11,9 @@ from uuid import uuid4
 
 import psycopg2
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from build import assets
-from build.screenshots import CHROMIUM_ARGUMENTS, chromium
+from build.browser import open_chromium
 from build.stack import redis, server
 from build.stack.paths import ROOT
 from build.stack.supervisor import Supervisor
@@ -29,12 +28,8 @@ WITHIN_MS = 15_000
 # in which Django refuses every database query of the tests that come after these.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=list(CHROMIUM_ARGUMENTS)
-        )
+    with open_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -96,7 +91,6 @@ class Site:
 
 @pytest.fixture(scope="package")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    assert assets.main() == 0
     home = tmp_path_factory.mktemp("browser")
     with own_database("browser") as database_url, Supervisor(home) as supervisor:
         site = server.Site(

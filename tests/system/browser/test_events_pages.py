@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from build.assets import MODULES
+from build.package.assets import MODULES
 from tests.system.browser.conftest import NODE, WITHIN_MS, Site
 
 pytestmark = pytest.mark.browser

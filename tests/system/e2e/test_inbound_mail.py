@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from build.browser import open_chromium
 from build.lab.inbound_mail import (
     SENDER,
     Outcome,
@@ -16,7 +17,6 @@ from build.lab.inbound_mail import (
     generate_mails,
     refuse_without_recipient,
 )
-from build.screenshots import CHROMIUM_ARGUMENTS, chromium
 from build.stack import agent, haraka, redis, rspamd, server, sink
 from build.stack.supervisor import Supervisor
 from tests.databases import own_database
@@ -169,10 +169,7 @@ def test_the_page_shows_what_was_counted(inbound):
     counts = Counter(told.event_type for told in inbound.told)
     counts["received"] = len(inbound.told)
     del counts["deferred"]  # the page counts it for outbound mail only
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=list(CHROMIUM_ARGUMENTS)
-        )
+    with open_chromium() as browser:
         page = browser.new_page()
         page.set_default_timeout(PAGE_WITHIN_MS)
         expect.set_options(timeout=PAGE_WITHIN_MS)
@@ -185,5 +182,3 @@ def test_the_page_shows_what_was_counted(inbound):
         for event_type, count in counts.items():
             counter = page.locator(f"[data-counter='inbound.{event_type}'] [data-value]")
             expect(counter).to_have_text(f"{count:,}")
-
-        browser.close()

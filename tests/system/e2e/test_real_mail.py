@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from build.screenshots import CHROMIUM_ARGUMENTS, chromium
+from build.browser import open_chromium
 from build.stack.feeder import Receipt
 from tests.system.e2e import cluster, traffic
 from tests.system.e2e.cluster import Cluster
@@ -39,15 +39,11 @@ def stream_alone(
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=list(CHROMIUM_ARGUMENTS)
-        )
+    with open_chromium() as browser:
         page = browser.new_page()
         page.set_default_timeout(PAGE_WITHIN_MS)
         expect.set_options(timeout=PAGE_WITHIN_MS)
         yield page
-        browser.close()
 
 
 def after_the_run(directory: Path, *, plugin: bool) -> Iterator[tuple[Cluster, set[Outcome]]]:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent.collectors.processes import ProcessWatch
-from build.stack import node
 from build.stack import redis as redis_stack
+from build.stack.packages import node_program
+from build.stack.supervisor import run_service
 from tests.waiting import until
 
 BUSY = "process.title = 'zone-mta: master process'; setInterval(() => {}, 1000);"
@@ -43,7 +44,7 @@ def start(proc):
 def test_a_redis_server_is_found_and_gone_when_it_ended(tmp_path, proc):
     watch = ProcessWatch(("redis",), proc=proc)
     assert watch.read()["redis"].status == "not_found"
-    with redis_stack.running(tmp_path) as server:
+    with run_service(redis_stack.start, tmp_path) as server:
         pid = server.running.pid
         (proc / str(pid)).symlink_to(f"/proc/{pid}")
         first, second = watch.read()["redis"], watch.read()["redis"]
@@ -60,7 +61,7 @@ def test_a_redis_server_is_found_and_gone_when_it_ended(tmp_path, proc):
 
 def test_a_title_given_after_the_start_is_seen(start, proc):
     watch = ProcessWatch(("zonemta",), proc=proc)
-    process = start(node.program(), "-e", BUSY)
+    process = start(node_program(), "-e", BUSY)
 
     found = until(lambda: (its := watch.read()["zonemta"]).pid and its)
 
@@ -72,7 +73,7 @@ def test_a_process_held_by_a_signal_is_stopped(start, proc, tmp_path):
     app = tmp_path / "zone-mta" / "app.js"
     app.parent.mkdir()
     app.write_text("setInterval(() => {}, 1000);")
-    process = start(node.program(), "app.js", cwd=app.parent)
+    process = start(node_program(), "app.js", cwd=app.parent)
     until(lambda: watch.read()["zonemta"].status == "running")
 
     process.send_signal(signal.SIGSTOP)
@@ -85,7 +86,7 @@ def test_an_editor_with_the_name_in_its_arguments_is_nothing(start, proc, tmp_pa
     start("bash", "-c", "exec -a redis-server sleep 60")
     os.mkfifo(tmp_path / "haraka")
     start("grep", "zone-mta: master process", str(tmp_path / "haraka"))
-    start(node.program(), "-e", "setInterval(() => {}, 1000)", "/opt/wildduck/server.js")
+    start(node_program(), "-e", "setInterval(() => {}, 1000)", "/opt/wildduck/server.js")
     (proc / str(os.getpid())).symlink_to(f"/proc/{os.getpid()}")
 
     readings = ProcessWatch(proc=proc).read()

@@ -12,7 +12,7 @@ from agent.config import Config, Discovery, Secret
 from agent.errors import CollectError, SourceAbsent
 from build.stack import redis as stack
 from build.stack.ports import free_port
-from build.stack.supervisor import Program, Supervisor
+from build.stack.supervisor import Program, Supervisor, run_service
 from tests.fakes.local_server import Talker
 
 NOBODY = "redis://127.0.0.1:1"
@@ -20,7 +20,7 @@ NOBODY = "redis://127.0.0.1:1"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with stack.running(tmp_path_factory.mktemp("redis")) as running:
+    with run_service(stack.start, tmp_path_factory.mktemp("redis")) as running:
         yield running
 
 

@@ -9,7 +9,7 @@ id=@ID@
 digest=@DIGEST@
 first_line=@FIRST_LINE@
 
-say() { printf 'mallard-agent: %s\n' "$*" >&2; }
+report() { printf 'mallard-agent: %s\n' "$*" >&2; }
 
 # Ours alone, and programs may run from it: somebody else's directory could be given other contents
 # between two starts, and a file system may be mounted noexec, as /run is.
@@ -34,7 +34,7 @@ choose_place() {
         place=$place/program
         usable "$place" && return
     done
-    say "there is no directory to unpack in. Tried${named:+ $named,} /var/lib/mallard-agent and" \
+    report "there is no directory to unpack in. Tried${named:+ $named,} /var/lib/mallard-agent and" \
         "${cache:-a home}/mallard-agent: one of them must exist, belong to $(id -un) and allow" \
         "programs (no noexec). Set MALLARD_AGENT_UNPACK_DIR to such a directory."
     exit 1
@@ -45,12 +45,12 @@ unpack() {
     mkdir "$fresh"
     if [ "$(tail -n +$first_line "$0" | sha256sum)" != "$digest  -" ]; then
         rm -rf "$fresh"
-        say "$0 is damaged: copy it again, and compare its sha256"
+        report "$0 is damaged: copy it again, and compare its sha256"
         exit 1
     fi
     if ! tail -n +$first_line "$0" | tar -xz --no-same-owner -C "$fresh"; then
         rm -rf "$fresh"
-        say "cannot unpack into $place: is the disk full?"
+        report "cannot unpack into $place: is the disk full?"
         exit 1
     fi
     sync -f "$fresh" 2>/dev/null || sync  # or a power cut could leave the name without the contents
@@ -80,7 +80,7 @@ until
     # Held as long as the program lives, through exec: no other version sweeps it away meanwhile.
     [ -x "$program/agent" ] && exec 9<"$program" && flock -s 9 && [ -x "$program/agent" ]
 do
-    [ $tries -gt 0 ] || { say "cannot unpack into $place"; exit 1; }
+    [ $tries -gt 0 ] || { report "cannot unpack into $place"; exit 1; }
     tries=$((tries - 1))
     unpack
 done

@@ -9,20 +9,20 @@ mkdir -p .run/log
 # condition on the Python version (`; python_version < "3.12"`) to be false there.
 newer_pip='pip==26.3 --hash=sha256:f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13'
 
-say() { printf 'mallard: %s\n' "$*" >&2; }
+report() { printf 'mallard: %s\n' "$*" >&2; }
 
 install() {
     if ! .venv/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes \
         -r "$1" >"$log" 2>&1; then
         tail -n 20 "$log" >&2
-        say "pip failed: see above, all of it in $log"
+        report "pip failed: see above, all of it in $log"
         exit 1
     fi
 }
 
 # An environment whose Python was upgraded away does not run any more.
 if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-    interpreter=$(sh build/stack/python.sh)
+    interpreter=$(sh build/setup/python.sh)
     rm -rf .venv
     "$interpreter" -m venv .venv
 fi
@@ -32,7 +32,7 @@ if [ "$lock" = "$(cat .venv/.ready 2>/dev/null)" ]; then
     touch .venv/.ready
     exit 0
 fi
-say "installing the locked Python packages into .venv (once, about a minute; log: $log)"
+report "installing the locked Python packages into .venv (once, about a minute; log: $log)"
 if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info.releaselevel != "final")'; then
     echo "$newer_pip" >.venv/newer-pip.txt
     install .venv/newer-pip.txt

@@ -20,8 +20,8 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 private=$root/.run/pgsql
 log=$root/.run/log/timescaledb-build.log
 
-say() { printf 'mallard: %s\n' "$*" >&2; }
-die() { say "$*"; exit 1; }
+report() { printf 'mallard: %s\n' "$*" >&2; }
+die() { report "$*"; exit 1; }
 by_hand="Or give the address of a PostgreSQL with TimescaleDB: DATABASE_URL=postgres://user:password@host:5432/name (the role needs CREATEDB for tests)."
 
 system_bindirs() {
@@ -155,7 +155,7 @@ build() {
     bindir && return 0
     server=$(system_server) ||
         die "no PostgreSQL from version $oldest_major on is installed (on Debian: apt-get install postgresql). $by_hand"
-    say "building TimescaleDB $version for $("$server/postgres" --version | sed 's/^postgres (PostgreSQL) /PostgreSQL /') into .run/pgsql (once, about 20 seconds on two cores; log: ${log#"$root"/})"
+    report "building TimescaleDB $version for $("$server/postgres" --version | sed 's/^postgres (PostgreSQL) /PostgreSQL /') into .run/pgsql (once, about 20 seconds on two cores; log: ${log#"$root"/})"
     mkdir -p "$(dirname "$log")"
     # Two commands at once build it once.
     exec 9>"$root/.run/pgsql.lock"

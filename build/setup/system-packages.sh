@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs with apt what a purpose needs and this system lacks; says so, and does nothing when all is there.
+# Installs with apt the packages a purpose needs and this system lacks; does nothing when all are there.
 #
-#   sh build/stack/system-packages.sh PURPOSE      PURPOSE: setup, demo, test, screenshots, binary, machines or none
+#   sh build/setup/system-packages.sh PURPOSE      PURPOSE: setup, demo, test, binary, machines or none
 #
 # The one list of what the project needs from the system; ./mallard and the Makefile both call it.
 # Nothing here starts a service or touches one that runs.
@@ -11,8 +11,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 purpose=${1:-setup}
 wanted= optional=
 
-say() { printf 'mallard: %s\n' "$*" >&2; }
-die() { say "$*"; exit 1; }
+report() { printf 'mallard: %s\n' "$*" >&2; }
+die() { report "$*"; exit 1; }
 want() { case " $wanted " in *" $1 "*) ;; *) wanted="$wanted $1" ;; esac; }
 has_command() { command -v "$1" >/dev/null 2>&1; }
 has_package() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -75,13 +75,13 @@ want_mail() {
 }
 
 want_rspamd() {
-    # For the tests of incoming mail, which are left out where the system has none.
+    # For the tests of incoming mail, which are skipped where the system has none.
     has_command rspamd || [ -x /usr/sbin/rspamd ] || optional=rspamd
 }
 
 want_binary() {
-    # What freezes the agent: objdump looks at what it needs; Debian's Python carries inside what
-    # PyInstaller wants as a library. Newer systems than these cannot build it, see build/freeze.py.
+    # To freeze the agent: objdump lists the libraries it needs; Debian's Python carries inside what
+    # PyInstaller wants as a library. Newer systems than these cannot build it, see build/package/freeze.py.
     has_command objdump || want binutils
     case $system_id-$system_version in debian-12 | ubuntu-22.04) ;; *) return 0 ;; esac
     python=$(sh "$here/python.sh" 2>/dev/null) || python=/usr/bin/python3.11
@@ -89,7 +89,7 @@ want_binary() {
 }
 
 want_machines() {
-    # What makes, boots and reaches the Debian machines the Ansible roles are tried on.
+    # To make, boot and reach the Debian machines the Ansible roles are tested on.
     has_command debootstrap || [ -x /usr/sbin/debootstrap ] || want debootstrap
     [ "$system_id" = debian ] || has_package debian-archive-keyring || want debian-archive-keyring
     has_command ssh || want openssh-client
@@ -102,7 +102,7 @@ want_browser() {
     done
     case $system_id in
         # Ubuntu's package of that name installs a snap, which no container runs: there one from npm
-        # serves (build/stack/browser.py), which needs a library, and a font for text of no other.
+        # serves (build/browser.py), which needs a library, and a font for text of no other.
         ubuntu)
             has_library libnss3.so || want libnss3
             [ -e /etc/fonts/fonts.conf ] || want fontconfig-config
@@ -122,7 +122,7 @@ install_wanted() {
     else
         die "these packages are missing, and you are neither root nor is there sudo. As root: apt-get install$wanted"
     fi
-    say "installing from $system_name:$wanted"
+    report "installing from $system_name:$wanted"
     mkdir -p .run/log
     log=.run/log/apt.log
     keep_postgresql_from_starting
@@ -140,12 +140,12 @@ install_wanted() {
 is_offered() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
 
 install_optional() {
-    # What the system may not offer, and what is done without. Its package has a service; Debian's
-    # own way to let none start while packages are installed is a policy that says 101. One that is
+    # A package that the system may not offer and tests do without. It has a service; Debian's own
+    # way to let none start while packages are installed is a policy that says 101. One that is
     # there already is the owner's, and stays. Nor may the service start with the next boot.
     is_offered "$optional" || return 0
     if [ "$(id -u)" = 0 ]; then as_root=; elif has_command sudo; then as_root=sudo; else return 0; fi
-    say "installing from $system_name: $optional (its service is kept from starting)"
+    report "installing from $system_name: $optional (its service is kept from starting)"
     mkdir -p .run/log
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
@@ -157,7 +157,7 @@ install_optional() {
     fi
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
         "$optional" >.run/log/apt-optional.log 2>&1 </dev/null ||
-        say "$optional was not installed (see .run/log/apt-optional.log): its tests are left out"
+        report "$optional was not installed (see .run/log/apt-optional.log): its tests are skipped"
     $as_root update-rc.d "$optional" disable >>.run/log/apt-optional.log 2>&1 || true
 }
 
@@ -177,11 +177,13 @@ case $purpose in
     none) exit 0 ;;
     setup) want_base ;;
     demo) want_base; want_database; want_redis; want_mail ;;
-    test) want_base; want_database; want_redis; want_mail; want_browser; want_binary; want_rspamd ;;
-    screenshots) want_base; want_database; want_redis; want_mail; want_browser ;;
+    test)
+        want_base; want_database; want_redis; want_mail; want_browser; want_binary; want_rspamd
+        [ -z "${MALLARD_MACHINES:-}" ] || want_machines
+        ;;
     binary) want_base; want_binary ;;
     machines) want_base; want_binary; want_machines ;;
-    *) die "unknown purpose '$purpose': setup, demo, test, screenshots, binary, machines or none" ;;
+    *) die "unknown purpose '$purpose': setup, demo, test, binary, machines or none" ;;
 esac
 [ -z "$wanted" ] || install_wanted
 [ -z "$optional" ] || install_optional

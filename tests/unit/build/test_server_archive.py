@@ -1,12 +1,12 @@
-"""The server as one file: what is in it, and that it is the same file again."""
+"""The server as one file: its contents, and the same bytes each time."""
 
 import io
 import tarfile
 
 import pytest
 
-from build import server_archive
-from build.server_archive import Entry, pack, requirement
+from build.package import server_archive
+from build.package.server_archive import Entry, pack, requirement_line
 from build.stack.errors import StackError
 from build.stack.paths import ROOT
 
@@ -28,25 +28,24 @@ def test_files_are_there_with_their_rights_and_nobodys_name():
     ]
 
 
-def test_a_server_has_what_it_runs_from_and_no_agent_and_no_test(monkeypatch):
+def test_a_server_has_what_it_runs_from_and_no_agent_and_no_test():
     # Any folder with files serves as what browsers load.
-    monkeypatch.setattr(server_archive, "VENDOR", ROOT / "docs" / "images")
-    names = server_archive.sources()
+    names = server_archive.read_sources(vendor=ROOT / "docs" / "images")
 
     assert {"manage.py", "server/config/wsgi.py", "requirements/server.txt"} <= set(names)
     assert names["manage.py"].content.startswith(b"#!")
     assert not [name for name in names if name.split("/")[0] in ("agent", "tests", "build")]
 
 
-def test_without_what_browsers_load_none_is_made(monkeypatch):
-    monkeypatch.setattr(server_archive, "VENDOR", ROOT / "docs" / "nothing")
-
-    with pytest.raises(StackError, match="make assets"):
-        server_archive.sources()
+def test_without_the_files_browsers_load_none_is_made():
+    with pytest.raises(StackError, match="first"):
+        server_archive.read_sources(vendor=ROOT / "docs" / "nothing")
 
 
-def test_a_wheel_is_asked_for_by_its_own_digest(tmp_path):
+def test_a_wheel_is_required_by_its_own_digest(tmp_path):
     wheel = tmp_path / "django_csp-4.0-py3-none-any.whl"
     wheel.write_bytes(b"")
 
-    assert requirement(wheel).startswith("django-csp==4.0 --hash=sha256:e3b0c44298fc1c149afbf4c8")
+    assert requirement_line(wheel).startswith(
+        "django-csp==4.0 --hash=sha256:e3b0c44298fc1c149afbf4c8"
+    )

@@ -22,10 +22,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from build import freeze
-from build.freeze import Needs, complaints, needs
+from build.package import freeze
+from build.package.freeze import Needs, find_problems, parse_objdump
 from build.stack import mongodb
 from build.stack.paths import ROOT
+from build.stack.supervisor import run_service
 from tests.unit.agent.test_lifecycle import Process, sent
 from tests.unit.agent.transport.test_shipper import door
 from tests.waiting import until
@@ -58,7 +59,7 @@ def made():
     if "AGENT_PYTHON" not in os.environ and tuple(map(int, glibc.split("."))) > NEWEST_TO_BUILD_ON:
         pytest.skip(f"Python here needs glibc {glibc}: build on Debian 12 or Ubuntu 22.04")
     python = freeze.base_python()
-    lacks = freeze.missing(python)
+    lacks = freeze.find_missing_tools(python)
     if lacks and not os.environ.get("CI"):
         pytest.skip(f"no binary without {', '.join(lacks)}")
     return freeze.freeze(python, again=False)
@@ -119,9 +120,9 @@ def noexec(home):
 
 
 def test_what_a_file_needs_is_read_from_objdump():
-    assert needs(OBJDUMP) == Needs(frozenset({"libz.so.1", "libc.so.6"}), (2, 34))
-    assert needs("no elf") == Needs(frozenset(), (0,))
-    assert needs(OBJDUMP + "    0x0 0x00 01 GLIBC_ABI_DT_RELR").glibc == (2, 36)
+    assert parse_objdump(OBJDUMP) == Needs(frozenset({"libz.so.1", "libc.so.6"}), (2, 34))
+    assert parse_objdump("no elf") == Needs(frozenset(), (0,))
+    assert parse_objdump(OBJDUMP + "    0x0 0x00 01 GLIBC_ABI_DT_RELR").glibc == (2, 36)
 
 
 def test_a_newer_symbol_and_a_library_from_elsewhere_are_refused():
@@ -129,11 +130,11 @@ def test_a_newer_symbol_and_a_library_from_elsewhere_are_refused():
     good = {"agent": Needs(system, (2, 35))}
     bad = {"a.so": Needs(system, (2, 36)), "b.so": Needs(frozenset({"libodd.so.2"}), (2, 4))}
 
-    assert complaints(good, present={"libz.so.1"}) == []
-    assert complaints(good, present=set()) == [
+    assert find_problems(good, present={"libz.so.1"}) == []
+    assert find_problems(good, present=set()) == [
         "agent needs libz.so.1, which is neither in the file nor part of glibc"
     ]
-    assert complaints(bad, present={"libz.so.1"}) == [
+    assert find_problems(bad, present={"libz.so.1"}) == [
         "a.so needs GLIBC 2.36, and may need at most 2.35",
         "b.so needs libodd.so.2, which is neither in the file nor part of glibc",
     ]
@@ -157,7 +158,7 @@ def test_a_child_gets_the_environment_the_person_had():
     program = (
         "import os; print(os.environ.get('LD_LIBRARY_PATH'), '_PYI_ARCHIVE_FILE' in os.environ)"
     )
-    hook = (ROOT / "build" / "frozen_environment.py").read_text()
+    hook = (ROOT / "build" / "package" / "frozen_environment.py").read_text()
 
     def left(**variables):
         return subprocess.run(
@@ -178,7 +179,7 @@ def test_a_child_gets_the_environment_the_person_had():
 WITHOUT_THE_OTHER_HALF = """
 import runpy, sys
 sys.modules["typing_extensions"] = None
-runpy.run_path("build/frozen_environment.py")
+runpy.run_path("build/package/frozen_environment.py")
 import msgspec, pymongo
 client = pymongo.MongoClient("mongodb://127.0.0.1:1", serverSelectionTimeoutMS=100)
 try:
@@ -359,7 +360,7 @@ def test_a_killed_one_starts_again_and_nothing_acknowledged_is_lost(run, door, g
 
 @pytest.mark.stack
 def test_it_follows_a_change_stream(run, door, tmp_path):
-    with mongodb.running(tmp_path) as mongo:
+    with run_service(mongodb.start, tmp_path) as mongo:
         agent = run(door.url, AGENT_ZONEMTA_MONGODB_URI=mongo.uri_of("zone-mta"))
 
         until(lambda: "Following the change stream" in agent.said(), within_s=60)

@@ -10,13 +10,13 @@ import pytest
 import redis as redis_client
 
 from build.stack import feeder, mongodb, postgres, redis, sink, zonemta
-from build.stack.supervisor import marked
+from build.stack.supervisor import find_marked, run_service
 
 DEADLINE_SECONDS = 30.0
 
 
 def test_postgresql_has_timescaledb_for_a_role_that_is_no_superuser(tmp_path):
-    with postgres.running(tmp_path) as server:
+    with run_service(postgres.start, tmp_path, durable=False) as server:
         with closing(psycopg2.connect(server.url)) as connection, connection.cursor() as cursor:
             cursor.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
             cursor.execute("CREATE TABLE readings (at timestamptz NOT NULL, value int)")
@@ -35,13 +35,13 @@ def test_postgresql_has_timescaledb_for_a_role_that_is_no_superuser(tmp_path):
         with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
             psycopg2.connect(f"postgres://mallard:wrong@127.0.0.1:{server.port}/mallard")
 
-    assert marked(str(tmp_path)) == []
+    assert find_marked(str(tmp_path)) == []
 
 
 def test_postgresql_keeps_its_data_over_a_restart(tmp_path):
     def execute(statement):
         with (
-            postgres.running(tmp_path) as server,
+            run_service(postgres.start, tmp_path, durable=False) as server,
             closing(psycopg2.connect(server.url)) as connection,
             connection,
             connection.cursor() as cursor,
@@ -55,7 +55,7 @@ def test_postgresql_keeps_its_data_over_a_restart(tmp_path):
 
 
 def test_redis_writes_through_to_disk_and_never_evicts(tmp_path):
-    with redis.running(tmp_path) as server:
+    with run_service(redis.start, tmp_path) as server:
         with closing(redis_client.Redis.from_url(f"{server.url}/0")) as client:
             settings = client.config_get("append*") | client.config_get("maxmemory-policy")
             assert settings["appendonly"] == "yes"
@@ -65,17 +65,17 @@ def test_redis_writes_through_to_disk_and_never_evicts(tmp_path):
         server.running.kill()  # no time to save
 
     with (
-        redis.running(tmp_path) as server,
+        run_service(redis.start, tmp_path) as server,
         closing(redis_client.Redis.from_url(f"{server.url}/0")) as client,
     ):
         assert client.get("kept") == b"7"
 
-    assert marked(str(tmp_path)) == []
+    assert find_marked(str(tmp_path)) == []
 
 
 @pytest.mark.stack
 def test_mongodb_streams_changes_with_the_document_as_it_was_before(tmp_path):
-    with mongodb.running(tmp_path) as server:
+    with run_service(mongodb.start, tmp_path) as server:
         server.enable_pre_images("mail", ("queue",))
         with (
             pymongo.MongoClient(server.uri) as client,
@@ -90,16 +90,16 @@ def test_mongodb_streams_changes_with_the_document_as_it_was_before(tmp_path):
 
     assert [change["operationType"] for change in seen] == ["insert", "delete"]
     assert seen[1]["fullDocumentBeforeChange"]["word"] == "before"
-    assert marked(str(tmp_path)) == []
+    assert find_marked(str(tmp_path)) == []
 
 
 @pytest.mark.stack
 def test_mongodb_finds_itself_in_its_replica_set_at_another_port(tmp_path):
-    with mongodb.running(tmp_path) as server, pymongo.MongoClient(server.uri) as client:
+    with run_service(mongodb.start, tmp_path) as server, pymongo.MongoClient(server.uri) as client:
         client["mail"]["queue"].insert_one({"_id": 1})
         first = server.port
 
-    with mongodb.running(tmp_path) as server, pymongo.MongoClient(server.uri) as client:
+    with run_service(mongodb.start, tmp_path) as server, pymongo.MongoClient(server.uri) as client:
         assert server.port != first
         assert client["mail"]["queue"].count_documents({}) == 1
 
@@ -107,10 +107,11 @@ def test_mongodb_finds_itself_in_its_replica_set_at_another_port(tmp_path):
 @pytest.mark.stack
 def test_zonemta_delivers_defers_and_bounces_as_the_sink_answers(tmp_path):
     with (
-        redis.running(tmp_path / "redis") as cache,
-        mongodb.running(tmp_path / "mongodb") as store,
-        sink.running(tmp_path / "sink") as receiving,
-        zonemta.running(
+        run_service(redis.start, tmp_path / "redis") as cache,
+        run_service(mongodb.start, tmp_path / "mongodb") as store,
+        run_service(sink.start, tmp_path / "sink") as receiving,
+        run_service(
+            zonemta.start,
             tmp_path / "zonemta",
             mongo_uri=store.uri_of(zonemta.DATABASE),
             redis_port=cache.port,
@@ -149,4 +150,4 @@ def test_zonemta_delivers_defers_and_bounces_as_the_sink_answers(tmp_path):
         assert replies() == expected
 
     for part in ("redis", "mongodb", "sink", "zonemta"):
-        assert marked(str(tmp_path / part)) == []
+        assert find_marked(str(tmp_path / part)) == []

@@ -1,11 +1,11 @@
-"""Runs first in the frozen agent: takes back what PyInstaller's loader put into the environment,
-and stands in for what was left out.
+"""First code of the frozen agent: undo what PyInstaller's loader did to the environment, and stand
+in for modules that were left out.
 
 A child with our LD_LIBRARY_PATH would load our libraries into the system's programs. The loader of
 this process read the variable when it started, so it no longer needs it.
 
 pymongo imports all of itself twice, once for asyncio, which nothing here uses: 1 MB of memory on
-every node. It takes three names from there; what is given it for them is an empty class each.
+every node. It takes three names from there; each becomes an empty class here.
 """
 
 import os

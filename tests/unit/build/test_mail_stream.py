@@ -1,4 +1,4 @@
-"""What the feeder sends and how the sink answers, without starting either."""
+"""The feeder's messages and the sink's answers, without starting either."""
 
 import email
 import itertools
@@ -51,7 +51,7 @@ def test_a_composed_message_has_its_headers_and_about_its_size():
 def test_the_local_part_of_an_address_decides_its_answer():
     assert sink.answer_to("bounce-7@any.example").at_rcpt.startswith("550 5.1.1")
     assert sink.answer_to("Defer-1@any.example").at_rcpt.startswith("451 ")
-    assert sink.answer_to("alice@any.example") == sink.TAKEN
+    assert sink.answer_to("alice@any.example") == sink.ACCEPTED
 
 
 def test_zonemtas_configuration_holds_zones_retries_and_the_plugins_socket():

@@ -1,1 +1,0 @@
-"""Runs the Ansible roles on machines of their own: real systemd, real SSH."""

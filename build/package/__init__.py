@@ -1,0 +1,1 @@
+"""The two files that are installed, and the assets that pages load."""

@@ -1,0 +1,133 @@
+"""The agent's list of contents, as CycloneDX 1.6.
+
+Written by hand: it is a dozen keys, and the packages of a library for it would be more than all
+that is frozen. Packages come from pip's own `inspect`, with their hashes from the lock; the C
+libraries from where PyInstaller found them, with the version of the system's package.
+"""
+
+import ast
+import hashlib
+import json
+import platform
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from build.stack.command import run
+from build.stack.errors import StackError
+
+Component = dict[str, Any]
+
+
+def build_bill_of_materials(
+    name: str, version: str, *, digest: str, components: list[Component]
+) -> dict[str, Any]:
+    """Return the document of a program with this SHA-256."""
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, digest)}",
+        "version": 1,
+        "metadata": {
+            "component": {
+                "type": "application",
+                "bom-ref": name,
+                "name": name,
+                "version": version,
+                "hashes": [{"alg": "SHA-256", "content": digest}],
+            }
+        },
+        "components": sorted(components, key=lambda component: str(component["bom-ref"])),
+    }
+
+
+def list_packages(python: Path, *, lock: Path, frozen_lock: Path) -> Iterator[Component]:
+    """Yield the interpreter and its packages that are frozen, with the hashes of `lock`."""
+    version = platform_version(python)
+    yield _component("platform", "cpython", version, url=f"pkg:generic/cpython@{version}") | {
+        "licenses": [{"license": {"id": "PSF-2.0"}}]
+    }
+    frozen = {*_locked_hashes(frozen_lock), "pyinstaller"}
+    hashes = _locked_hashes(lock)
+    report = json.loads(run([python, "-m", "pip", "inspect", "--local"]))
+    for metadata in (item["metadata"] for item in report["installed"]):
+        name = _normalize(metadata["name"])
+        if name not in frozen:
+            continue
+        version = metadata["version"]
+        component = _component("library", name, version, url=f"pkg:pypi/{name}@{version}")
+        # Of every file the lock allows; which of them pip took depends on the interpreter.
+        component["properties"] = [
+            {"name": "mallard:locked-sha256", "value": value} for value in hashes.get(name, [])
+        ]
+        if licence := _licence(metadata):
+            component["licenses"] = [{"license": {"name": licence}}]
+        yield component
+
+
+def list_libraries(tree: Path, collected: Path) -> Iterator[Component]:
+    """Yield the C libraries of a frozen tree; `collected` is PyInstaller's list of origins."""
+    entries = ast.literal_eval(collected.read_text())[0]
+    origins = {place: Path(origin) for place, origin, *_ in entries}
+    distribution = platform.freedesktop_os_release().get("ID", "linux")
+    for path in sorted(tree.rglob("lib*.so*")):
+        place = str(path.relative_to(tree / "_internal"))
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        component: Component = {
+            "type": "library",
+            "bom-ref": f"file:{place}",
+            "name": path.name,
+            "hashes": [{"alg": "SHA-256", "content": digest}],
+        }
+        if place in origins and (owner := _debian_package(origins[place])):
+            package, version = owner
+            component["version"] = version
+            component["purl"] = f"pkg:deb/{distribution}/{package}@{quote(version, safe='.-')}"
+        yield component
+
+
+def platform_version(python: Path) -> str:
+    """Return the version of an interpreter."""
+    return run([python, "-c", "import platform; print(platform.python_version())"]).strip()
+
+
+def _component(kind: str, name: str, version: str, *, url: str) -> Component:
+    return {"type": kind, "bom-ref": url, "name": name, "version": version, "purl": url}
+
+
+def _licence(metadata: dict[str, Any]) -> str:
+    if expression := metadata.get("license_expression") or metadata.get("license", ""):
+        return str(expression).split("\n")[0]
+    classifiers = metadata.get("classifier", [])
+    names = [line.rpartition(":: ")[2] for line in classifiers if line.startswith("License ::")]
+    return names[0] if names else ""
+
+
+def _debian_package(path: Path) -> tuple[str, str] | None:
+    """Return name and version of the package a file belongs to; None on other systems."""
+    if not shutil.which("dpkg-query"):
+        return None
+    for candidate in dict.fromkeys([path, path.resolve(), Path("/usr") / path.relative_to("/")]):
+        try:
+            package = run(["dpkg-query", "-S", candidate]).partition(":")[0]
+            return package, run(["dpkg-query", "-W", "-f", "${Version}", package])
+        except StackError:
+            continue
+    return None
+
+
+def _normalize(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _locked_hashes(lock: Path) -> dict[str, list[str]]:
+    """Return the hashes of each package in a lock, by its name."""
+    hashes = {}
+    for block in re.split(r"\n(?=[A-Za-z0-9])", lock.read_text()):
+        if match := re.match(r"([A-Za-z0-9._-]+)==", block):
+            hashes[_normalize(match[1])] = re.findall(r"--hash=sha256:([0-9a-f]{64})", block)
+    return hashes

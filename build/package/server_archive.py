@@ -1,0 +1,152 @@
+"""`make server-archive`: the server as one file, .dist/mallard-server.tar.gz, with its digest.
+
+    python -m build.package.server_archive                    packages come from PyPI
+    python -m build.package.server_archive --wheels 3.13      with the packages for that Python
+
+It holds what a server runs from: server/, manage.py and the lock as they are committed, and the
+files browsers load, made by `python -m build.package.assets`. Its bytes depend on nothing but its
+contents.
+"""
+
+import argparse
+import gzip
+import hashlib
+import io
+import sys
+import tarfile
+import tempfile
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from build.package import assets
+from build.stack.command import run
+from build.stack.errors import StackError
+from build.stack.paths import DIST, ROOT, RUN
+
+NAME = "mallard-server.tar.gz"
+LOCK = "requirements/server.txt"
+SOURCES = ("server", "manage.py", LOCK, "LICENSE", "CHANGELOG.md")
+WHEELS = RUN / "wheels"
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the archive."""
+
+    content: bytes
+    executable: bool = False
+
+
+def read_sources(vendor: Path = assets.VENDOR) -> dict[str, Entry]:
+    """Return the files of a server by their place in the archive. Raise StackError."""
+    entries: dict[str, Entry] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        committed = Path(folder, "committed.tar")
+        run(["git", "archive", f"--output={committed}", "HEAD", "--", *SOURCES])
+        with tarfile.open(committed) as archive:
+            for member in archive:
+                if file := archive.extractfile(member):
+                    entries[member.name] = Entry(file.read(), executable=bool(member.mode & 0o100))
+    loaded = [path for path in vendor.rglob("*") if path.is_file()]
+    if not loaded:
+        name = vendor.relative_to(ROOT)
+        raise StackError(f"{name} is empty: run `python -m build.package.assets` first.")
+    return entries | {str(path.relative_to(ROOT)): Entry(path.read_bytes()) for path in loaded}
+
+
+def collect_wheels(versions: Iterable[str]) -> dict[str, Entry]:
+    """Return the locked packages for these Pythons (3.13) and a lock of exactly these files.
+
+    A package that is published only as source is built here; its wheel must fit every machine.
+    """
+    paths: list[Path] = []
+    for version in versions:
+        # The folder of another lock would hold other files.
+        lock_digest = hashlib.sha256((ROOT / LOCK).read_bytes()).hexdigest()[:8]
+        folder = WHEELS / f"{version}-{lock_digest}"
+        folder.mkdir(parents=True, exist_ok=True)
+        platforms = [word for name in PLATFORMS for word in ("--platform", name)]
+        pip = (sys.executable, "-m", "pip")
+        words = [
+            *(*pip, "download", "--quiet", "--dest", str(folder), "--no-deps"),
+            *("--require-hashes", "--python-version", version, "--implementation", "cp"),
+            *("--requirement", LOCK),
+        ]
+        run([*words, *platforms])
+        for source in folder.glob("*.tar.gz"):
+            run([*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, source])
+        paths += folder.glob("*.whl")
+    if not paths:
+        return {}
+    hashes: dict[str, list[str]] = {}
+    for path in sorted(paths):
+        # A package whose file differs by Python is one line with several hashes.
+        requirement, _, digest = requirement_line(path).partition(" ")
+        hashes.setdefault(requirement, []).append(digest)
+    lines = [" ".join([name, *dict.fromkeys(values)]) for name, values in sorted(hashes.items())]
+    lock = ("\n".join(lines) + "\n").encode()
+    entries = {f"wheels/{path.name}": Entry(path.read_bytes()) for path in paths}
+    return entries | {"wheels/requirements.txt": Entry(lock)}
+
+
+def requirement_line(wheel: Path) -> str:
+    """Return the line of a lock that allows exactly this file."""
+    name, version = wheel.name.split("-")[:2]
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    return f"{name.replace('_', '-')}=={version} --hash=sha256:{digest}"
+
+
+def pack(entries: dict[str, Entry]) -> bytes:
+    """Return a gzipped tar of them; the same contents give the same bytes."""
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, entry in sorted(entries.items()):
+            info = tarfile.TarInfo(name)
+            info.size = len(entry.content)
+            info.mode = 0o755 if entry.executable else 0o644
+            archive.addfile(info, io.BytesIO(entry.content))
+    return gzip.compress(raw.getvalue(), 6, mtime=0)
+
+
+def project_version() -> str:
+    """Return the version in pyproject.toml."""
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
+
+
+def make(python_versions: Sequence[str] = (), *, directory: Path = DIST) -> Path:
+    """Write the archive and, beside it, a line of its digest, name and version. Return its path."""
+    content = pack(read_sources() | collect_wheels(python_versions))
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / NAME
+    path.write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    path.with_name(f"{NAME}.sha256").write_text(f"{digest}  {NAME}  {project_version()}\n")
+    return path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make it; return the exit code."""
+    parser = argparse.ArgumentParser(prog="build.package.server_archive", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--wheels", nargs="*", default=[], metavar="VERSION")
+    options = parser.parse_args(arguments)
+    try:
+        path = make(options.wheels)
+        changes = run(["git", "status", "--porcelain", "--", *SOURCES])
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    digest = path.with_name(f"{NAME}.sha256").read_text().split()[0]
+    size_mb = path.stat().st_size / 1e6
+    version = project_version()
+    print(f"{path.relative_to(ROOT)}: {size_mb:.1f} MB, version {version}, sha256 {digest}")
+    if changes.strip():
+        print("There are changes that are not committed; they are not in it.")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

