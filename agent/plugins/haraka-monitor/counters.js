@@ -1,6 +1,6 @@
 'use strict';
 
-/** What one process of Haraka did since it began: counted here, told by mallard-shared/pulse.js. */
+/** Counters of one process of Haraka since it began, reported by mallard-shared/pulse.js. */
 
 const OUTCOMES = ['delivered', 'rejected', 'greylisted', 'deferred'];
 
@@ -8,7 +8,7 @@ class Counters {
     constructor(haraka, process) {
         this.process = process;
         this.version = versionOf(haraka);
-        this.open = new WeakSet(); // connections seen to begin: some end without having begun
+        this.open = new WeakSet(); // connections whose start was seen: some only end
         this.connections = 0;
         this.current = 0;
         this.transactions = 0;
@@ -29,7 +29,7 @@ class Counters {
         }
     }
 
-    /** @param {object[]} events what became of its recipients */
+    /** @param {object[]} events outcomes of its recipients */
     transaction(events) {
         this.transactions++;
         for (const { event_type, direction, to_address } of events) {
@@ -58,7 +58,7 @@ class Counters {
 
 const isObject = value => typeof value === 'object' && value !== null;
 
-/** Returns Haraka's version, null when it keeps it elsewhere. */
+/** Returns Haraka's version, null where unknown. */
 function versionOf(haraka) {
     try {
         const { version } = haraka.haraka_require('package.json');

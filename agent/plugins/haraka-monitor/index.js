@@ -1,9 +1,9 @@
 'use strict';
 
 /**
- * Haraka plugin: hands what becomes of each recipient to Mallard's agent. README.md says how to
- * install it. This file only loads the rest: a plugin that cannot be loaded keeps Haraka from
- * starting, so what is missing is said in its log instead.
+ * Haraka plugin: reports the outcome of each recipient to Mallard's agent. Installation: README.md.
+ * This file only loads the rest: a plugin that cannot be loaded keeps Haraka from starting, so a
+ * missing file is logged instead.
  *
  * Haraka copies these exports into a plugin object of its own and calls them on that.
  */
@@ -17,7 +17,7 @@ exports.register = function () {
             const hint = error.code === 'MODULE_NOT_FOUND' ? 'copy the folder mallard-shared beside this one. ' : '';
             this.logerror(`Mallard not started, mail goes on: ${hint}${error.stack}`);
         } catch {
-            // nothing is left to say it with
+            // no logger
         }
     }
 };
@@ -34,7 +34,7 @@ for (const name of [
     'on_bounce'
 ]) {
     exports[name] = function (next, subject, params) {
-        this.mallard.called(name, next, subject, params);
+        this.mallard.handle(name, next, subject, params);
     };
 }
 

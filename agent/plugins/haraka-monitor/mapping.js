@@ -1,13 +1,13 @@
 'use strict';
 
 /**
- * Pure: what Haraka knows at the end of a transaction → the events of Mallard's wire format.
+ * Mapping of Haraka's data at the end of a transaction → events of Mallard's wire format. Pure.
  *
- * No clock, no I/O, no memory. Anything may be missing, of a wrong type or written by a hostile peer,
- * so every value goes through a reader that returns null for what it does not understand. Keys whose
- * value is unknown are left out: absent and null mean the same.
+ * No clock, no I/O, no state. Anything may be missing, of a wrong type or written by a hostile peer,
+ * so every value goes through a converter that returns null for an invalid one. Keys whose value is
+ * unknown are omitted: absent and null mean the same.
  *
- * Every decision gives two events, `received` and what became of it, so that the counts add up:
+ * Every decision gives two events, `received` and its outcome, so that the counts add up:
  * received = delivered + rejected + greylisted + deferred.
  *
  * The subject of a message is never read.
@@ -29,7 +29,7 @@ const {
 const PROGRAM = 'haraka';
 const DENYSOFT = 903; // haraka-constants
 const DENYSOFTDISCONNECT = 909;
-const HARD_CODE = 550; // what Haraka answers when a plugin gives no code
+const HARD_CODE = 550; // Haraka's reply code when a plugin gives none
 const SOFT_CODE = 450;
 const RECIPIENT_HOOKS = ['rcpt', 'rcpt_ok'];
 const MESSAGE_HOOKS = ['data', 'max_data_exceeded', 'data_post', 'queue', 'queue_outbound'];
@@ -62,7 +62,7 @@ const DMARC_SYMBOLS = {
     DMARC_POLICY_ALLOW_WITH_FAILURES: 'pass',
     DMARC_POLICY_REJECT: 'fail',
     DMARC_POLICY_QUARANTINE: 'fail',
-    DMARC_POLICY_SOFTFAIL: 'fail', // failed, and the domain asks for nothing
+    DMARC_POLICY_SOFTFAIL: 'fail', // failed, with policy none
     DMARC_BAD_POLICY: 'permerror',
     DMARC_DNSFAIL: 'temperror',
     DMARC_NA: 'none'
@@ -107,7 +107,7 @@ function wordsOf(message) {
 }
 
 /**
- * What `deny` tells; kept until the transaction ends.
+ * A refusal as `deny` reports it; stored until the transaction ends.
  *
  * @param {unknown} params [return value, message, plugin, function, hook's parameters, hook]
  */
@@ -136,11 +136,11 @@ function original(denial, denials) {
 /** Returns a plugin's results of this transaction. */
 function resultsOf(transaction, name) {
     const { results } = transaction;
-    const found = isObject(results) && typeof results.get === 'function' ? results.get(name) : null;
-    return isObject(found) ? found : {};
+    const result = isObject(results) && typeof results.get === 'function' ? results.get(name) : null;
+    return isObject(result) ? result : {};
 }
 
-/** Returns what the client was told last: {code, message} without line breaks; null if nothing. */
+/** Returns the last reply to the client: {code, message} without line breaks; null without one. */
 function lastReply(connection) {
     if (typeof connection.last_response !== 'string') {
         return null;
@@ -161,7 +161,7 @@ function lastReply(connection) {
     return code === null ? null : { code, message: text(`${code} ${words.join(' ')}`, LIMITS.reply) };
 }
 
-function madeReply(code, words) {
+function makeReply(code, words) {
     return { code, message: text(`${code} ${words}`, LIMITS.reply) };
 }
 
@@ -176,13 +176,13 @@ const isGreylisting = (denial, transaction) => {
         return symbol !== undefined && !options.includes('pass') && !options.includes('passed');
     }
     if (denial.plugin === 'greylist') {
-        // It also refuses when its Redis is away.
+        // It also refuses when its Redis is unreachable.
         return listOf(resultsOf(transaction, 'greylist').fail).includes('greylisted');
     }
     return GREYLIST_WORDS.test(denial.words) || GREYLIST_WORDS.test(denial.plugin || '');
 };
 
-/** What a refusal becomes: {type, reply, at, and who refused in its own words}. */
+/** Returns the outcome of a refusal: {type, reply, at, and the refusing plugin with its words}. */
 function refusal({ soft, reply, denial, transaction, at }) {
     const greylisted = soft && isGreylisting(denial, transaction);
     return {
@@ -195,14 +195,14 @@ function refusal({ soft, reply, denial, transaction, at }) {
 }
 
 /**
- * What became of each recipient at RCPT. Haraka writes down its own answers there.
+ * The outcome of each recipient at RCPT, from Haraka's own replies.
  *
  * @returns {Map} recipient in lower case → {address, accepted} or {address, refusal}
  */
 function recipientsOf(transaction, denials, at) {
     const recipients = new Map();
-    const told = listOf(resultsOf(transaction, 'rcpt_to').recipient).filter(isObject);
-    for (const { address, action, msg, code } of told) {
+    const replies = listOf(resultsOf(transaction, 'rcpt_to').recipient).filter(isObject);
+    for (const { address, action, msg, code } of replies) {
         if (typeof address !== 'string' || !address) {
             continue;
         }
@@ -215,7 +215,7 @@ function recipientsOf(transaction, denials, at) {
             const denial = denials.findLast(
                 one => one.recipient !== null && one.recipient.toLowerCase() === key && one.soft === soft
             );
-            const reply = madeReply(replyCode(String(code)) || (soft ? SOFT_CODE : HARD_CODE), words);
+            const reply = makeReply(replyCode(String(code)) || (soft ? SOFT_CODE : HARD_CODE), words);
             recipients.set(key, {
                 address,
                 words,
@@ -223,7 +223,7 @@ function recipientsOf(transaction, denials, at) {
             });
         }
     }
-    if (!told.length) {
+    if (!replies.length) {
         for (const recipient of listOf(transaction.rcpt_to)) {
             const address = addressOf(recipient);
             if (address) {
@@ -234,7 +234,7 @@ function recipientsOf(transaction, denials, at) {
     return recipients;
 }
 
-/** What became of the message as a whole; null when the client gave it up before the end of DATA. */
+/** The outcome of the whole message; null when the client gave up before the end of DATA. */
 function messageOutcome(connection, transaction, denials, recipients, at) {
     const reply = lastReply(connection);
     const denial = denials.findLast(one => MESSAGE_HOOKS.includes(one.hook));
@@ -245,15 +245,15 @@ function messageOutcome(connection, transaction, denials, recipients, at) {
         case 'deferred': {
             const soft = transaction.msg_status === 'deferred';
             const code = (denial && denial.code) || (soft ? SOFT_CODE : HARD_CODE);
-            const told = reply && reply.code >= 400 ? reply : madeReply(code, denial ? denial.words : '');
-            return refusal({ soft, reply: told, denial, transaction, at });
+            const refused = reply && reply.code >= 400 ? reply : makeReply(code, denial ? denial.words : '');
+            return refusal({ soft, reply: refused, denial, transaction, at });
         }
         default:
     }
     if (!reply || reply.code < 400) {
         return null;
     }
-    // Haraka keeps no status of a refusal of DATA itself, nor of its own: too big, too many parts …
+    // Haraka stores no status of a refusal of DATA itself, nor of its own: too big, too many parts …
     const isOwn = transaction.data_bytes > 0 && ![...recipients.values()].some(one => one.words && reply.message.endsWith(one.words));
     if ((denial && denial.hook === 'data') || isOwn) {
         return refusal({ soft: reply.code < 500, reply, denial, transaction, at });
@@ -285,7 +285,7 @@ const bySymbol = (symbols, meanings) => {
     return name === undefined ? null : meanings[name];
 };
 
-/** A plugin's own lists of what passed and what failed. */
+/** Result of a plugin's own lists of passed and failed checks. */
 function passOrFail({ pass, fail }) {
     if (listOf(pass).length) {
         return 'pass';
@@ -294,7 +294,7 @@ function passOrFail({ pass, fail }) {
 }
 
 /**
- * SPF, DKIM and DMARC: of mailauth (haraka-plugin-wildduck keeps it in notes), else of Haraka's own
+ * SPF, DKIM and DMARC: of mailauth (haraka-plugin-wildduck stores it in notes), else of Haraka's own
  * plugins, else of Rspamd.
  */
 function authFields(connection, transaction) {
@@ -323,7 +323,7 @@ function messageId(transaction) {
     return id === '<>' ? null : id;
 }
 
-/** What is known of the peer, for every event of its connection. */
+/** Fields of the peer, for every event of its connection. */
 function connectionFields(connection) {
     return {
         client_ip: ip(part(connection.remote, 'ip')),
@@ -332,7 +332,7 @@ function connectionFields(connection) {
     };
 }
 
-/** What is known of a message whose end Haraka has seen. */
+/** Fields of a message whose end Haraka has seen. */
 function messageFields(transaction) {
     const ended = Number.isFinite(transaction.data_post_start) || Boolean(transaction.msg_status);
     const bytes = wholeNumber(transaction.data_bytes);
@@ -356,7 +356,7 @@ function event(queueId, recipient, type, at, fields, { n = 0, direction = 'inbou
     });
 }
 
-/** `received`, and what became of it. */
+/** `received` and its outcome. */
 function pair(queueId, recipient, outcome, { receivedAt = outcome.at, shared, final = {} }) {
     return [
         event(queueId, recipient, 'received', receivedAt, shared),
@@ -412,12 +412,12 @@ function connectionEvents(connection, denials, at) {
     if (!queueId || !denial || connection.tran_count !== 0) {
         return [];
     }
-    const told = text(connection.last_reject, LIMITS.reply);
+    const sent = text(connection.last_reject, LIMITS.reply);
     const code = denial.code || (denial.soft ? SOFT_CODE : HARD_CODE);
     const reply =
-        told && denial.words && told.endsWith(text(denial.words, LIMITS.reply) || '')
-            ? { code: replyCode(told), message: told }
-            : madeReply(code, denial.words);
+        sent && denial.words && sent.endsWith(text(denial.words, LIMITS.reply) || '')
+            ? { code: replyCode(sent), message: sent }
+            : makeReply(code, denial.words);
     const outcome = refusal({ soft: denial.soft, reply, denial, transaction: {}, at: denial.at });
     return pair(queueId, null, outcome, { shared: connectionFields(connection) });
 }
@@ -457,13 +457,13 @@ function deliveredEvents(hmail, params, at) {
         type: 'delivered',
         attempt: deferrals + 1,
         mx_host: text(host, LIMITS.host),
-        status_message: text(response, LIMITS.reply), // Haraka takes the code off
+        status_message: text(response, LIMITS.reply), // Haraka removes the code
         tls: secured === true ? 'TLS' : null
     });
     return outboundEvents(hmail, recipients, make, at);
 }
 
-/** What the remote server said of one recipient, or Haraka of the whole attempt. */
+/** The remote server's reply for one recipient, or Haraka's error of the whole attempt. */
 function remoteFields(recipient, fallback, mx) {
     const reply = text(part(recipient, 'reason'), LIMITS.reply) || text(fallback, LIMITS.reply);
     const host = text(part(recipient, 'dsn_remote_mta'), LIMITS.host) || text(part(mx, 'exchange'), LIMITS.host);

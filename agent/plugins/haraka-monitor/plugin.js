@@ -1,16 +1,16 @@
 'use strict';
 
 /**
- * Ties hooks and the process's end together:
+ * Wiring of hooks and the process's end:
  *
  *   hooks → mapping.js (events) → reporter.js (POST)
  *
- * `reset_transaction` comes once for each transaction, when what became of it is final. `deny` comes
- * before a refusal and tells who refuses and why; another plugin may still take it back, so it is
- * only remembered. `disconnect` tells of connections that were refused before any transaction.
+ * `reset_transaction` comes once for each transaction, when its outcome is final. `deny` comes before
+ * a refusal, with the refusing plugin and its reason; another plugin may still revoke it, so it is
+ * only stored. `disconnect` covers connections that were refused before any transaction.
  *
  * A hook reads and then calls next(), always and without arguments: with reset_transaction's next()
- * Haraka lets go of the transaction and goes on to the next command before next() returns.
+ * Haraka drops the transaction and continues with the next command before next() returns.
  */
 
 const { Reporter } = require('../mallard-shared/reporter');
@@ -20,10 +20,10 @@ const mapping = require('./mapping');
 const CONFIG_FILE = 'haraka-monitor.ini';
 // Before all other plugins: one that answers a hook ends it for those behind.
 const FIRST = -100;
-const MAX_DENIALS = 1000; // remembered of one transaction or connection
+const MAX_DENIALS = 1000; // of one transaction or connection
 const HOOKS = ['connect_init', 'deny', 'reset_transaction', 'disconnect', 'delivered', 'deferred', 'bounce'];
 
-const TELLS_NOTHING = ['on_connect_init', 'on_deny'];
+const WITHOUT_EVENTS = ['on_connect_init', 'on_deny'];
 
 class Plugin {
     constructor(haraka, process, now) {
@@ -47,11 +47,11 @@ class Plugin {
     }
 
     /** Called by Haraka through index.js; calls `next` once, whatever happens. */
-    called(method, next, subject, params) {
+    handle(method, next, subject, params) {
         try {
             this.reporter.send(this[method](subject, params, this.now()));
         } catch (error) {
-            this.reporter.unreadable(method, error, !TELLS_NOTHING.includes(method));
+            this.reporter.unreadable(method, error, !WITHOUT_EVENTS.includes(method));
         }
         next();
     }
@@ -114,7 +114,7 @@ function readConfig(haraka) {
     const { main } = haraka.config.get(CONFIG_FILE) || {};
     const config = { ...main };
     for (const name of ['socket', 'url', 'key', 'node']) {
-        // Haraka's reader makes numbers of what looks like one.
+        // Haraka's reader converts text that looks like a number.
         if (typeof config[name] === 'number') {
             config[name] = String(config[name]);
         }

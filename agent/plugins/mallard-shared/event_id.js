@@ -8,7 +8,7 @@ const EVENT_NAMESPACE = Buffer.from('f7972ba4c67e59f5b609efd69fe0e842', 'hex');
 
 /**
  * @param {string} program "zonemta" or "haraka"
- * @param {string} recipient an address, or what stands in for one that is not known
+ * @param {string} recipient an address, or its substitute where unknown
  * @param {number} n the deferral count of a `deferred` event, 0 of any other
  * @returns {string} UUIDv5 over `program|queue id|recipient in lower case|type|n`
  */

@@ -1,13 +1,13 @@
 'use strict';
 
-/** Reads a plugin's configuration; a mistake is a line for the log, never an exception. */
+/** Reader of a plugin's configuration; a mistake becomes a line for the log, never an exception. */
 
 const { text } = require('./text');
 
 const INGEST_PATH = '/api/v1/events/ingest';
 const AGENT_PATH = '/v1/events'; // of an agent that listens on the loopback address
 
-// name → [default, least, most]
+// name → [default, minimum, maximum]
 const NUMBERS = {
     batchEvents: [50, 1, 250],
     batchMs: [200, 0, 10000],
@@ -21,7 +21,7 @@ const NUMBERS = {
 const TEXTS = { socket: '/run/mallard-agent/receiver.sock', url: '', key: '', node: '' };
 
 /**
- * @param {unknown} config what the mail program read
+ * @param {unknown} config as read by the mail program
  * @param {object} [more] numbers of this plugin alone, as in NUMBERS
  * @param {string[]} [foreign] keys that are the mail program's own
  * @returns {{options: object, problems: string[]}} every problem is a line an operator can act on;
@@ -32,12 +32,12 @@ function readOptions(config, more = {}, foreign = []) {
     const numbers = { ...NUMBERS, ...more };
     const options = {};
     const problems = [];
-    for (const [name, [fallback, least, most]] of Object.entries(numbers)) {
+    for (const [name, [fallback, min, max]] of Object.entries(numbers)) {
         const value = given[name] === undefined ? fallback : given[name];
-        const good = Number.isInteger(value) && value >= least && value <= most;
+        const good = Number.isInteger(value) && value >= min && value <= max;
         options[name] = good ? value : fallback;
         if (!good) {
-            problems.push(`${name}: expected a whole number from ${least} to ${most}; using ${fallback}`);
+            problems.push(`${name}: expected a whole number from ${min} to ${max}; using ${fallback}`);
         }
     }
     for (const [name, fallback] of Object.entries(TEXTS)) {
@@ -56,7 +56,7 @@ function readOptions(config, more = {}, foreign = []) {
     return { options, problems };
 }
 
-/** @returns {{socketPath: string}|{url: URL, key: string}|null} null when it cannot be told */
+/** @returns {{socketPath: string}|{url: URL, key: string}|null} null when the options are invalid */
 function readTarget({ socket, url, key }, problems) {
     if (!url) {
         return { socketPath: socket };

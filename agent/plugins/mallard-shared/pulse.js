@@ -1,11 +1,11 @@
 'use strict';
 
 /**
- * Every half minute, what a plugin's process says of itself: that it lives, what it dropped, and
- * counters of the mail program. Only to an agent: the server asks nobody's process.
+ * Readings of a plugin's process, sent every half minute: that it lives, its drops, and counters of
+ * the mail program. Only to an agent: the server has no readings of processes.
  *
- * It is said once and not kept: what comes later says it again. The same rules as in sender.js:
- * one request at a time, each with a deadline, nothing thrown.
+ * They are not resent, because the next ones replace them. The same rules as in sender.js: one
+ * request at a time, each with a deadline, nothing thrown.
  */
 
 const { headerValue } = require('./sender');
@@ -17,7 +17,7 @@ class Pulse {
      * @param {object} options
      * @param {import('./sender').Sender} options.sender whose connection is used
      * @param {string} options.name of the plugin
-     * @param {string} options.label which process this is
+     * @param {string} options.label name of the process
      * @param {number} options.everyMs 0: never
      * @param {() => object} options.readings of the mail program, by its name: {haraka: {…}}; may throw
      */
@@ -29,7 +29,7 @@ class Pulse {
         this.readings = readings;
         this.busy = false;
         this.timer = null;
-        this.said = 0; // answered with 202
+        this.acceptedCount = 0; // answered with 202
         if (everyMs > 0 && sender.readingsPath) {
             this.schedule(Math.min(FIRST_MS, everyMs));
         }
@@ -39,10 +39,10 @@ class Pulse {
         this.timer = setTimeout(() => {
             this.schedule(this.everyMs);
             try {
-                this.say();
+                this.post();
             } catch (error) {
                 this.busy = false;
-                this.sender.report('error', 'readings', `readings could not be told: ${error && error.message}`);
+                this.sender.report('error', 'readings', `readings could not be sent: ${error && error.message}`);
             }
         }, delayMs);
         this.timer.unref();
@@ -65,7 +65,7 @@ class Pulse {
         );
     }
 
-    say() {
+    post() {
         if (this.busy) {
             return;
         }
@@ -74,7 +74,7 @@ class Pulse {
         const request = this.sender.open(this.sender.readingsPath, body);
         const deadline = setTimeout(() => request.destroy(), this.sender.timeoutMs);
         deadline.unref();
-        // These listeners stay for good: an error event without one would end the process.
+        // These listeners stay: an error event without one would end the process.
         request.on('error', () => {});
         request.on('close', () => {
             clearTimeout(deadline);
@@ -85,10 +85,10 @@ class Pulse {
             response.on('error', () => {});
             response.resume();
             if (response.statusCode === 202) {
-                this.said++;
+                this.acceptedCount++;
             } else if (response.statusCode !== 404) {
-                // An agent from before it knew readings answers 404.
-                this.sender.report('error', 'readings', `readings: answer ${response.statusCode}`);
+                // An agent without readings answers 404.
+                this.sender.report('error', 'readings', `readings: response ${response.statusCode}`);
             }
         });
         request.end(body);

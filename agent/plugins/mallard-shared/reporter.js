@@ -1,9 +1,9 @@
 'use strict';
 
 /**
- * What stands between a plugin's hooks and the sender: the log, the node's name, events that could
- * not be read, and the end of the process. Nothing here throws: an exception in a timer or a socket
- * callback ends a mail program's process, and its mail sessions with it.
+ * Link between a plugin's hooks and the sender: log, node name, unreadable events, and the end of
+ * the process. Nothing here throws: an exception in a timer or a socket callback ends a mail
+ * program's process, and its mail sessions with it.
  */
 
 const { Pulse } = require('./pulse');
@@ -16,7 +16,7 @@ class Reporter {
      * @param {object} [numbers] options of this plugin alone, as in options.js
      * @param {string[]} [foreign] keys of `config` that are the mail program's own
      * @param {string} name of the plugin, for the User-Agent
-     * @param {string} label which process this is, for the receiver's page
+     * @param {string} label name of the process, for the receiver's page
      * @param {(level: 'info'|'error', message: string) => void} log may throw
      * @param {() => object} [readings] counters of the mail program, by its name
      */
@@ -28,7 +28,7 @@ class Reporter {
         this.active = Boolean(target);
         problems.forEach(problem => this.log('error', 'configuration: ' + problem));
         if (!this.active) {
-            this.log('error', 'nothing is reported until the configuration is mended; mail is not affected');
+            this.log('error', 'nothing is reported until the configuration is fixed; mail is not affected');
             return;
         }
         this.sender = new Sender({ ...options, target, name, label, log: (level, message) => this.log(level, message) });
@@ -40,7 +40,7 @@ class Reporter {
         try {
             this.writeLog(level, message);
         } catch {
-            // a logger that fails is not ours to mend, and must not reach a timer
+            // a failing logger must not reach a timer
         }
     }
 
@@ -53,7 +53,7 @@ class Reporter {
         }
     }
 
-    /** Says that a hook's arguments could not be read; `isEvent` when an event was lost by that. */
+    /** Logs that a hook's arguments could not be read; `isEvent` when that lost an event. */
     unreadable(hook, error, isEvent) {
         try {
             if (isEvent) {
@@ -61,32 +61,32 @@ class Reporter {
             }
             this.sender.report('error', 'unreadable', `${hook}: ${error && error.message}`);
         } catch {
-            // an error whose message throws: it is counted, and that is all that can be said
+            // an error whose message throws: it is only counted
         }
     }
 
     /**
-     * Sends what is left when the process ends by exit() or by a signal.
+     * Sends remaining events when the process ends by exit() or by a signal.
      *
-     * @param {() => object[]} held what the plugin still holds back
+     * @param {() => object[]} held events that the plugin still holds back
      */
     followProcess(process, held = () => []) {
         this.held = held;
         for (const signal of ['SIGTERM', 'SIGINT']) {
-            // First of all listeners and gone before the others run: they must find the process as
-            // if we were not here.
+            // Runs first and is removed before the others run, so that they find the process as if
+            // without this plugin.
             process.prependOnceListener(signal, () => {
                 this.drain();
                 if (process.listenerCount(signal) === 0) {
                     this.end();
-                    process.kill(process.pid, signal); // what would have happened without us
+                    process.kill(process.pid, signal); // as without this plugin
                 }
             });
         }
         process.on('exit', () => this.end());
     }
 
-    /** From now on events leave without lingering: the process is about to end. */
+    /** Send events without lingering from now on: the process is about to end. */
     drain() {
         try {
             this.send(this.held());
@@ -96,7 +96,7 @@ class Reporter {
         }
     }
 
-    /** The process ends now: what the open connection takes in this moment is saved. */
+    /** The process ends now: save the events that the open connection takes. */
     end() {
         try {
             this.send(this.held());

@@ -1,32 +1,31 @@
 'use strict';
 
 /**
- * A bounded buffer of events and the way they leave: POSTs of a JSON array, one at a time.
+ * Bounded buffer of events and their sender: POSTs of a JSON array, one at a time.
  *
- * What is not answered with 202 is kept and sent again; the events' ids make that harmless.
+ * A batch without a 202 is retained and sent again; the events' ids make that harmless.
  *
- *   nobody there (no socket, refused), 429, 503   kept, tried again; only the bound drops, oldest first
- *   no answer, or the connection broke            tried again for `patienceMs`, then dropped
- *   an answer that makes no sense, 5xx            `tries` times, then dropped
- *   any other 4xx                                 dropped: the same bytes would be refused again
+ *   unreachable (no socket, refused), 429, 503   retried; only the bound drops, oldest first
+ *   no response, or a broken connection          retried for `patienceMs`, then dropped
+ *   an invalid response, 5xx                     retried `tries` times, then dropped
+ *   any other 4xx                                dropped: the same bytes would be refused again
  *
- * Every drop is counted by its reason and told to the receiver in a header. Nothing here throws into
- * a timer or a socket callback: in ZoneMTA and Haraka that ends the process, and its mail sessions
- * with it.
+ * Every drop is counted by its reason and reported in a header. Nothing here throws into a timer or
+ * a socket callback: in ZoneMTA and Haraka that ends the process, and its mail sessions with it.
  */
 
 const http = require('node:http');
 const https = require('node:https');
 const { text } = require('./text');
 
-const NOBODY_THERE = new Set([
-    'EACCES', // the socket's mode: an operator can mend it
+const UNREACHABLE_CODES = new Set([
+    'EACCES', // the socket's mode: an operator can fix it
     'EAI_AGAIN',
     'ECONNREFUSED',
     'EHOSTDOWN',
     'EHOSTUNREACH',
     'ENETUNREACH',
-    'ENOENT', // the agent has not made its socket yet
+    'ENOENT', // the agent has not created its socket yet
     'ENOTFOUND',
     'ENOTSOCK',
     'EPERM'
@@ -36,8 +35,8 @@ const MAX_BACKOFF_FACTOR = 5;
 const MAX_RETRY_AFTER_MS = 60 * 1000;
 const MAX_ANSWER_BYTES = 64 * 1024;
 const IDLE_CONNECTION_MS = 15 * 1000; // a receiver has few connections, a mail program many processes
-const LAST_WRITE_BYTES = 128 * 1024; // what a kernel takes at once from a process that ends
-const REPORT_EVERY_MS = 60 * 1000;
+const LAST_WRITE_BYTES = 128 * 1024; // what the kernel takes at once from an ending process
+const REPORT_INTERVAL_MS = 60 * 1000;
 
 /** A queue with cheap ends: Array.shift() of 10 000 strings costs more than an event. */
 class Fifo {
@@ -70,7 +69,7 @@ class Sender {
      * @param {object} options
      * @param {{socketPath: string}|{url: URL, key: string}} options.target
      * @param {string} options.name of the plugin
-     * @param {string} options.label which process this is, for the receiver's page
+     * @param {string} options.label name of the process, for the receiver's page
      * @param {(level: 'info'|'error', message: string) => void} options.log
      */
     constructor(options) {
@@ -85,19 +84,19 @@ class Sender {
         this.now = options.now || Date.now;
 
         this.buffer = new Fifo(); // events as JSON text
-        this.batch = []; // those of the request under way, or waiting to be tried again
-        this.busy = false; // a request is under way
+        this.batch = []; // of the present request, or waiting for a retry
+        this.busy = false; // a request is in progress
         this.failures = 0; // of this batch, in a row
         this.badAnswers = 0;
-        this.silentSince = null; // when this batch first found no answer
+        this.silentSince = null; // time of this batch's first missing response
         this.timer = null;
         this.draining = false;
         this.unreachable = false;
 
         this.accepted = 0;
-        this.refused = 0; // one by one, by a receiver that took the rest of the batch
+        this.refused = 0; // single events of accepted batches
         this.dropped = {}; // reason → events, since the process began
-        this.reported = new Map(); // kind of message → when it was last logged
+        this.reported = new Map(); // kind of message → time of its last log line
 
         const target = options.target;
         const secure = Boolean(target.url && target.url.protocol === 'https:');
@@ -124,7 +123,7 @@ class Sender {
             this.headers.Authorization = 'Bearer ' + target.key;
         }
         this.where = target.url ? target.url.href : target.socketPath;
-        // Only an agent takes readings of a process.
+        // Only an agent accepts readings of a process.
         this.readingsPath = this.request.path.endsWith(AGENT_PATH) ? this.request.path.replace(/events$/, 'readings') : null;
     }
 
@@ -136,7 +135,7 @@ class Sender {
         return this.buffer.length + this.batch.length;
     }
 
-    /** Takes events for sending; returns at once, whatever the state of the receiver. */
+    /** Queues events; returns at once, whatever the state of the receiver. */
     add(events) {
         for (const event of events) {
             this.buffer.push(JSON.stringify(event));
@@ -155,7 +154,7 @@ class Sender {
         this.report('error', 'drop ' + reason, `${count} event(s) dropped: ${reason}; ${this.droppedCount} since start`);
     }
 
-    /** From now on events leave without lingering: the process is about to end. */
+    /** Send events without lingering from now on: the process is about to end. */
     drain() {
         this.draining = true;
         if (!this.busy && !this.failures) {
@@ -165,8 +164,8 @@ class Sender {
     }
 
     /**
-     * Writes what is left into an open connection, for the moment before the process ends, when no
-     * callback will run again. What the kernel takes then, the receiver still reads.
+     * Writes the remaining events into an open connection just before the process ends, when no
+     * callback will run again. The receiver still reads the bytes that the kernel takes.
      *
      * @returns {number} events that could not be written
      */
@@ -211,7 +210,7 @@ class Sender {
         this.timerIsLinger = !isBackoff && delayMs > 0;
         this.timer = setTimeout(() => {
             this.timer = null;
-            this.guarded(() => this.post());
+            this.guard(() => this.post());
         }, delayMs);
         this.timer.unref();
     }
@@ -221,24 +220,24 @@ class Sender {
         this.timer = null;
     }
 
-    /** Runs a callback so that no mistake of ours can end the mail process. */
-    guarded(callback) {
+    /** Runs a callback so that no bug of this plugin can end the mail process. */
+    guard(callback) {
         try {
             callback();
         } catch (error) {
             this.report('error', 'bug', `unexpected ${error && error.stack}`);
             if (this.busy) {
-                this.settle({ kind: 'bad', reason: 'unexpected error' });
+                this.applyOutcome({ kind: 'bad', reason: 'unexpected error' });
             }
         }
     }
 
     requestHeaders(body) {
-        // Cumulative since the process began, so that a header lost with its request loses nothing.
+        // Cumulative since the process began, so that a lost request loses no count.
         return { ...this.headers, 'Content-Length': body.length, 'X-Mallard-Dropped': this.droppedCount };
     }
 
-    /** Returns a request that only needs its listeners and its end. */
+    /** Returns a request without listeners and body. */
     open(path, body) {
         return this.transport.request({ ...this.request, path, headers: this.requestHeaders(body) });
     }
@@ -258,7 +257,7 @@ class Sender {
             if (!over) {
                 over = true;
                 clearTimeout(deadline);
-                this.guarded(() => this.settle(outcome));
+                this.guard(() => this.applyOutcome(outcome));
             }
         };
         let request;
@@ -269,18 +268,18 @@ class Sender {
             return;
         }
         deadline = setTimeout(() => {
-            finish({ kind: 'silent', reason: `no answer in ${this.timeoutMs} ms` });
+            finish({ kind: 'silent', reason: `no response within ${this.timeoutMs} ms` });
             request.destroy();
         }, this.timeoutMs);
         deadline.unref();
-        // These listeners stay for good: an error event without one would end the process.
+        // These listeners stay: an error event without one would end the process.
         request.on('error', error => {
             if (!over && request.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(error.code) && !again) {
-                // The receiver closed an idle connection while we wrote: nobody's fault, once.
+                // The receiver closed the idle connection meanwhile: retry once.
                 over = true;
                 clearTimeout(deadline);
                 this.busy = false;
-                this.guarded(() => this.post(true));
+                this.guard(() => this.post(true));
                 return;
             }
             finish(outcomeOfError(error));
@@ -289,24 +288,24 @@ class Sender {
         request.on('response', response => {
             const chunks = [];
             let size = 0;
-            const answered = () => finish(outcomeOfAnswer(response, Buffer.concat(chunks).toString('utf8')));
-            response.on('error', answered);
-            response.on('end', answered);
-            response.on('close', answered);
+            const finishResponse = () => finish(outcomeOfAnswer(response, Buffer.concat(chunks).toString('utf8')));
+            response.on('error', finishResponse);
+            response.on('end', finishResponse);
+            response.on('close', finishResponse);
             response.on('data', chunk => {
                 size += chunk.length;
                 if (size > MAX_ANSWER_BYTES) {
-                    answered();
+                    finishResponse();
                     request.destroy();
                 } else {
                     chunks.push(chunk);
                 }
             });
             if (response.statusCode === 202) {
-                // Taken for good: a body that never ends must not make us send it again.
+                // Accepted: an endless body must not cause another send.
                 clearTimeout(deadline);
                 deadline = setTimeout(() => {
-                    answered();
+                    finishResponse();
                     request.destroy();
                 }, this.timeoutMs);
                 deadline.unref();
@@ -315,8 +314,8 @@ class Sender {
         request.end(body);
     }
 
-    /** Decides what becomes of the batch. */
-    settle(outcome) {
+    /** Applies the outcome to the batch. */
+    applyOutcome(outcome) {
         this.busy = false;
         const count = this.batch.length;
         switch (outcome.kind) {
@@ -328,7 +327,7 @@ class Sender {
                 }
                 if (this.unreachable) {
                     this.unreachable = false;
-                    this.report('info', 'again', `${this.where} answers again, ${this.buffer.length} event(s) waiting`);
+                    this.report('info', 'again', `${this.where} responds again, ${this.buffer.length} event(s) waiting`);
                 }
                 return this.next();
             case 'refused':
@@ -348,17 +347,17 @@ class Sender {
                     return this.next();
                 }
                 break;
-            default: // nobody there, or too busy: not the batch's fault
+            default: // unreachable or too busy: not the batch's fault
         }
         this.unreachable = true;
         this.failures++;
-        this.report('error', 'unreachable', `${this.where}: ${outcome.reason}; ${this.waiting} event(s) kept, mail goes on`);
+        this.report('error', 'unreachable', `${this.where}: ${outcome.reason}; ${this.waiting} event(s) buffered, mail goes on`);
         const grown = outcome.kind === 'bad' ? 1 : Math.min(2 ** (this.failures - 1), MAX_BACKOFF_FACTOR);
         this.setTimer(Math.max(this.backoffMs * grown, outcome.retryAfterMs || 0), true);
         return undefined;
     }
 
-    /** The batch is done with, one way or the other. */
+    /** Ends the batch and schedules the next. */
     next() {
         this.batch = [];
         this.failures = 0;
@@ -371,7 +370,7 @@ class Sender {
     report(level, kind, message) {
         const last = this.reported.get(kind);
         const now = this.now();
-        if (last === undefined || now - last >= REPORT_EVERY_MS) {
+        if (last === undefined || now - last >= REPORT_INTERVAL_MS) {
             this.reported.set(kind, now);
             this.log(level, text(message, 600) || kind);
         }
@@ -381,18 +380,18 @@ class Sender {
 function outcomeOfError(error) {
     const code = error && typeof error.code === 'string' ? error.code : '';
     const reason = code || String(error && error.message);
-    if (NOBODY_THERE.has(code)) {
+    if (UNREACHABLE_CODES.has(code)) {
         return { kind: 'away', reason };
     }
     if (code.startsWith('HPE_') || /CERT|SSL|TLS/.test(code)) {
-        return { kind: 'bad', reason: 'not an answer: ' + reason };
+        return { kind: 'bad', reason: 'invalid response: ' + reason };
     }
     return { kind: 'silent', reason: 'connection lost: ' + reason };
 }
 
 function outcomeOfAnswer(response, body) {
     const status = response.statusCode;
-    const reason = 'answer ' + status;
+    const reason = 'response ' + status;
     if (status === 202) {
         return { kind: 'accepted', refused: refusals(body) };
     }
@@ -407,13 +406,13 @@ function outcomeOfAnswer(response, body) {
     return { kind: 'bad', reason };
 }
 
-/** @returns {string[]} why single events of an accepted batch were refused */
+/** @returns {string[]} reasons of single refused events of an accepted batch */
 function refusals(body) {
     try {
         const { rejected } = JSON.parse(body);
         return Array.isArray(rejected) ? rejected.map(item => text(item && item.error, 200) || 'no reason given') : [];
     } catch {
-        return []; // the status says it was taken; what the body lacks is only the count
+        return []; // the status means acceptance; the body only has the count
     }
 }
 

@@ -1,13 +1,13 @@
 'use strict';
 
 /**
- * Pure: readers of values that may be missing, of a wrong type or written by a hostile peer. Each
- * returns null for what it does not understand.
+ * Converters of values that may be missing, of a wrong type or written by a hostile peer. Each
+ * returns null for an invalid value. Pure.
  */
 
 const net = require('node:net');
 
-// Characters kept of each text; the server cuts at the same lengths.
+// Maximum characters of each text; the server truncates at the same lengths.
 const LIMITS = {
     address: 254,
     authUser: 254,
@@ -31,13 +31,13 @@ const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[
 /**
  * @param {unknown} value
  * @param {number} limit in characters
- * @returns {string|null} the text cut to `limit`, control characters as one space; null if none
+ * @returns {string|null} the text truncated to `limit`, control characters as one space; null if none
  */
 function text(value, limit) {
     if (typeof value !== 'string') {
         return null;
     }
-    // Cut before cleaning, so that a megabyte costs no more than its beginning.
+    // Truncate before cleaning, so that a megabyte costs no more than its beginning.
     const cleaned = value
         .slice(0, limit * 2)
         .replace(CONTROL, ' ')
@@ -47,7 +47,7 @@ function text(value, limit) {
     return cleaned || null;
 }
 
-/** Returns a whole number (of ms, of bytes) that the wire takes, or null. */
+/** Returns a whole number (of ms, of bytes) within the wire's limits, or null. */
 function wholeNumber(value) {
     if (typeof value !== 'number' || !Number.isFinite(value)) {
         return null;
@@ -56,7 +56,7 @@ function wholeNumber(value) {
     return Math.min(Math.max(Math.round(value), 0), MAX_WHOLE_NUMBER);
 }
 
-/** Returns whether it is a whole number from 0 that the wire takes. */
+/** Returns whether it is a whole number from 0 within the wire's limits. */
 function isCount(value) {
     return Number.isInteger(value) && value >= 0 && value < MAX_WHOLE_NUMBER;
 }

@@ -1,11 +1,11 @@
 'use strict';
 
 /**
- * Pure: one `log:entry` of ZoneMTA → the events of Mallard's wire format.
+ * Mapping of one `log:entry` of ZoneMTA → events of Mallard's wire format. Pure.
  *
- * No clock, no I/O, no memory. Everything in an entry may be missing, of a wrong type or written by
- * a hostile remote server, so every value goes through a reader that returns null for what it does
- * not understand. Keys whose value is unknown are left out: absent and null mean the same.
+ * No clock, no I/O, no state. Everything in an entry may be missing, of a wrong type or written by a
+ * hostile remote server, so every value goes through a converter that returns null for an invalid
+ * one. Keys whose value is unknown are omitted: absent and null mean the same.
  *
  * The subject of a message is never read.
  */
@@ -35,7 +35,7 @@ function cutOutsideQuotes(list) {
     for (let at = 0; at < list.length; at++) {
         const character = list[at];
         if (quoted && character === '\\') {
-            at++; // the next character is taken as it is
+            at++; // the next character is literal
         } else if (character === '"' && (quoted || at === start)) {
             quoted = !quoted; // a quote opens only at the beginning of an address
         } else if (character === ',' && !quoted) {
@@ -59,7 +59,7 @@ function splitRecipients(list) {
     const addresses = new Map();
     let open = '';
     for (const piece of cutOutsideQuotes(list) || list.split(',')) {
-        // ZoneMTA's SMTP server takes `a,b@example`, unquoted: a piece without @ goes with the next.
+        // ZoneMTA's SMTP server accepts `a,b@example`, unquoted: a piece without @ joins the next.
         const address = open + piece;
         if (address.includes('@')) {
             addresses.set(address.toLowerCase(), address);
@@ -75,7 +75,7 @@ function splitRecipients(list) {
     return [...addresses.values()];
 }
 
-/** Returns the envelope sender, "<>" for the null sender, null when the entry does not tell. */
+/** Returns the envelope sender, "<>" for the null sender, null where unknown. */
 function sender(entry, known) {
     const from = 'from' in entry ? entry.from : known.from;
     if (from === '' || from === false || from === '<>') {
@@ -87,7 +87,7 @@ function sender(entry, known) {
 function messageId(entry, known) {
     for (const value of [entry['message-id'], entry.messageId, known.messageId]) {
         const id = text(value, LIMITS.messageId);
-        // "<>" and the queue id stand in for a Message-ID that is not there.
+        // "<>" and the queue id replace a missing Message-ID.
         if (id && id !== '<>' && id !== entry.id) {
             return id;
         }
@@ -96,7 +96,7 @@ function messageId(entry, known) {
 }
 
 function tlsVersion(entry) {
-    // ZoneMTA before 3.10.18 says nothing about TLS; a version is missing on some sockets.
+    // ZoneMTA before 3.10.18 logs nothing about TLS; a version is missing on some sockets.
     return text(entry.tlsVersion, LIMITS.tls) || (entry.secure === true ? 'TLS' : null);
 }
 
@@ -111,14 +111,14 @@ function spamFields(entry) {
     };
 }
 
-/** What the remote server said, and what ZoneMTA made of it. */
+/** The remote server's reply, and ZoneMTA's classification of it. */
 function replyFields(entry) {
     const reply = text(entry.response, LIMITS.reply);
     const local = ip(entry.ip);
     return {
         sending_ip: local && net.isIPv4(local) ? local : null,
         sending_ip_v6: local && net.isIPv6(local) ? local : null,
-        // Without a host nobody was reached, and `mx` is only the recipient's domain.
+        // Without a host there was no connection, and `mx` is only the recipient's domain.
         mx_host: text(entry.host, LIMITS.host) ? text(entry.mx, LIMITS.host) : null,
         status_code: replyCode(reply),
         status_message: reply,
@@ -136,7 +136,7 @@ function bounceFields(entry, type) {
 
 const between = (from, to) => (typeof from === 'number' && typeof to === 'number' ? wholeNumber(to - from) : null);
 
-/** Of an attempt that failed: the wait until it was taken up, and the time until the reply. */
+/** Times of a failed attempt: the wait until it began, and the time until the reply. */
 function failedTimes(at, known) {
     return {
         queue_time_ms: between(known.createdAt, known.fetchedAt),
@@ -147,7 +147,7 @@ function failedTimes(at, known) {
 /**
  * Times of a delivery: the SMTP transaction until the final reply, the wait before it, and both.
  *
- * @param {number} at when the reply was there, in ms
+ * @param {number} at time of the reply, in ms
  * @param {{createdAt?: number, fetchedAt?: number, deliveryMs?: number}} known
  */
 function deliveredTimes(at, known) {
@@ -171,7 +171,7 @@ function deferralCount(entry, known) {
     return isCount(entry.defcount) && entry.defcount > 0 ? entry.defcount : attemptOf(known) || 1;
 }
 
-/** Submission fields, which ZoneMTA gives where it takes a message (receiver, main). */
+/** Submission fields, which ZoneMTA logs where it accepts a message (receiver, main). */
 function submissionFields(entry, known) {
     return {
         client_ip: ip(entry.src),
@@ -228,10 +228,10 @@ const MAKERS = {
 };
 MAKERS.DELETED = MAKERS.DROP;
 
-/** Returns whom an entry speaks of; null stands for a recipient it does not name. */
+/** Returns the recipients of an entry; null stands for an unnamed recipient. */
 function recipientsOf(entry, known) {
     if (['ACCEPTED', 'DEFERRED', 'REJECTED'].includes(entry.action)) {
-        // The queue document's recipient where a hook told it: a plugin may rewrite the envelope's.
+        // The queue document's recipient where a hook gave it: a plugin may rewrite the envelope's.
         const one = typeof known.recipient === 'string' ? known.recipient : entry.to;
         return typeof one === 'string' && one ? [one] : [null];
     }
@@ -246,10 +246,10 @@ function recipientsOf(entry, known) {
 }
 
 /**
- * @param {object} entry what ZoneMTA gave to `log:entry`; not changed
- * @param {number} at when, in ms since 1970: an entry carries no time
- * @param {object} [known] what other hooks told of this delivery (monitor.js)
- * @returns {object[]} the events, [] for an action that is none
+ * @param {object} entry of `log:entry`; not changed
+ * @param {number} at time in ms since 1970: an entry has none
+ * @param {object} [known] data of this delivery from other hooks (monitor.js)
+ * @returns {object[]} the events, [] for an action without any
  */
 function toEvents(entry, at, known = {}) {
     const make = typeof entry.action === 'string' && Object.hasOwn(MAKERS, entry.action) ? MAKERS[entry.action] : null;

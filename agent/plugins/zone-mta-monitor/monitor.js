@@ -1,10 +1,11 @@
 'use strict';
 
 /**
- * Hook calls in, events out. No I/O, no timers, no clock: the caller brings the time.
+ * State between hooks: hook calls in, events out. No I/O, no timers, no clock: the caller passes the
+ * time.
  *
- * `log:entry` alone does not tell how long a delivery took, when its message was queued, which
- * attempt it was, or (when an operator deletes a delivery) whose it was. Other hooks do:
+ * `log:entry` alone has no duration of a delivery, no queue time of its message, no attempt number,
+ * and (when an operator deletes a delivery) no recipient. Other hooks have them:
  *
  *   sender process   sender:fetch          queue time, earlier deferrals, recipient, user
  *                    log:entry             ACCEPTED, DEFERRED, REJECTED
@@ -18,14 +19,14 @@
 
 const { deliveredTimes, toEvents } = require('./mapping');
 
-/** A Map of at most `limit` keys that forgets its oldest. */
+/** A Map of at most `limit` keys that drops its oldest. */
 class Recent {
     constructor(limit) {
         this.limit = limit;
         this.map = new Map();
     }
 
-    /** @returns {Array} [key, value] that had to go, or undefined */
+    /** @returns {Array} the dropped [key, value], or undefined */
     set(key, value) {
         this.map.set(key, value);
         if (this.map.size > this.limit) {
@@ -40,7 +41,7 @@ class Recent {
         return this.map.get(key);
     }
 
-    /** @returns the value that was there */
+    /** @returns the removed value */
     take(key) {
         const value = this.map.get(key);
         this.map.delete(key);
@@ -50,7 +51,7 @@ class Recent {
 
 const isText = value => typeof value === 'string' && value !== '';
 
-/** Returns the name of one delivery, "id.seq"; null for what is none. */
+/** Returns the name of one delivery, "id.seq"; null without one. */
 function keyOf(delivery) {
     return delivery && isText(delivery.id) && isText(delivery.seq) ? delivery.id + '.' + delivery.seq : null;
 }
@@ -62,13 +63,13 @@ function milliseconds(time) {
 
 class Monitor {
     /**
-     * @param {number} options.holdMs how long a delivered event waits for its duration
-     * @param {number} options.remembered deliveries known at most, of each kind
+     * @param {number} options.holdMs maximum wait of a delivered event for its duration
+     * @param {number} options.remembered maximum of remembered deliveries, of each kind
      */
     constructor({ holdMs = 2000, remembered = 10000 } = {}) {
         this.holdMs = holdMs;
         this.remembered = remembered;
-        this.attempts = new Recent(remembered); // "id.seq" → what is known of the running attempt
+        this.attempts = new Recent(remembered); // "id.seq" → data of the running attempt
         this.held = new Recent(1000); // "id.seq" → {events, at, known, until}
         this.routed = new Map(); // id → {from, messageId, user, recipients: Map seq → address}
         this.routedCount = 0; // recipients in all of `routed`
@@ -79,7 +80,7 @@ class Monitor {
     /**
      * `sender:fetch`, and `sender:responseError` in case the first was not seen.
      *
-     * @param {number} [fetchedAt] when the attempt was taken up, in ms; the second hook cannot tell
+     * @param {number} [fetchedAt] start of the attempt in ms, unknown to the second hook
      */
     attempt(delivery, fetchedAt) {
         const key = keyOf(delivery);
@@ -111,7 +112,7 @@ class Monitor {
         }
         const known = this.attempts.get(key);
         if (known) {
-            known.deliveryMs = deliveryMs; // should a version of ZoneMTA log after it
+            known.deliveryMs = deliveryMs; // for a version of ZoneMTA that logs after it
         }
         return [];
     }
@@ -124,7 +125,7 @@ class Monitor {
         const first = Array.isArray(envelope.to) ? envelope.to[0] : envelope.to;
         const count = this.routing.get(envelope) || 0;
         if (count < 0 || (count === 0 && first !== routing.recipient)) {
-            this.routing.set(envelope, -1); // began before we were loaded: its numbers are unknown
+            this.routing.set(envelope, -1); // began before this plugin was loaded: its numbers are unknown
             return;
         }
         this.routing.set(envelope, count + 1);
@@ -145,7 +146,7 @@ class Monitor {
 
     /**
      * `queue:release`: delivered and bounced come with a status. Without one a plugin suppressed
-     * the delivery in `sender:fetch`, which no `log:entry` tells.
+     * the delivery in `sender:fetch`, which ZoneMTA does not log.
      */
     release(zone, data, at) {
         if (!keyOf(data)) {
@@ -201,7 +202,7 @@ class Monitor {
         const events = [];
         for (const [key, held] of this.held.map) {
             if (held.until > now) {
-                break; // in order of their coming
+                break; // in order of arrival
             }
             this.held.map.delete(key);
             events.push(...held.events);
@@ -213,13 +214,13 @@ class Monitor {
         return this.held.map.size > 0;
     }
 
-    /** Nothing is held from now on: the process is about to end. @returns {object[]} what was held */
+    /** Holds nothing from now on: the process is about to end. @returns {object[]} the held events */
     stop() {
         this.stopping = true;
         return this.expired();
     }
 
-    /** Without a sequence number all that is left of the message is meant. */
+    /** Without a sequence number, takes all remaining recipients of the message. */
     takeRouted(id, seq) {
         const message = this.routed.get(id);
         if (!message) {

@@ -1,9 +1,9 @@
 'use strict';
 
 /**
- * Ties hooks, timers and the process's end together:
+ * Wiring of hooks, timers and the process's end:
  *
- *   hooks → monitor.js (what is known of a delivery) → mapping.js (events) → reporter.js (POST)
+ *   hooks → monitor.js (state of a delivery) → mapping.js (events) → reporter.js (POST)
  *
  * A hook calls next() first and at once, whatever happens here, and nothing here throws: ZoneMTA
  * stops a zone whose `sender:delivered` waits, and ends a process with an uncaught exception.
@@ -17,7 +17,7 @@ const EXPIRY_CHECK_MS = 250;
 const NUMBERS = { holdMs: [2000, 0, 60000], remembered: [10000, 1, 1000000] };
 const WILD_PLUGINS_KEYS = ['enabled', 'ordering'];
 
-/** Returns which of ZoneMTA's processes this is: "main/77", "receiver/feeder/78", "sender/default/79". */
+/** Returns the name of ZoneMTA's process: "main/77", "receiver/feeder/78", "sender/default/79". */
 function processLabel(process) {
     const name = String(process.title).replace(/^.*: /, '').replace(/^master process$/, 'main');
     return name + '/' + process.pid;
@@ -42,7 +42,7 @@ class Plugin {
         this.expiryTimer = null;
         this.addHooks();
         this.reporter.followProcess(process, () => this.monitor.stop());
-        // ZoneMTA 3.11 tells its children so, lets them finish and ends them with process.exit();
+        // ZoneMTA 3.11 sends this to its children, lets them finish and ends them with process.exit();
         // older versions, and systemd with its default KillMode, end them by the signal.
         process.on('message', message => {
             if (message && message.shutdown) {
@@ -64,7 +64,7 @@ class Plugin {
         this.app.addHook(name, (...args) => {
             const at = this.now();
             try {
-                args.pop()(); // next: ZoneMTA goes on before we look at anything
+                args.pop()(); // next: ZoneMTA continues before anything is read
             } catch {
                 // not ours
             }

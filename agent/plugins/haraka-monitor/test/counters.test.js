@@ -15,7 +15,7 @@ test('connections are counted when they begin, and end once', () => {
     counters.connected(second);
     counters.disconnected(first);
     counters.disconnected(first);
-    counters.disconnected({}); // never seen to begin: its first line said no address
+    counters.disconnected({}); // its start was never seen: its first line had no address
     counters.disconnected(undefined);
     const { connections_total, connections_current_count, version, uptime_s, memory_rss_bytes } = counters.readings();
     assert.deepEqual([connections_total, connections_current_count], [2, 1]);

@@ -68,10 +68,10 @@ test('a reply of several lines is one; what follows it is another', () => {
 
 test('who refused a recipient is found again by its address and severity', () => {
     const recipient = [{ address: 'Bob@local.example', action: 'tempfail', msg: '4.7.1 wait', code: '451' }];
-    const told = { code: '451', reply: '4.7.1 wait' };
+    const reply451 = { code: '451', reply: '4.7.1 wait' };
     const denials = [
-        denial([DENYSOFT, told, 'wildduck', 'hook_rcpt', [{ address: 'bob@LOCAL.example' }, {}], 'rcpt'], AT - 5),
-        denial([DENYSOFT, told, 'other', 'hook_rcpt', [{ address: 'eve@local.example' }, {}], 'rcpt'], AT - 4)
+        denial([DENYSOFT, reply451, 'wildduck', 'hook_rcpt', [{ address: 'bob@LOCAL.example' }, {}], 'rcpt'], AT - 5),
+        denial([DENYSOFT, reply451, 'other', 'hook_rcpt', [{ address: 'eve@local.example' }, {}], 'rcpt'], AT - 4)
     ];
     const event = outcome({}, { msg_status: undefined, data_bytes: 0, store: { rcpt_to: { recipient } } }, denials);
     assert.equal(event.event_type, 'deferred');
@@ -80,7 +80,7 @@ test('who refused a recipient is found again by its address and severity', () =>
     assert.equal(event.occurred_at, new Date(AT - 5).toISOString());
 });
 
-test('a refusal that delay_deny repeats is told under the name of who refused first', () => {
+test('a refusal that delay_deny repeats has the name of the plugin that refused first', () => {
     const recipient = [{ address: 'bob@local.example', action: 'reject', msg: 'listed', code: 'DENY' }];
     const denials = [
         refusedBy('dns-list', 'connect', 'listed', DENY),

@@ -50,11 +50,11 @@ function aPlugin(t, main) {
 /** Calls a hook as Haraka does, and fails unless next() was called without arguments, in time. */
 function call(plugin, hook, subject, params) {
     const calls = [];
-    plugin.called('on_' + hook, (...args) => calls.push(args), subject, params);
+    plugin.handle('on_' + hook, (...args) => calls.push(args), subject, params);
     assert.deepEqual(calls, [[]], hook);
 }
 
-test('what the hooks tell arrives at the receiver', async t => {
+test('events of the hooks arrive at the receiver', async t => {
     const socket = aSocketPath(t);
     const receiver = await aReceiver(t, socket);
     const { host, plugin } = aPlugin(t, { socket, node: 'mx-01' });
@@ -141,7 +141,7 @@ test('a number in the configuration where text belongs is that text', t => {
     assert.deepEqual(host.lines, ['info Mallard reporting to /x']);
 });
 
-test('a url without a key reports nothing and says so; mail is not affected', t => {
+test('a url without a key reports nothing and logs it; mail is not affected', t => {
     const { host } = aPlugin(t, { url: 'https://mallard.example' });
     assert.deepEqual(host.hooks, {});
     assert.match(host.lines.join('\n'), /error Mallard configuration: url: .*\nerror Mallard nothing is reported/);
@@ -155,7 +155,7 @@ test('loading never fails, whatever is wrong', t => {
     Object.assign({}, haraka).shutdown();
 });
 
-test('without mallard-shared it says what to do, and Haraka goes on', t => {
+test('without mallard-shared it logs the fix, and Haraka continues', t => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'mallard-'));
     t.after(() => fs.rmSync(folder, { recursive: true }));
     for (const name of ['index.js', 'plugin.js', 'mapping.js']) {

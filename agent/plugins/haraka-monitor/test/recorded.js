@@ -68,7 +68,7 @@ function replay(calls) {
         at = Date.parse(call.at);
         const { hook, connection, hmail, params } = revive(call, alive);
         let calledNext = 0;
-        plugin.called('on_' + hook, (...answer) => (calledNext += answer.length ? NaN : 1), connection || hmail, params);
+        plugin.handle('on_' + hook, (...answer) => (calledNext += answer.length ? NaN : 1), connection || hmail, params);
         if (calledNext !== 1) {
             throw new Error(`${hook}: next() without arguments, once`);
         }

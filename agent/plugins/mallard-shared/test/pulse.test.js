@@ -21,12 +21,12 @@ function aPulse(t, target, { everyMs = 5, timeoutMs = 1000, readings, log = () =
     return pulse;
 }
 
-test('a process tells what it dropped and its counters, again and again', async t => {
+test('a process reports its drops and its counters, again and again', async t => {
     const socketPath = aSocketPath(t);
     const receiver = await aReceiver(t, socketPath);
     const pulse = aPulse(t, { socketPath }, { readings: () => ({ haraka: { connections_total: 3 } }) });
     pulse.sender.drop(2, 'buffer full');
-    await until(() => pulse.said >= 2, 'said twice');
+    await until(() => pulse.acceptedCount >= 2, 'sent twice');
     assert.equal(receiver.requests[0].path, '/v1/readings');
     assert.deepEqual(receiver.requests[1].events, {
         plugin: 'test-monitor',
@@ -50,7 +50,7 @@ test('events and readings share one connection, and none of either is lost', asy
             await until(() => pulse.sender.waiting === 0, 'sent');
         }
     }
-    await until(() => pulse.sender.accepted === 200 && pulse.said >= 3, 'all taken');
+    await until(() => pulse.sender.accepted === 200 && pulse.acceptedCount >= 3, 'all taken');
     assert.equal(connections, 1);
 });
 
@@ -59,7 +59,7 @@ test('an agent that hangs holds one request, which ends by its deadline', async 
     const hanging = await aStrangeListener(t, socketPath);
     const pulse = aPulse(t, { socketPath }, { timeoutMs: 50 });
     await until(() => hanging.connections() >= 3, 'tried again after the deadline');
-    assert.equal(pulse.said, 0);
+    assert.equal(pulse.acceptedCount, 0);
 });
 
 for (const [why, status] of [
@@ -76,21 +76,21 @@ for (const [why, status] of [
     });
 }
 
-test('readings that cannot be made are said once and end nothing', async t => {
+test('readings that cannot be built are logged once and end nothing', async t => {
     const socketPath = aSocketPath(t);
     await aReceiver(t, socketPath);
     const lines = [];
-    let asked = 0;
+    let attempts = 0;
     const readings = () => {
-        asked++;
+        attempts++;
         throw new Error('no memory to measure');
     };
     aPulse(t, { socketPath }, { readings, log: (level, message) => lines.push(level + ': ' + message) });
-    await until(() => asked >= 3, 'asked again');
-    assert.deepEqual(lines, ['error: readings could not be told: no memory to measure']);
+    await until(() => attempts >= 3, 'tried again');
+    assert.deepEqual(lines, ['error: readings could not be sent: no memory to measure']);
 });
 
-test('no agent, no readings: with a server, or when told never', t => {
+test('no agent, no readings: with a server, or when disabled', t => {
     const url = new URL('https://mallard.example/api/v1/events/ingest');
     assert.equal(aPulse(t, { url, key: 'k' }).timer, null);
     assert.equal(aPulse(t, { socketPath: '/x' }, { everyMs: 0 }).timer, null);

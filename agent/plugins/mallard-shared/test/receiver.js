@@ -43,9 +43,9 @@ async function aReceiver(t, socketPath, answer = () => [202]) {
             const text = Buffer.concat(chunks).toString('utf8');
             const seen = { method: request.method, path: request.url, headers: request.headers, events: JSON.parse(text) };
             requests.push(seen);
-            const told = answer(seen, requests.length);
-            if (told) {
-                const [status, body, headers] = told;
+            const reply = answer(seen, requests.length);
+            if (reply) {
+                const [status, body, headers] = reply;
                 response.writeHead(status, { 'Content-Type': 'application/json', ...headers });
                 response.end(JSON.stringify(body || { queued: seen.events.length, rejected: [] }));
             }
@@ -56,7 +56,7 @@ async function aReceiver(t, socketPath, answer = () => [202]) {
     return { requests, close, server, events: () => requests.flatMap(request => request.events) };
 }
 
-/** Takes connections and does with them what `onConnection` says, which is nothing by default. */
+/** Accepts connections and passes them to `onConnection`, which does nothing by default. */
 async function aStrangeListener(t, socketPath, onConnection = () => {}) {
     let connections = 0;
     const server = net.createServer(socket => {

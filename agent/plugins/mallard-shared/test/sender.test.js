@@ -49,7 +49,7 @@ test('events leave in batches, in order, each once', async t => {
     assert.equal(sender.waiting, 0);
 });
 
-test('a few events wait no longer than told', async t => {
+test('a few events wait no longer than batchMs', async t => {
     const path = aSocketPath(t);
     const receiver = await aReceiver(t, path);
     const sender = aSender(t, path, { batchMs: 10 });
@@ -85,14 +85,14 @@ test('a connection that the receiver closed while idle costs nothing', async t =
     assert.equal(sender.droppedCount, 0);
 });
 
-test('nobody there: everything is kept, and sent when somebody comes', async t => {
+test('unreachable: everything is buffered, and sent when a receiver comes', async t => {
     const path = aSocketPath(t);
     const sender = aSender(t, path);
     sender.add(numbered(60));
     await until(() => sender.failures >= 5, 'more failures than tries');
     assert.equal(sender.waiting, 60);
-    assert.match(sender.lines[0], /^error: .*ENOENT; 60 event\(s\) kept, mail goes on$/);
-    assert.equal(sender.lines.length, 1, 'said once, not at every try');
+    assert.match(sender.lines[0], /^error: .*ENOENT; 60 event\(s\) buffered, mail goes on$/);
+    assert.equal(sender.lines.length, 1, 'logged once, not at every try');
     const receiver = await aReceiver(t, path);
     await until(() => sender.accepted === 60, 'accepted');
     assert.deepEqual(numbers(receiver.events()), numbers(numbered(60)));
@@ -106,7 +106,7 @@ test('the folder of the socket need not exist', async t => {
     assert.equal(sender.waiting, 1);
 });
 
-test('the buffer is bounded: the oldest go, counted and told', async t => {
+test('the buffer is bounded: the oldest go, counted and reported', async t => {
     const path = aSocketPath(t);
     const sender = aSender(t, path, { bufferEvents: 100, batchEvents: 10 });
     sender.add(numbered(10));
@@ -129,7 +129,7 @@ test('a hanging receiver: kept and sent again, then dropped when patience ends',
     const sender = aSender(t, path, { timeoutMs: 10, patienceMs: 60 });
     sender.add(numbered(7));
     await until(() => sender.droppedCount === 7, 'dropped');
-    assert.deepEqual(sender.dropped, { 'no answer in 10 ms': 7 });
+    assert.deepEqual(sender.dropped, { 'no response within 10 ms': 7 });
     assert.ok(listener.connections() > 1, 'it was tried again');
     await listener.close();
     const receiver = await aReceiver(t, path);
@@ -186,7 +186,7 @@ test('another server error is tried three times', async t => {
     sender.add(numbered(4));
     await until(() => sender.accepted === 2, 'the next batch is accepted');
     assert.equal(receiver.requests.length, 4);
-    assert.deepEqual(sender.dropped, { 'answer 500': 2 });
+    assert.deepEqual(sender.dropped, { 'response 500': 2 });
 });
 
 test('a batch that is refused is dropped at once, and the next goes on', async t => {
@@ -195,7 +195,7 @@ test('a batch that is refused is dropped at once, and the next goes on', async t
     const sender = aSender(t, path, { batchEvents: 1 });
     sender.add(numbered(4));
     await until(() => sender.accepted === 1, 'the last is accepted');
-    assert.deepEqual(sender.dropped, { 'answer 400': 1, 'answer 413': 1, 'answer 401': 1 });
+    assert.deepEqual(sender.dropped, { 'response 400': 1, 'response 413': 1, 'response 401': 1 });
     assert.equal(receiver.requests.at(-1).headers['x-mallard-dropped'], '3');
 });
 
@@ -240,7 +240,7 @@ test('an answer of many megabytes is not read', async t => {
     await until(() => sender.accepted === 1, 'accepted');
 });
 
-test("straight to the server: the door's path, the key, https or http", async t => {
+test("straight to the server: the ingest endpoint's path, the key, https or http", async t => {
     const seen = [];
     const server = http.createServer((request, response) => {
         seen.push([request.url, request.headers.authorization, request.headers.host]);
@@ -251,7 +251,7 @@ test("straight to the server: the door's path, the key, https or http", async t 
         server.closeAllConnections();
         server.close();
     });
-    const url = new URL(`http://127.0.0.1:${server.http.client_address().port}/api/v1/events/ingest`);
+    const url = new URL(`http://127.0.0.1:${server.address().port}/api/v1/events/ingest`);
     const sender = aSender(t, '', { target: { url, key: 'secret' } });
     sender.add(numbered(1));
     await until(() => sender.accepted === 1, 'accepted');
@@ -259,7 +259,7 @@ test("straight to the server: the door's path, the key, https or http", async t 
     assert.equal(sender.where.includes('secret'), false);
 });
 
-test('a server that does not exist is nobody there', async t => {
+test('a server that does not exist is unreachable', async t => {
     const sender = aSender(t, '', { target: { url: new URL('https://127.0.0.1:1/x'), key: 'k' } });
     sender.add(numbered(1));
     await until(() => sender.failures > 3, 'failures');
@@ -289,7 +289,7 @@ test('the last write goes into the connection that is open', async t => {
     assert.deepEqual(numbers(receiver.events()), [0, 1, 2, 3]);
 });
 
-test('the last write says what it could not save', async t => {
+test('the last write returns the number of unsaved events', async t => {
     const sender = aSender(t, aSocketPath(t));
     sender.add(numbered(3));
     assert.equal(sender.lastWrite(), 3);

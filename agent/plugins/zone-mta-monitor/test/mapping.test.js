@@ -104,7 +104,7 @@ test('what stands in for a missing Message-ID is none', () => {
     assert.equal(toEvents({ ...entry, messageId: entry.id }, AT)[0].message_id, undefined);
 });
 
-test('two deliveries of one message whose recipients nobody knows stay two events', () => {
+test('two deliveries of one message with unknown recipients stay two events', () => {
     const [one] = toEvents(anEntry('DELETED', { seq: '001' }), AT);
     const [two] = toEvents(anEntry('DELETED', { seq: '002' }), AT);
     assert.notEqual(one.event_id, two.event_id);

@@ -22,7 +22,7 @@ test('a delivered event waits for its duration, which comes after the entry', ()
     assert.equal(monitor.holding, false);
 });
 
-test('a duration that never comes is waited for no longer than told', () => {
+test('a duration that never comes is waited for no longer than holdMs', () => {
     const monitor = new Monitor({ holdMs: 2000 });
     monitor.entry(anEntry('ACCEPTED'), AT);
     assert.deepEqual(monitor.expired(AT + 1999), []);
@@ -83,7 +83,7 @@ test('mail deferred on purpose by a router is still on its first attempt', () =>
     assert.equal(monitor.entry(anEntry('REJECTED'), AT)[0].attempt, 1);
 });
 
-test("the queue's recipient is told, not one that a plugin put into the envelope", () => {
+test("the queue's recipient is reported, not one that a plugin put into the envelope", () => {
     const monitor = new Monitor();
     monitor.attempt(aDelivery({ recipient: 'Bob@Good.Example' }), AT);
     const [event] = monitor.entry(anEntry('REJECTED', { to: 'bob@rewritten.example' }), AT);

@@ -52,7 +52,7 @@ function aPlugin(t, config, process = aProcess()) {
     return { app, plugin, process, later: ms => (at += ms) };
 }
 
-test('what the hooks tell arrives at the receiver', async t => {
+test('events of the hooks arrive at the receiver', async t => {
     const socket = aSocketPath(t);
     const receiver = await aReceiver(t, socket);
     const { app } = aPlugin(t, { socket });
@@ -85,7 +85,7 @@ test('a held event leaves when its duration does not come', async t => {
     await until(() => receiver.events().length === 1, 'the event');
 });
 
-test('a configured node is told with every event', async t => {
+test('a configured node is in every event', async t => {
     const socket = aSocketPath(t);
     const receiver = await aReceiver(t, socket);
     const { app } = aPlugin(t, { socket, node: 'mta-07' });
@@ -111,7 +111,7 @@ for (const [name, prepare] of [
         }
         assert.ok(plugin.sender.waiting <= 500);
         assert.ok(plugin.sender.droppedCount >= 19000);
-        assert.equal(app.lines.filter(line => line.includes('buffer full')).length, 1, 'said once a minute');
+        assert.equal(app.lines.filter(line => line.includes('buffer full')).length, 1, 'logged once a minute');
     });
 }
 
@@ -150,7 +150,7 @@ test('a next() that throws and a logger that throws stay where they are', t => {
     app.hooks['log:entry'](anEntry('QUEUED'));
 });
 
-test('a url without a key, or that is none, reports nothing and says so; mail is not affected', t => {
+test('a url that is invalid or without a key reports nothing and logs it; mail is not affected', t => {
     for (const config of [{ url: 'https://mallard.example' }, { url: 'mallard', key: 'k' }, { url: 'ftp://x', key: 'k' }]) {
         const { app } = aPlugin(t, config);
         assert.deepEqual(Object.keys(app.hooks), []);
@@ -167,7 +167,7 @@ test('loading never fails, with or without the callback', () => {
     assert.equal(calls, 2);
 });
 
-test('without mallard-shared it says what to do, and ZoneMTA goes on', t => {
+test('without mallard-shared it logs the fix, and ZoneMTA continues', t => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'mallard-'));
     t.after(() => fs.rmSync(folder, { recursive: true }));
     for (const name of ['index.js', 'plugin.js', 'monitor.js', 'mapping.js']) {
@@ -180,7 +180,7 @@ test('without mallard-shared it says what to do, and ZoneMTA goes on', t => {
     assert.match(app.lines.join(), /^error not started, mail goes on: copy the folder mallard-shared beside this one/);
 });
 
-test('a signal that others handle is theirs; one that nobody handles ends the process as before', t => {
+test('a signal with other handlers is theirs; one without ends the process as before', t => {
     const handled = aProcess();
     let calls = 0;
     handled.on('SIGTERM', () => calls++);
@@ -204,13 +204,13 @@ function aChild(t, socket) {
     return child;
 }
 
-async function told(child, word) {
+async function received(child, word) {
     while ((await once(child, 'message'))[0] !== word);
 }
 
 for (const [name, stop, status] of [
     ['ends by process.exit()', child => child.send('exit'), [3, null]],
-    ['is told to shut down, as ZoneMTA 3.11 does', child => child.send({ shutdown: true }), [0, null]],
+    ['gets the message to shut down, as from ZoneMTA 3.11', child => child.send({ shutdown: true }), [0, null]],
     ['gets SIGTERM, as from systemd', child => child.kill('SIGTERM'), [null, 'SIGTERM']],
     ['gets SIGINT, as from a terminal', child => child.kill('SIGINT'), [null, 'SIGINT']]
 ]) {
@@ -220,7 +220,7 @@ for (const [name, stop, status] of [
         const child = aChild(t, socket);
         await until(() => receiver.events().length === 1, 'the first event');
         child.send('deliver');
-        await told(child, 'done');
+        await received(child, 'done');
         stop(child);
         assert.deepEqual(await once(child, 'exit'), status);
         await until(() => receiver.events().length === 3, 'the last events');
@@ -230,7 +230,7 @@ for (const [name, stop, status] of [
 
 test('a process with nothing left to do ends although events wait for a receiver', async t => {
     const child = aChild(t, aSocketPath(t));
-    await told(child, 'begun'); // its first event finds nobody
+    await received(child, 'begun'); // its first event finds no receiver
     child.disconnect();
     assert.deepEqual(await once(child, 'exit'), [0, null]);
 });
