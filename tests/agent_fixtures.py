@@ -1,6 +1,7 @@
 """Shared by the agent's tests: a spool on disk, threads that end, a real MongoDB."""
 
 import json
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent.config import Events as EventSettings
+from agent.config import Receiver as ReceiverSettings
 from agent.config import Spool as SpoolSettings
 from agent.spool import Accepted, Spool
 from agent.wire import ReceivedEvent, event_id
@@ -64,6 +66,24 @@ def in_thread() -> Iterator[Callable[[Any], threading.Event]]:
         getattr(service, "wake", lambda: None)()
         thread.join(15)
         assert not thread.is_alive(), f"{thread.name} did not stop"
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A directory with a short name: a unix socket's path may have only 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="ml-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def receiver(spool: Spool, directory: Path, in_thread: Callable[[Any], threading.Event]) -> Any:
+    """A running receiver on a real unix socket."""
+    from agent.events.receiver import Receiver
+
+    made = Receiver(spool, ReceiverSettings(), directory, node="mta-01")
+    made.open()
+    in_thread(made)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ without the server fits on a mail server's disk. Events sent within seconds are 
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -30,14 +29,6 @@ class DamagedBlock(Exception):
         super().__init__(f"items {first_seq} to {last_seq}")
         self.first_seq = first_seq
         self.last_seq = last_seq
-
-
-@dataclass(frozen=True)
-class Freed:
-    """Items and bytes that a deletion took away."""
-
-    count: int = 0
-    size_bytes: int = 0
 
 
 def compress(bodies: Sequence[bytes]) -> bytes:
@@ -133,8 +124,8 @@ class CompressedBlocks:
             rows.close()
         return first_seq, bodies, True
 
-    def delete_up_to(self, tx: Transaction, last_seq: int) -> Freed:
-        """Delete all items up to a number."""
+    def delete_up_to(self, tx: Transaction, last_seq: int) -> tuple[int, int]:
+        """Delete all items up to a number; return how many, and the bytes that frees."""
         sums = "coalesce(sum(last_seq - first_seq + 1), 0), coalesce(sum(length(body) + ?), 0)"
         count, size = tx.execute(
             f"SELECT {sums} FROM {self.table} WHERE last_seq <= ?",  # noqa: S608
@@ -146,13 +137,13 @@ class CompressedBlocks:
             (last_seq,),
         ).fetchone()
         if torn is None:
-            return Freed(count, size)
+            return count, size
         first_seq, at_ms, block = torn
         gone = last_seq - first_seq + 1
         tx.execute(f"DELETE FROM {self.table} WHERE first_seq = ?", (first_seq,))  # noqa: S608
         # It was read a moment ago, or its numbers would not be known.
         added = self._insert(tx, last_seq + 1, at_ms, decompress(block)[gone:])
-        return Freed(count + gone, size + len(block) + OVERHEAD_BYTES - added)
+        return count + gone, size + len(block) + OVERHEAD_BYTES - added
 
     def find_oldest(self, tx: Transaction, *, excess_bytes: int) -> tuple[int, int]:
         """Return the last number of the oldest blocks that together free so much, or of all of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from agent import clock
 from agent.errors import SpoolError
 from agent.logs import Repeats
-from agent.spool.compression import LOOSE_ITEMS, CompressedBlocks, DamagedBlock, Freed
+from agent.spool.compression import LOOSE_ITEMS, CompressedBlocks, DamagedBlock
 from agent.spool.database import Database
 from agent.spool.retention import (
     AgeLimit,
@@ -288,17 +288,15 @@ class Queue:
         return int(row[0]) + 1 if row else 1
 
     def _delete_up_to(self, tx: Transaction, last_seq: int) -> None:
-        freed = Freed()
         if self._blocks is not None:
-            freed = self._blocks.delete_up_to(tx, last_seq)
+            count, size = self._blocks.delete_up_to(tx, last_seq)
+            self._count(tx, -count, -size)
         where = f"FROM {self.name} WHERE seq <= ?"
         count, size = tx.execute(
-            f"SELECT count(*), coalesce(sum(length(body)), 0) {where}",
-            (last_seq,),
+            f"SELECT count(*), coalesce(sum(length(body)), 0) {where}", (last_seq,)
         ).fetchone()
         tx.execute(f"DELETE {where}", (last_seq,))
-        loose_bytes = size + count * ROW_OVERHEAD_BYTES
-        self._count(tx, -count - freed.count, -loose_bytes - freed.size_bytes)
+        self._count(tx, -count, -size - count * ROW_OVERHEAD_BYTES)
 
     def _count(self, tx: Transaction, count: int, size_bytes: int) -> None:
         tx.add(f"{self.name}.count", count)

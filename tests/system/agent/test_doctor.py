@@ -21,10 +21,9 @@ from agent.roles import ports_of, programs_of
 from agent.spool import read_summary
 from agent.transport.client import Action, Outcome
 from tests.agent_fixtures import take
-from tests.unit.agent.events.conftest import directory, receiver
 from tests.unit.agent.transport.test_shipper import door
 
-__all__ = ["directory", "door", "receiver"]
+__all__ = ["door"]
 DAY_S = 86_400
 
 

@@ -4,10 +4,7 @@ import logging
 import secrets
 import socket
 import threading
-from collections import Counter
-from typing import Any
 
-import pymongo
 import pytest
 from pymongo.errors import OperationFailure
 
@@ -18,14 +15,16 @@ from agent.events.change_stream import database as queries
 from agent.spool import Accepted
 from tests.agent_fixtures import read_events, take_reported
 from tests.fakes.zonemta_writer import accept
+from tests.system.agent.events.helpers import (
+    NODE,
+    connect,
+    counters,
+    has_position,
+    wait_for_events,
+)
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack
-NODE = "mta-01"
-
-
-def connect(uri: str) -> pymongo.MongoClient[dict[str, Any]]:
-    return pymongo.MongoClient(uri)
 
 
 @pytest.fixture(params=["plain", "pre-images"])
@@ -48,36 +47,15 @@ def follow(mongodb, database, in_thread):
     def start(spool):
         stream = ChangeStream(spool, Secret(mongodb.uri_of(database.name)), node=NODE)
         stop = in_thread(stream)
-        until(lambda: _position(spool), what="a saved position")
+        until(lambda: has_position(spool), what="a saved position")
         return stop
 
     return start
 
 
-def _position(spool):
-    with spool.read() as tx:
-        state = spool.stream(tx)
-        return state.position() and not state.snapshot_pending()
-
-
-def outcome(spool, *, count):
-    """Wait for `count` events; return them as {(recipient, type): event}."""
-    events = until(
-        lambda: (e := read_events(spool)) and len(e) >= count and e, what=f"{count} events"
-    )
-    counted = Counter(e.get("event_id") or (e["to_address"], e["event_type"]) for e in events)
-    assert set(counted.values()) == {1}, counted
-    return {(e["to_address"], e["event_type"]): e for e in events}
-
-
 def held_count(spool):
     with spool.read() as tx:
         return tx.execute("SELECT count(*) FROM held").fetchone()[0]
-
-
-def counters(spool):
-    with spool.read() as tx:
-        return dict(tx.execute("SELECT name, value FROM counters"))
 
 
 def report_from_plugin(spool, message, recipient, event_type, n=0):
@@ -107,7 +85,7 @@ def test_queued_deferred_delivered_bounced_and_dropped_are_distinguished(
     message.deliver("ok@a.example")
     message.bounce("no@b.example")
     message.leave("x@c.example")
-    events = outcome(spool, count=8)
+    events = wait_for_events(spool, count=8)
 
     assert events["ok@a.example", "deferred"]["status_code"] == 451
     assert events["ok@a.example", "deferred"]["certainty"] == "reported"
@@ -129,9 +107,9 @@ def test_mail_queued_before_the_first_start_is_taken_once(make_spool, database, 
     spool = make_spool(grace_s=0.2)
 
     follow(spool)
-    before = outcome(spool, count=3)
+    before = wait_for_events(spool, count=3)
     message.deliver("one@a.example")
-    events = outcome(spool, count=4)
+    events = wait_for_events(spool, count=4)
 
     assert before["two@a.example", "deferred"]["attempt"] == 2
     assert before["two@a.example", "deferred"]["status_message"] == "450 second reply"
@@ -148,7 +126,7 @@ def test_events_the_plugin_reported_in_the_grace_are_not_repeated(make_spool, da
     report_from_plugin(spool, message, "reported@a.example", "sent")
     report_from_plugin(spool, message, "reported@a.example", "bounced")
     until(lambda: counters(spool).get("stream.superseded", 0) >= 2)
-    events = outcome(spool, count=4)
+    events = wait_for_events(spool, count=4)
 
     assert set(events) == {
         ("reported@a.example", "sent"),
@@ -166,7 +144,7 @@ def test_events_the_plugin_reported_before_the_stream_saw_them_are_not_repeated(
     spool = make_spool(grace_s=0)
     follow(spool)
     message = accept(database, "a@corp.example", ["reported@a.example"])
-    outcome(spool, count=1)
+    wait_for_events(spool, count=1)
 
     report_from_plugin(spool, message, "reported@a.example", "delivered")
     message.deliver("reported@a.example")
@@ -192,7 +170,7 @@ def test_held_events_outlive_the_agent_and_nothing_is_missed_or_doubled(
     spool.close()
     spool = make_spool(grace_s=0.5)
     follow(spool)
-    events = outcome(spool, count=5)
+    events = wait_for_events(spool, count=5)
 
     assert ("one@a.example", "delivered") in events
     assert ("two@a.example", "bounced") in events
@@ -205,7 +183,7 @@ def test_a_position_that_is_lost_is_a_counted_gap_and_a_new_snapshot(
     spool = make_spool(grace_s=0)
     stop = follow(spool)
     message = accept(database, "a@corp.example", ["gone@a.example", "stays@a.example"])
-    outcome(spool, count=2)
+    wait_for_events(spool, count=2)
     stop.set()
     until(lambda: not _thread("change-stream"))
     message.deliver("gone@a.example")
@@ -217,7 +195,7 @@ def test_a_position_that_is_lost_is_a_counted_gap_and_a_new_snapshot(
         follow(spool)
         until(lambda: counters(spool).get("stream.lost_in_gap") == 1)
     message.deliver("stays@a.example")
-    events = outcome(spool, count=3)
+    events = wait_for_events(spool, count=3)
 
     assert ("gone@a.example", "delivered") not in events
     assert ("stays@a.example", "delivered") in events
@@ -239,14 +217,14 @@ def test_a_dropped_database_is_survived(make_spool, database, follow):
     spool = make_spool(grace_s=0)
     follow(spool)
     accept(database, "a@corp.example", ["lost@a.example"])
-    outcome(spool, count=1)
+    wait_for_events(spool, count=1)
 
     database.client.drop_database(database.name)
     until(lambda: counters(spool).get("stream.gaps"))
-    until(lambda: _position(spool))
+    until(lambda: has_position(spool))
     accept(database, "a@corp.example", ["next@a.example"])
 
-    assert ("next@a.example", "sent") in outcome(spool, count=2)
+    assert ("next@a.example", "sent") in wait_for_events(spool, count=2)
 
 
 def test_a_document_that_is_not_as_zonemta_writes_it_is_left_out_alone(
@@ -257,7 +235,7 @@ def test_a_document_that_is_not_as_zonemta_writes_it_is_left_out_alone(
 
     database["zone-queue"].insert_one({"id": 5, "seq": None})
     accept(database, "a@corp.example", ["good@a.example"])
-    outcome(spool, count=1)
+    wait_for_events(spool, count=1)
 
     assert counters(spool)["stream.malformed"] == 1
 
@@ -329,10 +307,10 @@ def test_a_mongodb_comes_back_and_the_stream_goes_on(
         first = stack.start(supervisor, tmp_path)
         uri = first.uri_of("zone-mta")
         in_thread(ChangeStream(spool, Secret(uri), node=NODE))
-        until(lambda: _position(spool))
+        until(lambda: has_position(spool))
         with connect(uri) as client:
             accept(client["zone-mta"], "a@corp.example", ["before@a.example"])
-            outcome(spool, count=1)
+            wait_for_events(spool, count=1)
         first.running.stop()
         until(lambda: "not reachable" in caplog.text, within_s=40)
         stack.start(supervisor, tmp_path, port=first.port)
@@ -340,7 +318,7 @@ def test_a_mongodb_comes_back_and_the_stream_goes_on(
             accept(client["zone-mta"], "a@corp.example", ["after@a.example"])
 
         until(lambda: len(read_events(spool)) == 2, within_s=60)
-        assert ("after@a.example", "sent") in outcome(spool, count=2)
+        assert ("after@a.example", "sent") in wait_for_events(spool, count=2)
 
 
 @pytest.mark.parametrize("event_type", ["bounced", "delivered"])
@@ -352,7 +330,7 @@ def test_a_plugin_that_reports_after_the_grace_replaces_the_inferred_outcome(
     message = accept(database, "a@corp.example", ["ok@a.example"])
     message.lock("ok@a.example")
     message.deliver("ok@a.example")
-    inferred = outcome(spool, count=2)["ok@a.example", "delivered"]
+    inferred = wait_for_events(spool, count=2)["ok@a.example", "delivered"]
 
     report_from_plugin(spool, message, "ok@a.example", event_type)
     report_from_plugin(spool, message, "ok@a.example", event_type)

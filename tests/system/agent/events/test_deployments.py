@@ -14,12 +14,12 @@ from build.stack import mongodb as stack
 from build.stack.supervisor import Supervisor
 from tests.agent_fixtures import read_events
 from tests.fakes.zonemta_writer import accept
-from tests.system.agent.events.test_change_stream import (
+from tests.system.agent.events.helpers import (
     NODE,
-    _position,
     connect,
     counters,
-    outcome,
+    has_position,
+    wait_for_events,
 )
 from tests.waiting import until
 
@@ -53,7 +53,7 @@ def test_an_election_loses_nothing_and_repeats_nothing(make_spool, supervisor, h
         for name in COLLECTIONS:
             db.create_collection(name)
         in_thread(stream)
-        until(lambda: _position(spool))
+        until(lambda: has_position(spool))
         recipients = []
         for turn in range(3):
             recipient = f"{turn}@a.example"
@@ -67,7 +67,7 @@ def test_an_election_loses_nothing_and_repeats_nothing(make_spool, supervisor, h
             until(lambda: find_primary(replica_set), within_s=60)
             primary.start_again()
 
-        events = outcome(spool, count=6)
+        events = wait_for_events(spool, count=6)
 
     assert {recipient for recipient, _ in events} == set(recipients)
     assert gaps(spool) == []
@@ -92,7 +92,7 @@ def test_a_position_that_fell_out_of_the_oplog_is_a_gap_with_its_times(
             db.create_collection(name)
         stop = follow(spool, running, in_thread)
         message = accept(db, "a@corp.example", ["gone@a.example", "stays@a.example"])
-        outcome(spool, count=2)
+        wait_for_events(spool, count=2)
         stop.set()
         until(lambda: not any(t.name == "change-stream" for t in threading.enumerate()))
         message.deliver("gone@a.example")
@@ -102,7 +102,7 @@ def test_a_position_that_fell_out_of_the_oplog_is_a_gap_with_its_times(
             follow(spool, running, in_thread)
             until(lambda: counters(spool).get("stream.lost_in_gap") == 1, within_s=60)
         message.deliver("stays@a.example")
-        events = outcome(spool, count=3)
+        events = wait_for_events(spool, count=3)
 
     assert ("gone@a.example", "delivered") not in events
     (gap,) = gaps(spool)
@@ -118,7 +118,7 @@ def test_a_position_that_fell_out_of_the_oplog_is_a_gap_with_its_times(
 def follow(spool, running, in_thread, *, uri=None, **options):
     target = uri or running.uri_of(DATABASE)
     stop = in_thread(ChangeStream(spool, Secret(target), node=NODE, **options))
-    until(lambda: _position(spool))
+    until(lambda: has_position(spool))
     return stop
 
 
@@ -147,12 +147,12 @@ def test_a_dropped_collection_is_a_gap_and_the_next_mail_is_captured(
         db = client[name]
         accept(db, "a@corp.example", ["lost@a.example"])
         follow(spool, mongodb, in_thread, uri=mongodb.uri_of(name))
-        outcome(spool, count=1)
+        wait_for_events(spool, count=1)
 
         db["zone-queue"].drop()
         until(lambda: counters(spool).get("stream.lost_in_gap") == 1)
         accept(db, "a@corp.example", ["next@a.example"])
-        events = outcome(spool, count=2)
+        events = wait_for_events(spool, count=2)
         (gap,) = gaps(spool)
         client.drop_database(name)
 
@@ -222,7 +222,7 @@ def test_who_may_only_read_follows_without_pre_images_and_changes_nothing(
     with connect(uri_for(with_users, "admin")) as client:
         message = accept(client[DATABASE], "a@corp.example", ["one@a.example"])
         message.deliver("one@a.example")
-        events = outcome(spool, count=2)
+        events = wait_for_events(spool, count=2)
         options = client[DATABASE]["zone-queue"].options()
 
     assert ("one@a.example", "delivered") in events
@@ -262,7 +262,7 @@ def test_each_instance_of_a_shared_queue_reports_its_own_share(make_spool, mongo
         message.leave("theirs@a.example")
         message.deliver("ours@a.example")
         message.leave("deleted@a.example")
-        events = outcome(spool, count=5)
+        events = wait_for_events(spool, count=5)
         client.drop_database(name)
 
     assert set(events) == {
@@ -287,7 +287,7 @@ def test_a_shared_queue_without_a_name_is_reported_completely_and_warned_of_once
         message.lock("b@a.example", instance="mta-02")
         message.leave("a@a.example")
         message.leave("b@a.example")
-        outcome(spool, count=4)
+        wait_for_events(spool, count=4)
         client.drop_database(name)
 
     assert caplog.text.count("AGENT_DISCOVERY_ZONEMTA_INSTANCE") == 1

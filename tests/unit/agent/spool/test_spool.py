@@ -143,6 +143,24 @@ def test_a_failed_transaction_leaves_nothing(spool):
     assert numbers(spool) == []
 
 
+def test_listeners_are_not_called_when_the_transaction_fails(spool):
+    calls = []
+    spool.events.on_append(lambda: calls.append("append"))
+    spool.intake.on_event(lambda event_type, _at, count: calls.append((event_type, count)))
+
+    def fail_at_the_end():
+        with spool.begin() as tx:
+            spool.intake.take_reported(tx, [make_event(1)])
+            raise ValueError("at the end")
+
+    with pytest.raises(ValueError, match="at the end"):
+        fail_at_the_end()
+    assert calls == []
+
+    take(spool, [1])
+    assert calls == ["append", ("sent", 1)]
+
+
 def test_nothing_taken_is_lost_when_the_process_is_killed(tmp_path, make_spool):
     """A child takes events one by one and prints each number; it is killed in the middle."""
     program = textwrap.dedent(
