@@ -10,7 +10,7 @@ from typing import Any
 from server.ledger import queries as ledger
 from server.ledger.queries import Completeness
 from server.mailqueues import queries as mailqueues
-from server.mailqueues.accounting import Database, counted_once
+from server.mailqueues.accounting import Database, count_once
 from server.rollups.mail import failing_destinations
 from server.rollups.mail.failing_destinations import Destination
 
@@ -45,7 +45,7 @@ def facts(now: datetime) -> Facts:
     """Ask the database, five questions at most."""
     destinations = failing_destinations.destinations(now)
     epochs = ledger.completeness(now - timedelta(hours=LEDGER_HOURS))
-    queues = counted_once(mailqueues.newest_readings(now), now)
+    queues = count_once(mailqueues.newest_readings(now), now)
     return Facts(findings(destinations, epochs, queues, now=now), destinations, epochs, queues)
 
 

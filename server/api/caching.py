@@ -1,4 +1,4 @@
-"""Answers that several readers ask for at once are made once; who has it already is told so."""
+"""Cache of answers that several readers request at once, with an ETag for those who have them."""
 
 import hashlib
 from collections.abc import Callable
@@ -18,22 +18,22 @@ from server.http.json_renderer import JSONRenderer
 Get = Callable[..., Response]
 
 
-def kept_shortly(get: Get) -> Callable[..., HttpResponseBase]:
-    """Keep what a view answers for READ_CACHE_SECONDS in this process, and give it an ETag.
+def cache_answer(get: Get) -> Callable[..., HttpResponseBase]:
+    """Cache a view's answer for READ_CACHE_SECONDS in this process, and give it an ETag.
 
-    For answers that are the same for everybody who may read. Refusals are not kept: they are
+    For answers that are the same for everybody who may read. Refusals are not cached: they are
     raised.
     """
 
     @wraps(get)
     def answer(view: Any, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         key = f"read:{hashlib.sha256(request.get_full_path().encode()).hexdigest()}"
-        kept: tuple[str, bytes] | None = cache.get(key) if settings.READ_CACHE_SECONDS else None
-        if kept is None:
+        cached: tuple[str, bytes] | None = cache.get(key) if settings.READ_CACHE_SECONDS else None
+        if cached is None:
             body: bytes = JSONRenderer().render(get(view, request, *args, **kwargs).data)
-            kept = f'"{hashlib.sha256(body).hexdigest()[:32]}"', body
-            cache.set(key, kept, settings.READ_CACHE_SECONDS)
-        etag, body = kept
+            cached = f'"{hashlib.sha256(body).hexdigest()[:32]}"', body
+            cache.set(key, cached, settings.READ_CACHE_SECONDS)
+        etag, body = cached
         known = parse_etags(request.headers.get("If-None-Match", ""))
         response: HttpResponseBase = (
             HttpResponseNotModified()
@@ -41,7 +41,7 @@ def kept_shortly(get: Get) -> Callable[..., HttpResponseBase]:
             else HttpResponse(body, content_type="application/json")
         )
         response.headers["ETag"] = etag
-        # Kept by browsers, asked about each time.
+        # Browsers keep it and revalidate each time.
         response.headers["Cache-Control"] = "private, no-cache"
         return response
 

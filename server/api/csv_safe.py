@@ -1,4 +1,4 @@
-"""Pure: values as cells of a CSV file that a spreadsheet takes for text and numbers only."""
+"""Cells of a CSV file that a spreadsheet takes for text and numbers only. Pure."""
 
 import json
 from datetime import datetime
@@ -9,7 +9,7 @@ from typing import Any
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 
-def cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
     """Return what to hand to csv.writer."""
     if value is None:
         return ""

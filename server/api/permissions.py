@@ -1,4 +1,4 @@
-"""Who may read: people with a role, and programs with a key of the scope `read`."""
+"""Permission to read: for people with a role, and programs with a key of the scope `read`."""
 
 from typing import Any
 
@@ -17,6 +17,7 @@ REFUSALS = {
     401: OpenApiResponse(description="Neither logged in nor a key, or a wrong or revoked one."),
     403: OpenApiResponse(description="A key of another scope than `read`, or nobody's role."),
 }
+NOT_FOUND = {404: OpenApiResponse(description="There is no such node, kind or event.")}
 
 
 class MayRead(BasePermission):
@@ -25,15 +26,15 @@ class MayRead(BasePermission):
     message = "This key's scope, or an account without a role, does not allow reading."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Look at who asks."""
-        who: Any = request.user
-        if isinstance(who, KeyHolder):
-            return who.scope == ApiKey.Scope.READ
-        return role_of(who) is not None
+        """Check the role or the scope."""
+        user: Any = request.user
+        if isinstance(user, KeyHolder):
+            return user.scope == ApiKey.Scope.READ
+        return role_of(user) is not None
 
 
 class ReadView(APIView):
-    """What all views of the read API share."""
+    """Base of the views of the read API."""
 
     authentication_classes = [OptionalApiKeyAuthentication, SessionAuthentication]
     permission_classes = [MayRead]

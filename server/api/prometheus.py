@@ -1,4 +1,4 @@
-"""The server's own figures, for Prometheus and for the page of the administrators."""
+"""The server's own metrics, for Prometheus and for the page of the administrators."""
 
 from collections.abc import Iterable, Sequence
 

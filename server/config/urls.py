@@ -6,8 +6,8 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from server.api import prometheus, sample_views
-from server.api import views as api
+from server.api import prometheus
+from server.api.endpoints import metrics, nodes
 from server.config.method_router import View, by_method
 from server.ingest import views as ingest
 
@@ -15,7 +15,7 @@ admin.site.site_header = "Mallard"
 admin.site.site_title = "Mallard"
 admin.site.index_title = "Administration"
 
-METRICS: View = sample_views.MetricsView.as_view()
+METRICS: View = metrics.MetricsView.as_view()
 
 handler403 = "server.dashboard.views.forbidden"
 handler404 = "server.dashboard.views.not_found"
@@ -30,7 +30,7 @@ urlpatterns = [
     # Stand before the rooms' own routes, which the OpenAPI description is made from.
     path(
         "api/v1/nodes",
-        by_method(get=api.NodesView.as_view(), post=ingest.NodesView.as_view()),
+        by_method(get=nodes.NodesView.as_view(), post=ingest.NodesView.as_view()),
     ),
     *(
         path(

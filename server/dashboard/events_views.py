@@ -78,7 +78,7 @@ def search(request: HttpRequest) -> HttpResponse:
 @login_required
 def one(request: HttpRequest, event_id: UUID) -> HttpResponse:
     """All that is known of one event, in the remote's words, and the story of its message."""
-    event = queries.one(event_id)
+    event = queries.find_event(event_id)
     if event is None:
         raise Http404(f"no event {event_id}")
     frame = urlencode(page.frame_parameters(request.GET))

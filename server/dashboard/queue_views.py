@@ -12,7 +12,7 @@ from server.dashboard.events_page import frame_parameters, kind
 from server.dashboard.frame import framed
 from server.events import destinations
 from server.mailqueues import queries
-from server.mailqueues.accounting import counted_once
+from server.mailqueues.accounting import count_once
 
 MAX_DOMAIN = 255
 
@@ -22,7 +22,7 @@ MAX_DOMAIN = 255
 def queue(request: HttpRequest) -> HttpResponse:
     """What waits, for how long, where it is to go and why, as it was read last."""
     now = timezone.now()
-    databases = counted_once(queries.newest_readings(now), now)
+    databases = count_once(queries.newest_readings(now), now)
     context = {
         "headline": page.headline(databases, now),
         "at": now,

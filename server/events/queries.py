@@ -176,7 +176,7 @@ def search_all(
         after = Position(found[-1]["occurred_at"], found[-1]["event_id"])
 
 
-def one(event_id: UUID) -> dict[str, Any] | None:
+def find_event(event_id: UUID) -> dict[str, Any] | None:
     """Return the event of this id, or None."""
     found = _events(
         f"SELECT {_SELECTED} FROM email_events WHERE event_id = %(id)s::uuid LIMIT 1",  # noqa: S608

@@ -15,7 +15,7 @@ BounceClass = Literal[
 ]  # fmt: skip
 
 #: More of a reply is not kept, and so not read.
-LONGEST_REPLY = 500
+MAX_REPLY_CHARS = 500
 FINGERPRINT_BYTES = 8
 
 
@@ -91,10 +91,10 @@ _WIDE = frozenset({"greylist", "capacity", "recipient", "other", "policy", "mess
 _HEAD = re.compile(r"\s*([2-5]\d\d)(?:[ -]|$)\s*([245]\.\d{1,3}\.\d{1,3}\b)?")
 
 
-def meaning(category: str | None, reply: str | None, *, code: int | None = None) -> Meaning:
+def find_meaning(category: str | None, reply: str | None, *, code: int | None = None) -> Meaning:
     """Return what a refusal means: the remote's own status goes first where it is specific, then
     its words where the category is wide, then the category."""
-    text = (reply or "")[:LONGEST_REPLY]
+    text = (reply or "")[:MAX_REPLY_CHARS]
     head = _HEAD.match(text)
     given = head[2] if head else None
     first = _first_digit(given, code if code is not None else (int(head[1]) if head else None))
@@ -145,10 +145,10 @@ ID_CHARS, ID_DIGITS = 10, 2
 
 
 @lru_cache(maxsize=4096)
-def normalised(reply: str) -> str:
+def normalize(reply: str) -> str:
     """Return the reply on one line, with addresses, IPs, ids, times and numbers replaced by what
     they are. The same text of a thousand messages becomes one."""
-    text = _SPACE.sub(" ", reply[:LONGEST_REPLY]).strip()
+    text = _SPACE.sub(" ", reply[:MAX_REPLY_CHARS]).strip()
     head = _HEAD.match(text)
     begin, rest = (
         (text[: head.end()].replace("-", " ", 1), text[head.end() :]) if head else ("", text)
@@ -169,9 +169,9 @@ def normalised(reply: str) -> str:
 
 
 def fingerprint(reply: str) -> str:
-    """Return a short name of the text, the same for replies that differ only in what `normalised`
+    """Return a short name of the text, the same for replies that differ only in what `normalize`
     takes out, or in upper and lower case. 16 hexadecimal characters."""
-    text = normalised(reply).casefold()
+    text = normalize(reply).casefold()
     return blake2b(text.encode("utf-8", "replace"), digest_size=FINGERPRINT_BYTES).hexdigest()
 
 

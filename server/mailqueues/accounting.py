@@ -94,7 +94,7 @@ class Database:
         return sum(part.count or 0 for part in parts)
 
 
-def counted_once(readings: Iterable[Reading], now: datetime) -> list[Database]:
+def count_once(readings: Iterable[Reading], now: datetime) -> list[Database]:
     """Return each mail queue once, those of known databases first, by name."""
     groups: dict[tuple[int, str], list[Reading]] = defaultdict(list)
     for reading in readings:

@@ -55,6 +55,6 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 
 
-def reason_class(reply: str) -> str:
+def classify_reply(reply: str) -> str:
     """Return the class of a remote server's reply, or of the error of a connection."""
     return next((name for name, pattern in _RULES if pattern.search(reply)), OTHER)

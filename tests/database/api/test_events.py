@@ -12,8 +12,8 @@ from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.api import events
-from server.api.csv_safe import FORMULA, cell
+from server.api.csv_safe import FORMULA, csv_cell
+from server.api.endpoints import events
 from server.events import queries
 from server.events.mapping import to_line
 from server.events.queries import COLUMNS
@@ -215,7 +215,7 @@ def test_a_json_file_is_an_array_of_events_and_bounded(admin_client: Client, at_
 @settings(deadline=None, derandomize=True)
 @given(st.text())
 def test_no_text_becomes_a_formula(text):
-    written = str(cell(text))
+    written = str(csv_cell(text))
 
     assert not written.lstrip(" ").startswith(FORMULA)
     assert written.removeprefix("'") == text.removeprefix("'")

@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
 
-from server.api import health
+from server.api.endpoints.health import build_ready
 from server.ingest.health import HEARTBEAT_KEY, WorkerHeartbeat
 from server.ingest.inbox import EVENTS, Entry
 from server.nodes.models import ApiKey
@@ -140,6 +140,6 @@ def test_what_nobody_needs_to_be_served_makes_it_degraded_only():
     fine, wrong = (ProbeResult("a", ok=ok, text="") for ok in (True, False))
     beside = ProbeResult("b", ok=False, text="", needed=False)
 
-    assert health.status([fine]) == "ready"
-    assert health.status([fine, beside]) == "degraded"
-    assert health.status([beside, wrong]) == "not ready"
+    assert build_ready([fine], may_read=False)["status"] == "ready"
+    assert build_ready([fine, beside], may_read=False)["status"] == "degraded"
+    assert build_ready([beside, wrong], may_read=False)["status"] == "not ready"

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from server.api.metrics import KINDS
+from server.api.endpoints.metrics import KINDS
 from server.metrics.wire import SAMPLES
 from server.nodes.models import Node
 from server.rollups.samples.levels import rate_name
@@ -249,7 +249,7 @@ def test_readings_of_every_node_are_read_from_where_samples_are_sent(admin_clien
 
 def test_too_many_numbers_are_refused_with_what_to_do(refused, read, monkeypatch):
     read("redis", seconds(5))
-    monkeypatch.setattr("server.api.metrics.MAX_NUMBERS", 100)
+    monkeypatch.setattr("server.api.endpoints.metrics.MAX_NUMBERS", 100)
 
     assert "fields" in refused("nodes/mta-01/metrics", kind="redis")
 

@@ -12,7 +12,7 @@ from server.dashboard import overview
 from server.dashboard.formats import UNKNOWN
 from server.events.mapping import to_line
 from server.ledger.models import Epoch
-from server.mailqueues.accounting import Reading, counted_once
+from server.mailqueues.accounting import Reading, count_once
 from server.nodes.models import Node
 from server.storage.transaction import write_events
 from tests.database.dashboard.test_email_flow import happened
@@ -149,7 +149,7 @@ def queues(*, waits_for=timedelta(minutes=3), read_ago=timedelta(seconds=5)):
     whole = queue("mta-01", mta_01=1234)
     whole = structs.replace(whole, oldest_created_at=NOW - waits_for)
     at = NOW - read_ago
-    return counted_once([Reading("mta-01", at, whole, timedelta(seconds=90), (at, whole))], NOW)
+    return count_once([Reading("mta-01", at, whole, timedelta(seconds=90), (at, whole))], NOW)
 
 
 def test_mail_that_waits_for_long_needs_somebody():

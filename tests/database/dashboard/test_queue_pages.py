@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from server.dashboard.queue_page import headline
-from server.mailqueues.accounting import Reading, counted_once
+from server.mailqueues.accounting import Reading, count_once
 from server.metrics.mail_queue import MailQueue, QueueShare
 
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
@@ -33,7 +33,7 @@ def queue(instance="mta-01", *, source="mongodb", oldest=None, **shares):
 def judged(of, *, seconds_ago=5, node="mta-01"):
     at = NOW - timedelta(seconds=seconds_ago)
     whole = (at, of) if of.source == "mongodb" else None
-    return headline(counted_once([Reading(node, at, of, timedelta(seconds=90), whole)], NOW), NOW)
+    return headline(count_once([Reading(node, at, of, timedelta(seconds=90), whole)], NOW), NOW)
 
 
 def tile(of, key):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.mailqueues.reasons import CLASSES, reason_class
+from server.mailqueues.reasons import CLASSES, classify_reply
 
 KNOWN = {
     "rate_limited": [
@@ -53,7 +53,7 @@ KNOWN = {
     ("wanted", "reply"), [(name, reply) for name, replies in KNOWN.items() for reply in replies]
 )
 def test_a_known_reply_has_its_class(wanted, reply):
-    assert reason_class(reply) == wanted
+    assert classify_reply(reply) == wanted
 
 
 def test_every_class_has_replies_here():
@@ -70,5 +70,5 @@ def test_every_class_has_replies_here():
 
 def test_a_long_reply_of_a_stranger_is_classed_at_once():
     # Bounded repetitions only: no reply can make this slow.
-    assert reason_class("exceed " + "a " * 100_000) == "other"
-    assert reason_class("maximum " * 50_000) == "other"
+    assert classify_reply("exceed " + "a " * 100_000) == "other"
+    assert classify_reply("maximum " * 50_000) == "other"

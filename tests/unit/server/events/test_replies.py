@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.events.replies import CATEGORIES, fingerprint, meaning, normalised
+from server.events.replies import CATEGORIES, find_meaning, fingerprint, normalize
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def vectors(golden):
 def test_replies_of_one_text_have_one_fingerprint(vectors):
     for text in vectors["texts"]:
         assert {fingerprint(reply) for reply in text["replies"]} == {text["fingerprint"]}
-        assert normalised(text["replies"][0]) == text["normalised"]
+        assert normalize(text["replies"][0]) == text["normalised"]
 
 
 def test_different_texts_have_different_fingerprints(vectors):
@@ -26,13 +26,13 @@ def test_different_texts_have_different_fingerprints(vectors):
 
 def test_a_category_with_a_reply_means_what_the_table_says(vectors):
     for one in vectors["meanings"]:
-        found = meaning(one["category"], one["reply"], code=one["code"])
+        found = find_meaning(one["category"], one["reply"], code=one["code"])
         assert (found.bounce_class, found.status) == (one["bounce_class"], one["status"]), one
 
 
 def test_every_category_of_zonemta_has_a_class_without_a_reply():
     for category, (bounce_class, detail) in CATEGORIES.items():
-        found = meaning(category, None, code=550)
+        found = find_meaning(category, None, code=550)
         if category != "greylist":
             assert found == (bounce_class, f"5.{detail}")
 
@@ -41,13 +41,13 @@ def test_every_category_of_zonemta_has_a_class_without_a_reply():
     "kept", ["OFR005_104", "(S3150)", "[TSS04]", "zen.spamhaus.org", "RFC 5322"]
 )
 def test_what_names_the_reason_is_kept(kept):
-    assert kept in normalised(f"550 5.7.1 Refused, see {kept} for more")
+    assert kept in normalize(f"550 5.7.1 Refused, see {kept} for more")
 
 
 @given(st.text(max_size=2000))
 def test_whatever_was_said_normalising_ends_and_is_stable(reply):
-    once = normalised(reply)
+    once = normalize(reply)
 
     assert "\n" not in once
     assert fingerprint(reply) == fingerprint(reply)
-    meaning(None, reply)
+    find_meaning(None, reply)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from server.mailqueues.accounting import Reading, counted_once
+from server.mailqueues.accounting import Reading, count_once
 from server.metrics.mail_queue import MailQueue, QueueShare
 
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
@@ -42,7 +42,7 @@ def test_a_shared_queue_is_counted_once_each_share_by_its_own_agent():
     a = reading("mta-01", queue("mta-01", mta_01=5, mta_02=2, no=3), seconds_ago=20)
     b = reading("mta-02", queue("mta-02", mta_01=4, mta_02=1, no=2))
 
-    (found,) = counted_once([a, b], NOW)
+    (found,) = count_once([a, b], NOW)
 
     assert by_node(found) == {"mta-01": 5, "mta-02": 1}
     assert found.unassigned.count == 2
@@ -56,13 +56,13 @@ def test_two_databases_are_two_queues():
     a = reading("mta-01", queue("mta-01", mta_01=5))
     b = reading("mta-02", queue("mta-02", "rs1/zone-mta@h", mta_02=1))
 
-    assert [found.waiting for found in counted_once([a, b], NOW)] == [5, 1]
+    assert [found.waiting for found in count_once([a, b], NOW)] == [5, 1]
 
 
 def test_the_mail_of_an_instance_no_agent_knows_is_stranded():
     a = reading("mta-01", queue("mta-01", mta_01=5, gone=7, no=1))
 
-    (found,) = counted_once([a], NOW)
+    (found,) = count_once([a], NOW)
 
     assert [(share.instance, share.count, share.node) for share in found.stranded] == [
         ("gone", 7, None)
@@ -74,7 +74,7 @@ def test_where_an_agent_does_not_say_its_instance_nobody_can_tell_whats_stranded
     a = reading("mta-01", queue("mta-01", mta_01=5, default=7, no=1))
     b = reading("mta-02", queue(None, mta_01=5, default=7, no=1), seconds_ago=9)
 
-    (found,) = counted_once([a, b], NOW)
+    (found,) = count_once([a, b], NOW)
 
     assert found.stranded is None
     assert [share.instance for share in found.unclaimed] == ["default"]
@@ -83,7 +83,7 @@ def test_where_an_agent_does_not_say_its_instance_nobody_can_tell_whats_stranded
 
 
 def test_an_agent_alone_with_its_database_needs_not_say_its_instance():
-    (found,) = counted_once([reading("mta-01", queue(None, default=7, no=1))], NOW)
+    (found,) = count_once([reading("mta-01", queue(None, default=7, no=1))], NOW)
 
     assert by_node(found) == {"mta-01": 7}
     assert found.stranded == ()
@@ -93,7 +93,7 @@ def test_a_silent_agents_share_is_told_by_one_that_still_reads():
     silent = reading("mta-01", queue("mta-01", mta_01=500, mta_02=1), seconds_ago=3600)
     other = reading("mta-02", queue("mta-02", mta_01=20, mta_02=1))
 
-    (found,) = counted_once([silent, other], NOW)
+    (found,) = count_once([silent, other], NOW)
 
     (first, _) = found.shares
     assert (first.node, first.count, first.reader, first.stale) == ("mta-01", 20, "mta-02", False)
@@ -103,7 +103,7 @@ def test_a_silent_agents_share_is_told_by_one_that_still_reads():
 def test_when_all_are_silent_the_last_known_is_told_as_stale():
     silent = reading("mta-01", queue("mta-01", mta_01=500), seconds_ago=3600)
 
-    (found,) = counted_once([silent], NOW)
+    (found,) = count_once([silent], NOW)
 
     assert found.waiting == 500
     assert found.shares[0].stale
@@ -111,7 +111,7 @@ def test_when_all_are_silent_the_last_known_is_told_as_stale():
 
 
 def test_from_the_api_totals_are_known_and_nothing_else():
-    (found,) = counted_once([from_api("mta-01", 9)], NOW)
+    (found,) = count_once([from_api("mta-01", 9)], NOW)
 
     assert (found.name, found.waiting, by_node(found)) == (None, 9, {"mta-01": 9})
     assert found.unassigned is None
@@ -124,7 +124,7 @@ def test_an_agent_that_lost_its_database_is_not_counted_beside_one_that_reads_it
     lost = from_api("mta-01", 6, known=earlier)
     other = reading("mta-02", queue("mta-02", mta_01=4, mta_02=1), seconds_ago=30)
 
-    (found,) = counted_once([lost, other], NOW)
+    (found,) = count_once([lost, other], NOW)
 
     assert found.waiting == 5
     assert by_node(found) == {"mta-01": 4, "mta-02": 1}
@@ -133,11 +133,11 @@ def test_an_agent_that_lost_its_database_is_not_counted_beside_one_that_reads_it
 def test_when_nobody_reads_the_database_any_more_the_api_tells_its_total_and_details_are_old():
     earlier = (NOW - timedelta(minutes=5), queue("mta-01", mta_01=5))
 
-    (found,) = counted_once([from_api("mta-01", 6, known=earlier)], NOW)
+    (found,) = count_once([from_api("mta-01", 6, known=earlier)], NOW)
 
     assert (found.name, found.waiting) == (RS0, 6)
     assert found.detail == earlier
 
 
 def test_without_readings_there_is_nothing():
-    assert counted_once([], NOW) == []
+    assert count_once([], NOW) == []

@@ -1,8 +1,8 @@
-"""What /email/inbound is asked and answers: what became of mail coming in, and who refused it."""
+"""/email/inbound: outcomes of mail coming in, and who refused it by which symbols."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from itertools import pairwise
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -10,9 +10,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from server.api.answers import BucketAnswer, SpanAnswer, build_buckets, build_span
 from server.api.permissions import REFUSALS, ReadView
-from server.api.query import BucketsQuery, SpanAnswer, span_answer
-from server.api.throughput import BucketAnswer
+from server.api.query_params import BucketsQuery, parse_query
 from server.events import refusals
 from server.events.refusals import Symbol, Symbols
 from server.rollups.mail import queries
@@ -21,18 +21,18 @@ from server.rollups.mail.queries import Count
 from server.rollups.plan import Buckets
 
 INBOUND = "inbound"
-#: The dimension of the levels that says why: who refused, or what Rspamd wanted of what was let in.
-WHY = "bounce"
+#: The dimension of the levels with the reason: who refused, or Rspamd's action for what was let in.
+REASON = "bounce"
 REFUSED = ("rejected", "greylisted", "deferred")
-#: What Rspamd says of mail it takes for spam. Delivered with one of these, it was let in marked.
+#: Rspamd's actions for mail it takes for spam. Delivered with one of these, it was let in marked.
 SPAM_ACTIONS = frozenset({"add header", "rewrite subject", "reject", "quarantine", "discard"})
-SYMBOLS_SHOWN = 15
-#: A symbol tells something from this on, as a share of refused mail beyond that of mail let in.
-TELLING_MIN = 0.05
+MAX_SYMBOLS = 15
+#: A symbol is telling from this on, as a share of refused mail beyond that of mail let in.
+MIN_TELLING = 0.05
 
 
 class InboundQuery(BucketsQuery):
-    """The query string."""
+    """Query of /email/inbound."""
 
     limit = serializers.IntegerField(
         min_value=1, max_value=100, default=15, help_text="Most plugins, those that refuse most."
@@ -40,7 +40,7 @@ class InboundQuery(BucketsQuery):
 
 
 class PluginAnswer(serializers.Serializer[Any]):
-    """One plugin of Haraka; empty: Haraka itself, or the plugin did not say."""
+    """One plugin of Haraka; empty: Haraka itself, or the plugin is not known."""
 
     value = serializers.CharField(allow_blank=True)
     count = serializers.IntegerField()
@@ -64,13 +64,15 @@ class InboundAnswer(SpanAnswer):
     totals = serializers.DictField(child=serializers.IntegerField())
     plugins = PluginAnswer(many=True, help_text="Who refused: rejected, greylisted or deferred.")
     symbols = SymbolAnswer(
-        many=True, help_text="Those that tell refused mail most from mail that was let in."
+        many=True, help_text="Those that distinguish refused mail most from mail that was let in."
     )
-    symbols_of = serializers.IntegerField(help_text="Refused messages with symbols looked at.")
+    symbols_of = serializers.IntegerField(
+        help_text="Refused messages with symbols that were examined."
+    )
 
 
 class InboundView(ReadView):
-    """Mail coming in: what became of it, and by whom and by what marks it was refused."""
+    """Mail coming in: its outcomes, and by whom and by which symbols it was refused."""
 
     @extend_schema(
         summary="Inbound mail",
@@ -79,46 +81,35 @@ class InboundView(ReadView):
     )
     def get(self, request: Request) -> Response:
         """Answer."""
-        asked = InboundQuery(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        return Response(answer(**asked.validated_data))
+        return Response(build_inbound(**parse_query(InboundQuery, request)))
 
 
-def answer(*, buckets: Buckets, limit: int, now: Any) -> dict[str, Any]:
-    """Return the answer."""
-    why = queries.counts(LevelQuery.of(buckets, INBOUND, WHY))
-    edges = pairwise(buckets.edges)
-    found: list[dict[str, Any]] = [
-        {"start": start, "end": end, "events": {}, "inferred": 0, "partial": start <= now < end}
-        for start, end in edges
-    ]
-    for count in why:
-        bucket = found[count.bucket]
-        kind = shown_as(count)
-        bucket["events"][kind] = bucket["events"].get(kind, 0) + count.events
-        bucket["inferred"] += count.inferred
+def build_inbound(*, buckets: Buckets, limit: int, now: datetime) -> dict[str, Any]:
+    """Return the values of InboundAnswer."""
+    counts = queries.counts(LevelQuery.of(buckets, INBOUND, REASON))
+    answers = build_buckets(counts, buckets, now, kind_of=_kind_of)
     totals: Counter[str] = Counter()
-    for bucket in found:
+    for bucket in answers:
         totals.update(bucket["events"])
-    seen = refusals.symbols(buckets.start, buckets.end)
+    symbols = refusals.symbols(buckets.start, buckets.end)
     return {
-        **span_answer(buckets),
+        **build_span(buckets),
         "direction": INBOUND,
-        "buckets": found,
+        "buckets": answers,
         "totals": dict(totals),
-        "plugins": plugins(why)[:limit],
-        "symbols": telling(seen)[:SYMBOLS_SHOWN],
-        "symbols_of": seen.refused_count,
+        "plugins": _build_plugins(counts)[:limit],
+        "symbols": _build_symbols(symbols)[:MAX_SYMBOLS],
+        "symbols_of": symbols.refused_count,
     }
 
 
-def shown_as(count: Count) -> str:
+def _kind_of(count: Count) -> str:
     """Return the type of an event, `spam` for what was delivered marked. Pure."""
     marked = count.event_type == "delivered" and count.value in SPAM_ACTIONS
     return "spam" if marked else count.event_type
 
 
-def plugins(counts: Iterable[Count]) -> list[dict[str, Any]]:
+def _build_plugins(counts: Iterable[Count]) -> list[dict[str, Any]]:
     """Return the values of PluginAnswer, those that refuse most first. Pure."""
     by_plugin: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for count in counts:
@@ -131,26 +122,26 @@ def plugins(counts: Iterable[Count]) -> list[dict[str, Any]]:
     return sorted(answers, key=lambda each: (-each["count"], each["value"]))
 
 
-def telling(seen: Symbols) -> list[dict[str, Any]]:
+def _build_symbols(symbols: Symbols) -> list[dict[str, Any]]:
     """Return the values of SymbolAnswer, the most telling first. Pure.
 
-    Most symbols stand on every message. One tells the more, the larger its share is of refused mail
-    beyond its share of mail that was let in.
+    Most symbols are on every message. One is the more telling, the larger its share of refused mail
+    is beyond its share of mail that was let in.
     """
 
     def let_in(symbol: Symbol) -> float | None:
-        return symbol.let_in_count / seen.let_in_count if seen.let_in_count else None
+        return symbol.let_in_count / symbols.let_in_count if symbols.let_in_count else None
 
     def beyond(symbol: Symbol) -> float:
-        return symbol.refused_count / seen.refused_count - (let_in(symbol) or 0)
+        return symbol.refused_count / symbols.refused_count - (let_in(symbol) or 0)
 
     return [
         {
             "value": symbol.name,
             "count": symbol.refused_count,
-            "refused_ratio": symbol.refused_count / seen.refused_count,
+            "refused_ratio": symbol.refused_count / symbols.refused_count,
             "let_in_ratio": let_in(symbol),
         }
-        for symbol in sorted(seen.symbols, key=lambda symbol: (-beyond(symbol), symbol.name))
-        if beyond(symbol) >= TELLING_MIN
+        for symbol in sorted(symbols.symbols, key=lambda symbol: (-beyond(symbol), symbol.name))
+        if beyond(symbol) >= MIN_TELLING
     ]

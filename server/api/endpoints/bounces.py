@@ -1,24 +1,29 @@
-"""What /email/bounce-analysis is asked and answers."""
+"""/email/bounce-analysis: bounces by type, category and destination, and the replies."""
 
 from collections import Counter, defaultdict
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from server.api.query import DirectionQuery, SpanAnswer, span_answer
+from server.api.answers import SpanAnswer, build_span
+from server.api.caching import cache_answer
+from server.api.permissions import REFUSALS, ReadView
+from server.api.query_params import DirectionQuery, parse_query
 from server.events import queries as events
-from server.events import replies as said
+from server.events.replies import find_meaning, fingerprint, normalize
 from server.rollups.mail import queries
 from server.rollups.mail.level_query import LevelQuery
+from server.rollups.mail.queries import OUTCOMES
 from server.rollups.plan import Buckets
 
-SAMPLES_OF_A_CATEGORY = 3
-#: The types that say how an attempt ended: a ratio is of their sum.
-ATTEMPTS = ("delivered", "bounced", "deferred")
+MAX_SAMPLES_OF_A_CATEGORY = 3
 
 
 class BounceQuery(DirectionQuery):
-    """The query string."""
+    """Query of /email/bounce-analysis."""
 
     limit = serializers.IntegerField(
         min_value=1, max_value=100, default=20, help_text="Most destinations, largest first."
@@ -33,7 +38,7 @@ class CountAnswer(serializers.Serializer[Any]):
 
 
 class SampleAnswer(serializers.Serializer[Any]):
-    """What remote servers said, and how often among the newest bounces. Replies that differ in
+    """A reply of remote servers, and its number among the newest bounces. Replies that differ in
     addresses, IPs, ids, times and numbers are one: `reply` is the newest of them, `pattern` what
     they have in common and `fingerprint` its name."""
 
@@ -65,8 +70,8 @@ class BounceAnswer(SpanAnswer):
     samples_of = serializers.IntegerField(help_text="Of so many of the newest bounces.")
 
 
-def answer(*, buckets: Buckets, direction: str, limit: int, **_: Any) -> dict[str, Any]:
-    """Return the answer."""
+def build_bounces(*, buckets: Buckets, direction: str, limit: int, **_: Any) -> dict[str, Any]:
+    """Return the values of BounceAnswer."""
     by_kind = queries.totals(
         LevelQuery.of(buckets.merged, direction, "bounce"), event_type="bounced"
     )
@@ -81,52 +86,66 @@ def answer(*, buckets: Buckets, direction: str, limit: int, **_: Any) -> dict[st
     attempts: Counter[str] = Counter()
     if bounced:
         values = [value for value, _ in bounced]
-        for found in queries.counts(at_destinations, values=values, event_types=ATTEMPTS):
-            attempts[found.value] += found.events
+        for row in queries.counts(at_destinations, values=values, event_types=OUTCOMES["outbound"]):
+            attempts[row.value] += row.events
     replies = events.newest_bounces(buckets.start, buckets.end, direction=direction)
     return {
-        **span_answer(buckets),
+        **build_span(buckets),
         "direction": direction,
         "count": types.total(),
-        "types": _counts(types),
-        "categories": _counts(categories),
+        "types": _build_counts(types),
+        "categories": _build_counts(categories),
         "destinations": [
             {"value": value, "count": count, "ratio": count / max(count, attempts[value])}
             for value, count in bounced
         ],
-        "samples": _samples(replies),
+        "samples": _build_samples(replies),
         "samples_of": sum(reply.count for reply in replies),
     }
 
 
-def _counts(counter: Counter[str]) -> list[dict[str, Any]]:
+def _build_counts(counter: Counter[str]) -> list[dict[str, Any]]:
     return [{"value": value, "count": count} for value, count in counter.most_common()]
 
 
-def _samples(replies: list[events.Reply]) -> list[dict[str, Any]]:
-    alike = defaultdict(list)
+def _build_samples(replies: list[events.Reply]) -> list[dict[str, Any]]:
+    groups = defaultdict(list)
     for reply in replies:
-        alike[reply.category, said.fingerprint(reply.reply)].append(reply)
+        groups[reply.category, fingerprint(reply.reply)].append(reply)
     by_category: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for (category, fingerprint), found in sorted(
-        alike.items(), key=lambda item: -sum(reply.count for reply in item[1])
+    for (category, name), group in sorted(
+        groups.items(), key=lambda item: -sum(reply.count for reply in item[1])
     ):
-        newest = max(found, key=lambda reply: reply.last_at)
-        meaning = said.meaning(category, newest.reply)
+        newest = max(group, key=lambda reply: reply.last_at)
+        meaning = find_meaning(category, newest.reply)
         by_category[category].append(
             {
                 "category": category,
                 "bounce_class": meaning.bounce_class,
                 "status": meaning.status,
-                "fingerprint": fingerprint,
-                "pattern": said.normalised(newest.reply),
+                "fingerprint": name,
+                "pattern": normalize(newest.reply),
                 "reply": newest.reply,
-                "count": sum(reply.count for reply in found),
+                "count": sum(reply.count for reply in group),
                 "last_at": newest.last_at,
             }
         )
     return [
         sample
         for category in sorted(by_category)
-        for sample in by_category[category][:SAMPLES_OF_A_CATEGORY]
+        for sample in by_category[category][:MAX_SAMPLES_OF_A_CATEGORY]
     ]
+
+
+class BounceView(ReadView):
+    """Why mail bounces: types, categories, destinations, and the replies of remote servers."""
+
+    @extend_schema(
+        summary="Bounce analysis",
+        parameters=[BounceQuery],
+        responses={200: BounceAnswer, **REFUSALS},
+    )
+    @cache_answer
+    def get(self, request: Request) -> Response:
+        """Answer."""
+        return Response(build_bounces(**parse_query(BounceQuery, request)))

@@ -1,18 +1,24 @@
-"""What /completeness is asked and answers."""
+"""/completeness: numbered events that arrived, are missing, or were dropped."""
 
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from server.api.permissions import REFUSALS, ReadView
+from server.api.query_params import parse_query
 from server.ledger import queries
 
 MAX_HOURS = 24 * 366
 
 
 class CompletenessQuery(serializers.Serializer[Any]):
-    """The query string."""
+    """Query of /completeness."""
 
     hours = serializers.IntegerField(min_value=1, max_value=MAX_HOURS, default=24)
     node = serializers.CharField(max_length=64, required=False, default=None, allow_null=True)
@@ -30,27 +36,41 @@ class EpochAnswer(serializers.Serializer[Any]):
     missing_ranges = serializers.ListField(
         child=serializers.ListField(child=serializers.IntegerField())
     )
-    dropped_count = serializers.IntegerField(help_text="Dropped by the agent, and said so.")
+    dropped_count = serializers.IntegerField(help_text="Dropped by the agent, which reported it.")
     dropped_ranges = serializers.ListField(
         child=serializers.ListField(child=serializers.IntegerField())
     )
     repeated_count = serializers.IntegerField(help_text="Numbers that came more than once.")
-    refused_count = serializers.IntegerField(help_text="Refused at the door, with a reason.")
+    refused_count = serializers.IntegerField(help_text="Refused by the server, with a reason.")
     first_received_at = serializers.DateTimeField()
     last_received_at = serializers.DateTimeField()
 
 
 class CompletenessAnswer(serializers.Serializer[Any]):
-    """All epochs heard of in the time asked for."""
+    """All epochs that sent something in this time."""
 
     complete = serializers.BooleanField(help_text="Of every epoch below.")
     epochs = EpochAnswer(many=True)
 
 
-def answer(*, hours: int, node: str | None, now: datetime) -> dict[str, Any]:
-    """Return the answer for the last `hours`, of one node or of all."""
+def build_completeness(*, hours: int, node: str | None, now: datetime) -> dict[str, Any]:
+    """Return the values of CompletenessAnswer for the last `hours`, of one node or of all."""
     epochs = queries.completeness(now - timedelta(hours=hours), node=node)
     return {
         "complete": all(epoch.complete for epoch in epochs),
         "epochs": [asdict(epoch) | {"complete": epoch.complete} for epoch in epochs],
     }
+
+
+class CompletenessView(ReadView):
+    """Which numbered events have arrived, which are missing, which their agent had to drop."""
+
+    @extend_schema(
+        summary="Completeness",
+        parameters=[CompletenessQuery],
+        responses={200: CompletenessAnswer, **REFUSALS},
+    )
+    def get(self, request: Request) -> Response:
+        """Answer for every epoch of the last `hours`."""
+        query = parse_query(CompletenessQuery, request)
+        return Response(build_completeness(**query, now=timezone.now()))

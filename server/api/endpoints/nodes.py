@@ -1,17 +1,22 @@
-"""What /nodes answers."""
+"""/nodes and /nodes/{name}: the registered nodes."""
 
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.http import Http404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from server.api.permissions import NOT_FOUND, REFUSALS, ReadView
 from server.nodes.models import Node
 
 
 class NodeAnswer(serializers.ModelSerializer[Node]):
-    """One node, by its own words. `online`: heard from within the last seconds (a setting)."""
+    """One node, as it registered. `online`: seen within the last seconds (a setting)."""
 
     online = serializers.SerializerMethodField()
     silent_s = serializers.SerializerMethodField(
@@ -44,14 +49,36 @@ class NodesAnswer(serializers.Serializer[Any]):
     nodes = NodeAnswer(many=True)
 
 
-def known() -> dict[str, Any]:
+def build_nodes() -> dict[str, Any]:
     """Return the values of NodesAnswer."""
     return {"nodes": Node.objects.filter(retired_at=None).order_by("name")}
 
 
-def find(name: str) -> Node:
+def find_node(name: str) -> Node:
     """Return the node. Raises Http404."""
     node = Node.objects.filter(name=name).first() if "\0" not in name else None
     if node is None:
         raise Http404(f"no node {name!r}")
     return node
+
+
+class NodesView(ReadView):
+    """Every node."""
+
+    @extend_schema(
+        operation_id="v1_nodes_list",
+        summary="Nodes",
+        responses={200: NodesAnswer, **REFUSALS},
+    )
+    def get(self, request: Request) -> Response:
+        """Answer by name."""
+        return Response(NodesAnswer(build_nodes(), context={"now": timezone.now()}).data)
+
+
+class NodeView(ReadView):
+    """One node."""
+
+    @extend_schema(summary="One node", responses={200: NodeAnswer, **REFUSALS, **NOT_FOUND})
+    def get(self, request: Request, name: str) -> Response:
+        """Answer."""
+        return Response(NodeAnswer(find_node(name), context={"now": timezone.now()}).data)

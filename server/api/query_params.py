@@ -1,15 +1,18 @@
-"""What the query strings of the reading endpoints have in common."""
+"""Query parameters that several endpoints share, validated."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.request import Request
 
+from server.metrics import catalogue
+from server.metrics.catalogue import SampleKind
 from server.rollups.mail.queries import OUTCOMES
 from server.rollups.plan import (
     RANGES,
@@ -19,10 +22,28 @@ from server.rollups.plan import (
     Span,
     parse_span,
     plan_counts,
+    plan_samples,
 )
-from server.rollups.retention import oldest_counts
+from server.rollups.retention import oldest_counts, oldest_samples
 
-MAX_TEXT = 255
+MAX_TEXT_CHARS = 255
+#: A grouping by its name in the API → the dimension of the levels.
+GROUPINGS = {
+    "domain": "from_domain",
+    "destination": "to_domain",
+    "node": "node",
+    "ip": "sending_ip",
+    "zone": "zone",
+}
+
+
+def parse_query(
+    serializer: type[serializers.Serializer[Any]], request: Request, **context: Any
+) -> dict[str, Any]:
+    """Return the validated query parameters of a request. Raises ValidationError."""
+    query = serializer(data=request.query_params, context=context)
+    query.is_valid(raise_exception=True)
+    return dict(query.validated_data)
 
 
 @extend_schema_field(OpenApiTypes.DATETIME)
@@ -50,7 +71,7 @@ class AwareTimeField(serializers.Field[datetime, str, str, Any]):
 
 
 class SpanQuery(serializers.Serializer[Any]):
-    """A stretch of time: `range`, or `from` and `to`."""
+    """A range of time: `range`, or `from` and `to`."""
 
     range = serializers.ChoiceField(
         choices=list(RANGES), required=False, help_text="So long until now (default 24h)."
@@ -58,7 +79,7 @@ class SpanQuery(serializers.Serializer[Any]):
     to = AwareTimeField(required=False, help_text="Default: now.")
 
     def get_fields(self) -> dict[str, Any]:
-        """Add `from`, which Python does not let a class say."""
+        """Add `from`, which is a keyword of Python."""
         text = "Instead of `range`: a time with its offset, such as 2026-11-21T12:00:00Z."
         return {**super().get_fields(), "from": AwareTimeField(required=False, help_text=text)}
 
@@ -76,8 +97,28 @@ class SpanQuery(serializers.Serializer[Any]):
         return attrs
 
 
-class BucketsQuery(SpanQuery):
-    """A stretch of time in buckets."""
+class PlannedQuery(SpanQuery):
+    """A range of time, planned in `buckets`."""
+
+    def plan(self, span: Span, width: timedelta | None, attrs: dict[str, Any]) -> Buckets:
+        """Return the buckets. Raises BadRange."""
+        raise NotImplementedError
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Make the `buckets`."""
+        attrs = super().validate(attrs)
+        span: Span = attrs.pop("span")
+        width = attrs.pop("width", None)
+        try:
+            attrs["buckets"] = self.plan(span, WIDTHS[width] if width else None, attrs)
+        except BadRange as error:
+            raise serializers.ValidationError({"range": str(error)}) from error
+        attrs["now"] = span.now
+        return attrs
+
+
+class BucketsQuery(PlannedQuery):
+    """A range of time in buckets of counts."""
 
     width = serializers.ChoiceField(
         choices=list(WIDTHS),
@@ -94,22 +135,10 @@ class BucketsQuery(SpanQuery):
             raise serializers.ValidationError("Not a time zone of the IANA's list.")
         return ZoneInfo(value)
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Make the `buckets`."""
-        attrs = super().validate(attrs)
-        span: Span = attrs.pop("span")
-        width = attrs.pop("width", None)
-        try:
-            attrs["buckets"] = plan_counts(
-                span,
-                width=WIDTHS[width] if width else None,
-                zone=attrs.pop("tz"),
-                oldest=oldest_counts(span.now),
-            )
-        except BadRange as error:
-            raise serializers.ValidationError({"range": str(error)}) from error
-        attrs["now"] = span.now
-        return attrs
+    def plan(self, span: Span, width: timedelta | None, attrs: dict[str, Any]) -> Buckets:
+        """Return the buckets of the zone. Raises BadRange."""
+        zone = attrs.pop("tz")
+        return plan_counts(span, width=width, zone=zone, oldest=oldest_counts(span.now))
 
 
 class DirectionQuery(BucketsQuery):
@@ -118,25 +147,21 @@ class DirectionQuery(BucketsQuery):
     direction = serializers.ChoiceField(choices=list(OUTCOMES), default="outbound")
 
 
-class SpanAnswer(serializers.Serializer[Any]):
-    """What the answer covers. Edges lie outwards of what was asked, on whole buckets."""
+class SampleBucketsQuery(PlannedQuery):
+    """A range of time in buckets, of one `kind` of samples."""
 
-    start = serializers.DateTimeField()
-    end = serializers.DateTimeField(help_text="Left out; may be later than now.")
-    level = serializers.CharField(help_text="The level read: 1m, 5m, 1h or daily.")
-    width_s = serializers.IntegerField(help_text="Of a bucket; days may be an hour off.")
-    cut = serializers.BooleanField(help_text="What was asked began before the oldest counts.")
+    kind: ClassVar[SampleKind] = catalogue.SYSTEM
 
+    width = serializers.ChoiceField(
+        choices=list(WIDTHS),
+        required=False,
+        help_text="Of a bucket. Default: 1m up to 2 h, 5m to 12 h, 15m to 2 d, 1h to 31 d, 1d.",
+    )
 
-def span_answer(buckets: Buckets) -> dict[str, Any]:
-    """Return the values of SpanAnswer."""
-    return {
-        "start": buckets.start,
-        "end": buckets.end,
-        "level": buckets.level.name,
-        "width_s": int(buckets.width.total_seconds()),
-        "cut": buckets.cut,
-    }
+    def plan(self, span: Span, width: timedelta | None, attrs: dict[str, Any]) -> Buckets:
+        """Return the buckets of the kind. Raises BadRange."""
+        kind: SampleKind = self.context.get("kind", self.kind)
+        return plan_samples(span, width=width, oldest=oldest_samples(kind, span.now))
 
 
 @cache

@@ -1,31 +1,27 @@
-"""What /email/stats is asked and answers."""
+"""/email/stats: statistics of each domain, destination, node, address or zone."""
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from server.api.query import DirectionQuery, SpanAnswer, span_answer
-from server.rollups.histogram import DeliveryTimes
+from server.api.answers import DeliveryTimesAnswer, SpanAnswer, build_span, build_times
+from server.api.caching import cache_answer
+from server.api.permissions import REFUSALS, ReadView
+from server.api.query_params import GROUPINGS, DirectionQuery, parse_query
 from server.rollups.mail import statistics
 from server.rollups.mail.level_query import LevelQuery
 from server.rollups.mail.queries import OUTCOMES
 from server.rollups.mail.statistics import SORTS, Stats
 from server.rollups.plan import Buckets
 
-#: What a caller groups by → the dimension of the levels.
-BY = {
-    "domain": "from_domain",
-    "destination": "to_domain",
-    "node": "node",
-    "ip": "sending_ip",
-    "zone": "zone",
-}
-
 
 class StatsQuery(DirectionQuery):
-    """The query string."""
+    """Query of /email/stats."""
 
-    by = serializers.ChoiceField(choices=list(BY), default="destination")
+    by = serializers.ChoiceField(choices=list(GROUPINGS), default="destination")
     sort = serializers.ChoiceField(
         choices=list(SORTS),
         default="events",
@@ -35,18 +31,6 @@ class StatsQuery(DirectionQuery):
     order = serializers.ChoiceField(choices=["asc", "desc"], default="desc")
     limit = serializers.IntegerField(min_value=1, max_value=500, default=50)
     offset = serializers.IntegerField(min_value=0, max_value=1_000_000, default=0)
-
-
-class DeliveryTimesAnswer(serializers.Serializer[Any]):
-    """Times of deliveries. Percentiles are off by their histogram bin at most, the mean is exact.
-
-    300 000 ms means 300 s or more.
-    """
-
-    count = serializers.IntegerField(help_text="Deliveries whose time is known.")
-    average = serializers.FloatField(allow_null=True)
-    p95 = serializers.FloatField(allow_null=True)
-    p99 = serializers.FloatField(allow_null=True)
 
 
 class OneStatsAnswer(serializers.Serializer[Any]):
@@ -70,7 +54,7 @@ class StatsAnswer(SpanAnswer):
     totals = OneStatsAnswer(allow_null=True)
 
 
-def answer(
+def build_stats(
     *,
     buckets: Buckets,
     direction: str,
@@ -81,28 +65,28 @@ def answer(
     offset: int,
     **_: Any,
 ) -> dict[str, Any]:
-    """Return the answer."""
+    """Return the values of StatsAnswer."""
     page = statistics.stats(
-        LevelQuery.of(buckets.merged, direction, BY[by]),
+        LevelQuery.of(buckets.merged, direction, GROUPINGS[by]),
         sort=sort,
         descending=order == "desc",
         limit=limit,
         offset=offset,
     )
-    whole = statistics.stats(
+    totals = statistics.stats(
         LevelQuery.of(buckets.merged, direction), sort="value", descending=False, limit=1, offset=0
     )
     return {
-        **span_answer(buckets),
+        **build_span(buckets),
         "direction": direction,
         "by": by,
         "values_count": page.values_count,
-        "values": [one(stats, direction) for stats in page.values],
-        "totals": one(whole.values[0], direction) if whole.values else None,
+        "values": [_build_one(stats, direction) for stats in page.values],
+        "totals": _build_one(totals.values[0], direction) if totals.values else None,
     }
 
 
-def one(stats: Stats, direction: str) -> dict[str, Any]:
+def _build_one(stats: Stats, direction: str) -> dict[str, Any]:
     """Return the values of OneStatsAnswer. Pure."""
     decided = sum(stats.events.get(kind, 0) for kind in OUTCOMES[direction])
     return {
@@ -113,15 +97,19 @@ def one(stats: Stats, direction: str) -> dict[str, Any]:
         if decided
         else {},
         "size_bytes": stats.size_bytes,
-        "delivery_ms": times(stats.times),
+        "delivery_ms": build_times(stats.times),
     }
 
 
-def times(found: DeliveryTimes) -> dict[str, Any]:
-    """Return the values of DeliveryTimesAnswer. Pure."""
-    return {
-        "count": found.count,
-        "average": found.average_ms,
-        "p95": found.percentile_ms(0.95),
-        "p99": found.percentile_ms(0.99),
-    }
+class StatsView(ReadView):
+    """Totals, rates and delivery times of each domain, destination, node, address or zone."""
+
+    @extend_schema(
+        summary="Statistics",
+        parameters=[StatsQuery],
+        responses={200: StatsAnswer, **REFUSALS},
+    )
+    @cache_answer
+    def get(self, request: Request) -> Response:
+        """Answer one page."""
+        return Response(build_stats(**parse_query(StatsQuery, request)))

@@ -1,22 +1,28 @@
-"""What /email/events is asked and answers: pages, one event, and whole files."""
+"""/email/events: search of the raw events, one event, and whole files."""
 
 import base64
 import binascii
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
+from django.http import Http404, StreamingHttpResponse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from server.api.csv_safe import cell
-from server.api.query import MAX_TEXT, SpanQuery
+from server.api.csv_safe import csv_cell
+from server.api.permissions import NOT_FOUND, REFUSALS, ReadView
+from server.api.query_params import MAX_TEXT_CHARS, SpanQuery, parse_query
 from server.events import queries
 from server.events.models import EmailEvent
 from server.events.queries import COLUMNS, FILTERS, Position
@@ -24,20 +30,20 @@ from server.http.client_address import validate_no_zone
 from server.rollups.mail.queries import EVENT_TYPES, OUTCOMES
 from server.rollups.plan import Span
 
-PAGE_MAX = 1_000
+MAX_PAGE = 1_000
 EXPORT_PAGE = 2_000
-EXPORT_MAX = 1_000_000
+MAX_EXPORT = 1_000_000
 
 
 class NulFreeField(serializers.CharField):
     """Text to compare with: PostgreSQL has no NUL character, so none can be equal."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=MAX_TEXT, required=False, trim_whitespace=False, **kwargs)
+        super().__init__(max_length=MAX_TEXT_CHARS, required=False, trim_whitespace=False, **kwargs)
 
 
 class EventsFilter(SpanQuery):
-    """The query string of a search: values that must be equal."""
+    """Query of a search: values that must be equal."""
 
     type = serializers.ChoiceField(choices=list(EVENT_TYPES), required=False)
     direction = serializers.ChoiceField(choices=list(OUTCOMES), required=False)
@@ -57,13 +63,13 @@ class EventsFilter(SpanQuery):
     certainty = serializers.ChoiceField(choices=["reported", "inferred"], required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Gather the `filters`. A search by id without a range looks at all that is kept."""
+        """Gather the `filters`. A search by id without a range covers all that is retained."""
         by_id = any(name in attrs for name in queries.FOUND_BY_ID)
         if by_id and not {"range", "from"} & attrs.keys():
-            kept = timedelta(days=settings.EVENTS_RETENTION_DAYS)
-            attrs["from"] = timezone.now() - kept
+            retention = timedelta(days=settings.EVENTS_RETENTION_DAYS)
+            attrs["from"] = timezone.now() - retention
         attrs = super().validate(attrs)
-        attrs["span"], attrs["cut"] = _kept(attrs["span"])
+        attrs["span"], attrs["cut"] = _retained(attrs["span"])
         if "type" in attrs:
             attrs["event_type"] = attrs.pop("type")
         for name in ("from_domain", "to_domain"):
@@ -74,9 +80,9 @@ class EventsFilter(SpanQuery):
 
 
 class EventsQuery(EventsFilter):
-    """The query string of a page."""
+    """Query of a page."""
 
-    limit = serializers.IntegerField(min_value=1, max_value=PAGE_MAX, default=100)
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=100)
     cursor = serializers.CharField(
         max_length=100, required=False, help_text="`next` of the page before."
     )
@@ -94,9 +100,9 @@ class EventsQuery(EventsFilter):
 
 
 class ExportQuery(EventsFilter):
-    """The query string of a file."""
+    """Query of a file."""
 
-    limit = serializers.IntegerField(min_value=1, max_value=EXPORT_MAX, default=100_000)
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_EXPORT, default=100_000)
 
 
 class EventAnswer(serializers.ModelSerializer[EmailEvent]):
@@ -112,40 +118,40 @@ class EventsAnswer(serializers.Serializer[Any]):
 
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
-    cut = serializers.BooleanField(help_text="What was asked began before the oldest events.")
+    cut = serializers.BooleanField(help_text="The range began before the oldest events.")
     events = EventAnswer(many=True)
     next = serializers.CharField(
         allow_null=True, help_text="The `cursor` of the page after this; null: there is none."
     )
 
 
-def page(
+def build_events(
     *, span: Span, cut: bool, filters: dict[str, Any], limit: int, cursor: Position | None = None
 ) -> dict[str, Any]:
-    """Return one page."""
-    found = queries.search(span.start, span.end, filters, limit=limit + 1, after=cursor)
-    shown = found[:limit]
+    """Return the values of EventsAnswer."""
+    events = queries.search(span.start, span.end, filters, limit=limit + 1, after=cursor)
+    page = events[:limit]
     return {
         "start": span.start,
         "end": span.end,
         "cut": cut,
-        "events": shown,
-        "next": _cursor(shown[-1]) if len(found) > limit else None,
+        "events": page,
+        "next": _cursor(page[-1]) if len(events) > limit else None,
     }
 
 
-def one(event: dict[str, Any]) -> Any:
-    """Return the answer of one event."""
+def build_event(event: dict[str, Any]) -> Any:
+    """Return the values of EventAnswer."""
     return EventAnswer().to_representation(event)  # type: ignore[arg-type]  # DRF reads dicts too
 
 
-def csv_file(*, span: Span, filters: dict[str, Any], limit: int, **_: Any) -> Iterator[str]:
+def csv_lines(*, span: Span, filters: dict[str, Any], limit: int, **_: Any) -> Iterator[str]:
     """Yield the lines of a CSV file, one for the names of the columns first."""
     line = io.StringIO()
     writer = csv.writer(line)
     writer.writerow(COLUMNS)
     for event in queries.search_all(span.start, span.end, filters, limit=limit, page=EXPORT_PAGE):
-        writer.writerow([cell(event[name]) for name in COLUMNS])
+        writer.writerow([csv_cell(event[name]) for name in COLUMNS])
         if line.tell() > io.DEFAULT_BUFFER_SIZE:
             yield line.getvalue()
             line.seek(0)
@@ -153,7 +159,7 @@ def csv_file(*, span: Span, filters: dict[str, Any], limit: int, **_: Any) -> It
     yield line.getvalue()
 
 
-def json_file(*, span: Span, filters: dict[str, Any], limit: int, **_: Any) -> Iterator[str]:
+def json_lines(*, span: Span, filters: dict[str, Any], limit: int, **_: Any) -> Iterator[str]:
     """Yield a JSON array of events, one a line."""
     separator = "[\n"
     for event in queries.search_all(span.start, span.end, filters, limit=limit, page=EXPORT_PAGE):
@@ -162,12 +168,14 @@ def json_file(*, span: Span, filters: dict[str, Any], limit: int, **_: Any) -> I
     yield "[]\n" if separator == "[\n" else "\n]\n"
 
 
-def _kept(span: Span) -> tuple[Span, bool]:
-    """Return what of a span is kept, and whether that is less. Raises ValidationError: nothing."""
-    kept = timedelta(days=settings.EVENTS_RETENTION_DAYS)
-    oldest = span.now - kept
+def _retained(span: Span) -> tuple[Span, bool]:
+    """Return the retained part of a span, and whether it was cut. Raises ValidationError."""
+    retention = timedelta(days=settings.EVENTS_RETENTION_DAYS)
+    oldest = span.now - retention
     if span.end <= oldest:
-        raise serializers.ValidationError({"range": f"events are kept for {kept.days} days only"})
+        raise serializers.ValidationError(
+            {"range": f"events are kept for {retention.days} days only"}
+        )
     if span.start < oldest:
         return Span(oldest, span.end, span.now), True
     return span, False
@@ -176,3 +184,65 @@ def _kept(span: Span) -> tuple[Span, bool]:
 def _cursor(event: dict[str, Any]) -> str:
     text = f"{event['occurred_at'].isoformat()}|{event['event_id']}"
     return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+class EventsView(ReadView):
+    """Search the raw events."""
+
+    @extend_schema(
+        operation_id="v1_email_events_search",
+        summary="Events",
+        parameters=[EventsQuery],
+        responses={200: EventsAnswer, **REFUSALS},
+    )
+    def get(self, request: Request) -> Response:
+        """Answer one page, newest first."""
+        return Response(EventsAnswer(build_events(**parse_query(EventsQuery, request))).data)
+
+
+class EventView(ReadView):
+    """One raw event."""
+
+    @extend_schema(summary="One event", responses={200: EventAnswer, **REFUSALS, **NOT_FOUND})
+    def get(self, request: Request, event_id: UUID) -> Response:
+        """Answer all of it."""
+        event = queries.find_event(event_id)
+        if event is None:
+            raise Http404(f"no event {event_id}")
+        return Response(build_event(event))
+
+
+class EventsCsvView(ReadView):
+    """The events of a search as a file for spreadsheets, which find no formulas in it."""
+
+    @extend_schema(
+        summary="Events as CSV",
+        parameters=[ExportQuery],
+        responses={(200, "text/csv"): OpenApiTypes.STR, **REFUSALS},
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """Stream."""
+        return _stream(csv_lines, request, "events.csv", "text/csv; charset=utf-8")
+
+
+class EventsJsonView(ReadView):
+    """The events of a search as a JSON array, one a line."""
+
+    @extend_schema(
+        summary="Events as JSON",
+        parameters=[ExportQuery],
+        responses={200: EventAnswer(many=True), **REFUSALS},
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """Stream."""
+        return _stream(json_lines, request, "events.json", "application/json")
+
+
+def _stream(
+    lines: Callable[..., Iterator[str]], request: Request, name: str, content_type: str
+) -> StreamingHttpResponse:
+    return StreamingHttpResponse(
+        lines(**parse_query(ExportQuery, request)),
+        content_type=content_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

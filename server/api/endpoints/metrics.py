@@ -1,72 +1,49 @@
-"""What /metrics/{kind} and /nodes/{name}/metrics are asked and answer."""
+"""/metrics/{kind} and /nodes/{name}/metrics: readings of nodes and programs over time."""
 
 from collections import defaultdict
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from server.api.query import SpanQuery, span_answer
+from server.api.answers import build_span
+from server.api.endpoints.nodes import find_node
+from server.api.permissions import NOT_FOUND, REFUSALS, ReadView
+from server.api.query_params import SampleBucketsQuery, parse_query
 from server.metrics import catalogue
 from server.metrics.catalogue import SampleKind
 from server.nodes.freshness import stale_after_s
-from server.rollups.plan import WIDTHS, BadRange, Buckets, Span, plan_samples
-from server.rollups.retention import oldest_samples
+from server.rollups.plan import Buckets
 from server.rollups.samples import queries as sample_queries
 from server.rollups.samples.levels import rate_name
 from server.rollups.samples.queries import Bucket, Chosen, Newest
 
 KINDS = {kind.name: kind for kind in catalogue.METRICS}
+KIND = OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(KINDS))
 #: More than these in one answer are a burden, and no chart.
 MAX_NUMBERS = 500_000
 
 
-class EdgesQuery(SpanQuery):
-    """A stretch of time in buckets, of one `kind` of samples."""
-
-    kind: ClassVar[SampleKind] = catalogue.SYSTEM
-
-    width = serializers.ChoiceField(
-        choices=list(WIDTHS),
-        required=False,
-        help_text="Of a bucket. Default: 1m up to 2 h, 5m to 12 h, 15m to 2 d, 1h to 31 d, 1d.",
-    )
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Make the `buckets`."""
-        attrs = super().validate(attrs)
-        span: Span = attrs.pop("span")
-        width = attrs.pop("width", None)
-        kind: SampleKind = self.context.get("kind", self.kind)
-        try:
-            attrs["buckets"] = plan_samples(
-                span,
-                width=WIDTHS[width] if width else None,
-                oldest=oldest_samples(kind, span.now),
-            )
-        except BadRange as error:
-            raise serializers.ValidationError({"range": str(error)}) from error
-        attrs["now"] = span.now
-        return attrs
-
-
-class MetricsQuery(EdgesQuery):
-    """The query string for one node."""
+class MetricsQuery(SampleBucketsQuery):
+    """Query for one node."""
 
     def get_fields(self) -> dict[str, Any]:
-        """Add `fields`, which a class of fields cannot call so itself."""
+        """Add `fields`, which is an attribute of serializers."""
         text = "Names of readings, with commas between them: cpu_percent,load_1m. Default: all."
         chosen = serializers.CharField(max_length=2000, required=False, help_text=text)
         return {**super().get_fields(), "fields": chosen}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Make what is `chosen` of the readings."""
+        """Make the `chosen` readings."""
         attrs = super().validate(attrs)
         kind: SampleKind = self.context.get("kind", self.kind)
         try:
-            attrs["chosen"] = chosen_of(kind, attrs.pop("fields", None))
+            attrs["chosen"] = choose_readings(kind, attrs.pop("fields", None))
         except ValueError as error:
             raise serializers.ValidationError({"fields": str(error)}) from error
         attrs["kind"] = kind
@@ -74,7 +51,7 @@ class MetricsQuery(EdgesQuery):
 
 
 class NodeMetricsQuery(MetricsQuery):
-    """The query string for one node, which may name the kind."""
+    """Query for one node, which may name the kind."""
 
     def get_fields(self) -> dict[str, Any]:
         """Add `kind`, which a view reads beforehand."""
@@ -83,7 +60,7 @@ class NodeMetricsQuery(MetricsQuery):
 
 
 class AllMetricsQuery(MetricsQuery):
-    """The query string for several nodes."""
+    """Query for several nodes."""
 
     node = serializers.CharField(max_length=64, required=False, help_text="Default: every node.")
 
@@ -119,9 +96,9 @@ class MetricsAnswer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
-    level = serializers.CharField(help_text="What was read: samples, 5m, 1h or daily.")
+    level = serializers.CharField(help_text="Source: samples, 5m, 1h or daily.")
     width_s = serializers.IntegerField()
-    cut = serializers.BooleanField(help_text="What was asked began before the oldest samples.")
+    cut = serializers.BooleanField(help_text="The range began before the oldest samples.")
     gauges = serializers.ListField(
         child=serializers.CharField(), help_text="Each in a bucket as its mean, and as name_max."
     )
@@ -131,14 +108,14 @@ class MetricsAnswer(serializers.Serializer[Any]):
     series = ReadingSeriesAnswer(many=True)
 
 
-def kind_of(name: str) -> SampleKind:
+def find_kind(name: str) -> SampleKind:
     """Return the kind of that name. Raises Http404."""
     if name not in KINDS:
         raise Http404(f"no kind of samples {name!r}; there are {', '.join(KINDS)}")
     return KINDS[name]
 
 
-def chosen_of(kind: SampleKind, names: str | None) -> Chosen:
+def choose_readings(kind: SampleKind, names: str | None) -> Chosen:
     """Return the readings of these names, of gauges and of rates. Raises ValueError."""
     gauges = {gauge.name: gauge.name for gauge in kind.gauges}
     counters = {rate_name(name): name for name in kind.counters}
@@ -154,7 +131,7 @@ def chosen_of(kind: SampleKind, names: str | None) -> Chosen:
     )
 
 
-def answer(
+def build_metrics(
     *,
     kind: SampleKind,
     buckets: Buckets,
@@ -166,7 +143,7 @@ def answer(
     found: dict[tuple[str, str | None], dict[int, Bucket]] = defaultdict(dict)
     for row in sample_queries.series(kind, buckets, chosen, node=node):
         found[row.node, _part(row)][row.bucket] = row
-    last = {(one.node, _part(one)): one for one in sample_queries.newest(kind, now, node=node)}
+    last = {(each.node, _part(each)): each for each in sample_queries.newest(kind, now, node=node)}
     keys = sorted(found.keys() | last.keys(), key=lambda key: (key[0], key[1] or ""))
     if node is not None and not keys:
         keys = [(node, None)]
@@ -177,14 +154,14 @@ def answer(
     unknown = dict.fromkeys(chosen.names)
     return {
         "kind": kind.name,
-        **span_answer(buckets),
+        **build_span(buckets),
         "gauges": list(chosen.gauges),
         "rates": [rate_name(name) for name in chosen.counters],
         "series": [
             {
                 "node": key[0],
                 "part": key[1],
-                **_last(last.get(key), now),
+                **_build_last(last.get(key), now),
                 "buckets": [
                     {"start": start, "samples": bucket.samples, **bucket.readings}
                     if (bucket := found[key].get(place))
@@ -197,11 +174,11 @@ def answer(
     }
 
 
-def _part(one: Bucket | Newest) -> str | None:
-    return one.dimensions[0] if one.dimensions else None
+def _part(row: Bucket | Newest) -> str | None:
+    return row.dimensions[0] if row.dimensions else None
 
 
-def _last(newest: Newest | None, now: datetime) -> dict[str, Any]:
+def _build_last(newest: Newest | None, now: datetime) -> dict[str, Any]:
     if newest is None:
         return {"last_at": None, "age_s": None, "stale": None, "last": None}
     age_s = max(0.0, (now - newest.time).total_seconds())
@@ -212,3 +189,34 @@ def _last(newest: Newest | None, now: datetime) -> dict[str, Any]:
         "stale": age_s > fresh_for_s,
         "last": newest.readings,
     }
+
+
+class MetricsView(ReadView):
+    """The readings of one kind of samples over time, of the nodes."""
+
+    @extend_schema(
+        operation_id="v1_metrics_retrieve",
+        summary="Metrics",
+        parameters=[KIND, AllMetricsQuery],
+        responses={200: MetricsAnswer, **REFUSALS, **NOT_FOUND},
+    )
+    def get(self, request: Request, kind: str) -> Response:
+        """Answer."""
+        query = parse_query(AllMetricsQuery, request, kind=find_kind(kind))
+        return Response(build_metrics(**query))
+
+
+class NodeMetricsView(ReadView):
+    """The readings of one node over time."""
+
+    @extend_schema(
+        summary="Metrics of one node",
+        parameters=[NodeMetricsQuery],
+        responses={200: MetricsAnswer, **REFUSALS, **NOT_FOUND},
+    )
+    def get(self, request: Request, name: str) -> Response:
+        """Answer for one kind of samples."""
+        node = find_node(name)
+        kind = find_kind(request.query_params.get("kind", "system"))
+        query = parse_query(NodeMetricsQuery, request, kind=kind)
+        return Response(build_metrics(**query, node=node.name))

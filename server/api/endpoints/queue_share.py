@@ -1,11 +1,16 @@
-"""What /email/queue/share is asked and answers."""
+"""/email/queue/share: one node's share of the mail queue over time."""
 
 from datetime import datetime
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from server.api.metrics import EdgesQuery
+from server.api.endpoints.nodes import find_node
+from server.api.permissions import NOT_FOUND, REFUSALS, ReadView
+from server.api.query_params import SampleBucketsQuery, parse_query
 from server.mailqueues.queries import newest_readings, shares_of_node
 from server.metrics.catalogue import MAIL_QUEUE
 from server.nodes.models import Node
@@ -13,8 +18,8 @@ from server.rollups.plan import Buckets
 from server.rollups.retention import oldest_whole_day
 
 
-class ShareQuery(EdgesQuery):
-    """The query string."""
+class ShareQuery(SampleBucketsQuery):
+    """Query of /email/queue/share."""
 
     kind = MAIL_QUEUE
 
@@ -30,7 +35,7 @@ class ShareBucketAnswer(serializers.Serializer[Any]):
         allow_null=True, help_text="Recipients assigned to this node's instance of ZoneMTA."
     )
     unassigned_count = serializers.IntegerField(
-        allow_null=True, help_text="Recipients no instance has taken yet."
+        allow_null=True, help_text="Recipients assigned to no instance yet."
     )
     waiting_count = serializers.IntegerField(
         allow_null=True, help_text="The whole queue this node's agent reads."
@@ -44,16 +49,16 @@ class NodeShareAnswer(serializers.Serializer[Any]):
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
     width_s = serializers.IntegerField()
-    cut = serializers.BooleanField(help_text="What was asked began before the oldest readings.")
+    cut = serializers.BooleanField(help_text="The range began before the oldest readings.")
     buckets = ShareBucketAnswer(many=True)
 
 
-def answer(*, node: Node, buckets: Buckets, now: datetime) -> dict[str, Any]:
-    """Return the answer. Shares are told by whole readings alone, not by their levels."""
+def build_share(*, node: Node, buckets: Buckets, now: datetime) -> dict[str, Any]:
+    """Return the values of NodeShareAnswer. Levels do not hold shares, so readings are read."""
     database = {reading.node: reading.database for reading in newest_readings(now)}
     own = database.get(node.name)
     alone = own is None or list(database.values()).count(own) == 1
-    found = {share.place: share for share in shares_of_node(node.pk, buckets.edges, alone=alone)}
+    shares = {share.place: share for share in shares_of_node(node.pk, buckets.edges, alone=alone)}
     return {
         "node": node.name,
         "start": buckets.start,
@@ -63,7 +68,7 @@ def answer(*, node: Node, buckets: Buckets, now: datetime) -> dict[str, Any]:
         "buckets": [
             {
                 "start": start,
-                "read_at": share.at if (share := found.get(place)) else None,
+                "read_at": share.at if (share := shares.get(place)) else None,
                 "own_count": share and share.own,
                 "unassigned_count": share and share.unassigned,
                 "waiting_count": share and share.waiting,
@@ -71,3 +76,17 @@ def answer(*, node: Node, buckets: Buckets, now: datetime) -> dict[str, Any]:
             for place, start in enumerate(buckets.edges[:-1])
         ],
     }
+
+
+class ShareView(ReadView):
+    """How much of the mail queue was one node's, over time."""
+
+    @extend_schema(
+        summary="Share of the mail queue",
+        parameters=[ShareQuery],
+        responses={200: NodeShareAnswer, **REFUSALS, **NOT_FOUND},
+    )
+    def get(self, request: Request) -> Response:
+        """Answer bucket by bucket."""
+        query = parse_query(ShareQuery, request)
+        return Response(build_share(node=find_node(query.pop("node")), **query))

@@ -1,0 +1,1 @@
+"""Endpoints of the read API: each module has the query, the answer and the view of one."""

@@ -1,0 +1,107 @@
+"""/email/performance: delivery times, by bracket, destination and bucket."""
+
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from server.api.answers import (
+    BracketAnswer,
+    DeliveryTimesAnswer,
+    SpanAnswer,
+    build_brackets,
+    build_span,
+    build_times,
+)
+from server.api.caching import cache_answer
+from server.api.permissions import REFUSALS, ReadView
+from server.api.query_params import DirectionQuery, parse_query
+from server.rollups.histogram import BRACKETS_MS, NOTHING, DeliveryTimes
+from server.rollups.mail import queries
+from server.rollups.mail.level_query import LevelQuery
+from server.rollups.plan import Buckets
+
+
+class PerformanceQuery(DirectionQuery):
+    """Query of /email/performance."""
+
+    limit = serializers.IntegerField(
+        min_value=1, max_value=100, default=20, help_text="Most destinations, largest first."
+    )
+
+
+class DestinationTimesAnswer(DeliveryTimesAnswer):
+    """One destination."""
+
+    value = serializers.CharField(allow_blank=True)
+
+
+class TrendAnswer(DeliveryTimesAnswer):
+    """One bucket."""
+
+    start = serializers.DateTimeField()
+    partial = serializers.BooleanField()  # type: ignore[assignment]  # DRF's own is not used
+
+
+class PerformanceAnswer(SpanAnswer):
+    """Delivery times in ms. The brackets of the histogram are exact."""
+
+    direction = serializers.CharField()
+    delivery_ms = DeliveryTimesAnswer()
+    histogram = BracketAnswer(many=True, help_text="Edges in ms.")
+    destinations = DestinationTimesAnswer(many=True)
+    trend = TrendAnswer(many=True)
+
+
+def build_performance(
+    *, buckets: Buckets, direction: str, limit: int, now: datetime
+) -> dict[str, Any]:
+    """Return the values of PerformanceAnswer."""
+    by_bucket = {
+        t.bucket: t.times for t in queries.delivery_times(LevelQuery.of(buckets, direction))
+    }
+    total = add_times(list(by_bucket.values()))
+    query = LevelQuery.of(buckets.merged, direction, "to_domain")
+    values = queries.largest_values(query, limit=limit, event_type="delivered")
+    by_value = {t.value: t.times for t in queries.delivery_times(query, values=values)}
+    return {
+        **build_span(buckets),
+        "direction": direction,
+        "delivery_ms": build_times(total),
+        "histogram": build_brackets(BRACKETS_MS, total.brackets()),
+        "destinations": [{"value": v, **build_times(by_value[v])} for v in values],
+        "trend": [
+            {
+                "start": start,
+                "partial": start <= now < end,
+                **build_times(by_bucket.get(i, NOTHING)),
+            }
+            for i, (start, end) in enumerate(pairwise(buckets.edges))
+        ],
+    }
+
+
+def add_times(parts: list[DeliveryTimes]) -> DeliveryTimes:
+    """Return the times of all parts together. Pure."""
+    bins = [sum(column) for column in zip(*(part.bins for part in [NOTHING, *parts]), strict=True)]
+    return DeliveryTimes(
+        sum(part.count for part in parts), sum(part.ms_sum for part in parts), tuple(bins)
+    )
+
+
+class PerformanceView(ReadView):
+    """How long deliveries took: average, percentiles, histogram, destinations, trend."""
+
+    @extend_schema(
+        summary="Delivery performance",
+        parameters=[PerformanceQuery],
+        responses={200: PerformanceAnswer, **REFUSALS},
+    )
+    @cache_answer
+    def get(self, request: Request) -> Response:
+        """Answer."""
+        return Response(build_performance(**parse_query(PerformanceQuery, request)))
