@@ -1,4 +1,4 @@
-"""The API against its own description, with bodies nobody would send on purpose."""
+"""The API against its own description, with bodies that are generated."""
 
 import pytest
 import schemathesis
@@ -58,7 +58,7 @@ def identity(committed: None) -> dict[str, dict[str, dict[str, str]]]:
     client = Client()
     client.force_login(get_user_model().objects.create_superuser("reader"))
     key = ApiKey.issue(name="fuzz", scope="agent")[1]
-    # Called in this process, nobody unpacks an answer.
+    # Called in this process, no client unpacks an answer.
     plain = {"Accept-Encoding": "identity"}
     session = {"sessionid": client.cookies["sessionid"].value}
     return {

@@ -1,6 +1,6 @@
-"""What somebody might send on purpose: into every field of an event, every question of a page.
+"""Hostile input: into every field of an event, every parameter of a page.
 
-The door may refuse it or take it; nothing may break, and what was taken must be stored. Beside
+It may be refused or accepted; nothing may break, and what was accepted must be stored. Beside
 tests/database/test_fuzz.py, which makes its values up from the API's description.
 """
 
@@ -118,10 +118,10 @@ def test_any_value_in_a_field_is_refused_or_stored_and_never_breaks_the_writer(f
         b'{"epoch": {}, "first_seq": "1", "events": 5}', b'{"a": ' * 5_000,
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("door", ["events/ingest", "metrics/system", "metrics/redis", "nodes"])
+@pytest.mark.parametrize("path", ["events/ingest", "metrics/system", "metrics/redis", "nodes"])
 @pytest.mark.django_db
-def test_a_body_that_is_none_is_refused_with_a_reason(door, body, post):
-    answer = post(door, body)
+def test_a_body_that_is_none_is_refused_with_a_reason(path, body, post):
+    answer = post(path, body)
 
     assert 400 <= answer.status_code < 500
     assert answer.json()
@@ -165,7 +165,7 @@ def test_the_zone_of_an_address_stays_on_its_node(post, event):
 
 @pytest.mark.parametrize("text", HOSTILE_TEXTS)
 @pytest.mark.django_db
-def test_no_key_and_no_header_breaks_the_door(text, client):
+def test_no_key_and_no_header_breaks_the_endpoint(text, client):
     seen = text.encode("utf-8", "surrogateescape").decode("latin-1")
     for name in ("authorization", "x-api-key", "x-request-id", "x-forwarded-for", "content-length"):
         value = f"Bearer {seen}" if name == "authorization" else seen

@@ -1,4 +1,4 @@
-"""What each role sees and may do, in pages, API, admin and sockets."""
+"""Permissions of each role in pages, API, admin and sockets."""
 
 import asyncio
 
@@ -79,7 +79,7 @@ def test_the_admin_opens_to_each_role_what_it_may_do(as_role, role, answers):
     assert [client.get(f"/admin/{place}").status_code for place in places] == answers
 
 
-def test_an_operator_puts_a_node_into_maintenance_and_the_log_says_who(as_role, node):
+def test_an_operator_puts_a_node_into_maintenance_and_the_log_names_them(as_role, node):
     client = as_role(Role.OPERATOR)
 
     client.post(
@@ -145,9 +145,9 @@ def test_a_socket_without_a_role_is_closed(transactional_db, person):
         scope = {"type": "websocket", "path": "/ws/live/", "user": user}
         socket = ApplicationCommunicator(FlowConsumer.as_asgi(), scope)
         await socket.send_input({"type": "websocket.connect"})
-        said = [await socket.receive_output(timeout=10) for _ in range(2)]
+        sent = [await socket.receive_output(timeout=10) for _ in range(2)]
         await database_sync_to_async(connections.close_all)()  # the thread's own
-        return said
+        return sent
 
     _accepted, closed = asyncio.run(answers(person(None)))
 

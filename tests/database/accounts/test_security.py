@@ -1,4 +1,4 @@
-"""What a production site says and refuses, by its own settings."""
+"""Headers and refusals of a production site, by its own settings."""
 
 import os
 import re
@@ -129,7 +129,7 @@ def test_a_name_the_site_was_not_given_gets_no_page(settings):
 
 
 def test_production_s_settings_pass_the_deployment_check():
-    # Redis is not asked: that check has its own tests.
+    # Redis is not checked here: that check has its own tests.
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "server.config.settings.production",
         "SECRET_KEY": "".join(chr(33 + n) for n in range(60)),

@@ -1,4 +1,4 @@
-"""Guards over the whole server: migrations both ways, the OpenAPI description, the settings."""
+"""Guards over the server: migrations both ways, the OpenAPI description, the settings."""
 
 import os
 import re

@@ -21,7 +21,7 @@ def own_redis(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def asked(own_redis, settings):
+def use_own_redis(own_redis, settings):
     settings.INBOX_REDIS_URL, settings.BROKER_REDIS_URL, settings.LIVE_REDIS_URL = (
         redis_database(own_redis, number) for number in range(3)
     )

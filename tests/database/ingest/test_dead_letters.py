@@ -12,8 +12,8 @@ LIST = "/admin/ingest/deadletter/"
 
 
 @pytest.fixture
-def letters(post, event):
-    """Two events as they would stand in dead letters."""
+def dead_letters(post, event):
+    """Two events as dead letters."""
     post("events/ingest", [event(), event(status_message="<script>alert(1)</script>")])
     (waiting,) = EVENTS.read("test", count=1, block_ms=None)
     EVENTS.acknowledge([waiting])
@@ -23,13 +23,15 @@ def letters(post, event):
     ]
 
 
-def act(client: Client, action: str, letters: list[DeadLetter]) -> str:
-    form = {"action": action, "_selected_action": [letter.pk for letter in letters]}
+def act(client: Client, action: str, dead_letters: list[DeadLetter]) -> str:
+    form = {"action": action, "_selected_action": [dead_letter.pk for dead_letter in dead_letters]}
     return client.post(LIST, form, follow=True).content.decode()
 
 
-def test_retried_letters_are_stored_and_gone_and_the_log_says_who(admin_client, letters):
-    page = act(admin_client, "retry", letters)
+def test_retried_dead_letters_are_stored_and_gone_and_the_log_names_the_person(
+    admin_client, dead_letters
+):
+    page = act(admin_client, "retry", dead_letters)
     writer.drain_events()
 
     assert "2 dead letters handed to the writer" in page
@@ -39,30 +41,30 @@ def test_retried_letters_are_stored_and_gone_and_the_log_says_who(admin_client, 
     }
 
 
-def test_discarded_letters_are_gone_and_the_log_says_who(admin_client, letters):
-    act(admin_client, "discard", letters)
+def test_discarded_dead_letters_are_gone_and_the_log_names_the_person(admin_client, dead_letters):
+    act(admin_client, "discard", dead_letters)
 
     assert (EmailEvent.objects.count(), DeadLetter.objects.count()) == (0, 0)
     assert LogEntry.objects.count() == 2
 
 
-def test_with_a_full_inbox_a_letter_stays(admin_client, letters):
+def test_with_a_full_inbox_a_dead_letter_stays(admin_client, dead_letters):
     with override_settings(INBOX_MAX_ENTRIES=0):
-        page = act(admin_client, "retry", letters)
+        page = act(admin_client, "retry", dead_letters)
 
     assert "Not all were retried" in page
     assert DeadLetter.objects.count() == 2
 
 
-def test_the_payload_is_shown_by_field_and_escaped(admin_client, letters):
-    page = admin_client.get(f"{LIST}{letters[1].pk}/change/").content.decode()
+def test_the_payload_is_shown_by_field_and_escaped(admin_client, dead_letters):
+    page = admin_client.get(f"{LIST}{dead_letters[1].pk}/change/").content.decode()
 
     assert "<b>status_message</b>" in page
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
 
 
-def test_letters_are_found_by_what_they_hold(admin_client, letters):
+def test_dead_letters_are_found_by_their_content(admin_client, dead_letters):
     page = admin_client.get(LIST, {"q": "alert(1)"}).content.decode()
 
     assert "1 dead letter" in page

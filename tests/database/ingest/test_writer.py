@@ -20,7 +20,7 @@ from server.ingest.models import DeadLetter
 pytestmark = pytest.mark.usefixtures("committed")
 
 
-def counted():
+def count_events():
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT coalesce(sum(events), 0) FROM email_stats_1m WHERE dimension = 'all'"
@@ -33,7 +33,7 @@ def test_what_was_accepted_is_stored_counted_and_forgotten(post, event):
 
     assert writer.drain_events() is False
 
-    assert (EmailEvent.objects.count(), counted(), EVENTS.length()) == (5, 5, 0)
+    assert (EmailEvent.objects.count(), count_events(), EVENTS.length()) == (5, 5, 0)
 
 
 def test_an_event_sent_again_is_stored_once(post, event):
@@ -43,7 +43,7 @@ def test_an_event_sent_again_is_stored_once(post, event):
     post("events/ingest", same)
     writer.drain_events()
 
-    assert (EmailEvent.objects.count(), counted()) == (1, 1)
+    assert (EmailEvent.objects.count(), count_events()) == (1, 1)
 
 
 def test_entries_of_a_writer_that_died_are_claimed_by_the_next(post, event):
@@ -77,7 +77,7 @@ def test_a_writer_killed_after_its_commit_counts_nothing_twice(post, event):
     with override_settings(WRITER_CLAIM_AFTER_MS=0):
         writer.drain_events()
 
-    assert (EmailEvent.objects.count(), counted(), EVENTS.length()) == (1, 1, 0)
+    assert (EmailEvent.objects.count(), count_events(), EVENTS.length()) == (1, 1, 0)
 
 
 def test_a_line_postgresql_refuses_becomes_a_dead_letter_and_the_others_are_stored(post, event):
@@ -93,10 +93,10 @@ def test_a_line_postgresql_refuses_becomes_a_dead_letter_and_the_others_are_stor
 
     writer.drain_events()
 
-    assert (EmailEvent.objects.count(), counted(), EVENTS.length()) == (6, 6, 0)
-    letter = DeadLetter.objects.get()
-    assert "extra data" in letter.reason
-    assert "one field too many" in letter.payload
+    assert (EmailEvent.objects.count(), count_events(), EVENTS.length()) == (6, 6, 0)
+    dead_letter = DeadLetter.objects.get()
+    assert "extra data" in dead_letter.reason
+    assert "one field too many" in dead_letter.payload
 
 
 def test_a_lost_consumer_group_loses_no_entry(post, event):
@@ -186,7 +186,7 @@ def test_two_writers_that_hear_of_one_event_at_once_store_it_once(post, event):
     with ThreadPoolExecutor(len(batches)) as pool:
         list(pool.map(write, [batch.entry for batch in batches]))
 
-    assert (EmailEvent.objects.count(), counted()) == (200, 200)
+    assert (EmailEvent.objects.count(), count_events()) == (200, 200)
 
 
 def test_a_cut_connection_is_mended_in_place(post, event, monkeypatch):

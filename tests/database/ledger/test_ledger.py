@@ -1,4 +1,4 @@
-"""What arrived, what is missing, what the agent itself dropped: from the door to the answer."""
+"""Received, missing and dropped numbers, from the ingest endpoint to the answer."""
 
 import pytest
 from django.test import Client
@@ -14,25 +14,25 @@ pytestmark = pytest.mark.usefixtures("committed")
 def send(post, event):
     """Send events with these numbers (their count from `first_seq` on) and store them."""
 
-    def numbered(first_seq: int, count: int = 1, *, bad: int = 0, **envelope):
+    def send_batch(first_seq: int, count: int = 1, *, bad: int = 0, **envelope):
         events = [event() for _ in range(count)] + [{"event_id": "x"}] * bad
         body = {"epoch": "e-1", "first_seq": first_seq, "events": events, **envelope}
         answer = post("events/ingest", body)
         writer.drain_events()
         return answer
 
-    return numbered
+    return send_batch
 
 
 @pytest.fixture
 def epoch(admin_client: Client):
-    """Ask for the one epoch there is."""
+    """Read the one epoch there is."""
 
-    def ask(**query):
+    def read(**query):
         (only,) = admin_client.get("/api/v1/completeness", query).json()["epochs"]
         return only
 
-    return ask
+    return read
 
 
 def test_numbers_without_a_gap_are_complete(send, epoch):

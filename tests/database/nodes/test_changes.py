@@ -1,4 +1,4 @@
-"""What happened to nodes: starts, versions, silences, noted once and asked by range."""
+"""Changes of nodes: starts, versions and silences, recorded once and queried by range."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -22,11 +22,11 @@ def of(node: Node, kind: str):
     return Change.objects.filter(node=node, kind=kind).order_by("at", "pk")
 
 
-def asked(now: datetime, *, back: timedelta = DAY, limit: int = 10, node: str | None = None):
+def changes(now: datetime, *, back: timedelta = DAY, limit: int = 10, node: str | None = None):
     return queries.changes(now - back, now, now=now, limit=limit, node=node)
 
 
-def test_a_start_that_is_told_with_every_sample_is_noted_once(node, now):
+def test_a_start_reported_with_every_sample_is_recorded_once(node, now):
     start = store.Start(node.pk, "zonemta", now - MINUTE)
     store.record_starts([start, start._replace(at=start.at + SECOND)])
     store.record_starts([start._replace(at=start.at - 2 * SECOND)])
@@ -44,50 +44,50 @@ def test_starts_of_a_wrong_clock_or_of_long_ago_are_left_out(node, now, settings
     assert not of(node, "started").exists()
 
 
-def test_a_silence_is_noted_when_it_ends_and_is_there_while_it_goes_on(node, now):
+def test_a_silence_is_recorded_when_it_ends_and_is_there_while_it_goes_on(node, now):
     store.record_contact(node.pk, now - 10 * MINUTE)
     store.record_contact(node.pk, now - 10 * MINUTE + 15 * SECOND)
     assert not of(node, "silent").exists()
 
-    (goes_on,) = asked(now)
+    (goes_on,) = changes(now)
     assert (goes_on.kind, goes_on.node, goes_on.ended_at) == ("silent", "mta-01", None)
     assert goes_on.at == now - 10 * MINUTE + 15 * SECOND
 
     store.record_contact(node.pk, now)
     store.record_contact(node.pk, now)
-    (over,) = asked(now + SECOND)
+    (over,) = changes(now + SECOND)
     assert (over.at, over.ended_at) == (goes_on.at, now)
     node.refresh_from_db()
     assert node.last_seen_at == now
 
 
-def test_another_version_is_noted_with_the_one_before_and_the_first_is_no_change(now):
-    def told(**versions: str) -> Node:
+def test_another_version_is_recorded_with_the_one_before_and_the_first_is_no_change(now):
+    def register(**versions: str) -> Node:
         return store.register("mta-01", {"agent_version": "0.1.0", "versions": versions})
 
-    told(zonemta="3.10.0", node="20.1")
-    told(zonemta="3.10.0", node="20.1")
-    assert asked(timezone.now()) == []
+    register(zonemta="3.10.0", node="20.1")
+    register(zonemta="3.10.0", node="20.1")
+    assert changes(timezone.now()) == []
 
-    told(node="20.1")  # its agent does not see ZoneMTA while that is exchanged
-    told(zonemta="3.11.0", node="20.1")
+    register(node="20.1")  # its agent does not see ZoneMTA while that is upgraded
+    register(zonemta="3.11.0", node="20.1")
 
-    (change,) = asked(timezone.now())
+    (change,) = changes(timezone.now())
     assert (change.kind, change.subject, change.before, change.after) == (
         "version", "zonemta", "3.10.0", "3.11.0",
     )  # fmt: skip
 
 
-def test_a_node_known_before_changes_were_noted_has_its_version_to_compare_with(node):
+def test_a_node_known_before_changes_were_recorded_has_its_version_to_compare_with(node):
     Node.objects.update(agent_version="0.1.0", versions={"haraka": "3.1.1"})
 
     store.register("mta-01", {"agent_version": "0.2.0", "versions": {"haraka": "3.1.1"}})
 
-    (change,) = asked(timezone.now())
+    (change,) = changes(timezone.now())
     assert (change.subject, change.before, change.after) == ("agent", "0.1.0", "0.2.0")
 
 
-def test_what_is_older_than_is_remembered_is_forgotten_with_the_next_change(node, now, settings):
+def test_changes_past_their_retention_are_deleted_with_the_next_change(node, now, settings):
     store.record_starts([store.Start(node.pk, "zonemta", now - 40 * DAY)])
     settings.NODE_CHANGES_RETENTION_DAYS = 30
     store.record_starts([store.Start(node.pk, "zonemta", now - DAY)])
@@ -95,28 +95,28 @@ def test_what_is_older_than_is_remembered_is_forgotten_with_the_next_change(node
     assert [each.at for each in of(node, "started")] == [now - DAY]
 
 
-def test_of_many_changes_the_newest_are_told_and_retired_nodes_only_when_named(node, now):
+def test_of_many_changes_the_newest_are_answered_and_retired_nodes_only_when_named(node, now):
     store.record_starts([store.Start(node.pk, "zonemta", now - i * MINUTE) for i in range(1, 9)])
 
-    assert [each.at for each in asked(now, limit=3)] == [now - i * MINUTE for i in (3, 2, 1)]
-    assert len(asked(now, back=5 * MINUTE + SECOND)) == 5
+    assert [each.at for each in changes(now, limit=3)] == [now - i * MINUTE for i in (3, 2, 1)]
+    assert len(changes(now, back=5 * MINUTE + SECOND)) == 5
 
     Node.objects.update(retired_at=now)
-    assert asked(now) == []
-    assert len(asked(now, node="mta-01")) == 8
+    assert changes(now) == []
+    assert len(changes(now, node="mta-01")) == 8
 
 
-def test_a_silence_that_began_before_the_range_is_told_when_it_reaches_into_it(node, now):
+def test_a_silence_that_began_before_the_range_is_answered_when_it_reaches_into_it(node, now):
     store.record_silence(node.pk, now - 2 * DAY, now - 23 * timedelta(hours=1))
     store.record_silence(node.pk, now - 2 * DAY, now)
     store.record_silence(node.pk, now - 9 * DAY, now - 8 * DAY)
 
-    assert [each.at for each in asked(now)] == [now - 2 * DAY]
+    assert [each.at for each in changes(now)] == [now - 2 * DAY]
 
 
-def test_two_questions_answer_however_many_nodes_there_are(now, django_assert_num_queries):
+def test_two_queries_suffice_however_many_nodes_there_are(now, django_assert_num_queries):
     for name in range(30):
         store.record_contact(store.register(f"n-{name}", {}).pk, now - DAY)
 
     with django_assert_num_queries(2):
-        assert len(asked(now, limit=100, back=2 * DAY)) == 30
+        assert len(changes(now, limit=100, back=2 * DAY)) == 30

@@ -97,7 +97,7 @@ def stored_by(insert_events, batches):
     empty()
     with mock.patch("server.storage.transaction.insert_events", insert_events):
         answers = [
-            sorted(write_events(lines, [numbered(first_seq=10 * n, count=len(lines))]))
+            sorted(write_events(lines, [make_batch(first_seq=10 * n, count=len(lines))]))
             for n, lines in enumerate(batches)
         ]
     return {
@@ -111,7 +111,7 @@ def stored_by(insert_events, batches):
     }
 
 
-def numbered(*, first_seq, count):
+def make_batch(*, first_seq, count):
     return NumberedBatch(
         node="mta-01", epoch="one", first_seq=first_seq, count=count, refused=0, received_at=START
     )

@@ -32,7 +32,7 @@ def line(event_id=None, at=AT, **more):
     )
 
 
-def stored():
+def read_stored():
     with connection.cursor() as cursor:
         cursor.execute("SELECT certainty, occurred_at FROM email_events ORDER BY occurred_at")
         return cursor.fetchall()
@@ -45,7 +45,7 @@ def test_an_event_dated_otherwise_by_another_source_is_the_same_event():
     new = write_events([line(same, AT + timedelta(minutes=59), certainty="inferred"), line()])
 
     assert sum(each.events for each in new) == 1
-    assert len(stored()) == 2
+    assert len(read_stored()) == 2
 
 
 def test_of_two_in_one_batch_the_reported_one_is_kept():
@@ -53,7 +53,7 @@ def test_of_two_in_one_batch_the_reported_one_is_kept():
 
     write_events([line(same, certainty="inferred"), line(same, AT + timedelta(minutes=3))])
 
-    assert stored() == [("reported", AT + timedelta(minutes=3))]
+    assert read_stored() == [("reported", AT + timedelta(minutes=3))]
 
 
 def test_lines_are_put_in_the_order_of_their_ids_and_a_repeated_id_is_noticed():
@@ -67,13 +67,13 @@ def test_lines_are_put_in_the_order_of_their_ids_and_a_repeated_id_is_noticed():
     assert events_fast_path.sort_by_key([*lines, lines[7]])[1]
 
 
-def test_a_batch_over_several_days_is_told_from_what_each_of_them_knows():
+def test_a_batch_over_several_days_finds_what_is_stored_on_each_of_them():
     ids = [uuid4() for _ in range(4)]
     days = [line(each, AT - timedelta(days=n)) for n, each in enumerate(ids)]
     write_events(days)
 
     assert write_events(days) == []
-    assert len(stored()) == 4
+    assert len(read_stored()) == 4
 
 
 @pytest.mark.parametrize(

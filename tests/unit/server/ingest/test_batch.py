@@ -1,4 +1,4 @@
-"""The two ways of reading a batch say the same: all at once where all is well, else one by one."""
+"""Both ways of decoding a batch agree: at once where all items are valid, else one by one."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Threads that come while a call is under way go together in the next one."""
+"""Threads that come while a call is under way go group_commit in the next one."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -31,34 +31,36 @@ def slow():
     return Slow()
 
 
-def asked_meanwhile(together: GroupCommit, slow: Slow, items: list[bytes]) -> list[int | Exception]:
-    """Ask for `1`, and for `items` by a thread each while that is under way; return the answers."""
+def submit_meanwhile(
+    group_commit: GroupCommit, slow: Slow, items: list[bytes]
+) -> list[int | Exception]:
+    """Submit `1`, and each of `items` in a thread while that is under way; return the answers."""
 
-    def ask(item: bytes) -> int | Exception:
+    def submit(item: bytes) -> int | Exception:
         try:
-            return together.submit(item)
+            return group_commit.submit(item)
         except ConnectionError as error:
             return error
 
     with ThreadPoolExecutor(len(items) + 1) as pool:
-        first = pool.submit(ask, b"1")
+        first = pool.submit(submit, b"1")
         assert slow.entered.wait(10)
-        others = [pool.submit(ask, item) for item in items]
-        while len(together._waiting) < len(items):
+        others = [pool.submit(submit, item) for item in items]
+        while len(group_commit._waiting) < len(items):
             threading.Event().wait(0.001)
         slow.go_on.set()
         return [each.result(10) for each in (first, *others)]
 
 
 def test_what_waits_goes_in_one_call_and_each_gets_its_own_answer(slow):
-    answers = asked_meanwhile(GroupCommit(slow, max_bytes=100), slow, [b"2", b"3", b"4"])
+    answers = submit_meanwhile(GroupCommit(slow, max_bytes=100), slow, [b"2", b"3", b"4"])
 
     assert answers == [1, 2, 3, 4]
     assert [sorted(call) for call in slow.calls] == [[b"1"], [b"2", b"3", b"4"]]
 
 
 def test_one_call_carries_no_more_than_its_bytes_but_for_one_large_item(slow):
-    answers = asked_meanwhile(
+    answers = submit_meanwhile(
         GroupCommit(slow, max_bytes=4), slow, [b"22", b"33", b"4444444", b"55"]
     )
 
@@ -66,10 +68,10 @@ def test_one_call_carries_no_more_than_its_bytes_but_for_one_large_item(slow):
     assert all(len(call) == 1 or sum(map(len, call)) <= 4 for call in slow.calls)
 
 
-def test_a_failing_call_fails_for_all_in_it_and_for_nobody_else(slow):
-    together = GroupCommit(slow, max_bytes=100)
-    first, *others = asked_meanwhile(together, slow, [b"bad", b"3"])
+def test_a_failing_call_fails_for_all_in_it_and_for_no_other(slow):
+    group_commit = GroupCommit(slow, max_bytes=100)
+    first, *others = submit_meanwhile(group_commit, slow, [b"bad", b"3"])
 
     assert first == 1
     assert [type(each) for each in others] == [ConnectionError, ConnectionError]
-    assert together.submit(b"5") == 5
+    assert group_commit.submit(b"5") == 5

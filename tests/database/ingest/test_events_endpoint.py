@@ -1,4 +1,4 @@
-"""What the door answers, and what then waits in the inbox."""
+"""Answers of the ingest endpoint for events, and the entries that then wait in the inbox."""
 
 import zlib
 
@@ -101,7 +101,7 @@ def test_too_many_events_are_413(post, event):
     assert post("events/ingest", [event()] * 3).status_code == 413
 
 
-def test_what_says_gzip_and_is_not_is_400_and_another_encoding_415(post):
+def test_a_gzip_body_that_is_none_is_400_and_another_encoding_415(post):
     encoded = {"content-encoding": "gzip"}
     assert post("events/ingest", b"plain", **encoded).status_code == 400
     assert post("events/ingest", b"\x1f\x8b\x08\x00cut", **encoded).status_code == 400
@@ -132,7 +132,7 @@ def test_a_key_of_another_scope_is_403(post, event, node):
 
 
 @override_settings(INBOX_MAX_ENTRIES=1)
-def test_a_full_inbox_is_503_and_says_when_to_come_back(post, event):
+def test_a_full_inbox_is_503_with_a_time_to_retry_after(post, event):
     assert post("events/ingest", event()).status_code == 202
 
     answer = post("events/ingest", event())

@@ -1,4 +1,4 @@
-"""What is loaded at the start of the web process is not looked through again."""
+"""Objects loaded at the start of the web process are exempt from garbage collection."""
 
 import gc
 

@@ -1,4 +1,4 @@
-"""Answers as JSON: what DRF's own renderer says, and sooner."""
+"""The JSON renderer answers like DRF's own, and sooner."""
 
 import json
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -34,7 +34,7 @@ def test_it_tells_the_same_as_the_usual_one(name):
     )
 
 
-def test_a_person_may_ask_for_indentation():
+def test_a_person_may_request_indentation():
     assert JSONRenderer().render({"a": 1}, "application/json; indent=2") == b'{\n  "a": 1\n}'
 
 

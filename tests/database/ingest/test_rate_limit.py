@@ -25,7 +25,7 @@ def test_the_address_is_the_nearest_that_is_no_trusted_proxy(remote, forwarded_f
 
 @pytest.mark.django_db
 @override_settings(INGEST_KEY_RATE="2/day")
-def test_a_key_over_its_rate_is_429_and_told_when_to_come_back(post, event):
+def test_a_key_over_its_rate_is_429_with_a_time_to_retry_after(post, event):
     answers = [post("events/ingest", event()) for _ in range(3)]
 
     assert [a.status_code for a in answers] == [202, 202, 429]
