@@ -4,8 +4,9 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from build.lab.batches import Batch
@@ -13,48 +14,7 @@ from build.lab.fake_server import Received
 from build.lab.installation import Installation
 
 MAX_EXAMPLES = 5  # of each kind
-NOT_STORED = """SELECT count(*), (array_agg(event_id::text))[1:%s] FROM expected
-WHERE NOT EXISTS (SELECT FROM email_events AS e WHERE e.event_id = expected.event_id)"""
-NOT_ACKNOWLEDGED = """SELECT count(*) FROM email_events AS e
-WHERE NOT EXISTS (SELECT FROM expected WHERE expected.event_id = e.event_id)"""
-TWICE = """SELECT coalesce(sum(n - 1), 0)::bigint, (array_agg(event_id::text))[1:%s]
-FROM (SELECT event_id, count(*) AS n FROM email_events GROUP BY 1 HAVING count(*) > 1) AS more"""
-ROWS_AND_EVENTS = """SELECT coalesce(sum(n), 0)::bigint, count(*) FROM
-(SELECT count(*) AS n FROM email_events WHERE mta_node <> %s GROUP BY event_id) AS ids"""
-LEVELS = {
-    "email_stats_1m": "1 minute",
-    "email_stats_5m": "5 minutes",
-    "email_stats_1h": "1 hour",
-    "email_stats_daily": "1 day",
-}
-#: Null-sender mail is counted apart; both kinds must agree with their rows in every bucket.
-ROLLUP = """SELECT coalesce(sum(abs(coalesce(raw.events, 0) - coalesce(stored.events, 0))),
-  0)::bigint
-FROM (
-  SELECT time_bucket('{width}', occurred_at) AS bucket, direction, event_type,
-    CASE WHEN from_address = '<>' THEN 'null_sender' ELSE 'all' END AS dimension,
-    count(*) AS events
-  FROM email_events GROUP BY 1, 2, 3, 4) AS raw
-FULL JOIN (
-  SELECT bucket, direction, event_type, dimension, sum(events) AS events
-  FROM {level} WHERE dimension IN ('all', 'null_sender') GROUP BY 1, 2, 3, 4) AS stored
-USING (bucket, direction, event_type, dimension)"""
-#: These have every event that `all` has, so they must add up to it.
-DIMENSIONS = """SELECT coalesce(sum(abs(total - all_events)), 0)::bigint FROM (
-  SELECT dimension, sum(events) AS total,
-    (SELECT coalesce(sum(events), 0) FROM {level} WHERE dimension = 'all') AS all_events
-  FROM {level} WHERE dimension IN ('node', 'from_domain', 'to_domain', 'sending_ip')
-  GROUP BY 1) AS sums"""
-LEDGER = """SELECT coalesce(sum(
-    pg_temp.length_of(coalesce(stored.received, '{}') - wanted.received)
-  + pg_temp.length_of(wanted.received - coalesce(stored.received, '{}'))
-  + pg_temp.length_of(coalesce(stored.dropped, '{}') - wanted.dropped)
-  + pg_temp.length_of(wanted.dropped - coalesce(stored.dropped, '{}'))), 0)::bigint,
-  coalesce(sum(stored.refused_count - wanted.refused), 0)::bigint
-FROM expected_ledger AS wanted FULL JOIN ledger_epoch AS stored USING (epoch)"""
-LENGTH_OF = """CREATE OR REPLACE FUNCTION pg_temp.length_of(int8multirange) RETURNS bigint
-LANGUAGE sql IMMUTABLE AS
-'SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint FROM unnest($1) AS r'"""
+SERVER_VERDICT = Path(__file__).with_name("oracle.sql").read_text()
 
 
 @dataclass
@@ -76,35 +36,36 @@ class ServerVerdict:
     @property
     def is_clean(self) -> bool:
         """Whether nothing is lost, doubled or counted wrongly."""
-        return not any(
-            (self.missing, self.twice, self.rollup_difference, self.ledger_difference,
-             self.never_acknowledged, self.dead_letters, self.stranded_batches)
-        )  # fmt: skip
+        harmless = {"acknowledged", "refused_overcounted", "examples"}
+        return not any(value for name, value in asdict(self).items() if name not in harmless)
 
 
 def judge_server(installation: Installation, batches: Sequence[Batch]) -> ServerVerdict:
     """Compare the acknowledged batches with what the database holds, in one session."""
     verdict = ServerVerdict(stranded_batches=installation.count_waiting())
+    by_epoch: dict[str, list[Batch]] = {}
+    for batch in batches:
+        by_epoch.setdefault(batch.epoch_name, []).append(batch)
     with installation.connect() as cursor:
-
-        def fetch(statement: str, *arguments: object) -> tuple[Any, ...]:
-            cursor.execute(statement, arguments or None)
-            row: tuple[Any, ...] = cursor.fetchone()
-            return row
-
-        verdict.acknowledged = _expect_events(cursor, batches)
-        _expect_ledger(cursor, batches)
-        verdict.missing, missing = fetch(NOT_STORED, MAX_EXAMPLES)
-        (verdict.never_acknowledged,) = fetch(NOT_ACKNOWLEDGED)
-        verdict.twice, twice = fetch(TWICE, MAX_EXAMPLES)
-        for level, width in LEVELS.items():
-            for query in (ROLLUP, DIMENSIONS):
-                verdict.rollup_difference += fetch(query.format(level=level, width=width))[0]
-        verdict.ledger_difference, verdict.refused_overcounted = fetch(LEDGER)
-        (verdict.dead_letters,) = fetch("SELECT count(*) FROM ingest_deadletter")
-    verdict.examples = [f"missing {each}" for each in missing or ()]
-    verdict.examples += [f"twice {each}" for each in twice or ()]
-    return verdict
+        cursor.execute("CREATE TEMPORARY TABLE expected (event_id uuid PRIMARY KEY)")
+        ids = io.StringIO("".join(f"{each}\n" for batch in batches for each in batch.valid_ids))
+        cursor.copy_expert("COPY expected FROM STDIN", ids)
+        cursor.execute(
+            "ANALYZE expected; CREATE TEMPORARY TABLE expected_ledger"
+            " (epoch text, received int8multirange, dropped int8multirange, refused bigint)"
+        )
+        for epoch, its in by_epoch.items():
+            received = ",".join(f"[{b.first_seq},{b.first_seq + b.count})" for b in its)
+            dropped = ",".join(f"[{first},{last + 1})" for b in its for first, last in b.dropped)
+            cursor.execute(
+                "INSERT INTO expected_ledger VALUES (%s, %s, %s, %s)",
+                [epoch, f"{{{received}}}", f"{{{dropped}}}", sum(len(b.refused) for b in its)],
+            )
+        cursor.execute(SERVER_VERDICT)
+        row = dict(
+            zip((column.name for column in cursor.description), cursor.fetchone(), strict=True)
+        )
+    return replace(verdict, **row)
 
 
 def count_stored(installation: Installation, *, but_not: str) -> tuple[int, int]:
@@ -113,37 +74,12 @@ def count_stored(installation: Installation, *, but_not: str) -> tuple[int, int]
     Events of a load have different ids and are repeated until acknowledged: both numbers must be
     what was acknowledged.
     """
-    ((rows, events),) = installation.query(ROWS_AND_EVENTS, but_not)
-    return rows, events
-
-
-def _expect_events(cursor: Any, batches: Sequence[Batch]) -> int:
-    """Put the ids of the acknowledged events into a table; return how many they are."""
-    cursor.execute("CREATE TEMPORARY TABLE expected (event_id uuid PRIMARY KEY)")
-    ids = io.StringIO("".join(f"{each}\n" for batch in batches for each in batch.valid_ids))
-    cursor.copy_expert("COPY expected FROM STDIN", ids)
-    copied: int = cursor.rowcount
-    cursor.execute("ANALYZE expected")
-    return copied
-
-
-def _expect_ledger(cursor: Any, batches: Sequence[Batch]) -> None:
-    cursor.execute(LENGTH_OF)
-    cursor.execute(
-        "CREATE TEMPORARY TABLE expected_ledger"
-        " (epoch text, received int8multirange, dropped int8multirange, refused bigint)"
+    ((rows, events),) = installation.query(
+        "SELECT coalesce(sum(n), 0)::bigint, count(*) FROM (SELECT count(*) AS n FROM email_events"
+        " WHERE mta_node <> %s GROUP BY event_id) AS ids",
+        but_not,
     )
-    by_epoch: dict[str, list[Batch]] = {}
-    for batch in batches:
-        by_epoch.setdefault(batch.epoch_name, []).append(batch)
-    for epoch, its in by_epoch.items():
-        received = ",".join(f"[{b.first_seq},{b.first_seq + b.count})" for b in its)
-        dropped = ",".join(f"[{first},{last + 1})" for b in its for first, last in b.dropped)
-        refused = sum(len(b.refused) for b in its)
-        cursor.execute(
-            "INSERT INTO expected_ledger VALUES (%s, %s, %s, %s)",
-            [epoch, f"{{{received}}}", f"{{{dropped}}}", refused],
-        )
+    return rows, events
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ import io
 import json
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from build.lab import oracle, usage
 from build.lab.batches import Bodies
 from build.lab.installation import Installation, run_installation
 from build.lab.live_probe import LiveProbe
 from build.lab.report import compute_percentile, format_table, report_progress
-from build.lab.traffic import Agent, LoadResult, Orders, run_load
+from build.lab.traffic import Agent, Orders, run_load
 
 BATCHES = (1, 10, 100, 500)
 NODES = ["bench-mta-01", "bench-mta-02", "bench-mta-03", "bench-mta-04"]
@@ -44,26 +44,9 @@ EMPTY = (
 )
 
 
-@dataclass
-class Measurement:
-    """The figures of one batch size. Latencies in ms, memory in MiB, CPU in µs an event."""
-
-    batch: int
-    accepted_per_s: float = 0.0
-    stored_per_s: float = 0.0
-    copy_per_s: float = 0.0
-    ack_ms: list[float] = field(default_factory=list)
-    live_ms: list[float] = field(default_factory=list)
-    offered_per_s: float = 0.0
-    cpu_us: dict[str, float] = field(default_factory=dict)
-    steady_cpu_us: dict[str, float] = field(default_factory=dict)
-    memory_mib: dict[str, float] = field(default_factory=dict)
-    load_cpu_percent: float = 0.0
-    answers: dict[str, int] = field(default_factory=dict)
-    events: int = 0
-    drain_s: float = 0.0
-    missing: int = 0
-    twice: int = 0
+#: Figures of each load at the steady rate, whose latencies are a server's that keeps up.
+LATENCIES = ("ack_p50_ms", "ack_p99_ms", "live_p50_ms", "live_p95_ms", "live_p99_ms")
+Figures = dict[str, Any]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
             results.append(bench.measure(batch))
     print(format_text(results))
     print(format_json(results), flush=True)
-    return 1 if any(result.missing or result.twice for result in results) else 0
+    return 1 if any(row["missing"] or row["twice"] for row in results) else 0
 
 
 class Bench:
@@ -95,90 +78,90 @@ class Bench:
         self._cookie = installation.log_in()
         self._agents = 0
 
-    def measure(self, batch: int, *, copy_rows: int = COPY_ROWS) -> Measurement:
+    def measure(self, batch: int, *, copy_rows: int = COPY_ROWS) -> Figures:
         """Measure one batch size on emptied tables that then hold one plain COPY."""
-        result = Measurement(batch)
         self._installation.query(EMPTY)
-        result.copy_per_s = copy_plainly(self._installation, rows=copy_rows)
-        report_progress(f"  plain COPY {result.copy_per_s:,.0f} rows/s")
-        acknowledged = self._load_fully(result) + self._load_steadily(result)
+        copy_per_s = copy_plainly(self._installation, rows=copy_rows)
+        report_progress(f"  plain COPY {copy_per_s:,.0f} rows/s")
+        full = self._load(batch, CLOSED_CONNECTIONS, self._seconds)
+        report_progress(
+            f"  full load: accepted {full['accepted_per_s']:,}/s, stored {full['stored_per_s']:,}/s"
+            f" (the last {full['drain_s']} s of it draining)"
+        )
+        offered_per_s = min(STEADY_EVENTS_PER_S, STEADY_SHARE * full["stored_per_s"])
+        seconds = min(self._seconds, MAX_STEADY_S)
+        steady = self._load(batch, OPEN_CONNECTIONS, seconds, rate=offered_per_s)
+        report_progress(
+            f"  steady load: offered {offered_per_s:,.0f}/s, {steady['probes']} probes seen"
+        )
         rows, events = oracle.count_stored(self._installation, but_not=COPY_NODE)
-        result.missing, result.twice = acknowledged - events, rows - events
-        return result
+        return {
+            "batch": batch,
+            "accepted_per_s": full["accepted_per_s"],
+            "stored_per_s": full["stored_per_s"],
+            "copy_per_s": round(copy_per_s),
+            "copy_ratio": round(full["stored_per_s"] / copy_per_s, 3),
+            **{name: steady[name] for name in LATENCIES},
+            "cpu_us_per_event": full["cpu_us_per_event"],
+            "missing": full["events"] + steady["events"] - events,
+            "twice": rows - events,
+            "full load": full,
+            "steady load": {"offered_per_s": round(offered_per_s), **steady},
+        }
 
-    def _load_fully(self, result: Measurement) -> int:
-        """Send as fast as it goes, drain; return how many events were acknowledged."""
+    def _load(self, batch: int, connections: int, seconds: float, *, rate: float = 0.0) -> Figures:
+        """Send while a browser looks on, drain, and return the figures; memory in MiB."""
+        programs = self._installation.programs
+        memory_mib: dict[str, float] = {}
 
         def sample_memory() -> None:
-            for name, running in self._installation.programs.items():
+            for name, running in programs.items():
                 mib = usage.read_pss_bytes(running.pid) / usage.MIB
-                result.memory_mib[name] = max(mib, result.memory_mib.get(name, 0.0))
+                memory_mib[name] = max(mib, memory_mib.get(name, 0.0))
 
-        before = usage.read_all_cpu_s(self._installation.programs)
-        probe = LiveProbe(self._installation, cookie=self._cookie)  # a browser looks on here too
-        orders = self._order(CLOSED_CONNECTIONS, result.batch, self._seconds)
-        load = run_load(orders, sample=sample_memory)
+        before = usage.read_all_cpu_s(programs)
+        probe = LiveProbe(self._installation, cookie=self._cookie)
+        # Sampling takes time that the latencies of a steady load would show.
+        sample = (lambda: None) if rate else sample_memory
+        result = run_load(self._order(batch, connections, seconds, rate), sample=sample)
         sent_at = time.monotonic()
         probe.stop_posting()
-        self._drain()
-        result.drain_s = time.monotonic() - sent_at
-        probe.stop()
-        result.events = count_acknowledged(load, probe)
-        result.accepted_per_s = load.acknowledged / load.took_s
-        result.stored_per_s = result.events / (load.took_s + result.drain_s)
-        result.answers = dict(load.answers)
-        result.load_cpu_percent = 100 * load.cpu_s / load.took_s
-        result.cpu_us = self._compute_cpu_us(before, result.events)
-        report_progress(
-            f"  full load: accepted {result.accepted_per_s:,.0f}/s,"
-            f" stored {result.stored_per_s:,.0f}/s ({load.took_s + result.drain_s:.1f} s,"
-            f" the last {result.drain_s:.1f} s of it draining)"
-        )
-        return result.events
-
-    def _load_steadily(self, result: Measurement) -> int:
-        """Send at the steady rate, drain; return how many events were acknowledged."""
-        result.offered_per_s = min(STEADY_EVENTS_PER_S, STEADY_SHARE * result.stored_per_s)
-        before = usage.read_all_cpu_s(self._installation.programs)
-        probe = LiveProbe(self._installation, cookie=self._cookie)
-        seconds = min(self._seconds, MAX_STEADY_S)
-        load = run_load(self._order(OPEN_CONNECTIONS, result.batch, seconds, result.offered_per_s))
-        probe.stop()
-        self._drain()
-        acknowledged = count_acknowledged(load, probe)
-        result.steady_cpu_us = self._compute_cpu_us(before, acknowledged)
-        result.ack_ms, result.live_ms = load.ack_ms, probe.latency_ms
-        report_progress(
-            f"  steady load: offered {result.offered_per_s:,.0f}/s,"
-            f" {len(result.live_ms)} probes seen"
-        )
-        return acknowledged
-
-    def _order(self, count: int, batch: int, seconds: float, rate: float = 0.0) -> Orders:
-        """Spread `count` connections over the nodes, each with an epoch and a mark of its own."""
-        keys = self._installation.keys
-        nodes = sorted(keys)
-        agents = []
-        for n in range(count):
-            self._agents += 1
-            node = nodes[n % len(nodes)]
-            agents.append(Agent(node, keys[node], f"bench-{self._agents}", self._agents))
-        port = self._installation.server.web_port
-        return Orders(port, agents, batch, seconds, rate=rate, gzip=self._gzip)
-
-    def _drain(self) -> None:
         if waiting := self._installation.drain():
             message = f"{waiting} batches wait in the inbox, and it no longer shrinks"
             raise TimeoutError(message)
+        drain_s = time.monotonic() - sent_at
+        probe.stop()
+        events = result.acknowledged - result.refused_events + probe.posted
+        figures: Figures = {
+            "events": events,
+            "accepted_per_s": round(result.acknowledged / result.took_s),
+            "stored_per_s": round(events / (result.took_s + drain_s)),
+            "drain_s": round(drain_s, 1),
+            "answers": dict(result.answers),
+            "probes": len(probe.latency_ms),
+            "cpu_us_per_event": {
+                name: round((cpu_s - before[name]) / max(1, events) * 1e6, 1)
+                for name, cpu_s in usage.read_all_cpu_s(programs).items()
+            },
+            "memory_mib": {name: round(mib) for name, mib in memory_mib.items()},
+            "generator_cpu_percent": round(100 * result.cpu_s / result.took_s),
+        }
+        for name in LATENCIES:
+            kind, percent = name.split("_p")
+            values = result.ack_ms if kind == "ack" else probe.latency_ms
+            value = compute_percentile(values, int(percent.removesuffix("_ms")) / 100)
+            figures[name] = None if value is None else round(value, 1)
+        return figures
 
-    def _compute_cpu_us(self, before: dict[str, float], events: int) -> dict[str, float]:
-        after = usage.read_all_cpu_s(self._installation.programs)
-        return {name: (after[name] - before[name]) / max(1, events) * 1e6 for name in after}
-
-
-def count_acknowledged(load: LoadResult, probe: LiveProbe) -> int:
-    """Return how many events must be stored."""
-    return load.acknowledged - load.refused_events + probe.posted
+    def _order(self, batch: int, connections: int, seconds: float, rate: float) -> Orders:
+        """Spread the connections over the nodes, each with an epoch and a mark of its own."""
+        keys = sorted(self._installation.keys.items())
+        agents = []
+        for n in range(connections):
+            self._agents += 1
+            agents.append(Agent(*keys[n % len(keys)], f"bench-{self._agents}", self._agents))
+        port = self._installation.server.web_port
+        return Orders(port, agents, batch, seconds, rate=rate, gzip=self._gzip)
 
 
 def copy_plainly(installation: Installation, *, rows: int) -> float:
@@ -206,52 +189,26 @@ def derive_columns(body: bytes) -> list[dict[str, object]]:
     return events
 
 
-def build_row(result: Measurement) -> dict[str, object]:
-    """Return the figures of one batch size by the names that programs read."""
-    row: dict[str, object] = {
-        "batch": result.batch,
-        "accepted_per_s": round(result.accepted_per_s),
-        "stored_per_s": round(result.stored_per_s),
-        "copy_per_s": round(result.copy_per_s),
-        "copy_ratio": round(result.stored_per_s / result.copy_per_s, 3),
-    }
-    latencies = {"ack": (result.ack_ms, (50, 99)), "live": (result.live_ms, (50, 95, 99))}
-    for name, (values, shares) in latencies.items():
-        for share in shares:
-            value = compute_percentile(values, share / 100)
-            row[f"{name}_p{share}_ms"] = None if value is None else round(value, 1)
-    row["cpu_us_per_event"] = {name: round(us, 1) for name, us in result.cpu_us.items()}
-    return row | {"missing": result.missing, "twice": result.twice}
+def format_json(results: Sequence[Figures]) -> str:
+    """Return one line: a list with one object per batch size, without the loads' own figures."""
+    return json.dumps(
+        [{name: row[name] for name in row if not name.endswith(" load")} for row in results]
+    )
 
 
-def format_json(results: Sequence[Measurement]) -> str:
-    """Return one line: a list with one object per batch size."""
-    return json.dumps([build_row(result) for result in results])
+def format_text(results: Sequence[Figures]) -> str:
+    """Return a line for each figure and program, a column for each batch size."""
+    columns = [dict(flatten(row)) for row in results]
+    names = dict.fromkeys(name for column in columns for name in column)
+    return format_table([[name, *(c.get(name) for c in columns)] for name in names], left=1)
 
 
-def format_text(results: Sequence[Measurement]) -> str:
-    """Return the report for a person."""
-    rows = [build_row(result) for result in results]
-    names = [name for name in rows[0] if name != "cpu_us_per_event"]
-    lines = ["", format_table([names, *([row[name] for name in names] for row in rows)]), ""]
-    lines.append("steady load, from which the latencies are:")
-    lines += [
-        f"  batches of {r.batch}: {r.offered_per_s:,.0f} events/s offered,"
-        f" {len(r.ack_ms):,} answers, {len(r.live_ms)} probes"
-        for r in results
-    ]
-    lines += ["", "CPU, µs an event: at full load / at the steady load"]
-    for r in results:
-        each = "  ".join(f"{n} {us:.1f}/{r.steady_cpu_us[n]:.1f}" for n, us in r.cpu_us.items())
-        total, steady = sum(r.cpu_us.values()), sum(r.steady_cpu_us.values())
-        lines.append(f"  batches of {r.batch}: {each}  all {total:.1f}/{steady:.1f}")
-    lines += ["", "memory at full load, MiB (PSS, highest seen); the generator's share of a core"]
-    for r in results:
-        each = "  ".join(f"{name} {mib:.0f}" for name, mib in r.memory_mib.items())
-        lines.append(f"  batches of {r.batch}: {each}  generator {r.load_cpu_percent:.0f} %")
-    lines += ["", "answers at full load"]
-    lines += [
-        f"  batches of {r.batch}: {r.events:,} events, {r.answers}, drained in {r.drain_s:.1f} s"
-        for r in results
-    ]
-    return "\n".join(lines)
+def flatten(figures: Figures, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield figures by full name; CPU times with their sum."""
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{name} ")
+            if name == "cpu_us_per_event":
+                yield f"{prefix}{name} all", round(sum(value.values()), 1)
+        else:
+            yield prefix + name, value

@@ -23,9 +23,8 @@ KEYS = [
 @pytest.fixture(scope="module")
 def wreck():
     """Inject faults under load, drain, and give the installation with what was acknowledged."""
-    with crash_server.start_torment("crash-test", seed=SEED) as (installation, agents, faults):
-        crash_server.torment(installation, agents, faults, cycles=KILLS)
-        yield installation, agents, faults
+    with crash_server.torment("crash-test", seed=SEED, cycles=KILLS) as wreck:
+        yield wreck
 
 
 @pytest.mark.stack

@@ -1,10 +1,28 @@
 """The throughput scenario in short: every batch size is loaded, nothing is lost or doubled."""
 
+import json
+
 import pytest
 
 from build.lab import oracle
 from build.lab.installation import run_installation
-from build.lab.scenarios.throughput import COPY_NODE, Bench
+from build.lab.scenarios.throughput import COPY_NODE, Bench, format_json
+
+KEYS = [
+    "batch",
+    "accepted_per_s",
+    "stored_per_s",
+    "copy_per_s",
+    "copy_ratio",
+    "ack_p50_ms",
+    "ack_p99_ms",
+    "live_p50_ms",
+    "live_p95_ms",
+    "live_p99_ms",
+    "cpu_us_per_event",
+    "missing",
+    "twice",
+]
 
 
 @pytest.mark.stack
@@ -15,11 +33,12 @@ def test_under_load_nothing_acknowledged_is_missing_or_stored_twice_at_any_batch
         for batch in (1, 10, 100, 500):
             result = bench.measure(batch, copy_rows=2_000)
 
-            assert (result.missing, result.twice) == (0, 0)
-            assert result.events >= batch
-            assert result.ack_ms
-            assert result.live_ms
-            assert set(result.cpu_us) == {"web", "live", "worker", "redis", "postgres"}
+            assert (result["missing"], result["twice"]) == (0, 0)
+            assert result["full load"]["events"] >= batch
+            assert result["steady load"]["answers"]
+            assert result["steady load"]["probes"]
+            assert list(json.loads(format_json([result]))[0]) == KEYS
+            assert set(result["cpu_us_per_event"]) == {"web", "live", "worker", "redis", "postgres"}
 
         # Nor would the oracle overlook it.
         rows, events = oracle.count_stored(installation, but_not=COPY_NODE)

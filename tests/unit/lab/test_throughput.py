@@ -7,7 +7,6 @@ import uuid
 from build.lab.batches import Bodies, build_template
 from build.lab.report import compute_percentile
 from build.lab.scenarios.throughput import (
-    Measurement,
     derive_columns,
     format_json,
     format_text,
@@ -65,7 +64,8 @@ def test_percentiles_are_of_the_values_and_none_without_any():
 
 def test_the_last_line_has_one_object_with_these_keys_for_each_batch_size():
     results = [
-        Measurement(batch=batch, copy_per_s=1.0, cpu_us={"web": 1.0}, steady_cpu_us={"web": 1.0})
+        {name: {"web": 1.0} if name == "cpu_us_per_event" else batch for name in KEYS}
+        | {"full load": {"events": 9}}
         for batch in (1, 10)
     ]
 
