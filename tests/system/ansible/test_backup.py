@@ -3,6 +3,7 @@
 import os
 import subprocess
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -40,13 +41,18 @@ COMMUNITY = (
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A PostgreSQL of its own, because a restore needs a superuser, with six hours of history."""
+    """A PostgreSQL of its own, because a restore needs a superuser, with six hours of history.
+
+    Of yesterday's afternoon: how much is generated depends on the hour of the day.
+    """
+    yesterday = datetime.now(UTC).replace(hour=18, minute=0, second=0, microsecond=0) - timedelta(1)
     directory = tmp_path_factory.mktemp("backup")
     with run_service(postgres.start, directory, durable=False) as running:
         site = Site(running.url, os.environ["REDIS_URL"], logs=directory / "logs")
         site.manage("migrate", "--verbosity=0")
         site.manage("storage", "--apply")
-        site.manage("fill", "--hours", "6", "--events-per-hour", "300", "--seed", "1")
+        filled = ["--hours", "6", "--until", yesterday.isoformat(), "--events-per-hour", "300"]
+        site.manage("fill", *filled, "--seed", "1")
         address = urlsplit(running.superuser_url)
         dumps = directory / "dumps"
         dumps.mkdir()
