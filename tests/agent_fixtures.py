@@ -1,6 +1,7 @@
 """Shared by the agent's tests: a spool on disk, threads that end, a real MongoDB."""
 
 import json
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,9 +16,9 @@ from agent.config import Receiver as ReceiverSettings
 from agent.config import Spool as SpoolSettings
 from agent.spool import Accepted, Spool
 from agent.wire import ReceivedEvent, event_id
-from tests.paths import TESTS
+from tests.fakes.agent_process import AgentProcess
+from tests.fakes.ingest_server import FakeServer, running_server
 
-SAMPLES = TESTS / "samples" / "zonemta"
 MIB = 1024**2
 MakeSpool = Callable[..., Spool]
 
@@ -86,6 +87,29 @@ def receiver(spool: Spool, directory: Path, in_thread: Callable[[Any], threading
     return made
 
 
+@pytest.fixture
+def fake_server() -> Iterator[FakeServer]:
+    """A server that accepts everything, unless it is given other answers."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def start_agent(directory: Path) -> Iterator[Callable[..., AgentProcess]]:
+    """Start agents in the test's directory; killed afterwards."""
+    started: list[AgentProcess] = []
+
+    def start(url: str, **environment: str) -> AgentProcess:
+        process = AgentProcess(directory, url, **environment)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.process.poll() is None:
+            process.end(signal.SIGKILL)
+
+
 @pytest.fixture(scope="session")
 def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A real MongoDB, a replica set of one."""
@@ -134,16 +158,7 @@ def read_events(spool: Spool) -> list[dict[str, Any]]:
     return [json.loads(body) for body in batch.bodies] if batch else []
 
 
-def read_recording(name: str) -> list[dict[str, Any]]:
-    """Return the change events of a recorded stream, as pymongo gives them."""
-    from bson import json_util
-
-    lines = (SAMPLES / name).read_text().splitlines()
-    options = json_util.JSONOptions(tz_aware=True)
-    return [json_util.loads(line, json_options=options)["ev"] for line in lines]
-
-
-def log_entries(action: str) -> list[dict[str, Any]]:
-    """Return the arguments of the log:entry hook in the recorded run."""
-    items = json.loads((SAMPLES / "log-entry.json").read_text())[action]
-    return [item["entry"] for item in items]
+def waiting_count(spool: Spool) -> int:
+    """Return how many events wait in the spool."""
+    batch = spool.events.peek(max_count=10_000, max_bytes=10**9)
+    return len(batch.bodies) if batch else 0

@@ -11,16 +11,13 @@ import dramatiq
 import pytest
 import redis
 from django.conf import settings
-from django.db import connection
 from django.test import Client
 
 from server.ingest import rate_limit
 from server.ingest.inbox import EVENTS, SAMPLES
 from server.nodes import authentication
 from server.nodes.models import ApiKey, Node
-from server.rollups.levels import LEVELS
-from server.rollups.samples import levels as sample_levels
-from server.timescale import edition
+from tests.databases import empty_hypertables, hold_policies
 
 
 @pytest.fixture(scope="session")
@@ -28,18 +25,6 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Hold TimescaleDB's own jobs back from the first test on."""
     with django_db_blocker.unblock():
         hold_policies()
-
-
-def hold_policies() -> None:
-    """Let no policy of TimescaleDB run: what a test sees must not hang on when one last did, and
-    for their clock, which no test can stop, the times of most tests are long ago and to be dropped.
-    """
-    if edition.is_community(connection):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs"
-                " WHERE hypertable_name IS NOT NULL AND scheduled"
-            )
 
 
 @pytest.fixture
@@ -70,13 +55,6 @@ def committed(transactional_db: None) -> Iterator[None]:
     yield
     hold_policies()
     empty_hypertables()
-
-
-def empty_hypertables() -> None:
-    tables = ["email_events", *(level.table for level in LEVELS)]
-    tables += [level.table for level in sample_levels.all_levels()]
-    with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {', '.join(tables)}")
 
 
 @pytest.fixture

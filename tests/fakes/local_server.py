@@ -1,4 +1,4 @@
-"""A server on loopback that answers what a test tells it, in HTTP or in any other way."""
+"""A server on loopback that answers as a test prepared, in HTTP or in any other way."""
 
 import socket
 import threading
@@ -6,7 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Site(ThreadingHTTPServer):
-    """`answers`: status and text by path, query left out. `asked`: path and headers, in order."""
+    """`answers`: status and text by path, query left out. `requests`: path and
+    headers, in order."""
 
     daemon_threads = True
     block_on_close = False
@@ -14,7 +15,7 @@ class Site(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers = {}
-        self.asked = []
+        self.requests = []
         self.url = f"http://127.0.0.1:{self.server_port}"
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
 
@@ -29,8 +30,10 @@ class Site(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    server: Site
+
     def do_GET(self):
-        self.server.asked.append((self.path, dict(self.headers)))
+        self.server.requests.append((self.path, dict(self.headers)))
         path = self.path.partition("?")[0]
         answer = self.server.answers.get(path, (404, "{}"))
         status, text = answer(self.path) if callable(answer) else answer
@@ -45,12 +48,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Talker:
-    """Takes connections and sends each of them `parts`, one after each thing it hears; afterwards
-    it says nothing more and holds on, unless `closes`."""
+    """Takes connections and sends each of them `parts`, one after each thing it receives;
+    afterwards it is silent and holds on, unless `closes`."""
 
-    def __init__(self, *parts, closes=False, unasked=b""):
-        self.heard = []
-        self._parts, self._closes, self._unasked = parts, closes, unasked
+    def __init__(self, *parts, closes=False, greeting=b""):
+        self.received = []
+        self._parts, self._closes, self._greeting = parts, closes, greeting
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._stop = threading.Event()
@@ -78,16 +81,16 @@ class Talker:
 
     def _talk(self, connection):
         connection.settimeout(0.05)
-        connection.sendall(self._unasked)
+        connection.sendall(self._greeting)
         parts = list(self._parts)
         while not self._stop.is_set():
             try:
-                said = connection.recv(65536)
+                data = connection.recv(65536)
             except TimeoutError:
                 continue
-            if not said:
+            if not data:
                 return
-            self.heard.append(said)
+            self.received.append(data)
             if parts:
                 connection.sendall(parts.pop(0))
             if not parts and self._closes:
@@ -98,9 +101,9 @@ class Dripping(Talker):
     """Takes connections and sends `start`, then a byte now and then for ever."""
 
     def __init__(self, start):
-        super().__init__(unasked=start)
+        super().__init__(greeting=start)
 
     def _talk(self, connection):
-        connection.sendall(self._unasked)
+        connection.sendall(self._greeting)
         while not self._stop.wait(0.02):
             connection.sendall(b"x")

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -15,9 +15,8 @@ from server.events.mapping import to_line
 from server.rollups.levels import LEVELS, WIDER_LEVELS
 from server.storage.transaction import write_events
 from server.timescale import edition
-from tests.database.rollups.test_store import row
+from tests.factories import NOW, row
 
-NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
 EVENTS_PER_DAY, ODD_EVENTS = 600, 400
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from server.nodes import store
 from server.nodes.models import Node
-from tests.database.api.conftest import NOW
+from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
 

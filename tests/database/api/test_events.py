@@ -18,12 +18,11 @@ from server.events import queries
 from server.events.mapping import to_line
 from server.events.queries import COLUMNS
 from server.storage.transaction import write_events
-from tests.database.api import conftest
-from tests.database.rollups.test_store import row
+from tests.factories import NOW, row
 
 pytestmark = pytest.mark.django_db
 #: A range ends before the moment of asking.
-NOW = conftest.NOW - timedelta(seconds=1)
+BEFORE_NOW = NOW - timedelta(seconds=1)
 
 
 def stored(*rows):
@@ -40,7 +39,7 @@ def text_of(reply):
 
 
 def test_pages_hold_every_event_once_even_where_times_are_equal(ask):
-    same = NOW - timedelta(minutes=9)
+    same = BEFORE_NOW - timedelta(minutes=9)
     rows = stored(
         *(row(occurred_at=same) for _ in range(7)),
         *(row(occurred_at=same - timedelta(seconds=i)) for i in range(6)),
@@ -58,9 +57,9 @@ def test_pages_hold_every_event_once_even_where_times_are_equal(ask):
 
 
 def test_an_event_that_comes_between_two_pages_moves_nothing(ask):
-    rows = stored(*(row(occurred_at=NOW - timedelta(minutes=i)) for i in range(4)))
+    rows = stored(*(row(occurred_at=BEFORE_NOW - timedelta(minutes=i)) for i in range(4)))
     first = ask("email/events", limit=2)
-    stored(row(occurred_at=NOW + timedelta(milliseconds=500)))
+    stored(row(occurred_at=BEFORE_NOW + timedelta(milliseconds=500)))
 
     second = ask("email/events", limit=2, cursor=first["next"])
 
@@ -90,7 +89,7 @@ def test_an_event_that_comes_between_two_pages_moves_nothing(ask):
     ],
 )
 def test_every_filter_finds_what_it_names_and_nothing_else(ask, name, value):
-    wanted, _ = stored(row(occurred_at=NOW, **{name: value}), row(occurred_at=NOW))
+    wanted, _ = stored(row(occurred_at=BEFORE_NOW, **{name: value}), row(occurred_at=BEFORE_NOW))
 
     answer = ask("email/events", **{"type" if name == "event_type" else name: value})
 
@@ -101,8 +100,11 @@ def test_what_is_rare_is_found_as_far_back_as_asked_each_once_and_newest_first(a
     monkeypatch.setattr(queries, "LOOKED_AT_FIRST", 3)
     ages = [0, 0, 1, 5, 5, 30, 31, 100, 300, 500, 500, 719]  # hours
     rows = stored(
-        *(row(occurred_at=NOW - timedelta(hours=age), mx_host="rare.example") for age in ages),
-        *(row(occurred_at=NOW - timedelta(hours=age)) for age in range(0, 700, 50)),
+        *(
+            row(occurred_at=BEFORE_NOW - timedelta(hours=age), mx_host="rare.example")
+            for age in ages
+        ),
+        *(row(occurred_at=BEFORE_NOW - timedelta(hours=age)) for age in range(0, 700, 50)),
     )
 
     seen, cursor = [], {}
@@ -120,7 +122,9 @@ def test_what_is_rare_is_found_as_far_back_as_asked_each_once_and_newest_first(a
 
 
 def test_a_search_by_id_looks_at_all_that_is_kept_and_others_at_a_day(ask):
-    stored(row(occurred_at=NOW - timedelta(days=100), queue_id="1a2b", to_domain="old.example"))
+    stored(
+        row(occurred_at=BEFORE_NOW - timedelta(days=100), queue_id="1a2b", to_domain="old.example")
+    )
 
     assert len(ask("email/events", queue_id="1a2b")["events"]) == 1
     assert ask("email/events", to_domain="old.example")["events"] == []
@@ -158,7 +162,7 @@ def test_what_makes_no_sense_is_refused_by_name(refused, query, field):
 
 
 def test_domains_are_found_however_they_are_written(ask):
-    stored(row(occurred_at=NOW, to_domain="good.example"))
+    stored(row(occurred_at=BEFORE_NOW, to_domain="good.example"))
 
     assert len(ask("email/events", to_domain="Good.EXAMPLE")["events"]) == 1
 
@@ -182,9 +186,13 @@ def test_a_cursor_that_is_none_is_refused(refused, cursor):
 def test_a_csv_file_holds_what_is_stored_and_no_formulas(admin_client: Client, at_now, monkeypatch):
     monkeypatch.setattr(events, "EXPORT_PAGE", 2)
     stored(
-        *(row(occurred_at=NOW - timedelta(minutes=i)) for i in range(4)),
-        row(occurred_at=NOW, from_address='=HYPERLINK("http://evil.example")', spam_score=-1.5),
-        row(occurred_at=NOW, mx_host='two "quoted"\nlines, and a comma'),
+        *(row(occurred_at=BEFORE_NOW - timedelta(minutes=i)) for i in range(4)),
+        row(
+            occurred_at=BEFORE_NOW,
+            from_address='=HYPERLINK("http://evil.example")',
+            spam_score=-1.5,
+        ),
+        row(occurred_at=BEFORE_NOW, mx_host='two "quoted"\nlines, and a comma'),
     )
 
     reply = admin_client.get("/api/v1/email/events.csv")
@@ -202,7 +210,7 @@ def test_a_csv_file_holds_what_is_stored_and_no_formulas(admin_client: Client, a
 
 def test_a_json_file_is_an_array_of_events_and_bounded(admin_client: Client, at_now, monkeypatch):
     monkeypatch.setattr(events, "EXPORT_PAGE", 2)
-    rows = stored(*(row(occurred_at=NOW - timedelta(minutes=i)) for i in range(5)))
+    rows = stored(*(row(occurred_at=BEFORE_NOW - timedelta(minutes=i)) for i in range(5)))
 
     def file(**query):
         return json.loads(text_of(admin_client.get("/api/v1/email/events.json", query)))

@@ -6,8 +6,7 @@ from django.test import Client
 
 from server.events.mapping import to_line
 from server.storage.transaction import write_events
-from tests.database.api.conftest import NOW
-from tests.database.rollups.test_store import row
+from tests.factories import NOW, row
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("at_now")]
 PATHS = ["throughput", "stats", "performance", "bounce-analysis", "sizes"]

@@ -6,8 +6,7 @@ import pytest
 
 from server.events.mapping import to_line
 from server.storage.transaction import write_events
-from tests.database.api.conftest import NOW
-from tests.database.rollups.test_store import row
+from tests.factories import NOW, row
 
 pytestmark = pytest.mark.django_db
 AT = NOW - timedelta(minutes=20)

@@ -14,7 +14,7 @@ from server.nodes.models import Node
 from server.rollups.samples.levels import rate_name
 from server.storage.samples_writer import write_samples
 from tests import random_samples
-from tests.database.api.conftest import NOW
+from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
 

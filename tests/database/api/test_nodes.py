@@ -10,7 +10,7 @@ from rest_framework.test import APIRequestFactory, force_authenticate
 
 from server.metrics.models import SystemSample
 from server.nodes.models import Node
-from tests.database.api.conftest import NOW
+from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
 

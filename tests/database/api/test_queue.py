@@ -8,7 +8,7 @@ import pytest
 
 from server.metrics.wire import ZoneMtaSample
 from server.storage.samples_writer import write_samples
-from tests.database.api.conftest import NOW
+from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,7 @@ from django.test import Client
 
 from server.events.mapping import to_line
 from server.storage.transaction import write_events
-from tests.database.rollups.test_store import row
+from tests.factories import row
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)

@@ -13,7 +13,7 @@ from server.metrics.wire import SAMPLES
 from server.nodes import store as nodes
 from server.storage.samples_writer import write_samples
 from server.storage.transaction import write_events
-from tests.database.rollups.test_store import row
+from tests.factories import row
 
 
 @pytest.fixture

@@ -14,20 +14,11 @@ from server.dashboard.formats import UNKNOWN
 from server.events.mapping import to_line
 from server.nodes.models import Node
 from server.storage.transaction import write_events
-from tests.database.rollups.test_store import row
+from tests.factories import row, write_mail
 
 pytestmark = pytest.mark.django_db
 PAGE = "/email/outbound/"
 FIRST_PAINT_QUERIES = 12
-
-
-def happened(*events: tuple[str, str, int], **fields):
-    rows = [
-        row(direction=direction, event_type=event_type, occurred_at=timezone.now(), **fields)
-        for direction, event_type, count in events
-        for _ in range(count)
-    ]
-    write_events([to_line(each) for each in rows])
 
 
 @pytest.fixture
@@ -92,10 +83,10 @@ def test_with_no_node_it_says_what_to_do(page):
 
 
 def test_it_is_painted_with_the_numbers_of_the_last_hour(page, reporting_node):
-    happened(
+    write_mail(
         ("outbound", "sent", 1200), ("outbound", "delivered", 1190), ("outbound", "bounced", 6)
     )
-    happened(("outbound", "deferred", 4))
+    write_mail(("outbound", "deferred", 4))
 
     html = page()
 
@@ -118,7 +109,7 @@ def test_mail_older_than_an_hour_is_not_counted(page, reporting_node):
 def test_what_was_inferred_is_said_in_words(page, reporting_node):
     assert re.search(r'data-part="inferred" hidden', page())
 
-    happened(("outbound", "delivered", 12), certainty="inferred")
+    write_mail(("outbound", "delivered", 12), certainty="inferred")
 
     html = page()
     assert "12 of these outcomes are inferred by the change stream" in html
@@ -147,7 +138,7 @@ def test_the_first_paint_asks_few_questions(
     admin_client, reporting_node, django_assert_max_num_queries
 ):
     Node.objects.create(name="mta-02")
-    happened(("outbound", "delivered", 3))
+    write_mail(("outbound", "delivered", 3))
 
     with django_assert_max_num_queries(FIRST_PAINT_QUERIES):
         admin_client.get(PAGE)

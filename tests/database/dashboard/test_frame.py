@@ -11,7 +11,7 @@ from server.accounts import roles
 from server.accounts.roles import Role
 from server.dashboard.frame import asked
 from server.nodes.models import Node
-from tests.database.dashboard.test_email_flow import happened
+from tests.factories import write_mail
 
 PAGES = ["/", "/email/outbound/", "/email/inbound/", "/email/performance/"]
 FIRST_PAINT_QUERIES = 12
@@ -22,9 +22,9 @@ def busy(db):
     """One node that reports, one that is silent, and mail of all kinds in both directions."""
     Node.objects.create(name="mta-01", last_seen_at=timezone.now())
     Node.objects.create(name="mta-02")
-    happened(("outbound", "sent", 20), ("outbound", "delivered", 3), delivery_time_ms=1_500)
-    happened(("outbound", "deferred", 12), to_domain="slow.example", status_message="451 later")
-    happened(("inbound", "received", 2), ("inbound", "rejected", 1), ("inbound", "deferred", 1))
+    write_mail(("outbound", "sent", 20), ("outbound", "delivered", 3), delivery_time_ms=1_500)
+    write_mail(("outbound", "deferred", 12), to_domain="slow.example", status_message="451 later")
+    write_mail(("inbound", "received", 2), ("inbound", "rejected", 1), ("inbound", "deferred", 1))
 
 
 def test_the_url_says_range_refresh_and_zone():
@@ -109,7 +109,9 @@ def test_the_menus_are_links_that_keep_what_else_is_asked(admin_client, db):
 @pytest.mark.parametrize("path", PAGES)
 def test_a_hostile_node_name_stays_text(path, admin_client, db):
     Node.objects.create(name='</script><script>alert("x")</script>', last_seen_at=timezone.now())
-    happened(("outbound", "deferred", 12), to_domain="x.example", status_message="<b>alert(1)</b>")
+    write_mail(
+        ("outbound", "deferred", 12), to_domain="x.example", status_message="<b>alert(1)</b>"
+    )
 
     html = admin_client.get(path).content.decode()
 

@@ -15,9 +15,7 @@ from server.ledger.models import Epoch
 from server.mailqueues.accounting import Reading, count_once
 from server.nodes.models import Node
 from server.storage.transaction import write_events
-from tests.database.dashboard.test_email_flow import happened
-from tests.database.rollups.test_store import row
-from tests.unit.server.mailqueues.test_accounting import NOW, queue
+from tests.factories import NOW, mail_queue, row, write_mail
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +50,9 @@ def verdict(html: str) -> str:
 
 def test_it_is_painted_with_numbers(painted, reporting_node):
     Node.objects.create(name="mta-02", last_seen_at=timezone.now() - timedelta(minutes=5))
-    happened(("outbound", "sent", 1200), ("outbound", "delivered", 97), ("outbound", "bounced", 3))
+    write_mail(
+        ("outbound", "sent", 1200), ("outbound", "delivered", 97), ("outbound", "bounced", 3)
+    )
 
     html = painted()
 
@@ -65,7 +65,7 @@ def test_it_is_painted_with_numbers(painted, reporting_node):
 
 
 def test_sent_is_compared_with_the_same_hour_of_yesterday(painted, reporting_node):
-    happened(("outbound", "sent", 130))
+    write_mail(("outbound", "sent", 130))
     yesterday = timezone.now() - timedelta(days=1, minutes=20)
     write_events([to_line(row(event_type="sent", occurred_at=yesterday)) for _ in range(100)])
 
@@ -75,7 +75,7 @@ def test_sent_is_compared_with_the_same_hour_of_yesterday(painted, reporting_nod
 def test_a_destination_that_defers_is_named_with_its_words_and_since_when(
     painted, facts, reporting_node
 ):
-    happened(("outbound", "delivered", 50))
+    write_mail(("outbound", "delivered", 50))
     started = timezone.now() - timedelta(minutes=37)
     write_events(
         [
@@ -107,8 +107,8 @@ def test_a_destination_that_defers_is_named_with_its_words_and_since_when(
 
 
 def test_a_few_deferrals_among_many_deliveries_need_nobody_but_are_listed(facts, reporting_node):
-    happened(("outbound", "delivered", 50), ("outbound", "deferred", 12), to_domain="a.example")
-    happened(("outbound", "deferred", 9), to_domain="b.example")  # too few to judge
+    write_mail(("outbound", "delivered", 50), ("outbound", "deferred", 12), to_domain="a.example")
+    write_mail(("outbound", "deferred", 9), to_domain="b.example")  # too few to judge
 
     answer = facts()
 
@@ -121,7 +121,7 @@ def test_a_few_deferrals_among_many_deliveries_need_nobody_but_are_listed(facts,
 
 
 def test_missing_events_are_told_and_green_says_that_data_is_complete(painted, reporting_node):
-    happened(("outbound", "delivered", 1))
+    write_mail(("outbound", "delivered", 1))
     now = timezone.now()
     epoch = Epoch.objects.create(
         node="mta-01",
@@ -146,7 +146,7 @@ def test_the_facts_are_for_those_who_are_logged_in(client):
 
 
 def queues(*, waits_for=timedelta(minutes=3), read_ago=timedelta(seconds=5)):
-    whole = queue("mta-01", mta_01=1234)
+    whole = mail_queue("mta-01", mta_01=1234)
     whole = structs.replace(whole, oldest_created_at=NOW - waits_for)
     at = NOW - read_ago
     return count_once([Reading("mta-01", at, whole, timedelta(seconds=90), (at, whole))], NOW)

@@ -13,7 +13,7 @@ from server.events.models import EmailEvent
 from server.metrics.models import SystemSample
 from server.nodes.models import Node
 from server.rollups.levels import LEVELS
-from tests.database.rollups.test_levels import different
+from tests.factories import count_differences, row, write
 
 pytestmark = pytest.mark.django_db
 UNTIL = "2026-11-21T12:00:00Z"
@@ -74,13 +74,13 @@ def test_days_are_copied_whole_counted_exactly_and_not_twice():
     assert len(stored) == len(generated) > 3_000
     assert f"{len(generated)} new events" in said
     assert len(progress.splitlines()) == 4
-    assert [different(level) for level in LEVELS] == [0] * len(LEVELS)
+    assert [count_differences(level) for level in LEVELS] == [0] * len(LEVELS)
 
     again, _ = fill(days=3, events_per_day=1_200, nodes=8, samples_every_s=3_600)
 
     assert ": 0 new events" in again
     assert EmailEvent.objects.count() == len(generated)
-    assert [different(level) for level in LEVELS] == [0] * len(LEVELS)
+    assert [count_differences(level) for level in LEVELS] == [0] * len(LEVELS)
 
 
 @pytest.mark.usefixtures("committed")
@@ -95,19 +95,18 @@ def test_a_run_that_was_cut_short_is_finished_by_the_next():
     fill(days=2, events_per_hour=40)
 
     assert EmailEvent.objects.count() == once
-    assert [different(level) for level in LEVELS] == [0] * len(LEVELS)
+    assert [count_differences(level) for level in LEVELS] == [0] * len(LEVELS)
 
 
 @pytest.mark.usefixtures("committed")
 def test_a_day_that_has_mail_of_its_own_keeps_it():
-    from tests.database.rollups.test_store import row, write
 
     write(row(occurred_at=NOW - timedelta(days=1)))
 
     fill(days=2, events_per_hour=20)
 
     assert EmailEvent.objects.filter(mta_node="mta-01").count() == 1
-    assert [different(level) for level in LEVELS] == [0] * len(LEVELS)
+    assert [count_differences(level) for level in LEVELS] == [0] * len(LEVELS)
 
 
 @pytest.mark.usefixtures("committed")
@@ -165,8 +164,9 @@ def test_a_blocked_address_is_told_so_by_most_and_only_while_it_is():
     said = [row for row in rows if row.get("bounce_category") == "blacklist"]
     assert len(said) > 20
     first, last = wrong.blocked_hours
-    for row in said:  # a retry may come a while after its message
-        assert first - 1 / 60 <= row["occurred_at"].hour + row["occurred_at"].minute / 60 < last + 2
+    for refused in said:  # a retry may come a while after its message
+        at = refused["occurred_at"]
+        assert first - 1 / 60 <= at.hour + at.minute / 60 < last + 2
 
 
 def test_a_large_cluster_has_a_long_tail_of_destinations():

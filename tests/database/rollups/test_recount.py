@@ -12,7 +12,7 @@ from server.demo import mail
 from server.events.mapping import to_line
 from server.rollups.levels import LEVELS
 from server.storage.transaction import write_events
-from tests.database.rollups.test_store import row, write
+from tests.factories import row, write
 
 pytestmark = pytest.mark.usefixtures("committed")
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)

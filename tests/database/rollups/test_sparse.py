@@ -11,11 +11,10 @@ from server.rollups import maintainer
 from server.rollups.levels import MEASURES, ONE_MINUTE
 from server.rollups.mail import queries
 from server.rollups.mail.level_query import LevelQuery
-from tests.database.rollups.test_levels import different
-from tests.database.rollups.test_store import AT, row, write
+from tests.factories import NOW, count_differences, row, write
 
 SPARSE = [measure.column for measure in MEASURES if measure.sparse]
-MINUTE = AT.replace(second=0)
+MINUTE = NOW.replace(second=0)
 HOUR = LevelQuery(ONE_MINUTE, (MINUTE - timedelta(hours=1), MINUTE), "outbound")
 
 
@@ -29,7 +28,7 @@ def mail(*delivery_times_ms):
     write(
         *(
             row(
-                occurred_at=AT - timedelta(minutes=9),
+                occurred_at=NOW - timedelta(minutes=9),
                 delivery_time_ms=ms,
                 message_size_bytes=None if ms is None else 9 * ms,
             )
@@ -65,7 +64,7 @@ def test_zeros_of_the_version_before_add_up_with_what_comes_after():
     assert sorted(bins().values()) == [1, 2]
     (sized,) = queries.sizes(HOUR)
     assert (sized.count, sized.bytes_sum, sum(sized.brackets)) == (3, 9 * (999 + 999 + 2_000), 3)
-    assert not any(different(level) for level in maintainer.written_levels())
+    assert not any(count_differences(level) for level in maintainer.written_levels())
 
 
 @pytest.mark.usefixtures("committed")
@@ -84,4 +83,4 @@ def test_the_change_can_be_taken_back_and_made_again_with_mail_counted():
     mail(999)
 
     assert sum(bins().values()) == 3
-    assert different(ONE_MINUTE) == 0
+    assert count_differences(ONE_MINUTE) == 0

@@ -1,8 +1,7 @@
 """Rows and counts, in a real TimescaleDB."""
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from datetime import timedelta
 
 import pytest
 from django.db import DataError, connection
@@ -12,29 +11,9 @@ from server.events.mapping import to_line
 from server.events.models import EmailEvent
 from server.rollups.levels import DELIVERY_BOUNDS_MS, DELIVERY_HISTOGRAM
 from server.storage.transaction import write_events
+from tests.factories import NOW, row, write
 
 pytestmark = pytest.mark.django_db
-
-AT = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
-
-
-def row(**fields):
-    return {
-        "occurred_at": AT,
-        "event_id": uuid4(),
-        "event_type": "delivered",
-        "direction": "outbound",
-        "mta_node": "mta-01",
-        "from_address": "alice@corp.example",
-        "from_domain": "corp.example",
-        "to_domain": "good.example",
-        "source": "zonemta_plugin",
-        "certainty": "reported",
-    } | fields
-
-
-def write(*rows):
-    return sum(new.events for new in write_events([to_line(r) for r in rows]))
 
 
 def level(columns="events", where="dimension = 'all'"):
@@ -54,7 +33,7 @@ def test_the_same_event_twice_is_one_row_and_one_count():
 
 def test_two_sources_that_date_the_same_event_differently_count_it_once():
     reported = row()
-    inferred = reported | {"occurred_at": AT + timedelta(seconds=9), "certainty": "inferred"}
+    inferred = reported | {"occurred_at": NOW + timedelta(seconds=9), "certainty": "inferred"}
 
     assert [write(reported), write(inferred)] == [1, 0]
 
@@ -62,8 +41,8 @@ def test_two_sources_that_date_the_same_event_differently_count_it_once():
 
 
 def test_of_two_in_one_batch_the_reported_one_is_kept():
-    inferred = row(occurred_at=AT - timedelta(seconds=9), certainty="inferred")
-    reported = inferred | {"occurred_at": AT, "certainty": "reported"}
+    inferred = row(occurred_at=NOW - timedelta(seconds=9), certainty="inferred")
+    reported = inferred | {"occurred_at": NOW, "certainty": "reported"}
 
     write(inferred, reported)
 
@@ -96,7 +75,7 @@ def test_a_delivery_time_counts_in_the_bin_above_the_bound_it_reaches():
 
 
 def test_the_level_agrees_with_raw_rows_in_every_dimension():
-    hour = AT.replace(minute=0, second=0)
+    hour = NOW.replace(minute=0, second=0)
     rows = list(mail.hour_of_events(hour, events_per_hour=800, seed=3))
 
     assert write(*rows) == len(rows)

@@ -19,9 +19,8 @@ from server.rollups.samples import maintainer as sample_maintainer
 from server.rollups.samples import sql as sample_sql
 from server.storage.samples_writer import write_samples
 from server.timescale import edition, retention
-from tests.database.conftest import hold_policies
-from tests.database.rollups.test_levels import different
-from tests.database.rollups.test_store import row, write
+from tests.databases import hold_policies
+from tests.factories import count_differences, row, write
 
 pytestmark = pytest.mark.usefixtures("committed")
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
@@ -157,7 +156,7 @@ def test_new_and_late_events_are_counted_afterwards(made_under_apache):
     write(row(occurred_at=NOW), row(occurred_at=NOW - timedelta(days=2)))
     upgrade.show_history(NOW + timedelta(days=1))  # what the policies do each minute
 
-    assert [different(level) for level in LEVELS] == [0] * len(LEVELS)
+    assert [count_differences(level) for level in LEVELS] == [0] * len(LEVELS)
 
 
 def test_a_run_that_died_before_the_refresh_is_finished_by_the_next(made_under_apache):
@@ -175,7 +174,7 @@ def test_an_empty_database_is_upgraded_too(made_under_apache):
     upgrade_edition()
     write(row(occurred_at=NOW))
 
-    assert [different(level) for level in LEVELS] == [0] * len(LEVELS)
+    assert [count_differences(level) for level in LEVELS] == [0] * len(LEVELS)
 
 
 def test_history_alone_is_shown_too(made_under_apache):

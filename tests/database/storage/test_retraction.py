@@ -11,7 +11,7 @@ from server.events.models import EmailEvent
 from server.rollups.levels import LEVELS
 from server.storage.events_writer import PADDING
 from server.storage.transaction import write_events
-from tests.database.rollups.test_store import AT, row, write
+from tests.factories import NOW, row, write
 
 pytestmark = pytest.mark.django_db
 
@@ -92,7 +92,7 @@ def test_a_report_that_overtakes_its_inferred_outcome_stays_alone(inferred):
 def test_in_levels_that_hold_more_only_what_was_replaced_is_taken_out(inferred):
     write(inferred, row(message_size_bytes=7), row(event_type="bounced"))
 
-    write(report_of(inferred, event_type="bounced", occurred_at=AT + timedelta(hours=2)))
+    write(report_of(inferred, event_type="bounced", occurred_at=NOW + timedelta(hours=2)))
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT sum(events) FROM email_stats_daily WHERE dimension = 'all'")

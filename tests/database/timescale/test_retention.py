@@ -19,7 +19,7 @@ from server.timescale import edition, retention
 from server.timescale.actors import run_housekeeping
 from server.timescale.scheduler import CLAIM, send_if_due
 from tests import random_samples
-from tests.database.rollups.test_store import row, write
+from tests.factories import row, write
 
 pytestmark = pytest.mark.usefixtures("committed")
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)

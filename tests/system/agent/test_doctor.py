@@ -21,9 +21,7 @@ from agent.roles import ports_of, programs_of
 from agent.spool import read_summary
 from agent.transport.client import Action, Outcome
 from tests.agent_fixtures import take
-from tests.unit.agent.transport.test_shipper import door
 
-__all__ = ["door"]
 DAY_S = 86_400
 
 
@@ -60,14 +58,16 @@ def call(monkeypatch, tmp_path, capsys):
     return run
 
 
-def test_a_server_that_takes_what_is_sent_is_well_and_gets_nothing(call, door):
-    code, said = call(DASHBOARD_URL=door.url)
+def test_a_server_that_takes_what_is_sent_is_well_and_gets_nothing(call, fake_server):
+    code, said = call(DASHBOARD_URL=fake_server.url)
 
     assert code == 0
     assert "ok      server: " in said
     assert "ok      key: " in said
     assert "ok      clock: " in said
-    assert [(path, body) for path, _, body, _ in door.requests] == [("/api/v1/events/ingest", [])]
+    assert [(path, body) for path, _, body, _ in fake_server.requests] == [
+        ("/api/v1/events/ingest", [])
+    ]
 
 
 @pytest.mark.parametrize(
@@ -80,10 +80,12 @@ def test_a_server_that_takes_what_is_sent_is_well_and_gets_nothing(call, door):
         (302, "server", "final address"),
     ],
 )
-def test_what_the_server_says_is_told_apart_and_ends_with_code_1(call, door, status, subject, fix):
-    door.answers = [(status, {"detail": "no"}, {"Location": "http://x.example/"})]
+def test_what_the_server_says_is_told_apart_and_ends_with_code_1(
+    call, fake_server, status, subject, fix
+):
+    fake_server.answers = [(status, {"detail": "no"}, {"Location": "http://x.example/"})]
 
-    code, said = call(DASHBOARD_URL=door.url)
+    code, said = call(DASHBOARD_URL=fake_server.url)
 
     assert code == 1
     assert f"FAILURE {subject}: " in said
@@ -104,10 +106,10 @@ def test_a_wrong_configuration_is_said_with_its_own_code(call):
     assert call(DASHBOARD_URL="dashboard")[0] == 2
 
 
-def test_foreign_text_cannot_draw_on_the_terminal(call, door):
-    door.answers = [(500, {"detail": "\x1b[2J"}, {})]
+def test_foreign_text_cannot_draw_on_the_terminal(call, fake_server):
+    fake_server.answers = [(500, {"detail": "\x1b[2J"}, {})]
 
-    assert "\x1b" not in call(DASHBOARD_URL=door.url)[1]
+    assert "\x1b" not in call(DASHBOARD_URL=fake_server.url)[1]
 
 
 def test_answers_that_are_not_mallards_are_no_good_server():
@@ -134,30 +136,32 @@ def test_a_clock_that_is_off_is_told_by_how_much(ahead_s, level, words):
     assert words in finding.line
 
 
-def test_the_running_agent_is_found_by_its_socket(call, door, receiver):
-    said = call(DASHBOARD_URL=door.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))[1]
+def test_the_running_agent_is_found_by_its_socket(call, fake_server, receiver):
+    said = call(DASHBOARD_URL=fake_server.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))[1]
 
     assert "ok      receiver: " in said
 
 
-def test_a_source_that_does_not_come_back_is_named(call, door, receiver):
+def test_a_source_that_does_not_come_back_is_named(call, fake_server, receiver):
     receiver.stuck = lambda: {"collect-mongodb": 75.3}
 
-    code, said = call(DASHBOARD_URL=door.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))
+    code, said = call(DASHBOARD_URL=fake_server.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))
 
     assert code == 0
     assert "ok      receiver: " in said
     assert "WARNING sources: collect-mongodb of the running agent has been stuck for 75 s" in said
 
 
-def test_another_program_at_the_receivers_socket_is_not_taken_for_the_agent(call, door, directory):
+def test_another_program_at_the_receivers_socket_is_not_taken_for_the_agent(
+    call, fake_server, directory
+):
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(directory / "receiver.sock"))
         other.listen()
         thread = threading.Thread(target=answer_once, args=(other,), daemon=True)
         thread.start()
 
-        said = call(DASHBOARD_URL=door.url, AGENT_RUNTIME_DIR=str(directory))[1]
+        said = call(DASHBOARD_URL=fake_server.url, AGENT_RUNTIME_DIR=str(directory))[1]
         thread.join(10)
 
     assert "FAILURE receiver: " in said
@@ -309,8 +313,8 @@ def test_a_container_without_the_kernels_table_is_tried_on_loopback(tmp_path):
         assert ports.check_ports([port], known=ports.read_tables(tmp_path)).finish() == {port: True}
 
 
-def test_a_role_without_a_change_stream_or_open_ports_is_warned_of(call, door):
-    said = call(DASHBOARD_URL=door.url, NODE_ROLE="zonemta")[1]
+def test_a_role_without_a_change_stream_or_open_ports_is_warned_of(call, fake_server):
+    said = call(DASHBOARD_URL=fake_server.url, NODE_ROLE="zonemta")[1]
 
     assert "WARNING mongodb: No change stream" in said
     assert "WARNING ports: " in said

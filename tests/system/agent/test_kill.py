@@ -15,12 +15,10 @@ import pytest
 
 from agent.lifecycle import EVENTS_ROUTE
 from agent.wire import event_id
+from tests.fakes.agent_process import AgentProcess
 from tests.fakes.zonemta_writer import accept
-from tests.unit.agent.test_lifecycle import Process
-from tests.unit.agent.transport.test_shipper import door
 from tests.waiting import until
 
-__all__ = ["door"]
 pytestmark = pytest.mark.stack
 MESSAGES = 60
 KILLS = 5
@@ -52,17 +50,17 @@ def send_mail(db, expected: set[str]) -> None:
         time.sleep(0.05)  # spreads the mail over the kills; nothing waits for it
 
 
-def count_events(door) -> Counter[str]:
+def count_events(fake_server) -> Counter[str]:
     return Counter(
         event["event_id"]
-        for path, _, body, status in door.requests
+        for path, _, body, status in fake_server.requests
         if path == EVENTS_ROUTE.path and status == 202
         for event in body["events"]
     )
 
 
 @pytest.mark.parametrize("pre_images", [False, True])
-def test_nothing_is_lost_or_doubled_by_kill_9(mongodb, door, pre_images):
+def test_nothing_is_lost_or_doubled_by_kill_9(mongodb, fake_server, pre_images):
     name = f"zone-mta-{secrets.token_hex(4)}"
     client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(mongodb.uri)
     if pre_images:
@@ -75,30 +73,30 @@ def test_nothing_is_lost_or_doubled_by_kill_9(mongodb, door, pre_images):
 
     with client, tempfile.TemporaryDirectory(prefix="ml-") as home:
         directory = Path(home)
-        agent = Process(directory, door.url, **settings)
+        agent = AgentProcess(directory, fake_server.url, **settings)
         # Mail that comes and goes before the first snapshot cannot be known.
-        until(lambda: "Following the change stream" in agent.said())
+        until(lambda: "Following the change stream" in agent.log_text())
         mail = threading.Thread(target=send_mail, args=(client[name], expected))
         mail.start()
         for _ in range(KILLS):
             time.sleep(random.uniform(0.4, 1.5))  # the moment of the kill is what is tried
             agent.end(signal.SIGKILL)
-            agent = Process(directory, door.url, **settings)
+            agent = AgentProcess(directory, fake_server.url, **settings)
         mail.join()
         try:
-            until(lambda: expected <= set(count_events(door)), within_s=30)
+            until(lambda: expected <= set(count_events(fake_server)), within_s=30)
         finally:
             agent.end(signal.SIGTERM)
         client.drop_database(name)
 
-    counts = count_events(door)
+    counts = count_events(fake_server)
     unknown = set(counts) - expected
     assert not unknown
     # The server may get one batch twice (killed between its 202 and the acknowledgement), with
     # the same numbers; the agent numbers no event twice.
     numbered = [
         (body["epoch"], body["first_seq"] + offset, event["event_id"])
-        for path, _, body, status in door.requests
+        for path, _, body, status in fake_server.requests
         if path == EVENTS_ROUTE.path and status == 202
         for offset, event in enumerate(body["events"])
     ]

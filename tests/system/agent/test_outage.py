@@ -14,22 +14,24 @@ from agent.spool import read_summary
 from agent.spool.compression import LOOSE_ITEMS, MAX_ITEMS
 from build.lab.fake_plugin import build_event
 from build.stack.ports import free_port
-from tests.unit.agent.test_lifecycle import directory, start
-from tests.unit.agent.transport.test_shipper import KEY, opened
+from tests.fakes.ingest_server import KEY, running_server
 from tests.waiting import until
 
-__all__ = ["directory", "start"]
 SAMPLES = 4
 BATCHES = (LOOSE_ITEMS + 3 * MAX_ITEMS) // 100
 
 
-def bodies(door, route):
-    return [body for path, _, body, status in door.requests if path == route.path and status == 202]
+def bodies(fake_server, route):
+    return [
+        body
+        for path, _, body, status in fake_server.requests
+        if path == route.path and status == 202
+    ]
 
 
-def test_every_sample_and_event_of_an_outage_arrives_in_order_and_once(start, directory):
+def test_every_sample_and_event_of_an_outage_arrives_in_order_and_once(start_agent, directory):
     port, chance = free_port(), random.Random(1)
-    agent = start(f"http://127.0.0.1:{port}", HEARTBEAT_INTERVAL="1000")
+    agent = start_agent(f"http://127.0.0.1:{port}", HEARTBEAT_INTERVAL="1000")
     until(lambda: agent.post([]) == 202)
 
     sent = []
@@ -40,17 +42,21 @@ def test_every_sample_and_event_of_an_outage_arrives_in_order_and_once(start, di
     until(lambda: read_summary(directory)["samples"]["count"] >= SAMPLES, within_s=30)
     waiting = read_summary(directory)
 
-    with opened(port) as door:
-        until(lambda: len(door.taken) >= len(sent), within_s=60)
-        until(lambda: sum(map(len, bodies(door, SAMPLES_ROUTE))) >= waiting["samples"]["count"])
+    with running_server(port) as fake_server:
+        until(lambda: len(fake_server.taken) >= len(sent), within_s=60)
+        until(
+            lambda: sum(map(len, bodies(fake_server, SAMPLES_ROUTE))) >= waiting["samples"]["count"]
+        )
         assert agent.end(signal.SIGTERM) == 0
 
-    assert door.taken == list(range(1, len(sent) + 1))
-    arrived = [item["event_id"] for body in bodies(door, EVENTS_ROUTE) for item in body["events"]]
+    assert fake_server.taken == list(range(1, len(sent) + 1))
+    arrived = [
+        item["event_id"] for body in bodies(fake_server, EVENTS_ROUTE) for item in body["events"]
+    ]
     assert arrived == sent
     times = [
         datetime.fromisoformat(sample["timestamp"])
-        for body in bodies(door, SAMPLES_ROUTE)
+        for body in bodies(fake_server, SAMPLES_ROUTE)
         for sample in body
     ]
     assert times == sorted(set(times))
@@ -60,24 +66,24 @@ def test_every_sample_and_event_of_an_outage_arrives_in_order_and_once(start, di
     assert max(gaps) < 1.95 or len(gaps) < SAMPLES
 
 
-def test_random_answers_of_the_server_change_nothing_of_it(start):
+def test_random_answers_of_the_server_change_nothing_of_it(start_agent):
     chance = random.Random(2)
-    with opened() as door:
-        door.judge = lambda path: (
+    with running_server() as fake_server:
+        fake_server.judge = lambda path: (
             chance.choice([202, 500, 429, 503, 408]) if path == EVENTS_ROUTE.path else 202
         )
-        agent = start(door.url)
+        agent = start_agent(fake_server.url)
         until(lambda: agent.post([]) == 202)
         sent = []
         for _ in range(6):
             events = [build_event(chance) for _ in range(50)]
             assert agent.post(events) == 202
             sent += [item["event_id"] for item in events]
-        until(lambda: len(door.taken) >= len(sent), within_s=90)
+        until(lambda: len(fake_server.taken) >= len(sent), within_s=90)
         agent.end(signal.SIGTERM)
 
     arrived = Counter(
-        item["event_id"] for body in bodies(door, EVENTS_ROUTE) for item in body["events"]
+        item["event_id"] for body in bodies(fake_server, EVENTS_ROUTE) for item in body["events"]
     )
     assert set(arrived) == set(sent)
     assert set(arrived.values()) == {1}
@@ -87,13 +93,13 @@ def test_random_answers_of_the_server_change_nothing_of_it(start):
 
 
 @pytest.mark.parametrize("status", [401, 500, 302])
-def test_no_log_line_and_no_output_holds_a_secret(start, directory, status):
+def test_no_log_line_and_no_output_holds_a_secret(start_agent, directory, status):
     """The key and the password of every address, at level debug."""
     password = "pass-w0rd-of-mongodb"
-    with opened() as door:
-        door.judge = lambda _path: status
-        agent = start(
-            door.url,
+    with running_server() as fake_server:
+        fake_server.judge = lambda _path: status
+        agent = start_agent(
+            fake_server.url,
             LOG_LEVEL="debug",
             AGENT_ZONEMTA_MONGODB_URI=f"mongodb://mallard:{password}@127.0.0.1:1/zone-mta",
             AGENT_DISCOVERY_REDIS_URL=f"redis://u:{password}@127.0.0.1:1",
@@ -102,12 +108,12 @@ def test_no_log_line_and_no_output_holds_a_secret(start, directory, status):
             HEARTBEAT_INTERVAL="1000",
         )
         until(lambda: agent.post([]) == 202)
-        until(lambda: len(door.requests) >= 2)
+        until(lambda: len(fake_server.requests) >= 2)
         agent.process.send_signal(signal.SIGHUP)
-        until(lambda: "Configuration reloaded" in agent.said())
+        until(lambda: "Configuration reloaded" in agent.log_text())
         agent.end(signal.SIGTERM)
 
-    log = agent.said()
+    log = agent.log_text()
     assert "DEBUG" in log
     assert "is not reachable" in log or "does not listen" in log
     assert KEY not in log

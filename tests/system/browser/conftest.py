@@ -1,27 +1,16 @@
 """A site of its own for the browser: real web, live and worker processes, and Debian's Chromium."""
 
-import contextlib
-import json
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import uuid4
 
-import psycopg2
 import pytest
 from playwright.sync_api import Browser, Page
 
 from build.browser import open_chromium
 from build.stack import redis, server
-from build.stack.paths import ROOT
 from build.stack.supervisor import Supervisor
 from server.metrics.catalogue import BY_TABLE
 from tests.databases import own_database
-
-USER, PASSWORD, NODE = "admin", "an admin's password", "mta-01"
-WITHIN_MS = 15_000
+from tests.system.browser.site import NODE, PASSWORD, USER, WITHIN_MS, Site
 
 
 # Not those of the plugin pytest-playwright: they keep an event loop running until the session ends,
@@ -38,55 +27,6 @@ def page(browser: Browser) -> Iterator[Page]:
     context.set_default_timeout(WITHIN_MS)
     yield context.new_page()
     context.close()
-
-
-@dataclass
-class Site:
-    """What the tests touch."""
-
-    site: server.Site
-    server: server.Server
-    key: str
-
-    def post(self, path: str, body: Any) -> None:
-        request = urllib.request.Request(
-            f"{self.server.url}/api/v1/{path}",
-            data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"},
-        )
-        with urllib.request.urlopen(request, timeout=10):
-            pass
-
-    def mail(
-        self,
-        event_type: str,
-        count: int = 1,
-        *,
-        direction: str = "outbound",
-        ago: timedelta = timedelta(),
-        **fields: Any,
-    ) -> None:
-        """Let `count` events of this moment, or of a while `ago`, arrive at the door."""
-        event = {
-            "occurred_at": (datetime.now(UTC) - ago).isoformat(),
-            "event_type": event_type,
-            "direction": direction,
-            "mta_node": NODE,
-            **fields,
-        }
-        self.post("events/ingest", [{**event, "event_id": str(uuid4())} for _ in range(count)])
-
-    def sample(self) -> None:
-        """Let the node be heard from."""
-        golden = json.loads((ROOT / "tests" / "contract" / "metrics_system.json").read_text())
-        now = datetime.now(UTC).isoformat()
-        self.post("metrics/system", {**golden, "node_id": NODE, "timestamp": now})
-
-    def execute(self, statement: str, *arguments: Any) -> None:
-        """Change the server's database behind its back."""
-        connection = psycopg2.connect(self.site.database_url)
-        with contextlib.closing(connection), connection, connection.cursor() as cursor:
-            cursor.execute(statement, arguments)
 
 
 @pytest.fixture(scope="package")

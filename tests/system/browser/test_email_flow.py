@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.system.browser.conftest import NODE, WITHIN_MS, Site
+from tests.system.browser.site import NODE, WITHIN_MS, Site
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=WITHIN_MS)

@@ -6,12 +6,10 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from build.package.assets import MODULES
-from tests.system.browser.conftest import NODE, WITHIN_MS, Site
+from tests.system.browser.site import NODE, WITHIN_MS, Site, find_serious
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=WITHIN_MS)
-AXE = MODULES / "axe-core" / "axe.min.js"
 HOSTILE = '451 4.7.1 <img src=x onerror="document.title=1"> come back'
 LONG = "451 4.7.500 Server busy. Please try again later. " * 9
 
@@ -25,17 +23,6 @@ def stored(site: Site, page: Page, count: int) -> None:
         page.keyboard.press("r")
         page.wait_for_timeout(250)
     expect(rows).to_have_count(count)
-
-
-def serious(page: Page) -> list[str]:
-    """Return what axe-core finds serious."""
-    page.evaluate(AXE.read_text())  # as a debugger would: the page's policy allows no script
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")
-    return [
-        f"{v['impact']} {v['id']}: {[n['html'][:200] for n in v['nodes'][:3]]}"
-        for v in found["violations"]
-        if v["impact"] in {"serious", "critical"}
-    ]
 
 
 def test_mail_is_found_by_what_one_pastes_and_told_with_its_story(site: Site, open_page, console):
@@ -190,10 +177,10 @@ def test_axe_finds_nothing_serious(site: Site, open_page, theme):
     page = open_page(site, f"/events/?mta_node={NODE}&theme={theme}")
     stored(site, page, 4)
 
-    assert serious(page) == []
+    assert find_serious(page) == []
     page.locator(".when a").first.click()
     page.wait_for_selector(".event-head")
-    assert serious(page) == []
+    assert find_serious(page) == []
 
 
 @pytest.mark.parametrize("width", [390, 800, 1280])

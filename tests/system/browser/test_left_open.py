@@ -7,10 +7,16 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from tests.system.browser.conftest import NODE, WITHIN_MS, Site
-from tests.system.browser.test_nodes_pages import everything
-from tests.system.browser.test_nodes_pages import loaded as scrolled_through
-from tests.system.browser.test_pages import busy, counted, hide
+from tests.system.browser.site import (
+    NODE,
+    WITHIN_MS,
+    Site,
+    count_dom,
+    hide,
+    load_panels,
+    post_mail_of_all_kinds,
+    post_samples_of_an_hour,
+)
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=WITHIN_MS)
@@ -52,10 +58,10 @@ def left_open(site: Site, open_page) -> Callable[[str], Page]:
     """Open a page with something on it, all its charts loaded."""
 
     def left(path: str) -> Page:
-        busy(site)
-        everything(site)
+        post_mail_of_all_kinds(site)
+        post_samples_of_an_hour(site)
         page = open_page(site, path)
-        scrolled_through(page)
+        load_panels(page)
         return page
 
     return left
@@ -68,12 +74,12 @@ def test_a_page_that_is_left_open_does_not_grow(left_open, console, path):
     devtools = page.context.new_cdp_session(page)
     for _ in range(2):
         traffic.after(lambda: page.keyboard.press("r"))
-    before = counted(devtools)
+    before = count_dom(devtools)
 
     for _ in range(20):
         traffic.after(lambda: page.keyboard.press("r"))
 
-    after = counted(devtools)
+    after = count_dom(devtools)
     assert after["nodes"] <= before["nodes"] * 1.1 + 100
     assert after["jsEventListeners"] <= before["jsEventListeners"] * 1.1 + 20
     assert console == []

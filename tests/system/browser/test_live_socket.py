@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from tests.system.browser.conftest import PASSWORD, USER, Site
+from tests.system.browser.site import PASSWORD, USER, Site
 
 
 def live_url(site: Site) -> str:

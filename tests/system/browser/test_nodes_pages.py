@@ -1,59 +1,32 @@
 """The pages of nodes in a real browser."""
 
-import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from build.stack.paths import ROOT
-from tests.system.browser.conftest import NODE, WITHIN_MS, Site
-from tests.system.browser.test_events_pages import serious
+from tests.system.browser.site import (
+    KINDS,
+    NODE,
+    WITHIN_MS,
+    Site,
+    find_serious,
+    load_panels,
+    post_sample,
+    post_samples_of_an_hour,
+    wait_for_text,
+)
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=WITHIN_MS)
-KINDS = ("system", "zonemta", "haraka", "rspamd", "mongodb", "redis", "wildduck", "agent")
 HOSTILE = '<img src=x onerror="document.title=1">'
 
 
-def collected(site: Site, kind: str, *, node: str = NODE, ago=timedelta(), **readings) -> None:
-    """Let a sample of the contract arrive at the door."""
-    golden = json.loads((ROOT / "tests" / "contract" / f"metrics_{kind}.json").read_text())
-    golden |= {"node_id": node, "timestamp": (datetime.now(UTC) - ago).isoformat()}
-    golden["queue" if kind == "zonemta" else kind] |= readings
-    site.post(f"metrics/{kind}", golden)
-
-
-def everything(site: Site) -> None:
-    """Samples of all kinds of an hour."""
-    for minutes in range(60, -1, -10):
-        for kind in KINDS:
-            collected(site, kind, ago=timedelta(minutes=minutes))
-
-
-def shows(page: Page, selector: str, text: str) -> None:
-    """Wait until the page, asked again and again, shows this."""
-    for _ in range(40):
-        if text in (page.locator(selector).first.text_content() or ""):
-            return
-        page.keyboard.press("r")
-        page.wait_for_timeout(250)
-    expect(page.locator(selector).first).to_contain_text(text)
-
-
-def loaded(page: Page) -> None:
-    """Bring every panel into sight, and wait until each shows its answer."""
-    for panel in page.locator("[data-panel]").all():
-        panel.evaluate("panel => panel.scrollIntoView()")
-        expect(panel).to_have_attribute("data-loaded", "")
-    expect(page.locator("[data-panel]:not([data-loaded])")).to_have_count(0)
-
-
 def test_a_node_that_falls_silent_turns_offline_on_the_open_page(site: Site, open_page, console):
-    collected(site, "system")
+    post_sample(site, "system")
     page = open_page(site, "/nodes/?refresh=15s")
-    shows(page, "table.nodes .reading", "12.5 %")
+    wait_for_text(page, "table.nodes .reading", "12.5 %")
     row = page.locator("table.nodes tbody tr")
     expect(row).to_have_attribute("data-status", "online")
 
@@ -76,10 +49,10 @@ def test_a_node_that_was_never_seen_is_its_own_state(site: Site, open_page):
 
 
 def test_sorting_filters_and_back(site: Site, open_page):
-    collected(site, "system", cpu_percent=10.0)
-    collected(site, "system", node="mta-02", cpu_percent=90.0)
+    post_sample(site, "system", cpu_percent=10.0)
+    post_sample(site, "system", node="mta-02", cpu_percent=90.0)
     page = open_page(site, "/nodes/")
-    shows(page, "#nodes-title", "2 nodes")
+    wait_for_text(page, "#nodes-title", "2 nodes")
     names = page.locator("table.nodes .name a")
 
     page.get_by_role("link", name="CPU").click()
@@ -97,10 +70,10 @@ def test_sorting_filters_and_back(site: Site, open_page):
 
 
 def test_a_choice_outlives_a_refresh_and_leads_to_the_comparison(site: Site, open_page, console):
-    collected(site, "system")
-    collected(site, "system", node="mta-02")
+    post_sample(site, "system")
+    post_sample(site, "system", node="mta-02")
     page = open_page(site, "/nodes/?range=1h")
-    shows(page, "#nodes-title", "2 nodes")
+    wait_for_text(page, "#nodes-title", "2 nodes")
     compare = page.get_by_role("button", name="Compare the chosen")
     expect(compare).to_be_disabled()
 
@@ -112,7 +85,7 @@ def test_a_choice_outlives_a_refresh_and_leads_to_the_comparison(site: Site, ope
     compare.click()
 
     page.wait_for_url("**/nodes/compare/?range=1h&node=*&node=*")
-    loaded(page)
+    load_panels(page)
     legend = page.locator('#cpu_percent [data-part="legend"]')
     expect(legend).to_contain_text("mta-02")
     expect(legend).to_contain_text("12.5 %")
@@ -120,7 +93,7 @@ def test_a_choice_outlives_a_refresh_and_leads_to_the_comparison(site: Site, ope
 
 
 def test_a_node_shows_a_chart_of_each_source_with_its_table(site: Site, open_page, console):
-    everything(site)
+    post_samples_of_an_hour(site)
     page = open_page(site, f"/nodes/named/{NODE}/?range=1h")
     for _ in range(40):  # until the worker has written the samples of all kinds
         if page.locator(".kind").count() == len(KINDS):
@@ -129,7 +102,7 @@ def test_a_node_shows_a_chart_of_each_source_with_its_table(site: Site, open_pag
         page.reload()
     for kind in KINDS:
         expect(page.locator(f"#kind-{kind}")).to_have_count(1)
-    loaded(page)
+    load_panels(page)
 
     expect(page.locator("[data-panel] [data-part=error]:visible")).to_have_count(0)
     memory = page.locator("#redis-memory")
@@ -144,7 +117,7 @@ def test_a_node_shows_a_chart_of_each_source_with_its_table(site: Site, open_pag
 def test_a_node_without_samples_says_so_and_its_charts_too(site: Site, open_page, console):
     site.execute("UPDATE nodes_node SET last_seen_at = NULL")
     page = open_page(site, f"/nodes/named/{NODE}/")
-    loaded(page)
+    load_panels(page)
 
     expect(page.locator("#node-now")).to_contain_text("no sample ever came")
     expect(page.locator("#cpu [data-part=empty]")).to_have_text("No reading in this range.")
@@ -154,8 +127,8 @@ def test_a_node_without_samples_says_so_and_its_charts_too(site: Site, open_page
 def test_the_heat_map_has_a_row_for_each_node_and_its_reading_is_in_the_address(
     site: Site, open_page, console
 ):
-    collected(site, "system", ago=timedelta(minutes=30))
-    collected(site, "system", node="mta-02", cpu_percent=90.0, ago=timedelta(minutes=30))
+    post_sample(site, "system", ago=timedelta(minutes=30))
+    post_sample(site, "system", node="mta-02", cpu_percent=90.0, ago=timedelta(minutes=30))
     page = open_page(site, "/nodes/heat-map/?range=1h")
     rows = page.locator(".heat-time tbody tr")
     for _ in range(40):
@@ -179,7 +152,7 @@ def test_the_heat_map_has_a_row_for_each_node_and_its_reading_is_in_the_address(
 
 def test_a_hostile_name_is_text_on_every_page(site: Site, open_page, console):
     site.execute("UPDATE nodes_node SET name = %s, role = %s", HOSTILE, HOSTILE)
-    collected(site, "system", node=HOSTILE, ago=timedelta(minutes=1))
+    post_sample(site, "system", node=HOSTILE, ago=timedelta(minutes=1))
     page = open_page(site, "/nodes/")
     expect(page.locator("table.nodes .name a")).to_have_text(HOSTILE)
 
@@ -189,7 +162,7 @@ def test_a_hostile_name_is_text_on_every_page(site: Site, open_page, console):
         "/nodes/heat-map/",
     ):
         page.goto(f"{site.server.url}{path}")
-        loaded(page)
+        load_panels(page)
         assert page.locator("img[src=x]").count() == 0
         assert page.get_by_text("<img src=x").count() > 0
     assert page.title() != "1"
@@ -198,28 +171,28 @@ def test_a_hostile_name_is_text_on_every_page(site: Site, open_page, console):
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_axe_finds_nothing_serious(site: Site, open_page, theme):
-    everything(site)
-    collected(site, "system", node="mta-02", ago=timedelta(minutes=9))
+    post_samples_of_an_hour(site)
+    post_sample(site, "system", node="mta-02", ago=timedelta(minutes=9))
     page = open_page(site, f"/nodes/?theme={theme}")
-    shows(page, "#nodes-title", "2 nodes")
-    assert serious(page) == []
+    wait_for_text(page, "#nodes-title", "2 nodes")
+    assert find_serious(page) == []
     for path in (
         f"/nodes/named/{NODE}/?theme={theme}",
         f"/nodes/compare/?node={NODE}&node=mta-02&theme={theme}",
         f"/nodes/heat-map/?theme={theme}",
     ):
         page.goto(f"{site.server.url}{path}")
-        loaded(page)
-        assert serious(page) == []
+        load_panels(page)
+        assert find_serious(page) == []
 
 
 @pytest.mark.parametrize("width", [390, 800, 1280])
 def test_nothing_is_wider_than_the_window(site: Site, open_page, width):
-    everything(site)
-    collected(site, "system", node="n" * 64)
+    post_samples_of_an_hour(site)
+    post_sample(site, "system", node="n" * 64)
     page = open_page(site, "/nodes/")
     page.set_viewport_size({"width": width, "height": 844})
-    shows(page, "#nodes-title", "2 nodes")
+    wait_for_text(page, "#nodes-title", "2 nodes")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for path in (
         f"/nodes/named/{NODE}/",
@@ -227,12 +200,12 @@ def test_nothing_is_wider_than_the_window(site: Site, open_page, width):
         "/nodes/heat-map/",
     ):
         page.goto(f"{site.server.url}{path}")
-        loaded(page)
+        load_panels(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_what_is_being_typed_survives_a_refresh(site: Site, open_page):
-    collected(site, "system")
+    post_sample(site, "system")
     page = open_page(site, "/nodes/?range=1h")
     page.locator("#nodes-search").press_sequentially("mta")
 

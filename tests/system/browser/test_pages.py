@@ -2,13 +2,12 @@
 
 import json
 import re
-from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from build.package.assets import BUDGET_BYTES, MODULES
-from tests.system.browser.conftest import NODE, WITHIN_MS, Site
+from tests.system.browser.site import NODE, WITHIN_MS, Site, count_dom, hide, post_mail_of_all_kinds
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=WITHIN_MS)
@@ -18,29 +17,6 @@ AXE = MODULES / "axe-core" / "axe.min.js"
 #: Of another visit: the page itself and its answers.
 AGAIN_BYTES = 60_000
 HOSTILE = '<img src=x onerror="document.title=1">'
-
-
-def busy(site: Site) -> None:
-    """Mail of all kinds, now and an hour ago."""
-    for ago in (timedelta(), timedelta(minutes=70)):
-        mail = {"ago": ago, "from_address": "alice@corp.example", "to_address": "bob@good.example"}
-        site.mail("sent", 40, **mail)
-        site.mail("delivered", 30, delivery_time_ms=1_234, message_size_bytes=44_000, **mail)
-        site.mail("bounced", 4, bounce_type="hard", bounce_message="550 no such user", **mail)
-        site.mail(
-            "deferred",
-            12,
-            ago=ago,
-            to_address="bob@slow.example",
-            bounce_message="451 4.7.500 later",
-        )
-        inbound = {"direction": "inbound", "ago": ago}
-        site.mail("received", 20, **inbound)
-        site.mail("delivered", 10, spam_action="no action", spam_symbols=["MIME_GOOD"], **inbound)
-        site.mail("delivered", 3, spam_action="add header", **inbound)
-        refusal = {"bounce_category": "rspamd", "spam_symbols": ["BAYES_SPAM", "MIME_GOOD"]}
-        site.mail("rejected", 5, **refusal, **inbound)
-        site.mail("greylisted", 2, bounce_category="greylist", **inbound)
 
 
 def loaded(page: Page) -> None:
@@ -58,7 +34,7 @@ def asked(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_with_data_every_panel_shows_it(site: Site, open_page, console, path):
-    busy(site)
+    post_mail_of_all_kinds(site)
     page = open_page(site, path)
     loaded(page)
 
@@ -80,7 +56,7 @@ def test_without_mail_every_panel_says_that_there_is_none(site: Site, open_page,
 
 @pytest.mark.parametrize("path", PAGES)
 def test_stale_numbers_are_grey_and_say_how_old_they_are(site: Site, open_page, path):
-    busy(site)
+    post_mail_of_all_kinds(site)
     site.execute("UPDATE nodes_node SET last_seen_at = now() - interval '3 min 12 s'")
     page = open_page(site, path)
     loaded(page)
@@ -123,7 +99,7 @@ def test_a_failed_answer_is_told_with_its_reason_and_a_way_to_try_again(
 def test_when_a_later_question_fails_the_old_numbers_stay_and_say_of_when_they_are(
     site: Site, open_page
 ):
-    busy(site)
+    post_mail_of_all_kinds(site)
     page = open_page(site)
     loaded(page)
     page.route("**/api/v1/email/throughput**", lambda route: route.abort())
@@ -142,7 +118,7 @@ def test_when_a_later_question_fails_the_old_numbers_stay_and_say_of_when_they_a
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_axe_finds_nothing_serious(site: Site, open_page, path, theme):
-    busy(site)
+    post_mail_of_all_kinds(site)
     page = open_page(site, f"{path}?theme={theme}")
     loaded(page)
 
@@ -160,7 +136,7 @@ def test_axe_finds_nothing_serious(site: Site, open_page, path, theme):
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("width", [390, 800, 1280])
 def test_nothing_is_wider_than_the_window(site: Site, open_page, path, width):
-    busy(site)
+    post_mail_of_all_kinds(site)
     page = open_page(site, path)
     page.set_viewport_size({"width": width, "height": 844})
     loaded(page)
@@ -223,7 +199,7 @@ def test_a_range_of_ones_own_is_asked_in_the_chosen_zone(site: Site, open_page):
 
 
 def test_dragging_in_a_chart_zooms_in_and_a_double_click_goes_back(site: Site, open_page):
-    busy(site)
+    post_mail_of_all_kinds(site)
     page = open_page(site)
     loaded(page)
     box = page.locator("#outcomes .chart").bounding_box()
@@ -242,7 +218,7 @@ def test_dragging_in_a_chart_zooms_in_and_a_double_click_goes_back(site: Site, o
 
 
 def test_a_click_in_a_chart_leads_to_the_events_behind_it(site: Site, open_page):
-    busy(site)
+    post_mail_of_all_kinds(site)
     page = open_page(site, "/email/outbound/?range=1h")
     loaded(page)
     chart = page.locator("#by-node .chart")
@@ -255,7 +231,7 @@ def test_a_click_in_a_chart_leads_to_the_events_behind_it(site: Site, open_page)
 
 
 def test_pointing_into_one_chart_shows_the_same_moment_in_the_others(site: Site, open_page):
-    busy(site)
+    post_mail_of_all_kinds(site)
     page = open_page(site)
     loaded(page)
 
@@ -344,7 +320,7 @@ def test_a_destination_that_defers_is_in_the_verdict_with_its_words(site: Site, 
 
 
 def test_inbound_tells_spam_apart_and_who_refuses(site: Site, open_page):
-    busy(site)
+    post_mail_of_all_kinds(site)
     page = open_page(site, "/email/inbound/")
     loaded(page)
 
@@ -395,31 +371,21 @@ def test_a_hidden_tab_asks_nothing_and_catches_up_in_sight(site: Site, open_page
     assert urls
 
 
-def hide(page: Page, *, hidden: bool) -> None:
-    """Let the page believe that its tab is hidden, or in sight again."""
-    page.evaluate(
-        "hidden => {"
-        " Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});"
-        " document.dispatchEvent(new Event('visibilitychange')); }",
-        hidden,
-    )
-
-
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_that_is_left_open_does_not_grow(site: Site, open_page, path):
-    busy(site)
+    post_mail_of_all_kinds(site)
     page = open_page(site, path)
     loaded(page)
     devtools = page.context.new_cdp_session(page)
     page.keyboard.press("r")
     loaded(page)
-    before = counted(devtools)
+    before = count_dom(devtools)
 
     for _ in range(20):
         page.keyboard.press("r")
         loaded(page)
 
-    after = counted(devtools)
+    after = count_dom(devtools)
     assert after["nodes"] <= before["nodes"] * 1.1 + 100
     assert after["jsEventListeners"] <= before["jsEventListeners"] * 1.1 + 20
 
@@ -428,7 +394,7 @@ def test_a_page_that_is_left_open_does_not_grow(site: Site, open_page, path):
 def test_a_first_visit_stays_within_its_budget_and_a_second_loads_no_file(
     site: Site, open_page, path
 ):
-    busy(site)
+    post_mail_of_all_kinds(site)
     page = open_page(site, path)
     loaded(page)
     devtools = page.context.new_cdp_session(page)
@@ -446,13 +412,6 @@ def test_a_first_visit_stays_within_its_budget_and_a_second_loads_no_file(
 
     assert first <= BUDGET_BYTES
     assert sum(received) <= AGAIN_BYTES
-
-
-def counted(devtools) -> dict[str, int]:
-    """Count what is left of a page after its garbage is gone."""
-    for _ in range(2):  # what the first frees may have held more
-        devtools.send("HeapProfiler.collectGarbage")
-    return devtools.send("Memory.getDOMCounters")
 
 
 def test_a_link_that_was_copied_shows_the_same_range_to_everybody(site: Site, open_page):

@@ -5,9 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.system.browser.conftest import NODE, WITHIN_MS, Site
-from tests.system.browser.test_events_pages import serious
-from tests.system.browser.test_nodes_pages import collected, shows
+from tests.system.browser.site import (
+    NODE,
+    WITHIN_MS,
+    Site,
+    find_serious,
+    post_sample,
+    wait_for_text,
+)
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=WITHIN_MS)
@@ -19,11 +24,11 @@ PANELS = ("destinations", "reasons", "by-node", "by-age", "by-zone", "history", 
 def read(site: Site, *, ago: timedelta = timedelta(), **readings) -> None:
     """Let the contract's reading of a queue arrive, its oldest message two hours old."""
     created = (datetime.now(UTC) - timedelta(hours=2, minutes=5)).isoformat()
-    collected(site, "zonemta", ago=ago, oldest_created_at=created, **readings)
+    post_sample(site, "zonemta", ago=ago, oldest_created_at=created, **readings)
 
 
 def waits(page: Page, text: str) -> None:
-    shows(page, "#queue-title", text)
+    wait_for_text(page, "#queue-title", text)
 
 
 def loaded(page: Page) -> None:
@@ -141,7 +146,7 @@ def test_an_empty_queue_is_not_an_unknown_one(site: Site, open_page):
         "other_destinations": {"domains_count": 0, "counts": [0] * 7},
         "ages": [{"up_to_s": s, "count": 0} for s in (60, 300, 1800, 3600, 14400, 86400, None)],
     }  # fmt: skip
-    collected(site, "zonemta", oldest_created_at=None, **empty)
+    post_sample(site, "zonemta", oldest_created_at=None, **empty)
     page = open_page(site, "/email/queue/")
     waits(page, "The queue is empty")
     loaded(page)
@@ -168,7 +173,7 @@ def test_from_the_api_the_page_says_what_it_cannot_know(site: Site, open_page):
         ["database", "instance", "locked_count", "oldest_created_at", "ages", "shares", "reasons",
          "reasons_of_count", "destinations", "other_destinations", "destinations_of_count"]
     )  # fmt: skip
-    collected(site, "zonemta", source="api", **unknown)
+    post_sample(site, "zonemta", source="api", **unknown)
     page = open_page(site, "/email/queue/")
     waits(page, "9 recipients wait")
     loaded(page)
@@ -187,11 +192,11 @@ def test_axe_finds_nothing_serious(site: Site, open_page, theme):
     page = open_page(site, f"/email/queue/?theme={theme}")
     waits(page, "9 recipients wait")
     loaded(page)
-    assert serious(page) == []
+    assert find_serious(page) == []
 
     page.get_by_role("button", name="slow.example", exact=True).click()
     expect(page.locator("#destination-dialog .replies")).to_be_visible()
-    assert serious(page) == []
+    assert find_serious(page) == []
 
 
 @pytest.mark.parametrize("width", [390, 800, 1280])

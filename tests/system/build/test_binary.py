@@ -27,11 +27,9 @@ from build.package.freeze import Needs, find_problems, parse_objdump
 from build.stack import mongodb
 from build.stack.paths import ROOT
 from build.stack.supervisor import run_service
-from tests.unit.agent.test_lifecycle import Process, sent
-from tests.unit.agent.transport.test_shipper import door
+from tests.fakes.agent_process import AgentProcess
 from tests.waiting import until
 
-__all__ = ["door"]
 OBJDUMP = """
 agent:     file format elf64-x86-64
 
@@ -321,7 +319,7 @@ def run(binary, home):
     started = []
 
     def begin(url, **variables):
-        process = Process(home, url, program=[binary], **variables)
+        process = AgentProcess(home, url, program=[binary], **variables)
         started.append(process)
         return process
 
@@ -331,38 +329,38 @@ def run(binary, home):
             process.end(signal.SIGKILL)
 
 
-def test_it_reports_as_one_process_and_ends_when_asked(run, door, golden):
-    agent = run(door.url)
+def test_it_reports_as_one_process_and_ends_when_asked(run, fake_server, golden):
+    agent = run(fake_server.url)
     events = golden("events_batch.json")["events"]
 
     until(lambda: agent.post(events) == 202, within_s=60)
-    until(lambda: len(door.taken) == len(events))
-    until(lambda: sent(door, "/api/v1/metrics/system"))
+    until(lambda: len(fake_server.taken) == len(events))
+    until(lambda: fake_server.bodies("/api/v1/metrics/system"))
 
     assert psutil.Process(agent.process.pid).children() == []
     assert agent.end(signal.SIGTERM) == 0
-    assert "Agent stopped." in agent.said()
-    assert "Traceback" not in agent.said()
+    assert "Agent stopped." in agent.log_text()
+    assert "Traceback" not in agent.log_text()
 
 
-def test_a_killed_one_starts_again_and_nothing_acknowledged_is_lost(run, door, golden, home):
+def test_a_killed_one_starts_again_and_nothing_acknowledged_is_lost(run, fake_server, golden, home):
     events = golden("events_batch.json")["events"]
     agent = run("http://127.0.0.1:1")
     until(lambda: agent.post(events) == 202, within_s=60)
     agent.end(signal.SIGKILL)
 
-    again = run(door.url)
-    until(lambda: len(door.taken) == len(events))
+    again = run(fake_server.url)
+    until(lambda: len(fake_server.taken) == len(events))
 
     assert len(unpacked(home)) == 1
     assert again.end(signal.SIGTERM) == 0
 
 
 @pytest.mark.stack
-def test_it_follows_a_change_stream(run, door, tmp_path):
+def test_it_follows_a_change_stream(run, fake_server, tmp_path):
     with run_service(mongodb.start, tmp_path) as mongo:
-        agent = run(door.url, AGENT_ZONEMTA_MONGODB_URI=mongo.uri_of("zone-mta"))
+        agent = run(fake_server.url, AGENT_ZONEMTA_MONGODB_URI=mongo.uri_of("zone-mta"))
 
-        until(lambda: "Following the change stream" in agent.said(), within_s=60)
+        until(lambda: "Following the change stream" in agent.log_text(), within_s=60)
 
         assert agent.end(signal.SIGTERM) == 0

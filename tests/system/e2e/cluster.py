@@ -1,7 +1,8 @@
 """One small cluster of real programs: databases, server, agent, MongoDB, ZoneMTA, and a sink."""
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,3 +73,10 @@ def running(directory: Path, *, plugin: bool, pre_images: bool = True) -> Iterat
             defer_times_ms=DEFER_TIMES_MS,
         )
         yield Cluster(supervisor, site, started, watching, mongo, receiving, mta)
+
+
+def wait_until(condition: Callable[[], bool], *, within_s: float) -> None:
+    """Return when it holds, or when the time is over: the assertions say better what is missing."""
+    deadline = time.monotonic() + within_s
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.5)

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from build.browser import open_chromium
 from build.stack.feeder import Receipt
 from tests.system.e2e import cluster, traffic
-from tests.system.e2e.cluster import Cluster
+from tests.system.e2e.cluster import Cluster, wait_until
 from tests.system.e2e.traffic import Outcome
 
 pytestmark = pytest.mark.stack
@@ -75,13 +75,6 @@ def await_count(programs: Cluster, count: int) -> None:
 
     wait_until(lambda: stored() >= count, within_s=ARRIVE_WITHIN_S)
     time.sleep(SETTLE_S)
-
-
-def wait_until(condition: Callable[[], bool], *, within_s: float) -> None:
-    """Return when it holds, or when the time is over: the assertions say better what is missing."""
-    deadline = time.monotonic() + within_s
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.5)
 
 
 def stored_outcomes(programs: Cluster) -> Counter[Outcome]:

@@ -12,8 +12,7 @@ import pytest
 
 from build.stack import zonemta
 from tests.system.e2e import cluster, traffic
-from tests.system.e2e.cluster import NODE, Cluster
-from tests.system.e2e.test_real_mail import wait_until
+from tests.system.e2e.cluster import NODE, Cluster, wait_until
 
 pytestmark = pytest.mark.stack
 MESSAGES = 60

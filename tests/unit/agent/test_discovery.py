@@ -54,14 +54,14 @@ def test_a_machine_without_mail_programs_has_no_role(tmp_path, proc):
 
 
 def test_a_program_is_found_by_the_greeting_of_its_port(tmp_path, proc):
-    with Talker(unasked=ZONEMTA) as smtp:
+    with Talker(greeting=ZONEMTA) as smtp:
         proc.listen(smtp.port)
         found = make(tmp_path, proc, ports=str(smtp.port)).discover()
 
     assert (found.programs, found.role) == (("zonemta",), "zonemta-outbound")
     assert found.versions["zonemta"] == "3.11.0"
     # Who only hangs up stands in the program's log.
-    assert smtp.heard == [b"QUIT\r\n"]
+    assert smtp.received == [b"QUIT\r\n"]
 
 
 def test_programs_are_found_by_what_their_apis_answer(tmp_path, proc):
@@ -109,7 +109,7 @@ def test_what_a_wrong_clock_wrote_down_is_not_kept_for_ever(tmp_path, proc, monk
 
 def test_what_is_found_is_said_once(tmp_path, proc, caplog):
     (tmp_path / "discovery.json").write_text("{}")
-    with Talker(unasked=ZONEMTA) as smtp, caplog.at_level("INFO"):
+    with Talker(greeting=ZONEMTA) as smtp, caplog.at_level("INFO"):
         proc.listen(smtp.port)
         subject = make(tmp_path, proc, ports=str(smtp.port))
         subject.discover()
@@ -134,7 +134,7 @@ def test_a_redis_that_wants_a_password_is_a_redis(tmp_path, proc):
 
 
 def test_a_program_that_died_stays_known_also_to_the_next_agent(tmp_path, proc, caplog):
-    with Talker(unasked=ZONEMTA) as smtp:
+    with Talker(greeting=ZONEMTA) as smtp:
         proc.listen(smtp.port)
         first = make(tmp_path, proc, ports=str(smtp.port))
         first.discover()
@@ -164,7 +164,11 @@ def test_what_was_kept_and_is_damaged_is_found_again(tmp_path, proc, text):
 
 def test_ports_that_say_nothing_are_given_up(monkeypatch):
     monkeypatch.setattr(hearing, "DEADLINE_S", 0.3)
-    with Talker() as silent, Talker(unasked=b"220 no end") as slow, Talker(unasked=ZONEMTA) as good:
+    with (
+        Talker() as silent,
+        Talker(greeting=b"220 no end") as slow,
+        Talker(greeting=ZONEMTA) as good,
+    ):
         found = read_greetings([silent.port, slow.port, good.port, 1], {})
 
     assert found == {good.port: ZONEMTA.decode().strip()}

@@ -15,11 +15,8 @@ from agent.config import Config
 from agent.lifecycle import Agent
 from agent.service import _Watchdog
 from agent.systemd import Notifier
-from tests.unit.agent.test_lifecycle import directory, start
-from tests.unit.agent.transport.test_shipper import KEY, door
+from tests.fakes.ingest_server import KEY
 from tests.waiting import until
-
-__all__ = ["directory", "door", "start"]
 
 
 class Manager:
@@ -92,9 +89,14 @@ def test_an_abstract_socket_is_reached_and_a_lost_one_does_no_harm():
     assert heard == {"READY": "1", "STATUS": "two lines"}
 
 
-def test_the_agent_says_that_it_is_ready_alive_reloading_and_ending(start, door, manager):
-    agent = start(
-        door.url, NOTIFY_SOCKET=manager.path, WATCHDOG_USEC="1000000", AGENT_SPOOL_MAX_AGE_S="7200"
+def test_the_agent_says_that_it_is_ready_alive_reloading_and_ending(
+    start_agent, fake_server, manager
+):
+    agent = start_agent(
+        fake_server.url,
+        NOTIFY_SOCKET=manager.path,
+        WATCHDOG_USEC="1000000",
+        AGENT_SPOOL_MAX_AGE_S="7200",
     )
 
     ready = manager.hear()
@@ -111,14 +113,14 @@ def test_the_agent_says_that_it_is_ready_alive_reloading_and_ending(start, door,
 
 
 @pytest.fixture
-def running(directory, door):
+def running(directory, fake_server):
     from agent.config import Backend, Secret
 
     config = Config(
         node_id="mta-01",
         state_dir=str(directory),
         runtime_dir=str(directory),
-        backend=Backend(url=door.url, api_key=Secret(KEY)),
+        backend=Backend(url=fake_server.url, api_key=Secret(KEY)),
     )
     agent = Agent(config)
     agent.start()
@@ -165,12 +167,12 @@ def test_every_thread_has_its_name_for_top(running):
 
 
 @pytest.fixture
-def reloadable(start, door, directory):
+def reloadable(start_agent, fake_server, directory):
     """An agent that listens, configured by its file, and what writes that file and tells it."""
     toml = directory / "agent.toml"
     works = f"runtime_dir = '{directory}'\n"
     toml.write_text(works)
-    agent = start(door.url, AGENT_RUNTIME_DIR="", NODE_ID="")
+    agent = start_agent(fake_server.url, AGENT_RUNTIME_DIR="", NODE_ID="")
     until(lambda: agent.post([]) == 202)
 
     def configure(text):
@@ -180,22 +182,24 @@ def reloadable(start, door, directory):
     return agent, configure
 
 
-def nodes(door):
-    return {body.get("node_id") for path, _, body, _ in door.requests if path == "/api/v1/nodes"}
+def nodes(fake_server):
+    return {
+        body.get("node_id") for path, _, body, _ in fake_server.requests if path == "/api/v1/nodes"
+    }
 
 
-def test_sighup_takes_the_new_configuration(reloadable, door):
+def test_sighup_takes_the_new_configuration(reloadable, fake_server):
     agent, configure = reloadable
 
     configure('node_id = "first"\n')
-    until(lambda: "first" in nodes(door))
+    until(lambda: "first" in nodes(fake_server))
     configure('node_id = "second"\nlog_level = "debug"\n')
-    until(lambda: "second" in nodes(door))
+    until(lambda: "second" in nodes(fake_server))
     until(lambda: agent.post([]) == 202)
 
     assert agent.end(signal.SIGTERM) == 0
-    assert "DEBUG" in agent.said()
-    assert "Traceback" not in agent.said()
+    assert "DEBUG" in agent.log_text()
+    assert "Traceback" not in agent.log_text()
 
 
 @pytest.mark.parametrize(
@@ -212,21 +216,21 @@ def test_a_configuration_that_cannot_be_used_leaves_the_old_one_in_force(
     agent, configure = reloadable
 
     configure(text)
-    until(lambda: said in agent.said())
+    until(lambda: said in agent.log_text())
     events = golden("events_batch.json")["events"]
     until(lambda: agent.post(events) == 202)
 
     assert agent.end(signal.SIGTERM) == 0
-    assert "Traceback" not in agent.said()
+    assert "Traceback" not in agent.log_text()
 
 
-def test_a_server_that_hangs_does_not_hold_up_the_end(start, golden):
+def test_a_server_that_hangs_does_not_hold_up_the_end(start_agent, golden):
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        agent = start(f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        agent = start_agent(f"http://127.0.0.1:{deaf.getsockname()[1]}")
         until(lambda: agent.post(golden("events_batch.json")["events"]) == 202)
 
         # Process.end waits 20 s; the agent gives itself 10.
         assert agent.end(signal.SIGTERM) == 0
 
     assert lifecycle.STOP_DEADLINE_S < 20
-    assert "Agent stopped." in agent.said()
+    assert "Agent stopped." in agent.log_text()

@@ -55,7 +55,7 @@ def test_no_mongodb_at_all_is_no_failure():
 @pytest.mark.parametrize("unasked", [b"", b"220 mx ESMTP\r\n" * 20])
 def test_a_mongodb_that_hangs_or_is_none_is_given_up_in_time(monkeypatch, unasked):
     monkeypatch.setattr(subject, "TIMEOUT_MS", 300)
-    with Talker(unasked=unasked) as other:
+    with Talker(greeting=unasked) as other:
         uri = f"mongodb://127.0.0.1:{other.port}/"
         with closing(MongoCollector(config(uri))) as collector, pytest.raises(CollectError):
             collector.collect()

@@ -13,13 +13,13 @@ from build.stack import redis as redis_stack
 from build.stack import rspamd as rspamd_stack
 from build.stack.supervisor import Supervisor
 from tests.fakes.local_server import Dripping, Site, Talker
-from tests.unit.agent.parsers.test_rspamd import STAT
+from tests.recorded import RSPAMD_STAT
 
 
 @pytest.fixture
 def site():
     with Site() as running:
-        running.answers["/stat"] = (200, STAT)
+        running.answers["/stat"] = (200, RSPAMD_STAT)
         yield running
 
 
@@ -43,7 +43,7 @@ def test_the_password_is_sent_where_there_is_one(site):
     collect(site.url)
     collect(site.url, "secret")
 
-    assert [headers.get("Password") for _, headers in site.asked] == [None, "secret"]
+    assert [headers.get("Password") for _, headers in site.requests] == [None, "secret"]
 
 
 def test_a_missing_password_is_said_with_the_setting(site):
@@ -66,7 +66,7 @@ def test_no_rspamd_at_all_is_no_failure(url):
         collect(url)
 
 
-@pytest.mark.parametrize("text", ["", "<html>", STAT[:-40], "{}", "[" * 100_000])
+@pytest.mark.parametrize("text", ["", "<html>", RSPAMD_STAT[:-40], "{}", "[" * 100_000])
 def test_an_answer_that_is_none_is_a_failure(site, text):
     site.answers["/stat"] = (200, text)
 

@@ -21,7 +21,7 @@ from build.stack import redis as redis_stack
 from build.stack import wildduck as stack
 from build.stack.supervisor import Supervisor
 from tests.fakes.local_server import Site
-from tests.unit.agent.parsers.test_wildduck import METRICS, REFUSED
+from tests.recorded import WILDDUCK_METRICS, WILDDUCK_REFUSAL
 from tests.waiting import until
 
 NOBODY = "http://127.0.0.1:1"
@@ -47,7 +47,11 @@ def api():
             page["nextCursor"] = str(end) if end < len(site.users) else False
             return 200, json.dumps(page)
 
-        site.answers |= {"/health": (200, HEALTHY), "/users": pages, "/metrics": (200, METRICS)}
+        site.answers |= {
+            "/health": (200, HEALTHY),
+            "/users": pages,
+            "/metrics": (200, WILDDUCK_METRICS),
+        }
         yield site
 
 
@@ -92,11 +96,11 @@ def test_a_sample_has_exactly_the_published_names(api, golden):
 def test_the_token_is_sent_where_there_is_one(api):
     collect(api.url, wildduck_token=Secret("secret"))
 
-    assert {headers["X-Access-Token"] for _, headers in api.asked} == {"secret"}
+    assert {headers["X-Access-Token"] for _, headers in api.requests} == {"secret"}
 
 
 def test_a_missing_token_is_said_once_and_leaves_the_metrics(api, caplog):
-    api.answers |= {"/health": (403, REFUSED), "/users": (403, REFUSED)}
+    api.answers |= {"/health": (403, WILDDUCK_REFUSAL), "/users": (403, WILDDUCK_REFUSAL)}
     with closing(make(api.url, api.url)) as collector:
         collector.collect()
         found = json.loads(collector.collect())["wildduck"]
@@ -141,7 +145,7 @@ def test_many_users_are_counted_over_several_runs(api, monkeypatch):
     assert [its["users_count"] for its in found] == [5, 5, 5]
     assert [its["storage_used_bytes"] for its in found] == [None, 100, 100]
     assert found[1]["counted_at"] == found[2]["counted_at"]
-    assert len([path for path, _ in api.asked if "limit=250" in path]) == 5
+    assert len([path for path, _ in api.requests if "limit=250" in path]) == 5
 
 
 def test_a_slow_page_ends_the_run(api, monkeypatch):
@@ -149,7 +153,7 @@ def test_a_slow_page_ends_the_run(api, monkeypatch):
     with closing(make(api.url)) as collector:
         collector.collect()
 
-    assert len([path for path, _ in api.asked if "limit=250" in path]) == 1
+    assert len([path for path, _ in api.requests if "limit=250" in path]) == 1
 
 
 def test_a_cursor_that_leads_nowhere_is_not_followed_for_ever(api):
@@ -158,7 +162,7 @@ def test_a_cursor_that_leads_nowhere_is_not_followed_for_ever(api):
     with closing(make(api.url)) as collector:
         collector.collect()
 
-    assert len([path for path, _ in api.asked if "limit=250" in path]) == 2
+    assert len([path for path, _ in api.requests if "limit=250" in path]) == 2
 
 
 def test_users_that_cannot_be_read_leave_the_rest(api, caplog):

@@ -20,7 +20,7 @@ from agent.samples import MailQueue, OtherDestinations, QueueDestination, ZoneMt
 from agent.spool import SOURCES
 from agent.status import AgentStatus
 from tests.fakes.zonemta_writer import accept
-from tests.unit.agent.parsers.test_zonemta import recorded_answer
+from tests.recorded import zonemta_answer
 
 NOBODY = "http://127.0.0.1:1"
 
@@ -29,8 +29,8 @@ NOBODY = "http://127.0.0.1:1"
 def api():
     """ZoneMTA's API as recorded; `answers` may be changed."""
     answers = {
-        "/metrics": (200, recorded_answer("metrics-end")),
-        "/counter/zone/": (200, recorded_answer("counter-zone-empty")),
+        "/metrics": (200, zonemta_answer("metrics-end")),
+        "/counter/zone/": (200, zonemta_answer("counter-zone-empty")),
     }
 
     class Handler(BaseHTTPRequestHandler):

@@ -9,7 +9,7 @@ from agent.collectors import ports
 from agent.collectors.ports import PortWatch
 from agent.collectors.system import SystemCollector
 from agent.status import AgentStatus
-from tests.unit.agent.parsers.test_machine import SNMP, SOCKSTAT
+from tests.recorded import SNMP, SOCKSTAT
 
 HEAD = "  sl  local_address rem_address   st\n"
 

@@ -9,7 +9,8 @@ import pytest
 from agent.events.change_stream import database, mapping, zonemta
 from agent.events.change_stream.tracker import Tracker
 from agent.spool import HeldEvent, Notice
-from tests.agent_fixtures import log_entries, read_events, read_recording
+from tests.agent_fixtures import read_events
+from tests.recorded import log_entries, read_recording
 
 RECORDINGS = ["changestream-plain.jsonl", "changestream-preimages.jsonl"]
 

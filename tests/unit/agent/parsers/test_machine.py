@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from agent.parsers import machine, sockets
 from agent.parsers.machine import Disk, Interface, rate
+from tests.recorded import SNMP, SOCKSTAT
 
 # Debian 12, a disk with one partition and a volume on it.
 DISKSTATS = """\
@@ -21,15 +22,6 @@ Inter-|   Receive                            |  Transmit
   eth0:8912090819  282333    3    0    0  0    0   0 24199771  200395    2    0    0   0 0   0
 eth0.10: 10 1 0 0 0 0 0 0 20 1 0 0 0 0 0 0
 """
-SNMP = """\
-Ip: Forwarding DefaultTTL
-Ip: 1 64
-Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens CurrEstab InSegs
-Tcp: 1 200 120000 -1 101318 78237 344 12712743
-"""
-SOCKSTAT = (
-    "sockets: used 515\nTCP: inuse 372 orphan 0 tw 623 alloc 379 mem 131\nUDP: inuse 0 mem 0\n"
-)
 
 
 def test_disks_are_read_in_bytes():

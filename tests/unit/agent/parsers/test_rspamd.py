@@ -9,13 +9,11 @@ from hypothesis import strategies as st
 
 from agent.parsers import rspamd
 from tests.damage import assert_sane, cut, damaged
-from tests.paths import TESTS
-
-STAT = (TESTS / "samples" / "rspamd" / "stat.json").read_text()
+from tests.recorded import RSPAMD_STAT
 
 
 def test_the_readings_are_those_rspamd_counted():
-    found = rspamd.parse_stat(STAT.encode())
+    found = rspamd.parse_stat(RSPAMD_STAT.encode())
 
     actions = {action.action: action.count for action in found.actions}
     assert (found.version, found.uptime_s, found.scanned_total) == ("3.4", 64, 10)
@@ -29,7 +27,7 @@ def test_the_readings_are_those_rspamd_counted():
 
 
 def test_an_rspamd_that_has_scanned_nothing_has_no_scan_times():
-    stat = json.loads(STAT) | {"scanned": 0, "scan_times": [None] * 31}
+    stat = json.loads(RSPAMD_STAT) | {"scanned": 0, "scan_times": [None] * 31}
 
     found = rspamd.parse_stat(json.dumps(stat).encode())
 
@@ -41,7 +39,7 @@ def test_an_rspamd_that_has_scanned_nothing_has_no_scan_times():
 
 
 def test_fuzzy_hashes_of_all_storages_are_counted_together():
-    stat = json.loads(STAT) | {"fuzzy_hashes": {"rspamd.com": 100, "local": 5}}
+    stat = json.loads(RSPAMD_STAT) | {"fuzzy_hashes": {"rspamd.com": 100, "local": 5}}
 
     assert rspamd.parse_stat(json.dumps(stat).encode()).fuzzy_hashes_count == 105
 
@@ -53,13 +51,13 @@ def test_what_is_no_stat_is_refused(body):
 
 
 def test_a_stat_that_was_cut_off_is_refused_whole():
-    for piece in cut(STAT):
+    for piece in cut(RSPAMD_STAT):
         with pytest.raises(ValueError):  # noqa: PT011
             rspamd.parse_stat(piece.encode())
 
 
 def test_a_damaged_value_is_not_known_and_spoils_nothing_else():
-    for broken in damaged(json.loads(STAT)):
+    for broken in damaged(json.loads(RSPAMD_STAT)):
         body = json.dumps(broken).encode()
         try:
             found = rspamd.parse_stat(body)

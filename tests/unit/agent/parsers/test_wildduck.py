@@ -11,15 +11,14 @@ from agent.parsers import wildduck
 from agent.parsers.wildduck import Health, User
 from tests.damage import assert_sane, cut, damaged
 from tests.paths import TESTS
+from tests.recorded import WILDDUCK_METRICS, WILDDUCK_REFUSAL
 
 SAMPLES = TESTS / "samples" / "wildduck"
-METRICS = (SAMPLES / "metrics-8081.txt").read_text()
 PAGE = (SAMPLES / "users-limit2.txt").read_text().partition("\n\n")[2]
-REFUSED = (SAMPLES / "users-no-token.txt").read_text().partition("\n\n")[2]
 
 
 def test_its_metrics_say_what_runs_and_who_logged_in():
-    found = wildduck.parse_metrics(METRICS)
+    found = wildduck.parse_metrics(WILDDUCK_METRICS)
 
     services = {service.service: service.is_up for service in found.services}
     assert (found.version, found.started_at_s) == ("1.51.1", 1795256700)
@@ -64,7 +63,7 @@ def test_its_health_is_told_with_the_token_and_is_unknown_without():
 
     healthy = Health(is_healthy=True, version="1.51.1")
     assert wildduck.parse_health(200, body, is_known=False) == healthy
-    assert wildduck.parse_health(403, REFUSED.encode(), is_known=False) == Health(None)
+    assert wildduck.parse_health(403, WILDDUCK_REFUSAL.encode(), is_known=False) == Health(None)
     found = wildduck.parse_health(500, ill, is_known=True)
     assert found == Health(is_healthy=False, error="DB: not connected")
     # Anybody may answer so.
@@ -109,7 +108,7 @@ def test_a_damaged_page_gives_what_is_right_or_is_refused():
 
 
 def test_metrics_that_were_cut_off_give_what_is_left():
-    for piece in cut(METRICS):
+    for piece in cut(WILDDUCK_METRICS):
         if "\nwildduck_" in piece:
             assert_sane(msgspec.to_builtins(wildduck.parse_metrics(piece).services))
 

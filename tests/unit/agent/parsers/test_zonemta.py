@@ -7,24 +7,19 @@ from hypothesis import strategies as st
 
 from agent.parsers import prometheus, zonemta
 from agent.samples import ZoneDeliveries, ZoneQueue
-from tests.agent_fixtures import SAMPLES
 from tests.damage import assert_sane
-
-
-def recorded_answer(name):
-    """Return the body of a recorded answer: what follows the headers."""
-    return (SAMPLES / "http" / f"{name}.txt").read_text().partition("\n}\n\n")[2]
+from tests.recorded import zonemta_answer
 
 
 def test_the_counters_after_a_run_are_those_zonemta_counted(golden):
-    found = zonemta.parse_metrics(recorded_answer("metrics-end"))
+    found = zonemta.parse_metrics(zonemta_answer("metrics-end"))
 
     assert msgspec.to_builtins(found) == golden("metrics_zonemta.json")["zonemta"]
     assert ZoneDeliveries("default", "delivered", 5) in found.deliveries
 
 
 def test_a_zonemta_that_has_just_started_has_counted_nothing():
-    found = zonemta.parse_metrics(recorded_answer("metrics-plain"))
+    found = zonemta.parse_metrics(zonemta_answer("metrics-plain"))
 
     assert found.started_at_s == 1795255497
     assert found.messages_failed_count == 0
@@ -37,16 +32,14 @@ def test_an_older_version_counts_without_zones():
     assert found.started_at_s is None
 
 
-@pytest.mark.parametrize(
-    "text", ["", "<html>", "node_cpu 5", recorded_answer("counter-zone-empty")]
-)
+@pytest.mark.parametrize("text", ["", "<html>", "node_cpu 5", zonemta_answer("counter-zone-empty")])
 def test_what_is_not_zonemtas_is_refused(text):
     with pytest.raises(ValueError, match="no zonemta_"):
         zonemta.parse_metrics(text)
 
 
 def test_what_waits_is_read_by_zone():
-    found = zonemta.parse_zones(recorded_answer("counter-zone-empty").encode())
+    found = zonemta.parse_zones(zonemta_answer("counter-zone-empty").encode())
 
     assert found == [
         ZoneQueue("bounces", 0, 0),
@@ -58,11 +51,11 @@ def test_what_waits_is_read_by_zone():
 @pytest.mark.parametrize(
     "body",
     [
-        recorded_answer("counter-zone-noslash").encode(),
+        zonemta_answer("counter-zone-noslash").encode(),
         b"",
         b"[]",
         b'{"active":{"entries":[{"key":5}]},"deferred":{}}',
-        recorded_answer("counter-zone-empty").encode()[:-20],
+        zonemta_answer("counter-zone-empty").encode()[:-20],
     ],
 )
 def test_a_damaged_answer_of_the_zones_is_refused(body):

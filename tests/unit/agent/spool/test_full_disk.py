@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from tests.unit.agent.test_lifecycle import ROOT
+from tests.paths import ROOT
 
 PROGRAM = textwrap.dedent(
     """

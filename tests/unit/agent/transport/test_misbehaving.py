@@ -17,11 +17,9 @@ from agent.errors import ConfigError
 from agent.lifecycle import EVENTS_ROUTE, samples_route
 from agent.transport.client import Action, Client
 from agent.transport.shipper import BATCHES_BEFORE_PAUSE, Shipper
-from tests.agent_fixtures import take
-from tests.unit.agent.transport.test_shipper import door, waiting
+from tests.agent_fixtures import take, waiting_count
 from tests.waiting import until
 
-__all__ = ["door"]
 PATH = "/api/v1/events/ingest"
 # RawServer closes after one answer and says so: else the next request may meet a dying connection.
 ANSWER = (
@@ -281,24 +279,26 @@ def test_collecting_goes_on_while_the_server_hangs(serve, ship_to, spool):
     for number in range(10, 400):
         take(spool, [number])
 
-    assert waiting(spool) == 400
+    assert waiting_count(spool) == 400
 
 
-def test_three_tries_one_two_and_four_seconds_apart_then_ever_slower(door, spool, client_of):
-    door.answers = [(500, None, {})] * 5
-    client = client_of(door.url)
+def test_three_tries_one_two_and_four_seconds_apart_then_ever_slower(fake_server, spool, client_of):
+    fake_server.answers = [(500, None, {})] * 5
+    client = client_of(fake_server.url)
     take(spool, [1])
-    shipper = Shipper([(spool.events, EVENTS_ROUTE)], client, Backend(url=door.url))
+    shipper = Shipper([(spool.events, EVENTS_ROUTE)], client, Backend(url=fake_server.url))
 
     waits_s = [shipper.ship_once() for _ in range(5)]
 
     assert waits_s == [pytest.approx(wait_s, rel=0.21) for wait_s in (1, 2, 4, 8, 16)]
 
 
-def test_one_failure_is_no_news_three_are(door, spool, client_of, caplog):
-    door.answers = [(500, None, {})] * 3
+def test_one_failure_is_no_news_three_are(fake_server, spool, client_of, caplog):
+    fake_server.answers = [(500, None, {})] * 3
     take(spool, [1])
-    shipper = Shipper([(spool.events, EVENTS_ROUTE)], client_of(door.url), Backend(url=door.url))
+    shipper = Shipper(
+        [(spool.events, EVENTS_ROUTE)], client_of(fake_server.url), Backend(url=fake_server.url)
+    )
 
     said = []
     for _ in range(3):
@@ -309,44 +309,44 @@ def test_one_failure_is_no_news_three_are(door, spool, client_of, caplog):
 
 
 def test_after_ten_batches_in_a_row_the_shipper_takes_a_breath(
-    door, spool, client_of, in_thread, monkeypatch
+    fake_server, spool, client_of, in_thread, monkeypatch
 ):
     breaths = []
 
     class Stop(threading.Event):
         def wait(self, timeout=None):
             if timeout:
-                breaths.append(len(door.requests))
+                breaths.append(len(fake_server.requests))
             return super().wait(0)
 
     take(spool, range(250))
     shipper = Shipper(
         [(spool.events, EVENTS_ROUTE)],
-        client_of(door.url),
-        Backend(url=door.url, api_key=Secret("k"), batch_events=10, linger_ms=0),
+        client_of(fake_server.url),
+        Backend(url=fake_server.url, api_key=Secret("k"), batch_events=10, linger_ms=0),
     )
     stop = Stop()
     thread = threading.Thread(target=shipper.run, args=(stop,))
     thread.start()
-    until(lambda: waiting(spool) == 0)
+    until(lambda: waiting_count(spool) == 0)
     stop.set()
     shipper.wake()
     thread.join()
 
     assert breaths == [BATCHES_BEFORE_PAUSE, 2 * BATCHES_BEFORE_PAUSE]
-    assert door.taken == list(range(1, 251))
+    assert fake_server.taken == list(range(1, 251))
 
 
-def test_samples_one_door_fails_on_do_not_hold_up_the_others(door, spool, ship_to, tmp_path):
+def test_samples_one_door_fails_on_do_not_hold_up_the_others(fake_server, spool, ship_to, tmp_path):
     haraka, redis = (spool.source_samples[name] for name in ("haraka", "redis"))
     lanes = [(haraka, samples_route("haraka")), (redis, samples_route("redis"))]
     broken = samples_route("haraka").path
 
-    door.judge = lambda path: 500 if path == broken else 202
+    fake_server.judge = lambda path: 500 if path == broken else 202
     for _ in range(3):
         spool.append_sample(b"{}", source="haraka")
         spool.append_sample(b"{}", source="redis")
-    ship_to(door.url, lanes, wait_ratio=1)
+    ship_to(fake_server.url, lanes, wait_ratio=1)
 
     until(lambda: redis.waiting_count() == 0)
     assert haraka.waiting_count() == 3
@@ -369,21 +369,23 @@ def test_a_server_nobody_reaches_is_asked_for_one_queue_at_a_time(serve, spool, 
     assert server.connections == 1
 
 
-def test_what_could_not_be_deleted_for_want_of_disk_is_not_sent_again(door, spool, ship_to, caplog):
+def test_what_could_not_be_deleted_for_want_of_disk_is_not_sent_again(
+    fake_server, spool, ship_to, caplog
+):
     take(spool, range(5))
     with spool.read() as tx:
         tx.execute("PRAGMA query_only=1")
-        ship_to(door.url)
+        ship_to(fake_server.url)
     until(lambda: "still in the spool" in caplog.text)
     assert spool.events.peek(max_count=10, max_bytes=10**6) is None
 
     with spool.read() as tx:
         tx.execute("PRAGMA query_only=0")
     take(spool, [9])
-    until(lambda: door.taken == [1, 2, 3, 4, 5, 6])
+    until(lambda: fake_server.taken == [1, 2, 3, 4, 5, 6])
 
     until(lambda: spool.events.waiting_count() == 0)
-    assert len(door.taken) == 6
+    assert len(fake_server.taken) == 6
 
 
 # TLS
@@ -480,11 +482,13 @@ def test_a_ca_file_without_a_certificate_is_refused_at_the_start(tmp_path, conte
         load(environ, toml_path=tmp_path / "empty.toml", directory=tmp_path)
 
 
-def test_a_proxy_in_the_environment_is_not_used(door, client_of, monkeypatch):
+def test_a_proxy_in_the_environment_is_not_used(fake_server, client_of, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
 
-    assert client_of(door.url).post(PATH, b"[]", answer_needed=True).action is Action.ACCEPTED
+    assert (
+        client_of(fake_server.url).post(PATH, b"[]", answer_needed=True).action is Action.ACCEPTED
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,7 @@
-"""The shipper against a real HTTP server that gives each answer of the door."""
+"""The shipper against a real HTTP server that gives each answer of the fake_server."""
 
-import contextlib
-import gzip
-import json
 import logging
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
@@ -16,88 +11,18 @@ from agent.spool import read_summary
 from agent.transport.backoff import delay_s, retry_after_s
 from agent.transport.client import Action, Client
 from agent.transport.shipper import Shipper
-from tests.agent_fixtures import take
+from tests.agent_fixtures import take, waiting_count
+from tests.fakes.ingest_server import KEY, FakeServer
 from tests.waiting import until
 
-KEY = "mlrd_test_key"
-
-
-class Door(ThreadingHTTPServer):
-    """Gives prepared answers in turn, then takes everything; keeps what it was sent."""
-
-    def __init__(self, port=0):
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.answers: list[Any] = []
-        self.requests: list[Any] = []
-        self.judge: Any = None  # status by path, when it is set
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}"
-
-    @property
-    def taken(self):
-        """The sequence numbers of accepted events, in order."""
-        found: list[int] = []
-        for path, _, body, status in self.requests:
-            if status == 202 and path == EVENTS_ROUTE.path:
-                found += range(body["first_seq"], body["first_seq"] + len(body["events"]))
-        return found
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Door
-
-    def do_POST(self):
-        raw = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.headers.get("Content-Encoding") == "gzip":
-            raw = gzip.decompress(raw)
-        body = json.loads(raw)
-        status, content, headers = 202, None, {}
-        if self.server.answers:
-            status, content, headers = self.server.answers.pop(0)
-        elif self.server.judge:
-            status = self.server.judge(self.path)
-        if callable(status):
-            status, content = status(body)
-        self.server.requests.append((self.path, dict(self.headers), body, status))
-        count = len(body.get("events", [body]) if isinstance(body, dict) else body)
-        text = json.dumps(content or {"queued": count, "rejected": []}).encode()
-        self.send_response(status)
-        for name, value in ({"Content-Length": str(len(text))} | headers).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_):
-        pass
-
-
-@contextlib.contextmanager
-def opened(port=0):
-    """Give a door that takes connections."""
-    with Door(port) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
 
 @pytest.fixture
-def door():
-    with opened() as server:
-        yield server
-
-
-@pytest.fixture
-def ship(door, spool, in_thread):
+def ship(fake_server, spool, in_thread):
     """Start a shipper of the events; it waits a hundredth of what it should."""
     clients = []
 
     def start(**settings):
-        backend = Backend(url=door.url, api_key=Secret(KEY), **settings)
+        backend = Backend(url=fake_server.url, api_key=Secret(KEY), **settings)
         client = Client(backend)
         clients.append(client)
         shipper = Shipper([(spool.events, EVENTS_ROUTE)], client, backend, wait_ratio=0.01)
@@ -109,79 +34,74 @@ def ship(door, spool, in_thread):
         client.close()
 
 
-def waiting(spool):
-    batch = spool.events.peek(max_count=10_000, max_bytes=10**9)
-    return len(batch.bodies) if batch else 0
-
-
-def test_events_are_sent_with_key_numbering_and_gzip_and_leave_the_spool(door, spool, ship):
+def test_events_are_sent_with_key_numbering_and_gzip_and_leave_the_spool(fake_server, spool, ship):
     take(spool, range(1200))
 
     ship()
-    until(lambda: waiting(spool) == 0)
+    until(lambda: waiting_count(spool) == 0)
 
-    assert door.taken == list(range(1, 1201))
-    path, headers, body, _ = door.requests[0]
+    assert fake_server.taken == list(range(1, 1201))
+    path, headers, body, _ = fake_server.requests[0]
     assert path == "/api/v1/events/ingest"
     assert headers["Authorization"] == f"Bearer {KEY}"
     assert headers["Content-Encoding"] == "gzip"
     assert len(body["events"]) == 500
-    assert len({request[2]["epoch"] for request in door.requests}) == 1
+    assert len({request[2]["epoch"] for request in fake_server.requests}) == 1
 
 
-def test_what_is_spooled_later_is_sent_at_once(door, spool, ship):
+def test_what_is_spooled_later_is_sent_at_once(fake_server, spool, ship):
     ship()
 
     take(spool, [1])
 
-    until(lambda: door.taken == [1], within_s=5)
+    until(lambda: fake_server.taken == [1], within_s=5)
 
 
-def test_samples_are_an_array(door, spool, in_thread):
-    backend = Backend(url=door.url, api_key=Secret(KEY))
+def test_samples_are_an_array(fake_server, spool, in_thread):
+    backend = Backend(url=fake_server.url, api_key=Secret(KEY))
     client = Client(backend)
     spool.append_sample(b'{"node_id":"a"}')
     spool.append_sample(b'{"node_id":"b"}')
 
     in_thread(Shipper([(spool.samples, SAMPLES_ROUTE)], client, backend))
-    until(lambda: door.requests)
+    until(lambda: fake_server.requests)
 
-    assert door.requests[0][0] == "/api/v1/metrics/system"
-    assert door.requests[0][2] == [{"node_id": "a"}, {"node_id": "b"}]
+    assert fake_server.requests[0][0] == "/api/v1/metrics/system"
+    assert fake_server.requests[0][2] == [{"node_id": "a"}, {"node_id": "b"}]
     client.close()
 
 
 def test_items_the_server_refuses_are_counted_and_never_sent_again(
-    door, spool, ship, tmp_path, caplog
+    fake_server, spool, ship, tmp_path, caplog
 ):
-    door.answers = [(202, {"queued": 2, "rejected": [{"index": 1, "error": "too old"}]}, {})]
+    fake_server.answers = [(202, {"queued": 2, "rejected": [{"index": 1, "error": "too old"}]}, {})]
     take(spool, range(3))
 
     ship()
-    until(lambda: waiting(spool) == 0)
+    until(lambda: waiting_count(spool) == 0)
 
-    assert len(door.requests) == 1
+    assert len(fake_server.requests) == 1
     assert read_summary(tmp_path)["events"]["refused"] == 1
     until(lambda: "too old" in caplog.text)  # logged after the acknowledgement
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429, 408])
-def test_a_server_in_trouble_is_asked_again_and_nothing_is_lost(door, spool, ship, status):
-    door.answers = [(status, None, {"Retry-After": "1"})] * 3
+def test_a_server_in_trouble_is_asked_again_and_nothing_is_lost(fake_server, spool, ship, status):
+    fake_server.answers = [(status, None, {"Retry-After": "1"})] * 3
     take(spool, range(10))
 
     ship()
-    until(lambda: waiting(spool) == 0)
+    until(lambda: waiting_count(spool) == 0)
 
-    assert door.taken == list(range(1, 11))
-    assert len(door.requests) == 4
+    assert fake_server.taken == list(range(1, 11))
+    assert len(fake_server.requests) == 4
 
 
 def test_samples_an_older_server_does_not_know_are_dropped_counted_and_offered_again_later(
-    door, spool, in_thread, tmp_path, caplog
+    fake_server, spool, in_thread, tmp_path, caplog
 ):
-    door.answers = [(404, {"detail": "Not found."}, {})]
-    backend = Backend(url=door.url, api_key=Secret(KEY))
+    fake_server.answers = [(404, {"detail": "Not found."}, {})]
+    backend = Backend(url=fake_server.url, api_key=Secret(KEY))
     client = Client(backend)
     for _ in range(3):
         spool.append_sample(b"{}", source="zonemta")
@@ -193,128 +113,132 @@ def test_samples_an_older_server_does_not_know_are_dropped_counted_and_offered_a
     assert shipper.ship_once() is None
     spool.append_sample(b'{"later":1}', source="zonemta")
     in_thread(shipper)
-    until(lambda: len(door.requests) == 2)
+    until(lambda: len(fake_server.requests) == 2)
     until(lambda: queue.peek(max_count=1, max_bytes=1) is None)
 
     shown = read_summary(tmp_path)
     assert shown["samples_zonemta"]["not_known_to_server"] == 3
     assert shown["samples_zonemta"]["sent"] == 1
     assert shown["samples"]["count"] == 1
-    assert door.requests[1][2] == [{"later": 1}]
+    assert fake_server.requests[1][2] == [{"later": 1}]
     assert "older than this agent" in caplog.text
     client.close()
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 302, 200])
-def test_what_a_person_must_mend_keeps_the_events_and_is_said(door, spool, ship, caplog, status):
-    door.answers = [(status, {"detail": "hm"}, {"Location": "http://elsewhere.example/"})]
+def test_what_a_person_must_mend_keeps_the_events_and_is_said(
+    fake_server, spool, ship, caplog, status
+):
+    fake_server.answers = [(status, {"detail": "hm"}, {"Location": "http://elsewhere.example/"})]
     take(spool, range(10))
 
     with caplog.at_level(logging.WARNING):
         ship()
-        until(lambda: waiting(spool) == 0)
+        until(lambda: waiting_count(spool) == 0)
 
-    assert door.taken == list(range(1, 11))
-    assert len(door.requests) == 2
+    assert fake_server.taken == list(range(1, 11))
+    assert len(fake_server.requests) == 2
     assert str(status) in caplog.text
     assert "DASHBOARD_URL" in caplog.text or "API_KEY" in caplog.text
     assert KEY not in caplog.text
 
 
-def test_a_batch_too_large_is_halved_until_it_fits(door, spool, ship, tmp_path):
+def test_a_batch_too_large_is_halved_until_it_fits(fake_server, spool, ship, tmp_path):
     def judge(body):
         return (202, None) if len(body["events"]) <= 30 else (413, {"detail": "too large"})
 
-    door.answers = [(judge, None, {}) for _ in range(100)]
+    fake_server.answers = [(judge, None, {}) for _ in range(100)]
     take(spool, range(200))
 
     ship()
-    until(lambda: waiting(spool) == 0)
+    until(lambda: waiting_count(spool) == 0)
 
-    assert door.taken == list(range(1, 201))
+    assert fake_server.taken == list(range(1, 201))
     assert read_summary(tmp_path)["events"]["refused"] == 0
 
 
-def test_one_event_too_large_by_itself_is_set_aside(door, spool, ship, tmp_path):
-    door.answers = [(413, {"detail": "too large"}, {})]
+def test_one_event_too_large_by_itself_is_set_aside(fake_server, spool, ship, tmp_path):
+    fake_server.answers = [(413, {"detail": "too large"}, {})]
     take(spool, [1])
     ship()
-    until(lambda: waiting(spool) == 0)
+    until(lambda: waiting_count(spool) == 0)
 
     take(spool, [2])
-    until(lambda: door.taken == [2])
+    until(lambda: fake_server.taken == [2])
 
     assert read_summary(tmp_path)["events"]["refused"] == 1
 
 
 @pytest.mark.parametrize(("status", "kept"), [(400, 10), (415, 10), (422, 0)])
 def test_a_batch_refused_whole_is_counted_and_not_in_the_way(
-    door, spool, ship, tmp_path, *, status, kept
+    fake_server, spool, ship, tmp_path, *, status, kept
 ):
-    door.answers = [(status, {"detail": "cannot read"}, {})]
+    fake_server.answers = [(status, {"detail": "cannot read"}, {})]
     take(spool, range(10))
     ship()
-    until(lambda: waiting(spool) == 0)
+    until(lambda: waiting_count(spool) == 0)
 
     take(spool, range(10, 12))
-    until(lambda: door.taken == [11, 12])
+    until(lambda: fake_server.taken == [11, 12])
 
     shown = read_summary(tmp_path)
     assert shown["events"]["refused"] == 10
     assert shown["refused_kept_count"] == kept
 
 
-def test_what_was_dropped_is_told_with_the_next_events_and_once(door, spool, ship):
+def test_what_was_dropped_is_told_with_the_next_events_and_once(fake_server, spool, ship):
     take(spool, range(3))
     spool.events.set_aside(spool.events.peek(max_count=2, max_bytes=10**6), "400")
 
     ship()
-    until(lambda: door.taken == [3])
+    until(lambda: fake_server.taken == [3])
     take(spool, [9])
-    until(lambda: door.taken == [3, 4])
+    until(lambda: fake_server.taken == [3, 4])
 
-    told = [body.get("dropped") for _, _, body, _ in door.requests]
+    told = [body.get("dropped") for _, _, body, _ in fake_server.requests]
     assert told == [[[1, 2]], None]
 
 
-def test_an_empty_spool_tells_what_was_dropped_until_the_server_has_it(door, spool, ship):
-    door.answers = [(503, None, {}), (500, None, {})]
+def test_an_empty_spool_tells_what_was_dropped_until_the_server_has_it(fake_server, spool, ship):
+    fake_server.answers = [(503, None, {}), (500, None, {})]
     take(spool, range(3))
     spool.events.set_aside(spool.events.peek(max_count=5, max_bytes=10**6), "400")
 
     ship()
     until(lambda: spool.events.peek(max_count=1, max_bytes=1) is None)
 
-    bodies = [body for _, _, body, _ in door.requests]
+    bodies = [body for _, _, body, _ in fake_server.requests]
     assert len(bodies) == 3
     for body in bodies:
         assert (body["first_seq"], body["events"], body["dropped"]) == (4, [], [[1, 3]])
 
 
-def test_a_server_that_will_not_hear_of_drops_is_left_alone_for_a_while(door, spool, ship, caplog):
-    door.answers = [(400, None, {})]
+def test_a_server_that_will_not_hear_of_drops_is_left_alone_for_a_while(
+    fake_server, spool, ship, caplog
+):
+    fake_server.answers = [(400, None, {})]
     take(spool, [1])
     spool.events.set_aside(spool.events.peek(max_count=5, max_bytes=10**6), "400")
 
     ship()
     until(lambda: spool.events.peek(max_count=1, max_bytes=1) is None)
 
-    assert len(door.requests) == 2
+    assert len(fake_server.requests) == 2
     assert "reported later" in caplog.text
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
-def test_what_the_server_never_takes_is_told_as_dropped(door, spool, ship, status):
-    door.answers = [(status, {"detail": "no"}, {})]
+def test_what_the_server_never_takes_is_told_as_dropped(fake_server, spool, ship, status):
+    fake_server.answers = [(status, {"detail": "no"}, {})]
     take(spool, [1])
 
     ship()
-    until(lambda: any(body.get("dropped") == [[1, 1]] for _, _, body, _ in door.requests))
+    until(lambda: any(body.get("dropped") == [[1, 1]] for _, _, body, _ in fake_server.requests))
 
-    assert door.taken == []
+    assert fake_server.taken == []
 
 
-def test_a_server_that_is_not_there_keeps_the_events(spool, in_thread, door, caplog, ship):
+def test_a_server_that_is_not_there_keeps_the_events(spool, in_thread, fake_server, caplog, ship):
     backend = Backend(url="http://127.0.0.1:1", api_key=Secret(KEY))
     client = Client(backend)
     take(spool, range(5))
@@ -323,17 +247,17 @@ def test_a_server_that_is_not_there_keeps_the_events(spool, in_thread, door, cap
     stop.set()
     client.close()
 
-    assert waiting(spool) == 5
+    assert waiting_count(spool) == 5
     ship()
-    until(lambda: door.taken == [1, 2, 3, 4, 5])
+    until(lambda: fake_server.taken == [1, 2, 3, 4, 5])
 
 
-def test_a_redirect_is_not_followed_with_the_key(door, spool):
-    with Door() as other:
+def test_a_redirect_is_not_followed_with_the_key(fake_server, spool):
+    with FakeServer() as other:
         thread = threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        door.answers = [(307, None, {"Location": other.url + "/api/v1/events/ingest"})]
-        client = Client(Backend(url=door.url, api_key=Secret(KEY)))
+        fake_server.answers = [(307, None, {"Location": other.url + "/api/v1/events/ingest"})]
+        client = Client(Backend(url=fake_server.url, api_key=Secret(KEY)))
 
         outcome = client.post("/api/v1/events/ingest", b"[]")
 

@@ -1,25 +1,10 @@
 """A mail queue that several agents read is counted once, and nobody's mail is said to be so."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from server.mailqueues.accounting import Reading, count_once
-from server.metrics.mail_queue import MailQueue, QueueShare
-
-NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
-RS0 = "rs0/zone-mta@10.0.0.21:27017"
-
-
-def queue(instance=None, database=RS0, **shares):
-    held = [QueueShare(name.replace("_", "-"), count) for name, count in shares.items()]
-    return MailQueue(
-        source="mongodb",
-        zones=[],
-        active_count=sum(shares.values()),
-        deferred_count=0,
-        database=database,
-        instance=instance,
-        shares=held,
-    )
+from server.metrics.mail_queue import MailQueue
+from tests.factories import NOW, RS0, mail_queue
 
 
 def reading(node, of, *, seconds_ago=5):
@@ -39,8 +24,8 @@ def by_node(database):
 
 
 def test_a_shared_queue_is_counted_once_each_share_by_its_own_agent():
-    a = reading("mta-01", queue("mta-01", mta_01=5, mta_02=2, no=3), seconds_ago=20)
-    b = reading("mta-02", queue("mta-02", mta_01=4, mta_02=1, no=2))
+    a = reading("mta-01", mail_queue("mta-01", mta_01=5, mta_02=2, no=3), seconds_ago=20)
+    b = reading("mta-02", mail_queue("mta-02", mta_01=4, mta_02=1, no=2))
 
     (found,) = count_once([a, b], NOW)
 
@@ -53,14 +38,14 @@ def test_a_shared_queue_is_counted_once_each_share_by_its_own_agent():
 
 
 def test_two_databases_are_two_queues():
-    a = reading("mta-01", queue("mta-01", mta_01=5))
-    b = reading("mta-02", queue("mta-02", "rs1/zone-mta@h", mta_02=1))
+    a = reading("mta-01", mail_queue("mta-01", mta_01=5))
+    b = reading("mta-02", mail_queue("mta-02", "rs1/zone-mta@h", mta_02=1))
 
     assert [found.waiting for found in count_once([a, b], NOW)] == [5, 1]
 
 
 def test_the_mail_of_an_instance_no_agent_knows_is_stranded():
-    a = reading("mta-01", queue("mta-01", mta_01=5, gone=7, no=1))
+    a = reading("mta-01", mail_queue("mta-01", mta_01=5, gone=7, no=1))
 
     (found,) = count_once([a], NOW)
 
@@ -71,8 +56,8 @@ def test_the_mail_of_an_instance_no_agent_knows_is_stranded():
 
 
 def test_where_an_agent_does_not_say_its_instance_nobody_can_tell_whats_stranded():
-    a = reading("mta-01", queue("mta-01", mta_01=5, default=7, no=1))
-    b = reading("mta-02", queue(None, mta_01=5, default=7, no=1), seconds_ago=9)
+    a = reading("mta-01", mail_queue("mta-01", mta_01=5, default=7, no=1))
+    b = reading("mta-02", mail_queue(None, mta_01=5, default=7, no=1), seconds_ago=9)
 
     (found,) = count_once([a, b], NOW)
 
@@ -83,15 +68,15 @@ def test_where_an_agent_does_not_say_its_instance_nobody_can_tell_whats_stranded
 
 
 def test_an_agent_alone_with_its_database_needs_not_say_its_instance():
-    (found,) = count_once([reading("mta-01", queue(None, default=7, no=1))], NOW)
+    (found,) = count_once([reading("mta-01", mail_queue(None, default=7, no=1))], NOW)
 
     assert by_node(found) == {"mta-01": 7}
     assert found.stranded == ()
 
 
 def test_a_silent_agents_share_is_told_by_one_that_still_reads():
-    silent = reading("mta-01", queue("mta-01", mta_01=500, mta_02=1), seconds_ago=3600)
-    other = reading("mta-02", queue("mta-02", mta_01=20, mta_02=1))
+    silent = reading("mta-01", mail_queue("mta-01", mta_01=500, mta_02=1), seconds_ago=3600)
+    other = reading("mta-02", mail_queue("mta-02", mta_01=20, mta_02=1))
 
     (found,) = count_once([silent, other], NOW)
 
@@ -101,7 +86,7 @@ def test_a_silent_agents_share_is_told_by_one_that_still_reads():
 
 
 def test_when_all_are_silent_the_last_known_is_told_as_stale():
-    silent = reading("mta-01", queue("mta-01", mta_01=500), seconds_ago=3600)
+    silent = reading("mta-01", mail_queue("mta-01", mta_01=500), seconds_ago=3600)
 
     (found,) = count_once([silent], NOW)
 
@@ -120,9 +105,9 @@ def test_from_the_api_totals_are_known_and_nothing_else():
 
 
 def test_an_agent_that_lost_its_database_is_not_counted_beside_one_that_reads_it():
-    earlier = (NOW - timedelta(minutes=5), queue("mta-01", mta_01=5, mta_02=1))
+    earlier = (NOW - timedelta(minutes=5), mail_queue("mta-01", mta_01=5, mta_02=1))
     lost = from_api("mta-01", 6, known=earlier)
-    other = reading("mta-02", queue("mta-02", mta_01=4, mta_02=1), seconds_ago=30)
+    other = reading("mta-02", mail_queue("mta-02", mta_01=4, mta_02=1), seconds_ago=30)
 
     (found,) = count_once([lost, other], NOW)
 
@@ -131,7 +116,7 @@ def test_an_agent_that_lost_its_database_is_not_counted_beside_one_that_reads_it
 
 
 def test_when_nobody_reads_the_database_any_more_the_api_tells_its_total_and_details_are_old():
-    earlier = (NOW - timedelta(minutes=5), queue("mta-01", mta_01=5))
+    earlier = (NOW - timedelta(minutes=5), mail_queue("mta-01", mta_01=5))
 
     (found,) = count_once([from_api("mta-01", 6, known=earlier)], NOW)
 

@@ -1,0 +1,82 @@
+"""Factories of what the server's tests store: events, mail, readings of a queue."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from django.db import connection
+from django.utils import timezone
+
+from server.events.mapping import to_line
+from server.metrics.mail_queue import MailQueue, QueueShare
+from server.rollups.levels import KEY, MEASURES
+from server.rollups.mail import sql
+from server.storage.transaction import write_events
+
+#: The moment of what has no other time, and the present of the tests that stop the clock.
+NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
+RS0 = "rs0/zone-mta@10.0.0.21:27017"
+DIFFERENCES = """SELECT count(*) FROM ({wanted}) AS wanted
+FULL JOIN (SELECT {columns} FROM {table}) AS kept USING ({key})
+WHERE wanted.events IS NULL OR kept.events IS NULL OR ({wanted_all}) <> ({kept_all})"""
+
+
+def row(**fields: Any) -> dict[str, Any]:
+    """Return the columns of an event; keywords replace them."""
+    return {
+        "occurred_at": NOW,
+        "event_id": uuid4(),
+        "event_type": "delivered",
+        "direction": "outbound",
+        "mta_node": "mta-01",
+        "from_address": "alice@corp.example",
+        "from_domain": "corp.example",
+        "to_domain": "good.example",
+        "source": "zonemta_plugin",
+        "certainty": "reported",
+    } | fields
+
+
+def write(*rows: dict[str, Any]) -> int:
+    """Store events in one batch; return how many were new."""
+    return sum(new.events for new in write_events([to_line(r) for r in rows]))
+
+
+def write_mail(*events: tuple[str, str, int], **fields: Any) -> None:
+    """Store events of this moment: direction, type and how many of them."""
+    rows = [
+        row(direction=direction, event_type=event_type, occurred_at=timezone.now(), **fields)
+        for direction, event_type, count in events
+        for _ in range(count)
+    ]
+    write_events([to_line(each) for each in rows])
+
+
+def count_differences(level: Any) -> int:
+    """Count the rows of a level that are not what a plain aggregation of the raw rows gives."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            DIFFERENCES.format(
+                wanted=sql.aggregate(level, "email_events"),
+                columns=sql.COLUMNS,
+                table=level.table,
+                key=", ".join(KEY),
+                wanted_all=", ".join(sql.number(m, "wanted") for m in MEASURES),
+                kept_all=", ".join(sql.number(m, "kept") for m in MEASURES),
+            )
+        )
+        return int(cursor.fetchone()[0])
+
+
+def mail_queue(instance: str | None = None, database: str = RS0, **shares: int) -> MailQueue:
+    """Return a reading of a queue; each keyword is an instance with its share."""
+    held = [QueueShare(name.replace("_", "-"), count) for name, count in shares.items()]
+    return MailQueue(
+        source="mongodb",
+        zones=[],
+        active_count=sum(shares.values()),
+        deferred_count=0,
+        database=database,
+        instance=instance,
+        shares=held,
+    )
