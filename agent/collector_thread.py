@@ -10,7 +10,7 @@ from datetime import datetime
 from agent import clock
 from agent.collectors import Collector
 from agent.errors import CollectError, SourceAbsent, SpoolError
-from agent.logs import Repeats
+from agent.logs import RateLimitedLog
 from agent.parsers.values import text
 from agent.samples import SourceHealth
 
@@ -43,8 +43,8 @@ class CollectorThread:
         self._sink = sink
         self._interval_s = interval_s
         self._first_after_s = first_after_s
-        self._repeats = Repeats(logger)
-        self._stuck_warnings = Repeats(logger)  # from another thread
+        self._warnings = RateLimitedLog(logger)
+        self._stuck_warnings = RateLimitedLog(logger)  # from another thread
         self._began_s: float | None = None  # of the present run
         self._last_ms: float | None = None
         self._max_ms: float | None = None
@@ -61,7 +61,7 @@ class CollectorThread:
             late = int((now_s - due_s) // self._interval_s)
             if late:
                 self.missed += late
-                self._repeats.warn(
+                self._warnings.warn(
                     "slow",
                     "Collecting %s takes longer than its interval of %g s.",
                     self._collector.name,
@@ -112,7 +112,7 @@ class CollectorThread:
         """Log when the present run is stuck. For another thread: its own cannot."""
         name, stuck_s = self._collector.name, self.stuck_s()
         if stuck_s is None:
-            self._stuck_warnings.over("Collecting %s is no longer stuck.", name)
+            self._stuck_warnings.resolve("Collecting %s is no longer stuck.", name)
         else:
             self._stuck_warnings.warn(
                 "stuck",
@@ -134,10 +134,10 @@ class CollectorThread:
             return str(error)
         except (CollectError, OSError) as error:
             reason: str | None = str(error)
-            self._repeats.warn("failed", "Collecting %s failed: %s", name, error)
+            self._warnings.warn("failed", "Collecting %s failed: %s", name, error)
         except SpoolError as error:
             reason = str(error)
-            self._repeats.warn("spool", "A sample of %s was lost: %s", name, error)
+            self._warnings.warn("spool", "A sample of %s was lost: %s", name, error)
         except Exception as error:
             # An unexpected response of a program must not end the thread, nor show only in the log.
             reason = f"unexpected error: {error!r}"
@@ -147,7 +147,7 @@ class CollectorThread:
             reason = None
             if self.absent:
                 logger.info("%s is present and collected.", name)
-            self._repeats.over("Collecting %s works again.", name)
+            self._warnings.resolve("Collecting %s works again.", name)
         self.absent = False
         self.failures += reason is not None
         return reason

@@ -54,9 +54,9 @@ def configure(level: str, *, journal: bool = False, stream: TextIO | None = None
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
-class Repeats:
-    """Lets a repeated complaint through once per period: a server down all night is not a
-    thousand lines. A different complaint passes at once."""
+class RateLimitedLog:
+    """Logs a repeated warning once per period, so that a server down all night does not cause a
+    thousand lines. A warning of another kind is logged at once."""
 
     def __init__(self, logger: logging.Logger, *, period_s: float = 300.0) -> None:
         self._logger = logger
@@ -74,8 +74,8 @@ class Repeats:
             self._last[kind] = now
         self._logger.warning(message, *args)
 
-    def over(self, message: str, *args: object) -> None:
-        """Log `message` if something was complained of, and forget the complaints."""
+    def resolve(self, message: str, *args: object) -> None:
+        """Log `message` if any warning was logged before, and start anew."""
         with self._lock:
             had, self._last = bool(self._last), {}
         if had:

@@ -12,7 +12,7 @@ import psutil
 from agent import __version__, clock
 from agent.config import Config
 from agent.discovery import Discovered, Discovery
-from agent.logs import Repeats
+from agent.logs import RateLimitedLog
 from agent.transport.backoff import delay_s
 from agent.transport.client import Action, Client
 from agent.wire import Node
@@ -81,7 +81,7 @@ class Registration:
         self._discovered_at_s = float("-inf")
         self._registered: Node | None = None
         self._failures = 0
-        self._repeats = Repeats(logger)
+        self._warnings = RateLimitedLog(logger)
 
     def run(self, stop: threading.Event) -> None:
         """Register after each change until `stop` is set."""
@@ -103,7 +103,7 @@ class Registration:
             self._registered, self._failures = node, 0
             return self._config.intervals.registration_s
         self._failures += 1
-        self._repeats.warn("register", "Not registered yet: %s.", outcome.reason.rstrip("."))
+        self._warnings.warn("register", "Not registered yet: %s.", outcome.reason.rstrip("."))
         if outcome.action is Action.RETRY:
             wait_s = delay_s(self._failures, random.random())  # noqa: S311 (no secret)
             return max(wait_s, outcome.retry_after_s or 0)

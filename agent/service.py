@@ -11,7 +11,7 @@ from agent import clock
 from agent.config import Config
 from agent.errors import AgentError
 from agent.lifecycle import Agent
-from agent.logs import Repeats
+from agent.logs import RateLimitedLog
 from agent.systemd import Notifier
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class _Watchdog:
         self._interval_s = STATUS_INTERVAL_S if watchdog_s is None else watchdog_s / WATCHDOG_PARTS
         self.check_interval_s = min(CHECK_INTERVAL_S, self._interval_s)
         self._due_s = clock.monotonic_s()
-        self._repeats = Repeats(logger)
+        self._warnings = RateLimitedLog(logger)
 
     def check(self, agent: Agent) -> None:
         """Notify systemd when it is time to and the agent is healthy."""
@@ -99,7 +99,7 @@ class _Watchdog:
             self._notifier.status(agent.status_line())
         elif problems := agent.problems():
             shown = "; ".join(problems)
-            self._repeats.warn("problem", "Unhealthy, systemd is not notified: %s.", shown)
+            self._warnings.warn("problem", "Unhealthy, systemd is not notified: %s.", shown)
             self._notifier.status(f"Unhealthy: {shown}")
         else:
             self._notifier.alive(agent.status_line())

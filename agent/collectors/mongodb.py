@@ -18,7 +18,7 @@ import msgspec
 from agent import __version__, clock
 from agent.config import Config, Secret
 from agent.errors import CollectError, SourceAbsent
-from agent.logs import Repeats
+from agent.logs import RateLimitedLog
 from agent.parsers import mongodb
 from agent.parsers.values import count, text
 from agent.samples import MongoSample
@@ -115,7 +115,7 @@ class MongoCollector:
         self._sizes: list[dict[str, Any]] = []
         self._sizes_at_s = float("-inf")
         self._sizes_refused: list[str] = []
-        self._repeats = Repeats(logger, period_s=24 * 3600.0)
+        self._warnings = RateLimitedLog(logger, period_s=24 * 3600.0)
 
     def collect(self) -> bytes:
         """Return one sample as JSON. Raises CollectError, SourceAbsent on a refused connection."""
@@ -186,7 +186,7 @@ class MongoCollector:
                 return None
             refused.append(name)
             fix = f" Give its user the rights: {RIGHTS}." if error.code in UNAUTHORIZED else ""
-            self._repeats.warn(
+            self._warnings.warn(
                 name, "MongoDB refuses %s: %s.%s", name, _short(error).rstrip("."), fix
             )
             return None

@@ -15,7 +15,7 @@ from agent.collectors.wildduck_rotation import FILE_NAME, Rotation
 from agent.collectors.wildduck_users import ApiUsers, MongoUsers
 from agent.config import Config
 from agent.errors import CollectError, SourceAbsent
-from agent.logs import Repeats
+from agent.logs import RateLimitedLog
 from agent.parsers import wildduck
 from agent.parsers.wildduck import Health, Metrics
 from agent.samples import (
@@ -46,9 +46,9 @@ class WildDuckCollector:
         self._mongo = MongoUsers(uri) if uri else None
         self._pages = ApiUsers(self._api)
         self._rotation = Rotation(Path(config.state_dir) / FILE_NAME)
-        self._repeats = Repeats(logger, period_s=REPEAT_PERIOD_S)
+        self._warnings = RateLimitedLog(logger, period_s=REPEAT_PERIOD_S)
         # Separate, because a good health does not resolve unreadable users.
-        self._users_repeats = Repeats(logger, period_s=REPEAT_PERIOD_S)
+        self._user_warnings = RateLimitedLog(logger, period_s=REPEAT_PERIOD_S)
         self._was_present = False
 
     def collect(self) -> bytes:
@@ -97,19 +97,19 @@ class WildDuckCollector:
                 logger.debug("%s/health: %s", self._api.url, error)
                 return None  # another program's port
             # It accepts connections and does not respond: that is not healthy.
-            self._repeats.warn("health", "%s/health: %s", self._api.url, error)
+            self._warnings.warn("health", "%s/health: %s", self._api.url, error)
             return Health(is_healthy=False, error=str(error))
         if health.is_healthy is None:
-            self._repeats.warn(
+            self._warnings.warn(
                 "token",
                 "WildDuck at %s requires a token. Set wildduck_token of [discovery] to accessToken"
                 " of its configuration ([api]).",
                 self._api.url,
             )
         elif not health.is_healthy:
-            self._repeats.warn("ill", "WildDuck reports that it is unhealthy: %s", health.error)
+            self._warnings.warn("ill", "WildDuck reports that it is unhealthy: %s", health.error)
         else:
-            self._repeats.over("WildDuck is healthy again.")
+            self._warnings.resolve("WildDuck is healthy again.")
         return health
 
     def _read_metrics(self) -> Metrics | None:
@@ -135,7 +135,7 @@ class WildDuckCollector:
                 if not self._pages.was_slow:
                     return users, self._rotation.page("api", self._pages.page)
         except CollectError as error:
-            self._users_repeats.warn("users", "%s", error)
+            self._user_warnings.warn("users", "%s", error)
         return users, None
 
     def _default_quota(self) -> int | None:

@@ -13,7 +13,7 @@ from agent.collectors.local_http import LocalHttp
 from agent.collectors.mail_queue import QueueReader
 from agent.config import Config
 from agent.errors import CollectError, SourceAbsent
-from agent.logs import Repeats
+from agent.logs import RateLimitedLog
 from agent.parsers import zonemta
 from agent.samples import MailQueue, ZoneMtaReadings, ZoneMtaSample
 from agent.status import AgentStatus
@@ -35,7 +35,7 @@ class ZoneMtaCollector:
         self._queue = (
             QueueReader(uri, instance=settings.zonemta_instance.strip("*")) if uri else None
         )
-        self._repeats = Repeats(logger)
+        self._warnings = RateLimitedLog(logger)
 
     def collect(self) -> bytes:
         """Return one sample as JSON. Raises CollectError, SourceAbsent when there is no ZoneMTA."""
@@ -52,7 +52,7 @@ class ZoneMtaCollector:
             if queue is None:
                 raise failure
             if not isinstance(failure, SourceAbsent):
-                self._repeats.warn("counters", "Only ZoneMTA's queue can be read: %s", failure)
+                self._warnings.warn("counters", "Only ZoneMTA's queue can be read: %s", failure)
         sample = ZoneMtaSample(
             node_id=self._node, timestamp=clock.utc_now(), zonemta=readings, queue=queue
         )
@@ -75,13 +75,13 @@ class ZoneMtaCollector:
             try:
                 return self._queue.read()
             except CollectError as error:
-                self._repeats.warn("queue", "Only ZoneMTA's own queue totals are read: %s", error)
+                self._warnings.warn("queue", "Only ZoneMTA's own queue totals are read: %s", error)
         if not api:
             return None
         try:
             zones = zonemta.parse_zones(self._http.get("/counter/zone/"))
         except (CollectError, ValueError, RecursionError) as error:
-            self._repeats.warn("api", "ZoneMTA's queue cannot be read: %s", error)
+            self._warnings.warn("api", "ZoneMTA's queue cannot be read: %s", error)
             return None
         return MailQueue(
             source="api",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agent import clock
 from agent.errors import SpoolError
-from agent.logs import Repeats
+from agent.logs import RateLimitedLog
 from agent.spool.compression import LOOSE_ITEMS, CompressedBlocks, DamagedBlock
 from agent.spool.database import Database
 from agent.spool.retention import (
@@ -74,7 +74,7 @@ class Queue:
         self._may_grow = may_grow
         self._age_limit = AgeLimit(name, max_age_s=max_age_s)
         self._listeners: list[Callable[[], None]] = []
-        self._repeats = Repeats(logger)
+        self._warnings = RateLimitedLog(logger)
         # The server has everything up to here of this numbering, though it could not be deleted: a
         # disk too full even for that must not make us send the same again and again.
         self._acked = ("", 0)
@@ -104,7 +104,7 @@ class Queue:
             saved = self._blocks.compress_oldest(tx, overhead_bytes=ROW_OVERHEAD_BYTES)
             self._count(tx, 0, -saved)
         if dropped := self._enforce_age(tx) + self._enforce_bound(tx, added):
-            self._repeats.warn(
+            self._warnings.warn(
                 "full",
                 "The spool is full: the oldest %s are dropped and counted (%d now)."
                 " See `mallard-agent spool`; is the server reachable?",

@@ -21,7 +21,7 @@ import msgspec
 
 from agent import __version__, clock
 from agent.config import Backend
-from agent.logs import Repeats
+from agent.logs import RateLimitedLog
 from agent.transport.backoff import http_date, retry_after_s
 from agent.transport.stats import TransportStats
 from agent.wire import IngestAnswer
@@ -111,7 +111,7 @@ class Client:
         self._pool: PoolManager | None = None
         self._requests: set[_Request] = set()
         self._current = _Current()
-        self._skew_warnings = Repeats(logger, period_s=SKEW_WARNING_PERIOD_S)
+        self._skew_warnings = RateLimitedLog(logger, period_s=SKEW_WARNING_PERIOD_S)
 
     def post(self, path: str, body: bytes, *, answer_needed: bool = False) -> Outcome:
         """POST JSON to `path` and judge the response. Raises nothing.
@@ -240,7 +240,7 @@ class Client:
                 "ahead of" if ahead > timedelta(0) else "behind",
             )
         else:
-            self._skew_warnings.over("This clock agrees with the server's again.")
+            self._skew_warnings.resolve("This clock agrees with the server's again.")
 
 
 def _build_pool(settings: Backend, on_use: Callable[[socket.socket | None], None]) -> PoolManager:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from agent import clock
 from agent.config import Backend
 from agent.errors import SpoolError
-from agent.logs import Repeats
+from agent.logs import RateLimitedLog
 from agent.spool import Batch, Queue
 from agent.transport.backoff import delay_s
 from agent.transport.client import Action, Client, Outcome
@@ -53,7 +53,7 @@ class Lane:
         self.limit = batch_items  # of the next batch; less after a 413
         self.failures = 0  # in a row
         self.due_s = float("-inf")  # not before, monotonic
-        self.repeats = Repeats(logger)
+        self.warnings = RateLimitedLog(logger)
 
 
 class Shipper:
@@ -122,7 +122,7 @@ class Shipper:
             try:
                 wait_s = self.ship_once(lane)
             except SpoolError as error:
-                lane.repeats.warn("spool", "%s", error)
+                lane.warnings.warn("spool", "%s", error)
                 wait_s = MAX_IDLE_S
             if wait_s == 0:
                 again = True
@@ -160,7 +160,7 @@ class Shipper:
                 return 0
             case Action.INVALID | Action.MALFORMED | Action.TOO_LARGE if not batch.bodies:
                 # Only a report of drops, with no item to blame: the fault is the server's.
-                lane.repeats.warn("dropped", "%s Drops are reported later.", outcome.reason)
+                lane.warnings.warn("dropped", "%s Drops are reported later.", outcome.reason)
                 return KEEP_WAIT_S
             case Action.INVALID | Action.MALFORMED | Action.TOO_LARGE:
                 # Items that the server parsed and refused are in its log; the rest is kept here.
@@ -169,7 +169,7 @@ class Shipper:
                 _log_refusal(lane, len(batch.bodies), outcome.reason)
             case Action.KEEP if lane.route.newer and outcome.status == NOT_FOUND:
                 count = lane.queue.drop_unknown()
-                lane.repeats.warn(
+                lane.warnings.warn(
                     "older",
                     "The server has no %s, it is older than this agent: %d samples are dropped and"
                     " counted. The agent retries every hour.",
@@ -179,7 +179,7 @@ class Shipper:
                 return OLDER_SERVER_WAIT_S
             case Action.KEEP:
                 lane.failures += 1
-                lane.repeats.warn("keep", "%s Kept; retrying.", outcome.reason)
+                lane.warnings.warn("keep", "%s Kept; retrying.", outcome.reason)
                 return outcome.retry_after_s or KEEP_WAIT_S
             case _:
                 return _retry_later(lane, outcome)
@@ -195,10 +195,10 @@ class Shipper:
             lane.queue.ack(batch, refused=len(rejected))
         except SpoolError as error:
             # A full disk. The queue remembers the batch as sent, and deletes it with the next one.
-            lane.repeats.warn("ack", "Sent, but still in the spool: %s", error)
+            lane.warnings.warn("ack", "Sent, but still in the spool: %s", error)
         if rejected:
             _log_refusal(lane, len(rejected), rejected[0].error)
-        lane.repeats.over("The server accepts %s again.", lane.queue.name)
+        lane.warnings.resolve("The server accepts %s again.", lane.queue.name)
         # After a 413 grow again: the next items may be smaller.
         lane.limit = min(lane.limit * 2, self._settings.batch_events)
 
@@ -209,13 +209,13 @@ def _retry_later(lane: Lane, outcome: Outcome) -> float:
     if lane.failures < TRIES:
         logger.debug("%s: try %d of %d.", reason, lane.failures, TRIES)
     else:
-        lane.repeats.warn("retry", "%s. The %s are kept; retrying.", reason, lane.queue.name)
+        lane.warnings.warn("retry", "%s. The %s are kept; retrying.", reason, lane.queue.name)
     wait_s = delay_s(lane.failures, random.random())  # noqa: S311 (no secret)
     return max(wait_s, outcome.retry_after_s or 0)
 
 
 def _log_refusal(lane: Lane, count: int, reason: str) -> None:
-    lane.repeats.warn(
+    lane.warnings.warn(
         f"refused {reason}",
         "The server refused %d of the %s for good (counted, see `mallard-agent spool`): %s",
         count,

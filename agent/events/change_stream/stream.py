@@ -19,7 +19,7 @@ from agent.errors import SpoolError
 from agent.events.change_stream import database
 from agent.events.change_stream.tracker import Tracker
 from agent.events.change_stream.zonemta import Change
-from agent.logs import Repeats
+from agent.logs import RateLimitedLog
 from agent.samples import SourceHealth
 from agent.spool import Spool, read_gaps
 
@@ -61,7 +61,7 @@ class ChangeStream:
         self._spool = spool
         self._uri = uri
         self._tracker = Tracker(spool, node=node, instance=instance)
-        self._repeats = Repeats(logger)
+        self._warnings = RateLimitedLog(logger)
         self._health = _Health()
         self._pre_images = True
         self._enable_pre_images = enable_pre_images
@@ -109,7 +109,7 @@ class ChangeStream:
             position = self._spool.stream(tx).position()
         with db.watch(resume_after=_decode(position), **options) as stream:
             logger.info("Following the change stream of %s.", self._where)
-            self._repeats.over("The change stream of %s is back.", self._where)
+            self._warnings.resolve("The change stream of %s is back.", self._where)
             self._wait_s = FIRST_WAIT_S
             self._read(stream, stop)
             if not stop.is_set() and not stream.alive and not self._is_lost():
@@ -190,7 +190,7 @@ class ChangeStream:
         try:
             self._tracker.release(caught_up=False)
         except SpoolError as error:
-            self._repeats.warn("spool", "%s", error)
+            self._warnings.warn("spool", "%s", error)
 
     def _switch_pre_images_on(self, db: Database[Document]) -> None:
         """Enable pre-images where this user may. Without them nothing is lost while the agent
@@ -221,14 +221,14 @@ class ChangeStream:
         self._health.record_failure(_describe(error, where=self._where))
         if database.is_event_too_large(error):
             self._pre_images = False
-            self._repeats.warn("size", "A change was too large with its pre-image: going without.")
+            self._warnings.warn("size", "A change was too large with its pre-image: going without.")
         elif database.is_position_lost(error):
             self._lose_position(OUT_OF_OPLOG)
         elif isinstance(error, SpoolError):
-            self._repeats.warn("spool", "%s", error)
+            self._warnings.warn("spool", "%s", error)
         else:
             kind, line = database.explain(error, where=self._where)
-            self._repeats.warn(kind, "%s", line)
+            self._warnings.warn(kind, "%s", line)
 
     def _lose_position(self, reason: str) -> None:
         logger.warning(
@@ -244,7 +244,7 @@ class ChangeStream:
                 state.begin_gap(reason, clock.now_ms())
                 state.forget_position()
         except SpoolError as error:
-            self._repeats.warn("spool", "%s", error)
+            self._warnings.warn("spool", "%s", error)
 
 
 def _next_batch(stream: Any) -> tuple[list[Change], bool, str | None]:

@@ -1,7 +1,7 @@
 """Tracker of ZoneMTA's queue: changes of its database become held, then released, events.
 
 Each batch is one transaction of the spool: caches, held events and the position move together, so
-a kill at any point repeats a batch or does not, and neither loses nor doubles an event.
+a kill at any point warnings a batch or does not, and neither loses nor doubles an event.
 """
 
 import logging
@@ -13,7 +13,7 @@ import msgspec
 from agent import clock
 from agent.events.change_stream import mapping, zonemta
 from agent.events.change_stream.zonemta import Change, Message, QueueDocument
-from agent.logs import Repeats
+from agent.logs import RateLimitedLog
 from agent.spool import ChangeStreamState, HeldEvent, Spool, final_key
 from agent.wire import EmailEvent
 
@@ -42,7 +42,7 @@ class Tracker:
         self._instance = "" if instance == EVERY_INSTANCE else instance
         self._warns = not instance
         self._seen_instance = ""
-        self._repeats = Repeats(logger)
+        self._warnings = RateLimitedLog(logger)
 
     def apply(self, changes: Iterable[Change], position: bytes, *, seen_ms: int) -> None:
         """Take `changes` and the position after them, whose time is `seen_ms`. Raises SpoolError;
@@ -246,7 +246,7 @@ class Tracker:
         self, state: ChangeStreamState, collection: str, error: msgspec.ValidationError
     ) -> None:
         state.tx.add("stream.malformed", 1)
-        self._repeats.warn(
+        self._warnings.warn(
             collection,
             "A document of %s is not as ZoneMTA writes it and is left out (counted): %s.",
             collection,

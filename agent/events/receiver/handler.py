@@ -15,7 +15,7 @@ from agent.config import Receiver as ReceiverSettings
 from agent.errors import SpoolError
 from agent.events.plugin_reports import PluginReport, parse_report, record_report
 from agent.events.receiver.plugin_status import PluginRegistry, parse_status
-from agent.logs import Repeats
+from agent.logs import RateLimitedLog
 from agent.spool import Accepted, Spool
 from agent.wire import ReceivedEvent
 
@@ -38,7 +38,7 @@ class Listener(Protocol):
     plugins: PluginRegistry
     settings: ReceiverSettings
     node: str
-    repeats: Repeats
+    warnings: RateLimitedLog
     token: str  # empty: whoever may open the socket may send
     stuck: Callable[[], dict[str, float]]
 
@@ -123,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             take(body)
         except SpoolError as error:
-            self.server.repeats.warn("spool", "Events of a plugin were not taken: %s", error)
+            self.server.warnings.warn("spool", "Events of a plugin were not taken: %s", error)
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {"error": "the spool cannot write"})
 
     def _take_events(self, body: bytes) -> None:
@@ -140,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.plugins.note_events(plugin, report.process, report.dropped)
         if refused:
             first = refused[0]["error"]
-            self.server.repeats.warn(
+            self.server.warnings.warn(
                 "refused", "Refused %d events of a plugin, first: %s", len(refused), first
             )
         self._answer(HTTPStatus.ACCEPTED, {"queued": len(accepted), "rejected": refused})
@@ -165,7 +165,7 @@ class Handler(BaseHTTPRequestHandler):
                 dropped = record_report(tx, report, clock.now_ms())
             spool.intake.take_reported(tx, events, refused=refused)
         if report and dropped:
-            self.server.repeats.warn(
+            self.server.warnings.warn(
                 "plugin",
                 "The plugin in %s dropped %d events before it could report them (counted, see"
                 " `mallard-agent spool`). Its own log has the reason.",

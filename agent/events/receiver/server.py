@@ -24,7 +24,7 @@ from agent.config import Receiver as ReceiverSettings
 from agent.errors import ReceiverError
 from agent.events.receiver.handler import Handler
 from agent.events.receiver.plugin_status import PluginRegistry
-from agent.logs import Repeats
+from agent.logs import RateLimitedLog
 from agent.spool import Spool
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class _Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.stuck = stuck
         self.settings = settings
         self.node = node
-        self.repeats = Repeats(logger)
+        self.warnings = RateLimitedLog(logger)
         self._slots = threading.BoundedSemaphore(settings.max_connections)
         self._deadlines: dict[socket.socket, float] = {}
         self._lock = threading.Lock()
@@ -84,7 +84,7 @@ class _Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give the connection a thread, or answer that there is none left."""
         if not self._slots.acquire(blocking=False):
-            self.repeats.warn("connections", "Too many connections to the receiver: refusing.")
+            self.warnings.warn("connections", "Too many connections to the receiver: refusing.")
             with suppress(OSError):  # it may have gone away by itself
                 request.setblocking(False)
                 request.send(_BUSY)

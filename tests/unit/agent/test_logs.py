@@ -60,14 +60,14 @@ def test_the_journal_is_told_the_level(stream):
 
 
 def test_a_repeated_complaint_is_said_once_and_its_end_too(caplog):
-    repeats = logs.Repeats(logging.getLogger("x"))
+    warnings = logs.RateLimitedLog(logging.getLogger("x"))
 
     with caplog.at_level(logging.INFO):
         for _ in range(3):
-            repeats.warn("down", "The server is down.")
-        repeats.warn("other", "Another thing.")
-        repeats.over("All is well.")
-        repeats.over("All is well.")
+            warnings.warn("down", "The server is down.")
+        warnings.warn("other", "Another thing.")
+        warnings.resolve("All is well.")
+        warnings.resolve("All is well.")
 
     said = [record.getMessage() for record in caplog.records]
     assert said == ["The server is down.", "Another thing.", "All is well."]
