@@ -22,7 +22,7 @@ from build.stack.paths import ROOT
 TIMEOUT_SECONDS = 300
 # Not 1, which is also how Python ends by an error.
 UNANSWERED, VULNERABLE = 2, 3
-INSTALLED = ("agent.txt", "server.txt", "server/dashboard/frontend/package-lock.json")
+INSTALLED = ("agent.txt", "server.txt", "server/dashboard/vendor/package-lock.json")
 MAX_NAMES_SHOWN = 3
 
 

@@ -17,9 +17,9 @@ admin.site.index_title = "Administration"
 
 METRICS: View = metrics.MetricsView.as_view()
 
-handler403 = "server.dashboard.views.forbidden"
-handler404 = "server.dashboard.views.not_found"
-handler500 = "server.dashboard.views.server_error"
+handler403 = "server.dashboard.shell.errors.forbidden"
+handler404 = "server.dashboard.shell.errors.not_found"
+handler500 = "server.dashboard.shell.errors.server_error"
 
 urlpatterns = [
     path("", include("server.dashboard.urls")),

@@ -85,13 +85,16 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Templates of the pages lie beside their views; Django looks for 403_csrf.html by name.
+        "DIRS": [BASE_DIR / "server", BASE_DIR / "server" / "dashboard" / "shell" / "errors"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "libraries": {"icons": "server.dashboard.shell.assets.icons"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "server.dashboard.context.frame",
+                "server.dashboard.shell.context.frame",
             ],
         },
     }
@@ -178,9 +181,13 @@ CONTENT_SECURITY_POLICY = {
 # --- Static files -------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = env.path("STATIC_ROOT", default=str(BASE_DIR / ".run" / "static"))()
+STATICFILES_FINDERS = [
+    "server.dashboard.shell.assets.static_files.DashboardFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "server.dashboard.storage.StaticStorage"},
+    "staticfiles": {"BACKEND": "server.dashboard.shell.assets.static_files.StaticStorage"},
 }
 
 # --- API ----------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ STORAGES = STORAGES | {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 }
 DRAMATIQ_BROKER = DRAMATIQ_BROKER | {"BROKER": "dramatiq.brokers.stub.StubBroker", "OPTIONS": {}}
-STATIC_ROOT = BASE_DIR / "server" / "dashboard" / "static"
+# Files are served from where they lie, found when one is asked for.
+WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
 KEY_CACHE_SECONDS = 0
 READ_CACHE_SECONDS = 0
 INGEST_KEY_RATE = INGEST_ADDRESS_RATE = "1000000/second"

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from server.accounts import roles
 from server.accounts.roles import Role
-from server.dashboard.formats import UNKNOWN
+from server.dashboard.shell.formats import UNKNOWN
 from server.events.mapping import to_line
 from server.nodes.models import Node
 from server.storage.transaction import write_events

@@ -5,7 +5,8 @@ import re
 import pytest
 from django.test import Client
 
-from server.dashboard import views
+from server.dashboard.shell import errors
+from server.live import messages
 
 
 def the_id(html: str) -> str:
@@ -23,7 +24,7 @@ def test_a_missing_page_is_told_in_our_words_with_an_id_that_is_logged(client, c
 
 
 def test_a_refusal_is_told_with_an_id(rf, caplog):
-    response = views.forbidden(rf.get("/admin/"), PermissionError())
+    response = errors.forbidden(rf.get("/admin/"), PermissionError())
 
     assert response.status_code == 403
     assert the_id(response.content.decode()) in caplog.text
@@ -35,7 +36,7 @@ def test_a_crash_is_told_with_an_id_under_which_the_log_has_the_traceback(
 ):
     client = Client(raise_request_exception=False)
     client.force_login(admin_user)
-    monkeypatch.setattr(views.messages, "totals_now", lambda: 1 / 0)
+    monkeypatch.setattr(messages, "totals_now", lambda: 1 / 0)
 
     response = client.get("/email/outbound/")
 

@@ -9,7 +9,8 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from server.dashboard import events_page, events_views
+from server.dashboard.pages.events import page as events_page
+from server.dashboard.pages.events import view as events_view
 from server.events import queries
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +95,7 @@ def test_an_id_needs_no_range_and_is_found_however_old(page, happened):
 
 
 def test_pages_follow_each_other_without_loss_or_repetition(page, happened, monkeypatch):
-    monkeypatch.setattr(events_views, "PAGE", 3)
+    monkeypatch.setattr(events_view, "PAGE_SIZE", 3)
     same_moment = {"occurred_at": timezone.now() - timedelta(minutes=1)}
     happened(*[same_moment | {"event_id": uuid4()} for _ in range(7)], event_type="deferred")
     seen, query = [], {"type": "deferred"}
@@ -164,7 +165,7 @@ def test_an_empty_range_says_so(page):
 
 def test_a_search_that_takes_too_long_is_given_up_and_says_what_to_do(page, monkeypatch):
     def slow(*args, **kwargs):
-        with events_views.connection.cursor() as cursor:
+        with events_view.connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 20")
             cursor.execute("SELECT pg_sleep(5)")
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from server.accounts import roles
 from server.accounts.roles import Role
-from server.dashboard.frame import asked
+from server.dashboard.shell.page import parse_params
 from server.nodes.models import Node
 from tests.factories import write_mail
 
@@ -28,7 +28,7 @@ def busy(db):
 
 
 def test_the_url_says_range_refresh_and_zone():
-    said = asked({"range": "7d", "refresh": "5m", "tz": "Asia/Bangkok"})
+    said = parse_params({"range": "7d", "refresh": "5m", "tz": "Asia/Bangkok"})
 
     assert (said.range, said.refresh, said.zone) == ("7d", "5m", "Asia/Bangkok")
     assert said.range_label == "Last 7 days"
@@ -46,13 +46,15 @@ def test_the_url_says_range_refresh_and_zone():
     ],
 )
 def test_what_makes_no_sense_is_as_if_it_were_not_there(query):
-    said = asked(query)
+    said = parse_params(query)
 
     assert (said.range, said.start, said.refresh, said.zone) == ("24h", None, "30s", "")
 
 
 def test_a_range_of_its_own_goes_before_a_named_one():
-    said = asked({"range": "7d", "from": "2026-11-20T10:00:00 02:00", "to": "2026-11-20T09:30:00Z"})
+    said = parse_params(
+        {"range": "7d", "from": "2026-11-20T10:00:00 02:00", "to": "2026-11-20T09:30:00Z"}
+    )
 
     assert said.range == "custom"
     assert said.start == datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -83,7 +85,7 @@ def test_nothing_inline_runs_and_the_policy_says_so(path, admin_client, busy):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_strangers_are_sent_to_the_login_and_back_with_all_they_asked(path, client):
+def test_strangers_are_sent_to_the_login_and_back_with_all_they_parse_params(path, client):
     response = client.get(f"{path}?range=7d")
 
     assert response.status_code == 302
@@ -98,7 +100,7 @@ def test_the_open_page_is_marked_in_the_navigation(path, admin_client, db):
     assert current == path
 
 
-def test_the_menus_are_links_that_keep_what_else_is_asked(admin_client, db):
+def test_the_menus_are_links_that_keep_what_else_is_parse_params(admin_client, db):
     html = admin_client.get("/email/outbound/?tz=UTC&range=7d").content.decode()
 
     assert 'href="?tz=UTC&amp;range=1h" data-range="1h"' in html
@@ -132,6 +134,6 @@ def test_all_a_page_imports_is_fetched_at_once(admin_client, db):
     html = admin_client.get("/email/outbound/").content.decode()
 
     fetched = re.findall(r'<link rel="modulepreload" href="/static/([^"]+)">', html)
-    assert {"dashboard/js/page.js", "dashboard/js/times.js"} <= set(fetched)
+    assert {"dashboard/shell/page.js", "dashboard/shell/times.js"} <= set(fetched)
     assert not any("echarts" in path for path in fetched)  # large, and comes after the first paint
-    assert "dashboard/js/outbound.js" not in fetched
+    assert "dashboard/pages/mail_flow/outbound.js" not in fetched

@@ -8,8 +8,8 @@ from django.utils import timezone
 from msgspec import structs
 
 from server.alerts.problems import findings
-from server.dashboard import overview
-from server.dashboard.formats import UNKNOWN
+from server.dashboard.pages.overview import page as overview
+from server.dashboard.shell.formats import UNKNOWN
 from server.events.mapping import to_line
 from server.ledger.models import Epoch
 from server.mailqueues.accounting import Reading, count_once

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from server.dashboard.queue_page import headline
+from server.dashboard.pages.queue.page import headline
 from server.mailqueues.accounting import Reading, count_once
 from server.metrics.mail_queue import MailQueue, QueueShare
 

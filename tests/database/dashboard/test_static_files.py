@@ -5,12 +5,9 @@ import re
 
 import brotli
 import pytest
-from django.core.files.storage import FileSystemStorage
+from django.contrib.staticfiles import finders
 
-from server.dashboard.storage import StaticStorage
-from tests.paths import ROOT
-
-SOURCES = ROOT / "server" / "dashboard" / "static"
+from server.dashboard.shell.assets.static_files import DashboardFinder, StaticStorage
 
 
 @pytest.fixture
@@ -19,14 +16,12 @@ def collected(tmp_path, settings):
     (tmp_path / "vendor").mkdir()
     for name in ("echarts.js", "inter-latin.woff2"):
         (tmp_path / "vendor" / name).write_text("export const init = 1;")
-    source = FileSystemStorage(SOURCES)
     storage = StaticStorage(location=tmp_path, base_url="/static/")
     paths = {}
-    for path in sorted(SOURCES.glob("dashboard/**/*.*")):
-        name = str(path.relative_to(SOURCES))
+    for name, source in sorted(DashboardFinder().list([])):
         with source.open(name) as file:
             storage._save(name, file)
-        paths[name] = (storage, name)
+        paths[name] = (source, name)
     for name in ("echarts.js", "inter-latin.woff2"):
         paths[f"vendor/{name}"] = (storage, f"vendor/{name}")
     for _, _, processed in storage.post_process(paths):
@@ -37,7 +32,7 @@ def collected(tmp_path, settings):
 
 def test_every_import_of_our_modules_names_a_file_that_is_there(collected):
     root, storage = collected
-    entry = root / storage.stored_name("dashboard/js/outbound.js")
+    entry = root / storage.stored_name("dashboard/pages/mail_flow/outbound.js")
 
     seen, left = set(), [entry]
     while left:
@@ -56,7 +51,7 @@ def test_every_import_of_our_modules_names_a_file_that_is_there(collected):
 def test_the_font_of_the_style_sheet_is_served_under_its_hashed_name(collected):
     root, storage = collected
 
-    css = (root / storage.stored_name("dashboard/css/mallard.css")).read_text()
+    css = (root / storage.stored_name("dashboard/shell/assets/mallard.css")).read_text()
 
     assert re.search(r"inter-latin\.[0-9a-f]{12}\.woff2", css)
 
@@ -64,9 +59,31 @@ def test_the_font_of_the_style_sheet_is_served_under_its_hashed_name(collected):
 def test_what_pages_load_is_there_for_browsers_that_know_brotli_and_those_that_do_not(collected):
     root, storage = collected
 
-    named = root / storage.stored_name("dashboard/css/mallard.css")
+    named = root / storage.stored_name("dashboard/shell/assets/mallard.css")
     plain = named.read_bytes()
 
     assert brotli.decompress(named.with_name(f"{named.name}.br").read_bytes()) == plain
     assert gzip.decompress(named.with_name(f"{named.name}.gz").read_bytes()) == plain
-    assert not (root / "dashboard/css/mallard.css.br").exists()  # no page names it so
+    assert not (root / "dashboard/shell/assets/mallard.css.br").exists()  # no page names it so
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dashboard/pages/queue/view.py",
+        "dashboard/pages/queue/page.html",
+        "dashboard/pages/queue/tests/queue.test.mjs",
+        "dashboard/shell/tests/formats.json",
+        "dashboard/urls.py",
+        "dashboard/shell/../urls.py",
+    ],
+)
+def test_sources_templates_and_tests_are_served_to_nobody(name):
+    assert finders.find(name) is None
+
+
+def test_only_what_browsers_load_is_collected():
+    paths = [path for path, _ in DashboardFinder().list([])]
+
+    assert {path.rpartition(".")[2] for path in paths} == {"js", "css", "svg"}
+    assert not [path for path in paths if "tests/" in path]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.dashboard.events_search import SearchForm, is_by_id, meaning
+from server.dashboard.pages.events.search import SearchForm, is_by_id, meaning
 
 
 @pytest.mark.parametrize(

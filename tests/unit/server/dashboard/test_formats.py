@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from server.dashboard import formats
-from server.dashboard.verdict import Verdict, overall, verdict
+from server.dashboard.shell import formats
+from server.dashboard.shell.live.verdict import Verdict, overall, verdict
 from tests.paths import ROOT
 
-VECTORS = ROOT / "server" / "dashboard" / "frontend" / "test"
+VECTORS = ROOT / "server" / "dashboard" / "shell" / "tests"
 FORMATS = json.loads((VECTORS / "formats.json").read_text())
 OVERALLS = json.loads((VECTORS / "overalls.json").read_text())
 VERDICTS = json.loads((VECTORS / "verdicts.json").read_text())

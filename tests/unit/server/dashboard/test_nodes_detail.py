@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from server.dashboard import nodes_detail as detail
+from server.dashboard.pages.node import page as detail
 from server.ledger.queries import Completeness
 
 NOW = datetime(2026, 11, 21, 10, 8, 10, tzinfo=UTC)

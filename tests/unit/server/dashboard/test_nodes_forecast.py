@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.dashboard.nodes_forecast import about, disk_full
+from server.dashboard.pages.node.forecast import about, disk_full
 
 START = datetime(2026, 11, 14, tzinfo=UTC)
 GB = 1e9

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from server.dashboard import nodes_page as page
+from server.dashboard.pages.nodes import page
 
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
 
@@ -76,7 +76,7 @@ def test_a_silent_node_keeps_its_last_readings_marked_as_old():
 def test_the_nodes_that_want_you_come_first():
     rows = [row("a"), row("b", silent_s=500), row("c", silent_s=None), row("d", maintenance=True)]
 
-    assert [each.name for each in page.chosen(rows, page.Asked())] == ["b", "c", "d", "a"]
+    assert [each.name for each in page.chosen(rows, page.ListParams())] == ["b", "c", "d", "a"]
 
 
 def test_sorting_puts_what_is_unknown_last_either_way():
@@ -86,8 +86,8 @@ def test_sorting_puts_what_is_unknown_last_either_way():
         row("c", taken=sample(cpu_percent=90)),
     ]
 
-    assert [r.name for r in page.chosen(rows, page.Asked(sort="-cpu"))] == ["c", "a", "b"]
-    assert [r.name for r in page.chosen(rows, page.Asked(sort="cpu"))] == ["a", "c", "b"]
+    assert [r.name for r in page.chosen(rows, page.ListParams(sort="-cpu"))] == ["c", "a", "b"]
+    assert [r.name for r in page.chosen(rows, page.ListParams(sort="cpu"))] == ["a", "c", "b"]
 
 
 def test_filters_look_at_status_role_and_any_name_or_address():
@@ -97,7 +97,7 @@ def test_filters_look_at_status_role_and_any_name_or_address():
     ]
 
     def found(**asked):
-        return [each.name for each in page.chosen(rows, page.Asked(**asked))]
+        return [each.name for each in page.chosen(rows, page.ListParams(**asked))]
 
     assert found(status="offline") == ["mx-01"]
     assert found(role="zonemta-outbound") == ["mta-01"]
@@ -107,14 +107,18 @@ def test_filters_look_at_status_role_and_any_name_or_address():
 
 
 def test_an_address_that_makes_no_sense_shows_the_usual_list():
-    asked = page.asked({"sort": "-shoe_size", "status": "asleep", "q": " x ", "role": "r" * 200})
+    asked = page.parse_params(
+        {"sort": "-shoe_size", "status": "asleep", "q": " x ", "role": "r" * 200}
+    )
 
-    assert asked == page.Asked(text="x", role="r" * 64)
-    assert page.asked({"sort": "cpu"}).parameters() == {"sort": "cpu"}
+    assert asked == page.ListParams(text="x", role="r" * 64)
+    assert page.parse_params({"sort": "cpu"}).parameters() == {"sort": "cpu"}
 
 
 def test_a_head_turns_its_own_order_round():
-    heads = {head.column.key: head for head in page.heads(page.Asked(sort="-cpu"), {"range": "1h"})}
+    heads = {
+        head.column.key: head for head in page.heads(page.ListParams(sort="-cpu"), {"range": "1h"})
+    }
 
     assert (heads["cpu"].query, heads["cpu"].sorted) == ("sort=cpu&range=1h", "descending")
     assert (heads["memory"].query, heads["memory"].sorted) == ("sort=-memory&range=1h", "none")
@@ -122,9 +126,9 @@ def test_a_head_turns_its_own_order_round():
 
 
 def test_a_menu_offers_every_order_and_the_one_in_force():
-    assert ("-cpu", "cpu") in page.orders(page.Asked())
-    assert page.orders(page.Asked(sort="cpu"))[-1] == ("cpu", "cpu, the other way")
-    assert len(page.orders(page.Asked(sort="-cpu"))) == len(page.COLUMNS)
+    assert ("-cpu", "cpu") in page.orders(page.ListParams())
+    assert page.orders(page.ListParams(sort="cpu"))[-1] == ("cpu", "cpu, the other way")
+    assert len(page.orders(page.ListParams(sort="-cpu"))) == len(page.COLUMNS)
 
 
 def test_status_counts_leave_nobody_out():

@@ -1,0 +1,23 @@
+// The marks of the charts of this page: what happened to nodes in its range, asked for once a round.
+
+import { marksOf } from "./changes.js";
+import { AskError, page } from "../shell/page.js";
+
+const historyUntilMs = page.facts.demo_history_until && Date.parse(page.facts.demo_history_until);
+
+/**
+ * Return {marks, reason}: the marks of all nodes, or of `nodes` alone; where they could not be
+ * loaded, why. Never rejects: a chart without its marks is a chart still, and says so.
+ */
+export async function askMarks(nodes = null) {
+  const only = nodes?.length === 1 ? nodes[0] : null;
+  const own = historyUntilMs ? [{ ms: historyUntilMs, text: "real mail from here", meaning: "information", stroke: "solid", weight: 9 }] : [];
+  try {
+    const { changes } = await page.get("changes", { node: only });
+    const wanted = nodes ? changes.filter(({ node }) => nodes.includes(node)) : changes;
+    return { marks: [...own, ...marksOf(wanted, { named: only === null })].sort((one, other) => one.ms - other.ms), reason: "" };
+  } catch (error) {
+    if (!(error instanceof AskError)) throw error;
+    return { marks: own, reason: error.message };
+  }
+}

@@ -1,0 +1,173 @@
+// One card that loads by itself: {% include "dashboard/charts/panel.html" with id="…" … %} is its place.
+// It says which of five things holds: it shows numbers, there are none, it is loading, it is stale
+// because it could not ask again, or it failed.
+
+import { within } from "./changes.js";
+import { csvCell, thousands } from "../shell/formats.js";
+import { askMarks } from "./marks.js";
+import { AskError, page } from "../shell/page.js";
+import { setText, make } from "../shell/text.js";
+import { table } from "./table.js";
+import { toast } from "../shell/controls/toast.js";
+
+/** What happened to nodes, told in a table; of more the newest. */
+const TOLD_MARKS = 50;
+
+/**
+ * Bind the panel `id` and load it. Options:
+ * - load(): a promise of the data; `page.get(…)` for the page's range.
+ * - draw(data, body): show it; may be async.
+ * - empty(data): words when there is nothing to show, else "".
+ * - table(data): {columns: [{name, numeric, file}], rows: [[cell, …]]} for "as table" and CSV; a
+ *   cell is text, a number, or {text, value, href}. A file has the value, under the name `file`.
+ * - file: how a CSV file is called.
+ * - marked: what happened to nodes belongs into it: true for all of them, or their names. `draw`
+ *   finds it as `this.marks`.
+ */
+export function panel(id, options) {
+  const made = new Panel(document.getElementById(id), options);
+  page.onRefresh(() => made.load());
+  return made;
+}
+
+export class Panel {
+  #asked = 0;
+
+  constructor(root, { load, draw, empty = () => "", table: rows = null, file = root.id, marked = null }) {
+    Object.assign(this, { root, ask: load, draw, empty, rows, file, marked, marks: [], unmarked: "" });
+    this.part = (name) => root.querySelector(`[data-part="${name}"]`);
+    this.body = this.part("body");
+    this.atMs = null;
+    this.part("retry").addEventListener("click", () => this.load());
+    this.part("as-table")?.addEventListener("click", () => this.#toggleTable());
+    this.part("csv").addEventListener("click", () => this.#download());
+    this.part("link").addEventListener("click", () => copyLink(root.id));
+    if (!rows) for (const name of ["as-table", "csv"]) this.part(name)?.remove();
+  }
+
+  /** Ask and show, or say what went wrong. An answer that a newer question overtook is left alone. */
+  async load() {
+    const mine = ++this.#asked;
+    this.root.setAttribute("aria-busy", "true");
+    try {
+      const [data, { marks, reason }] = await Promise.all([this.ask(), this.#askMarks()]);
+      if (mine !== this.#asked) return;
+      Object.assign(this, { marks, unmarked: reason });
+      await this.show(data);
+      this.#complain(null);
+    } catch (error) {
+      if (mine !== this.#asked) return;
+      this.#complain(error.message);
+      if (!(error instanceof AskError)) console.error(error); // ours: a test looks there
+    } finally {
+      if (mine === this.#asked) this.root.setAttribute("aria-busy", "false");
+    }
+  }
+
+  #askMarks() {
+    if (!this.marked) return { marks: [], reason: "" };
+    return askMarks(this.marked === true ? null : this.marked);
+  }
+
+  /** Show `data`, as if it had been loaded. */
+  async show(data) {
+    this.data = data;
+    this.atMs = page.nowMs();
+    const words = this.empty(data);
+    this.part("empty").hidden = !words;
+    setText(this.part("empty"), words);
+    this.body.querySelector(".skeleton")?.remove();
+    this.root.toggleAttribute("data-none", Boolean(words));
+    await this.draw(data, this.body);
+    if (this.rows) {
+      this.part("csv").disabled = false;
+      if (this.part("as-table")) this.part("as-table").disabled = false;
+      if (!this.part("table").hidden) this.#fillTable();
+    }
+    this.root.dataset.loaded = "";
+  }
+
+  /** Quiet words beside the title. */
+  note(text) {
+    setText(this.part("note"), text);
+  }
+
+  /**
+   * The legend: items {name, meaning or colour, stroke, value, title}. `meaning` is a class of
+   * swatch (delivered, deferred …); note: quiet words at its end.
+   */
+  legend(items, note = "") {
+    const lines = items.map(({ name, meaning, colour, stroke, value, title }) => {
+      const swatch = make("span", { class: `swatch swatch-${meaning ?? "plain"}${stroke ? ` stroke-${stroke}` : ""}` }, name);
+      if (colour) swatch.style.setProperty("--mark", `var(--${colour})`);
+      return make("li", { title, "data-name": name }, swatch, " ", value === undefined ? null : make("b", {}, value));
+    });
+    if (note) lines.push(make("li", { class: "legend-note quiet" }, note));
+    this.part("legend").replaceChildren(...lines);
+  }
+
+  #complain(reason) {
+    const had = this.atMs !== null;
+    this.part("error").hidden = reason === null || had;
+    this.root.toggleAttribute("data-outdated", reason !== null && had);
+    const at = had ? page.zone.hourMinute(this.atMs) : "";
+    const unmarked = this.unmarked && `without restarts and silences: ${this.unmarked}`;
+    setText(this.part("stale"), reason !== null && had ? `as of ${at}: ${reason}` : unmarked);
+    if (reason === null || had) return;
+    setText(this.part("reason"), `This could not be loaded: ${reason}. The data itself is not affected.`);
+  }
+
+  #toggleTable() {
+    const area = this.part("table");
+    area.hidden = !area.hidden;
+    this.body.hidden = !area.hidden;
+    this.part("as-table").setAttribute("aria-pressed", String(!area.hidden));
+    if (area.hidden) this.draw(this.data, this.body);
+    else this.#fillTable();
+  }
+
+  #fillTable() {
+    this.part("table").replaceChildren(table(this.rows(this.data)), ...this.#markList());
+  }
+
+  /** What stands upright in the chart, in words. */
+  #markList() {
+    if (!this.marked) return [];
+    const { startMs, endMs } = page.range();
+    const found = within(this.marks, startMs, endMs);
+    const told = found.slice(-TOLD_MARKS).reverse().map(({ ms, text }) =>
+      make("li", {}, make("time", { datetime: new Date(ms).toISOString() }, page.zone.moment(ms, page.nowMs())), ` ${text}`));
+    const title = found.length > told.length ? `What happened to nodes, the last ${told.length} of ${found.length}` : "What happened to nodes";
+    const none = this.unmarked ? `It could not be loaded: ${this.unmarked}.` : "No start, other version or silence in this range.";
+    return [make("h3", {}, title), told.length ? make("ul", { class: "mark-list" }, ...told) : make("p", { class: "quiet" }, none)];
+  }
+
+  #download() {
+    const { columns, rows } = this.rows(this.data);
+    const lines = [columns.map(({ name, file }) => file ?? name), ...rows.map((row) => row.map(plain))];
+    const text = lines.map((line) => line.map(csvCell).join(",")).join("\r\n") + "\r\n";
+    const link = make("a", { download: `${this.file}-${page.zone.date(page.range().endMs)}.csv` });
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
+}
+
+/** A cell as a file wants it: the number itself, a time in full. */
+function plain(cell) {
+  if (cell === null || cell === undefined) return "";
+  return typeof cell === "object" ? (cell.value ?? cell.text) : cell;
+}
+
+async function copyLink(id) {
+  const link = page.link(id);
+  try {
+    await navigator.clipboard.writeText(link);
+    toast("Link copied: it shows this range to everybody.");
+  } catch {
+    toast(link); // without a secure address there is no clipboard
+  }
+}
+
+/** Numbers of a legend or a cell that may be unknown. */
+export const counted = (count) => (count === null || count === undefined ? "–" : thousands(count));

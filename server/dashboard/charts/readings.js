@@ -1,0 +1,59 @@
+// Readings of nodes over time, as the read API answers them: asked, named, written with their unit.
+
+import { bytesSaid, duration, milliseconds, thousands } from "../shell/formats.js";
+import { page } from "../shell/page.js";
+
+const UNKNOWN = "–";
+
+/** How a value of each unit is written. */
+const FORMATS = {
+  percent: (value) => `${value.toFixed(1)} %`,
+  bytes: bytesSaid,
+  bytes_s: (value) => `${bytesSaid(value)}/s`,
+  per_s: (value) => `${value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : thousands(Math.round(value))} /s`,
+  count: (value) => thousands(Math.round(value)),
+  ms: milliseconds,
+  s: (value) => (value < 60 ? milliseconds(1000 * value) : duration(value)),
+  load: (value) => value.toFixed(2),
+};
+
+/** A value with its unit; a dash where it is not known. */
+export function said(value, unit) {
+  return value === null || value === undefined ? UNKNOWN : FORMATS[unit](value);
+}
+
+/** The same on a scale: without decimals that say nothing there. */
+export function onScale(value, unit) {
+  if (unit === "percent") return `${Math.round(value)} %`;
+  if (unit === "per_s") return `${Number(value.toPrecision(2))} /s`;
+  if (unit === "load") return String(Number(value.toPrecision(2)));
+  return said(value, unit);
+}
+
+/** Ask for the samples of `kind` of the page's range: of one node or all, some fields or all. */
+export function ask(kind, { node = null, fields = null } = {}) {
+  return page.get(`metrics/${kind}`, { node, fields: fields && fields.join(",") });
+}
+
+/** The buckets of one node; none where nothing came of it. */
+export function bucketsOf(answer, node) {
+  return answer.series.find((each) => each.node === node)?.buckets ?? [];
+}
+
+/** [[ms, number or null], …] of one reading. A bucket without a sample is a gap. */
+export function pointsOf(buckets, reading) {
+  return buckets.map((bucket) => [Date.parse(bucket.start), bucket[reading] ?? null]);
+}
+
+/** Where an answer lies in time, as TimeChart wants it. */
+export function boundsOf(answer) {
+  const [startMs, endMs] = [Date.parse(answer.start), Date.parse(answer.end)];
+  const widthMs = 1000 * answer.width_s;
+  const lastMs = endMs - widthMs;
+  return { startMs, endMs, widthMs, partialMs: endMs > page.nowMs() ? lastMs : null };
+}
+
+/** The newest known value of a reading, null for none. */
+export function newestOf(buckets, reading) {
+  return buckets.findLast((bucket) => (bucket[reading] ?? null) !== null)?.[reading] ?? null;
+}

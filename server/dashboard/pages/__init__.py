@@ -1,0 +1,1 @@
+"""One folder per page: view, pure page module, template, script and their tests."""

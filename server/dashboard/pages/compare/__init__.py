@@ -1,0 +1,1 @@
+"""Two to five nodes beside each other."""

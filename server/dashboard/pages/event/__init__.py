@@ -1,0 +1,1 @@
+"""One event and the history of its message."""

@@ -1,0 +1,230 @@
+"""What the pages of events show: lines of the list, the parts of one event. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from server.dashboard.pages.events.search import LABELS, parameter
+from server.dashboard.shell.event_types import EVENT_TYPES, EventType
+from server.dashboard.shell.formats import UNKNOWN, bytes_said, milliseconds, thousands
+from server.events.queries import Position
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event of the list. `words`: what the remote server said, as it said it."""
+
+    event_id: UUID
+    at: datetime
+    kind: EventType
+    direction: str
+    node: str
+    sender: str
+    recipient: str
+    code: int | None
+    words: str
+    peer: str
+    is_inferred: bool
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A filter in force, and the query string without it."""
+
+    label: str
+    value: str
+    without: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One name and value of an event. `query`: the filter that finds its like; empty: none.
+
+    `is_words`: text of strangers, shown in monospace.
+    """
+
+    label: str
+    value: str
+    query: str = ""
+    is_words: bool = False
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Facts that belong together."""
+
+    title: str
+    facts: tuple[Fact, ...]
+
+
+#: What a group shows of an event: heading → (column, label, how to write it).
+_PLAIN, _WORDS, _MS, _SIZE, _COUNT = "plain", "words", "ms", "size", "count"
+GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
+    (
+        "Envelope",
+        (
+            ("from_address", "from", _WORDS),
+            ("from_domain", "from domain", _WORDS),
+            ("to_address", "to", _WORDS),
+            ("to_domain", "to domain", _WORDS),
+            ("auth_user", "submitted by", _WORDS),
+        ),
+    ),
+    (
+        "Outcome",
+        (
+            ("status_code", "reply code", _PLAIN),
+            ("mx_host", "remote server", _WORDS),
+            ("bounce_type", "bounce type", _PLAIN),
+            ("bounce_category", "bounce category", _WORDS),
+            ("attempt", "attempt", _COUNT),
+            ("tls", "TLS", _WORDS),
+        ),
+    ),
+    (
+        "Times",
+        (
+            ("delivery_time_ms", "delivery (connect to final reply)", _MS),
+            ("queue_time_ms", "in the queue before this attempt", _MS),
+            ("total_time_ms", "both", _MS),
+        ),
+    ),
+    (
+        "Where",
+        (
+            ("mta_node", "node", _WORDS),
+            ("zone", "zone", _WORDS),
+            ("sending_ip", "sending IP", _PLAIN),
+            ("sending_ip_v6", "sending IPv6", _PLAIN),
+            ("client_ip", "handed in by", _PLAIN),
+        ),
+    ),
+    (
+        "Message",
+        (
+            ("message_id", "message id", _WORDS),
+            ("queue_id", "queue id", _WORDS),
+            ("queue_seq", "recipient's number", _WORDS),
+            ("message_size_bytes", "size", _SIZE),
+            ("has_attachment", "attachments", _PLAIN),
+            ("attachment_count", "number of attachments", _COUNT),
+            ("subject_hash", "hash of the subject", _WORDS),
+        ),
+    ),
+    (
+        "Checks",
+        (
+            ("spf_result", "SPF", _PLAIN),
+            ("dkim_result", "DKIM", _PLAIN),
+            ("dmarc_result", "DMARC", _PLAIN),
+            ("spam_score", "spam score", _PLAIN),
+            ("spam_action", "spam action", _WORDS),
+            ("spam_symbols", "spam symbols", _WORDS),
+        ),
+    ),
+)
+
+
+def line(event: Event) -> Line:
+    """Return an event as a line of the list."""
+    return Line(
+        event_id=event["event_id"],
+        at=event["occurred_at"],
+        kind=EVENT_TYPES[event["event_type"]],
+        direction=event["direction"],
+        node=event["mta_node"],
+        sender=event["from_address"] or UNKNOWN,
+        recipient=event["to_address"] or event["to_domain"] or UNKNOWN,
+        code=event["status_code"],
+        words=words(event),
+        peer=event["mx_host"] or event["client_ip"] or "",
+        is_inferred=event["certainty"] == "inferred",
+    )
+
+
+def words(event: Event) -> str:
+    """Return what the other side said; empty when nothing is known of it."""
+    return event["bounce_message"] or event["status_message"] or ""
+
+
+def groups(event: Event, frame_query: str) -> list[Group]:
+    """Return what is known of an event; what is not known is left out."""
+    found = []
+    for title, columns in GROUPS:
+        facts = tuple(
+            _fact(event, column, label, how, frame_query)
+            for column, label, how in columns
+            if event[column] not in (None, "", [])
+        )
+        if facts:
+            found.append(Group(title, facts))
+    return found
+
+
+def chips(filters: Mapping[str, Any], frame: Mapping[str, str]) -> list[Chip]:
+    """Return the filters in force, each with the way to be rid of it."""
+    return [
+        Chip(
+            LABELS[name], str(value), query({k: v for k, v in filters.items() if k != name}, frame)
+        )
+        for name, value in filters.items()
+    ]
+
+
+def query(filters: Mapping[str, Any], frame: Mapping[str, str], **more: str) -> str:
+    """Return the query string of a search inside this frame."""
+    named = {parameter(name): value for name, value in filters.items()}
+    return urlencode({**named, **frame, **more})
+
+
+def cursor(event: Event) -> str:
+    """Return the place of an event as the URL carries it."""
+    return f"{event['occurred_at'].isoformat()}~{event['event_id']}"
+
+
+def position(text: str) -> Position | None:
+    """Return the place that `cursor` made; None for text it did not make."""
+    at, _, event_id = text.replace(" ", "+").partition("~")
+    try:
+        place = Position(datetime.fromisoformat(at), UUID(event_id))
+    except ValueError:
+        return None
+    return place if place.occurred_at.tzinfo else None
+
+
+def story(events: Sequence[Event], of: Event) -> list[Event]:
+    """Return what else happened to the message of an event for the same recipient, oldest first.
+
+    What concerns no single recipient (received) belongs to it as well.
+    """
+    return sorted(
+        (
+            each
+            for each in events
+            if each["to_address"] in {None, of["to_address"]} or of["to_address"] is None
+        ),
+        key=lambda each: (each["occurred_at"], str(each["event_id"])),
+    )
+
+
+def _fact(event: Event, column: str, label: str, how: str, frame_query: str) -> Fact:
+    value = event[column]
+    if how == _MS:
+        return Fact(label, milliseconds(value))
+    if how == _SIZE:
+        return Fact(label, bytes_said(value))
+    if how == _COUNT:
+        return Fact(label, thousands(value))
+    if isinstance(value, bool):
+        return Fact(label, "yes" if value else "none")
+    text = ", ".join(value) if isinstance(value, list) else str(value)
+    same = urlencode({parameter(column): value}) if column in LABELS else ""
+    if same and frame_query:
+        same = f"{same}&{frame_query}"
+    return Fact(label, text, query=same, is_words=how == _WORDS)

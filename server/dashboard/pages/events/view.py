@@ -1,0 +1,107 @@
+"""View of the search for events."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.db import OperationalError, connection, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from server.dashboard.pages.events import page
+from server.dashboard.pages.events.search import FIRST, SearchForm, is_by_id, meaning
+from server.dashboard.shell.page import carried_params, parse_params, render_page
+from server.events import queries
+from server.nodes.models import Node
+
+#: Events on a page of the list.
+PAGE_SIZE = 50
+#: A search that takes longer is given up: somebody waits before the screen.
+MAX_SEARCH_MS = 8_000
+
+
+@require_safe
+@login_required
+def search(request: HttpRequest) -> HttpResponse:
+    """List the events of the range that have these values, newest first, page by page."""
+    frame = carried_params(request.GET)
+    nodes = list(Node.objects.values_list("name", flat=True))
+    typed = request.GET.get("q", "").strip()[:255]
+    match = meaning(typed, nodes=frozenset(nodes)) if typed else None
+    if match:
+        return HttpResponseRedirect(_url_of_match(*match, frame))
+    form = SearchForm(request.GET)
+    valid = form.is_valid()
+    filters = form.filters() if valid else {}
+    start, end = _time_range(request, filters)
+    after = page.position(request.GET.get("after", ""))
+    if after and not start <= after.occurred_at <= end:
+        after = None  # of another range
+    events, too_slow = (
+        _search_within_limit(start, end, filters, after) if valid and not typed else ([], False)
+    )
+    shown = events[:PAGE_SIZE]
+    older = page.query(filters, frame, after=page.cursor(shown[-1])) if events[PAGE_SIZE:] else ""
+    context: dict[str, Any] = {
+        "form": form,
+        "first_fields": [form["type" if name == "event_type" else name] for name in FIRST],
+        "more_fields": [form[name] for name in _more(form)],
+        "more_open": any(name in filters for name in _more(form)) or _wrong(form, _more(form)),
+        "nodes": nodes,
+        "not_understood": typed,
+        "chips": page.chips(filters, frame),
+        "frame": frame,
+        "lines": [page.line(event) for event in shown],
+        "searched": valid and not typed,
+        "too_slow": too_slow,
+        "seconds": MAX_SEARCH_MS // 1000,
+        "start": start,
+        "end": end,
+        "all_kept": is_by_id(filters) and not {"range", "from"} & frame.keys(),
+        "newest": page.query(filters, frame) if after else "",
+        "is_paged": after is not None,
+        "older": older,
+        "export": page.query(filters, {}, **{"from": start.isoformat(), "to": end.isoformat()}),
+        "carried": urlencode(frame),
+    }
+    return render_page(request, "events/page", context)
+
+
+def _time_range(request: HttpRequest, filters: dict[str, Any]) -> tuple[datetime, datetime]:
+    """Return the range asked for. By id and without a range: all that is kept."""
+    now = timezone.now()
+    if is_by_id(filters) and not {"range", "from"} & request.GET.keys():
+        return now - timedelta(days=settings.EVENTS_RETENTION_DAYS), now
+    return parse_params(request.GET).span(now)
+
+
+def _search_within_limit(
+    start: datetime, end: datetime, filters: dict[str, Any], after: queries.Position | None
+) -> tuple[list[dict[str, Any]], bool]:
+    """Return a page and one more, and whether the search was given up for its length."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = %s", [MAX_SEARCH_MS])
+            return queries.search(start, end, filters, limit=PAGE_SIZE + 1, after=after), False
+    except OperationalError as error:
+        if getattr(error.__cause__, "pgcode", None) != "57014":  # cancelled by the timeout
+            raise
+        return [], True
+
+
+def _url_of_match(parameter: str, value: str, frame: dict[str, str]) -> str:
+    if parameter == "event":
+        return f"{reverse('event', args=[value])}?{urlencode(frame)}"
+    return f"{reverse('events')}?{urlencode({parameter: value, **frame})}"
+
+
+def _more(form: SearchForm) -> list[str]:
+    return [name for name in form.fields if name not in FIRST and name != "type"]
+
+
+def _wrong(form: SearchForm, names: list[str]) -> bool:
+    return any(name in form.errors for name in names)

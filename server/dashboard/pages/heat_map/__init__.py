@@ -1,0 +1,1 @@
+"""All nodes over the range, by one reading."""

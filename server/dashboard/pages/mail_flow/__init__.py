@@ -1,0 +1,1 @@
+"""Outbound and inbound mail of the last hour and of the range."""

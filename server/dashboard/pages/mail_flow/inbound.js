@@ -1,0 +1,76 @@
+// The page /email/inbound/.
+
+import "../../shell/controls/controls.js";
+import { bars } from "../../charts/bars.js";
+import { live } from "../../shell/live/connection.js";
+import { Counters } from "./counters.js";
+import { percent, ratio, thousands } from "../../shell/formats.js";
+import { page } from "../../shell/page.js";
+import { panel } from "../../charts/panel.js";
+import { ratePanel } from "./rate_panel.js";
+import { stackedPanel, width } from "../../charts/stacked_panel.js";
+
+const load = () => page.get("email/inbound", { width: width() });
+const REFUSED = ["rejected", "greylisted", "deferred"];
+/** The event types behind what the chart shows: spam is delivered mail that was marked. */
+const type = (outcome) => (outcome === "spam" ? "delivered" : outcome);
+
+const plugin = (name) => name || "not said";
+
+function pluginsPanel() {
+  panel("plugins", {
+    load,
+    empty: (answer) => (answer.plugins.length ? "" : "Nothing was refused in this range."),
+    draw(answer, body) {
+      const all = answer.plugins.reduce((sum, { count }) => sum + count, 0);
+      bars(body, answer.plugins.map(({ value, count, events }) => ({
+        name: plugin(value),
+        value: count,
+        text: thousands(count),
+        note: percent(count, all),
+        meaning: REFUSED.reduce((most, kind) => ((events[kind] ?? 0) > (events[most] ?? 0) ? kind : most)),
+        title: REFUSED.filter((kind) => events[kind]).map((kind) => `${thousands(events[kind])} ${kind}`).join(", "),
+        href: value && page.href("/events/", { direction: "inbound", bounce_category: value }),
+      })));
+    },
+    table: (answer) => ({
+      columns: [{ name: "plugin" }, ...[...REFUSED, "total"].map((name) => ({ name, numeric: true }))],
+      rows: answer.plugins.map(({ value, count, events }) => [plugin(value), ...REFUSED.map((kind) => events[kind] ?? 0), count]),
+    }),
+  });
+}
+
+function symbolsPanel() {
+  panel("symbols", {
+    load,
+    empty: (answer) => (answer.symbols.length ? "" : answer.symbols_of ? "No symbol tells refused mail from the rest." : "No refused mail with symbols in this range."),
+    draw(answer, body) {
+      this.note(answer.symbols_of ? `of the newest ${thousands(answer.symbols_of)} refused with symbols; rarer in mail let in` : "");
+      bars(body, answer.symbols.map(({ value, count, refused_ratio: refused, let_in_ratio: letIn }) => ({
+        name: value,
+        value: refused,
+        text: ratio(refused),
+        note: `let in: ${ratio(letIn)}`,
+        meaning: "rejected",
+        title: `${thousands(count)} refused messages`,
+      })), { most: 1 });
+    },
+    table: (answer) => ({
+      columns: [{ name: "symbol" }, ...["refused messages", "of refused", "of let in"].map((name) => ({ name, numeric: true }))],
+      rows: answer.symbols.map(({ value, count, refused_ratio: refused, let_in_ratio: letIn }) => [
+        value, count, { text: ratio(refused), value: refused }, { text: ratio(letIn), value: letIn },
+      ]),
+    }),
+  });
+}
+
+const counters = new Counters(page.element);
+live.onFrame(({ hour }) => counters.show(hour));
+stackedPanel("outcomes", { load, type, file: "inbound" });
+ratePanel("rate", [
+  { field: "inbound:received", name: "received", colour: "received", stroke: "solid" },
+  { field: "inbound:rejected", name: "rejected", colour: "rejected", stroke: "dashed" },
+  { field: "inbound:greylisted", name: "greylisted", colour: "greylisted", stroke: "dotted" },
+]);
+pluginsPanel();
+symbolsPanel();

@@ -1,0 +1,59 @@
+"""Counters of the mail of the last 60 minutes: which ones a page shows, and how. Pure."""
+
+from dataclasses import dataclass
+
+from server.dashboard.shell.event_types import EVENT_TYPES, EventType
+from server.dashboard.shell.formats import percent, thousands
+
+
+@dataclass(frozen=True)
+class Counter:
+    """One big number. `share` is of the section's outcomes; None for what is no outcome."""
+
+    direction: str
+    kind: EventType
+    count: int
+    count_text: str
+    share: str | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """The counters of one direction. `outcomes` are the types whose sum is 100 %."""
+
+    direction: str
+    title: str
+    outcomes: tuple[str, ...]
+    share_of: str
+    counters: list[Counter]
+
+
+TITLES = {"outbound": "Outbound", "inbound": "Inbound"}
+OUTCOMES = {
+    "outbound": ("delivered", "bounced", "deferred"),
+    "inbound": ("delivered", "rejected", "greylisted", "deferred"),
+}
+#: What a percentage is of, in words that stand under the numbers.
+SHARE_OF = {
+    "outbound": "% of all delivery attempts that ended: delivered, bounced or deferred. "
+    "A message deferred twice counts twice.",
+    "inbound": "% of all recipients answered: delivered, rejected, greylisted or deferred. "
+    "A sender that comes again is counted again.",
+}
+
+
+def section(direction: str, counts: dict[str, int]) -> Section:
+    """Return the counters of one direction; `counts`: its events of the last 60 minutes by type."""
+    outcomes = OUTCOMES[direction]
+    decided = sum(counts[event_type] for event_type in outcomes)
+    counters = [
+        Counter(
+            direction,
+            EVENT_TYPES[event_type],
+            count,
+            thousands(count),
+            percent(count, decided) if event_type in outcomes else None,
+        )
+        for event_type, count in counts.items()
+    ]
+    return Section(direction, TITLES[direction], outcomes, SHARE_OF[direction], counters)

@@ -1,0 +1,30 @@
+"""Views of the pages Outbound and Inbound."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from server.dashboard.pages.mail_flow.page import section
+from server.dashboard.shell.page import render_page
+from server.live import messages
+
+
+@require_safe
+@login_required
+def outbound(request: HttpRequest) -> HttpResponse:
+    """Mail going out: its outcomes, its rate, its nodes."""
+    return _mail_flow(request, "outbound")
+
+
+@require_safe
+@login_required
+def inbound(request: HttpRequest) -> HttpResponse:
+    """Mail coming in: its outcomes, and why it was refused."""
+    return _mail_flow(request, "inbound")
+
+
+def _mail_flow(request: HttpRequest, direction: str) -> HttpResponse:
+    """Answer the page of one direction; its counters are of the moment of the first paint."""
+    totals = messages.totals_now()
+    context = {"section": section(direction, totals["hour"][direction])}
+    return render_page(request, f"mail_flow/{direction}", context, totals=totals)

@@ -1,0 +1,1 @@
+"""One node: its readings, programs, ports and agent."""

@@ -1,0 +1,83 @@
+"""When a node's disk will be full, and what that is judged from. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import combinations
+from statistics import median
+
+from server.dashboard.shell.formats import bytes_said, duration
+
+#: Less than this says nothing about a day.
+LEAST_SPAN = timedelta(hours=6)
+LEAST_READINGS = 6
+#: What fills slower than this is not filling: logs are rotated and mail is fetched long before.
+FARTHEST = timedelta(days=365)
+#: So many of all pairs of readings must show less space later than earlier. A disk that goes up
+#: and down (rotation, backups) stays near a half.
+FALLING_PAIRS = 0.7
+#: Warned of when it is nearer than this.
+SOON = timedelta(days=7)
+#: A unit, its length, and up to which length it is said.
+UNITS = (
+    ("hour", timedelta(hours=1), timedelta(days=2)),
+    ("day", timedelta(days=1), timedelta(weeks=3)),
+    ("week", timedelta(weeks=1), timedelta.max),
+)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """`level`: ok, warning, critical or none (cannot be said). `basis`: from what it was judged.
+
+    `full_in`: from the last reading; None where the disk is not filling or nothing can be said.
+    """
+
+    level: str
+    text: str
+    basis: str
+    full_in: timedelta | None = None
+
+
+def disk_full(readings: Sequence[tuple[datetime, float]]) -> Forecast:
+    """Judge the free bytes of a disk over time (time, bytes), oldest first.
+
+    By the median of the slopes of all pairs (Theil and Sen), which one night of log rotation or
+    one large download does not move. Hourly means of a week make 14,000 pairs.
+    """
+    count = len(readings)
+    if count == 0:
+        return Forecast("none", "cannot be said", "no reading of the disk in this time")
+    span = readings[-1][0] - readings[0][0]
+    if count < LEAST_READINGS or span < LEAST_SPAN:
+        needed = duration(LEAST_SPAN.total_seconds())
+        basis = f"{_means(count)} over {duration(span.total_seconds())}; it takes {needed} of them"
+        return Forecast("none", "cannot be said yet", basis)
+    slopes = [
+        (later[1] - earlier[1]) / (later[0] - earlier[0]).total_seconds()
+        for earlier, later in combinations(readings, 2)
+        if later[0] > earlier[0]
+    ]
+    per_second = median(slopes)
+    falling = sum(slope < 0 for slope in slopes) / len(slopes)
+    over = f"{_means(count)} over {duration(span.total_seconds())}"
+    if per_second >= 0 or falling < FALLING_PAIRS:
+        return Forecast("ok", "not filling", f"free space has no downward trend in {over}")
+    seconds = readings[-1][1] / -per_second
+    basis = f"free space fell by {bytes_said(-per_second * 86_400)} a day in {over}"
+    if seconds > FARTHEST.total_seconds():
+        return Forecast("ok", "not filling", f"{basis}: enough for more than a year")
+    full_in = timedelta(seconds=seconds)
+    level = "critical" if full_in < timedelta(days=1) else "warning" if full_in < SOON else "ok"
+    return Forecast(level, f"full in about {about(full_in)}", basis, full_in)
+
+
+def about(length: timedelta) -> str:
+    """Return a length as roughly as a forecast knows it: "5 hours", "3 days", "7 weeks"."""
+    unit, size, _ = next(each for each in UNITS if length < each[2])
+    count = max(1, round(length / size))
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
+def _means(count: int) -> str:
+    return f"{count} hourly means" if count != 1 else "1 hourly mean"

@@ -1,0 +1,77 @@
+"""View of the page of one node."""
+
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from server.dashboard.pages.node import charts
+from server.dashboard.pages.node import page as detail
+from server.dashboard.pages.node.forecast import disk_full
+from server.dashboard.pages.nodes import page
+from server.dashboard.pages.nodes.view import MAX_CLOCK_AHEAD, MAX_SAMPLE_AGE
+from server.dashboard.shell.page import carried_params, render_page
+from server.ledger.queries import completeness
+from server.metrics.newest import disk_free_by_hour, newest_of_all, newest_system
+from server.nodes.models import Node
+
+FORECAST_HISTORY = timedelta(days=7)
+LEDGER_HISTORY = timedelta(days=7)
+
+
+@require_safe
+@login_required
+def node(request: HttpRequest, name: str) -> HttpResponse:
+    """All that is known of one node: readings, programs, ports, its agent and completeness."""
+    now = timezone.now()
+    found = find_node(name)
+    since, until = now - MAX_SAMPLE_AGE, now + MAX_CLOCK_AHEAD
+    offline_after_s = settings.NODE_OFFLINE_AFTER_S
+    system = newest_system(since, until, node_id=found.pk).get(found.pk)
+    newest = newest_of_all(found.pk, since, until)
+    programs, ports = newest.pop("processes", []), newest.pop("ports", [])
+    epochs = completeness(now - LEDGER_HISTORY, node=found.name)
+    always = {"system", "queue"} if "zonemta" in newest else {"system"}
+    kinds = [kind for kind in charts.CHARTS if kind in newest or kind in always]
+    frame = carried_params(request.GET)
+    context = {
+        "node": found,
+        "row": page.row(
+            found,
+            system,
+            now=now,
+            offline_after_s=offline_after_s,
+            maintenance=found.in_maintenance,
+        ),
+        "offline_after_s": offline_after_s,
+        "system_at": system and system.time,
+        "forecast": disk_full(disk_free_by_hour(found.pk, now - FORECAST_HISTORY, until)),
+        "processes": detail.processes(programs),
+        "processes_at": detail.time(programs[0]["time"]) if programs else None,
+        "ports": detail.ports(ports),
+        "parts": detail.parts(newest, now=now, stale_after_s=offline_after_s),
+        "agent": detail.agent_health(next(iter(newest.get("agent", ())), None), now),
+        "completeness": detail.completeness_verdict(epochs),
+        "epochs": [detail.epoch(each) for each in epochs],
+        "ledger_days": LEDGER_HISTORY.days,
+        "kinds": [(kind, detail.LABELS[kind], charts.CHARTS[kind]) for kind in kinds],
+        "chart_facts": {
+            "node": found.name,
+            "charts": {kind: charts.of_kind(kind) for kind in kinds},
+        },
+        "at": now,
+        "carried": urlencode(frame),
+    }
+    return render_page(request, "node/page", context)
+
+
+def find_node(name: str) -> Node:
+    """Return the node. Raises Http404."""
+    node = Node.objects.filter(name=name).first() if "\0" not in name else None
+    if node is None:
+        raise Http404(f"no node {name!r}")
+    return node

@@ -1,0 +1,263 @@
+"""What the list of nodes shows: status, readings, filters and sorting. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+from urllib.parse import urlencode
+
+from server.dashboard.shell.formats import UNKNOWN, bytes_said, duration
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+MOST_COMPARED = 5
+LEAST_COMPARED = 2
+#: From here on a reading is marked. Disks fill for days, processors are busy for seconds.
+WARNING_PERCENT = {"cpu": 85.0, "memory": 90.0, "disk": 85.0}
+CRITICAL_PERCENT = {"cpu": 95.0, "memory": 95.0, "disk": 95.0}
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a node is. `sign` says what the colour says; a higher `weight` wants you sooner."""
+
+    key: str
+    label: str
+    sign: str
+    weight: int
+
+
+ONLINE = Status("online", "online", "✓", 0)
+MAINTENANCE = Status("maintenance", "maintenance", "⚒", 1)
+NEVER = Status("never", "never seen", UNKNOWN, 2)
+OFFLINE = Status("offline", "offline", "✕", 3)
+STATUSES = {status.key: status for status in (ONLINE, OFFLINE, NEVER, MAINTENANCE)}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One number of a node: `value` sorts, `text` is read. `level`: ok, warning, critical, none."""
+
+    value: float | None
+    text: str
+    level: str = "ok"
+    note: str = ""
+
+
+NOTHING = Reading(None, UNKNOWN, "none")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One node. `is_stale`: its readings are older than an online node's may be."""
+
+    name: str
+    status: Status
+    role: str
+    hostname: str
+    addresses: tuple[str, ...]
+    version: str
+    seen_at: datetime | None
+    age_s: float | None
+    is_stale: bool
+    cpu: Reading
+    memory: Reading
+    disk: Reading
+    network: Reading
+    load: Reading
+    uptime: Reading
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column one can sort by. `largest_first`: what one wants to see first there."""
+
+    key: str
+    label: str
+    value: Callable[[Row], Any]
+    largest_first: bool = False
+    is_number: bool = False
+    explained: str = ""
+
+
+COLUMNS = (
+    Column("status", "Status", attrgetter("status.weight"), largest_first=True),
+    Column("name", "Node", attrgetter("name")),
+    Column("role", "Role", attrgetter("role")),
+    Column("cpu", "CPU", attrgetter("cpu.value"), True, True, "mean of all cores"),
+    Column("memory", "Memory", attrgetter("memory.value"), True, True, "used"),
+    Column("disk", "Disk", attrgetter("disk.value"), True, True, "used, and what is free"),
+    Column("network", "Network", attrgetter("network.value"), True, True, "in and out, a second"),
+    Column("load", "Load", attrgetter("load.value"), True, True, "mean of one minute"),
+    Column("uptime", "Up for", attrgetter("uptime.value"), False, True, "since it was started"),
+    Column("version", "Agent", attrgetter("version")),
+    Column("age", "Last sample", attrgetter("age_s"), True, True, "age"),
+)
+DEFAULT_SORT = "-status"
+
+
+@dataclass(frozen=True)
+class Head:
+    """One column's head: the query that sorts by it, and how it is sorted now."""
+
+    column: Column
+    query: str
+    sorted: str
+
+
+@dataclass(frozen=True)
+class ListParams:
+    """Filters and order of the list; invalid values of the URL count as absent."""
+
+    status: str = ""
+    role: str = ""
+    text: str = ""
+    sort: str = DEFAULT_SORT
+
+    def parameters(self) -> dict[str, str]:
+        """Return what of it differs from what is shown without asking."""
+        all_of = {"status": self.status, "role": self.role, "q": self.text, "sort": self.sort}
+        default = {"status": "", "role": "", "q": "", "sort": DEFAULT_SORT}
+        return {name: value for name, value in all_of.items() if value != default[name]}
+
+
+def parse_params(query: Mapping[str, str]) -> ListParams:
+    """Parse a query string."""
+    sort = query.get("sort", "")
+    status = query.get("status", "")
+    return ListParams(
+        status=status if status in STATUSES else "",
+        role=query.get("role", "")[:64],
+        text=query.get("q", "").strip()[:100],
+        sort=sort if sort.removeprefix("-") in {c.key for c in COLUMNS} else DEFAULT_SORT,
+    )
+
+
+def status(
+    seen_at: datetime | None, *, now: datetime, offline_after_s: float, maintenance: bool = False
+) -> Status:
+    """Judge a node by the age of its last sample. Who works on a node knows that it is silent."""
+    if maintenance:
+        return MAINTENANCE
+    if seen_at is None:
+        return NEVER
+    return ONLINE if (now - seen_at).total_seconds() <= offline_after_s else OFFLINE
+
+
+def row(
+    node: Any, sample: Any, *, now: datetime, offline_after_s: float, maintenance: bool = False
+) -> Row:
+    """Return one node (nodes.models.Node) with its newest sample (metrics.models) or None."""
+    age_s = max(0.0, (now - node.last_seen_at).total_seconds()) if node.last_seen_at else None
+    readings = _readings(sample) if sample else dict.fromkeys(READINGS, NOTHING)
+    return Row(
+        name=node.name,
+        status=status(
+            node.last_seen_at, now=now, offline_after_s=offline_after_s, maintenance=maintenance
+        ),
+        role=node.role,
+        hostname=node.hostname,
+        addresses=tuple(str(address) for address in node.addresses),
+        version=node.agent_version,
+        seen_at=node.last_seen_at,
+        age_s=age_s,
+        is_stale=age_s is not None and age_s > offline_after_s,
+        **readings,
+    )
+
+
+READINGS = ("cpu", "memory", "disk", "network", "load", "uptime")
+
+
+def _readings(sample: Any) -> dict[str, Reading]:
+    rx, tx = sample.net_rx_bytes_sec, sample.net_tx_bytes_sec
+    known = [rate for rate in (rx, tx) if rate is not None]
+    cores = len(sample.cpu_core_percents)
+    return {
+        "cpu": _percent("cpu", sample.cpu_percent),
+        "memory": _percent("memory", sample.ram_used_percent, bytes_said(sample.ram_total_bytes)),
+        "disk": _percent(
+            "disk", sample.disk_used_percent, f"{bytes_said(sample.disk_free_bytes)} free"
+        ),
+        "network": Reading(sum(known), f"↓{NO_BREAK}{_a_second(rx)} ↑{NO_BREAK}{_a_second(tx)}")
+        if known
+        else NOTHING,
+        "load": Reading(
+            sample.load_1m,
+            f"{sample.load_1m:.2f}",
+            "warning" if cores and sample.load_1m > 2 * cores else "ok",
+            f"{cores} cores" if cores != 1 else "1 core",
+        ),
+        "uptime": Reading(sample.uptime_seconds, duration(sample.uptime_seconds)),
+    }
+
+
+def _a_second(count: float | None) -> str:
+    # Not to be broken inside a number: two of them stand in one narrow cell.
+    return UNKNOWN if count is None else f"{bytes_said(count)}/s".replace(" ", NO_BREAK)
+
+
+def _percent(what: str, value: float, note: str = "") -> Reading:
+    level = "ok"
+    if value >= WARNING_PERCENT[what]:
+        level = "critical" if value >= CRITICAL_PERCENT[what] else "warning"
+    return Reading(value, f"{value:.1f} %", level, note)
+
+
+def chosen(rows: Iterable[Row], params: ListParams) -> list[Row]:
+    """Return the rows that pass the filters, sorted. What is not known comes last, either way."""
+    wanted = params.text.casefold()
+    found = [
+        row
+        for row in rows
+        if (not params.status or row.status.key == params.status)
+        and (not params.role or row.role == params.role)
+        and (not wanted or any(wanted in text.casefold() for text in _texts(row)))
+    ]
+    column = next(column for column in COLUMNS if column.key == params.sort.removeprefix("-"))
+    found.sort(key=attrgetter("name"))
+    known = [row for row in found if column.value(row) not in {None, ""}]
+    known.sort(key=column.value, reverse=params.sort.startswith("-"))
+    return known + [row for row in found if column.value(row) in {None, ""}]
+
+
+def _texts(row: Row) -> tuple[str, ...]:
+    return (row.name, row.hostname, row.role, *row.addresses)
+
+
+def heads(params: ListParams, more: Mapping[str, str]) -> list[Head]:
+    """Return the heads of all columns. One that is sorted by already turns the order round."""
+    found = []
+    for column in COLUMNS:
+        current = params.sort.removeprefix("-") == column.key
+        descending = params.sort.startswith("-")
+        wanted = not descending if current else column.largest_first
+        sort = f"-{column.key}" if wanted else column.key
+        query = urlencode({**params.parameters(), "sort": sort, **more})
+        state = ("descending" if descending else "ascending") if current else "none"
+        found.append(Head(column, query, state))
+    return found
+
+
+def orders(params: ListParams) -> list[tuple[str, str]]:
+    """Return the orders a menu offers: value, and words. The one in force is among them."""
+    found = [
+        (f"-{column.key}" if column.largest_first else column.key, column.label.lower())
+        for column in COLUMNS
+    ]
+    if params.sort not in dict(found):
+        label = next(c.label for c in COLUMNS if c.key == params.sort.removeprefix("-"))
+        found.append((params.sort, f"{label.lower()}, the other way"))
+    return found
+
+
+def counts(rows: Sequence[Row]) -> list[tuple[Status, int]]:
+    """Return how many nodes are in each status, those that want you first; none are left out."""
+    found = [(status, sum(row.status is status for row in rows)) for status in STATUSES.values()]
+    return sorted(((s, n) for s, n in found if n), key=lambda pair: -pair[0].weight)
+
+
+def compared(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return the nodes to compare: those that exist, each once, MOST_COMPARED of them."""
+    exist = set(known)
+    return [name for name in dict.fromkeys(names) if name in exist][:MOST_COMPARED]

@@ -1,0 +1,81 @@
+"""View of the list of nodes."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from server.dashboard.pages.nodes import page
+from server.dashboard.shell.page import carried_params, render_page
+from server.metrics.newest import newest_system
+from server.nodes.models import Node
+
+#: Older samples say nothing of how a node is; it is then shown without readings.
+MAX_SAMPLE_AGE = timedelta(days=7)
+#: A sample stamped this far ahead by a node's clock is still its newest.
+MAX_CLOCK_AHEAD = timedelta(minutes=10)
+PAGE_SIZE = 100
+
+
+@require_safe
+@login_required
+def node_list(request: HttpRequest) -> HttpResponse:
+    """Every node with its status and newest readings, filtered and sorted as the URL says."""
+    now = timezone.now()
+    rows = node_rows(now)
+    params = page.parse_params(request.GET)
+    frame = carried_params(request.GET)
+    found = page.chosen(rows, params)
+    shown = _page_number(request)
+    context = {
+        "rows": found[PAGE_SIZE * (shown - 1) : PAGE_SIZE * shown],
+        "found_count": len(found),
+        "known_count": len(rows),
+        "counts": [
+            (status, count, urlencode({**params.parameters(), "status": status.key, **frame}))
+            for status, count in page.counts(rows)
+        ],
+        "everybody": urlencode({**params.parameters(), **frame} | {"status": ""}),
+        "roles": sorted({row.role for row in rows if row.role}),
+        "list_params": params,
+        "heads": page.heads(params, frame),
+        "orders": page.orders(params),
+        "frame": frame,
+        "carried": urlencode(frame),
+        "newer": _other_page(request, shown - 1) if shown > 1 else None,
+        "older": _other_page(request, shown + 1) if len(found) > PAGE_SIZE * shown else None,
+        "at": now,
+        "offline_after_s": settings.NODE_OFFLINE_AFTER_S,
+        "most_compared": page.MOST_COMPARED,
+    }
+    return render_page(request, "nodes/page", context)
+
+
+def node_rows(now: datetime) -> list[page.Row]:
+    """Return every node that is not retired, as it is at `now`. Asks two questions."""
+    samples = newest_system(now - MAX_SAMPLE_AGE, now + MAX_CLOCK_AHEAD)
+    return [
+        page.row(
+            node,
+            samples.get(node.pk),
+            now=now,
+            offline_after_s=settings.NODE_OFFLINE_AFTER_S,
+            maintenance=node.in_maintenance,
+        )
+        for node in Node.objects.filter(retired_at=None).order_by("name")
+    ]
+
+
+def _page_number(request: HttpRequest) -> int:
+    text = request.GET.get("page", "1")
+    return max(1, int(text)) if text.isdecimal() and len(text) < 6 else 1  # noqa: PLR2004
+
+
+def _other_page(request: HttpRequest, number: int) -> str:
+    asked: dict[str, Any] = {name: value for name, value in request.GET.items() if name != "page"}
+    return urlencode({**asked, "page": number} if number > 1 else asked)

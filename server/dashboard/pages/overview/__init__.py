@@ -1,0 +1,1 @@
+"""Overview: whether anything is wrong, since when and where."""

@@ -1,0 +1,162 @@
+// The page /: what needs somebody, and the state of everything in one look.
+
+import "../../shell/controls/controls.js";
+import { bars } from "../../charts/bars.js";
+import { TimeChart } from "../../charts/chart.js";
+import { live } from "../../shell/live/connection.js";
+import { bounds, STRETCH, widthWords } from "../../charts/flow.js";
+import { change, duration, percent, ratio, thousands } from "../../shell/formats.js";
+import { page } from "../../shell/page.js";
+import { panel } from "../../charts/panel.js";
+import { stackedPanel, width } from "../../charts/stacked_panel.js";
+import { table } from "../../charts/table.js";
+import { make, setText, words } from "../../shell/text.js";
+
+/** From this share of attempts on, bounces harm a sender's name. */
+const BOUNCE_RATIO_MOST = 0.05;
+const SENDERS = 10;
+let facts = JSON.parse(document.getElementById("overview-facts").textContent);
+
+function tile(name, text, { note = "", level = "" } = {}) {
+  const element = document.querySelector(`[data-tile="${name}"]`);
+  setText(element.querySelector("[data-text]"), text);
+  setText(element.querySelector("[data-note]"), note);
+  element.dataset.level = level;
+}
+
+/** As server/dashboard/overview.py paints them first. */
+function showTiles({ nodes, hour: { outbound: hour } }) {
+  const silent = nodes.known - nodes.reporting;
+  tile("nodes", nodes.known ? `${nodes.reporting} / ${nodes.known}` : "–", {
+    note: silent ? `${silent} silent` : "",
+    level: silent ? "critical" : nodes.known ? "ok" : "none",
+  });
+  const decided = hour.delivered + hour.bounced + hour.deferred;
+  const against = change(hour.sent, facts.yesterday?.sent);
+  tile("sent", thousands(hour.sent), { note: against && `${against} against yesterday` });
+  tile("delivered", percent(hour.delivered, decided));
+  tile("bounced", percent(hour.bounced, decided));
+  tile("queue", facts.queue.text, facts.queue);
+  tile("complete", facts.completeness.text, facts.completeness);
+}
+
+live.onFrame(showTiles);
+
+function throughput() {
+  return page.get("email/throughput", { direction: "outbound", width: width() });
+}
+
+function bounceRatePanel() {
+  let chart = null;
+  const share = ({ events }) => {
+    const decided = (events.delivered ?? 0) + (events.deferred ?? 0) + (events.bounced ?? 0);
+    return decided ? (events.bounced ?? 0) / decided : null;
+  };
+  panel("bounce-rate", {
+    load: throughput,
+    marked: true,
+    empty: (answer) => (answer.buckets.some((bucket) => share(bucket) !== null) ? "" : "No mail in this range."),
+    draw(answer, body) {
+      chart ??= new TimeChart(body, { format: ratio, axis: (value) => `${Math.round(value * 1000) / 10} %` });
+      this.note(widthWords(answer.width_s, "of the attempts"));
+      return chart.show({
+        ...bounds(answer),
+        series: [{ id: "bounced", name: "bounced", meaning: "bounced", points: answer.buckets.map((bucket) => [Date.parse(bucket.start), share(bucket)]) }],
+        levels: [{ value: BOUNCE_RATIO_MOST, text: "5 %", meaning: "bounced" }],
+        top: 0.06,
+        marks: this.marks,
+      });
+    },
+    table: (answer) => ({
+      columns: [STRETCH, { name: "bounce rate", numeric: true }, { name: "bounced", numeric: true }],
+      rows: answer.buckets.map((bucket) => [
+        { text: page.zone.span(Date.parse(bucket.start), Date.parse(bucket.end), page.nowMs()), value: bucket.start },
+        { text: ratio(share(bucket)), value: share(bucket) },
+        bucket.events.bounced ?? 0,
+      ]).reverse(),
+    }),
+  });
+}
+
+function troublePanel() {
+  const columns = [
+    { name: "destination" }, { name: "failing since" }, { name: "failed", numeric: true }, { name: "attempts", numeric: true },
+    { name: "deferred", numeric: true }, { name: "bounced", numeric: true }, { name: "what its server said last" },
+  ];
+  const rows = ({ destinations }) => destinations.map((each) => [
+    { text: each.domain || "–", href: page.href("/events/", { direction: "outbound", to_domain: each.domain, range: "1h" }) },
+    each.since ? { node: make("span", { class: "state-badge", "data-level": "warning" }, page.zone.moment(Date.parse(each.since), page.nowMs())), text: each.since, value: each.since } : { text: "mostly delivered", value: "" },
+    { text: each.failed_percent, value: (each.deferred + each.bounced) / each.attempts },
+    each.attempts,
+    each.deferred,
+    each.bounced,
+    { node: words(each.words), text: each.words },
+  ]);
+  panel("trouble", {
+    load: loadFacts,
+    empty({ destinations }) {
+      if (destinations.length) return "";
+      const { delivered, bounced, deferred } = live.totals.hour.outbound;
+      return delivered + bounced + deferred ? "Every destination took what it was offered." : "No mail was tried in the last 60 minutes.";
+    },
+    draw: (found, body) => body.replaceChildren(...(found.destinations.length ? [table({ columns, rows: rows(found) })] : [])),
+    table: (found) => ({ columns, rows: rows(found) }),
+    file: "trouble",
+  });
+}
+
+async function loadFacts() {
+  facts = await page.ask("/overview/facts");
+  showTiles(live.totals);
+  return facts;
+}
+
+function nodeGridPanel() {
+  const state = ({ online, silent_s: silentS }) => (silentS === null ? ["none", "never seen"] : online ? ["ok", "reports"] : ["critical", `silent for ${duration(silentS)}`]);
+  const order = { critical: 0, none: 1, ok: 2 };
+  panel("node-grid", {
+    load: () => page.get("nodes", { range: null, tz: null }),
+    empty: ({ nodes }) => (nodes.length ? "" : "No node has reported yet."),
+    draw({ nodes }, body) {
+      const sorted = [...nodes].sort((a, b) => order[state(a)[0]] - order[state(b)[0]] || a.name.localeCompare(b.name));
+      body.replaceChildren(make("ul", { class: "node-grid" }, ...sorted.map((node) => {
+        const [level, text] = state(node);
+        const href = page.href(`/nodes/named/${encodeURIComponent(node.name)}/`);
+        return make("li", {}, make("a", { class: "node-tile", "data-level": level, href }, make("b", {}, node.name), make("span", { class: "quiet" }, text)));
+      })));
+    },
+    table: ({ nodes }) => ({
+      columns: [{ name: "node" }, { name: "role" }, { name: "state" }, { name: "address" }],
+      rows: nodes.map((node) => [node.name, node.role, state(node)[1], node.addresses.map(String).join(" ")]),
+    }),
+    file: "nodes",
+  });
+}
+
+function sendersPanel() {
+  panel("senders", {
+    load: () => page.get("email/stats", { direction: "outbound", by: "domain", sort: "sent", limit: SENDERS, width: width() }),
+    empty: ({ values }) => (values.some(({ events }) => events.sent) ? "" : "No mail in this range."),
+    draw(answer, body) {
+      this.note(answer.values_count > SENDERS ? `${SENDERS} of ${thousands(answer.values_count)}, sent; bounced` : "sent; bounced");
+      bars(body, answer.values.filter(({ events }) => events.sent).map(({ value, events, ratios }) => ({
+        name: value || "no domain",
+        value: events.sent,
+        text: thousands(events.sent),
+        note: ratios.bounced === undefined ? "" : `${ratio(ratios.bounced)} bounced`,
+        href: page.href("/events/", { direction: "outbound", from_domain: value }),
+      })));
+    },
+    table: ({ values }) => ({
+      columns: [{ name: "domain" }, ...["sent", "delivered", "deferred", "bounced"].map((name) => ({ name, numeric: true }))],
+      rows: values.map(({ value, events }) => [value || "no domain", ...["sent", "delivered", "deferred", "bounced"].map((type) => events[type] ?? 0)]),
+    }),
+    file: "senders",
+  });
+}
+
+stackedPanel("throughput", { load: throughput, file: "outbound" });
+bounceRatePanel();
+troublePanel();
+nodeGridPanel();
+sendersPanel();

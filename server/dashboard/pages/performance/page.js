@@ -1,0 +1,177 @@
+// The page /email/performance/.
+
+import "../../shell/controls/controls.js";
+import "../../shell/live/connection.js";
+import { bars } from "../../charts/bars.js";
+import { TimeChart } from "../../charts/chart.js";
+import { bounds, partialMs, STRETCH, widthWords } from "../../charts/flow.js";
+import { bytesSaid, gaugeShare, milliseconds, percent, thousands } from "../../shell/formats.js";
+import { page } from "../../shell/page.js";
+import { panel } from "../../charts/panel.js";
+import { width } from "../../charts/stacked_panel.js";
+import { table } from "../../charts/table.js";
+import { setText } from "../../shell/text.js";
+
+/** As server/dashboard/performance.py: below the first it is fast, below the second slow. */
+const THRESHOLDS_MS = [3_000, 10_000];
+const LEVELS = [["ok", "fast"], ["warning", "slow"], ["critical", "very slow"]];
+const NAMES = { average: "average", p95: "P95", p99: "P99" };
+const COLOURS = { average: "series-1", p95: "series-4", p99: "series-3" };
+const STROKES = { average: "solid", p95: "dashed", p99: "dotted" };
+
+const times = () => page.get("email/performance", { width: width(), limit: 100 });
+const sizes = () => page.get("email/sizes", { width: width() });
+const judged = (ms) => (ms === null ? ["none", "no deliveries"] : LEVELS[THRESHOLDS_MS.filter((threshold) => ms >= threshold).length]);
+const named = (bucket, widthS) => {
+  const startMs = Date.parse(bucket.start);
+  return { text: page.zone.span(startMs, startMs + widthS * 1000, page.nowMs()) + (bucket.partial ? " (running)" : ""), value: bucket.start };
+};
+const nothing = ({ delivery_ms: { count } }) => (count ? "" : "No deliveries in this range.");
+
+function showGauges({ delivery_ms: all }) {
+  for (const gauge of document.querySelectorAll("[data-gauge]")) {
+    const ms = all[gauge.dataset.gauge];
+    const [level, word] = judged(ms);
+    gauge.dataset.level = level;
+    setText(gauge.querySelector("[data-text]"), milliseconds(ms));
+    setText(gauge.querySelector("[data-word]"), word);
+    gauge.querySelector("[data-arc]").setAttribute("stroke-dasharray", `${gaugeShare(ms).toFixed(2)} 101`);
+  }
+  setText(document.querySelector('[data-part="deliveries"]'), `${thousands(all.count)} deliveries, from the connection to the last reply`);
+}
+
+/** "1 – 3 s", "over 300 s", with units of their own. */
+function bracketName({ from, to }, say) {
+  if (to === null) return `over ${say(from)}`;
+  return from === 0 ? `under ${say(to)}` : `${say(from)} – ${say(to)}`;
+}
+
+const seconds = (ms) => (ms < 60_000 ? `${ms / 1000} s` : `${ms / 60_000} min`);
+const round = (bytes) => bytesSaid(bytes).replace(".0", "");
+
+function level(bracket) {
+  return LEVELS[THRESHOLDS_MS.filter((threshold) => bracket.from >= threshold).length][0];
+}
+
+function histogramPanel(id, { load, empty, say, meaning, what }) {
+  panel(id, {
+    load,
+    empty,
+    draw({ histogram }, body) {
+      const all = histogram.reduce((sum, { count }) => sum + count, 0);
+      bars(body, histogram.map((bracket) => ({
+        name: bracketName(bracket, say),
+        value: bracket.count,
+        text: thousands(bracket.count),
+        note: percent(bracket.count, all),
+        meaning: meaning(bracket),
+      })));
+    },
+    table: ({ histogram }) => ({
+      columns: [{ name: what }, { name: "count", numeric: true }],
+      rows: histogram.map((bracket) => [{ text: bracketName(bracket, say), value: bracket.from }, bracket.count]),
+    }),
+  });
+}
+
+function trendPanel() {
+  let chart = null;
+  const kinds = Object.keys(NAMES);
+  panel("trend", {
+    load: times,
+    marked: true,
+    empty: nothing,
+    draw(answer, body) {
+      showGauges(answer);
+      chart ??= new TimeChart(body, { format: milliseconds, axis: (ms) => (ms < 60_000 ? `${Math.round(ms / 100) / 10} s` : milliseconds(ms)) });
+      this.note(widthWords(answer.width_s, "of the deliveries"));
+      this.legend(kinds.map((kind) => ({ name: NAMES[kind], colour: COLOURS[kind], stroke: STROKES[kind], value: milliseconds(answer.delivery_ms[kind]) })), "gap: no deliveries");
+      const worst = Math.max(0, ...answer.trend.map(({ p99 }) => p99 ?? 0));
+      return chart.show({
+        ...bounds(answer, answer.trend),
+        partialMs: partialMs(answer.trend),
+        series: kinds.map((kind) => ({
+          id: kind, name: NAMES[kind], colour: COLOURS[kind], stroke: STROKES[kind],
+          points: answer.trend.map((bucket) => [Date.parse(bucket.start), bucket[kind]]),
+        })),
+        marks: this.marks,
+        levels: [
+          { value: 3_000, text: "3 s", meaning: "deferred" },
+          ...(worst > 6_000 ? [{ value: 10_000, text: "10 s", meaning: "bounced" }] : []),
+        ],
+        top: 3_500,
+      });
+    },
+    table: (answer) => ({
+      columns: [STRETCH, ...[...kinds.map((kind) => NAMES[kind]), "deliveries"].map((name) => ({ name, numeric: true }))],
+      rows: answer.trend.map((bucket) => [
+        named(bucket, answer.width_s),
+        ...kinds.map((kind) => ({ text: milliseconds(bucket[kind]), value: bucket[kind] })),
+        bucket.count,
+      ]).reverse(),
+    }),
+    file: "delivery-time",
+  });
+}
+
+function destinationsPanel() {
+  const columns = [{ name: "destination" }, ...["deliveries", "average", "P95", "P99"].map((name) => ({ name, numeric: true }))];
+  const rows = ({ destinations }) => destinations.filter(({ count }) => count).map(({ value, count, ...ms }) => [
+    { text: value || "–", value, href: page.href("/events/", { direction: "outbound", type: "delivered", to_domain: value }) },
+    count,
+    ...["average", "p95", "p99"].map((kind) => ({ text: milliseconds(ms[kind]), value: ms[kind] })),
+  ]);
+  /** The sort lives in the URL: "p95" is descending, "-destination" ascending. */
+  const sort = () => {
+    const asked = page.param("sort", "deliveries");
+    const name = asked.replace(/^-/, "");
+    const column = columns.findIndex((each) => each.name.toLowerCase() === name);
+    return { column: Math.max(0, column), descending: !asked.startsWith("-") };
+  };
+  panel("destinations", {
+    load: times,
+    empty: nothing,
+    draw(answer, body) {
+      const onSort = ({ column, descending }) => page.set({ sort: `${descending ? "" : "-"}${columns[column].name.toLowerCase()}` }, { replace: true });
+      body.replaceChildren(table({ columns, rows: rows(answer) }, { sort: sort(), onSort }));
+    },
+    table: (answer) => ({ columns, rows: rows(answer) }),
+    file: "delivery-time-by-destination",
+  });
+}
+
+function sizeTrendPanel() {
+  let chart = null;
+  panel("size-trend", {
+    load: sizes,
+    marked: true,
+    empty: ({ count }) => (count ? "" : "No message whose size is known in this range."),
+    draw(answer, body) {
+      chart ??= new TimeChart(body, { format: bytesSaid, axis: round });
+      this.note(`of delivered messages, ${widthWords(answer.width_s, "mean").replace("mean ", "")}`);
+      this.legend([{ name: "average", colour: "series-1", stroke: "solid", value: bytesSaid(answer.average) }], "gap: nothing known");
+      return chart.show({
+        ...bounds(answer, answer.trend),
+        series: [{ id: "average", name: "average", colour: "series-1", points: answer.trend.map((bucket) => [Date.parse(bucket.start), bucket.average]) }],
+        marks: this.marks,
+      });
+    },
+    table: (answer) => ({
+      columns: [STRETCH, { name: "average", numeric: true }, { name: "messages", numeric: true }],
+      rows: answer.trend.map((bucket) => [named(bucket, answer.width_s), { text: bytesSaid(bucket.average), value: bucket.average }, bucket.count]).reverse(),
+    }),
+    file: "message-size",
+  });
+}
+
+trendPanel();
+histogramPanel("histogram", { load: times, empty: nothing, say: seconds, meaning: level, what: "delivery time" });
+destinationsPanel();
+histogramPanel("sizes", {
+  load: sizes,
+  empty: ({ count }) => (count ? "" : "No message whose size is known in this range."),
+  say: round,
+  meaning: () => "plain",
+  what: "size",
+});
+sizeTrendPanel();

@@ -1,0 +1,301 @@
+// The page of the mail queue. Asked every 10 s unless the URL says otherwise; every part tells the
+// age of the reading it is made of.
+
+import "../../shell/live/connection.js";
+import "../../shell/controls/controls.js";
+import { ageName, ageNames, reasonName } from "./names.js";
+import { bars } from "../../charts/bars.js";
+import { TimeChart } from "../../charts/chart.js";
+import { duration, percent, thousands } from "../../shell/formats.js";
+import { logarithmic } from "../../charts/heat.js";
+import { page } from "../../shell/page.js";
+import { counted, panel } from "../../charts/panel.js";
+import { boundsOf, pointsOf } from "../../charts/readings.js";
+import { localise, Repaint } from "../../shell/live/repaint.js";
+import { donut, sparkline } from "../../charts/small_charts.js";
+import { table } from "../../charts/table.js";
+import { make, words } from "../../shell/text.js";
+
+const EVERY_MS = 10_000;
+const TIMEOUT_MS = 10_000;
+/** Rows of the heat map; the others are summed. */
+const MOST_ROWS = 12;
+const OVER_AN_HOUR_S = 3_600;
+
+const load = () => page.get("email/queue");
+const dialog = document.getElementById("destination-dialog");
+let newest = null;
+
+/** "read 8 s ago", and whether that is too long ago: beside the title of each part. */
+function readNote(made, part) {
+  if (part.read_at === null || part.read_at === undefined) {
+    made.note("not known");
+    return;
+  }
+  made.note(`read ${duration((page.nowMs() - Date.parse(part.read_at)) / 1000)} ago${part.stale ? ", stale" : ""}`);
+  made.root.toggleAttribute("data-old", Boolean(part.stale));
+}
+
+function none(answer) {
+  return answer.waiting_count === null ? "No mail queue was read in the last 7 days." : "";
+}
+
+function heatTable({ domains: all, rest, up_to_s: bounds, of_count: ofCount }, answer) {
+  const domains = all.filter(({ count }) => count);
+  const shown = domains.slice(0, MOST_ROWS);
+  const others = domains.slice(MOST_ROWS);
+  const summed = bounds.map((_, i) => rest.counts[i] + others.reduce((sum, { counts }) => sum + counts[i], 0));
+  const restCount = rest.domains_count + others.length;
+  const most = Math.max(1, ...shown.flatMap(({ counts }) => counts), ...summed);
+  const names = ageNames(bounds);
+  const row = (title, counts, total, domain) => make("tr", {},
+    make("th", { scope: "row" }, domain === null ? title : make("button", { type: "button", class: "link-button", "data-domain": domain }, title)),
+    make("td", { class: "total-cell" }, make("span", {}, thousands(total))),
+    ...counts.map((count, i) => cell(count, i, domain, names, most)));
+  const body = shown.map(({ domain, count, counts }) => row(domain || "(no domain)", counts, count, domain || null));
+  if (restCount) {
+    body.push(row(`${thousands(restCount)} other${restCount === 1 ? "" : "s"}`, summed, summed.reduce((a, b) => a + b, 0), null));
+  }
+  const heat = make("table", { class: "heat" },
+    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "destination"), make("th", { scope: "col" }, "all"), ...names.map((name) => make("th", { scope: "col" }, name)))),
+    make("tbody", {}, ...body));
+  const short = ofCount < answer.waiting_count ? `; of ${thousands(ofCount)} of the ${thousands(answer.waiting_count)} that wait` : "";
+  return [
+    make("div", { class: "heat-scroll", tabindex: "0", role: "region", "aria-label": "Destinations by age" }, heat),
+    make("p", { class: "heat-scale" }, "1", make("span", { class: "ramp" }), `${thousands(most)}, by the logarithm${short}. Choose a cell to see what they said.`),
+  ];
+}
+
+function cell(count, i, domain, names, most) {
+  const made = make("td", { class: count ? null : "zero" });
+  made.style.setProperty("--heat-share", String(logarithmic(count, most)));
+  if (count && domain !== null) {
+    const label = `${domain}, ${names[i]}: ${thousands(count)}`;
+    // The row's name leads to the same: a hundred cells are no stops for the Tab key.
+    made.append(make("button", { type: "button", tabindex: "-1", "data-domain": domain, "aria-label": label, title: label }, thousands(count)));
+  } else {
+    made.append(make("span", {}, thousands(count)));
+  }
+  return made;
+}
+
+panel("destinations", {
+  load,
+  empty: (answer) => none(answer) || (answer.destinations.of_count === null ? "What was read does not tell destinations: they come from ZoneMTA’s MongoDB." : answer.waiting_count === 0 ? "Nothing waits." : ""),
+  draw(answer, body) {
+    newest = answer;
+    readNote(this, answer.destinations);
+    const focused = body.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+    body.replaceChildren(...(answer.destinations.domains.length ? heatTable(answer.destinations, answer) : []));
+    if (focused) body.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  },
+  table: ({ destinations: { domains, rest, up_to_s: bounds } }) => ({
+    columns: [{ name: "destination" }, { name: "all", numeric: true }, ...ageNames(bounds).map((name) => ({ name, numeric: true }))],
+    rows: [
+      ...domains.map(({ domain, count, counts }) => [domain || "(no domain)", count, ...counts]),
+      ...(rest?.domains_count ? [[`${rest.domains_count} others`, rest.count, ...rest.counts]] : []),
+    ],
+  }),
+  file: "queue-destinations",
+});
+
+panel("reasons", {
+  load,
+  empty: (answer) => none(answer) || (answer.reasons.of_count === null ? "What was read does not tell reasons." : answer.reasons.of_count === 0 ? "Nothing is deferred." : ""),
+  draw(answer, body) {
+    const { of_count: ofCount } = answer.reasons;
+    readNote(this, answer.reasons);
+    const parts = reasonParts(answer).filter(([, count]) => count).sort(([, a], [, b]) => b - a)
+      .map(([name, count], i) => ({ name, value: count, text: thousands(count), note: percent(count, ofCount), step: i }));
+    const told = ofCount !== null && ofCount < answer.deferred_count ? make("p", { class: "quiet small" }, `Of ${thousands(ofCount)} of ${thousands(answer.deferred_count)} deferred recipients the reply was read.`) : null;
+    body.replaceChildren(...(parts.length ? [donut(parts, { total: thousands(ofCount), what: "deferred" })] : []), ...(told ? [told] : []));
+  },
+  table: (answer) => ({
+    columns: [{ name: "reason" }, { name: "recipients", numeric: true }, { name: "share", numeric: true }],
+    rows: reasonParts(answer).map(([name, count]) => [name, count, { text: percent(count, answer.reasons.of_count ?? 0), value: count }]),
+  }),
+  file: "queue-reasons",
+});
+
+/** [[name, recipients], …] of the classes, and of the replies too seldom to be told. */
+function reasonParts({ reasons: { classes, rest_count: rest } }) {
+  const parts = classes.map(({ reason_class: name, count }) => [reasonName(name), count]);
+  return rest ? [...parts, ["rarer replies, not told", rest]] : parts;
+}
+
+panel("by-node", {
+  load,
+  empty: (answer) => none(answer),
+  draw(answer, body) {
+    readNote(this, answer);
+    const lines = nodeLines(answer);
+    bars(body, lines.map((each) => ({
+      name: each.name,
+      value: each.count ?? 0,
+      text: counted(each.count),
+      note: each.note,
+      meaning: each.stale ? "unknown" : each.stranded ? "critical" : "deferred",
+      href: each.node && page.href(`/nodes/named/${encodeURIComponent(each.node)}/`),
+      title: each.title,
+    })));
+  },
+  table: (answer) => ({
+    columns: [{ name: "whose" }, { name: "instance" }, { name: "recipients", numeric: true }, { name: "read" }, { name: "queue" }],
+    rows: nodeLines(answer).map(({ name, instance, count, note, database }) => [name, instance ?? "–", count, note, database ?? "–"]),
+  }),
+  file: "queue-nodes",
+});
+
+/** Shares of nodes, then what is nobody's. */
+function nodeLines(answer) {
+  const age = ({ read_at: at, stale }) => `${stale ? "stale, " : ""}${duration((page.nowMs() - Date.parse(at)) / 1000)} ago`;
+  const lines = answer.nodes.map((share) => ({
+    name: share.node, node: share.node, instance: share.instance, count: share.waiting_count, database: share.database,
+    note: age(share), stale: share.stale,
+    title: share.waiting_count === null ? "Not known: its agent does not say which instance is its own" : `Read by ${share.read_by}`,
+  }));
+  for (const share of answer.stranded) {
+    lines.push({ name: `stranded at ${share.instance}`, instance: share.instance, count: share.waiting_count, database: share.database, note: age(share), stale: share.stale, stranded: true, title: "No agent knows this instance: nothing sends it" });
+  }
+  for (const share of answer.unclaimed) {
+    lines.push({ name: `at ${share.instance}, whose?`, instance: share.instance, count: share.waiting_count, database: share.database, note: age(share), stale: share.stale, title: "No agent calls this instance its own" });
+  }
+  if (answer.unassigned_count !== null) {
+    lines.push({ name: "of no instance yet", instance: null, count: answer.unassigned_count, database: null, note: "not tried yet", stale: answer.stale, title: "The next instance that has room takes it" });
+  }
+  return lines;
+}
+
+panel("by-age", {
+  load,
+  empty: (answer) => none(answer) || (answer.ages.of_count === null ? "What was read does not tell ages." : ""),
+  draw(answer, body) {
+    readNote(this, answer.ages);
+    bars(body, answer.ages.brackets.map(({ up_to_s: upTo, count }, i, all) => ({
+      name: ageName(i ? all[i - 1].up_to_s : 0, upTo),
+      value: count,
+      text: thousands(count),
+      note: percent(count, answer.ages.of_count),
+      meaning: (i ? all[i - 1].up_to_s : 0) >= OVER_AN_HOUR_S ? "deferred" : "plain",
+    })));
+  },
+  table: ({ ages: { brackets, of_count: ofCount } }) => ({
+    columns: [{ name: "waits for" }, { name: "recipients", numeric: true }, { name: "share", numeric: true }],
+    rows: brackets.map(({ up_to_s: upTo, count }, i) => [
+      { text: ageName(i ? brackets[i - 1].up_to_s : 0, upTo), value: i }, count, { text: percent(count, ofCount), value: count },
+    ]),
+  }),
+  file: "queue-ages",
+});
+
+panel("by-zone", {
+  load,
+  empty: (answer) => none(answer) || (answer.zones.length ? "" : "Nothing waits in any zone."),
+  draw(answer, body) {
+    readNote(this, answer);
+    bars(body, answer.zones.map(({ zone, waiting_count: count, active_count: active }) => ({
+      name: zone || "(no zone)", value: count, text: thousands(count), note: `${thousands(active)} due now`, meaning: "plain",
+    })));
+  },
+  table: ({ zones }) => ({
+    columns: [{ name: "zone" }, ...["waiting", "due now", "deferred"].map((name) => ({ name, numeric: true }))],
+    rows: zones.map((zone) => [zone.zone || "(no zone)", zone.waiting_count, zone.active_count, zone.deferred_count]),
+  }),
+  file: "queue-zones",
+});
+
+let historyChart = null;
+panel("history", {
+  load,
+  marked: true,
+  empty: (answer) => (answer.history.buckets.some(({ waiting_count: count }) => count !== null) ? "" : "The queue was not read in this range."),
+  draw(answer, body) {
+    historyChart ??= new TimeChart(body, { format: (value) => thousands(Math.round(value)), stacked: true });
+    const { buckets } = answer.history;
+    const waiting = pointsOf(buckets, "waiting_count");
+    this.legend([{ name: "deferred", meaning: "deferred", value: counted(answer.deferred_count) }, { name: "due now", colour: "series-1", value: counted(answer.active_count) }], "dashed: still running");
+    spark(waiting);
+    return historyChart.show({
+      ...boundsOf(answer.history),
+      marks: this.marks,
+      series: [
+        { id: "active", name: "due now", colour: "series-1", points: pointsOf(buckets, "active_count") },
+        { id: "deferred", name: "deferred", meaning: "deferred", points: pointsOf(buckets, "deferred_count") },
+      ],
+    });
+  },
+  table: ({ history: { buckets } }) => ({
+    columns: [{ name: "from" }, ...["waiting", "highest", "due now", "deferred"].map((name) => ({ name, numeric: true }))],
+    rows: buckets.toReversed().map((bucket) => [
+      { text: page.zone.moment(Date.parse(bucket.start), page.nowMs()), value: bucket.start },
+      ...["waiting_count", "waiting_count_max", "active_count", "deferred_count"].map((name) => (bucket[name] === null ? null : Math.round(bucket[name]))),
+    ]),
+  }),
+  file: "queue-history",
+});
+
+panel("replies", {
+  load,
+  empty: (answer) => none(answer) || (answer.reasons.replies.length ? "" : "No reply to a deferred message was read."),
+  draw(answer, body) {
+    body.replaceChildren(...(answer.reasons.replies.length ? [make("div", { class: "list-scroll", tabindex: "0", role: "region", "aria-label": "Last replies" }, table(repliesTable(answer, words), { sort: { column: 2, descending: true } }))] : []));
+  },
+  table: (answer) => repliesTable(answer, null),
+  file: "queue-replies",
+});
+
+function repliesTable({ reasons: { replies } }, shown) {
+  return {
+    columns: [{ name: "reply" }, { name: "reason" }, { name: "recipients", numeric: true }],
+    rows: replies.map(({ response, reason_class: name, count }) => [
+      { text: response, value: response, node: shown ? shown(response) : undefined }, reasonName(name), count,
+    ]),
+  };
+}
+
+let sparkPoints = [];
+function spark(points) {
+  sparkPoints = points;
+  document.querySelector('[data-part="spark"]')?.replaceChildren(sparkline(points.map(([, value]) => value)));
+}
+
+document.addEventListener("click", (event) => {
+  const domain = event.target.closest?.("[data-domain]")?.dataset.domain;
+  if (domain) openDestination(domain);
+});
+dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+
+/** What a destination's servers said, from its own page. */
+async function openDestination(domain) {
+  const place = dialog.querySelector('[data-part="destination"]');
+  const href = page.href("/email/queue/destination/", { domain });
+  place.replaceChildren(make("h2", { id: "destination-title" }, domain), ...fromQueue(domain), make("div", { class: "skeleton" }));
+  if (!dialog.open) dialog.showModal();
+  try {
+    const response = await fetch(href, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("destination");
+    if (!fresh) throw new Error("you are logged out");
+    place.replaceChildren(...document.adoptNode(fresh).childNodes);
+    place.querySelector("h2").after(...fromQueue(domain));
+    localise(place);
+  } catch (error) {
+    const slow = error.name === "TimeoutError" ? "the server did not answer in 10 s" : error.message;
+    place.querySelector(".skeleton")?.replaceWith(make("p", { class: "notice error", role: "alert" }, `What they said could not be loaded: ${slow}. `, make("a", { href }, "Try its own page")));
+  }
+}
+
+/** What the reading of the queue itself tells of a destination. */
+function fromQueue(domain) {
+  const found = newest?.destinations.domains.find((each) => each.domain === domain);
+  if (!found) return [];
+  const names = ageNames(newest.destinations.up_to_s);
+  const ages = found.counts.map((count, i) => (count ? `${names[i]}: ${thousands(count)}` : null)).filter(Boolean);
+  return [make("p", {}, make("strong", {}, `${thousands(found.count)} wait`), ` (${ages.join(", ")})`)];
+}
+
+const repaint = new Repaint();
+repaint.addEventListener("painted", () => spark(sparkPoints));
+setInterval(() => {
+  if (!document.hidden && !page.param("refresh")) page.askAgain();
+}, EVERY_MS);

@@ -1,0 +1,132 @@
+"""What the queue's page is first painted with: how much waits, for how long, as of when. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from server.dashboard.shell.formats import UNKNOWN, duration, thousands
+from server.mailqueues.accounting import Database
+
+#: A message that has waited longer wants to be looked at; longer than the second, above all.
+OLDEST_WARNING, OLDEST_CRITICAL = timedelta(hours=1), timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number. `level`: ok, warning, critical or none; `note`: what it is of, what it means."""
+
+    key: str
+    label: str
+    text: str
+    level: str = "ok"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The page's first sentence and numbers. `read_at`: the oldest of the newest readings."""
+
+    level: str
+    text: str
+    tiles: tuple[Tile, ...]
+    read_at: datetime | None
+    stale: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def headline(databases: Sequence[Database], now: datetime) -> Headline:
+    """Judge the mail queues as they were read last, each database once."""
+    if not databases:
+        return Headline("none", "No mail queue was read in the last 7 days", (), None, (), ())
+    waiting = sum(database.waiting for database in databases)
+    created = [
+        detail.oldest_created_at
+        for _, detail in (database.detail for database in databases if database.detail)
+        if detail.oldest_created_at
+    ]
+    oldest = now - min(created) if created else None
+    stale = tuple(_called(d) for d in databases if d.reading.is_stale(now))
+    stranded = [share for d in databases for share in d.stranded or ()]
+    tiles = (
+        Tile("waiting", "Recipients waiting", thousands(waiting)),
+        _sum("active", "Due now", databases, "active_count"),
+        _sum("deferred", "Deferred", databases, "deferred_count", "due later"),
+        _oldest(oldest, waiting, [database for database in databases if not database.detail]),
+        _stranded(databases, sum(share.count or 0 for share in stranded)),
+    )
+    text = "The queue is empty" if waiting == 0 else f"{_recipients(waiting)}"
+    if waiting and oldest is not None:
+        text += f", the oldest for {duration(oldest.total_seconds())}"
+    if tiles[4].level == "critical":
+        text += f" · {tiles[4].text} stranded"
+    if stale:
+        text += f" · as last read: {', '.join(stale)} stale"
+    levels = {tile.level for tile in tiles}
+    level = "critical" if "critical" in levels else "warning" if "warning" in levels else "ok"
+    if stale and level == "ok":
+        level = "warning"
+    read_at = min(database.reading.at for database in databases)
+    return Headline(level, text, tiles, read_at, stale, tuple(_unknown(databases)))
+
+
+def _recipients(count: int) -> str:
+    return "1 recipient waits" if count == 1 else f"{thousands(count)} recipients wait"
+
+
+def _sum(key: str, label: str, databases: Sequence[Database], field: str, note: str = "") -> Tile:
+    total = sum(getattr(database.reading.queue, field) for database in databases)
+    return Tile(key, label, thousands(total), note=note)
+
+
+def _oldest(oldest: timedelta | None, waiting: int, untold: Sequence[Database]) -> Tile:
+    label = "Oldest message"
+    if oldest is None:
+        if waiting == 0:
+            return Tile("oldest", label, "none", note="nothing waits")
+        return Tile("oldest", label, UNKNOWN, "none", "not told by what was read")
+    level = "ok"
+    if oldest > OLDEST_WARNING:
+        level = "critical" if oldest > OLDEST_CRITICAL else "warning"
+    over = f"over {duration(OLDEST_WARNING.total_seconds())}" if level != "ok" else ""
+    note = "; ".join(filter(None, [over, "of the databases that tell" if untold else ""]))
+    return Tile("oldest", label, duration(oldest.total_seconds()), level, note)
+
+
+def _stranded(databases: Sequence[Database], count: int) -> Tile:
+    """Mail of an instance that no agent knows waits for nobody: it is told, however little."""
+    label = "Stranded"
+    if all(database.stranded is None for database in databases):
+        return Tile("stranded", label, UNKNOWN, "none", "cannot be told, see below")
+    if count:
+        note = "of instances no agent knows: nothing sends it"
+        return Tile("stranded", label, thousands(count), "critical", note)
+    return Tile("stranded", label, "0", note="of instances no agent knows")
+
+
+def _unknown(databases: Sequence[Database]) -> list[str]:
+    """Say what cannot be known of the queue, and what to do."""
+    found = []
+    for database in databases:
+        silent = [share.node for share in database.shares if share.count is None and share.node]
+        if database.reading.queue.source == "api":
+            found.append(
+                f"{_called(database)} was read from ZoneMTA's API, which tells totals and zones"
+                " alone: give its agent AGENT_ZONEMTA_MONGODB_URI for the rest."
+            )
+        elif silent:
+            found.append(
+                f"Which share of {_called(database)} waits at {', '.join(silent)} is not known:"
+                " its agent does not say its instance."
+            )
+        if database.unclaimed:
+            total = sum(share.count or 0 for share in database.unclaimed)
+            names = ", ".join(share.instance or UNKNOWN for share in database.unclaimed)
+            found.append(
+                f"{_recipients(total)} at instances no agent calls its own ({names}): stranded, or"
+                " of a node whose agent does not say its instance."
+            )
+    return found
+
+
+def _called(database: Database) -> str:
+    return database.name or f"the queue of {', '.join(database.nodes)}"

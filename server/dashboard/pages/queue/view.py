@@ -1,0 +1,54 @@
+"""The pages of the mail queue: what waits, and one destination of it."""
+
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from server.dashboard.pages.queue import page
+from server.dashboard.shell.event_types import EVENT_TYPES
+from server.dashboard.shell.page import carried_params, render_page
+from server.events import destinations
+from server.mailqueues import queries
+from server.mailqueues.accounting import count_once
+
+MAX_DOMAIN = 255
+
+
+@require_safe
+@login_required
+def queue(request: HttpRequest) -> HttpResponse:
+    """Waiting mail: for how long, where it is to go and why, as it was read last."""
+    now = timezone.now()
+    databases = count_once(queries.newest_readings(now), now)
+    context = {
+        "headline": page.headline(databases, now),
+        "at": now,
+        "carried": urlencode(carried_params(request.GET)),
+    }
+    return render_page(request, "queue/page", context)
+
+
+@require_safe
+@login_required
+def destination(request: HttpRequest) -> HttpResponse:
+    """What one destination's servers said last, and at which nodes its mail waits."""
+    domain = request.GET.get("domain", "").strip().lower()
+    if not domain or len(domain) > MAX_DOMAIN or "\0" in domain:
+        raise Http404("no such destination")
+    now = timezone.now()
+    found = destinations.destination(domain, now)
+    frame = carried_params(request.GET)
+    context = {
+        "found": found,
+        "refusals": [(refusal, EVENT_TYPES[refusal.event_type]) for refusal in found.refusals],
+        "looked_back_h": int(destinations.LOOKED_BACK.total_seconds() // 3600),
+        "replies_h": int(destinations.REPLIES_LOOKED_BACK.total_seconds() // 3600),
+        "all_refusals": urlencode({"to_domain": domain, "type": "deferred", **frame}),
+        "all_events": urlencode({"to_domain": domain, **frame}),
+        "at": now,
+        "carried": urlencode(frame),
+    }
+    return render_page(request, "queue/destination", context)

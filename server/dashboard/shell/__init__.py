@@ -1,0 +1,1 @@
+"""Parts that all pages share: base page, navigation, query parameters, formats, live connection."""

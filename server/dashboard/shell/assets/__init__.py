@@ -1,0 +1,1 @@
+"""Style sheets and icons, and how static files are found, named and preloaded."""

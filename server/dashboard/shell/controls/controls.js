@@ -1,0 +1,159 @@
+// The frame around every page: menus, theme, clock, keys, full screen, links that carry the range.
+// A page's module imports it once for what it does.
+
+import { carrying, isZone } from "../params.js";
+import { setUpKeys } from "./keys.js";
+import { page } from "../page.js";
+import { setUpPrinting } from "./print.js";
+import { setUpTheme } from "./theme.js";
+import { toast } from "./toast.js";
+
+const CLOCK_EVERY_MS = 1_000;
+const part = (name) => document.querySelector(`[data-part="${name}"]`);
+const menus = document.querySelectorAll("details.menu");
+
+function setUp() {
+  const keys = document.getElementById("keys");
+  const toggleKeys = () => (keys.open ? keys.close() : keys.showModal());
+  const switchTheme = setUpTheme(document.getElementById("theme"), page);
+  setUpKeys({
+    t: switchTheme,
+    r: () => page.refresh(),
+    f: fullScreen,
+    "/": search,
+    "?": toggleKeys,
+    "g o": () => go("overview"),
+    "g e": () => go("outbound"),
+    "g i": () => go("inbound"),
+    "g q": () => go("queue"),
+    "g p": () => go("performance"),
+    "g n": () => go("nodes-list"),
+  });
+  document.getElementById("show-keys").addEventListener("click", toggleKeys);
+  document.getElementById("full-screen").addEventListener("click", fullScreen);
+  part("refresh").addEventListener("click", () => page.refresh());
+  setUpPrinting();
+  setUpMenus();
+  setUpForms();
+  page.addEventListener("moved", show);
+  show();
+  showClock();
+  setInterval(showClock, CLOCK_EVERY_MS);
+}
+
+/** Links to other pages, by the name of the page; nothing where there is no such page. */
+function go(name) {
+  const link = document.querySelector(`.side [data-page="${name}"]`);
+  if (link) location.assign(link.href);
+  else toast(`There is no page “${name}” here.`, "error");
+}
+
+function search() {
+  const field = document.querySelector("[data-search]");
+  if (field) field.focus();
+  else go("events");
+}
+
+function fullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else document.documentElement.requestFullscreen().catch(() => toast("This browser does not allow full screen.", "error"));
+}
+
+function setUpMenus() {
+  for (const menu of menus) {
+    menu.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !menu.open) return;
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
+    menu.addEventListener("toggle", () => menu.open && menu.dataset.menu === "range" && fillCustomRange());
+  }
+  // One menu at a time; a click elsewhere closes it.
+  document.addEventListener("click", (event) => {
+    for (const menu of menus) if (!menu.contains(event.target)) menu.open = false;
+    const choice = event.target.closest?.("a[data-set]");
+    if (!choice || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    choice.closest("details").open = false;
+    const given = new URL(choice.href).searchParams;
+    const names = ["range", "from", "to", "refresh", "tz"];
+    page.set(Object.fromEntries(names.map((name) => [name, given.get(name)])));
+  });
+}
+
+function fillCustomRange() {
+  const { startMs, endMs } = page.range();
+  const form = part("custom-range");
+  form.elements.from.value = page.zone.wall(startMs);
+  form.elements.to.value = page.zone.wall(endMs);
+}
+
+function setUpForms() {
+  part("custom-range").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const { from, to } = event.target.elements;
+    const [startMs, endMs] = [page.zone.momentMs(from.value), page.zone.momentMs(to.value)];
+    const wrong = !(startMs < endMs) ? "“From” is not before “To”." : startMs > page.nowMs() ? "“From” has not come yet." : "";
+    complain("custom-error", wrong);
+    if (wrong) return;
+    event.target.closest("details").open = false;
+    page.set({ range: null, from: new Date(startMs).toISOString().slice(0, 19) + "Z", to: new Date(endMs).toISOString().slice(0, 19) + "Z" });
+  });
+  const zones = document.getElementById("zones");
+  part("other-zone").addEventListener("focusin", () => {
+    if (zones.childElementCount) return;
+    zones.append(...Intl.supportedValuesOf("timeZone").map((name) => new Option(name)));
+  });
+  part("other-zone").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const name = event.target.elements.tz.value.trim();
+    const wrong = isZone(name) ? "" : "There is no such time zone; write it like Europe/Berlin.";
+    complain("zone-error", wrong);
+    if (wrong) return;
+    event.target.closest("details").open = false;
+    page.set({ tz: name });
+  });
+}
+
+function complain(name, text) {
+  part(name).textContent = text;
+  part(name).hidden = !text;
+}
+
+/** Paint what the URL asks: labels, marks of what is chosen, links that carry it on. */
+function show() {
+  const { range, startMs, endMs, refresh, zone } = page.range();
+  const chosen = document.querySelector(`[data-range="${range}"]`);
+  const label = chosen ? chosen.textContent : `${page.zone.dateTime(startMs)} – ${page.zone.moment(endMs, startMs)}`;
+  part("range-label").textContent = label;
+  part("refresh-label").textContent = refresh;
+  part("own-zone").textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  mark("range", range);
+  mark("refresh", refresh);
+  mark("zone", zone);
+  for (const link of document.querySelectorAll("a[data-carry]")) {
+    link.href = carrying(link.getAttribute("href").split("?")[0], location.search);
+  }
+  for (const element of document.querySelectorAll("time[data-hour-minute]")) {
+    element.textContent = page.zone.moment(Date.parse(element.dateTime), page.nowMs());
+    element.title = element.dateTime;
+  }
+  const login = part("login");
+  login.href = `${login.getAttribute("href").split("?")[0]}?next=${encodeURIComponent(location.pathname + location.search).replaceAll("%2F", "/")}`;
+  showClock();
+}
+
+function mark(name, value) {
+  for (const choice of document.querySelectorAll(`[data-${name}]`)) {
+    if (choice.dataset[name] === value) choice.setAttribute("aria-current", "true");
+    else choice.removeAttribute("aria-current");
+  }
+}
+
+function showClock() {
+  const clock = document.getElementById("clock");
+  const text = `${page.zone.hourMinute(page.nowMs())} ${page.zone.label(page.nowMs())}`;
+  if (clock.textContent !== text) clock.textContent = text;
+}
+
+setUp();

@@ -1,0 +1,1 @@
+"""The live connection of the pages, and the sentence it keeps current."""

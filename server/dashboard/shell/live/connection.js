@@ -1,0 +1,122 @@
+// The live connection every page has: the socket, what the header says of it, how old the data is.
+// A page's module imports `live` and listens: live.onFrame(frame => …).
+
+import { duration, frameAge, stopwatch } from "../formats.js";
+import { LiveSocket, socketUrl } from "./socket.js";
+import { page } from "../page.js";
+import { setText } from "../text.js";
+import { overall, verdict } from "./verdict.js";
+
+const BEAT_MS = 250;
+const { element, facts } = page;
+const part = (name) => document.querySelector(`[data-part="${name}"]`);
+
+class Live {
+  #listeners = [];
+  #wasLive = false;
+  /** The totals of the newest frame, as live.messages makes them; at first those of the first paint. */
+  totals = facts.totals;
+
+  constructor() {
+    this.socket = new LiveSocket({
+      url: socketUrl(facts.live_url, location),
+      onFrame: (frame) => this.#take(frame),
+      onState: (state) => this.#changed(state),
+    });
+    page.addEventListener("refresh", () => this.#catchUp());
+    page.addEventListener("loggedout", () => this.#loggedOut());
+    document.addEventListener("visibilitychange", () => this.#look());
+    this.#look();
+    setInterval(() => document.hidden || this.#show(), BEAT_MS);
+  }
+
+  /** Call `listener(frame)` for every frame. */
+  onFrame(listener) {
+    this.#listeners.push(listener);
+  }
+
+  /** How old the newest sample of any node is, in seconds; null when none ever came. */
+  dataAgeS() {
+    const { heard_at: heardAt } = this.totals.nodes;
+    return heardAt === null ? null : Math.max(0, (page.nowMs() - Date.parse(heardAt)) / 1000);
+  }
+
+  /** Whether no node was heard from for so long that nothing here is current. */
+  isStale() {
+    const age = this.dataAgeS();
+    return age !== null && age > facts.offline_after_s;
+  }
+
+  #take(frame) {
+    this.totals = frame;
+    page.clock.heard(frame.at);
+    for (const listener of this.#listeners) listener(frame);
+    this.#show();
+  }
+
+  #changed(state) {
+    element.dataset.connection = state;
+    if (state === "live") {
+      if (this.#wasLive) page.askAgain(); // what happened while nobody listened
+      this.#wasLive = true;
+    }
+    this.#show();
+  }
+
+  #loggedOut() {
+    this.socket.pause();
+    this.#changed("loggedout");
+  }
+
+  #catchUp() {
+    if (element.dataset.connection === "loggedout") return;
+    if (this.socket.state === "live") this.socket.requestSnapshot();
+    else if (this.socket.state !== "connecting") this.socket.start();
+  }
+
+  #look() {
+    if (document.hidden) this.socket.pause();
+    else this.socket.start();
+  }
+
+  #show() {
+    const silentS = this.socket.silentMs() / 1000;
+    const state = element.dataset.connection;
+    const lost = `connection lost ${duration(silentS)} ago, reconnecting`;
+    setText(part("state"), { live: "live", lost, loggedout: "logged out", paused: "paused" }[state] ?? "connecting…");
+    setText(part("frame-age"), state === "live" ? frameAge(silentS) : "");
+    part("login").hidden = state !== "loggedout";
+
+    const age = this.dataAgeS();
+    const stale = this.isStale();
+    element.dataset.data = age === null ? "never" : stale ? "stale" : "fresh";
+    element.dataset.empty = String(this.totals.nodes.known === 0 && !hasMail(this.totals.hour));
+    setText(part("data-age"), age === null ? "no node heard yet" : `nodes heard ${duration(age)} ago`);
+
+    const cutOff = state === "lost" || state === "loggedout";
+    const asOf = `as of ${duration(silentS)} ago`;
+    const greyNote = cutOff ? asOf : stale ? `last data ${stopwatch(age)} ago` : "";
+    for (const note of document.querySelectorAll("[data-grey-note]")) setText(note, greyNote);
+    // What ended before the newest sample is as true as ever.
+    const past = age !== null && page.range().endMs < Date.parse(this.totals.nodes.heard_at);
+    element.toggleAttribute("data-past", past);
+    this.#judge(cutOff, asOf);
+  }
+
+  /** Cut off, we know only what was: no judgement of the present. */
+  #judge(cutOff, asOf) {
+    const box = part("verdict");
+    if (!box) return;
+    const judged = verdict(this.totals, cutOff ? Date.parse(this.totals.at) : page.nowMs());
+    const { findings = [], complete = null } = this.totals;
+    const { level, text } = overall(judged, findings, complete, (ms) => page.zone.hourMinute(ms));
+    box.dataset.level = cutOff ? "none" : level;
+    setText(part("verdict-text"), cutOff ? `A${asOf.slice(1)}: ${text}` : text);
+  }
+}
+
+function hasMail(hour) {
+  return Object.values(hour).some((counts) => Object.values(counts).some(Boolean));
+}
+
+export const live = new Live();

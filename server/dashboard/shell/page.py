@@ -1,0 +1,169 @@
+"""Rendering of pages: query parameters that all share, live facts, navigation.
+
+A page's view calls `render_page`; everything a link must carry is in the URL under the names of
+`PageParams`, and the page's script (page.js) reads and writes the same names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+from zoneinfo import available_timezones
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from server.dashboard.shell.assets.modules import imported_modules
+from server.dashboard.shell.context import demo_history_until
+from server.dashboard.shell.live.verdict import overall, verdict
+from server.dashboard.shell.navigation import entries
+from server.live import messages
+
+#: range → how a menu calls it.
+RANGES = {
+    "1h": "Last hour",
+    "6h": "Last 6 h",
+    "24h": "Last 24 h",
+    "7d": "Last 7 days",
+    "30d": "Last 30 days",
+}
+RANGE_LENGTHS = {
+    "1h": timedelta(hours=1),
+    "6h": timedelta(hours=6),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}
+DEFAULT_RANGE = "24h"
+#: refresh → how a menu calls it.
+REFRESHES = {
+    "15s": "every 15 s",
+    "30s": "every 30 s",
+    "1m": "every minute",
+    "5m": "every 5 min",
+    "off": "off",
+}
+DEFAULT_REFRESH = "30s"
+#: Parameters that every link carries on to other pages; CARRIED in params.js.
+CARRIED = ("range", "from", "to", "refresh", "tz", "theme")
+#: Time zones a menu offers beside the reader's own; any other of the IANA's list may be typed.
+ZONES = ("UTC",)
+
+
+@dataclass(frozen=True)
+class PageParams:
+    """Range, refresh and zone of a page; invalid values of the URL count as absent.
+
+    `range`: of RANGES, or "custom" with `start` and `end`. `zone`: empty for the reader's own.
+    """
+
+    range: str
+    start: datetime | None
+    end: datetime | None
+    refresh: str
+    zone: str
+
+    def span(self, now: datetime) -> tuple[datetime, datetime]:
+        """Return start and end of the range, its end left out."""
+        if self.start is not None and self.end is not None:
+            return self.start, self.end
+        return now - RANGE_LENGTHS[self.range], now
+
+    @property
+    def range_label(self) -> str:
+        """The range as a menu calls it."""
+        if self.range in RANGES:
+            return RANGES[self.range]
+        return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC"
+
+
+def parse_params(query: Mapping[str, str]) -> PageParams:
+    """Parse a query string. Pure."""
+    start, end = _time(query.get("from")), _time(query.get("to"))
+    custom = start is not None and end is not None and start < end
+    name = query.get("range", DEFAULT_RANGE)
+    refresh = query.get("refresh", DEFAULT_REFRESH)
+    zone = query.get("tz", "")
+    return PageParams(
+        range="custom" if custom else name if name in RANGES else DEFAULT_RANGE,
+        start=start if custom else None,
+        end=end if custom else None,
+        refresh=refresh if refresh in REFRESHES else DEFAULT_REFRESH,
+        zone=zone if zone in _all_zones() else "",
+    )
+
+
+def carried_params(query: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters that every link carries on to other pages."""
+    return {name: query[name] for name in CARRIED if query.get(name)}
+
+
+def render_page(
+    request: HttpRequest,
+    page: str,
+    context: Mapping[str, Any],
+    *,
+    totals: dict[str, Any] | None = None,
+) -> HttpResponse:
+    """Render a page with navigation, live facts and the numbers of this moment.
+
+    `page`: "queue/page" renders pages/queue/page.html, which extends dashboard/shell/base.html and
+    finds `totals` and `verdict` in its context, and loads the script pages/queue/page.js.
+    `totals`: those of live.messages.totals_now() when the view has read them already, with
+    `findings` and `complete` where it knows them; else the first live frame brings those. Runs at
+    most three queries, besides the session's two.
+    """
+    totals = totals or messages.totals_now()
+    until = demo_history_until()
+    script = f"dashboard/pages/{page}.js"
+    response = render(
+        request,
+        f"dashboard/pages/{page}.html",
+        {
+            "totals": totals,
+            "verdict": overall(
+                verdict(totals), totals.get("findings", ()), complete=totals.get("complete")
+            ),
+            "nothing_watched": totals["nodes"]["known"] == 0 and not _has_mail(totals),
+            "params": parse_params(request.GET),
+            "ranges": RANGES,
+            "refreshes": REFRESHES,
+            "zones": ZONES,
+            "navigation": entries(request.path),
+            "page_module": script,
+            "modules": imported_modules(script),
+            "facts": {
+                "totals": totals,
+                "offline_after_s": settings.NODE_OFFLINE_AFTER_S,
+                "live_url": settings.LIVE_URL,
+                "demo_history_until": until and until.isoformat(),
+            },
+            **context,
+        },
+    )
+    # Numbers of a moment: going back to the page asks again.
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _time(text: str | None) -> datetime | None:
+    """Return a time of the URL; None for what is none, or has no offset."""
+    try:
+        # A `+` that came unescaped is a space by now.
+        at = datetime.fromisoformat((text or "").replace(" ", "+"))
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
+
+
+@cache
+def _all_zones() -> set[str]:
+    return available_timezones()
+
+
+def _has_mail(totals: dict[str, Any]) -> bool:
+    """Return whether any mail was counted in the hour of these totals."""
+    hour = totals["hour"]
+    return any([*hour["inbound"].values(), *hour["outbound"].values()])
