@@ -1,6 +1,6 @@
 """Numbers and times as people read them. Pure.
 
-The live page formats with formats.js by the same rules; the vectors in tests/formats.json are run
+The live page formats with formats.js by the same rules; the vectors in formats.json are run
 against both.
 """
 

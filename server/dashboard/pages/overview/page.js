@@ -24,7 +24,7 @@ function tile(name, text, { note = "", level = "" } = {}) {
   element.dataset.level = level;
 }
 
-/** As server/dashboard/overview.py paints them first. */
+/** As page.py paints them first. */
 function showTiles({ nodes, hour: { outbound: hour } }) {
   const silent = nodes.known - nodes.reporting;
   tile("nodes", nodes.known ? `${nodes.reporting} / ${nodes.known}` : "–", {

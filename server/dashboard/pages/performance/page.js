@@ -12,7 +12,7 @@ import { width } from "../../charts/stacked_panel.js";
 import { table } from "../../charts/table.js";
 import { setText } from "../../shell/text.js";
 
-/** As server/dashboard/performance.py: below the first it is fast, below the second slow. */
+/** As page.py: below the first it is fast, below the second slow. */
 const THRESHOLDS_MS = [3_000, 10_000];
 const LEVELS = [["ok", "fast"], ["warning", "slow"], ["critical", "very slow"]];
 const NAMES = { average: "average", p95: "P95", p99: "P99" };

@@ -1,5 +1,5 @@
-// The sentence a page begins with, from facts. Pure. The same rules as server/dashboard/verdict.py,
-// kept equal by the vectors in ../tests/verdicts.json.
+// The sentence a page begins with, from facts. Pure. The same rules as verdict.py,
+// kept equal by the vectors in verdicts.json.
 
 import { duration, thousands } from "../formats.js";
 

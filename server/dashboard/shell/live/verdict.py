@@ -1,7 +1,7 @@
 """The sentence a page begins with, made from facts. Pure.
 
 The live page judges with verdict.js by the same rules; the vectors in
-../tests/verdicts.json are run against both.
+verdicts.json are run against both.
 """
 
 from collections.abc import Sequence
