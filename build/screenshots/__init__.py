@@ -1,0 +1,1 @@
+"""`python -m build.screenshots`: the pictures of the pages in docs/images."""
