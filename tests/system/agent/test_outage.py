@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import re
 import signal
 from collections import Counter
 from datetime import datetime
@@ -109,6 +110,8 @@ def test_no_log_line_and_no_output_holds_a_secret(start_agent, directory, status
         )
         until(lambda: agent.post([]) == 202)
         until(lambda: len(fake_server.requests) >= 2)
+        # A line with an address in it; the key and the passwords must not be there.
+        until(lambda: re.search("is not reachable|does not listen", agent.log_text()))
         agent.process.send_signal(signal.SIGHUP)
         until(lambda: "Configuration reloaded" in agent.log_text())
         agent.end(signal.SIGTERM)
