@@ -1,92 +1,133 @@
-"""What needs somebody, for the sentence that every page begins with. Made from facts of the rooms
-below: destinations that refuse mail, events that are missing, mail that waits for long.
-"""
+"""Problems of the present: failing destinations, missing events, mail that waits for long."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from server.alerts.queues import OLDEST_WARNING, oldest_created_at
 from server.ledger import queries as ledger
 from server.ledger.queries import Completeness
 from server.mailqueues import queries as mailqueues
 from server.mailqueues.accounting import Database, count_once
+from server.rollups.levels import ONE_MINUTE
 from server.rollups.mail import failing_destinations
 from server.rollups.mail.failing_destinations import Destination
+from server.rollups.mail.level_query import LevelQuery
+from server.rollups.mail.queries import totals
 
-#: How far back completeness is looked at.
+#: Completeness is judged over this time.
 LEDGER_HOURS = 24
-#: Mail that waits longer wants to be looked at.
-OLDEST_MAX = timedelta(hours=1)
-#: So many findings are told, and so much of a remote server's words; the sentence names fewer.
-FINDINGS_MAX, WORDS_CHARS = 20, 100
+#: Bounds of what is reported: problems, and characters of a remote server's reply.
+MAX_PROBLEMS, MAX_REPLY_CHARS = 20, 100
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class FailingDestination:
+    """A destination that refuses most of its mail. `verb`: bounces or defers."""
+
+    domain: str
+    verb: str
+    since: datetime
+    words: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the problem as JSON."""
+        return {
+            "kind": "destination",
+            "domain": self.domain,
+            "verb": self.verb,
+            "since": self.since.isoformat(),
+            "words": self.words,
+        }
+
+
+@dataclass(frozen=True)
+class MissingEvents:
+    """Numbered events of a node that never arrived, without explanation."""
+
+    node: str
+    count: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the problem as JSON."""
+        return {"kind": "missing", "node": self.node, "count": self.count}
+
+
+@dataclass(frozen=True)
+class OldMail:
+    """Mail in the queues waits for too long: the oldest `since`, which is `waits_s` seconds."""
+
+    since: datetime
+    waits_s: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the problem as JSON."""
+        return {"kind": "queue", "oldest_s": self.waits_s}
+
+
+Problem = FailingDestination | MissingEvents | OldMail
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The facts of one moment. `findings`: see `findings`."""
+    """The facts of one moment that need more than a glance at the database.
 
-    findings: list[dict[str, Any]]
+    `sent_yesterday`: mail sent in the same 60 minutes a day ago; None when there was none.
+    """
+
+    problems: list[Problem]
     destinations: list[Destination]
     epochs: list[Completeness]
     queues: list[Database]
+    sent_yesterday: int | None = None
 
     @property
     def complete(self) -> bool | None:
         """Whether all numbered events arrived; None while no agent numbers them."""
         return all(epoch.complete for epoch in self.epochs) if self.epochs else None
 
-    def told(self) -> dict[str, Any]:
-        """Return what a frame carries of it."""
-        return {"findings": self.findings, "complete": self.complete}
 
-
-def facts(now: datetime) -> Facts:
-    """Ask the database, five questions at most."""
+def read_facts(now: datetime) -> Facts:
+    """Query the database, six times at most."""
     destinations = failing_destinations.destinations(now)
     epochs = ledger.completeness(now - timedelta(hours=LEDGER_HOURS))
     queues = count_once(mailqueues.newest_readings(now), now)
-    return Facts(findings(destinations, epochs, queues, now=now), destinations, epochs, queues)
+    problems = find_problems(destinations, epochs, queues, now=now)
+    return Facts(problems, destinations, epochs, queues, _sent_yesterday(now))
 
 
-def findings(
+def find_problems(
     destinations: Iterable[Destination],
     epochs: Iterable[Completeness],
     queues: Iterable[Database],
     *,
     now: datetime,
-) -> list[dict[str, Any]]:
-    """Return what needs somebody, the most pressing first. Pure.
-
-    `kind`: destination (domain, verb, since, words), missing (node, count), queue (oldest_s).
-    """
-    found: list[dict[str, Any]] = [
-        {
-            "kind": "destination",
-            "domain": each.domain,
-            "verb": "bounces" if each.bounced > each.deferred else "defers",
-            "since": each.since.isoformat(),
-            "words": each.words[:WORDS_CHARS],
-        }
+) -> list[Problem]:
+    """Return the problems, the most pressing first. Pure."""
+    problems: list[Problem] = [
+        FailingDestination(
+            each.domain,
+            "bounces" if each.bounced > each.deferred else "defers",
+            each.since,
+            each.words[:MAX_REPLY_CHARS],
+        )
         for each in destinations
         if each.since
     ]
-    missing: dict[str, int] = {}
+    missing: Counter[str] = Counter()
     for epoch in epochs:
-        missing[epoch.node] = missing.get(epoch.node, 0) + epoch.missing_count
-    found += [
-        {"kind": "missing", "node": node, "count": count}
-        for node, count in sorted(missing.items(), key=lambda item: -item[1])
-        if count
-    ]
-    waits = oldest([queue for queue in queues if not queue.reading.is_stale(now)], now)
-    if waits is not None and waits > OLDEST_MAX:
-        found.append({"kind": "queue", "oldest_s": waits.total_seconds()})
-    return found[:FINDINGS_MAX]
+        missing[epoch.node] += epoch.missing_count
+    problems += [MissingEvents(node, count) for node, count in missing.most_common() if count]
+    since = oldest_created_at([queue for queue in queues if not queue.reading.is_stale(now)])
+    if since is not None and now - since > OLDEST_WARNING:
+        problems.append(OldMail(since, (now - since).total_seconds()))
+    return problems[:MAX_PROBLEMS]
 
 
-def oldest(queues: Sequence[Database], now: datetime) -> timedelta | None:
-    """Return how long the oldest waiting message waits; None where none does or nobody knows."""
-    details = [queue.detail[1] for queue in queues if queue.detail]
-    created = [detail.oldest_created_at for detail in details if detail.oldest_created_at]
-    return now - min(created) if created else None
+def _sent_yesterday(now: datetime) -> int | None:
+    start = now.replace(second=0, microsecond=0) - DAY - HOUR
+    query = LevelQuery(ONE_MINUTE, (start, start + HOUR + MINUTE), "outbound")
+    return sum(count for _, count in totals(query, event_type="sent")) or None

@@ -9,8 +9,8 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from server.accounts.roles import role_of
 from server.live.pump import GROUP, Pump, open_sockets
 
-#: More than any page asks.
-MESSAGE_MAX_CHARS = 1_000
+#: No message of a page is longer.
+MAX_MESSAGE_CHARS = 1_000
 NOT_LOGGED_IN = 4401
 NOT_READY = 4503
 _pumps: list[Pump] = []
@@ -43,7 +43,7 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
     ) -> None:
-        """A page that missed a tick asks for all again. Anything else is ignored."""
+        """Send a snapshot to a page that missed a tick. Anything else is ignored."""
         if text_data and _kind(text_data) == "snapshot":
             await self._send_snapshot()
 
@@ -60,7 +60,7 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
 
 def _kind(text: str) -> Any:
     """Return the type a message from a browser names; None for what is no message of ours."""
-    if len(text) > MESSAGE_MAX_CHARS:
+    if len(text) > MAX_MESSAGE_CHARS:
         return None
     try:
         content = json.loads(text)

@@ -6,7 +6,7 @@ what a crash between commit and publish loses here is still counted there.
 
 from collections.abc import Iterable, Mapping
 
-#: What PUBLISH tells the pump: these seconds have new counts.
+#: Messages name the seconds that have new counts.
 CHANNEL = "mallard:live"
 #: How long a second's counts are kept: the pages show five minutes.
 WINDOW_S = 300
@@ -36,6 +36,6 @@ def window(now_s: int) -> range:
     return range(now_s - WINDOW_S + 1, now_s + 1)
 
 
-def trimmed(seconds: Seconds, keep: Iterable[int]) -> Seconds:
+def trim(seconds: Seconds, keep: Iterable[int]) -> Seconds:
     """Return only the seconds in `keep` that counted anything."""
     return {second: seconds[second] for second in keep if seconds.get(second)}

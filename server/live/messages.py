@@ -1,13 +1,18 @@
-"""What the live process says to a browser, and the snapshot a page is first painted with.
+"""Frames of the live process, and the snapshot that a page is first painted with.
 
-Every number is an absolute total, never a difference: a lost frame heals with the next one.
+Every number is an absolute total, never a difference: a lost frame heals with the next one. What is
+judged is judged here, once for all sockets: the sentence with its level, and the overview's tiles.
 """
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
+from server.alerts.problems import Facts
+from server.alerts.sentence import Sentence, build_sentence
+from server.alerts.tiles import Tile, build_tiles
 from server.live.counters import Seconds
 from server.nodes.queries import Reporting, reporting
 from server.rollups.mail.queries import HourTotals, hour_totals
@@ -18,26 +23,57 @@ FLOW = "flow"
 TAIL_S = 15
 
 
-def totals_now() -> dict[str, Any]:
-    """Ask the database for what counters and the state line show. At most three queries."""
-    return totals(hour_totals(), reporting(), at=timezone.now())
+@dataclass(frozen=True)
+class Totals:
+    """One moment: mail of the last 60 minutes, who reports, and the facts where they are known."""
+
+    at: datetime
+    hour: HourTotals
+    nodes: Reporting
+    facts: Facts | None = None
+
+    @property
+    def sentence(self) -> Sentence:
+        """The sentence of this moment."""
+        facts = self.facts
+        if facts is None:
+            return build_sentence(self.hour, self.nodes)
+        return build_sentence(self.hour, self.nodes, facts.problems, complete=facts.complete)
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """The overview's tiles; none while the facts are not known."""
+        if self.facts is None:
+            return ()
+        return build_tiles(self.hour, self.nodes, self.facts, now=self.at)
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether any mail was counted in the hour."""
+        return any([*self.hour.inbound.values(), *self.hour.outbound.values()])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what a frame carries of it."""
+        nodes = self.nodes
+        return {
+            "at": self.at.isoformat(),
+            "hour": asdict(self.hour),
+            "nodes": {
+                "known": nodes.known,
+                "reporting": nodes.reporting,
+                "newest_sample_at": nodes.newest_sample_at and nodes.newest_sample_at.isoformat(),
+            },
+            "sentence": self.sentence.as_json(),
+            "tiles": {
+                tile.name: {"text": tile.text, "note": tile.note, "level": tile.level}
+                for tile in self.tiles
+            },
+        }
 
 
-def totals(hour: HourTotals, nodes: Reporting, *, at: datetime) -> dict[str, Any]:
-    """Return the totals of one moment: events of the last 60 minutes, and who reports."""
-    return {
-        "at": at.isoformat(),
-        "hour": {"inbound": hour.inbound, "outbound": hour.outbound, "inferred": hour.inferred},
-        "nodes": {
-            "known": nodes.known,
-            "reporting": nodes.reporting,
-            "heard_at": nodes.heard_at and nodes.heard_at.isoformat(),
-            "silent": [
-                {"name": name, "last_seen_at": seen_at and seen_at.isoformat()}
-                for name, seen_at in nodes.silent
-            ],
-        },
-    }
+def read_totals(facts: Facts | None = None) -> Totals:
+    """Query what counters and the state line show, three times at most."""
+    return Totals(timezone.now(), hour_totals(), reporting(), facts)
 
 
 def frame(tick: int, totals: dict[str, Any], seconds: Seconds, *, kind: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What this room tells of itself: what was stored and published, and who looks on."""
+"""Metrics of the live process: events stored, open sockets."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,14 +10,14 @@ from server.observability.metrics import Metric
 
 #: Counts events stored for the first time, since the live database was last emptied.
 STORED = "mallard:stored:events"
-#: `<prefix><process>` → its open sockets, for as long as the process says so.
+#: `<prefix><process>` → its open sockets, while the process renews it.
 SOCKETS = "mallard:live:sockets:"
-SOCKETS_KEPT_S = 10
+SOCKETS_EXPIRE_S = 10
 TIMEOUT_S = 2.0
 
 
 def flow() -> Iterator[Metric]:
-    """Ask the live database. Raises redis.RedisError."""
+    """Query the live database. Raises redis.RedisError."""
     with redis.Redis.from_url(
         settings.LIVE_REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
     ) as client:

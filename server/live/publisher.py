@@ -1,5 +1,7 @@
-"""What a writer says after its commit. Plain synchronous Redis: from worker threads this is fifty
-times faster than sending to a channel group."""
+"""Publishing of live counts after a writer's commit.
+
+Plain synchronous Redis: from worker threads it is fifty times faster than a channel group.
+"""
 
 import json
 import logging
@@ -24,7 +26,7 @@ def _client() -> "redis.Redis":
 
 
 def publish(new_events: Sequence[NewEvents]) -> None:
-    """Count `new_events` by second and tell the pumps. Redis errors are logged, not raised."""
+    """Count `new_events` by second and notify the pumps. Redis errors are logged, not raised."""
     recent = epoch_s() - counters.WINDOW_S
     counted = [e for e in new_events if not e.is_null_sender]
     fresh = [e for e in counted if e.second.timestamp() >= recent]

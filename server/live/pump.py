@@ -1,4 +1,4 @@
-"""One per live process: adds up what the writers published, and once a tick tells every socket."""
+"""The pump of a live process: adds up published counts, sends every socket one frame a tick."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from server.alerts import problems
+from server.alerts.problems import Facts, read_facts
 from server.live import counters, messages, metrics
 from server.live.counters import Seconds
 
@@ -24,14 +24,14 @@ logger = logging.getLogger(__name__)
 
 #: Sockets of this process only: each live process has its own pump.
 GROUP = f"flow.{os.getpid()}"
-#: With nothing new the pump still ticks this often, so that a page knows that it lives.
+#: With nothing new the pump still ticks this often, so that a page knows it is connected.
 HEARTBEAT_S = 1.0
 _SOCKETS_KEY = f"{metrics.SOCKETS}{os.uname().nodename}-{os.getpid()}"
 #: The sockets of this process that get the frames, by channel name.
 open_sockets: set[str] = set()
 RETRY_S = 1.0
-#: What needs somebody is looked for this often: it takes more questions, and changes more slowly.
-FINDINGS_EVERY_S = 5.0
+#: Facts take more queries than totals, and change more slowly.
+FACTS_EVERY_S = 5.0
 
 
 class Pump:
@@ -41,8 +41,8 @@ class Pump:
         self.tick = 0
         self._seconds: Seconds = {}
         self._totals: dict[str, Any] = {}
-        self._findings: dict[str, Any] = {}
-        self._findings_at = -inf
+        self._facts: Facts | None = None
+        self._facts_at = -inf
         self._changed: set[int] = set()
         self._refreshed: set[int] = set()
         self._dirty = asyncio.Event()
@@ -117,12 +117,12 @@ class Pump:
             async with client.pipeline(transaction=False) as pipe:
                 for second in changed:
                     pipe.hgetall(counters.second_key(second))
-                pipe.set(_SOCKETS_KEY, len(open_sockets), ex=metrics.SOCKETS_KEPT_S)
+                pipe.set(_SOCKETS_KEY, len(open_sockets), ex=metrics.SOCKETS_EXPIRE_S)
                 answers = (await pipe.execute())[: len(changed)]
-            if monotonic() - self._findings_at > FINDINGS_EVERY_S:
-                self._findings = await database_sync_to_async(_findings)()
-                self._findings_at = monotonic()
-            self._totals = {**await database_sync_to_async(_totals)(), **self._findings}
+            if monotonic() - self._facts_at > FACTS_EVERY_S:
+                self._facts = await database_sync_to_async(_facts)()
+                self._facts_at = monotonic()
+            self._totals = await database_sync_to_async(_totals)(self._facts)
         except BaseException:
             self._changed.update(changed)
             raise
@@ -135,20 +135,20 @@ class Pump:
     def _tail(self) -> Seconds:
         """The last seconds, and those that changed however late."""
         last = range(_now_s() - messages.TAIL_S, _now_s() + 1)
-        return counters.trimmed(self._seconds, sorted({*last, *self._refreshed}))
+        return counters.trim(self._seconds, sorted({*last, *self._refreshed}))
 
     def _window(self) -> Seconds:
-        return counters.trimmed(self._seconds, counters.window(_now_s() + 1))
+        return counters.trim(self._seconds, counters.window(_now_s() + 1))
 
 
-def _totals() -> dict[str, Any]:
+def _totals(facts: Facts | None) -> dict[str, Any]:
     close_old_connections()
-    return messages.totals_now()
+    return messages.read_totals(facts).as_json()
 
 
-def _findings() -> dict[str, Any]:
+def _facts() -> Facts:
     close_old_connections()
-    return problems.facts(timezone.now()).told()
+    return read_facts(timezone.now())
 
 
 def _redis() -> Any:

@@ -15,14 +15,14 @@ SILENT_NAMED = 3
 
 @dataclass(frozen=True)
 class Reporting:
-    """Number of nodes that report. `heard_at`: arrival of the newest sample, None: never.
+    """Number of nodes that report. `newest_sample_at`: arrival of the newest sample, None: never.
 
     `silent`: name and last_seen_at of the nodes that do not report, a few of them.
     """
 
     known: int
     reporting: int
-    heard_at: datetime | None
+    newest_sample_at: datetime | None
     silent: tuple[tuple[str, datetime | None], ...] = ()
 
 
@@ -36,7 +36,7 @@ def reporting() -> Reporting:
     row = expected.aggregate(
         known=Count("pk"),
         reporting=Count("pk", filter=Q(last_seen_at__gte=since)),
-        heard_at=Max("last_seen_at"),
+        newest_sample_at=Max("last_seen_at"),
     )
     silent: tuple[tuple[str, datetime | None], ...] = ()
     if row["reporting"] < row["known"]:

@@ -1,6 +1,6 @@
 // Readings of nodes over time, as the read API answers them: asked, named, written with their unit.
 
-import { bytesSaid, duration, milliseconds, thousands } from "../shell/formats.js";
+import { byteSize, duration, milliseconds, thousands } from "../shell/formats.js";
 import { page } from "../shell/page.js";
 
 const UNKNOWN = "–";
@@ -8,8 +8,8 @@ const UNKNOWN = "–";
 /** How a value of each unit is written. */
 const FORMATS = {
   percent: (value) => `${value.toFixed(1)} %`,
-  bytes: bytesSaid,
-  bytes_s: (value) => `${bytesSaid(value)}/s`,
+  bytes: byteSize,
+  bytes_s: (value) => `${byteSize(value)}/s`,
   per_s: (value) => `${value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : thousands(Math.round(value))} /s`,
   count: (value) => thousands(Math.round(value)),
   ms: milliseconds,

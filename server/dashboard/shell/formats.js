@@ -1,5 +1,5 @@
 // Numbers and times as people read them. Pure; the rules and their vectors are shared with
-// formats.py (formats.json), so that the first paint and the live
+// server/formats.py (tests/formats.json), so that the first paint and the live
 // page never say the same thing in two ways.
 
 const MINUTE_S = 60;
@@ -76,7 +76,7 @@ export function milliseconds(ms) {
 }
 
 /** Bytes as said, in thousands: "512 B", "44.5 KB", "1.2 MB". */
-export function bytesSaid(count) {
+export function byteSize(count) {
   if (count === null || count === undefined) return UNKNOWN;
   const whole = Math.floor(count + 0.5);
   if (whole < 1_000) return `${whole} B`;
@@ -103,14 +103,6 @@ export function gaugeShare(ms) {
     [lowerMs, lowerShare] = [upperMs, upperShare];
   }
   return 100;
-}
-
-/** The change against `before`, "▲ 4 %"; empty when there was nothing to compare with. */
-export function change(count, before) {
-  if (!before) return "";
-  const percents = Math.floor((200 * (count - before) + before) / (2 * before));
-  if (percents === 0) return "≈";
-  return `${percents > 0 ? "▲" : "▼"} ${thousands(Math.abs(percents))} %`;
 }
 
 /** What a spreadsheet would run: strangers choose the names of domains. As server/api/csv_safe.py. */

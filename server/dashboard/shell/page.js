@@ -23,7 +23,7 @@ class Page extends EventTarget {
     this.facts = JSON.parse(document.getElementById("facts").textContent);
     this.element = document.getElementById("page");
     this.clock = new ServerClock();
-    this.clock.heard(this.facts.totals.at);
+    this.clock.learn(this.facts.totals.at);
     this.zone = new Zone(this.range().zone);
     addEventListener("popstate", () => this.#moved());
     document.addEventListener("visibilitychange", () => this.#schedule());

@@ -17,9 +17,10 @@ from django.shortcuts import render
 
 from server.dashboard.shell.assets.modules import imported_modules
 from server.dashboard.shell.context import demo_history_until
-from server.dashboard.shell.live.verdict import overall, verdict
+from server.dashboard.shell.live.sentence import painted_sentence
 from server.dashboard.shell.navigation import entries
 from server.live import messages
+from server.live.messages import Totals
 
 #: range → how a menu calls it.
 RANGES = {
@@ -105,17 +106,16 @@ def render_page(
     page: str,
     context: Mapping[str, Any],
     *,
-    totals: dict[str, Any] | None = None,
+    totals: Totals | None = None,
 ) -> HttpResponse:
     """Render a page with navigation, live facts and the numbers of this moment.
 
     `page`: "queue/page" renders pages/queue/page.html, which extends dashboard/shell/base.html and
-    finds `totals` and `verdict` in its context, and loads the script pages/queue/page.js.
-    `totals`: those of live.messages.totals_now() when the view has read them already, with
-    `findings` and `complete` where it knows them; else the first live frame brings those. Runs at
+    finds `totals` in its context, and loads the script pages/queue/page.js. `totals`: where the
+    view has read them already; without facts the first live frame brings the problems. Runs at
     most three queries, besides the session's two.
     """
-    totals = totals or messages.totals_now()
+    totals = totals or messages.read_totals()
     until = demo_history_until()
     script = f"dashboard/pages/{page}.js"
     response = render(
@@ -123,10 +123,8 @@ def render_page(
         f"dashboard/pages/{page}.html",
         {
             "totals": totals,
-            "verdict": overall(
-                verdict(totals), totals.get("findings", ()), complete=totals.get("complete")
-            ),
-            "nothing_watched": totals["nodes"]["known"] == 0 and not _has_mail(totals),
+            "sentence": painted_sentence(totals),
+            "nothing_watched": totals.nodes.known == 0 and not totals.has_mail,
             "params": parse_params(request.GET),
             "ranges": RANGES,
             "refreshes": REFRESHES,
@@ -135,7 +133,7 @@ def render_page(
             "page_module": script,
             "modules": imported_modules(script),
             "facts": {
-                "totals": totals,
+                "totals": totals.as_json(),
                 "offline_after_s": settings.NODE_OFFLINE_AFTER_S,
                 "live_url": settings.LIVE_URL,
                 "demo_history_until": until and until.isoformat(),
@@ -161,9 +159,3 @@ def _time(text: str | None) -> datetime | None:
 @cache
 def _all_zones() -> set[str]:
     return available_timezones()
-
-
-def _has_mail(totals: dict[str, Any]) -> bool:
-    """Return whether any mail was counted in the hour of these totals."""
-    hour = totals["hour"]
-    return any([*hour["inbound"].values(), *hour["outbound"].values()])

@@ -36,7 +36,7 @@ def test_a_crash_is_told_with_an_id_under_which_the_log_has_the_traceback(
 ):
     client = Client(raise_request_exception=False)
     client.force_login(admin_user)
-    monkeypatch.setattr(messages, "totals_now", lambda: 1 / 0)
+    monkeypatch.setattr(messages, "read_totals", lambda: 1 / 0)
 
     response = client.get("/email/outbound/")
 

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from django.utils.html import strip_tags
 from msgspec import structs
 
-from server.alerts.problems import findings
-from server.dashboard.pages.overview import page as overview
-from server.dashboard.shell.formats import UNKNOWN
+from server.alerts.problems import find_problems
+from server.alerts.tiles import queue_tile
 from server.events.mapping import to_line
+from server.formats import UNKNOWN
 from server.ledger.models import Epoch
 from server.mailqueues.accounting import Reading, count_once
 from server.nodes.models import Node
@@ -45,7 +46,7 @@ def tile(html: str, name: str) -> tuple[str, str]:
 
 
 def verdict(html: str) -> str:
-    return re.search(r'data-part="verdict-text">([^<]*)<', html)[1]
+    return strip_tags(html.split('data-part="verdict-text">', 1)[1].split("</p>", 1)[0])
 
 
 def test_it_is_painted_with_numbers(painted, reporting_node):
@@ -152,17 +153,23 @@ def queues(*, waits_for=timedelta(minutes=3), read_ago=timedelta(seconds=5)):
     return count_once([Reading("mta-01", at, whole, timedelta(seconds=90), (at, whole))], NOW)
 
 
+def judged(databases):
+    tile = queue_tile(databases, NOW)
+    return tile.text, tile.note, tile.level
+
+
 def test_mail_that_waits_for_long_needs_somebody():
     young, old = queues(), queues(waits_for=timedelta(hours=3, minutes=12))
 
-    assert overview.queue(young, NOW) == overview.Judged("1,234", "oldest 3 min", "ok")
-    assert overview.queue(old, NOW) == overview.Judged("1,234", "oldest 3 h 12 min", "warning")
-    assert findings([], [], young, now=NOW) == []
-    assert findings([], [], old, now=NOW) == [{"kind": "queue", "oldest_s": 11520}]
+    assert judged(young) == ("1,234", "oldest 3 min", "ok")
+    assert judged(old) == ("1,234", "oldest 3 h 12 min", "warning")
+    assert find_problems([], [], young, now=NOW) == []
+    (problem,) = find_problems([], [], old, now=NOW)
+    assert problem.as_json() == {"kind": "queue", "oldest_s": 11520}
 
 
 def test_a_queue_that_is_not_read_any_more_is_stale_and_judged_no_more():
     stale = queues(waits_for=timedelta(hours=3), read_ago=timedelta(minutes=4))
 
-    assert overview.queue(stale, NOW) == overview.Judged("1,234", "stale: read 4 min ago", "none")
-    assert findings([], [], stale, now=NOW) == []
+    assert judged(stale) == ("1,234", "stale: read 4 min ago", "none")
+    assert find_problems([], [], stale, now=NOW) == []

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from server.dashboard.pages.events.search import LABELS, parameter
 from server.dashboard.shell.event_types import EVENT_TYPES, EventType
-from server.dashboard.shell.formats import UNKNOWN, bytes_said, milliseconds, thousands
 from server.events.queries import Position
+from server.formats import UNKNOWN, byte_size, milliseconds, thousands
 
 Event = Mapping[str, Any]
 
@@ -218,7 +218,7 @@ def _fact(event: Event, column: str, label: str, how: str, frame_query: str) -> 
     if how == _MS:
         return Fact(label, milliseconds(value))
     if how == _SIZE:
-        return Fact(label, bytes_said(value))
+        return Fact(label, byte_size(value))
     if how == _COUNT:
         return Fact(label, thousands(value))
     if isinstance(value, bool):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from server.dashboard.shell.event_types import EVENT_TYPES, EventType
-from server.dashboard.shell.formats import percent, thousands
+from server.formats import percent, thousands
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,8 @@ export function ratePanel(id, lines) {
   function draw() {
     if (document.hidden || !Number.isFinite(seconds.knownUntilS)) return;
     const nowS = page.nowMs() / 1000;
-    const heardUntilS = live.isStale() ? Date.parse(live.totals.nodes.heard_at) / 1000 : Infinity;
-    drawn = lines.map(({ field }) => seconds.series(field, nowS, heardUntilS));
+    const sampledUntilS = live.isStale() ? Date.parse(live.totals.nodes.newest_sample_at) / 1000 : Infinity;
+    drawn = lines.map(({ field }) => seconds.series(field, nowS, sampledUntilS));
     const endMs = drawn[0].at(-1)[0];
     panel.body.querySelector(".skeleton")?.remove();
     chart.show({

@@ -25,6 +25,6 @@ def inbound(request: HttpRequest) -> HttpResponse:
 
 def _mail_flow(request: HttpRequest, direction: str) -> HttpResponse:
     """Answer the page of one direction; its counters are of the moment of the first paint."""
-    totals = messages.totals_now()
-    context = {"section": section(direction, totals["hour"][direction])}
+    totals = messages.read_totals()
+    context = {"section": section(direction, getattr(totals.hour, direction))}
     return render_page(request, f"mail_flow/{direction}", context, totals=totals)

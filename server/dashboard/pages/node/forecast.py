@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import combinations
 from statistics import median
 
-from server.dashboard.shell.formats import bytes_said, duration
+from server.formats import byte_size, duration
 
 #: Less than this says nothing about a day.
 LEAST_SPAN = timedelta(hours=6)
@@ -64,7 +64,7 @@ def disk_full(readings: Sequence[tuple[datetime, float]]) -> Forecast:
     if per_second >= 0 or falling < FALLING_PAIRS:
         return Forecast("ok", "not filling", f"free space has no downward trend in {over}")
     seconds = readings[-1][1] / -per_second
-    basis = f"free space fell by {bytes_said(-per_second * 86_400)} a day in {over}"
+    basis = f"free space fell by {byte_size(-per_second * 86_400)} a day in {over}"
     if seconds > FARTHEST.total_seconds():
         return Forecast("ok", "not filling", f"{basis}: enough for more than a year")
     full_in = timedelta(seconds=seconds)

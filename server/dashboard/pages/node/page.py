@@ -8,17 +8,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from server.dashboard.shell.formats import UNKNOWN, bytes_said, duration, milliseconds, thousands
+from server.alerts.nodes import (
+    PROCESS_LEVELS,
+    judge_clock,
+    judge_completeness,
+    judge_losses,
+    judge_source,
+    judge_spool,
+    worst_level,
+)
+from server.formats import UNKNOWN, byte_size, duration, milliseconds, thousands
 from server.ledger.queries import Completeness
 
 Row = Mapping[str, Any]
 
-#: A clock this far off puts events into the wrong minute; past the second figure the door refuses.
-SKEW_WARNING_MS, SKEW_CRITICAL_MS = 2_000, 300_000
-#: A source that has not succeeded for this many of its intervals is late.
-LATE_INTERVALS = 3
 TROUBLE = ("warning", "critical")
-SPOOL_WARNING_SHARE = 0.5
 #: Ranges of missing numbers that are named.
 RANGES_NAMED = 5
 LABELS = {
@@ -123,12 +127,11 @@ def processes(rows: Sequence[Row]) -> list[Process]:
     """Return the programs, those that should run and do not first."""
     order = {"stopped": 0, "running": 1, "not_found": 2}
     said = {"not_found": "not here"}
-    level = {"stopped": "critical", "running": "ok", "not_found": "none"}
     return [
         Process(
             name=LABELS.get(row["process"]) or row["process"],
             status=said.get(row["status"]) or row["status"],
-            level=level.get(row["status"], "none"),
+            level=PROCESS_LEVELS.get(row["status"], "none"),
             pid=str(row["pid"]) if row["pid"] is not None else UNKNOWN,
             memory=_bytes(row["memory_mb"], 1_000_000) if _runs(row) else UNKNOWN,
             cpu=f"{row['cpu_percent']:.1f} %"
@@ -199,26 +202,12 @@ def agent_health(row: Row | None, now: datetime) -> AgentHealth | None:
         f"{each.name}: {each.error or each.state}" for each in sources if each.level in TROUBLE
     ]
     levels = {line.level for line in (*lines, *plugins, *compared)} | {s.level for s in sources}
-    level = "critical" if "critical" in levels else "warning" if "warning" in levels else "ok"
-    return AgentHealth(lines, sources, plugins, compared, level, tuple(troubles))
+    return AgentHealth(lines, sources, plugins, compared, worst_level(levels), tuple(troubles))
 
 
 def _source(each: Row, now: datetime) -> Source:
     succeeded = time(each.get("succeeded_at"))
-    error = each.get("last_error") or ""
-    interval_s = each.get("interval_s")
-    late = (
-        bool(each["is_on"] and succeeded and interval_s)
-        and (now - succeeded).total_seconds() > LATE_INTERVALS * interval_s  # type: ignore[operator]
-    )
-    if not each["is_on"]:
-        state, level = "off: its program is not here", "none"
-    elif error:
-        state, level = "failing", "critical"
-    elif late:
-        state, level = "late", "warning"
-    else:
-        state, level = "on", "ok"
+    state, level = judge_source(each, succeeded, now)
     return Source(
         name=LABELS.get(each["name"]) or each["name"],
         state=state,
@@ -229,7 +218,7 @@ def _source(each: Row, now: datetime) -> Source:
         last=milliseconds(each.get("last_ms")),
         slowest=milliseconds(each.get("max_ms")),
         succeeded_at=succeeded,
-        error=error,
+        error=each.get("last_error") or "",
     )
 
 
@@ -238,9 +227,9 @@ def _clock(skew_ms: float | None) -> Line:
         return Line("clock", UNKNOWN, "none", "not compared with the server's yet")
     size = abs(skew_ms)
     way = "ahead of" if skew_ms > 0 else "behind"
-    if size < SKEW_WARNING_MS:
+    level = judge_clock(skew_ms)
+    if level == "ok":
         return Line("clock", "right", note=f"{milliseconds(size)} {way} the server's")
-    level = "critical" if size >= SKEW_CRITICAL_MS else "warning"
     text = f"{milliseconds(size)} {way} the server's"
     return Line("clock", text, level, "events stand at the wrong time; see to NTP there")
 
@@ -252,8 +241,7 @@ def _spool(row: Row) -> Line:
     value = f"{thousands(events)} events, {_count(samples)} samples wait"
     used, limit = row["spool_bytes"], row["spool_limit_bytes"]
     note = f"{_bytes(used)} of {_bytes(limit)} used" if used is not None and limit else ""
-    level = "warning" if used and limit and used > SPOOL_WARNING_SHARE * limit else "ok"
-    return Line("spool", value, level, note)
+    return Line("spool", value, judge_spool(used, limit), note)
 
 
 def _losses(row: Row) -> list[Line]:
@@ -276,7 +264,7 @@ def _losses(row: Row) -> list[Line]:
         Line(
             label,
             _count(row[name]),
-            "warning" if row[name] else "none" if row[name] is None else "ok",
+            judge_losses(row[name]),
             note if row[name] else "",
         )
         for name, label, note in kinds
@@ -294,11 +282,11 @@ def _sends(row: Row) -> Line:
 
 def _plugin(each: Row, now: datetime) -> Line:
     dropped = each.get("dropped_total") or 0
-    level = "warning" if dropped else "ok"
     label = " ".join(filter(None, (each["name"], each.get("process"))))
     heard = _age(each.get("heard_at"), now)
     value = f"heard {heard} ago" if heard != UNKNOWN else "never heard"
-    return Line(label, value, level, f"{thousands(dropped)} dropped" if dropped else "")
+    note = f"{thousands(dropped)} dropped" if dropped else ""
+    return Line(label, value, judge_losses(dropped), note)
 
 
 def _compared(each: Row) -> Line:
@@ -325,7 +313,7 @@ def epoch(of: Completeness) -> Epoch:
     last = of.last_seq if of.last_seq is not None else of.first_seq
     return Epoch(
         epoch=of.epoch,
-        level="ok" if of.complete else "critical",
+        level=judge_completeness(of.missing_count, 0),
         verdict=verdict,
         numbers=f"{thousands(of.first_seq)} to {thousands(last)}",
         missing=tuple(_range(first, last_one) for first, last_one in shown),
@@ -363,7 +351,7 @@ def completeness_verdict(epochs: Sequence[Completeness]) -> Line:
         return Line(
             "Completeness", text, "critical", "they may still be in the spool, or on their way"
         )
-    return Line("Completeness", f"complete{explained}", "warning" if dropped else "ok")
+    return Line("Completeness", f"complete{explained}", judge_completeness(0, dropped))
 
 
 def time(text: str | None) -> datetime | None:
@@ -381,7 +369,7 @@ def _duration(seconds: float | None) -> str:
 
 
 def _bytes(value: float | None, unit: int = 1) -> str:
-    return UNKNOWN if value is None else bytes_said(value * unit)
+    return UNKNOWN if value is None else byte_size(value * unit)
 
 
 def _count(value: int | None) -> str:

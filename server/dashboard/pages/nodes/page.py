@@ -7,31 +7,12 @@ from operator import attrgetter
 from typing import Any
 from urllib.parse import urlencode
 
-from server.dashboard.shell.formats import UNKNOWN, bytes_said, duration
+from server.alerts.nodes import STATUSES, Status, judge_load, judge_percent, judge_status
+from server.formats import UNKNOWN, byte_size, duration
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 MOST_COMPARED = 5
 LEAST_COMPARED = 2
-#: From here on a reading is marked. Disks fill for days, processors are busy for seconds.
-WARNING_PERCENT = {"cpu": 85.0, "memory": 90.0, "disk": 85.0}
-CRITICAL_PERCENT = {"cpu": 95.0, "memory": 95.0, "disk": 95.0}
-
-
-@dataclass(frozen=True)
-class Status:
-    """How a node is. `sign` says what the colour says; a higher `weight` wants you sooner."""
-
-    key: str
-    label: str
-    sign: str
-    weight: int
-
-
-ONLINE = Status("online", "online", "✓", 0)
-MAINTENANCE = Status("maintenance", "maintenance", "⚒", 1)
-NEVER = Status("never", "never seen", UNKNOWN, 2)
-OFFLINE = Status("offline", "offline", "✕", 3)
-STATUSES = {status.key: status for status in (ONLINE, OFFLINE, NEVER, MAINTENANCE)}
 
 
 @dataclass(frozen=True)
@@ -133,17 +114,6 @@ def parse_params(query: Mapping[str, str]) -> ListParams:
     )
 
 
-def status(
-    seen_at: datetime | None, *, now: datetime, offline_after_s: float, maintenance: bool = False
-) -> Status:
-    """Judge a node by the age of its last sample. Who works on a node knows that it is silent."""
-    if maintenance:
-        return MAINTENANCE
-    if seen_at is None:
-        return NEVER
-    return ONLINE if (now - seen_at).total_seconds() <= offline_after_s else OFFLINE
-
-
 def row(
     node: Any, sample: Any, *, now: datetime, offline_after_s: float, maintenance: bool = False
 ) -> Row:
@@ -152,7 +122,7 @@ def row(
     readings = _readings(sample) if sample else dict.fromkeys(READINGS, NOTHING)
     return Row(
         name=node.name,
-        status=status(
+        status=judge_status(
             node.last_seen_at, now=now, offline_after_s=offline_after_s, maintenance=maintenance
         ),
         role=node.role,
@@ -175,9 +145,9 @@ def _readings(sample: Any) -> dict[str, Reading]:
     cores = len(sample.cpu_core_percents)
     return {
         "cpu": _percent("cpu", sample.cpu_percent),
-        "memory": _percent("memory", sample.ram_used_percent, bytes_said(sample.ram_total_bytes)),
+        "memory": _percent("memory", sample.ram_used_percent, byte_size(sample.ram_total_bytes)),
         "disk": _percent(
-            "disk", sample.disk_used_percent, f"{bytes_said(sample.disk_free_bytes)} free"
+            "disk", sample.disk_used_percent, f"{byte_size(sample.disk_free_bytes)} free"
         ),
         "network": Reading(sum(known), f"↓{NO_BREAK}{_a_second(rx)} ↑{NO_BREAK}{_a_second(tx)}")
         if known
@@ -185,7 +155,7 @@ def _readings(sample: Any) -> dict[str, Reading]:
         "load": Reading(
             sample.load_1m,
             f"{sample.load_1m:.2f}",
-            "warning" if cores and sample.load_1m > 2 * cores else "ok",
+            judge_load(sample.load_1m, cores),
             f"{cores} cores" if cores != 1 else "1 core",
         ),
         "uptime": Reading(sample.uptime_seconds, duration(sample.uptime_seconds)),
@@ -194,14 +164,11 @@ def _readings(sample: Any) -> dict[str, Reading]:
 
 def _a_second(count: float | None) -> str:
     # Not to be broken inside a number: two of them stand in one narrow cell.
-    return UNKNOWN if count is None else f"{bytes_said(count)}/s".replace(" ", NO_BREAK)
+    return UNKNOWN if count is None else f"{byte_size(count)}/s".replace(" ", NO_BREAK)
 
 
-def _percent(what: str, value: float, note: str = "") -> Reading:
-    level = "ok"
-    if value >= WARNING_PERCENT[what]:
-        level = "critical" if value >= CRITICAL_PERCENT[what] else "warning"
-    return Reading(value, f"{value:.1f} %", level, note)
+def _percent(resource: str, value: float, note: str = "") -> Reading:
+    return Reading(value, f"{value:.1f} %", judge_percent(resource, value), note)
 
 
 def chosen(rows: Iterable[Row], params: ListParams) -> list[Row]:

@@ -5,7 +5,7 @@ import { bars } from "../../charts/bars.js";
 import { TimeChart } from "../../charts/chart.js";
 import { live } from "../../shell/live/connection.js";
 import { bounds, STRETCH, widthWords } from "../../charts/flow.js";
-import { change, duration, percent, ratio, thousands } from "../../shell/formats.js";
+import { duration, ratio, thousands } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
 import { panel } from "../../charts/panel.js";
 import { stackedPanel, width } from "../../charts/stacked_panel.js";
@@ -15,29 +15,14 @@ import { make, setText, words } from "../../shell/text.js";
 /** From this share of attempts on, bounces harm a sender's name. */
 const BOUNCE_RATIO_MOST = 0.05;
 const SENDERS = 10;
-let facts = JSON.parse(document.getElementById("overview-facts").textContent);
 
-function tile(name, text, { note = "", level = "" } = {}) {
-  const element = document.querySelector(`[data-tile="${name}"]`);
-  setText(element.querySelector("[data-text]"), text);
-  setText(element.querySelector("[data-note]"), note);
-  element.dataset.level = level;
-}
-
-/** As page.py paints them first. */
-function showTiles({ nodes, hour: { outbound: hour } }) {
-  const silent = nodes.known - nodes.reporting;
-  tile("nodes", nodes.known ? `${nodes.reporting} / ${nodes.known}` : "–", {
-    note: silent ? `${silent} silent` : "",
-    level: silent ? "critical" : nodes.known ? "ok" : "none",
-  });
-  const decided = hour.delivered + hour.bounced + hour.deferred;
-  const against = change(hour.sent, facts.yesterday?.sent);
-  tile("sent", thousands(hour.sent), { note: against && `${against} against yesterday` });
-  tile("delivered", percent(hour.delivered, decided));
-  tile("bounced", percent(hour.bounced, decided));
-  tile("queue", facts.queue.text, facts.queue);
-  tile("complete", facts.completeness.text, facts.completeness);
+function showTiles({ tiles }) {
+  for (const [name, { text, note, level }] of Object.entries(tiles)) {
+    const element = document.querySelector(`[data-tile="${name}"]`);
+    setText(element.querySelector("[data-text]"), text);
+    setText(element.querySelector("[data-note]"), note);
+    element.dataset.level = level;
+  }
 }
 
 live.onFrame(showTiles);
@@ -105,29 +90,27 @@ function troublePanel() {
   });
 }
 
-async function loadFacts() {
-  facts = await page.ask("/overview/facts");
-  showTiles(live.totals);
-  return facts;
+/** Panels that no live frame carries; both ask once a round. */
+function loadFacts() {
+  return page.ask("/overview/facts");
 }
 
 function nodeGridPanel() {
-  const state = ({ online, silent_s: silentS }) => (silentS === null ? ["none", "never seen"] : online ? ["ok", "reports"] : ["critical", `silent for ${duration(silentS)}`]);
+  const state = ({ state: text, silent_since: since }) => (since ? `silent for ${duration((page.nowMs() - Date.parse(since)) / 1000)}` : text);
   const order = { critical: 0, none: 1, ok: 2 };
   panel("node-grid", {
-    load: () => page.get("nodes", { range: null, tz: null }),
+    load: loadFacts,
     empty: ({ nodes }) => (nodes.length ? "" : "No node has reported yet."),
     draw({ nodes }, body) {
-      const sorted = [...nodes].sort((a, b) => order[state(a)[0]] - order[state(b)[0]] || a.name.localeCompare(b.name));
+      const sorted = [...nodes].sort((a, b) => order[a.level] - order[b.level] || a.name.localeCompare(b.name));
       body.replaceChildren(make("ul", { class: "node-grid" }, ...sorted.map((node) => {
-        const [level, text] = state(node);
         const href = page.href(`/nodes/named/${encodeURIComponent(node.name)}/`);
-        return make("li", {}, make("a", { class: "node-tile", "data-level": level, href }, make("b", {}, node.name), make("span", { class: "quiet" }, text)));
+        return make("li", {}, make("a", { class: "node-tile", "data-level": node.level, href }, make("b", {}, node.name), make("span", { class: "quiet" }, state(node))));
       })));
     },
     table: ({ nodes }) => ({
       columns: [{ name: "node" }, { name: "role" }, { name: "state" }, { name: "address" }],
-      rows: nodes.map((node) => [node.name, node.role, state(node)[1], node.addresses.map(String).join(" ")]),
+      rows: nodes.map((node) => [node.name, node.role, state(node), node.addresses.map(String).join(" ")]),
     }),
     file: "nodes",
   });

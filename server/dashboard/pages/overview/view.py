@@ -1,37 +1,37 @@
 """Views of the page Overview."""
 
-from typing import Any
-
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from server.alerts.problems import facts
-from server.dashboard.pages.overview import page
+from server.alerts.problems import read_facts
+from server.dashboard.pages.overview.page import overview_json
 from server.dashboard.shell.page import render_page
-from server.live import messages
+from server.live.messages import read_totals
+from server.nodes.models import Node
 
 
 @require_safe
 @login_required
 def overview(request: HttpRequest) -> HttpResponse:
     """Whether anything is wrong, since when, where."""
-    found = _overview_facts()
-    totals = {**messages.totals_now(), **{name: found[name] for name in ("findings", "complete")}}
-    context = {"found": found, "tiles": page.tiles(totals, found)}
-    return render_page(request, "overview/page", context, totals=totals)
+    totals = read_totals(read_facts(timezone.now()))
+    return render_page(request, "overview/page", {"tiles": totals.tiles}, totals=totals)
 
 
 @require_safe
 @login_required
 def overview_facts(request: HttpRequest) -> HttpResponse:
-    """Facts that are not in the live frames, for the open page."""
-    response = JsonResponse(_overview_facts())
+    """Panels that no live frame carries, for the open page."""
+    now = timezone.now()
+    body = overview_json(
+        read_facts(now),
+        Node.objects.filter(retired_at=None).order_by("name"),
+        now=now,
+        offline_after_s=settings.NODE_OFFLINE_AFTER_S,
+    )
+    response = JsonResponse(body)
     response["Cache-Control"] = "no-store"
     return response
-
-
-def _overview_facts() -> dict[str, Any]:
-    now = timezone.now()
-    return page.overview_json(facts(now), page.yesterday(now), now=now)

@@ -5,7 +5,7 @@ import "../../shell/live/connection.js";
 import { bars } from "../../charts/bars.js";
 import { TimeChart } from "../../charts/chart.js";
 import { bounds, partialMs, STRETCH, widthWords } from "../../charts/flow.js";
-import { bytesSaid, gaugeShare, milliseconds, percent, thousands } from "../../shell/formats.js";
+import { byteSize, gaugeShare, milliseconds, percent, thousands } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
 import { panel } from "../../charts/panel.js";
 import { width } from "../../charts/stacked_panel.js";
@@ -47,7 +47,7 @@ function bracketName({ from, to }, say) {
 }
 
 const seconds = (ms) => (ms < 60_000 ? `${ms / 1000} s` : `${ms / 60_000} min`);
-const round = (bytes) => bytesSaid(bytes).replace(".0", "");
+const round = (bytes) => byteSize(bytes).replace(".0", "");
 
 function level(bracket) {
   return LEVELS[THRESHOLDS_MS.filter((threshold) => bracket.from >= threshold).length][0];
@@ -147,9 +147,9 @@ function sizeTrendPanel() {
     marked: true,
     empty: ({ count }) => (count ? "" : "No message whose size is known in this range."),
     draw(answer, body) {
-      chart ??= new TimeChart(body, { format: bytesSaid, axis: round });
+      chart ??= new TimeChart(body, { format: byteSize, axis: round });
       this.note(`of delivered messages, ${widthWords(answer.width_s, "mean").replace("mean ", "")}`);
-      this.legend([{ name: "average", colour: "series-1", stroke: "solid", value: bytesSaid(answer.average) }], "gap: nothing known");
+      this.legend([{ name: "average", colour: "series-1", stroke: "solid", value: byteSize(answer.average) }], "gap: nothing known");
       return chart.show({
         ...bounds(answer, answer.trend),
         series: [{ id: "average", name: "average", colour: "series-1", points: answer.trend.map((bucket) => [Date.parse(bucket.start), bucket.average]) }],
@@ -158,7 +158,7 @@ function sizeTrendPanel() {
     },
     table: (answer) => ({
       columns: [STRETCH, { name: "average", numeric: true }, { name: "messages", numeric: true }],
-      rows: answer.trend.map((bucket) => [named(bucket, answer.width_s), { text: bytesSaid(bucket.average), value: bucket.average }, bucket.count]).reverse(),
+      rows: answer.trend.map((bucket) => [named(bucket, answer.width_s), { text: byteSize(bucket.average), value: bucket.average }, bucket.count]).reverse(),
     }),
     file: "message-size",
   });

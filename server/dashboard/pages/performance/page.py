@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from server.dashboard.shell.formats import gauge_share, milliseconds
+from server.formats import gauge_share, milliseconds
 from server.rollups.histogram import DeliveryTimes
 
 #: Below the first it is fast, below the second slow, above very slow.

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from server.dashboard.shell.formats import UNKNOWN, duration, thousands
+from server.alerts.nodes import worst_level
+from server.alerts.queues import OLDEST_WARNING, judge_age, oldest_created_at
+from server.formats import UNKNOWN, duration, thousands
 from server.mailqueues.accounting import Database
-
-#: A message that has waited longer wants to be looked at; longer than the second, above all.
-OLDEST_WARNING, OLDEST_CRITICAL = timedelta(hours=1), timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,8 @@ def headline(databases: Sequence[Database], now: datetime) -> Headline:
     if not databases:
         return Headline("none", "No mail queue was read in the last 7 days", (), None, (), ())
     waiting = sum(database.waiting for database in databases)
-    created = [
-        detail.oldest_created_at
-        for _, detail in (database.detail for database in databases if database.detail)
-        if detail.oldest_created_at
-    ]
-    oldest = now - min(created) if created else None
+    created_at = oldest_created_at(databases)
+    oldest = now - created_at if created_at else None
     stale = tuple(_called(d) for d in databases if d.reading.is_stale(now))
     stranded = [share for d in databases for share in d.stranded or ()]
     tiles = (
@@ -61,8 +56,7 @@ def headline(databases: Sequence[Database], now: datetime) -> Headline:
         text += f" · {tiles[4].text} stranded"
     if stale:
         text += f" · as last read: {', '.join(stale)} stale"
-    levels = {tile.level for tile in tiles}
-    level = "critical" if "critical" in levels else "warning" if "warning" in levels else "ok"
+    level = worst_level({tile.level for tile in tiles})
     if stale and level == "ok":
         level = "warning"
     read_at = min(database.reading.at for database in databases)
@@ -84,9 +78,7 @@ def _oldest(oldest: timedelta | None, waiting: int, untold: Sequence[Database]) 
         if waiting == 0:
             return Tile("oldest", label, "none", note="nothing waits")
         return Tile("oldest", label, UNKNOWN, "none", "not told by what was read")
-    level = "ok"
-    if oldest > OLDEST_WARNING:
-        level = "critical" if oldest > OLDEST_CRITICAL else "warning"
+    level = judge_age(oldest)
     over = f"over {duration(OLDEST_WARNING.total_seconds())}" if level != "ok" else ""
     note = "; ".join(filter(None, [over, "of the databases that tell" if untold else ""]))
     return Tile("oldest", label, duration(oldest.total_seconds()), level, note)

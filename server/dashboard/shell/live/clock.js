@@ -9,7 +9,7 @@ export class ServerClock {
   }
 
   /** Learn from a server time (RFC 3339). Frames travel late, never early: the latest guess wins. */
-  heard(at) {
+  learn(at) {
     this.offsetMs = Math.max(this.offsetMs, Date.parse(at) - this.monotonicMs());
   }
 

@@ -4,8 +4,7 @@
 import { duration, frameAge, stopwatch } from "../formats.js";
 import { LiveSocket, socketUrl } from "./socket.js";
 import { page } from "../page.js";
-import { setText } from "../text.js";
-import { overall, verdict } from "./verdict.js";
+import { make, setText } from "../text.js";
 
 const BEAT_MS = 250;
 const { element, facts } = page;
@@ -37,8 +36,8 @@ class Live {
 
   /** How old the newest sample of any node is, in seconds; null when none ever came. */
   dataAgeS() {
-    const { heard_at: heardAt } = this.totals.nodes;
-    return heardAt === null ? null : Math.max(0, (page.nowMs() - Date.parse(heardAt)) / 1000);
+    const { newest_sample_at: newestSampleAt } = this.totals.nodes;
+    return newestSampleAt === null ? null : Math.max(0, (page.nowMs() - Date.parse(newestSampleAt)) / 1000);
   }
 
   /** Whether no node was heard from for so long that nothing here is current. */
@@ -49,7 +48,7 @@ class Live {
 
   #take(frame) {
     this.totals = frame;
-    page.clock.heard(frame.at);
+    page.clock.learn(frame.at);
     for (const listener of this.#listeners) listener(frame);
     this.#show();
   }
@@ -98,21 +97,32 @@ class Live {
     const greyNote = cutOff ? asOf : stale ? `last data ${stopwatch(age)} ago` : "";
     for (const note of document.querySelectorAll("[data-grey-note]")) setText(note, greyNote);
     // What ended before the newest sample is as true as ever.
-    const past = age !== null && page.range().endMs < Date.parse(this.totals.nodes.heard_at);
+    const past = age !== null && page.range().endMs < Date.parse(this.totals.nodes.newest_sample_at);
     element.toggleAttribute("data-past", past);
-    this.#judge(cutOff, asOf);
+    this.#showSentence(cutOff, asOf);
   }
 
-  /** Cut off, we know only what was: no judgement of the present. */
-  #judge(cutOff, asOf) {
+  /** The server's sentence. Cut off, only the past is known: it has no level, and ages stand still. */
+  #showSentence(cutOff, asOf) {
     const box = part("verdict");
     if (!box) return;
-    const judged = verdict(this.totals, cutOff ? Date.parse(this.totals.at) : page.nowMs());
-    const { findings = [], complete = null } = this.totals;
-    const { level, text } = overall(judged, findings, complete, (ms) => page.zone.hourMinute(ms));
+    const { level, parts } = this.totals.sentence;
+    const nowMs = cutOff ? Date.parse(this.totals.at) : page.nowMs();
+    const nodes = parts.map((each) => sentencePart(each, nowMs));
+    if (cutOff) nodes.unshift(`A${asOf.slice(1)}: `);
     box.dataset.level = cutOff ? "none" : level;
-    setText(part("verdict-text"), cutOff ? `A${asOf.slice(1)}: ${text}` : text);
+    const text = nodes.map((node) => node.textContent ?? node).join("");
+    const shown = part("verdict-text");
+    if (shown.textContent !== text) shown.replaceChildren(...nodes);
   }
+}
+
+/** A part of a sentence: text, a time of day, or an age. */
+function sentencePart(each, nowMs) {
+  if (typeof each === "string") return each;
+  const at = each.time ?? each.age_of;
+  const ms = Date.parse(at);
+  return make("time", { datetime: at }, each.time ? page.zone.hourMinute(ms) : duration((nowMs - ms) / 1000));
 }
 
 function hasMail(hour) {

@@ -9,7 +9,7 @@ const at = (ms) => new Date(ms).toISOString();
 test("the server's clock goes on between frames", () => {
   let nowMs = 100;
   const clock = new ServerClock(() => nowMs);
-  clock.heard(at(1_800_000_000_000));
+  clock.learn(at(1_800_000_000_000));
 
   nowMs += 2_500;
 
@@ -19,10 +19,10 @@ test("the server's clock goes on between frames", () => {
 test("a frame that was long on its way does not set the clock back", () => {
   let nowMs = 0;
   const clock = new ServerClock(() => nowMs);
-  clock.heard(at(1_800_000_000_000));
+  clock.learn(at(1_800_000_000_000));
 
   nowMs = 5_000;
-  clock.heard(at(1_800_000_001_000));
+  clock.learn(at(1_800_000_001_000));
 
   assert.equal(clock.nowMs(), 1_800_000_005_000);
 });

@@ -1,7 +1,7 @@
 """Numbers and times as people read them. Pure.
 
-The live page formats with formats.js by the same rules; the vectors in formats.json are run
-against both.
+Charts format their values with server/dashboard/shell/formats.js by the same rules; the vectors in
+shell/tests/formats.json are run against both.
 """
 
 UNKNOWN = "\N{EN DASH}"
@@ -63,7 +63,7 @@ def milliseconds(ms: float | None) -> str:
     return duration((whole + SECOND_MS // 2) // SECOND_MS)
 
 
-def bytes_said(count: float | None) -> str:
+def byte_size(count: float | None) -> str:
     """Return bytes as people say them, in thousands: "512 B", "44.5 KB", "1.2 MB"."""
     if count is None:
         return UNKNOWN

@@ -1,0 +1,109 @@
+"""Judgement of nodes: their status, readings, programs and agents. Pure.
+
+Levels are ok, warning, critical, and none for what is not known.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from server.formats import UNKNOWN
+
+#: From here on a reading is marked. Disks fill for days, processors are busy for seconds.
+WARNING_PERCENT = {"cpu": 85.0, "memory": 90.0, "disk": 85.0}
+CRITICAL_PERCENT = {"cpu": 95.0, "memory": 95.0, "disk": 95.0}
+MAX_LOAD_PER_CORE = 2
+#: A clock this far off puts events into the wrong minute; past the second figure the ingest
+#: endpoint refuses them.
+SKEW_WARNING_MS, SKEW_CRITICAL_MS = 2_000, 300_000
+#: A source that has not succeeded for this many of its intervals is late.
+LATE_INTERVALS = 3
+SPOOL_WARNING_SHARE = 0.5
+PROCESS_LEVELS = {"stopped": "critical", "running": "ok", "not_found": "none"}
+
+
+@dataclass(frozen=True)
+class Status:
+    """The status of a node. `sign` repeats the colour; the higher `weight`, the more urgent."""
+
+    key: str
+    label: str
+    sign: str
+    weight: int
+    level: str
+
+
+ONLINE = Status("online", "online", "✓", 0, "ok")
+MAINTENANCE = Status("maintenance", "maintenance", "⚒", 1, "none")
+NEVER = Status("never", "never seen", UNKNOWN, 2, "none")
+OFFLINE = Status("offline", "offline", "✕", 3, "critical")
+STATUSES = {status.key: status for status in (ONLINE, OFFLINE, NEVER, MAINTENANCE)}
+
+
+def judge_status(
+    seen_at: datetime | None, *, now: datetime, offline_after_s: float, maintenance: bool = False
+) -> Status:
+    """Judge a node by the age of its last sample. In maintenance its silence is expected."""
+    if maintenance:
+        return MAINTENANCE
+    if seen_at is None:
+        return NEVER
+    return ONLINE if (now - seen_at).total_seconds() <= offline_after_s else OFFLINE
+
+
+def judge_percent(resource: str, percent: float) -> str:
+    """Return the level of a share used of `cpu`, `memory` or `disk`."""
+    if percent < WARNING_PERCENT[resource]:
+        return "ok"
+    return "critical" if percent >= CRITICAL_PERCENT[resource] else "warning"
+
+
+def judge_load(load: float, cores: int) -> str:
+    """Return the level of a load of one minute."""
+    return "warning" if cores and load > MAX_LOAD_PER_CORE * cores else "ok"
+
+
+def judge_clock(skew_ms: float | None) -> str:
+    """Return the level of a clock's difference from the server's."""
+    if skew_ms is None:
+        return "none"
+    if abs(skew_ms) < SKEW_WARNING_MS:
+        return "ok"
+    return "critical" if abs(skew_ms) >= SKEW_CRITICAL_MS else "warning"
+
+
+def judge_spool(used_bytes: int | None, limit_bytes: int | None) -> str:
+    """Return the level of an agent's spool."""
+    if not used_bytes or not limit_bytes:
+        return "ok"
+    return "warning" if used_bytes > SPOOL_WARNING_SHARE * limit_bytes else "ok"
+
+
+def judge_losses(count: int | None) -> str:
+    """Return the level of a number of lost or refused items."""
+    return "none" if count is None else "warning" if count else "ok"
+
+
+def judge_source(
+    source: Mapping[str, Any], succeeded_at: datetime | None, now: datetime
+) -> tuple[str, str]:
+    """Return state and level of one of an agent's sources, as its sample describes it."""
+    if not source["is_on"]:
+        return "off: its program is not here", "none"
+    if source.get("last_error"):
+        return "failing", "critical"
+    if succeeded_at is None or not source.get("interval_s"):
+        return "on", "ok"
+    is_late = (now - succeeded_at).total_seconds() > LATE_INTERVALS * source["interval_s"]
+    return ("late", "warning") if is_late else ("on", "ok")
+
+
+def judge_completeness(missing: int, dropped: int) -> str:
+    """Return the level of numbered events: dropped ones are explained, missing ones are not."""
+    return "critical" if missing else "warning" if dropped else "ok"
+
+
+def worst_level(levels: set[str]) -> str:
+    """Return the most urgent level; ok where none is."""
+    return "critical" if "critical" in levels else "warning" if "warning" in levels else "ok"

@@ -1,0 +1,167 @@
+"""The sentence about the present that pages and live frames begin with. Pure.
+
+Times and ages stay values inside it: a page shows them in the reader's zone, and ages grow while
+nothing new comes.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from server.alerts.problems import FailingDestination, MissingEvents, Problem
+from server.formats import duration, thousands
+from server.nodes.queries import Reporting
+from server.rollups.mail.queries import HourTotals
+
+#: The sentence names this many problems and counts the others.
+MAX_NAMED_PROBLEMS = 3
+#: Characters of a remote server's reply in the sentence.
+MAX_REPLY_CHARS = 60
+QUIET = "no mail in the last 60 minutes"
+
+
+@dataclass(frozen=True)
+class ClockTime:
+    """A time of day, shown in the reader's zone."""
+
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Age:
+    """How long ago something was."""
+
+    since: datetime
+
+
+Part = str | ClockTime | Age
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """`level`: ok, warning, critical, or none when there is nothing to judge yet."""
+
+    level: str
+    parts: tuple[Part, ...]
+
+    def text(self, now: datetime) -> str:
+        """Return the sentence as text, its times in UTC."""
+        return "".join(_text(part, now) for part in self.parts)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what a live frame carries: texts, {"time": …} and {"age_of": …}."""
+        return {"level": self.level, "parts": [_json(part) for part in self.parts]}
+
+
+def build_sentence(
+    hour: HourTotals,
+    nodes: Reporting,
+    problems: Sequence[Problem] = (),
+    *,
+    complete: bool | None = None,
+) -> Sentence:
+    """Judge mail, nodes and problems of one moment.
+
+    `complete`: whether all numbered events arrived; None when that is not known.
+    """
+    state = _judge_nodes(hour, nodes)
+    if not problems:
+        done = [", data complete"] if complete and state.level == "ok" else []
+        return _sentence(state.level, [*state.parts, *done])
+    named = [_problem_parts(problem) for problem in problems[:MAX_NAMED_PROBLEMS]]
+    if len(problems) > MAX_NAMED_PROBLEMS:
+        named.append([f"{len(problems) - MAX_NAMED_PROBLEMS} more"])
+    count = "1 thing needs you" if len(problems) == 1 else f"{len(problems)} things need you"
+    level = "critical" if state.level == "critical" else "warning"
+    return _sentence(level, [*state.parts, f" · {count}: ", *_join(named, " · ")])
+
+
+def _judge_nodes(hour: HourTotals, nodes: Reporting) -> Sentence:
+    known, reporting = nodes.known, nodes.reporting
+    mail_level, mail = _judge_mail(hour)
+    if known == 0:
+        counted = "" if mail == QUIET else "; mail is counted all the same"
+        return _sentence("none", [f"No node has reported yet{counted}"])
+    if nodes.newest_sample_at is None:
+        return _sentence("warning", [f"{_nodes(known, 'is', 'are')} known but never sent a sample"])
+    if reporting == known:
+        everyone = "" if known == 1 else "All "
+        text = f"{everyone}{_nodes(known, 'reports', 'report')}, {mail}"
+        return _sentence(mail_level, [text])
+    named = [_silence(name, seen_at) for name, seen_at in nodes.silent]
+    unnamed = known - reporting - len(named)
+    if unnamed > 0:
+        named.append([f"{unnamed} more"])
+    who = (
+        "The only node is silent" if known == 1 else f"{known - reporting} of {known} nodes silent"
+    )
+    silent: list[Part] = [f"{who}: ", *_join(named, ", ")]
+    if reporting == 0:
+        return _sentence("critical", silent)
+    level = "critical" if mail_level == "critical" else "warning"
+    return _sentence(level, [*silent, f" · {mail}"])
+
+
+def _judge_mail(hour: HourTotals) -> tuple[str, str]:
+    outbound = hour.outbound
+    if not any([*hour.inbound.values(), *outbound.values()]):
+        return "ok", QUIET
+    if outbound["delivered"] == 0 and outbound["bounced"] + outbound["deferred"] > 0:
+        return "critical", "nothing delivered in the last 60 minutes"
+    return "ok", "mail flows"
+
+
+def _problem_parts(problem: Problem) -> list[Part]:
+    if isinstance(problem, FailingDestination):
+        words = _cut(problem.words)
+        reply = [f" ({words})"] if words else []
+        return [f"{problem.domain} {problem.verb} since ", ClockTime(problem.since), *reply]
+    if isinstance(problem, MissingEvents):
+        count = problem.count
+        events = "1 event is" if count == 1 else f"{thousands(count)} events are"
+        return [f"{events} missing from {problem.node}"]
+    return ["mail waits for ", Age(problem.since)]
+
+
+def _silence(name: str, seen_at: datetime | None) -> list[Part]:
+    return [f"{name} (never seen)"] if seen_at is None else [f"{name} for ", Age(seen_at)]
+
+
+def _cut(words: str) -> str:
+    line = " ".join(words.split())
+    return line if len(line) <= MAX_REPLY_CHARS else f"{line[: MAX_REPLY_CHARS - 1]}…"
+
+
+def _nodes(count: int, one: str, many: str) -> str:
+    return f"{count} node {one}" if count == 1 else f"{count} nodes {many}"
+
+
+def _join(groups: Iterable[Sequence[Part]], separator: str) -> list[Part]:
+    joined: list[Part] = []
+    for group in groups:
+        joined += [separator, *group] if joined else group
+    return joined
+
+
+def _sentence(level: str, parts: Iterable[Part]) -> Sentence:
+    """Return a sentence in which neighbouring texts are one."""
+    merged: list[Part] = []
+    for part in parts:
+        if merged and isinstance(part, str) and isinstance(merged[-1], str):
+            merged[-1] += part
+        else:
+            merged.append(part)
+    return Sentence(level, tuple(merged))
+
+
+def _text(part: Part, now: datetime) -> str:
+    if isinstance(part, ClockTime):
+        return f"{part.at.astimezone(UTC):%H:%M}"
+    return part if isinstance(part, str) else duration((now - part.since).total_seconds())
+
+
+def _json(part: Part) -> Any:
+    if isinstance(part, ClockTime):
+        return {"time": part.at.isoformat()}
+    return part if isinstance(part, str) else {"age_of": part.since.isoformat()}

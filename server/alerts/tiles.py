@@ -1,0 +1,92 @@
+"""The big numbers of the overview, each with its judgement. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from server.alerts.nodes import judge_completeness
+from server.alerts.problems import Facts
+from server.alerts.queues import judge_age, oldest_created_at
+from server.formats import UNKNOWN, change, duration, percent, thousands
+from server.ledger.queries import Completeness
+from server.mailqueues.accounting import Database
+from server.nodes.queries import Reporting
+from server.rollups.mail.queries import HourTotals
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One big number. `level`: ok, warning, critical, none for unknown, or empty for no judgement.
+
+    `note`: what it is of, what it means.
+    """
+
+    name: str
+    label: str
+    text: str
+    unit: str = ""
+    note: str = ""
+    level: str = ""
+
+
+def build_tiles(
+    hour: HourTotals, nodes: Reporting, facts: Facts, *, now: datetime
+) -> tuple[Tile, ...]:
+    """Return the tiles of one moment, in the order of the page."""
+    outbound = hour.outbound
+    outcomes = outbound["delivered"] + outbound["bounced"] + outbound["deferred"]
+    against = change(outbound["sent"], facts.sent_yesterday)
+    return (
+        _nodes(nodes),
+        Tile(
+            "sent",
+            "Sent",
+            thousands(outbound["sent"]),
+            unit="/h",
+            note=against and f"{against} against yesterday",
+        ),
+        Tile("delivered", "Delivered", percent(outbound["delivered"], outcomes)),
+        Tile("bounced", "Bounced", percent(outbound["bounced"], outcomes)),
+        queue_tile(facts.queues, now),
+        completeness_tile(facts.epochs),
+    )
+
+
+def _nodes(nodes: Reporting) -> Tile:
+    silent = nodes.known - nodes.reporting
+    return Tile(
+        "nodes",
+        "Nodes up",
+        f"{nodes.reporting} / {nodes.known}" if nodes.known else UNKNOWN,
+        note=f"{silent} silent" if silent else "",
+        level="critical" if silent else "ok" if nodes.known else "none",
+    )
+
+
+def queue_tile(databases: Sequence[Database], now: datetime) -> Tile:
+    """Judge what waits in all mail queues. A queue that is not read in time is stale."""
+    name, label = "queue", "In the queues"
+    if not databases:
+        return Tile(name, label, UNKNOWN, note="no queue was read", level="none")
+    text = thousands(sum(database.waiting for database in databases))
+    if any(database.reading.is_stale(now) for database in databases):
+        age = now - min(database.reading.at for database in databases)
+        note = f"stale: read {duration(age.total_seconds())} ago"
+        return Tile(name, label, text, note=note, level="none")
+    created_at = oldest_created_at(databases)
+    oldest = now - created_at if created_at else None
+    note = f"oldest {duration(oldest.total_seconds())}" if oldest else ""
+    return Tile(name, label, text, note=note, level=judge_age(oldest))
+
+
+def completeness_tile(epochs: Sequence[Completeness]) -> Tile:
+    """Judge the ledger."""
+    name, label = "complete", "Data, 24 h"
+    missing = sum(epoch.missing_count for epoch in epochs)
+    dropped = sum(epoch.dropped_count for epoch in epochs)
+    note = f"{thousands(dropped)} dropped by agents" if dropped else ""
+    if not epochs:
+        return Tile(name, label, "not known", note="no numbered events", level="none")
+    if missing:
+        return Tile(name, label, f"{thousands(missing)} missing", note=note, level="critical")
+    return Tile(name, label, "complete", note=note, level=judge_completeness(0, dropped))
