@@ -18,7 +18,7 @@ from agent import clock
 from agent.collectors import ports
 from agent.collectors.greetings import read_greetings
 from agent.collectors.local_http import LocalHttp
-from agent.collectors.mongodb import server_version, uri_of
+from agent.collectors.mongodb import hosts_of, server_version, uri_of
 from agent.collectors.processes import ProcessWatch
 from agent.collectors.redis import query
 from agent.config import Config
@@ -165,8 +165,7 @@ class Discovery:
 
     def _mongodb(self) -> tuple[str, str | None] | None:
         uri = uri_of(self._config)
-        hosts = uri.reveal().partition("://")[2].rpartition("@")[2].partition("/")[0]
-        if urlsplit(f"//{hosts}").hostname not in LOOPBACK:
+        if urlsplit(f"//{hosts_of(uri)}").hostname not in LOOPBACK:
             return None
         return "mongodb", server_version(uri)
 

@@ -4,6 +4,7 @@ import msgspec
 import psutil
 
 from agent import __version__, clock
+from agent.collectors.base import Collector
 from agent.config import Config
 from agent.samples import AgentReadings, AgentSample
 from agent.status import AgentStatus
@@ -12,7 +13,7 @@ MAX_PLUGINS = 100
 MAX_RECONCILIATIONS = 50
 
 
-class AgentCollector:
+class AgentCollector(Collector):
     """Collects the agent's own health."""
 
     name = "agent"
@@ -43,11 +44,7 @@ class AgentCollector:
             plugins=status.plugin_health()[:MAX_PLUGINS],
             reconciliation=status.reconciliation()[:MAX_RECONCILIATIONS],
         )
-        sample = AgentSample(node_id=self._node, timestamp=clock.utc_now(), agent=readings)
-        return msgspec.json.encode(sample)
-
-    def close(self) -> None:
-        """Nothing to close."""
+        return self._encode(AgentSample, agent=readings)
 
     def _cpu_percent(self, used_s: float) -> float | None:
         now_s = clock.monotonic_s()

@@ -1,14 +1,13 @@
 """Reads the greetings of local ports, all at once, within one deadline."""
 
-import errno
 import selectors
 import socket
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from agent import clock
+from agent.collectors.ports import LOOPBACK, start_connecting
 
-LOOPBACK = "127.0.0.1"
 # As for a connection. A Haraka that delays its greeting for longer, to catch clients that talk
 # early, is known by its process.
 DEADLINE_S = 3.0
@@ -29,7 +28,8 @@ def read_greetings(ports: Iterable[int], addresses: Mapping[int, list[str]]) -> 
     end_s = clock.monotonic_s() + DEADLINE_S
     with selectors.DefaultSelector() as selector:
         for port in ports:
-            _connect(selector, port, addresses.get(port, [LOOPBACK])[0])
+            if connection := start_connecting(addresses.get(port, [LOOPBACK])[0], port):
+                selector.register(connection, selectors.EVENT_READ, _Pending(port, connection))
         while selector.get_map() and (left_s := end_s - clock.monotonic_s()) > 0:
             for key, _ in selector.select(left_s):
                 pending: _Pending = key.data
@@ -40,18 +40,6 @@ def read_greetings(ports: Iterable[int], addresses: Mapping[int, list[str]]) -> 
         for key in list(selector.get_map().values()):
             _hang_up(selector, key.data)
     return {port: line for port, line in lines.items() if line}
-
-
-def _connect(selector: selectors.BaseSelector, port: int, address: str) -> None:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    except OSError:
-        return
-    if connection.connect_ex((address, port)) in (0, errno.EINPROGRESS):
-        selector.register(connection, selectors.EVENT_READ, _Pending(port, connection))
-    else:
-        connection.close()
 
 
 def _receive(pending: _Pending) -> str | None:

@@ -6,9 +6,7 @@ every half minute.
 
 from typing import Any
 
-import msgspec
-
-from agent import clock
+from agent.collectors.base import Collector
 from agent.config import Config
 from agent.errors import SourceAbsent
 from agent.parsers.values import count, text
@@ -33,7 +31,7 @@ def combine(processes: list[dict[str, Any]]) -> HarakaReadings:
     )
 
 
-class HarakaCollector:
+class HarakaCollector(Collector):
     """Collects the last report of each running process."""
 
     name = "haraka"
@@ -47,10 +45,4 @@ class HarakaCollector:
         processes = self._status.haraka_processes()
         if not processes:
             raise SourceAbsent("no plugin of Haraka reported lately")
-        sample = HarakaSample(
-            node_id=self._node, timestamp=clock.utc_now(), haraka=combine(processes)
-        )
-        return msgspec.json.encode(sample)
-
-    def close(self) -> None:
-        """Nothing to close."""
+        return self._encode(HarakaSample, haraka=combine(processes))

@@ -13,9 +13,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from agent import __version__, clock
+from agent import clock
+from agent.collectors.mongo_client import LazyMongoClient, shorten
 from agent.config import Secret
 from agent.errors import CollectError
 from agent.samples import (
@@ -27,9 +28,6 @@ from agent.samples import (
     QueueShare,
     ZoneQueue,
 )
-
-if TYPE_CHECKING:
-    from pymongo import MongoClient
 
 QUEUE = "zone-queue"
 TIMEOUT_MS = 5000
@@ -55,9 +53,8 @@ class QueueReader:
     """Reads one queue. Used by one thread."""
 
     def __init__(self, uri: Secret, *, instance: str = "") -> None:
-        self._uri = uri
         self._instance = instance or None
-        self._client: MongoClient[dict[str, Any]] | None = None
+        self._client = LazyMongoClient(uri, timeout_ms=TIMEOUT_MS, socket_timeout_ms=2 * TIMEOUT_MS)
 
     def read(self) -> MailQueue:
         """Return the present queue. Raises CollectError."""
@@ -66,19 +63,16 @@ class QueueReader:
         try:
             return self._read()
         except PyMongoError as error:
-            line = str(error).partition(", full error")[0].partition(", Timeout:")[0][:200]
-            raise CollectError(f"the mail queue cannot be read: {line}") from error
+            raise CollectError(f"the mail queue cannot be read: {shorten(error)}") from error
 
     def close(self) -> None:
         """Close the connection; the next reading opens one."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._client.close()
 
     def _read(self) -> MailQueue:
         from bson import MinKey  # noqa: PLC0415
 
-        client = self._get_client()
+        client = self._client.get()
         hello = client.admin.command("hello")
         db = client.get_default_database()
         queue = db[QUEUE]
@@ -150,26 +144,6 @@ class QueueReader:
             str(document["_deferred"]["response"])[:MAX_REASON_CHARS] for document in documents
         ]
         return reasons(replies), len(replies)
-
-    def _get_client(self) -> MongoClient[dict[str, Any]]:
-        if self._client is None:
-            from pymongo import MongoClient  # noqa: PLC0415
-
-            self._client = MongoClient(
-                self._uri.reveal(),
-                appname=f"mallard-agent/{__version__}",
-                tz_aware=True,
-                serverSelectionTimeoutMS=TIMEOUT_MS,
-                connectTimeoutMS=TIMEOUT_MS,
-                socketTimeoutMS=2 * TIMEOUT_MS,
-                maxPoolSize=1,
-                # Two reads a minute need no heartbeat every ten seconds.
-                heartbeatFrequencyMS=60_000,
-                serverMonitoringMode="poll",
-                # The primary is for mail; a reading may come from any member.
-                readPreference="secondaryPreferred",
-            )
-        return self._client
 
 
 def identity(hello: dict[str, Any], database: str) -> str:

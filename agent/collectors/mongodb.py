@@ -9,13 +9,16 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from agent import __version__, clock
+from agent import clock
+from agent.collectors.base import Collector
+from agent.collectors.mongo_client import LazyMongoClient, shorten
 from agent.config import Config, Secret
 from agent.errors import CollectError, SourceAbsent
 from agent.logs import RateLimitedLog
@@ -34,8 +37,6 @@ AUTO = "auto"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TIMEOUT_MS = 3000
 QUESTION_MS = 2000
-# More frequent heartbeats of the driver cost more than all readings.
-HEARTBEAT_MS = 60_000
 # dbStats queries the file system for every file of a database.
 SIZES_INTERVAL_S = 300.0
 MAX_DATABASES = 20
@@ -63,18 +64,22 @@ def uri_of(config: Config) -> Secret:
     if settings.mongodb_uri != Secret(AUTO):
         return settings.mongodb_uri
     queue = settings.zonemta_mongodb_uri.reveal()
-    hosts = queue.partition("://")[2].rpartition("@")[2].partition("/")[0]
+    hosts = hosts_of(settings.zonemta_mongodb_uri)
     if queue.startswith("mongodb://") and hosts.rpartition(":")[0] in LOOPBACK:
         return settings.zonemta_mongodb_uri
     return settings.zonemta_mongodb_uri if hosts in LOOPBACK else Secret(LOCAL_URI)
 
 
+def hosts_of(uri: Secret) -> str:
+    """Return the hosts of an address without user and password. Pure."""
+    return uri.reveal().partition("://")[2].rpartition("@")[2].partition("/")[0]
+
+
 def listens(uri: Secret) -> bool:
     """Return whether the server accepts connections. Checked first, because the client takes 10 MB,
     which a node without MongoDB saves. True for addresses that only the client can resolve."""
-    hosts = uri.reveal().partition("://")[2].rpartition("@")[2].partition("/")[0]
     try:
-        parts = urlsplit(f"//{hosts}")
+        parts = urlsplit(f"//{hosts_of(uri)}")
         address = parts.hostname or "", parts.port or PORT
         with socket.create_connection(address, timeout=TIMEOUT_MS / 1000):
             return True
@@ -89,10 +94,11 @@ def server_version(uri: Secret) -> str | None:
     refused connection, CollectError when it is none."""
     if not listens(uri):
         raise SourceAbsent("MongoDB does not listen")
-    from pymongo import MongoClient, errors  # noqa: PLC0415
+    from pymongo import errors  # noqa: PLC0415
 
     try:
-        with MongoClient[dict[str, Any]](uri.reveal(), **_options()) as client:
+        with closing(_lazy_client(uri)) as lazy:
+            client = lazy.get()
             client.admin.command("hello", maxTimeMS=QUESTION_MS)
             try:
                 info = client.admin.command("buildInfo", maxTimeMS=QUESTION_MS)
@@ -100,10 +106,10 @@ def server_version(uri: Secret) -> str | None:
                 return None
             return text(info.get("version"), limit=40)
     except errors.PyMongoError as error:
-        raise CollectError(f"MongoDB cannot be read: {_short(error)}") from error
+        raise CollectError(f"MongoDB cannot be read: {shorten(error)}") from error
 
 
-class MongoCollector:
+class MongoCollector(Collector):
     """Collects from one MongoDB."""
 
     name = "mongodb"
@@ -111,7 +117,7 @@ class MongoCollector:
     def __init__(self, config: Config) -> None:
         self._node = config.node_id
         self._uri = uri_of(config)
-        self._client: MongoClient[dict[str, Any]] | None = None
+        self._client = _lazy_client(self._uri)
         self._sizes: list[dict[str, Any]] = []
         self._sizes_at_s = float("-inf")
         self._sizes_refused: list[str] = []
@@ -121,7 +127,7 @@ class MongoCollector:
         """Return one sample as JSON. Raises CollectError, SourceAbsent on a refused connection."""
         if not self._uri:
             raise SourceAbsent("it is disabled: mongodb_uri of [discovery] is empty")
-        if self._client is None and not listens(self._uri):
+        if not self._client.is_open and not listens(self._uri):
             raise SourceAbsent("MongoDB does not listen at mongodb_uri of [discovery]")
         from pymongo import errors  # noqa: PLC0415
 
@@ -129,24 +135,22 @@ class MongoCollector:
             return msgspec.json.encode(self._sample())
         except errors.ServerSelectionTimeoutError as error:
             if "refused" in str(error):
-                raise SourceAbsent(f"MongoDB does not listen ({_short(error)})") from error
-            raise CollectError(f"MongoDB cannot be read: {_short(error)}") from error
+                raise SourceAbsent(f"MongoDB does not listen ({shorten(error)})") from error
+            raise CollectError(f"MongoDB cannot be read: {shorten(error)}") from error
         except errors.OperationFailure as error:
             fix = ""
             if error.code in UNAUTHORIZED:
                 fix = ". Correct user and password in mongodb_uri of [discovery]"
-            raise CollectError(f"MongoDB cannot be read: {_short(error)}{fix}") from error
+            raise CollectError(f"MongoDB cannot be read: {shorten(error)}{fix}") from error
         except errors.PyMongoError as error:
-            raise CollectError(f"MongoDB cannot be read: {_short(error)}") from error
+            raise CollectError(f"MongoDB cannot be read: {shorten(error)}") from error
 
     def close(self) -> None:
-        """Close the connection; the next collect opens one."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        """Close the connection."""
+        self._client.close()
 
     def _sample(self) -> MongoSample:
-        client = self._get_client()
+        client = self._client.get()
         hello = client.admin.command("hello", maxTimeMS=QUESTION_MS)
         refused: list[str] = []
         status = self._part("serverStatus", refused, lambda: _server_status(client))
@@ -187,7 +191,7 @@ class MongoCollector:
             refused.append(name)
             fix = f" Give its user the rights: {RIGHTS}." if error.code in UNAUTHORIZED else ""
             self._warnings.warn(
-                name, "MongoDB refuses %s: %s.%s", name, _short(error).rstrip("."), fix
+                name, "MongoDB refuses %s: %s.%s", name, shorten(error).rstrip("."), fix
             )
             return None
 
@@ -200,29 +204,17 @@ class MongoCollector:
         self._sizes_refused = sorted(set(refused))
         self._sizes_at_s = clock.monotonic_s()
 
-    def _get_client(self) -> MongoClient[dict[str, Any]]:
-        if self._client is None:
-            from pymongo import MongoClient  # noqa: PLC0415
 
-            self._client = MongoClient(self._uri.reveal(), **_options())
-        return self._client
-
-
-def _options() -> dict[str, Any]:
-    return {
-        "appname": f"mallard-agent/{__version__}",
-        "directConnection": True,
-        "tz_aware": True,
-        "unicode_decode_error_handler": "replace",
-        "serverSelectionTimeoutMS": TIMEOUT_MS,
-        "connectTimeoutMS": TIMEOUT_MS,
-        "socketTimeoutMS": TIMEOUT_MS,
-        "heartbeatFrequencyMS": HEARTBEAT_MS,
-        "serverMonitoringMode": "poll",
-        "maxPoolSize": 1,
+def _lazy_client(uri: Secret) -> LazyMongoClient:
+    return LazyMongoClient(
+        uri,
+        timeout_ms=TIMEOUT_MS,
+        socket_timeout_ms=TIMEOUT_MS,
+        directConnection=True,
+        unicode_decode_error_handler="replace",
         # A recovering member can be read too.
-        "readPreference": "primaryPreferred",
-    }
+        readPreference="primaryPreferred",
+    )
 
 
 def _server_status(client: MongoClient[dict[str, Any]]) -> dict[str, Any]:
@@ -251,12 +243,3 @@ def _oplog(client: MongoClient[dict[str, Any]]) -> tuple[float | None, int | Non
 def _size(client: MongoClient[dict[str, Any]], name: str) -> dict[str, Any]:
     stats: dict[str, Any] = client[name].command("dbStats", maxTimeMS=QUESTION_MS)
     return stats
-
-
-def _short(error: Exception) -> str:
-    return (
-        str(error)
-        .partition(", full error")[0]
-        .partition(", Timeout:")[0]
-        .partition(" (configured timeouts")[0][:200]
-    )

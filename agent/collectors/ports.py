@@ -48,6 +48,19 @@ def _address(text: str) -> str:
     return str(address)
 
 
+def start_connecting(address: str, port: int) -> socket.socket | None:
+    """Return a socket that connects without blocking, None when it cannot."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    except OSError:
+        return None
+    if connection.connect_ex((address, port)) in (0, errno.EINPROGRESS):
+        return connection
+    connection.close()
+    return None
+
+
 class PortCheck:
     """One round of checks: started by the constructor, completed by `finish`."""
 
@@ -58,18 +71,8 @@ class PortCheck:
         for port in ports:
             self.answers[port] = False
             for address in addresses.get(port, [LOOPBACK])[:_MAX_ADDRESSES]:
-                self._connect(port, address)
-
-    def _connect(self, port: int, address: str) -> None:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        try:
-            attempt = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        except OSError:
-            return
-        if attempt.connect_ex((address, port)) in (0, errno.EINPROGRESS):
-            self._selector.register(attempt, selectors.EVENT_WRITE, port)
-        else:
-            attempt.close()
+                if attempt := start_connecting(address, port):
+                    self._selector.register(attempt, selectors.EVENT_WRITE, port)
 
     def finish(self) -> dict[int, bool]:
         """Return whether each port accepted a connection, at the latest 3 s after the start."""

@@ -11,9 +11,8 @@ import ssl
 from contextlib import closing
 from urllib.parse import SplitResult, unquote, urlsplit
 
-import msgspec
-
 from agent import clock
+from agent.collectors.base import Collector
 from agent.config import Config, Secret
 from agent.errors import CollectError, SourceAbsent
 from agent.parsers import redis
@@ -28,7 +27,7 @@ _RECEIVE_BYTES = 65_536
 RIGHTS = "ACL SETUSER mallard on >password +ping +info"
 
 
-class RedisCollector:
+class RedisCollector(Collector):
     """Collects from one Redis."""
 
     name = "redis"
@@ -44,11 +43,7 @@ class RedisCollector:
             readings = redis.parse_info(info)
         except ValueError as error:
             raise CollectError(f"Redis's INFO cannot be read: {error}") from error
-        sample = RedisSample(node_id=self._node, timestamp=clock.utc_now(), redis=readings)
-        return msgspec.json.encode(sample)
-
-    def close(self) -> None:
-        """Nothing to close."""
+        return self._encode(RedisSample, redis=readings)
 
 
 def query(url: Secret, command: str) -> str:

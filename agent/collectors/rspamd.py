@@ -1,8 +1,6 @@
 """Collector of Rspamd, by its controller's /stat: scanned messages and their actions."""
 
-import msgspec
-
-from agent import clock
+from agent.collectors.base import Collector
 from agent.collectors.local_http import OK, LocalHttp
 from agent.config import Config
 from agent.errors import CollectError, SourceAbsent
@@ -12,7 +10,7 @@ from agent.samples import RspamdSample
 PASSWORD_STATUSES = (401, 403)
 
 
-class RspamdCollector:
+class RspamdCollector(Collector):
     """Collects from one Rspamd."""
 
     name = "rspamd"
@@ -44,8 +42,7 @@ class RspamdCollector:
             readings = rspamd.parse_stat(answer.body)
         except (ValueError, RecursionError) as error:
             raise CollectError(f"Rspamd's /stat cannot be read: {error}") from error
-        sample = RspamdSample(node_id=self._node, timestamp=clock.utc_now(), rspamd=readings)
-        return msgspec.json.encode(sample)
+        return self._encode(RspamdSample, rspamd=readings)
 
     def close(self) -> None:
         """Close the connection."""

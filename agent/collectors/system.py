@@ -15,6 +15,7 @@ import msgspec
 import psutil
 
 from agent import clock
+from agent.collectors.base import Collector
 from agent.collectors.ports import PortWatch
 from agent.collectors.processes import ProcessWatch
 from agent.errors import CollectError
@@ -41,7 +42,7 @@ class Counters:
     interfaces: Mapping[str, Interface]
 
 
-class SystemCollector:
+class SystemCollector(Collector):
     """Collects from this machine. Rates are per second since the sample before. `programs`: those
     of the node's role; without a role those of `status`, found by discovery."""
 
@@ -75,9 +76,6 @@ class SystemCollector:
     def collect(self) -> bytes:
         """Return one sample as JSON. Raises CollectError."""
         return msgspec.json.encode(self.sample())
-
-    def close(self) -> None:
-        """Nothing to close."""
 
     def sample(self) -> SystemSample:
         """Return one sample. Raises CollectError."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from agent import clock
+from agent.collectors.base import Collector
 from agent.collectors.local_http import OK, LocalHttp
 from agent.collectors.wildduck_rotation import FILE_NAME, Rotation
 from agent.collectors.wildduck_users import ApiUsers, MongoUsers
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 REPEAT_PERIOD_S = 24 * 3600.0
 
 
-class WildDuckCollector:
+class WildDuckCollector(Collector):
     """Collects from one WildDuck."""
 
     name = "wildduck"
@@ -61,19 +62,15 @@ class WildDuckCollector:
             raise SourceAbsent(f"WildDuck does not listen at {self._api.url or 'any address'}")
         self._was_present = self._was_present or health is not None or metrics is not None
         users, rotation = self._read_users(health)
-        sample = WildDuckSample(
-            node_id=self._node,
-            timestamp=clock.utc_now(),
-            wildduck=build_readings(
-                health,
-                metrics,
-                users,
-                rotation,
-                now_s=clock.now_ms() // 1000,
-                has_api=bool(self._api.url),
-            ),
+        readings = build_readings(
+            health,
+            metrics,
+            users,
+            rotation,
+            now_s=clock.now_ms() // 1000,
+            has_api=bool(self._api.url),
         )
-        return msgspec.json.encode(sample)
+        return self._encode(WildDuckSample, wildduck=readings)
 
     def close(self) -> None:
         """Close the connections."""

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from agent import __version__, clock
+from agent import clock
 from agent.collectors.local_http import LocalHttp
+from agent.collectors.mongo_client import LazyMongoClient, shorten
 from agent.config import Secret
 from agent.errors import CollectError
 from agent.parsers import wildduck
@@ -17,7 +18,6 @@ from agent.parsers.wildduck import User
 from agent.samples import WildDuckReadings
 
 if TYPE_CHECKING:
-    from pymongo import MongoClient
     from pymongo.database import Database
 
 NEARLY_FULL_RATIO = 0.9
@@ -39,8 +39,12 @@ class MongoUsers:
     """Counts users in WildDuck's database. Used by one thread."""
 
     def __init__(self, uri: Secret) -> None:
-        self._uri = uri
-        self._client: MongoClient[dict[str, Any]] | None = None
+        self._client = LazyMongoClient(
+            uri,
+            timeout_ms=TIMEOUT_MS,
+            socket_timeout_ms=2 * QUESTION_MS,
+            unicode_decode_error_handler="replace",
+        )
         self._default_quota = 0  # of the last count
 
     def count(self, default_quota: Callable[[], int | None]) -> WildDuckReadings:
@@ -49,10 +53,10 @@ class MongoUsers:
         from pymongo.errors import PyMongoError  # noqa: PLC0415
 
         try:
-            return self._count(self._get_client().get_default_database(), default_quota)
+            return self._count(self._client.get().get_default_database(), default_quota)
         except PyMongoError as error:
             raise CollectError(
-                f"WildDuck's users cannot be counted in MongoDB: {_short(error)}"
+                f"WildDuck's users cannot be counted in MongoDB: {shorten(error)}"
             ) from error
 
     def page(self, after: str | None, limit: int) -> tuple[list[User], str | None]:
@@ -70,18 +74,16 @@ class MongoUsers:
                 {"$limit": limit + 1},  # one more shows whether there is a next page
                 {"$project": _shape(self._default_quota)},
             ]
-            users = self._get_client().get_default_database()["users"]
+            users = self._client.get().get_default_database()["users"]
             rows = list(users.aggregate(stages, maxTimeMS=QUESTION_MS))
         except (PyMongoError, InvalidId) as error:
-            raise CollectError(f"WildDuck's users cannot be read: {_short(error)}") from error
+            raise CollectError(f"WildDuck's users cannot be read: {shorten(error)}") from error
         more = str(rows[limit - 1]["_id"]) if len(rows) > limit else None
         return [_user(row) for row in rows[:limit]], more
 
     def close(self) -> None:
         """Close the connection; the next count opens one."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._client.close()
 
     def _count(
         self, db: Database[dict[str, Any]], default_quota: Callable[[], int | None]
@@ -123,26 +125,6 @@ class MongoUsers:
             database_bytes=total(count(sizes.get(part)) for part in ("storageSize", "indexSize")),
             quotas=wildduck.fullest([_user(row) for row in fullest], limit=MAX_FULLEST),
         )
-
-    def _get_client(self) -> MongoClient[dict[str, Any]]:
-        if self._client is None:
-            from pymongo import MongoClient  # noqa: PLC0415
-
-            self._client = MongoClient(
-                self._uri.reveal(),
-                appname=f"mallard-agent/{__version__}",
-                tz_aware=True,
-                unicode_decode_error_handler="replace",
-                serverSelectionTimeoutMS=TIMEOUT_MS,
-                connectTimeoutMS=TIMEOUT_MS,
-                socketTimeoutMS=2 * QUESTION_MS,
-                maxPoolSize=1,
-                # A query every few minutes needs no heartbeat every ten seconds.
-                heartbeatFrequencyMS=60_000,
-                serverMonitoringMode="poll",
-                readPreference="secondaryPreferred",
-            )
-        return self._client
 
 
 class ApiUsers:
@@ -249,10 +231,6 @@ def _shape(default_quota: int) -> dict[str, Any]:
         "used": {"$ifNull": ["$storageUsed", 0]},
         "allowed": {"$cond": [{"$gt": ["$quota", 0]}, "$quota", default_quota]},
     }
-
-
-def _short(error: Exception) -> str:
-    return str(error).partition(", full error")[0].partition(", Timeout:")[0][:200]
 
 
 def _user(row: dict[str, Any]) -> User:

@@ -6,9 +6,8 @@ works without the other.
 
 import logging
 
-import msgspec
-
 from agent import clock
+from agent.collectors.base import Collector
 from agent.collectors.local_http import LocalHttp
 from agent.collectors.mail_queue import QueueReader
 from agent.config import Config
@@ -21,7 +20,7 @@ from agent.status import AgentStatus
 logger = logging.getLogger(__name__)
 
 
-class ZoneMtaCollector:
+class ZoneMtaCollector(Collector):
     """Collects from the ZoneMTA of this node."""
 
     name = "zonemta"
@@ -53,10 +52,7 @@ class ZoneMtaCollector:
                 raise failure
             if not isinstance(failure, SourceAbsent):
                 self._warnings.warn("counters", "Only ZoneMTA's queue can be read: %s", failure)
-        sample = ZoneMtaSample(
-            node_id=self._node, timestamp=clock.utc_now(), zonemta=readings, queue=queue
-        )
-        return msgspec.json.encode(sample)
+        return self._encode(ZoneMtaSample, zonemta=readings, queue=queue)
 
     def close(self) -> None:
         """Close the connections."""
