@@ -1,1 +1,1 @@
-"""Generated history for the demo, tests and benchmarks."""
+"""Generated history for the demo, tests and benchmarks, with its command and its banner."""

@@ -4,6 +4,6 @@ from django.apps import AppConfig
 
 
 class DemoConfig(AppConfig):
-    """Generated history for the demo and for tests; installed by local settings alone."""
+    """Generated history, its command and its banner; installed by local settings alone."""
 
     name = "server.demo"

@@ -11,3 +11,6 @@ SESSION_COOKIE_NAME = "sessionid"
 CSRF_COOKIE_NAME = "csrftoken"
 
 INSTALLED_APPS = [*INSTALLED_APPS, "server.demo"]
+CONTEXT_PROCESSORS.append("server.demo.context.history")
+# Events before this time were generated; a banner shows it.
+DEMO_HISTORY_UNTIL = env.str("DEMO_HISTORY_UNTIL", default="")

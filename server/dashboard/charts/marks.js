@@ -3,7 +3,9 @@
 import { marksOf } from "./changes.js";
 import { AskError, page } from "../shell/page.js";
 
-const historyUntilMs = page.facts.demo_history_until && Date.parse(page.facts.demo_history_until);
+// Of the demo's banner, which production pages do not have.
+const historyUntil = document.querySelector(".demo-banner time")?.dateTime;
+const historyUntilMs = historyUntil && Date.parse(historyUntil);
 
 /**
  * Return {marks, reason}: the marks of all nodes, or of `nodes` alone; where they could not be

@@ -16,7 +16,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from server.dashboard.shell.assets.modules import imported_modules
-from server.dashboard.shell.context import demo_history_until
 from server.dashboard.shell.live.sentence import painted_sentence
 from server.dashboard.shell.navigation import entries
 from server.live import messages
@@ -116,7 +115,6 @@ def render_page(
     most three queries, besides the session's two.
     """
     totals = totals or messages.read_totals()
-    until = demo_history_until()
     script = f"dashboard/pages/{page}.js"
     response = render(
         request,
@@ -136,7 +134,6 @@ def render_page(
                 "totals": totals.as_json(),
                 "offline_after_s": settings.NODE_OFFLINE_AFTER_S,
                 "live_url": settings.LIVE_URL,
-                "demo_history_until": until and until.isoformat(),
             },
             **context,
         },
