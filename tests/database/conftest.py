@@ -1,4 +1,4 @@
-"""Fixtures of the server's tests: a door to knock at, an empty inbox, events that are now."""
+"""Fixtures of the server's tests: a client with a key, an empty inbox, events of this moment."""
 
 import gzip
 import json
@@ -87,7 +87,7 @@ def event() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def post(client: Client, agent_key: str, empty_redis: None) -> Callable[..., Any]:
-    """Send a body to the door with the agent's key; `pack` gzips it."""
+    """Post a body to the ingest endpoint with the agent's key; `pack` gzips it."""
 
     def send(
         path: str, body: Any, *, key: str = agent_key, pack: bool = False, **headers: str

@@ -17,7 +17,7 @@ STORAGES = STORAGES | {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 }
 DRAMATIQ_BROKER = DRAMATIQ_BROKER | {"BROKER": "dramatiq.brokers.stub.StubBroker", "OPTIONS": {}}
-# Files are served from where they lie, found when one is asked for.
+# Files are served from where they lie, found on request.
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
 KEY_CACHE_SECONDS = 0
 READ_CACHE_SECONDS = 0

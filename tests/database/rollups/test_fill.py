@@ -1,4 +1,4 @@
-"""`manage.py fill`: generated history, whole days and parts of days, once."""
+"""`manage.py fill`: generated history, full days and parts of days, once."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ def test_the_same_seed_fills_nothing_twice():
     assert EmailEvent.objects.count() == count
 
 
-def test_every_generated_event_says_so_in_its_node_name():
+def test_every_generated_event_is_labelled_by_its_node_name():
     fill(hours=1, events_per_hour=100)
 
     assert not EmailEvent.objects.exclude(mta_node__startswith="generated-").exists()
@@ -61,7 +61,7 @@ def test_a_cluster_without_nodes_is_refused():
 
 @pytest.mark.usefixtures("committed")
 def test_days_are_copied_whole_counted_exactly_and_not_twice():
-    said, progress = fill(days=3, events_per_day=1_200, nodes=8, samples_every_s=3_600)
+    output, progress = fill(days=3, events_per_day=1_200, nodes=8, samples_every_s=3_600)
 
     generated = [
         row
@@ -72,7 +72,7 @@ def test_days_are_copied_whole_counted_exactly_and_not_twice():
     stored = EmailEvent.objects.values_list("event_id", flat=True)
     assert set(stored) == {row["event_id"] for row in generated}
     assert len(stored) == len(generated) > 3_000
-    assert f"{len(generated)} new events" in said
+    assert f"{len(generated)} new events" in output
     assert len(progress.splitlines()) == 4
     assert [count_differences(level) for level in LEVELS] == [0] * len(LEVELS)
 
@@ -156,15 +156,15 @@ def test_one_destination_defers_most_in_its_hour_and_hardly_any_in_others():
     )
 
 
-def test_a_blocked_address_is_told_so_by_most_and_only_while_it_is():
+def test_a_blocked_address_gets_refusals_from_most_and_only_while_it_is():
     seed = next(s for s in range(99) if mail.incidents(NOW, seed=s, nodes=5).blocked_address)
     wrong = mail.incidents(NOW, seed=seed, nodes=5)
     rows = day_of(seed, sending_ip=wrong.blocked_address)
 
-    said = [row for row in rows if row.get("bounce_category") == "blacklist"]
-    assert len(said) > 20
+    refusals = [row for row in rows if row.get("bounce_category") == "blacklist"]
+    assert len(refusals) > 20
     first, last = wrong.blocked_hours
-    for refused in said:  # a retry may come a while after its message
+    for refused in refusals:  # a retry may come a while after its message
         at = refused["occurred_at"]
         assert first - 1 / 60 <= at.hour + at.minute / 60 < last + 2
 

@@ -44,9 +44,9 @@ def fill(hours=26):
 def test_what_the_writer_kept_is_verified():
     fill()
 
-    said = rollups("--verify")
+    output = rollups("--verify")
 
-    assert said.count(", 0 different") == 2 * len(LEVELS)
+    assert output.count(", 0 different") == 2 * len(LEVELS)
 
 
 def test_a_wrong_count_is_found_and_made_right():
@@ -89,10 +89,10 @@ def test_a_level_that_has_dropped_a_day_is_left_out_of_it():
     rollups("--rebuild", "2026-11-01", "2026-11-01")  # so late, no refresh would reach it
     execute("SELECT drop_chunks('email_stats_1m', '2026-11-10'::timestamptz)")
 
-    said = rollups("--verify", "2026-11-01", "2026-11-01")
+    output = rollups("--verify", "2026-11-01", "2026-11-01")
 
-    assert "email_stats_1m" not in said
-    assert "email_stats_5m: 7 rows, 0 different" in said
+    assert "email_stats_1m" not in output
+    assert "email_stats_5m: 7 rows, 0 different" in output
 
 
 def test_days_whose_raw_rows_are_gone_are_refused():

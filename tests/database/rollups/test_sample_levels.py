@@ -35,7 +35,7 @@ def rollups(*arguments):
     return out.getvalue()
 
 
-def test_every_number_of_every_table_is_a_gauge_a_counter_or_said_to_be_neither():
+def test_every_number_of_every_table_is_a_gauge_a_counter_or_declared_to_be_neither():
     models = {model._meta.db_table: model for model in apps.get_models()}
     for kind in catalogue.KINDS:
         fields = models[kind.table]._meta.concrete_fields
@@ -98,7 +98,7 @@ def test_the_last_of_a_counter_is_that_of_the_last_sample_known_or_not():
 
 
 @pytest.fixture
-def stored(committed):
+def read_stored(committed):
     """Two days of samples, in random order and batches, many of them twice."""
     made = random_samples.samples(NOW - timedelta(hours=30), NOW, every=timedelta(minutes=7))
     for at in range(0, len(made), 150):
@@ -109,12 +109,12 @@ def stored(committed):
 
 
 def test_every_level_is_what_the_samples_add_up_to_in_any_order(stored):
-    said = rollups("--verify")
+    output = rollups("--verify")
 
     for level in sample_levels.all_levels():
-        assert f"{level.table}: 0 rows" not in said
-        assert said.count(f" {level.table}: ") == 2
-    assert said.count(", 0 different") == 2 * (33 + 4)
+        assert f"{level.table}: 0 rows" not in output
+        assert output.count(f" {level.table}: ") == 2
+    assert output.count(", 0 different") == 2 * (33 + 4)
 
 
 def test_mean_highest_and_last_are_those_of_plain_sql(stored):
@@ -152,10 +152,10 @@ def test_a_wrong_level_is_found_and_made_right(stored):
 def test_days_of_which_samples_are_gone_are_left_as_they_are(stored, settings):
     settings.RETENTION_DAYS = settings.RETENTION_DAYS | {"metrics_redis": 0}
 
-    said = rollups("--verify", "2026-11-21", "2026-11-21")
+    output = rollups("--verify", "2026-11-21", "2026-11-21")
 
-    assert "metrics_redis" not in said
-    assert "metrics_agent_5m" in said
+    assert "metrics_redis" not in output
+    assert "metrics_agent_5m" in output
     assert "levels of 10 tables" in rollups("--rebuild", "2026-11-21", "2026-11-21")
 
 

@@ -102,7 +102,7 @@ def made_under_apache(monkeypatch):
         upgrade.to_continuous_aggregates(NOW)
 
 
-def test_under_apaches_licence_it_says_what_to_install(monkeypatch):
+def test_under_apaches_licence_it_names_what_to_install(monkeypatch):
     monkeypatch.setattr(edition, "is_community", lambda _connection: False)
 
     with pytest.raises(CommandError, match="Install the Community edition"):
@@ -115,9 +115,9 @@ def test_all_history_is_kept_though_its_minutes_are_gone(made_under_apache):
     rows_of("SELECT drop_chunks('email_stats_1m', '2026-11-13'::timestamptz)")
     before = contents()
 
-    said = upgrade_edition()
+    output = upgrade_edition()
 
-    assert said.count("kept by TimescaleDB now") == len(WIDER_LEVELS) + 3 * len(KINDS)
+    assert output.count("kept by TimescaleDB now") == len(WIDER_LEVELS) + 3 * len(KINDS)
     assert sample_maintainer.written_kinds(KINDS) == set()
     assert maintainer.written_levels() == (ONE_MINUTE,)
     assert contents() == before

@@ -44,7 +44,7 @@ def all_levels():
     return {tuple(counts(level.table)) for level in LEVELS}
 
 
-def test_a_bounce_told_late_takes_the_place_of_the_inferred_delivery(inferred):
+def test_a_bounce_reported_late_takes_the_place_of_the_inferred_delivery(inferred):
     write(inferred)
     assert all_levels() == {(("delivered", 1, 1, 5000),)}
 
@@ -54,7 +54,7 @@ def test_a_bounce_told_late_takes_the_place_of_the_inferred_delivery(inferred):
     assert all_levels() == {(("bounced", 1, 0, 0),)}
 
 
-def test_the_same_outcome_told_late_brings_its_details(inferred):
+def test_the_same_outcome_reported_late_brings_its_details(inferred):
     write(inferred)
 
     write(report_of(inferred, event_id=inferred["event_id"], delivery_time_ms=70))
@@ -63,7 +63,7 @@ def test_the_same_outcome_told_late_brings_its_details(inferred):
     assert all_levels() == {(("delivered", 1, 0, 0),)}
 
 
-def test_told_again_it_changes_nothing(inferred):
+def test_reported_again_it_changes_nothing(inferred):
     write(inferred)
     report = report_of(inferred, event_type="bounced")
 

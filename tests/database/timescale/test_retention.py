@@ -1,4 +1,4 @@
-"""What is past its retention goes, chunk by chunk, and manage.py storage says so before."""
+"""Data past its retention is dropped, chunk by chunk, as manage.py storage announces."""
 
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -159,7 +159,7 @@ def storage(*arguments):
     return out.getvalue()
 
 
-def test_storage_says_what_is_there_and_what_goes_when():
+def test_storage_prints_what_is_there_and_what_goes_when():
     write(row(occurred_at=NOW), row(occurred_at=NOW - timedelta(days=100)))
     rows_of("ANALYZE email_events; SELECT 1")
 
@@ -173,7 +173,7 @@ def test_storage_says_what_is_there_and_what_goes_when():
     assert "empty" in lines["metrics_system"]
 
 
-def test_storage_drops_what_is_due_when_asked():
+def test_storage_drops_what_is_due_with_apply():
     if edition.is_community(connection):
         pytest.skip("TimescaleDB's own policies drop under the Community licence")
     write(row(occurred_at=NOW - timedelta(days=200)))
@@ -182,7 +182,7 @@ def test_storage_drops_what_is_due_when_asked():
     assert "dropped" not in storage("--apply")
 
 
-def test_housekeeping_is_sent_once_however_many_processes_look(empty_redis):
+def test_housekeeping_is_sent_once_however_many_processes_try(empty_redis):
     broker = dramatiq.get_broker()
     with redis.Redis.from_url(settings.BROKER_REDIS_URL) as client:
         assert [send_if_due(broker, client), send_if_due(broker, client)] == [True, False]

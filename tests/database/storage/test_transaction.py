@@ -104,7 +104,7 @@ def test_a_batch_that_postgresql_refuses_stores_nothing():
     assert write_events([good])
 
 
-def test_an_event_whose_sender_nobody_knows_counts_in_every_dimension():
+def test_an_event_of_an_unknown_sender_counts_in_every_dimension():
     write(row(from_address=None, from_domain=None))
 
     counted = dict(level("dimension, events", "dimension <> 'bounce'"))
