@@ -11,6 +11,7 @@ import redis
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import connection
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.nodes.models import ApiKey
@@ -48,7 +49,8 @@ def test_published_names_of_roles_and_their_permissions():
 @pytest.mark.usefixtures("committed", "empty_redis")
 def test_published_names_of_metrics_queues_and_keys(post, event, golden, client):
     post("events/ingest", [event()])
-    post("metrics/system", golden("metrics_system.json") | {"node_id": "mta-01"})
+    sample = golden("metrics_system.json") | {"timestamp": timezone.now().isoformat()}
+    post("metrics/system", sample)
     _, key = ApiKey.issue(name="prometheus", scope=ApiKey.Scope.READ)
     answer = client.get("/metrics", headers={"authorization": f"Bearer {key}"})
     with redis.Redis.from_url(settings.INBOX_REDIS_URL) as inbox:
