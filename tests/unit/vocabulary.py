@@ -12,12 +12,13 @@ from tests.paths import ROOT
 SOURCES = {".py", ".js", ".mjs", ".html", ".sh", ".css"}
 WORDS = ("told", "said", "heard", "asked")
 #: Participles that end in another way than -ed.
-IRREGULAR = frozenset(
-    ["told", "said", "heard", "kept", "taken", "given", "seen", "held", "sent", "made", "found", "left", "lost", "known", "shown", "written", "drawn", "meant", "built", "begun", "gone", "done", "understood", "spoken"]
+IRREGULAR = re.compile(
+    r"told|said|heard|kept|taken|given|seen|held|sent|made|found|left|lost|known|shown|written"
+    r"|drawn|meant|built|begun|gone|done|understood|spoken"
 )
 #: Nouns, verbs and adjectives that end in -ed.
-NO_PARTICIPLES = frozenset(
-    ["bed", "red", "need", "seed", "feed", "speed", "embed", "exceed", "proceed", "succeed", "shed", "sled", "breed", "greed", "weed"]
+NO_PARTICIPLE = re.compile(
+    r"bed|red|need|seed|feed|speed|embed|exceed|proceed|succeed|shed|sled|breed|greed|weed"
 )
 QUESTION = re.compile(r"(What|How|Who|Which|Where|When|Why)\b")
 BOUND = re.compile(
@@ -135,9 +136,9 @@ class Measures:
 
 def is_participle(name: str) -> bool:
     """Return whether a name of one word is a participle."""
-    if "_" in name or name in NO_PARTICIPLES:
+    if "_" in name or NO_PARTICIPLE.fullmatch(name):
         return False
-    return name in IRREGULAR or name.endswith("ed")
+    return name.endswith("ed") or IRREGULAR.fullmatch(name) is not None
 
 
 def is_property(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
