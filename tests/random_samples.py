@@ -51,14 +51,14 @@ def _of_kind(kind: str, node: str, times: list[datetime], rng: random.Random) ->
 def _readings(
     golden: dict[str, Any], counted: dict[str, int], rng: random.Random, *, whole: bool
 ) -> dict[str, Any]:
-    found = dict(golden)
+    readings = dict(golden)
     for name, value in golden.items():
         if not whole and name not in ALWAYS and rng.random() < 0.05:
-            found[name] = [] if name == "deliveries" else None
+            readings[name] = [] if name == "deliveries" else None
         elif name in COUNTERS:
-            counted[name] = found[name] = counted.get(name, 0) + rng.randrange(100)
+            counted[name] = readings[name] = counted.get(name, 0) + rng.randrange(100)
         elif isinstance(value, float):
-            found[name] = rng.uniform(0, 100)
+            readings[name] = rng.uniform(0, 100)
         elif isinstance(value, int) and not isinstance(value, bool):
-            found[name] = rng.randrange(1, 10_000)
-    return found
+            readings[name] = rng.randrange(1, 10_000)
+    return readings

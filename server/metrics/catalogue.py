@@ -85,7 +85,7 @@ class GaugeReading:
 class SampleKind:
     """One table of samples.
 
-    `dimensions`: columns that tell its series apart, beside the node. `derived`: columns made from
+    `dimensions`: columns that distinguish its series, beside the node. `derived`: columns made from
     the payload, instead of its fields of the same names. `unstored`: fields that become derived
     columns only. `expressions`: gauges that are no column, and their SQL over a row.
     """
@@ -100,7 +100,7 @@ class SampleKind:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The columns that tell the series apart."""
+        """The columns that distinguish the series."""
         return ("node_id", *self.dimensions)
 
     @cached_property

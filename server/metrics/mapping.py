@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import msgspec
+from msgspec.structs import asdict
 
 from server.metrics import catalogue, wire
 from server.metrics.catalogue import SampleKind
@@ -41,17 +41,17 @@ def _rows(sample: wire.Sample) -> Iterator[Row]:
 def _system_rows(sample: wire.SystemSample) -> Iterator[Row]:
     yield catalogue.SYSTEM, system_values(sample)
     for name, process in sample.processes.items():
-        yield catalogue.PROCESS, msgspec.structs.asdict(process) | {"process": name}
+        yield catalogue.PROCESS, asdict(process) | {"process": name}
     for name, is_open in sample.services.items():
         yield catalogue.SERVICE, {"service": name, "is_open": is_open}
 
 
 def system_values(sample: wire.SystemSample) -> dict[str, Any]:
     """Return the columns of metrics_system, all but node and time."""
-    values = msgspec.structs.asdict(sample.system)
+    values = asdict(sample.system)
     cores = sorted(values.pop("cpu_cores"), key=lambda core: core.core)
     percents = [core.percent for core in cores]
-    return values | _derived(catalogue.SystemColumns(percents, *values.pop("load_avg")))
+    return values | asdict(catalogue.SystemColumns(percents, *values.pop("load_avg")))
 
 
 def zonemta_values(readings: wire.ZoneMta) -> dict[str, Any]:
@@ -60,14 +60,14 @@ def zonemta_values(readings: wire.ZoneMta) -> dict[str, Any]:
     for each in readings.deliveries:
         if (column := f"{each.status}_total") in sums:
             sums[column] += each.count
-    return msgspec.structs.asdict(readings) | sums
+    return asdict(readings) | sums
 
 
 def rspamd_values(readings: wire.Rspamd) -> dict[str, Any]:
     """Return the columns of metrics_rspamd: the actions as they came, and each by itself."""
     counts = {each.action: each.count for each in readings.actions or ()}
     by_action = {action_column(action): counts.get(action) for action in ACTIONS}
-    return msgspec.structs.asdict(readings) | by_action
+    return asdict(readings) | by_action
 
 
 def wildduck_values(readings: wire.WildDuck) -> dict[str, Any]:
@@ -77,13 +77,13 @@ def wildduck_values(readings: wire.WildDuck) -> dict[str, Any]:
         connections_count=None if known is None else sum(each.count for each in known),
         services_down_count=None if services is None else sum(not each.is_up for each in services),
     )
-    return msgspec.structs.asdict(readings) | _derived(sums)
+    return asdict(readings) | asdict(sums)
 
 
 def queue_values(queue: MailQueue) -> dict[str, Any]:
     """Return the columns of mail_queue_snapshots, all but node and time."""
     columns = catalogue.MailQueueColumns(database=queue.database or "")
-    return msgspec.structs.asdict(queue) | _derived(columns)
+    return asdict(queue) | asdict(columns)
 
 
 def action_column(action: str) -> str:
@@ -91,15 +91,11 @@ def action_column(action: str) -> str:
     return f"action_{action.replace(' ', '_')}_total"
 
 
-def _derived(columns: msgspec.Struct) -> dict[str, Any]:
-    return msgspec.structs.asdict(columns)
-
-
 _PROGRAMS: Mapping[type[wire.Sample], tuple[SampleKind, Callable[[Any], dict[str, Any]]]] = {
-    wire.HarakaSample: (catalogue.HARAKA, msgspec.structs.asdict),
+    wire.HarakaSample: (catalogue.HARAKA, asdict),
     wire.WildDuckSample: (catalogue.WILDDUCK, wildduck_values),
-    wire.MongoDbSample: (catalogue.MONGODB, msgspec.structs.asdict),
-    wire.RedisSample: (catalogue.REDIS, msgspec.structs.asdict),
+    wire.MongoDbSample: (catalogue.MONGODB, asdict),
+    wire.RedisSample: (catalogue.REDIS, asdict),
     wire.RspamdSample: (catalogue.RSPAMD, rspamd_values),
-    wire.AgentSample: (catalogue.AGENT, msgspec.structs.asdict),
+    wire.AgentSample: (catalogue.AGENT, asdict),
 }

@@ -4,7 +4,7 @@ A gauge stands for itself: a level stores its sum, count and maximum, so that me
 right over any time; of yes and no, the mean is the share of the time. A counter only grows until
 its program restarts: a level stores the last value of a bucket, and its growth is computed between
 buckets. An untracked number is in no level, because neither its mean nor its growth means anything.
-Marks are annotations since published field names do not always tell. Pure.
+Marks are annotations since published field names do not always show it. Pure.
 """
 
 import enum

@@ -1,4 +1,4 @@
-"""Pure: when the host, its programs and its agent started, by what their samples say."""
+"""Starts of the host, its programs and its agent, as samples report them. Pure."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -7,15 +7,15 @@ from server.metrics import wire
 from server.nodes.models import AGENT, HOST
 
 #: Node, program, when it started.
-Started = tuple[str, str, datetime]
+ProgramStart = tuple[str, str, datetime]
 
 
-def started(samples: Iterable[wire.Sample]) -> set[Started]:
-    """Return the starts that are told of, each once however many samples tell of it."""
-    return {start for sample in samples for start in _of(sample)}
+def find_starts(samples: Iterable[wire.Sample]) -> set[ProgramStart]:
+    """Return the reported starts, each once however many samples report it."""
+    return {start for sample in samples for start in _starts_of(sample)}
 
 
-def _of(sample: wire.Sample) -> Iterator[Started]:
+def _starts_of(sample: wire.Sample) -> Iterator[ProgramStart]:
     if isinstance(sample, wire.SystemSample):
         yield sample.node_id, HOST, _before(sample.timestamp, sample.system.uptime_seconds)
         for program, process in sample.processes.items():

@@ -217,7 +217,7 @@ class MongoDatabase(msgspec.Struct, frozen=True):
 
 
 class MongoDb(msgspec.Struct, frozen=True):
-    """MongoDB's state, of the member the agent asked. `refused`: what it may not be asked."""
+    """MongoDB's state, of the member the agent reads. `refused`: commands its user may not run."""
 
     version: Name | None = None
     uptime_s: Untracked[Rate | None] = None

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from server.metrics import mapping, wire
 from server.metrics.catalogue import KINDS, SampleKind
-from server.metrics.starts import started
+from server.metrics.starts import find_starts
 from server.nodes import store as nodes
 from server.rollups.samples import maintainer as sample_maintainer
 from server.rollups.samples import sql as sample_sql
@@ -24,7 +24,7 @@ def write_samples(samples: Sequence[wire.Sample]) -> None:
     """
     ids = nodes.node_ids(sample.node_id for sample in samples)
     rows = rows_by_kind(samples, ids)
-    starts = [nodes.Start(ids[name], subject, at) for name, subject, at in started(samples)]
+    starts = [nodes.Start(ids[name], subject, at) for name, subject, at in find_starts(samples)]
     with transaction.atomic():
         written = sample_maintainer.written_kinds(list(rows))
         for kind in sorted(rows, key=KINDS.index):

@@ -1,4 +1,4 @@
-"""System samples: through the door, into their tables, and what they say of the node."""
+"""System samples: from the ingest endpoint to their tables and the state of the node."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,11 +1,11 @@
-"""Which starts samples tell of, without a database."""
+"""Starts that samples report, without a database."""
 
 import json
 from datetime import UTC, datetime
 
 import msgspec
 
-from server.metrics.starts import started
+from server.metrics.starts import find_starts
 from server.metrics.wire import SAMPLES
 
 
@@ -23,7 +23,7 @@ def test_the_host_started_as_long_ago_as_it_is_up_and_programs_say_themselves_wh
         if process.started_at
     }
 
-    assert started([system, system]) == {
+    assert find_starts([system, system]) == {
         ("mta-01", "host", datetime(2026, 11, 21, 11, tzinfo=UTC)),
         *(("mta-01", program, at) for program, at in processes.items()),
     }
@@ -32,7 +32,7 @@ def test_the_host_started_as_long_ago_as_it_is_up_and_programs_say_themselves_wh
 def test_the_agent_tells_how_long_it_runs_and_other_programs_do_not_count_twice(golden):
     agent = sample(golden, "agent", uptime_s=60)
 
-    assert started([agent, sample(golden, "redis")]) == {
+    assert find_starts([agent, sample(golden, "redis")]) == {
         ("mta-01", "agent", datetime(2026, 11, 21, 11, 59, tzinfo=UTC))
     }
 
@@ -40,5 +40,5 @@ def test_the_agent_tells_how_long_it_runs_and_other_programs_do_not_count_twice(
 def test_an_uptime_beyond_all_time_is_no_start_of_long_ago(golden):
     system = sample(golden, "system", uptime_seconds=2**60)
 
-    ((_, _, at),) = [each for each in started([system]) if each[1] == "host"]
+    ((_, _, at),) = [each for each in find_starts([system]) if each[1] == "host"]
     assert at == datetime(2026, 11, 21, 12, tzinfo=UTC)

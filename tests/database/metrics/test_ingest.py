@@ -1,4 +1,4 @@
-"""The door of each kind of sample: the contract's golden payloads, stored once, as they are."""
+"""Ingestion of each kind of sample: the golden payloads of the contract, stored once, unchanged."""
 
 import json
 from datetime import timedelta
@@ -29,7 +29,7 @@ def sample(golden):
     return make
 
 
-def stored(table, columns="*"):
+def stored_rows(table, columns="*"):
     """Return the rows of a table, oldest sample first."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -46,7 +46,7 @@ def test_the_golden_sample_of_each_kind_is_stored_once(kind, sample, post):
 
     writer.drain_samples()
 
-    (row,) = stored(f"metrics_{kind}")
+    (row,) = stored_rows(f"metrics_{kind}")
     readings = golden[kind]
     same = {name for name in row.keys() & readings.keys() if not isinstance(readings[name], list)}
     same -= {name for name in same if name.endswith("_at")}
@@ -56,7 +56,7 @@ def test_the_golden_sample_of_each_kind_is_stored_once(kind, sample, post):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_of_the_golden_sample_is_unknown_to_the_door(kind, golden):
+def test_nothing_of_the_golden_sample_is_unknown_to_the_endpoint(kind, golden):
     payload = golden(f"metrics_{kind}.json")
 
     read = msgspec.to_builtins(msgspec.convert(payload, KINDS[kind]))
@@ -84,7 +84,7 @@ def test_everything_in_the_golden_sample_has_a_column_and_readings_may_be_missin
 
     writer.drain_samples()
 
-    rows = stored(f"metrics_{kind}")
+    rows = stored_rows(f"metrics_{kind}")
     assert len(rows) == 2
     assert golden[kind].keys() <= rows[1].keys()
 
@@ -94,11 +94,11 @@ def test_processes_and_ports_of_a_system_sample_have_their_own_rows(sample, post
 
     writer.drain_samples()
 
-    processes = {row["process"]: row for row in stored("metrics_process")}
+    processes = {row["process"]: row for row in stored_rows("metrics_process")}
     assert processes["zonemta"]["pid"] == 28355
     assert processes["redis"]["cpu_percent"] is None
     assert processes["wildduck"]["status"] == "not_found"
-    assert {row["service"]: row["is_open"] for row in stored("metrics_service")} == {
+    assert {row["service"]: row["is_open"] for row in stored_rows("metrics_service")} == {
         "port_587": True,
         "port_12080": True,
         "port_11334": False,
@@ -116,8 +116,8 @@ def test_the_queue_of_a_zonemta_sample_is_a_snapshot_and_either_half_may_be_miss
 
     writer.drain_samples()
 
-    assert len(stored("metrics_zonemta")) == 3
-    first, _, from_api = stored("mail_queue_snapshots")
+    assert len(stored_rows("metrics_zonemta")) == 3
+    first, _, from_api = stored_rows("mail_queue_snapshots")
     assert {name: first[name] for name in whole["queue"] if name != "oldest_created_at"} == {
         name: value for name, value in whole["queue"].items() if name != "oldest_created_at"
     }
@@ -136,15 +136,15 @@ def test_counters_of_zones_and_actions_are_columns_too(sample, post):
     writer.drain_samples()
 
     columns = "delivered_total, rejected_total, deferred_total, unknown_total"
-    assert stored("metrics_zonemta", columns) == [
+    assert stored_rows("metrics_zonemta", columns) == [
         {"delivered_total": 10, "rejected_total": 6, "deferred_total": 7, "unknown_total": 1}
     ]
     columns = "action_soft_reject_total, action_greylist_total"
-    assert stored("metrics_rspamd", columns) == [
+    assert stored_rows("metrics_rspamd", columns) == [
         {"action_soft_reject_total": 4, "action_greylist_total": None}
     ]
     columns = "connections_count, services_down_count"
-    assert stored("metrics_wildduck", columns) == [
+    assert stored_rows("metrics_wildduck", columns) == [
         {"connections_count": 12, "services_down_count": 0}
     ]
 
@@ -181,7 +181,7 @@ def test_a_backslash_before_a_u_is_no_nul(sample, post):
 
     writer.drain_samples()
 
-    assert stored("metrics_redis", "version") == [{"version": "\\u0000"}]
+    assert stored_rows("metrics_redis", "version") == [{"version": "\\u0000"}]
 
 
 def test_unknown_keys_are_ignored(sample, post):
@@ -221,4 +221,4 @@ def test_a_batch_that_waited_since_the_version_before_is_stored(sample, post):
 
     writer.drain_samples()
 
-    assert len(stored("metrics_system")) == 1
+    assert len(stored_rows("metrics_system")) == 1
