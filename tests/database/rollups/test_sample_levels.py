@@ -98,7 +98,7 @@ def test_the_last_of_a_counter_is_that_of_the_last_sample_known_or_not():
 
 
 @pytest.fixture
-def read_stored(committed):
+def stored_samples(committed):
     """Two days of samples, in random order and batches, many of them twice."""
     made = random_samples.samples(NOW - timedelta(hours=30), NOW, every=timedelta(minutes=7))
     for at in range(0, len(made), 150):
@@ -108,7 +108,7 @@ def read_stored(committed):
         yield made
 
 
-def test_every_level_is_what_the_samples_add_up_to_in_any_order(stored):
+def test_every_level_is_what_the_samples_add_up_to_in_any_order(stored_samples):
     output = rollups("--verify")
 
     for level in sample_levels.all_levels():
@@ -117,7 +117,7 @@ def test_every_level_is_what_the_samples_add_up_to_in_any_order(stored):
     assert output.count(", 0 different") == 2 * (33 + 4)
 
 
-def test_mean_highest_and_last_are_those_of_plain_sql(stored):
+def test_mean_highest_and_last_are_those_of_plain_sql(stored_samples):
     hour = "2026-11-21 08:00+00"
     plain = rows_of(
         "SELECT count(*), avg(connected_clients_count)::float, max(connected_clients_count)::float,"
@@ -135,7 +135,7 @@ def test_mean_highest_and_last_are_those_of_plain_sql(stored):
     assert level[0] == (plain[0][0], pytest.approx(plain[0][1]), *plain[0][2:])
 
 
-def test_a_wrong_level_is_found_and_made_right(stored):
+def test_a_wrong_level_is_found_and_made_right(stored_samples):
     if edition.is_community(connection):
         pytest.skip("TimescaleDB keeps these levels itself, nobody can make them wrong")
     rows_of("UPDATE metrics_redis_5m SET keys_count_sum = keys_count_sum * 1.001")
@@ -149,7 +149,7 @@ def test_a_wrong_level_is_found_and_made_right(stored):
     assert "0 different" in rollups("--verify")
 
 
-def test_days_of_which_samples_are_gone_are_left_as_they_are(stored, settings):
+def test_days_of_which_samples_are_gone_are_left_as_they_are(stored_samples, settings):
     settings.RETENTION_DAYS = settings.RETENTION_DAYS | {"metrics_redis": 0}
 
     output = rollups("--verify", "2026-11-21", "2026-11-21")
@@ -159,7 +159,7 @@ def test_days_of_which_samples_are_gone_are_left_as_they_are(stored, settings):
     assert "levels of 10 tables" in rollups("--rebuild", "2026-11-21", "2026-11-21")
 
 
-def test_late_samples_are_in_every_level_after_the_next_refresh(stored):
+def test_late_samples_are_in_every_level_after_the_next_refresh(stored_samples):
     if not edition.is_community(connection):
         pytest.skip("continuous aggregates need TimescaleDB's Community licence")
     refresh()
