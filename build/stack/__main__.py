@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from build.stack import claim, mongodb, postgres, redis
+from build.stack import claim, postgres, redis
 from build.stack.errors import StackError
 from build.stack.paths import RUN
 from build.stack.supervisor import (
@@ -40,10 +40,6 @@ SERVICES: Mapping[str, tuple[str, Callable[[Supervisor, Path], str]]] = {
         lambda supervisor, directory: postgres.start(supervisor, directory, durable=False).url,
     ),
     "redis": ("REDIS_URL", lambda supervisor, directory: redis.start(supervisor, directory).url),
-    "mongodb": (
-        "MONGODB_URI",
-        lambda supervisor, directory: mongodb.start(supervisor, directory).uri,
-    ),
 }
 
 

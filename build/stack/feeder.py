@@ -7,7 +7,6 @@ gives the same messages in the same order.
 """
 
 import argparse
-import json
 import math
 import random
 import re
@@ -20,8 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import TypeVar
 
 from build.stack.paths import ROOT
 from build.stack.ports import LOOPBACK
@@ -143,86 +141,44 @@ def submit(connection: smtplib.SMTP, message: Message) -> Receipt:
     return Receipt(message=message, at=datetime.now(UTC), reply=reply)
 
 
-class Feeder:
-    """Submits messages at a rate until stopped; while the server is down it waits."""
-
-    def __init__(self, port: int, *, rate_per_s: float, seed: int, log: TextIO | None) -> None:
-        self.sent_count = 0
-        self.failed_count = 0
-        self._port = port
-        self._rate_per_s = min(rate_per_s, MAX_RATE_PER_SECOND)
-        self._messages = messages(seed=seed)
-        self._chance = random.Random(seed)  # noqa: S311
-        self._log = log
-        self._connection: smtplib.SMTP | None = None
-        self._connection_count = 0
-
-    def run(self, stop: threading.Event, *, count: int | None) -> None:
-        """Send `count` messages, or without end; return early when `stop` is set."""
-        failures_in_row = 0
-        reported_at = started_at = time.monotonic()
-        while not stop.is_set() and (count is None or self.sent_count < count):
-            try:
-                self._send_next()
-                failures_in_row = 0
-                wait_s = self._pause_s(time.monotonic() - started_at)
-            except (smtplib.SMTPException, OSError) as error:
-                self._drop_connection()
-                self.failed_count += 1
-                failures_in_row += 1
-                wait_s = min(MAX_BACKOFF_SECONDS, 0.5 * 2 ** min(failures_in_row, 10))
-                print(f"not sent, again in {wait_s:.0f} s: {error}", flush=True)
-            if time.monotonic() - reported_at >= REPORT_EVERY_SECONDS:
-                reported_at = time.monotonic()
-                print(f"sent {self.sent_count}, failed {self.failed_count}", flush=True)
-            stop.wait(wait_s)
-        self._drop_connection()
-        print(f"ended: sent {self.sent_count}, failed {self.failed_count}", flush=True)
-
-    def _pause_s(self, elapsed_s: float) -> float:
-        swing = 1 + SWING * math.sin(2 * math.pi * elapsed_s / SWING_PERIOD_SECONDS)
-        return self._chance.expovariate(self._rate_per_s * swing)
-
-    def _send_next(self) -> None:
-        if self._connection is None or self._connection_count >= MESSAGES_PER_CONNECTION:
-            self._drop_connection()
-            self._connection = smtplib.SMTP(LOOPBACK, self._port, timeout=SMTP_TIMEOUT_SECONDS)
-        self._connection_count += 1
-        receipt = submit(self._connection, next(self._messages))
-        self.sent_count += 1
-        if self._log:
-            line = {
-                "at": receipt.at.isoformat(timespec="milliseconds"),
-                "message_id": receipt.message.message_id,
-                "queue_id": receipt.queue_id,
-                "sender": receipt.message.sender,
-                "recipients": receipt.message.recipients,
-                "reply": receipt.reply,
-            }
-            self._log.write(json.dumps(line) + "\n")
-            self._log.flush()
-
-    def _drop_connection(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
-        self._connection_count = 0
+def feed(stop: threading.Event, *, port: int, rate_per_s: float, seed: int) -> None:
+    """Send messages to `port` at a rate until `stop` is set; while the server is down, wait."""
+    rate_per_s = min(rate_per_s, MAX_RATE_PER_SECOND)
+    stream = messages(seed=seed)
+    chance = random.Random(seed)  # noqa: S311
+    connection: smtplib.SMTP | None = None
+    sent_count = failed_count = failures_in_row = 0
+    reported_at = started_at = time.monotonic()
+    while not stop.is_set():
+        try:
+            if connection is None:
+                connection = smtplib.SMTP(LOOPBACK, port, timeout=SMTP_TIMEOUT_SECONDS)
+            submit(connection, next(stream))
+            sent_count += 1
+            failures_in_row = 0
+            elapsed_s = time.monotonic() - started_at
+            swing = 1 + SWING * math.sin(2 * math.pi * elapsed_s / SWING_PERIOD_SECONDS)
+            wait_s = chance.expovariate(rate_per_s * swing)
+        except (smtplib.SMTPException, OSError) as error:
+            failed_count += 1
+            failures_in_row += 1
+            wait_s = min(MAX_BACKOFF_SECONDS, 0.5 * 2 ** min(failures_in_row, 10))
+            print(f"not sent, again in {wait_s:.0f} s: {error}", flush=True)
+        if connection and (failures_in_row or sent_count % MESSAGES_PER_CONNECTION == 0):
+            connection.close()
+            connection = None
+        if time.monotonic() - reported_at >= REPORT_EVERY_SECONDS:
+            reported_at = time.monotonic()
+            print(f"sent {sent_count}, failed {failed_count}", flush=True)
+        stop.wait(wait_s)
+    print(f"ended: sent {sent_count}, failed {failed_count}", flush=True)
 
 
 def start(supervisor: Supervisor, *, smtp_port: int, rate_per_s: float, seed: int) -> Running:
     """Start one that sends without end to the mail server at `smtp_port`."""
-    options = {"--port": smtp_port, "--rate": rate_per_s, "--seed": seed}
-    return supervisor.start(
-        Program(
-            name="feeder",
-            argv=[
-                *python("build.stack.feeder"),
-                *(str(part) for pair in options.items() for part in pair),
-            ],
-            cwd=ROOT,
-            restarts=5,
-        )
-    )
+    options = [f"--port={smtp_port}", f"--rate={rate_per_s}", f"--seed={seed}"]
+    argv = [*python("build.stack.feeder"), *options]
+    return supervisor.start(Program(name="feeder", argv=argv, cwd=ROOT, restarts=5))
 
 
 def _pick(chance: random.Random, shares: Mapping[T, int]) -> T:
@@ -235,15 +191,11 @@ def main() -> int:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--rate", type=float, default=2.0, help="messages a second, on average")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--count", type=int, help="stop after so many")
-    parser.add_argument("--log", type=Path, help="record what was sent, a JSON object a line")
     options = parser.parse_args()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    log = options.log.open("a") if options.log else None
-    feeder = Feeder(options.port, rate_per_s=options.rate, seed=options.seed, log=log)
-    feeder.run(stop, count=options.count)
+    feed(stop, port=options.port, rate_per_s=options.rate, seed=options.seed)
     return 0
 
 

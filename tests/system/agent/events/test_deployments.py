@@ -14,6 +14,7 @@ from build.stack import mongodb as stack
 from build.stack.supervisor import Supervisor
 from tests.agent_fixtures import read_events
 from tests.fakes.zonemta_writer import accept
+from tests.system.agent.events import deployments
 from tests.system.agent.events.helpers import (
     NODE,
     connect,
@@ -45,7 +46,7 @@ def gaps(spool):
 
 
 def test_an_election_loses_nothing_and_repeats_nothing(make_spool, supervisor, home, in_thread):
-    replica_set = stack.start_set(supervisor, home)
+    replica_set = deployments.start_set(supervisor, home)
     spool = make_spool(grace_s=0)
     stream = ChangeStream(spool, Secret(replica_set.uri_of(DATABASE)), node=NODE)
     with connect(replica_set.uri_of(DATABASE)) as client:
@@ -164,7 +165,7 @@ def test_a_dropped_collection_is_a_gap_and_the_next_mail_is_captured(
 def test_without_a_replica_set_it_logs_the_fix_and_keeps_trying(
     make_spool, supervisor, home, in_thread, caplog
 ):
-    alone = stack.start_alone(supervisor, home)
+    alone = deployments.start_alone(supervisor, home)
     uri = f"mongodb://127.0.0.1:{alone.port}/{DATABASE}"
     stream = ChangeStream(make_spool(), Secret(uri), node=NODE)
 
