@@ -1,11 +1,23 @@
 """Items shared among threads: messages handed in over several connections at once."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 CONNECTIONS = 4
+DELIVERED_WITHIN_S = 600.0
+POLL_S = 2.0
+
+
+def wait(
+    condition: Callable[[], bool], *, within_s: float = DELIVERED_WITHIN_S, poll_s: float = POLL_S
+) -> None:
+    """Return when it holds or time is over; what is compared then shows what is missing."""
+    deadline = time.monotonic() + within_s
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(poll_s)
 
 
 class Delivery(Generic[Item]):
@@ -22,20 +34,13 @@ class Delivery(Generic[Item]):
         for thread in self._threads:
             thread.start()
 
-    @property
-    def done_ratio(self) -> float:
-        """The share of the items that are handed out."""
-        return 1.0 - len(self._items) / self._count
+    def has_reached(self, share: float) -> bool:
+        """Return whether so much of the items is handed out."""
+        return len(self._items) <= (1.0 - share) * self._count
 
-    @property
     def is_over(self) -> bool:
-        """Whether all threads have ended."""
+        """Return whether all threads have ended."""
         return not any(thread.is_alive() for thread in self._threads)
-
-    def join(self, *, within_s: float) -> None:
-        """Wait for the threads."""
-        for thread in self._threads:
-            thread.join(within_s)
 
     def _iterate(self) -> Iterator[Item]:
         while True:

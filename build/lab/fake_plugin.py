@@ -51,6 +51,18 @@ def build_event(chance: random.Random) -> dict[str, Any]:
     }
 
 
+def start_plugins(
+    receiver: Path,
+    count: int,
+    *,
+    seed: str,
+    choose_size: Callable[[random.Random], int],
+    choose_pause_s: Callable[[random.Random], float],
+) -> list["FakePlugin"]:
+    """Start the processes of a mail program; their seeds differ."""
+    return [FakePlugin(receiver, f"{seed} {n}", choose_size, choose_pause_s) for n in range(count)]
+
+
 class FakePlugin:
     """One process. A batch is repeated until it is acknowledged, whatever happens to the agent.
 
@@ -61,8 +73,6 @@ class FakePlugin:
     def __init__(
         self,
         receiver: Path,
-        *,
-        name: str,
         seed: str,
         choose_size: Callable[[random.Random], int],
         choose_pause_s: Callable[[random.Random], float],
@@ -72,20 +82,17 @@ class FakePlugin:
         self.sent_bytes = 0
         self._chance = random.Random(seed)  # noqa: S311 (reproducible)
         self._choose_size, self._choose_pause_s = choose_size, choose_pause_s
-        headers = {"X-Mallard-Process": f"bench/{name}", "X-Mallard-Dropped": "0"}
+        headers = {"X-Mallard-Process": f"bench/{seed}", "X-Mallard-Dropped": "0"}
         self._connection = Connection(receiver, EVENTS_PATH, headers, timeout_s=TIMEOUT_S)
         self._stop = threading.Event()
         self._give_up = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     @property
     def failures(self) -> int:
         """How many POSTs were not acknowledged."""
         return self.answers.total() - self.answers[str(ACCEPTED)]
-
-    def start(self) -> None:
-        """Begin to send."""
-        self._thread.start()
 
     def finish(self, *, within_s: float) -> bool:
         """End when the batch under way is acknowledged; return whether it was in time."""

@@ -1,7 +1,6 @@
 """Faults: kills, cut connections, full memory and disk, each undone as a supervisor would."""
 
 import contextlib
-import os
 import random
 import signal
 import time
@@ -179,11 +178,6 @@ def send_signal(processes: list[psutil.Process], number: signal.Signals) -> None
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)
-
-
-def may_mount() -> bool:
-    """Return whether this process may mount a disk."""
-    return os.getuid() == 0
 
 
 def kill_for_a_while(running: Running) -> None:

@@ -172,22 +172,22 @@ def _clear(directory: Path) -> None:
     stop_leftovers(directory)
     for name in ("postgres", "redis"):
         if (directory / name).is_mount():  # left by a run that was killed
-            subprocess.run(["umount", directory / name], check=False)
+            _succeeds(["umount", str(directory / name)])
         shutil.rmtree(directory / name, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _mount_disk(directory: Path, size_mib: int | None) -> Iterator[Path | None]:
     """Mount a disk of that size for the length of the block; yield None when it cannot be."""
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m,mode=0755", "mallard-inbox"]
-    if size_mib is None:
-        yield None
-        return
     directory.mkdir(parents=True, exist_ok=True)
-    if subprocess.run([*mount, directory], capture_output=True, check=False).returncode != 0:
-        yield None
-        return
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m,mode=0755", "mallard-inbox"]
+    is_mounted = size_mib is not None and _succeeds([*mount, str(directory)])
     try:
-        yield directory
+        yield directory if is_mounted else None
     finally:
-        subprocess.run(["umount", directory], check=False)
+        if is_mounted:
+            _succeeds(["umount", str(directory)])
+
+
+def _succeeds(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -12,12 +12,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from build.lab import usage
-from build.lab.fake_plugin import FakePlugin
+from build.lab.fake_plugin import start_plugins
 from build.lab.fake_server import Received, run_fake_server
 from build.lab.report import compute_percentile, report_progress
 from build.lab.traffic import INGEST_PATH
@@ -48,19 +47,7 @@ BUDGETS = {
 }
 
 
-@dataclass
-class Phase:
-    """The cost of one stretch of time; `threads` in percent of a core by name."""
-
-    seconds: float
-    cpu_percent: float
-    pss_mb: float
-    wakeups_per_s: float
-    threads: dict[str, float]
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     parser.add_argument("--seconds", type=float, default=300.0, help="of being idle")
     parser.add_argument("--load-seconds", type=float, default=60.0, help="of load")
     parser.add_argument("--rate", type=float, default=1000.0, help="events a second")
@@ -91,17 +78,22 @@ def run(options: argparse.Namespace) -> int:
             program=command,
         )
         time.sleep(SETTLE_S)
-        idle = measure_phase("idle", started.running.pid, options.seconds)
+        idle_percent, idle_mb = measure_phase("idle", started.running.pid, options.seconds)
         payload = max((size for path, size in received.posts if path != INGEST_PATH), default=0)
         times = read_collection_times(received.samples)
         sizes: dict[str, int] = {}
         for path, size in received.posts:
             sizes[path] = max(sizes.get(path, 0), size)
-        plugins = start_plugins(started.socket, rate=options.rate)
-        time.sleep(min(SETTLE_S, options.load_seconds / 4))
-        loaded = measure_phase(
-            f"{options.rate:.0f} events/s", started.running.pid, options.load_seconds
+        plugins = start_plugins(
+            started.socket,
+            PROCESSES,
+            seed="1",
+            choose_size=lambda _: BATCH,
+            choose_pause_s=lambda _: BATCH * PROCESSES / options.rate,
         )
+        time.sleep(min(SETTLE_S, options.load_seconds / 4))
+        label = f"{options.rate:.0f} events/s"
+        percent, mb = measure_phase(label, started.running.pid, options.load_seconds)
         for plugin in plugins:
             plugin.finish(within_s=FINISH_WITHIN_S)
     acknowledged = sum(len(plugin.acknowledged) for plugin in plugins)
@@ -118,9 +110,9 @@ def run(options: argparse.Namespace) -> int:
     for path, size in sorted(sizes.items()):
         print(f"payload {path:<28} {size:6d} bytes at most on the wire")
     result = {
-        "pss_mb": round(max(idle.pss_mb, loaded.pss_mb), 1),
-        "cpu_percent_idle": round(idle.cpu_percent, 2),
-        "cpu_percent_1000": round(loaded.cpu_percent, 2),
+        "pss_mb": round(max(idle_mb, mb), 1),
+        "cpu_percent_idle": round(idle_percent, 2),
+        "cpu_percent_1000": round(percent, 2),
         "start_s": round(start_s, 3),
         "collect_p95_ms": round(max((p95 for p95, _ in times.values()), default=0.0), 1),
         "payload_bytes": payload,
@@ -187,26 +179,8 @@ def start_mail_node(supervisor: Supervisor) -> dict[str, str]:
     }
 
 
-def start_plugins(receiver: Path, *, rate: float) -> list[FakePlugin]:
-    """Start the processes of a busy mail program, `rate` events a second together."""
-    plugins = [
-        FakePlugin(
-            receiver,
-            name=str(number),
-            seed=str(1000 + number),
-            choose_size=lambda _: BATCH,
-            choose_pause_s=lambda _: BATCH * PROCESSES / rate,
-        )
-        for number in range(PROCESSES)
-    ]
-    for plugin in plugins:
-        plugin.start()
-        time.sleep(BATCH / rate)
-    return plugins
-
-
-def measure_phase(name: str, pid: int, seconds: float) -> Phase:
-    """Watch a process for so long; print its cost, thread by thread, and return it."""
+def measure_phase(name: str, pid: int, seconds: float) -> tuple[float, float]:
+    """Watch a process for so long; print its cost and its threads'; return CPU percent and MB."""
     cpu_s, (threads, wakeups) = usage.read_cpu_s(pid), usage.read_threads(pid)
     started_s, pss_bytes = time.monotonic(), 0.0
     while (left_s := started_s + seconds - time.monotonic()) > 0:
@@ -214,24 +188,16 @@ def measure_phase(name: str, pid: int, seconds: float) -> Phase:
         pss_bytes = max(pss_bytes, usage.read_pss_bytes(pid))
     took_s = time.monotonic() - started_s
     threads_after, wakeups_after = usage.read_threads(pid)
-    phase = Phase(
-        seconds=took_s,
-        cpu_percent=100 * (usage.read_cpu_s(pid) - cpu_s) / took_s,
-        pss_mb=pss_bytes / usage.MB,
-        wakeups_per_s=(wakeups_after - wakeups) / took_s,
-        threads={
-            thread: 100 * (used_s - threads.get(thread, 0.0)) / took_s
-            for thread, used_s in threads_after.items()
-        },
-    )
+    cpu_percent, pss_mb = 100 * (usage.read_cpu_s(pid) - cpu_s) / took_s, pss_bytes / usage.MB
     print(
-        f"{name}, {took_s:.0f} s: {phase.cpu_percent:.2f} % of a core,"
-        f" {phase.pss_mb:.1f} MB PSS, {phase.wakeups_per_s:.1f} wake-ups/s"
+        f"{name}, {took_s:.0f} s: {cpu_percent:.2f} % of a core,"
+        f" {pss_mb:.1f} MB PSS, {(wakeups_after - wakeups) / took_s:.1f} wake-ups/s"
     )
-    for thread, percent in sorted(phase.threads.items(), key=lambda item: -item[1]):
+    for thread, used_s in sorted(threads_after.items(), key=lambda item: -item[1]):
+        percent = 100 * (used_s - threads.get(thread, 0.0)) / took_s
         if percent >= 0.005:  # noqa: PLR2004 (less would be printed as nothing)
             print(f"    {thread:<16} {percent:.3f} %")
-    return phase
+    return cpu_percent, pss_mb
 
 
 def measure_starts(command: list[str], environment: Mapping[str, str]) -> tuple[float, float]:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from build.lab.fake_plugin import FakePlugin
+from build.lab.delivery import wait
+from build.lab.fake_plugin import start_plugins
 from build.lab.fake_server import Received, run_fake_server
 from build.lab.oracle import AgentVerdict, judge_agent
 from build.package import freeze
@@ -21,6 +22,7 @@ from build.stack import agent
 from build.stack.errors import StackError
 from build.stack.supervisor import Supervisor, python, tail
 
+KEY = "mlrd_crash"
 PLUGINS = 3
 MAX_EVENTS = 50
 MAX_PAUSE_S = 0.05
@@ -35,7 +37,6 @@ REPORT_EVERY = 20
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", default=str(random.SystemRandom().randrange(10**6)))
     parser.add_argument("--source", action="store_true", help="the source instead of the binary")
@@ -59,26 +60,16 @@ def torment(command: Sequence[str], *, kills: int, seed: str, directory: Path) -
     received = Received(random.Random(f"{seed} door"))  # noqa: S311
     with run_fake_server(received) as url, Supervisor(directory) as supervisor:
         started = agent.start(
-            supervisor,
-            directory,
-            server_url=url,
-            api_key="mlrd_crash",
-            node="crash",
-            program=command,
+            supervisor, directory, server_url=url, api_key=KEY, node="crash", program=command
         )
         running = started.running
-        plugins = [
-            FakePlugin(
-                started.socket,
-                name=str(number),
-                seed=f"{seed} {number}",
-                choose_size=lambda chance: chance.randint(1, MAX_EVENTS),
-                choose_pause_s=lambda chance: chance.random() * MAX_PAUSE_S,
-            )
-            for number in range(PLUGINS)
-        ]
-        for plugin in plugins:
-            plugin.start()
+        plugins = start_plugins(
+            started.socket,
+            PLUGINS,
+            seed=seed,
+            choose_size=lambda chance: chance.randint(1, MAX_EVENTS),
+            choose_pause_s=lambda chance: chance.random() * MAX_PAUSE_S,
+        )
         for number in range(1, kills + 1):
             received.failing_percent = 100 if chance.random() < AWAY_RATIO else FAILING_PERCENT
             if chance.random() >= EARLY_RATIO:
@@ -94,11 +85,7 @@ def torment(command: Sequence[str], *, kills: int, seed: str, directory: Path) -
         if not all(in_time):
             raise StackError(f"A batch was never acknowledged; the log:\n{running.log_tail()}")
         acknowledged = [event for plugin in plugins for event in plugin.acknowledged]
-        deadline = time.monotonic() + FINISH_WITHIN_S  # the verdict shows what is missing then
-        while not received.copy_event_ids().issuperset(acknowledged):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.2)
+        wait(lambda: received.copy_event_ids().issuperset(acknowledged), within_s=FINISH_WITHIN_S)
         running.stop()
         if running.exit_code != 0:
             raise StackError(f"The agent ended badly; its log:\n{running.log_tail()}")

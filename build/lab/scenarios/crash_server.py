@@ -15,7 +15,7 @@ from dataclasses import asdict
 from datetime import timedelta
 
 from build.lab.batches import Batch, Plan
-from build.lab.faults import ServerFaults, may_mount
+from build.lab.faults import ServerFaults
 from build.lab.installation import Installation, run_installation
 from build.lab.oracle import ServerVerdict, judge_server
 from build.lab.report import format_counts, report_progress
@@ -42,7 +42,6 @@ HANG_UP_TO, SECOND_SOURCE_TO, AGAIN_TO = 0.04, 0.12, 0.2
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     parser.add_argument("--cycles", type=int, default=25, help="SIGKILLs, one a cycle")
     parser.add_argument("--seed", type=int, help="of the order of all faults; default: random")
 
@@ -68,7 +67,7 @@ def torment(
         name,
         nodes=[f"crash-mta-{n}" for n in range(AGENTS)],
         environment={"WRITER_CLAIM_AFTER_MS": str(CLAIM_AFTER_MS)},
-        inbox_disk_mib=INBOX_DISK_MIB if may_mount() else None,
+        inbox_disk_mib=INBOX_DISK_MIB,
         workers=WORKERS,
     ) as installation:
         faults = ServerFaults(installation, seed=seed)

@@ -56,7 +56,6 @@ Visits = dict[str, list[tuple[Visit, Visit]]]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--events-per-day", type=int, default=50_000)
     parser.add_argument("--nodes", type=int, default=20)

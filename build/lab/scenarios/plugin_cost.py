@@ -13,12 +13,11 @@ import smtplib
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from build.lab import usage
-from build.lab.delivery import Delivery
+from build.lab.delivery import Delivery, wait
 from build.lab.inbound_mail import ProxiedSmtp
 from build.lab.report import compute_percentile, report_progress
 from build.stack import agent, feeder, haraka, mongodb, redis, sink, zonemta
@@ -33,25 +32,17 @@ VARIANTS = ("off", "on", "agent stopped", "agent hanging")
 RECIPIENTS = 3
 BODY_BYTES = 2_000
 WITHIN_S = 300.0
-POLL_S = 2.0
+POLL_S = 0.1
 TIMEOUT_S = 60
 KEY = "mlrd_nobody_listens_to_this_key"
 
 
-@dataclass(frozen=True)
-class Round:
-    """One round. `seconds`: from the first message to the last one at the sink; `*_ms`: of one
-    message, from its first command to the reply that accepts it."""
-
-    seconds: float
-    median_ms: float
-    p99_ms: float
-    cpu_s: float
-    rss_mb: float
+#: One round. `seconds`: from the first message to the last one at the sink; `*_ms`: of one message,
+#: from its first command to the reply that accepts it.
+Figures = dict[str, float]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     parser.add_argument("--messages", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--programs", default="zonemta,haraka")
@@ -61,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure all variants of each program by turns."""
     try:
         for program in options.programs.split(","):
-            rounds: dict[str, list[Round]] = {variant: [] for variant in VARIANTS}
+            rounds: dict[str, list[Figures]] = {variant: [] for variant in VARIANTS}
             for number in range(1, options.rounds + 1):
                 for variant in VARIANTS:
                     one = measure(program, variant, options.messages)
@@ -74,24 +65,25 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def format_json(program: str, variant: str, messages: int, rounds: Sequence[Round]) -> str:
+def format_json(program: str, variant: str, messages: int, rounds: Sequence[Figures]) -> str:
     """Return the medians of all rounds as one line."""
+    medians = {name: median(each[name] for each in rounds) for name in rounds[0]}
     return json.dumps(
         {
             "program": program,
             "plugin": variant,
             "messages": messages,
             "rounds": len(rounds),
-            "messages_per_s": round(messages / median(r.seconds for r in rounds), 1),
-            "median_ms": round(median(r.median_ms for r in rounds), 1),
-            "p99_ms": round(median(r.p99_ms for r in rounds), 1),
-            "cpu_ms_per_message": round(1000 * median(r.cpu_s for r in rounds) / messages, 2),
-            "rss_mb": round(median(r.rss_mb for r in rounds)),
+            "messages_per_s": round(messages / medians["seconds"], 1),
+            "median_ms": round(medians["median_ms"], 1),
+            "p99_ms": round(medians["p99_ms"], 1),
+            "cpu_ms_per_message": round(1000 * medians["cpu_s"] / messages, 2),
+            "rss_mb": round(medians["rss_mb"]),
         }
     )
 
 
-def measure(program: str, variant: str, messages: int) -> Round:
+def measure(program: str, variant: str, messages: int) -> Figures:
     """Run one round on programs of its own."""
     home = DIRECTORY / "round"
     shutil.rmtree(home, ignore_errors=True)
@@ -102,33 +94,31 @@ def measure(program: str, variant: str, messages: int) -> Round:
         latencies_ms: list[float] = []
 
         def send_all(numbers: Iterator[int]) -> None:
-            proxied = program == "haraka"
-            connection = (
-                ProxiedSmtp(port, "203.0.113.5")
-                if proxied
-                else smtplib.SMTP(LOOPBACK, port, timeout=TIMEOUT_S)
-            )
-            with contextlib.closing(connection):
+            client: smtplib.SMTP
+            if program == "haraka":
+                client = ProxiedSmtp(port, "203.0.113.5")
+            else:
+                client = smtplib.SMTP(LOOPBACK, port, timeout=TIMEOUT_S)
+            with contextlib.closing(client):
                 for number in numbers:
                     message = build_message(number)
                     sent_at = time.monotonic()
-                    feeder.submit(connection, message)
+                    feeder.submit(client, message)
                     latencies_ms.append(1000 * (time.monotonic() - sent_at))
 
         began_s = time.monotonic()
-        Delivery(range(messages), send_all).join(within_s=WITHIN_S)
+        wait(Delivery(range(messages), send_all).is_over, within_s=WITHIN_S, poll_s=POLL_S)
         if len(latencies_ms) < messages:
             raise StackError(f"{program} accepted {len(latencies_ms)} of {messages} messages")
-        deadline = time.monotonic() + WITHIN_S
-        while len(receiving.truth()) < messages * RECIPIENTS and time.monotonic() < deadline:
-            time.sleep(POLL_S)
-        return Round(
-            seconds=time.monotonic() - began_s,
-            median_ms=median(latencies_ms),
-            p99_ms=compute_percentile(latencies_ms, 0.99) or 0.0,
-            cpu_s=usage.read_cpu_s(running.pid) - cpu_s,
-            rss_mb=usage.read_rss_bytes(running.pid) / usage.MIB,
-        )
+        all_lines = messages * RECIPIENTS
+        wait(lambda: len(receiving.truth()) >= all_lines, within_s=WITHIN_S, poll_s=POLL_S)
+        return {
+            "seconds": time.monotonic() - began_s,
+            "median_ms": median(latencies_ms),
+            "p99_ms": compute_percentile(latencies_ms, 0.99) or 0.0,
+            "cpu_s": usage.read_cpu_s(running.pid) - cpu_s,
+            "rss_mb": usage.read_rss_bytes(running.pid) / usage.MIB,
+        }
 
 
 def start_program(

@@ -85,7 +85,6 @@ class Result:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     default = scale_set.Scale()
     parser.add_argument("--events-per-day", type=int, default=default.events_per_day)
     parser.add_argument("--nodes", type=int, default=default.nodes)

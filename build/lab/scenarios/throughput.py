@@ -50,7 +50,6 @@ Figures = dict[str, Any]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
     parser.add_argument("--seconds", type=float, default=15.0, help="of load at each step")
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, metavar="EVENTS")
     parser.add_argument("--gzip", action="store_true", help="compress the bodies, as agents do")
