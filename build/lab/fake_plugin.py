@@ -51,18 +51,6 @@ def build_event(chance: random.Random) -> dict[str, Any]:
     }
 
 
-def start_plugins(
-    receiver: Path,
-    count: int,
-    *,
-    seed: str,
-    choose_size: Callable[[random.Random], int],
-    choose_pause_s: Callable[[random.Random], float],
-) -> list["FakePlugin"]:
-    """Start the processes of a mail program; their seeds differ."""
-    return [FakePlugin(receiver, f"{seed} {n}", choose_size, choose_pause_s) for n in range(count)]
-
-
 class FakePlugin:
     """One process. A batch is repeated until it is acknowledged, whatever happens to the agent.
 

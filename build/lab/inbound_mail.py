@@ -87,6 +87,7 @@ AT_RCPT = {
 def generate_mails(count: int, *, with_rspamd: bool) -> Iterator[Mail]:
     """Yield the messages: half delivered, the others refused by every plugin that can refuse."""
     for n in range(count):
+        one = build_recipients(n, "ok")
         match n % 10:
             case 5:
                 kinds = ("ok", "unknown", "temp", "nobody", "ok")
@@ -95,20 +96,16 @@ def generate_mails(count: int, *, with_rspamd: bool) -> Iterator[Mail]:
                 kind, event_type = (("bounce", "rejected"), ("defer", "deferred"))[n // 10 % 2]
                 yield Mail(n, build_recipients(n, kind), event_type, "queue/smtp_forward")
             case 7:
-                # An address that was not greylisted before.
-                address = f"198.18.{n // 250 % 250}.{n % 250 + 1}"
-                recipients = build_recipients(n, "ok")
-                yield Mail(n, recipients, "greylisted", "greylist", client_ip=address)
+                address = f"198.18.{n // 250 % 250}.{n % 250 + 1}"  # not greylisted before
+                yield Mail(n, one, "greylisted", "greylist", client_ip=address)
             case 8 if with_rspamd:
-                recipients = build_recipients(n, "ok", "ok")
-                yield Mail(n, recipients, "greylisted", "rspamd", "SPAMMY5 offer")
+                two = build_recipients(n, "ok", "ok")
+                yield Mail(n, two, "greylisted", "rspamd", "SPAMMY5 offer")
             case 9 if with_rspamd:
                 sender = "eve@forged.example"
-                recipients = build_recipients(n, "ok")
-                yield Mail(n, recipients, "rejected", "rspamd", "SPAMMY20 offer", sender)
+                yield Mail(n, one, "rejected", "rspamd", "SPAMMY20 offer", sender)
             case _:
-                recipients = build_recipients(n, "ok")
-                yield Mail(n, recipients, "delivered", sender=SENDER if n % 4 else "")
+                yield Mail(n, one, "delivered", sender=SENDER if n % 4 else "")
 
 
 def build_recipients(number: int, *kinds: str) -> tuple[str, ...]:

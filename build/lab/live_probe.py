@@ -7,6 +7,7 @@ Probes of one second are matched in the order in which they were posted. Sender,
 are one process; between them lie ingest endpoint, inbox, writer, commit, publish, pump and socket.
 """
 
+import contextlib
 import json
 import random
 import threading
@@ -39,12 +40,15 @@ class LiveProbe:
         self._connection = Connection(
             web.web_port, INGEST_PATH, headers, timeout_s=CONNECT_WITHIN_S
         )
-        self._socket = connect(
-            f"ws://{LOOPBACK}:{web.live_port}/ws/live/",
-            origin=Origin(web.url),
-            additional_headers={"Cookie": cookie},
-            open_timeout=CONNECT_WITHIN_S,
-            compression=None,
+        self._closing = contextlib.ExitStack()  # closed by stop()
+        self._socket = self._closing.enter_context(
+            connect(
+                f"ws://{LOOPBACK}:{web.live_port}/ws/live/",
+                origin=Origin(web.url),
+                additional_headers={"Cookie": cookie},
+                open_timeout=CONNECT_WITHIN_S,
+                compression=None,
+            )
         )
         self.latency_ms: list[float] = []
         self.posted = 0
@@ -70,7 +74,7 @@ class LiveProbe:
         deadline = time.monotonic() + SEEN_WITHIN_S
         while self._count_unseen() and time.monotonic() < deadline:
             time.sleep(0.02)
-        self._socket.close()
+        self._closing.close()
         self._watcher.join(SEEN_WITHIN_S)
         self.latency_ms += [SEEN_WITHIN_S * 1000] * self._count_unseen()
 

@@ -15,6 +15,7 @@ from build.stack.zonemta import Zone
 
 #: Two waits between attempts; the third failure bounces, so that the queue is empty in the end.
 DEFER_TIMES_MS = (1_500, 2_500)
+MAX_ATTEMPTS = len(DEFER_TIMES_MS) + 1
 BULK_DOMAIN = "news.example"
 DEAD_DOMAIN = "dead.example"
 SUPPRESSED_DOMAIN = "suppressed.example"
@@ -178,35 +179,33 @@ def is_done(submitted: Iterable[Submitted], log: Iterable[Mapping[str, Any]]) ->
 def _build_events(
     recipient: str, one: Submitted, lines: list[Mapping[str, Any]]
 ) -> Iterator[Event]:
+    message_id, kind = one.message.message_id, parse_kind(recipient)
     is_bulk = one.message.sender.endswith(f"@{BULK_DOMAIN}")  # the sender's zone goes first
-    is_dead = recipient.endswith(f"@{DEAD_DOMAIN}") and not is_bulk
+    is_dead = kind == "dead" and not is_bulk
     zone = "bulk" if is_bulk else "dead" if is_dead else "default"
+    queued = {"queue_id": one.queue_id} if one.queue_id else {}
+    sender = {"sender": one.message.sender or NULL}
 
     def build(event_type: str, attempt: int, line: Mapping[str, Any] | None = None) -> Event:
-        fields = {"queue_id": one.queue_id, "sender": one.message.sender or NULL, "zone": zone}
-        return Event(
-            message_id=one.message.message_id,
-            recipient=recipient,
-            event_type=event_type,
-            n=attempt if event_type == "deferred" else 0,
-            fields=_known({**fields, "attempt": attempt, **_read_line(event_type, line)}),
-        )
+        fields = {**queued, **sender, "zone": zone, "attempt": attempt}
+        n = attempt if event_type == "deferred" else 0
+        fields |= _read_line(event_type, line) if line else {}
+        return Event(message_id, recipient, event_type, n, fields)
 
-    sent = build("sent", 0)
-    yield _without(sent, "zone")
-    if parse_kind(recipient) == "suppressed":
+    yield Event(message_id, recipient, "sent", fields={**queued, **sender, "attempt": 0})
+    if kind == "suppressed":
         # ZoneMTA drops it by its queue's document alone, which has no sender.
-        yield _without(replace(sent, event_type="dropped"), "zone", "sender", "attempt")
+        yield Event(message_id, recipient, "dropped", fields=queued)
     elif is_dead:
-        for attempt in range(1, len(DEFER_TIMES_MS) + 1):
+        for attempt in range(1, MAX_ATTEMPTS):
             yield build("deferred", attempt)
-        yield build("bounced", len(DEFER_TIMES_MS) + 1)
+        yield build("bounced", MAX_ATTEMPTS)
     else:
         attempt = 1
         for line in lines:
             if line["reply"].startswith("2"):
                 yield build("delivered", attempt, line)
-            elif parse_kind(recipient) in TEMPORARY and attempt <= len(DEFER_TIMES_MS):
+            elif kind in TEMPORARY and attempt < MAX_ATTEMPTS:
                 yield build("deferred", attempt, line)
                 attempt += 1
             else:
@@ -218,20 +217,9 @@ def _build_notification(line: Mapping[str, Any]) -> Iterator[Event]:
     message_id, recipient = line["message_id"] or "", line["recipient"]
     yield Event(message_id, recipient, "sent", fields={"sender": NULL, "attempt": 0})
     fields = {"sender": NULL, "attempt": 1, "zone": "bounces", **_read_line("delivered", line)}
-    yield Event(message_id, recipient, "delivered", fields=_known(fields))
+    yield Event(message_id, recipient, "delivered", fields=fields)
 
 
-def _read_line(event_type: str, line: Mapping[str, Any] | None) -> dict[str, Any]:
-    if line is None:
-        return {}
-    size_bytes = line["size_bytes"] if event_type == "delivered" else None
-    return {"reply": line["reply"], "sending_ip": line["client_ip"], "size_bytes": size_bytes}
-
-
-def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _without(event: Event, *names: str) -> Event:
-    fields = {name: value for name, value in event.fields.items() if name not in names}
-    return replace(event, fields=fields)
+def _read_line(event_type: str, line: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {"reply": line["reply"], "sending_ip": line["client_ip"]}
+    return fields | ({"size_bytes": line["size_bytes"]} if event_type == "delivered" else {})

@@ -1,7 +1,7 @@
-"""CPU, memory, start and payloads of the frozen agent with all its sources, idle and under load.
+"""The frozen agent: CPU, memory, start and payloads.
 
-Against the design's budgets, beside real programs: MongoDB, Redis, ZoneMTA, Haraka, WildDuck and
-Rspamd, where they can be had. CPU is time of the processor, so that other work on the machine
+Idle and under load, with all its sources, against the design's budgets; beside MongoDB, Redis,
+ZoneMTA, Haraka, WildDuck and Rspamd, where they can be had. CPU is time of the processor, so that other work on the machine
 changes it little; times by the clock it does change.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from build.lab import usage
-from build.lab.fake_plugin import start_plugins
+from build.lab.fake_plugin import FakePlugin
 from build.lab.fake_server import Received, run_fake_server
 from build.lab.report import compute_percentile, report_progress
 from build.lab.traffic import INGEST_PATH
@@ -84,13 +84,11 @@ def run(options: argparse.Namespace) -> int:
         sizes: dict[str, int] = {}
         for path, size in received.posts:
             sizes[path] = max(sizes.get(path, 0), size)
-        plugins = start_plugins(
-            started.socket,
-            PROCESSES,
-            seed="1",
-            choose_size=lambda _: BATCH,
-            choose_pause_s=lambda _: BATCH * PROCESSES / options.rate,
-        )
+        pause_s = BATCH * PROCESSES / options.rate
+        plugins = [
+            FakePlugin(started.socket, f"1 {n}", lambda _: BATCH, lambda _: pause_s)
+            for n in range(PROCESSES)
+        ]
         time.sleep(min(SETTLE_S, options.load_seconds / 4))
         label = f"{options.rate:.0f} events/s"
         percent, mb = measure_phase(label, started.running.pid, options.load_seconds)

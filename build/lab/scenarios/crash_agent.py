@@ -1,6 +1,6 @@
-"""Kill the agent at random moments under load, then look for events lost, doubled or mixed up.
+"""Kill the agent under load, then look for losses.
 
-Three plugins send, and the server fails every fifth time and is away for some lives of the agent
+At random moments, while three plugins send and the server fails every fifth time and is away for some lives of the agent
 altogether. The keys of the JSON line are explained at `AgentVerdict`.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from build.lab.delivery import wait
-from build.lab.fake_plugin import start_plugins
+from build.lab.fake_plugin import FakePlugin
 from build.lab.fake_server import Received, run_fake_server
 from build.lab.oracle import AgentVerdict, judge_agent
 from build.package import freeze
@@ -63,13 +63,15 @@ def torment(command: Sequence[str], *, kills: int, seed: str, directory: Path) -
             supervisor, directory, server_url=url, api_key=KEY, node="crash", program=command
         )
         running = started.running
-        plugins = start_plugins(
-            started.socket,
-            PLUGINS,
-            seed=seed,
-            choose_size=lambda chance: chance.randint(1, MAX_EVENTS),
-            choose_pause_s=lambda chance: chance.random() * MAX_PAUSE_S,
-        )
+        plugins = [
+            FakePlugin(
+                started.socket,
+                f"{seed} {number}",
+                choose_size=lambda chance: chance.randint(1, MAX_EVENTS),
+                choose_pause_s=lambda chance: chance.random() * MAX_PAUSE_S,
+            )
+            for number in range(PLUGINS)
+        ]
         for number in range(1, kills + 1):
             received.failing_percent = 100 if chance.random() < AWAY_RATIO else FAILING_PERCENT
             if chance.random() >= EARLY_RATIO:

@@ -1,7 +1,7 @@
-"""Kill, cut and fill up the server under load, then look for events lost or counted twice.
+"""Kill and cut off the server under load, look for losses.
 
-Agents send numbered batches with the tricks that real networks play. After the last kill the
-inbox drains, and what was acknowledged is compared with rows, counts and ledger.
+Also fills its memory and disk. Agents send numbered batches with the tricks that real networks
+play. After the last kill the inbox drains, and what was acknowledged is compared with rows, counts and ledger.
 """
 
 import argparse

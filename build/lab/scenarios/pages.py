@@ -1,6 +1,6 @@
-"""Time until a page is usable in Chromium, and its weight, with 30 days of 20 nodes.
+"""Time until a page is usable in Chromium, and its weight.
 
-Fills a database of its own once (kept in .run/bench-pages), starts the server as production would,
+Fills a database with 30 days of 20 nodes once (kept in .run/bench-pages), starts the server as production would,
 and opens pages over loopback, each in a browser that was never here and again in one that was. A
 page is usable when every panel in sight shows its numbers and charts are on the screen.
 """

@@ -1,6 +1,6 @@
-"""Events a second from the POST to the table, and the time until a browser's socket shows one.
+"""Events stored a second, and the time until one is seen.
 
-Per batch size: plain COPY into the same table, then as fast as the server accepts, then a steady
+From the POST to the table and to a browser's socket, by batch size: plain COPY into the same table, then as fast as the server accepts, then a steady
 rate from which the latencies are. Fails when an acknowledged event is missing or stored twice.
 """
 
