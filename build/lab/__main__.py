@@ -7,6 +7,7 @@ anything is lost, stored twice, wrong or over its budget.
 import argparse
 import importlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from build.lab.report import report_progress
@@ -18,10 +19,9 @@ SCENARIOS = Path(__file__).with_name("scenarios")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the scenario that the command line names; return the exit code."""
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        "python -m build.lab", description=__doc__, formatter_class=raw
-    )
+    raw = partial(argparse.RawDescriptionHelpFormatter, max_help_position=30)
+    parser = argparse.ArgumentParser("python -m build.lab", formatter_class=raw)
+    parser.description = __doc__
     commands = parser.add_subparsers(metavar="SCENARIO")
     for name in sorted(path.stem for path in SCENARIOS.glob("[!_]*.py")):
         scenario = importlib.import_module(f"build.lab.scenarios.{name}")

@@ -1,8 +1,8 @@
 """The frozen agent: CPU, memory, start and payloads.
 
 Idle and under load, with all its sources, against the design's budgets; beside MongoDB, Redis,
-ZoneMTA, Haraka, WildDuck and Rspamd, where they can be had. CPU is time of the processor, so that other work on the machine
-changes it little; times by the clock it does change.
+ZoneMTA, Haraka, WildDuck and Rspamd, where they can be had. CPU is time of the processor, so that
+other work on the machine changes it little; times by the clock it does change.
 """
 
 import argparse

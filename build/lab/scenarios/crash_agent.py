@@ -1,7 +1,7 @@
 """Kill the agent under load, then look for losses.
 
-At random moments, while three plugins send and the server fails every fifth time and is away for some lives of the agent
-altogether. The keys of the JSON line are explained at `AgentVerdict`.
+At random moments, while three plugins send and the server fails every fifth time and is away for
+some lives of the agent altogether. The keys of the JSON line are explained at `AgentVerdict`.
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """Kill and cut off the server under load, look for losses.
 
 Also fills its memory and disk. Agents send numbered batches with the tricks that real networks
-play. After the last kill the inbox drains, and what was acknowledged is compared with rows, counts and ledger.
+play. After the last kill the inbox drains, and what was acknowledged is compared with rows, counts
+and ledger.
 """
 
 import argparse

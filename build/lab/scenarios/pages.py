@@ -1,8 +1,9 @@
 """Time until a page is usable in Chromium, and its weight.
 
-Fills a database with 30 days of 20 nodes once (kept in .run/bench-pages), starts the server as production would,
-and opens pages over loopback, each in a browser that was never here and again in one that was. A
-page is usable when every panel in sight shows its numbers and charts are on the screen.
+Fills a database with 30 days of 20 nodes once (kept in .run/bench-pages), starts the server as
+production would, and opens pages over loopback, each in a browser that was never here and again in
+one that was. A page is usable when every panel in sight shows its numbers and charts are on the
+screen.
 """
 
 import argparse

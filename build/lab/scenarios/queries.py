@@ -1,7 +1,7 @@
 """Time and plans of requests on 100 million events.
 
-Fills a database once (20 GB, kept in .run/bench-queries), then makes the requests of pages and
-read API in queries.txt in this process as a logged-in person. Marks where the p95 is over its budget.
+Fills a database once (20 GB, kept in .run/bench-queries), then makes the requests of pages and read
+API in queries.txt in this process as a logged-in person. Marks where the p95 is over its budget.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """Mail with known outcomes through ZoneMTA and Haraka.
 
-Every event must be captured, once and right: in each mode of the agent, undisturbed and with faults in the middle (the agent killed, the server
-down, MongoDB stepped down and restarted). The last lines of standard output are JSON, one per run.
-What is reported must be right; what is inferred may be wrong, and is counted.
+Every event must be captured, once and right: in each mode of the agent, undisturbed and with faults
+in the middle (the agent killed, the server down, MongoDB stepped down and restarted). The last
+lines of standard output are JSON, one per run. What is reported must be right; what is inferred may
+be wrong, and is counted.
 """
 
 import argparse

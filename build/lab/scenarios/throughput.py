@@ -1,7 +1,8 @@
 """Events stored a second, and the time until one is seen.
 
-From the POST to the table and to a browser's socket, by batch size: plain COPY into the same table, then as fast as the server accepts, then a steady
-rate from which the latencies are. Fails when an acknowledged event is missing or stored twice.
+From the POST to the table and to a browser's socket, by batch size: plain COPY into the same table,
+then as fast as the server accepts, then a steady rate from which the latencies are. Fails when an
+acknowledged event is missing or stored twice.
 """
 
 import argparse
