@@ -37,7 +37,7 @@ def judge_summary(directory, now):
 
 @pytest.fixture
 def call(monkeypatch, tmp_path, capsys):
-    """Run `agent doctor` as a person would; return its exit code and what it said."""
+    """Run `agent doctor` as a person would; return its exit code and output."""
 
     def run(**variables):
         (tmp_path / "empty.toml").touch()
@@ -59,12 +59,12 @@ def call(monkeypatch, tmp_path, capsys):
 
 
 def test_a_server_that_takes_what_is_sent_is_well_and_gets_nothing(call, fake_server):
-    code, said = call(DASHBOARD_URL=fake_server.url)
+    code, output = call(DASHBOARD_URL=fake_server.url)
 
     assert code == 0
-    assert "ok      server: " in said
-    assert "ok      key: " in said
-    assert "ok      clock: " in said
+    assert "ok      server: " in output
+    assert "ok      key: " in output
+    assert "ok      clock: " in output
     assert [(path, body) for path, _, body, _ in fake_server.requests] == [
         ("/api/v1/events/ingest", [])
     ]
@@ -80,29 +80,29 @@ def test_a_server_that_takes_what_is_sent_is_well_and_gets_nothing(call, fake_se
         (302, "server", "final address"),
     ],
 )
-def test_what_the_server_says_is_told_apart_and_ends_with_code_1(
+def test_failures_of_the_server_are_distinguished_and_end_with_code_1(
     call, fake_server, status, subject, fix
 ):
     fake_server.answers = [(status, {"detail": "no"}, {"Location": "http://x.example/"})]
 
-    code, said = call(DASHBOARD_URL=fake_server.url)
+    code, output = call(DASHBOARD_URL=fake_server.url)
 
     assert code == 1
-    assert f"FAILURE {subject}: " in said
-    assert fix in said
-    assert "hush-hush" not in said
+    assert f"FAILURE {subject}: " in output
+    assert fix in output
+    assert "hush-hush" not in output
 
 
 def test_a_server_that_is_not_there_does_not_keep_the_rest_from_being_looked_at(call):
-    code, said = call(DASHBOARD_URL="http://127.0.0.1:1")
+    code, output = call(DASHBOARD_URL="http://127.0.0.1:1")
 
     assert code == 1
-    assert "FAILURE server: " in said
+    assert "FAILURE server: " in output
     for subject in ("receiver", "spool", "disk", "ports"):
-        assert f"{subject}: " in said
+        assert f"{subject}: " in output
 
 
-def test_a_wrong_configuration_is_said_with_its_own_code(call):
+def test_a_wrong_configuration_has_its_own_exit_code(call):
     assert call(DASHBOARD_URL="dashboard")[0] == 2
 
 
@@ -129,7 +129,7 @@ def test_answers_that_are_not_mallards_are_no_good_server():
         (-90, "failure", "90 s behind"),
     ],
 )
-def test_a_clock_that_is_off_is_told_by_how_much(ahead_s, level, words):
+def test_the_skew_of_a_clock_is_reported(ahead_s, level, words):
     finding = judge_skew(timedelta(seconds=ahead_s))
 
     assert finding.level == level
@@ -137,19 +137,19 @@ def test_a_clock_that_is_off_is_told_by_how_much(ahead_s, level, words):
 
 
 def test_the_running_agent_is_found_by_its_socket(call, fake_server, receiver):
-    said = call(DASHBOARD_URL=fake_server.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))[1]
+    output = call(DASHBOARD_URL=fake_server.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))[1]
 
-    assert "ok      receiver: " in said
+    assert "ok      receiver: " in output
 
 
 def test_a_source_that_does_not_come_back_is_named(call, fake_server, receiver):
     receiver.stuck = lambda: {"collect-mongodb": 75.3}
 
-    code, said = call(DASHBOARD_URL=fake_server.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))
+    code, output = call(DASHBOARD_URL=fake_server.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))
 
     assert code == 0
-    assert "ok      receiver: " in said
-    assert "WARNING sources: collect-mongodb of the running agent has been stuck for 75 s" in said
+    assert "ok      receiver: " in output
+    assert "WARNING sources: collect-mongodb of the running agent has been stuck for 75 s" in output
 
 
 def test_another_program_at_the_receivers_socket_is_not_taken_for_the_agent(
@@ -161,10 +161,10 @@ def test_another_program_at_the_receivers_socket_is_not_taken_for_the_agent(
         thread = threading.Thread(target=answer_once, args=(other,), daemon=True)
         thread.start()
 
-        said = call(DASHBOARD_URL=fake_server.url, AGENT_RUNTIME_DIR=str(directory))[1]
+        output = call(DASHBOARD_URL=fake_server.url, AGENT_RUNTIME_DIR=str(directory))[1]
         thread.join(10)
 
-    assert "FAILURE receiver: " in said
+    assert "FAILURE receiver: " in output
 
 
 def answer_once(listener):
@@ -314,13 +314,13 @@ def test_a_container_without_the_kernels_table_is_tried_on_loopback(tmp_path):
 
 
 def test_a_role_without_a_change_stream_or_open_ports_is_warned_of(call, fake_server):
-    said = call(DASHBOARD_URL=fake_server.url, NODE_ROLE="zonemta")[1]
+    output = call(DASHBOARD_URL=fake_server.url, NODE_ROLE="zonemta")[1]
 
-    assert "WARNING mongodb: No change stream" in said
-    assert "WARNING ports: " in said
+    assert "WARNING mongodb: No change stream" in output
+    assert "WARNING ports: " in output
 
 
-def test_a_gap_of_the_change_stream_is_told_for_a_week():
+def test_a_gap_of_the_change_stream_is_reported_for_a_week():
     gap = {
         "from_at": "2026-11-21T10:00:00+00:00",
         "to_at": "2026-11-21T11:00:00+00:00",
@@ -328,10 +328,10 @@ def test_a_gap_of_the_change_stream_is_told_for_a_week():
         "lost_count": 3,
     }
 
-    (found,) = judge_gaps([gap], now=datetime(2026, 11, 25, tzinfo=UTC))
+    (finding,) = judge_gaps([gap], now=datetime(2026, 11, 25, tzinfo=UTC))
 
-    assert found.level == "warning"
-    assert "10:00:00" in found.line
-    assert "oplog" in found.line
-    assert "queue in it: 3" in found.line
+    assert finding.level == "warning"
+    assert "10:00:00" in finding.line
+    assert "oplog" in finding.line
+    assert "queue in it: 3" in finding.line
     assert list(judge_gaps([gap], now=datetime(2026, 12, 25, tzinfo=UTC))) == []

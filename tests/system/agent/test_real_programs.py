@@ -62,13 +62,13 @@ def config(tmp_path_factory):
 
 
 def test_they_are_found_with_their_versions(config):
-    found = Discovery(config).discover()
+    discovered = Discovery(config).discover()
 
     names = {"zonemta", "haraka", "wildduck", "rspamd", "redis", "mongodb"}
-    told = {"zonemta": "3.11.0", "wildduck": "1.51.1", "mongodb": "6.0.5"}
-    assert set(found.programs) >= names
-    assert found.versions.items() >= told.items()
-    assert found.versions.keys() >= {"rspamd", "redis"}
+    versions = {"zonemta": "3.11.0", "wildduck": "1.51.1", "mongodb": "6.0.5"}
+    assert set(discovered.programs) >= names
+    assert discovered.versions.items() >= versions.items()
+    assert discovered.versions.keys() >= {"rspamd", "redis"}
 
 
 @pytest.mark.parametrize("name", ["zonemta", "wildduck", "rspamd", "redis", "mongodb"])

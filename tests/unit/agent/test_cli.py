@@ -47,9 +47,9 @@ def test_a_wrong_configuration_is_exit_code_2_and_one_line(capsys, monkeypatch):
 
     assert cli.main(["run"]) == 2
 
-    said = capsys.readouterr().err
-    assert "AGENT_STATE_DIR" in said
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert "AGENT_STATE_DIR" in message
+    assert message.count("\n") == 1
 
 
 def test_check_config_shows_what_is_in_force_but_no_secret(capsys, monkeypatch):

@@ -12,7 +12,7 @@ from tests.paths import ROOT
 GOOD = {"DASHBOARD_URL": "https://dashboard.example", "API_KEY": "mlrd_abc_def"}
 
 
-def loaded(env, tmp_path, *, toml=None, env_file=None, **kwargs):
+def load_from(env, tmp_path, *, toml=None, env_file=None, **kwargs):
     path = None
     if toml is not None:
         path = tmp_path / "agent.toml"
@@ -24,7 +24,7 @@ def loaded(env, tmp_path, *, toml=None, env_file=None, **kwargs):
 
 def complaint(env, tmp_path, **kwargs):
     with pytest.raises(ConfigError) as caught:
-        loaded(env, tmp_path, **kwargs)
+        load_from(env, tmp_path, **kwargs)
     return str(caught.value)
 
 
@@ -32,7 +32,9 @@ def test_the_environment_wins_over_the_env_file_and_that_over_toml(tmp_path):
     toml = 'node_id = "from-toml"\nnode_role = "from-toml"\nlog_level = "debug"\n'
     env_file = 'NODE_ID=from-file\nexport NODE_ROLE="from-file"\n# a comment\n\n'
 
-    config = loaded(GOOD | {"NODE_ID": "from-env"}, tmp_path, toml=toml, env_file=env_file).config
+    config = load_from(
+        GOOD | {"NODE_ID": "from-env"}, tmp_path, toml=toml, env_file=env_file
+    ).config
 
     assert (config.node_id, config.node_role) == ("from-env", "from-file")
     assert config.log_level == "debug"
@@ -55,7 +57,7 @@ def test_every_table_is_read(tmp_path):
     enabled = false
     """
 
-    config = loaded({}, tmp_path, toml=toml).config
+    config = load_from({}, tmp_path, toml=toml).config
 
     assert config.intervals.system_s == 30
     assert config.backend.url == "https://other.example"
@@ -66,7 +68,7 @@ def test_every_table_is_read(tmp_path):
 
 
 def test_the_heartbeat_is_in_milliseconds(tmp_path):
-    config = loaded(GOOD | {"HEARTBEAT_INTERVAL": "5000"}, tmp_path).config
+    config = load_from(GOOD | {"HEARTBEAT_INTERVAL": "5000"}, tmp_path).config
 
     assert config.intervals.system_s == 5
 
@@ -74,7 +76,7 @@ def test_the_heartbeat_is_in_milliseconds(tmp_path):
 def test_any_setting_can_come_from_the_environment(tmp_path):
     env = GOOD | {"AGENT_EVENTS_GRACE_S": "3", "AGENT_RECEIVER_ENABLED": "false"}
 
-    config = loaded(env, tmp_path).config
+    config = load_from(env, tmp_path).config
 
     assert config.events.grace_s == 3
     assert not config.receiver.enabled
@@ -150,11 +152,11 @@ def test_what_is_missing_says_how_to_set_it(missing, tmp_path):
 
 
 def test_what_sends_nothing_needs_no_server(tmp_path):
-    assert loaded({}, tmp_path, backend_needed=False).config.backend.url == ""
+    assert load_from({}, tmp_path, backend_needed=False).config.backend.url == ""
 
 
 def test_other_programs_variables_are_not_our_business(tmp_path):
-    assert loaded(GOOD | {"PATH": "/bin", "FOO": "bar"}, tmp_path)
+    assert load_from(GOOD | {"PATH": "/bin", "FOO": "bar"}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -169,14 +171,14 @@ def test_other_programs_variables_are_not_our_business(tmp_path):
     ],
 )
 def test_a_key_in_the_clear_is_warned_of(url, warned, tmp_path):
-    warnings = loaded(GOOD | {"DASHBOARD_URL": url}, tmp_path).warnings
+    warnings = load_from(GOOD | {"DASHBOARD_URL": url}, tmp_path).warnings
 
     assert bool(warnings) is warned
 
 
 def test_a_key_never_shows_itself(tmp_path):
     uri = "mongodb://u:pass-word@h/zone-mta"
-    config = loaded(GOOD | {"AGENT_ZONEMTA_MONGODB_URI": uri}, tmp_path).config
+    config = load_from(GOOD | {"AGENT_ZONEMTA_MONGODB_URI": uri}, tmp_path).config
 
     shown = f"{config!r} {config.backend.api_key} {config.backend.api_key!r}"
 
@@ -235,10 +237,10 @@ def test_every_setting_is_documented_with_its_variable_and_its_default():
     ],
 )
 def test_an_address_that_is_none_is_refused_with_an_example(tmp_path, name, value):
-    said = complaint(GOOD | {name: value}, tmp_path)
+    message = complaint(GOOD | {name: value}, tmp_path)
 
-    assert name.removeprefix("AGENT_DISCOVERY_").lower() in said.lower()
-    assert "hush" not in said
+    assert name.removeprefix("AGENT_DISCOVERY_").lower() in message.lower()
+    assert "hush" not in message
 
 
 @pytest.mark.parametrize(
@@ -246,7 +248,7 @@ def test_an_address_that_is_none_is_refused_with_an_example(tmp_path, name, valu
     ["AGENT_DISCOVERY_REDIS_URL", "AGENT_DISCOVERY_MONGODB_URI", "AGENT_DISCOVERY_RSPAMD_URL"],
 )
 def test_an_empty_address_switches_its_source_off(tmp_path, name):
-    made = loaded(GOOD | {name: ""}, tmp_path).config.discovery
+    made = load_from(GOOD | {name: ""}, tmp_path).config.discovery
 
     assert not getattr(made, name.removeprefix("AGENT_DISCOVERY_").lower())
 
@@ -254,4 +256,4 @@ def test_an_empty_address_switches_its_source_off(tmp_path, name):
 def test_a_node_without_a_name_is_called_by_host_and_machine(tmp_path):
     from agent.config.identity import default_node_id
 
-    assert loaded(GOOD, tmp_path).config.node_id == default_node_id()
+    assert load_from(GOOD, tmp_path).config.node_id == default_node_id()

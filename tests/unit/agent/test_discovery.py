@@ -1,4 +1,4 @@
-"""What runs here is found, remembered, and forgotten when it has been gone for long."""
+"""Programs are discovered, remembered, and forgotten after a long absence."""
 
 import json
 from types import SimpleNamespace
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from agent import clock
-from agent.collectors import greetings as hearing
+from agent.collectors import greetings
 from agent.collectors.greetings import read_greetings
 from agent.config import Config, Secret
 from agent.config import Discovery as Settings
@@ -47,19 +47,19 @@ def make(tmp_path, proc, **settings):
 
 
 def test_a_machine_without_mail_programs_has_no_role(tmp_path, proc):
-    found = make(tmp_path, proc).discover()
+    discovered = make(tmp_path, proc).discover()
 
-    assert (found.programs, found.role) == ((), "")
-    assert found.versions.keys() <= {"os"}
+    assert (discovered.programs, discovered.role) == ((), "")
+    assert discovered.versions.keys() <= {"os"}
 
 
 def test_a_program_is_found_by_the_greeting_of_its_port(tmp_path, proc):
     with Talker(greeting=ZONEMTA) as smtp:
         proc.listen(smtp.port)
-        found = make(tmp_path, proc, ports=str(smtp.port)).discover()
+        discovered = make(tmp_path, proc, ports=str(smtp.port)).discover()
 
-    assert (found.programs, found.role) == (("zonemta",), "zonemta-outbound")
-    assert found.versions["zonemta"] == "3.11.0"
+    assert (discovered.programs, discovered.role) == (("zonemta",), "zonemta-outbound")
+    assert discovered.versions["zonemta"] == "3.11.0"
     # Who only hangs up stands in the program's log.
     assert smtp.received == [b"QUIT\r\n"]
 
@@ -71,9 +71,9 @@ def test_programs_are_found_by_what_their_apis_answer(tmp_path, proc):
             "/health": (403, '{"code":"InvalidToken","message":"Invalid accessToken value"}'),
         }
         urls = {"zonemta_api_url": site.url, "wildduck_api_url": site.url}
-        found = make(tmp_path, proc, **urls).discover()
+        discovered = make(tmp_path, proc, **urls).discover()
 
-    assert found.role == "zonemta-outbound+wildduck"
+    assert discovered.role == "zonemta-outbound+wildduck"
 
 
 def test_a_haraka_that_greets_nobody_is_known_by_its_plugin(tmp_path, proc):
@@ -81,9 +81,9 @@ def test_a_haraka_that_greets_nobody_is_known_by_its_plugin(tmp_path, proc):
     processes = [{"process": "1", "version": "3.3.4"}]
     status = AgentStatus(plugins=SimpleNamespace(haraka_processes=lambda: processes))
 
-    found = Discovery(config, status=status, proc=proc.path).discover()
+    discovered = Discovery(config, status=status, proc=proc.path).discover()
 
-    assert (found.role, found.versions["haraka"]) == ("haraka-inbound", "3.3.4")
+    assert (discovered.role, discovered.versions["haraka"]) == ("haraka-inbound", "3.3.4")
 
 
 @pytest.mark.parametrize("text", ["[]", "[5]", "{}", "null", '[{"id":1}]', "[" * 100_000, "<html>"])
@@ -91,9 +91,9 @@ def test_another_programs_answers_find_nothing(tmp_path, proc, text):
     with Site() as site:
         site.answers |= {"/zones": (200, text), "/health": (200, text), "/ping": (200, text)}
         urls = {"zonemta_api_url": site.url, "wildduck_api_url": site.url, "rspamd_url": site.url}
-        found = make(tmp_path, proc, **urls).discover()
+        discovered = make(tmp_path, proc, **urls).discover()
 
-    assert found.programs == ()
+    assert discovered.programs == ()
 
 
 def test_what_a_wrong_clock_wrote_down_is_not_kept_for_ever(tmp_path, proc, monkeypatch):
@@ -107,7 +107,7 @@ def test_what_a_wrong_clock_wrote_down_is_not_kept_for_ever(tmp_path, proc, monk
     assert subject.discover().programs == ()
 
 
-def test_what_is_found_is_said_once(tmp_path, proc, caplog):
+def test_a_discovered_program_is_logged_once(tmp_path, proc, caplog):
     (tmp_path / "discovery.json").write_text("{}")
     with Talker(greeting=ZONEMTA) as smtp, caplog.at_level("INFO"):
         proc.listen(smtp.port)
@@ -127,10 +127,10 @@ def test_apis_of_another_machine_say_nothing_of_this_one(tmp_path, proc):
 def test_a_redis_that_wants_a_password_is_a_redis(tmp_path, proc):
     with Talker(b"-NOAUTH Authentication required.\r\n") as redis:
         url = Secret(f"redis://127.0.0.1:{redis.port}")
-        found = make(tmp_path, proc, redis_url=url).discover()
+        discovered = make(tmp_path, proc, redis_url=url).discover()
 
-    assert found.programs == ("redis",)
-    assert "redis" not in found.versions
+    assert discovered.programs == ("redis",)
+    assert "redis" not in discovered.versions
 
 
 def test_a_program_that_died_stays_known_also_to_the_next_agent(tmp_path, proc, caplog):
@@ -163,15 +163,15 @@ def test_what_was_kept_and_is_damaged_is_found_again(tmp_path, proc, text):
 
 
 def test_ports_that_say_nothing_are_given_up(monkeypatch):
-    monkeypatch.setattr(hearing, "DEADLINE_S", 0.3)
+    monkeypatch.setattr(greetings, "DEADLINE_S", 0.3)
     with (
         Talker() as silent,
         Talker(greeting=b"220 no end") as slow,
         Talker(greeting=ZONEMTA) as good,
     ):
-        found = read_greetings([silent.port, slow.port, good.port, 1], {})
+        discovered = read_greetings([silent.port, slow.port, good.port, 1], {})
 
-    assert found == {good.port: ZONEMTA.decode().strip()}
+    assert discovered == {good.port: ZONEMTA.decode().strip()}
 
 
 @pytest.mark.parametrize("programs", [(), ("redis",), ("zonemta", "wildduck"), PROGRAMS])

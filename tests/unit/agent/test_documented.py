@@ -1,4 +1,4 @@
-"""What an administrator reads says what there is: every setting, command and exit code."""
+"""The documentation has every setting, command and exit code."""
 
 import re
 

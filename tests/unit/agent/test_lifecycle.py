@@ -33,7 +33,7 @@ def test_nothing_acknowledged_is_lost_by_kill_9_with_the_server_away(
     agent.end(signal.SIGKILL)
 
     again = start_agent(fake_server.url)
-    # The plugin never heard the answer, as far as it knows, and sends again.
+    # The plugin got no response and sends again.
     until(lambda: again.post(events) == 202)
     until(lambda: fake_server.taken)
     again.end(signal.SIGTERM)

@@ -31,8 +31,8 @@ def test_foreign_text_cannot_forge_a_line_or_move_the_cursor(stream):
 def test_only_the_journal_gets_the_journals_lines():
     reading, writing = os.pipe()
     with os.fdopen(reading), os.fdopen(writing):
-        found = os.fstat(writing)
-        ours = {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+        info = os.fstat(writing)
+        ours = {"JOURNAL_STREAM": f"{info.st_dev}:{info.st_ino}"}
 
         assert logs.goes_to_journal(ours, descriptor=writing)
         assert not logs.goes_to_journal({"JOURNAL_STREAM": "1:2"}, descriptor=writing)
@@ -51,7 +51,7 @@ def test_a_traceback_is_one_line(stream):
     assert "ValueError: inside" in stream.getvalue()
 
 
-def test_the_journal_is_told_the_level(stream):
+def test_the_journal_gets_the_level(stream):
     logs.configure("info", journal=True, stream=stream)
 
     logging.getLogger("x").error("bad")
@@ -59,7 +59,7 @@ def test_the_journal_is_told_the_level(stream):
     assert stream.getvalue().startswith("<3>ERROR ")
 
 
-def test_a_repeated_complaint_is_said_once_and_its_end_too(caplog):
+def test_a_repeated_warning_is_logged_once_and_its_end_too(caplog):
     warnings = logs.RateLimitedLog(logging.getLogger("x"))
 
     with caplog.at_level(logging.INFO):
@@ -69,5 +69,5 @@ def test_a_repeated_complaint_is_said_once_and_its_end_too(caplog):
         warnings.resolve("All is well.")
         warnings.resolve("All is well.")
 
-    said = [record.getMessage() for record in caplog.records]
-    assert said == ["The server is down.", "Another thing.", "All is well."]
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == ["The server is down.", "Another thing.", "All is well."]

@@ -11,20 +11,20 @@ from agent.transport.client import Action, Outcome
 
 
 class Server:
-    """Gives actions in turn, then accepts; counts how often it was told."""
+    """Gives actions in turn, then accepts; records the POSTs."""
 
     def __init__(self, *actions):
         self.actions = list(actions)
-        self.told = []
+        self.posts = []
 
     def post(self, path, body):
-        self.told.append((path, body))
+        self.posts.append((path, body))
         action = self.actions.pop(0) if self.actions else Action.ACCEPTED
-        return Outcome(action, f"the server said {action.value}")
+        return Outcome(action, f"the server answered {action.value}")
 
 
 class Looks:
-    """Finds what a test says; counts how often it looked."""
+    """Finds the given programs; counts its runs."""
 
     def __init__(self, *founds):
         self.founds = list(founds)
@@ -46,7 +46,7 @@ def test_it_registers_once_while_nothing_changes():
 
     waits = [subject.register_once() for _ in range(3)]
 
-    assert [path for path, _ in server.told] == ["/api/v1/nodes"]
+    assert [path for path, _ in server.posts] == ["/api/v1/nodes"]
     assert waits == [60, 60, 60]
 
 
@@ -59,8 +59,8 @@ def test_it_registers_again_when_the_address_changes(monkeypatch):
     monkeypatch.setattr(registration, "addresses", lambda: ["192.0.2.2"])
     subject.register_once()
 
-    assert len(server.told) == 2
-    assert b"192.0.2.2" in server.told[1][1]
+    assert len(server.posts) == 2
+    assert b"192.0.2.2" in server.posts[1][1]
 
 
 def test_it_registers_again_when_a_program_came_or_was_upgraded(monkeypatch):
@@ -73,9 +73,9 @@ def test_it_registers_again_when_a_program_came_or_was_upgraded(monkeypatch):
         subject.register_once()
         at_s[0] += 300
 
-    told = [json.loads(body) for _, body in server.told]
-    assert [node["versions"] for node in told] == [{"redis": "7.0"}, {"redis": "7.2"}]
-    assert told[0]["role"] == "redis"
+    nodes = [json.loads(body) for _, body in server.posts]
+    assert [node["versions"] for node in nodes] == [{"redis": "7.0"}, {"redis": "7.2"}]
+    assert nodes[0]["role"] == "redis"
 
 
 def test_programs_are_looked_for_less_often_than_addresses(monkeypatch):
@@ -105,7 +105,7 @@ def test_a_role_that_is_configured_stands_whatever_is_found():
     server = Server()
     make(server, Discovered(("haraka",), {}), role="spare").register_once()
 
-    assert json.loads(server.told[0][1])["role"] == "spare"
+    assert json.loads(server.posts[0][1])["role"] == "spare"
 
 
 def test_a_server_that_is_away_is_tried_again_ever_slower(caplog):

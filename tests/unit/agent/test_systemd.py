@@ -1,4 +1,4 @@
-"""What systemd hears, on a real datagram socket, of the real process."""
+"""Notifications to systemd, on a real datagram socket, of the real process."""
 
 import os
 import secrets
@@ -26,17 +26,17 @@ class Manager:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(address)
         self.socket.settimeout(20)
-        self.heard: list[dict[str, str]] = []
+        self.received: list[dict[str, str]] = []
 
-    def hear(self):
+    def receive(self):
         lines = self.socket.recv(4096).decode().splitlines()
-        self.heard.append(dict(line.split("=", 1) for line in lines))
-        return self.heard[-1]
+        self.received.append(dict(line.split("=", 1) for line in lines))
+        return self.received[-1]
 
-    def hear_until(self, name):
-        while name not in self.hear():
+    def receive_until(self, name):
+        while name not in self.receive():
             pass
-        return self.heard[-1]
+        return self.received[-1]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def manager():
         made.socket.close()
 
 
-def test_without_systemd_nothing_is_said():
+def test_without_systemd_nothing_is_sent():
     notifier = Notifier({})
 
     notifier.ready("x")
@@ -82,11 +82,11 @@ def test_an_abstract_socket_is_reached_and_a_lost_one_does_no_harm():
     notifier = Notifier({"NOTIFY_SOCKET": f"@{name}"})
 
     notifier.ready("two\nlines")
-    heard = manager.hear()
+    received = manager.receive()
     manager.socket.close()
     notifier.stopping()
 
-    assert heard == {"READY": "1", "STATUS": "two lines"}
+    assert received == {"READY": "1", "STATUS": "two lines"}
 
 
 def test_the_agent_says_that_it_is_ready_alive_reloading_and_ending(
@@ -99,13 +99,13 @@ def test_the_agent_says_that_it_is_ready_alive_reloading_and_ending(
         AGENT_SPOOL_MAX_AGE_S="7200",
     )
 
-    ready = manager.hear()
-    manager.hear_until("WATCHDOG")
+    ready = manager.receive()
+    manager.receive_until("WATCHDOG")
     agent.process.send_signal(signal.SIGHUP)
-    reloading = manager.hear_until("RELOADING")
-    manager.hear_until("READY")
+    reloading = manager.receive_until("RELOADING")
+    manager.receive_until("READY")
     assert agent.end(signal.SIGTERM) == 0
-    manager.hear_until("STOPPING")
+    manager.receive_until("STOPPING")
 
     assert ready["READY"] == "1"
     assert "Node mta-01" in ready["STATUS"]
@@ -128,11 +128,11 @@ def running(directory, fake_server):
     agent.stop(flush=False)
 
 
-def test_systemd_is_told_nothing_while_a_part_is_not_well(running, manager, monkeypatch, caplog):
+def test_systemd_is_not_notified_while_a_part_is_unhealthy(running, manager, monkeypatch, caplog):
     notifier = Notifier({"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "3000000"})
     watch = _Watchdog(notifier)
     watch.check(running)
-    assert "WATCHDOG" in manager.hear()
+    assert "WATCHDOG" in manager.receive()
 
     dead = threading.Thread(name="ship-events")
     _, service, stop = running._threads[0]
@@ -140,7 +140,7 @@ def test_systemd_is_told_nothing_while_a_part_is_not_well(running, manager, monk
     watch._due_s = 0
     watch.check(running)
 
-    assert "WATCHDOG" not in manager.hear()
+    assert "WATCHDOG" not in manager.receive()
     assert "the thread ship-events has ended" in caplog.text
 
 
@@ -150,10 +150,10 @@ def test_a_shipper_that_does_not_move_and_a_deaf_receiver_are_troubles(running, 
 
     monkeypatch.setattr(shipper, "max_step_s", -1)
     monkeypatch.setattr(running._receiver, "path", running._receiver.path.with_name("gone.sock"))
-    said = running.problems()
+    problems = running.problems()
 
-    assert "no progress" in said[0]
-    assert "the receiver does not respond" in said[1]
+    assert "no progress" in problems[0]
+    assert "the receiver does not respond" in problems[1]
 
 
 def test_every_thread_has_its_name_for_top(running):
@@ -168,7 +168,8 @@ def test_every_thread_has_its_name_for_top(running):
 
 @pytest.fixture
 def reloadable(start_agent, fake_server, directory):
-    """An agent that listens, configured by its file, and what writes that file and tells it."""
+    """An agent that listens, configured by its file, and a function that writes that file and
+    reloads it."""
     toml = directory / "agent.toml"
     works = f"runtime_dir = '{directory}'\n"
     toml.write_text(works)
@@ -203,7 +204,7 @@ def test_sighup_takes_the_new_configuration(reloadable, fake_server):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "problems"),
     [
         ("node_idd = 'x'\n", "unknown key node_idd"),
         ("not toml at all", "not valid TOML"),
@@ -211,12 +212,12 @@ def test_sighup_takes_the_new_configuration(reloadable, fake_server):
     ],
 )
 def test_a_configuration_that_cannot_be_used_leaves_the_old_one_in_force(
-    reloadable, golden, *, text, said
+    reloadable, golden, *, text, problems
 ):
     agent, configure = reloadable
 
     configure(text)
-    until(lambda: said in agent.log_text())
+    until(lambda: problems in agent.log_text())
     events = golden("events_batch.json")["events"]
     until(lambda: agent.post(events) == 202)
 

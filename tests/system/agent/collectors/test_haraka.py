@@ -59,7 +59,7 @@ def test_all_processes_make_one_sample_with_exactly_the_published_names(golden):
     assert sample["haraka"]["uptime_s"] == 3600
 
 
-def test_during_an_upgrade_the_new_version_is_told():
+def test_during_an_upgrade_the_new_version_is_reported():
     assert collect([PROCESS, YOUNG])["haraka"]["version"] == "3.3.5"
 
 
@@ -82,9 +82,9 @@ def test_a_real_haraka_says_its_counters_through_its_plugin(spool, in_thread):
         collector = HarakaCollector(Config(node_id="mx-01"), AgentStatus(plugins=readings))
         until(readings.haraka_processes)
 
-        found = json.loads(collector.collect())["haraka"]
+        readings = json.loads(collector.collect())["haraka"]
 
-    assert (found["version"], found["processes_count"]) == ("3.3.4", 1)
+    assert (readings["version"], readings["processes_count"]) == ("3.3.4", 1)
     # That of the one who waited for it to be ready.
-    assert found["connections_total"] >= 1
-    assert found["memory_rss_bytes"] > 2**20
+    assert readings["connections_total"] >= 1
+    assert readings["memory_rss_bytes"] > 2**20

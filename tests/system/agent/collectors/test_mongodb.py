@@ -40,7 +40,7 @@ def config(uri, **more):
         ("mongodb://127.0.0.1/zone-mta", "", ""),
     ],
 )
-def test_the_nodes_own_mongodb_is_asked(queue, own, expected):
+def test_the_nodes_own_mongodb_is_queried(queue, own, expected):
     made = config(own, zonemta_mongodb_uri=Secret(queue))
 
     assert uri_of(made).reveal() == expected
@@ -69,29 +69,33 @@ def test_a_sample_of_a_real_mongodb_has_exactly_the_published_names(mongodb, gol
         client[name]["zone-queue"].insert_many([{"n": n} for n in range(20)])
         with closing(MongoCollector(config(f"mongodb://127.0.0.1:{mongodb.port}/"))) as collector:
             sample = json.loads(collector.collect())
-            # The next asks no sizes of databases; they stay known.
+            # The next reads no sizes of databases; the last ones stay.
             again = json.loads(collector.collect())
         client.drop_database(name)
 
-    found = sample["mongodb"]
+    readings = sample["mongodb"]
     assert sample.keys() == contract.keys()
-    assert found.keys() == contract["mongodb"].keys()
-    assert found["members"][0].keys() == contract["mongodb"]["members"][0].keys()
-    assert (found["member_state"], found["replica_set"], found["refused"]) == ("PRIMARY", "rs0", [])
-    assert found["primary"] == f"127.0.0.1:{mongodb.port}"
-    assert found["memory_resident_bytes"] > 2**20
-    assert found["oplog_bytes"] == 256 * 2**20
-    assert found["oplog_window_s"] >= 0
-    (size,) = [size for size in found["databases"] if size["name"] == name]
+    assert readings.keys() == contract["mongodb"].keys()
+    assert readings["members"][0].keys() == contract["mongodb"]["members"][0].keys()
+    assert (readings["member_state"], readings["replica_set"], readings["refused"]) == (
+        "PRIMARY",
+        "rs0",
+        [],
+    )
+    assert readings["primary"] == f"127.0.0.1:{mongodb.port}"
+    assert readings["memory_resident_bytes"] > 2**20
+    assert readings["oplog_bytes"] == 256 * 2**20
+    assert readings["oplog_window_s"] >= 0
+    (size,) = [size for size in readings["databases"] if size["name"] == name]
     assert size.keys() == contract["mongodb"]["databases"][0].keys()
     assert size["objects_count"] == 20
-    assert again["mongodb"]["databases"] == found["databases"]
+    assert again["mongodb"]["databases"] == readings["databases"]
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
+def mongodb_with_auth(tmp_path_factory):
     """A replica set that wants a user, with three of them."""
-    directory = tmp_path_factory.mktemp("guarded")
+    directory = tmp_path_factory.mktemp("mongodb_with_auth")
     key = directory / "key"
     key.write_text(base64.b64encode(secrets.token_bytes(64)).decode())
     key.chmod(0o600)
@@ -117,35 +121,37 @@ def guarded(tmp_path_factory):
 
 
 @pytest.mark.stack
-def test_the_rights_that_are_advised_suffice(guarded):
-    uri = f"mongodb://mallard:pw@127.0.0.1:{guarded}/"
+def test_the_rights_that_are_advised_suffice(mongodb_with_auth):
+    uri = f"mongodb://mallard:pw@127.0.0.1:{mongodb_with_auth}/"
     with closing(MongoCollector(config(uri))) as collector:
-        found = json.loads(collector.collect())["mongodb"]
+        readings = json.loads(collector.collect())["mongodb"]
 
-    assert found["refused"] == []
-    assert found["oplog_bytes"] == 64 * 2**20
-    assert [size["name"] for size in found["databases"]] == ["zone-mta"]
+    assert readings["refused"] == []
+    assert readings["oplog_bytes"] == 64 * 2**20
+    assert [size["name"] for size in readings["databases"]] == ["zone-mta"]
 
 
 @pytest.mark.stack
 @pytest.mark.parametrize("user", ["small:pw@", ""])
-def test_without_rights_the_state_is_still_told_and_what_is_missing_said_once(
-    guarded, user, caplog
+def test_without_rights_the_state_is_still_reported_and_each_missing_right_logged_once(
+    mongodb_with_auth, user, caplog
 ):
-    with closing(MongoCollector(config(f"mongodb://{user}127.0.0.1:{guarded}/"))) as collector:
+    with closing(
+        MongoCollector(config(f"mongodb://{user}127.0.0.1:{mongodb_with_auth}/"))
+    ) as collector:
         collector.collect()
-        found = json.loads(collector.collect())["mongodb"]
+        readings = json.loads(collector.collect())["mongodb"]
 
-    assert {"serverStatus", "replSetGetStatus", "oplog"} <= set(found["refused"])
-    assert (found["member_state"], found["replica_set"]) == ("PRIMARY", "rs0")
-    assert found["version"] is None
+    assert {"serverStatus", "replSetGetStatus", "oplog"} <= set(readings["refused"])
+    assert (readings["member_state"], readings["replica_set"]) == ("PRIMARY", "rs0")
+    assert readings["version"] is None
     assert caplog.text.count("refuses serverStatus") == 1
     assert "clusterMonitor" in caplog.text
 
 
 @pytest.mark.stack
-def test_a_wrong_password_is_a_failure_that_says_where_to_mend_it(guarded):
-    uri = f"mongodb://mallard:hush@127.0.0.1:{guarded}/"
+def test_a_wrong_password_is_a_failure_that_says_where_to_mend_it(mongodb_with_auth):
+    uri = f"mongodb://mallard:hush@127.0.0.1:{mongodb_with_auth}/"
     with (
         closing(MongoCollector(config(uri))) as collector,
         pytest.raises(CollectError, match="mongodb_uri") as refused,

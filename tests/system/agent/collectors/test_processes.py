@@ -63,9 +63,9 @@ def test_a_title_given_after_the_start_is_seen(start, proc):
     watch = ProcessWatch(("zonemta",), proc=proc)
     process = start(node_program(), "-e", BUSY)
 
-    found = until(lambda: (its := watch.read()["zonemta"]).pid and its)
+    result = until(lambda: (its := watch.read()["zonemta"]).pid and its)
 
-    assert (found.status, found.pid) == ("running", process.pid)
+    assert (result.status, result.pid) == ("running", process.pid)
 
 
 def test_a_process_held_by_a_signal_is_stopped(start, proc, tmp_path):
@@ -94,6 +94,6 @@ def test_an_editor_with_the_name_in_its_arguments_is_nothing(start, proc, tmp_pa
     assert {its.status for its in readings.values()} == {"not_found"}
 
 
-def test_only_programs_of_the_role_and_what_runs_are_told_of(proc):
+def test_only_programs_of_the_role_and_running_ones_are_reported(proc):
     assert ProcessWatch(("haraka", "rspamd"), proc=proc).read().keys() == {"haraka", "rspamd"}
     assert len(ProcessWatch(proc=proc).read()) == 6

@@ -47,13 +47,13 @@ def test_a_redis_with_users_wants_the_right_one(server, caplog):
         client.execute_command("ACL SETUSER nobody on >pw -@all +auth")
         place = f"127.0.0.1:{server.port}"
 
-        told = json.loads(collector(f"redis://mallard:p%25s%2Fw%3Ard@{place}").collect())
+        sample = json.loads(collector(f"redis://mallard:p%25s%2Fw%3Ard@{place}").collect())
         with pytest.raises(CollectError, match="Give the user the right to it: ACL SETUSER"):
             collector(f"redis://nobody:pw@{place}").collect()
         with pytest.raises(CollectError, match="Correct user and password") as refused:
             collector(f"redis://mallard:hush@{place}").collect()
 
-    assert told["redis"]["version"]
+    assert sample["redis"]["version"]
     assert "hush" not in str(refused.value)
 
 
@@ -124,7 +124,7 @@ def test_no_redis_at_all_is_no_failure(url):
         *(b"x" * 10_000, b"$-1\r\n", b"*2\r\n", b"$5x\r\n", b":1\r\n"),
     ],
 )
-def test_another_program_on_the_port_is_a_failure_that_is_said(answer):
+def test_another_program_on_the_port_is_a_reported_failure(answer):
     with Talker(answer) as other, pytest.raises(CollectError, match="not Redis"):
         collector(f"redis://127.0.0.1:{other.port}").collect()
 

@@ -46,14 +46,14 @@ def test_the_password_is_sent_where_there_is_one(site):
     assert [headers.get("Password") for _, headers in site.requests] == [None, "secret"]
 
 
-def test_a_missing_password_is_said_with_the_setting(site):
+def test_a_missing_password_is_reported_with_the_setting(site):
     site.answers["/stat"] = (401, '{"error":"Unauthorized"}')
 
     with pytest.raises(CollectError, match="rspamd_password"):
         collect(site.url)
 
 
-def test_the_scanners_port_is_said_to_be_the_wrong_one(site):
+def test_the_scanners_port_is_reported_as_the_wrong_one(site):
     site.answers["/stat"] = (500, "invalid command")
 
     with pytest.raises(CollectError, match="11334"):
@@ -75,13 +75,13 @@ def test_an_answer_that_is_none_is_a_failure(site, text):
 
 
 @pytest.mark.parametrize(
-    "said",
+    "data",
     [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"],
     ids=["nothing", "in its header", "in its body"],
 )
-def test_a_program_that_says_nothing_more_is_given_up(monkeypatch, said):
+def test_a_program_that_goes_silent_is_given_up(monkeypatch, data):
     monkeypatch.setattr(local_http, "READ_TIMEOUT_S", 0.2)
-    with Talker(said) as other, pytest.raises(CollectError, match="no complete response"):
+    with Talker(data) as other, pytest.raises(CollectError, match="no complete response"):
         collect(f"http://127.0.0.1:{other.port}")
 
 

@@ -40,9 +40,9 @@ def api():
         site.most = 2  # of a page
 
         def pages(path):
-            asked = parse_qs(urlsplit(path).query)
-            start = int(asked.get("next", ["0"])[0])
-            end = start + min(int(asked["limit"][0]), site.most)
+            query = parse_qs(urlsplit(path).query)
+            start = int(query.get("next", ["0"])[0])
+            end = start + min(int(query["limit"][0]), site.most)
             page = {"success": True, "total": len(site.users), "results": site.users[start:end]}
             page["nextCursor"] = str(end) if end < len(site.users) else False
             return 200, json.dumps(page)
@@ -79,18 +79,22 @@ def test_a_sample_has_exactly_the_published_names(api, golden):
 
     sample = collect(api.url, api.url)
 
-    found = sample["wildduck"]
+    readings = sample["wildduck"]
     assert sample.keys() == contract.keys()
-    assert found.keys() == contract["wildduck"].keys()
-    assert found["quotas"][0].keys() == contract["wildduck"]["quotas"][0].keys()
-    assert (found["source"], found["users_count"], found["users_disabled_count"]) == ("api", 5, 1)
-    assert (found["storage_used_bytes"], found["quota_bytes"]) == (100, 5000)
-    assert found["quotas"][0] == {"username": "user4", "used_bytes": 40, "allowed_bytes": 1000}
-    assert (found["is_healthy"], found["auth_failure_total"]) == (True, 1)
-    assert found["messages_count"] is None
-    rotation = found["quota_rotation"]
+    assert readings.keys() == contract["wildduck"].keys()
+    assert readings["quotas"][0].keys() == contract["wildduck"]["quotas"][0].keys()
+    assert (readings["source"], readings["users_count"], readings["users_disabled_count"]) == (
+        "api",
+        5,
+        1,
+    )
+    assert (readings["storage_used_bytes"], readings["quota_bytes"]) == (100, 5000)
+    assert readings["quotas"][0] == {"username": "user4", "used_bytes": 40, "allowed_bytes": 1000}
+    assert (readings["is_healthy"], readings["auth_failure_total"]) == (True, 1)
+    assert readings["messages_count"] is None
+    rotation = readings["quota_rotation"]
     assert rotation.keys() == contract["wildduck"]["quota_rotation"].keys()
-    assert rotation["quotas"][0].keys() == found["quotas"][0].keys()
+    assert rotation["quotas"][0].keys() == readings["quotas"][0].keys()
 
 
 def test_the_token_is_sent_where_there_is_one(api):
@@ -99,14 +103,18 @@ def test_the_token_is_sent_where_there_is_one(api):
     assert {headers["X-Access-Token"] for _, headers in api.requests} == {"secret"}
 
 
-def test_a_missing_token_is_said_once_and_leaves_the_metrics(api, caplog):
+def test_a_missing_token_is_logged_once_and_leaves_the_metrics(api, caplog):
     api.answers |= {"/health": (403, WILDDUCK_REFUSAL), "/users": (403, WILDDUCK_REFUSAL)}
     with closing(make(api.url, api.url)) as collector:
         collector.collect()
-        found = json.loads(collector.collect())["wildduck"]
+        readings = json.loads(collector.collect())["wildduck"]
 
-    assert (found["is_healthy"], found["users_count"], found["source"]) == (None, None, None)
-    assert found["auth_success_total"] == 1
+    assert (readings["is_healthy"], readings["users_count"], readings["source"]) == (
+        None,
+        None,
+        None,
+    )
+    assert readings["auth_success_total"] == 1
     assert caplog.text.count("wildduck_token") == 1
 
 
@@ -139,12 +147,12 @@ def test_a_wildduck_that_was_there_and_is_gone_is_an_outage(api):
 def test_many_users_are_counted_over_several_runs(api, monkeypatch):
     monkeypatch.setattr(wildduck_users, "MAX_PAGES", 2)
     with closing(make(api.url)) as collector:
-        found = [json.loads(collector.collect())["wildduck"] for _ in range(3)]
+        readings = [json.loads(collector.collect())["wildduck"] for _ in range(3)]
 
     # Five users in pages of two: the second run comes to the end, the third begins anew.
-    assert [its["users_count"] for its in found] == [5, 5, 5]
-    assert [its["storage_used_bytes"] for its in found] == [None, 100, 100]
-    assert found[1]["counted_at"] == found[2]["counted_at"]
+    assert [its["users_count"] for its in readings] == [5, 5, 5]
+    assert [its["storage_used_bytes"] for its in readings] == [None, 100, 100]
+    assert readings[1]["counted_at"] == readings[2]["counted_at"]
     assert len([path for path, _ in api.requests if "limit=250" in path]) == 5
 
 
@@ -169,9 +177,9 @@ def test_users_that_cannot_be_read_leave_the_rest(api, caplog):
     api.answers["/users"] = (500, "{}")
     with closing(make(api.url, api.url)) as collector:
         collector.collect()
-        found = json.loads(collector.collect())["wildduck"]
+        readings = json.loads(collector.collect())["wildduck"]
 
-    assert (found["is_healthy"], found["users_count"]) == (True, None)
+    assert (readings["is_healthy"], readings["users_count"]) == (True, None)
     assert caplog.text.count("users cannot be read") == 1
     assert "is healthy again" not in caplog.text
 
@@ -180,10 +188,10 @@ def test_an_answer_without_end_to_its_depth_leaves_the_rest(api):
     with closing(make(api.url, api.url)) as collector:
         collector.collect()
         api.answers |= dict.fromkeys(("/health", "/users"), (200, "[" * 100_000))
-        found = json.loads(collector.collect())["wildduck"]
+        readings = json.loads(collector.collect())["wildduck"]
 
-    assert found["is_healthy"] is False
-    assert found["auth_success_total"] == 1
+    assert readings["is_healthy"] is False
+    assert readings["auth_success_total"] == 1
 
 
 def test_a_user_without_any_limit_makes_the_sum_of_limits_unknown(api):
@@ -195,14 +203,14 @@ def test_a_user_without_any_limit_makes_the_sum_of_limits_unknown(api):
 # The rotation
 
 
-def rotated(collector):
-    found = json.loads(collector.collect())["wildduck"]["quota_rotation"]
-    return [its["username"] for its in found["quotas"]], found
+def collect_rotation(collector):
+    readings = json.loads(collector.collect())["wildduck"]["quota_rotation"]
+    return [its["username"] for its in readings["quotas"]], readings
 
 
-def test_all_users_quotas_are_told_by_turns_and_how_old_a_round_is(api):
+def test_all_users_quotas_are_reported_in_turn_with_the_age_of_the_round(api):
     with closing(make(api.url)) as collector:
-        pages = [rotated(collector) for _ in range(4)]
+        pages = [collect_rotation(collector) for _ in range(4)]
 
     assert [names for names, _ in pages] == [
         ["user0", "user1"],
@@ -210,32 +218,32 @@ def test_all_users_quotas_are_told_by_turns_and_how_old_a_round_is(api):
         ["user4"],
         ["user0", "user1"],
     ]
-    began = [found["round_began_at"] for _, found in pages]
-    ended = [found["round_ended_at"] for _, found in pages]
+    began = [readings["round_began_at"] for _, readings in pages]
+    ended = [readings["round_ended_at"] for _, readings in pages]
     assert began[0] == began[1] == began[2] < began[3]
     assert (ended[0], ended[1], ended[2]) == (None, None, began[3])
 
 
 def test_a_restart_goes_on_where_the_last_sample_but_one_ended(api):
     with closing(make(api.url)) as collector:
-        rotated(collector)
-        _, last = rotated(collector)
+        collect_rotation(collector)
+        _, last = collect_rotation(collector)
 
     with closing(make(api.url)) as collector:
-        names, found = rotated(collector)
+        names, readings = collect_rotation(collector)
 
-    # The last page may not have been sent: it is told again.
+    # The last page may not have been sent: it is read again.
     assert names == ["user2", "user3"]
-    assert found["round_began_at"] == last["round_began_at"]
+    assert readings["round_began_at"] == last["round_began_at"]
 
 
 def test_a_place_that_has_become_worthless_begins_the_round_anew(api):
     pages = api.answers["/users"]
     api.answers["/users"] = lambda path: (404, "{}") if "limit=25&next" in path else pages(path)
     with closing(make(api.url)) as collector:
-        rotated(collector)
+        collect_rotation(collector)
         assert json.loads(collector.collect())["wildduck"]["quota_rotation"] is None
-        names, _ = rotated(collector)
+        names, _ = collect_rotation(collector)
 
     assert names == ["user0", "user1"]
 
@@ -251,7 +259,7 @@ def test_what_is_kept_of_a_round_and_cannot_be_read_begins_it_anew(api, tmp_path
     (tmp_path / wildduck_rotation.FILE_NAME).write_bytes(kept)
 
     with closing(make(api.url)) as collector:
-        assert rotated(collector)[0] == ["user0", "user1"]
+        assert collect_rotation(collector)[0] == ["user0", "user1"]
 
 
 def test_a_sample_of_a_large_wildduck_stays_within_its_budget(api):
@@ -268,8 +276,8 @@ def test_a_sample_of_a_large_wildduck_stays_within_its_budget(api):
     with closing(make(api.url, api.url)) as collector:
         body = collector.collect()
 
-    found = json.loads(body)["wildduck"]
-    assert (len(found["quotas"]), len(found["quota_rotation"]["quotas"])) == (30, 25)
+    readings = json.loads(body)["wildduck"]
+    assert (len(readings["quotas"]), len(readings["quota_rotation"]["quotas"])) == (30, 25)
     assert len(gzip.compress(samples_body([body]), 3)) <= 2000
 
 
@@ -304,17 +312,21 @@ def test_a_real_wildduck_is_read_over_its_api_and_in_its_database(tmp_path):
 
     default = 2**30  # of the user without a quota of their own
     for source, sample in (("api", over_api), ("mongodb", in_database)):
-        found = sample["wildduck"]
-        assert (found["source"], found["is_healthy"], found["version"]) == (source, True, "1.51.1")
-        assert (found["users_count"], found["storage_used_bytes"]) == (4, 950_000)
-        assert found["quota_bytes"] == 6_000_000 + default
-        assert found["users_over_quota_90_percent_count"] == 1
-        assert found["quotas"][0]["username"] == "user1"
-        turned = found["quota_rotation"]["quotas"]
+        readings = sample["wildduck"]
+        assert (readings["source"], readings["is_healthy"], readings["version"]) == (
+            source,
+            True,
+            "1.51.1",
+        )
+        assert (readings["users_count"], readings["storage_used_bytes"]) == (4, 950_000)
+        assert readings["quota_bytes"] == 6_000_000 + default
+        assert readings["users_over_quota_90_percent_count"] == 1
+        assert readings["quotas"][0]["username"] == "user1"
+        turned = readings["quota_rotation"]["quotas"]
         assert {"username": "user1", "used_bytes": 950_000, "allowed_bytes": 1_000_000} in turned
         assert [its["allowed_bytes"] for its in turned] == [default, 10**6, 2 * 10**6, 3 * 10**6]
-        assert found["auth_failure_total"] == 1
-        assert {"service": "imap", "is_up": True} in found["services"]
+        assert readings["auth_failure_total"] == 1
+        assert {"service": "imap", "is_up": True} in readings["services"]
     assert over_api["wildduck"]["messages_count"] is None
     assert in_database["wildduck"]["messages_count"] == 0
     assert in_database["wildduck"]["database_bytes"] > 0

@@ -90,7 +90,7 @@ def test_no_zonemta_at_all_is_no_failure():
 
 
 @pytest.mark.parametrize("answer", [(200, "<html>"), (404, "{}"), (500, "x")])
-def test_another_program_on_the_port_is_a_failure_that_is_said(api, answer):
+def test_another_program_on_the_port_is_a_reported_failure(api, answer):
     api.answers["/metrics"] = answer
 
     with pytest.raises(CollectError, match="ZoneMTA"):
@@ -198,7 +198,7 @@ def test_replies_that_differ_only_by_addresses_and_ids_are_one_reason():
 
 
 @pytest.mark.stack
-def test_of_a_long_queue_the_largest_destinations_are_told_and_the_rest_is_summed(mongodb):
+def test_of_a_long_queue_the_largest_destinations_are_listed_and_the_rest_is_summed(mongodb):
     name = f"zone-mta-{secrets.token_hex(4)}"
     now = datetime.now(UTC)
     with pymongo.MongoClient(mongodb.uri) as client:

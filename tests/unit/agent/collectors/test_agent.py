@@ -50,25 +50,25 @@ def test_every_part_tells_its_figures(make_spool):
     collector = AgentCollector(CONFIG, status)
 
     collector.collect()
-    found = json.loads(collector.collect())["agent"]
+    readings = json.loads(collector.collect())["agent"]
 
-    assert (found["spooled_events_count"], found["spooled_samples_count"]) == (2, 1)
-    assert found["oldest_event_at"] is not None
-    assert (found["spool_limit_bytes"], found["sends_total"]) == (MIB, 7)
-    assert (found["send_failures_total"], found["send_p95_ms"]) == (1, 3.5)
-    assert found["sources"][0]["interval_s"] == 15
-    assert found["plugins"][0]["dropped_total"] == 3
-    assert found["cpu_percent"] >= 0
-    assert found["memory_rss_bytes"] > 2**20
-    assert found["threads_count"] >= 1
+    assert (readings["spooled_events_count"], readings["spooled_samples_count"]) == (2, 1)
+    assert readings["oldest_event_at"] is not None
+    assert (readings["spool_limit_bytes"], readings["sends_total"]) == (MIB, 7)
+    assert (readings["send_failures_total"], readings["send_p95_ms"]) == (1, 3.5)
+    assert readings["sources"][0]["interval_s"] == 15
+    assert readings["plugins"][0]["dropped_total"] == 3
+    assert readings["cpu_percent"] >= 0
+    assert readings["memory_rss_bytes"] > 2**20
+    assert readings["threads_count"] >= 1
 
 
 def test_by_itself_it_knows_only_its_process():
-    found = json.loads(AgentCollector(CONFIG, AgentStatus()).collect())["agent"]
+    readings = json.loads(AgentCollector(CONFIG, AgentStatus()).collect())["agent"]
 
-    assert found["spooled_events_count"] is None
-    assert found["send_p95_ms"] is None
-    assert found["sources"] == []
+    assert readings["spooled_events_count"] is None
+    assert readings["send_p95_ms"] is None
+    assert readings["sources"] == []
 
 
 def test_a_spool_that_cannot_be_read_leaves_the_rest(make_spool):
@@ -99,9 +99,9 @@ def test_a_source_without_its_program_is_off_and_says_why():
 
     source.run_once()
 
-    found = source.health()
-    assert (found.is_on, found.failures_total, found.runs_total) == (False, 0, 1)
-    assert "plugin" in found.last_error
+    readings = source.health()
+    assert (readings.is_on, readings.failures_total, readings.runs_total) == (False, 0, 1)
+    assert "plugin" in readings.last_error
 
 
 def test_a_failure_is_counted_and_its_words_kept():

@@ -1,4 +1,4 @@
-"""Greetings as the programs were heard to say them."""
+"""Greetings as recorded from the programs."""
 
 import pytest
 from hypothesis import given

@@ -33,7 +33,7 @@ READERS = {
 }
 # Whose answer each reader takes, by the beginning of the file's name.
 TAKEN = {
-    # One more was asked for with gzip, and recorded so.
+    # One more was requested with gzip, and recorded so.
     "ZoneMTA's counters": {
         "zonemta/http/metrics-end",
         "zonemta/http/metrics-plain",
@@ -65,12 +65,12 @@ def result(reader, text):
 @pytest.mark.parametrize("reader", READERS)
 def test_each_reader_takes_its_own_answers_and_is_not_upset_by_others(reader):
     for path in RECORDED:
-        found = result(reader, body(path))
+        readings = result(reader, body(path))
         name = str(path.relative_to(SAMPLES))
         if reader in TAKEN and not name.startswith("zonemta/http/counter"):
             its_own = any(name.startswith(start) for start in TAKEN[reader])
-            assert (found is not None) == its_own, name
-        assert_sane(msgspec.to_builtins(found))
+            assert (readings is not None) == its_own, name
+        assert_sane(msgspec.to_builtins(readings))
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -25,17 +25,17 @@ eth0.10: 10 1 0 0 0 0 0 0 20 1 0 0 0 0 0 0
 
 
 def test_disks_are_read_in_bytes():
-    found = machine.parse_diskstats(DISKSTATS)
+    readings = machine.parse_diskstats(DISKSTATS)
 
-    assert found["vda"] == Disk(20000 * 512, 8000 * 512)
-    assert found.keys() == {"vda", "vda1", "dm-0", "loop0"}
+    assert readings["vda"] == Disk(20000 * 512, 8000 * 512)
+    assert readings.keys() == {"vda", "vda1", "dm-0", "loop0"}
 
 
 def test_interfaces_are_read_with_and_without_a_space_after_the_name():
-    found = machine.parse_net_dev(NET_DEV)
+    readings = machine.parse_net_dev(NET_DEV)
 
-    assert found["eth0"] == Interface(8912090819, 24199771, 3, 2)
-    assert found["eth0.10"].tx_bytes == 20
+    assert readings["eth0"] == Interface(8912090819, 24199771, 3, 2)
+    assert readings["eth0.10"].tx_bytes == 20
 
 
 def test_connections_are_those_the_kernel_counts():

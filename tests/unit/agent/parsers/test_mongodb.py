@@ -1,4 +1,4 @@
-"""MongoDB's answers as they were recorded, and as they should not be."""
+"""MongoDB's answers as they were read_recorded, and as they should not be."""
 
 import json
 
@@ -13,38 +13,42 @@ SAMPLES = TESTS / "samples" / "mongodb"
 OPTIONS = json_util.JSONOptions(tz_aware=True)
 
 
-def recorded(name):
+def read_recorded(name):
     return json_util.loads((SAMPLES / f"{name}.json").read_text(), json_options=OPTIONS)
 
 
-def test_the_readings_are_those_mongodb_told():
-    found = mongodb.build_readings(
-        hello=recorded("hello"),
-        status=recorded("serverStatus"),
-        replica_set=recorded("replSetGetStatus"),
-        databases=[recorded("dbStats")],
+def test_the_readings_are_those_of_mongodb():
+    readings = mongodb.build_readings(
+        hello=read_recorded("hello"),
+        status=read_recorded("serverStatus"),
+        replica_set=read_recorded("replSetGetStatus"),
+        databases=[read_recorded("dbStats")],
         oplog=(3600.0, 2**28),
     )
 
-    assert (found.version, found.replica_set, found.member_state) == ("6.0.5", "rs0", "PRIMARY")
-    assert found.primary == found.members[0].name
-    assert found.insert_total >= 50
-    assert found.cache_max_bytes == 2**28
-    assert found.memory_resident_bytes > 2**20
-    assert found.read_tickets_available_count > 0
-    assert found.asserts_total >= 0
-    assert (found.replication_lag_s, found.oplog_window_s) == (0.0, 3600.0)
-    assert [(its.name, its.objects_count) for its in found.databases] == [("zone-mta", 50)]
-    assert 0 < found.disk_used_bytes < found.disk_total_bytes
-    assert found.refused == []
+    assert (readings.version, readings.replica_set, readings.member_state) == (
+        "6.0.5",
+        "rs0",
+        "PRIMARY",
+    )
+    assert readings.primary == readings.members[0].name
+    assert readings.insert_total >= 50
+    assert readings.cache_max_bytes == 2**28
+    assert readings.memory_resident_bytes > 2**20
+    assert readings.read_tickets_available_count > 0
+    assert readings.asserts_total >= 0
+    assert (readings.replication_lag_s, readings.oplog_window_s) == (0.0, 3600.0)
+    assert [(its.name, its.objects_count) for its in readings.databases] == [("zone-mta", 50)]
+    assert 0 < readings.disk_used_bytes < readings.disk_total_bytes
+    assert readings.refused == []
 
 
 def test_each_members_lag_is_how_far_it_is_behind_the_primary():
-    found = mongodb.build_readings(
-        hello=recorded("hello"), replica_set=recorded("replSetGetStatus-3")
+    readings = mongodb.build_readings(
+        hello=read_recorded("hello"), replica_set=read_recorded("replSetGetStatus-3")
     )
 
-    assert [(m.state, m.is_healthy, m.lag_s) for m in found.members] == [
+    assert [(m.state, m.is_healthy, m.lag_s) for m in readings.members] == [
         ("PRIMARY", True, 0.0),
         ("SECONDARY", True, 10.0),
         ("(not reachable/healthy)", False, None),
@@ -52,41 +56,45 @@ def test_each_members_lag_is_how_far_it_is_behind_the_primary():
 
 
 def test_without_a_primary_no_lag_is_known():
-    status = recorded("replSetGetStatus-3")
+    status = read_recorded("replSetGetStatus-3")
     status["members"][0]["stateStr"] = "SECONDARY"
 
-    found = mongodb.build_readings(hello=recorded("hello"), replica_set=status)
+    readings = mongodb.build_readings(hello=read_recorded("hello"), replica_set=status)
 
-    assert found.primary is None
-    assert {member.lag_s for member in found.members} == {None}
+    assert readings.primary is None
+    assert {member.lag_s for member in readings.members} == {None}
 
 
 def test_hello_alone_tells_the_state():
-    found = mongodb.build_readings(hello=recorded("hello"), refused=["serverStatus"])
+    readings = mongodb.build_readings(hello=read_recorded("hello"), refused=["serverStatus"])
 
-    assert (found.member_state, found.replica_set, found.version) == ("PRIMARY", "rs0", None)
-    assert found.primary is not None
-    assert found.members == []
-    assert found.refused == ["serverStatus"]
+    assert (readings.member_state, readings.replica_set, readings.version) == (
+        "PRIMARY",
+        "rs0",
+        None,
+    )
+    assert readings.primary is not None
+    assert readings.members == []
+    assert readings.refused == ["serverStatus"]
 
 
 def test_tickets_are_found_where_newer_versions_keep_them():
     status = {"queues": {"execution": {"read": {"available": 7}, "write": {"available": 0}}}}
 
-    found = mongodb.build_readings(hello={}, status=status)
+    readings = mongodb.build_readings(hello={}, status=status)
 
-    assert (found.read_tickets_available_count, found.write_tickets_available_count) == (7, 0)
+    assert (readings.read_tickets_available_count, readings.write_tickets_available_count) == (7, 0)
 
 
 def test_a_mongodb_that_stands_alone_has_no_state():
-    found = mongodb.build_readings(hello={"isWritablePrimary": True, "maxWireVersion": 17})
+    readings = mongodb.build_readings(hello={"isWritablePrimary": True, "maxWireVersion": 17})
 
-    assert (found.replica_set, found.member_state, found.oplog_bytes) == (None, None, None)
+    assert (readings.replica_set, readings.member_state, readings.oplog_bytes) == (None, None, None)
 
 
 def test_a_damaged_value_is_not_known_and_spoils_nothing_else():
-    hello, size = recorded("hello"), recorded("dbStats")
-    status, replica_set = recorded("serverStatus"), recorded("replSetGetStatus-3")
+    hello, size = read_recorded("hello"), read_recorded("dbStats")
+    status, replica_set = read_recorded("serverStatus"), read_recorded("replSetGetStatus-3")
     # Of the cache's two hundred figures those that are read.
     cache = status["wiredTiger"]["cache"]
     status["wiredTiger"]["cache"] = {name: cache[name] for name in cache if "bytes" in name[:14]}

@@ -44,7 +44,7 @@ from agent.parsers.processes import may_be_watched, parse_stat, program_of
         ("kworker/0:1", [], None),
     ],
 )
-def test_programs_are_told_from_what_only_names_them(comm, arguments, program):
+def test_programs_are_distinguished_from_processes_that_only_name_them(comm, arguments, program):
     folder = "/opt/wildduck" if "server.js" in arguments else "/root"
 
     assert program_of(comm, [part for part in arguments if part], folder=folder) == program

@@ -14,33 +14,41 @@ MASTER = (SAMPLES / "info-master.txt").read_text()
 REPLICA = (SAMPLES / "info-replica.txt").read_text()
 
 
-def test_a_masters_readings_are_those_it_told():
-    found = redis.parse_info(MASTER)
+def test_a_masters_readings_are_its_own():
+    readings = redis.parse_info(MASTER)
 
-    assert (found.version, found.role, found.keys_count) == ("7.0.15", "master", 200)
-    assert (found.maxmemory_bytes, found.maxmemory_policy) == (0, "noeviction")
-    assert (found.keyspace_hits_total, found.keyspace_misses_total) == (1, 1)
-    assert (found.aof_enabled, found.aof_last_write_ok, found.is_loading) == (True, True, False)
-    assert (found.replicas_count, found.replication_lag_bytes) == (1, 0)
-    assert found.master_link_up is None
-    assert found.used_memory_bytes > 1_000_000
-    assert found.rdb_last_save_at.tzinfo is not None
+    assert (readings.version, readings.role, readings.keys_count) == ("7.0.15", "master", 200)
+    assert (readings.maxmemory_bytes, readings.maxmemory_policy) == (0, "noeviction")
+    assert (readings.keyspace_hits_total, readings.keyspace_misses_total) == (1, 1)
+    assert (readings.aof_enabled, readings.aof_last_write_ok, readings.is_loading) == (
+        True,
+        True,
+        False,
+    )
+    assert (readings.replicas_count, readings.replication_lag_bytes) == (1, 0)
+    assert readings.master_link_up is None
+    assert readings.used_memory_bytes > 1_000_000
+    assert readings.rdb_last_save_at.tzinfo is not None
 
 
 def test_a_replica_says_whether_it_follows():
-    found = redis.parse_info(REPLICA)
+    readings = redis.parse_info(REPLICA)
 
-    assert (found.role, found.master_link_up, found.master_link_down_s) == ("slave", True, None)
-    assert found.replication_lag_bytes == 0
+    assert (readings.role, readings.master_link_up, readings.master_link_down_s) == (
+        "slave",
+        True,
+        None,
+    )
+    assert readings.replication_lag_bytes == 0
 
 
 def test_a_replica_that_lost_its_master_says_for_how_long():
     lost = REPLICA.replace("master_link_status:up", "master_link_status:down")
     lost += "master_link_down_since_seconds:95\n"
 
-    found = redis.parse_info(lost)
+    readings = redis.parse_info(lost)
 
-    assert (found.master_link_up, found.master_link_down_s) == (False, 95)
+    assert (readings.master_link_up, readings.master_link_down_s) == (False, 95)
 
 
 def test_the_slowest_replica_is_the_lag():
@@ -51,11 +59,11 @@ def test_the_slowest_replica_is_the_lag():
 
 
 def test_what_an_older_version_does_not_tell_is_not_known():
-    found = redis.parse_info("redis_version:2.8\nrole:master\n")
+    readings = redis.parse_info("redis_version:2.8\nrole:master\n")
 
-    assert found.keys_count == 0
-    assert found.error_replies_total is None
-    assert found.aof_last_write_ok is None
+    assert readings.keys_count == 0
+    assert readings.error_replies_total is None
+    assert readings.aof_last_write_ok is None
 
 
 def test_a_valkey_says_its_own_version():

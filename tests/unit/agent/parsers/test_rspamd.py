@@ -13,25 +13,25 @@ from tests.recorded import RSPAMD_STAT
 
 
 def test_the_readings_are_those_rspamd_counted():
-    found = rspamd.parse_stat(RSPAMD_STAT.encode())
+    readings = rspamd.parse_stat(RSPAMD_STAT.encode())
 
-    actions = {action.action: action.count for action in found.actions}
-    assert (found.version, found.uptime_s, found.scanned_total) == ("3.4", 64, 10)
-    assert (found.spam_total, found.ham_total, found.learned_total) == (1, 9, 0)
+    actions = {action.action: action.count for action in readings.actions}
+    assert (readings.version, readings.uptime_s, readings.scanned_total) == ("3.4", 64, 10)
+    assert (readings.spam_total, readings.ham_total, readings.learned_total) == (1, 9, 0)
     assert (actions["reject"], actions["greylist"], actions["no action"]) == (1, 2, 7)
-    assert sum(actions.values()) == found.scanned_total
-    assert found.scan_time_max_s == 0.656214
-    assert found.scan_time_average_s == pytest.approx(0.472, abs=0.001)
-    assert found.config_id == "4tg5yx7kp35ix54q"
-    assert found.fuzzy_hashes_count is None
+    assert sum(actions.values()) == readings.scanned_total
+    assert readings.scan_time_max_s == 0.656214
+    assert readings.scan_time_average_s == pytest.approx(0.472, abs=0.001)
+    assert readings.config_id == "4tg5yx7kp35ix54q"
+    assert readings.fuzzy_hashes_count is None
 
 
 def test_an_rspamd_that_has_scanned_nothing_has_no_scan_times():
     stat = json.loads(RSPAMD_STAT) | {"scanned": 0, "scan_times": [None] * 31}
 
-    found = rspamd.parse_stat(json.dumps(stat).encode())
+    readings = rspamd.parse_stat(json.dumps(stat).encode())
 
-    assert (found.scanned_total, found.scan_time_average_s, found.scan_time_max_s) == (
+    assert (readings.scanned_total, readings.scan_time_average_s, readings.scan_time_max_s) == (
         0,
         None,
         None,
@@ -60,10 +60,10 @@ def test_a_damaged_value_is_not_known_and_spoils_nothing_else():
     for broken in damaged(json.loads(RSPAMD_STAT)):
         body = json.dumps(broken).encode()
         try:
-            found = rspamd.parse_stat(body)
+            readings = rspamd.parse_stat(body)
         except ValueError:
             continue
-        assert_sane(msgspec.to_builtins(found))
+        assert_sane(msgspec.to_builtins(readings))
 
 
 @given(st.binary())

@@ -18,20 +18,20 @@ PAGE = (SAMPLES / "users-limit2.txt").read_text().partition("\n\n")[2]
 
 
 def test_its_metrics_say_what_runs_and_who_logged_in():
-    found = wildduck.parse_metrics(WILDDUCK_METRICS)
+    readings = wildduck.parse_metrics(WILDDUCK_METRICS)
 
-    services = {service.service: service.is_up for service in found.services}
-    assert (found.version, found.started_at_s) == ("1.51.1", 1795256700)
+    services = {service.service: service.is_up for service in readings.services}
+    assert (readings.version, readings.started_at_s) == ("1.51.1", 1795256700)
     assert (services["imap"], services["lmtp"], services["pop3"]) == (True, True, False)
-    assert (found.auth_success_total, found.auth_failure_total) == (1, 1)
-    assert found.memory_rss_bytes == 156151808
-    assert found.event_loop_lag_p99_ms == 10.6
+    assert (readings.auth_success_total, readings.auth_failure_total) == (1, 1)
+    assert readings.memory_rss_bytes == 156151808
+    assert readings.event_loop_lag_p99_ms == 10.6
 
 
 def test_connections_are_counted_by_protocol():
-    found = wildduck.parse_metrics('wildduck_connections{service="imap"} 12\n')
+    readings = wildduck.parse_metrics('wildduck_connections{service="imap"} 12\n')
 
-    assert [(its.protocol, its.count) for its in found.connections] == [("imap", 12)]
+    assert [(its.protocol, its.count) for its in readings.connections] == [("imap", 12)]
 
 
 @pytest.mark.parametrize("text", ["", "<html>", "zonemta_message_push 5", PAGE])
@@ -41,13 +41,13 @@ def test_what_is_not_its_metrics_is_refused(text):
 
 
 def test_a_page_of_users_has_their_quotas_and_the_way_on():
-    found = wildduck.parse_page(PAGE.encode())
+    readings = wildduck.parse_page(PAGE.encode())
     more = wildduck.parse_page((SAMPLES / "users-limit2-next.json").read_bytes())
 
-    assert (found.total, [user.username for user in found.users]) == (5, ["user1", "user2"])
-    assert found.users[0] == User("user1", 0, 104857600, is_disabled=False)
-    assert found.next
-    assert more.next != found.next
+    assert (readings.total, [user.username for user in readings.users]) == (5, ["user1", "user2"])
+    assert readings.users[0] == User("user1", 0, 104857600, is_disabled=False)
+    assert readings.next
+    assert more.next != readings.next
 
 
 def test_the_last_page_has_no_way_on():
@@ -56,7 +56,7 @@ def test_the_last_page_has_no_way_on():
     assert wildduck.parse_page(body.encode()).next is None
 
 
-def test_its_health_is_told_with_the_token_and_is_unknown_without():
+def test_its_health_is_known_with_the_token_and_unknown_without():
     body = (SAMPLES / "health.json").read_bytes()
 
     ill = b'{"success":false,"message":"DB: not connected"}'
@@ -64,8 +64,8 @@ def test_its_health_is_told_with_the_token_and_is_unknown_without():
     healthy = Health(is_healthy=True, version="1.51.1")
     assert wildduck.parse_health(200, body, is_known=False) == healthy
     assert wildduck.parse_health(403, WILDDUCK_REFUSAL.encode(), is_known=False) == Health(None)
-    found = wildduck.parse_health(500, ill, is_known=True)
-    assert found == Health(is_healthy=False, error="DB: not connected")
+    readings = wildduck.parse_health(500, ill, is_known=True)
+    assert readings == Health(is_healthy=False, error="DB: not connected")
     # Anybody may answer so.
     with pytest.raises(ValueError, match="not WildDuck"):
         wildduck.parse_health(500, ill, is_known=False)
@@ -98,10 +98,12 @@ def test_the_fullest_are_those_nearest_to_their_limit():
 def test_a_damaged_page_gives_what_is_right_or_is_refused():
     for broken in damaged(json.loads(PAGE)):
         try:
-            found = wildduck.parse_page(json.dumps(broken).encode())
+            readings = wildduck.parse_page(json.dumps(broken).encode())
         except ValueError:
             continue
-        assert_sane([[user.username, user.used_bytes, user.allowed_bytes] for user in found.users])
+        assert_sane(
+            [[user.username, user.used_bytes, user.allowed_bytes] for user in readings.users]
+        )
     for piece in cut(PAGE.rstrip()):
         with pytest.raises(ValueError):  # noqa: PT011
             wildduck.parse_page(piece.encode())
@@ -122,7 +124,7 @@ def test_no_text_upsets_the_reader_of_its_metrics(text):
 def test_no_bytes_upset_the_readers_of_its_api(body):
     for read in (
         wildduck.parse_page,
-        lambda found: wildduck.parse_health(500, found, is_known=True),
+        lambda readings: wildduck.parse_health(500, readings, is_known=True),
         wildduck.parse_default_quota,
     ):
         try:

@@ -12,24 +12,24 @@ from tests.recorded import zonemta_answer
 
 
 def test_the_counters_after_a_run_are_those_zonemta_counted(golden):
-    found = zonemta.parse_metrics(zonemta_answer("metrics-end"))
+    readings = zonemta.parse_metrics(zonemta_answer("metrics-end"))
 
-    assert msgspec.to_builtins(found) == golden("metrics_zonemta.json")["zonemta"]
-    assert ZoneDeliveries("default", "delivered", 5) in found.deliveries
+    assert msgspec.to_builtins(readings) == golden("metrics_zonemta.json")["zonemta"]
+    assert ZoneDeliveries("default", "delivered", 5) in readings.deliveries
 
 
 def test_a_zonemta_that_has_just_started_has_counted_nothing():
-    found = zonemta.parse_metrics(zonemta_answer("metrics-plain"))
+    readings = zonemta.parse_metrics(zonemta_answer("metrics-plain"))
 
-    assert found.started_at_s == 1795255497
-    assert found.messages_failed_count == 0
+    assert readings.started_at_s == 1795255497
+    assert readings.messages_failed_count == 0
 
 
 def test_an_older_version_counts_without_zones():
-    found = zonemta.parse_metrics('zonemta_delivery_status{status="delivered"} 3\n')
+    readings = zonemta.parse_metrics('zonemta_delivery_status{status="delivered"} 3\n')
 
-    assert found.deliveries == [ZoneDeliveries("", "delivered", 3)]
-    assert found.started_at_s is None
+    assert readings.deliveries == [ZoneDeliveries("", "delivered", 3)]
+    assert readings.started_at_s is None
 
 
 @pytest.mark.parametrize("text", ["", "<html>", "node_cpu 5", zonemta_answer("counter-zone-empty")])
@@ -39,9 +39,9 @@ def test_what_is_not_zonemtas_is_refused(text):
 
 
 def test_what_waits_is_read_by_zone():
-    found = zonemta.parse_zones(zonemta_answer("counter-zone-empty").encode())
+    readings = zonemta.parse_zones(zonemta_answer("counter-zone-empty").encode())
 
-    assert found == [
+    assert readings == [
         ZoneQueue("bounces", 0, 0),
         ZoneQueue("dead", 0, 1),
         ZoneQueue("default", 0, 7),
@@ -85,10 +85,10 @@ def test_no_number_and_no_name_upsets_what_is_sent(value, name):
     escaped = name.replace("\\", "").replace('"', "").replace("\n", "")
     text = f'zonemta_message_drop {value}\nzonemta_delivery_status{{zone="{escaped}"}} {value}\n'
     try:
-        found = msgspec.to_builtins(zonemta.parse_metrics(text))
+        readings = msgspec.to_builtins(zonemta.parse_metrics(text))
     except ValueError:
         return  # NaN and its like, and then there is nothing else
-    assert_sane(found)
+    assert_sane(readings)
 
 
 def test_zones_of_another_kind_of_number_are_none():

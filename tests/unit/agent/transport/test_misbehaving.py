@@ -21,7 +21,8 @@ from tests.agent_fixtures import take, waiting_count
 from tests.waiting import until
 
 PATH = "/api/v1/events/ingest"
-# RawServer closes after one answer and says so: else the next request may meet a dying connection.
+# RawServer closes after one answer and announces it: else the next request may meet a dying
+# connection.
 ANSWER = (
     b"HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 26\r\n\r\n"
     b'{"queued":1,"rejected":[]}'
@@ -117,7 +118,7 @@ def hang(connection, _request):
         connection.recv(1)  # until somebody gives up
 
 
-def say(data):
+def respond(data):
     return lambda connection, _request: connection.sendall(data)
 
 
@@ -190,7 +191,7 @@ def test_what_is_under_way_ends_when_the_agent_must(serve, client_of):
     ],
 )
 def test_an_answer_that_is_none_is_tried_again(serve, client_of, data):
-    outcome = client_of(serve(say(data)).url).post(PATH, b"[]", answer_needed=True)
+    outcome = client_of(serve(respond(data)).url).post(PATH, b"[]", answer_needed=True)
 
     assert outcome.action is Action.RETRY
     assert outcome.reason.count("\n") == 0
@@ -203,7 +204,7 @@ def test_an_answer_that_is_none_is_tried_again(serve, client_of, data):
 def test_a_202_that_is_not_mallards_takes_nothing(serve, client_of, body):
     data = b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
-    outcome = client_of(serve(say(data)).url).post(PATH, b"[]", answer_needed=True)
+    outcome = client_of(serve(respond(data)).url).post(PATH, b"[]", answer_needed=True)
 
     assert outcome.action is Action.KEEP
     assert "not as Mallard does" in outcome.reason
@@ -227,7 +228,7 @@ def test_the_time_of_the_next_try_may_be_a_date(serve, client_of):
         b"Retry-After: Sat, 21 Nov 2026 10:00:42 GMT\r\nContent-Length: 0\r\n\r\n"
     )
 
-    assert client_of(serve(say(dated)).url).post(PATH, b"[]").retry_after_s == 42
+    assert client_of(serve(respond(dated)).url).post(PATH, b"[]").retry_after_s == 42
 
 
 def test_the_figures_count_what_was_sent_and_what_failed(serve, client_of):
@@ -243,10 +244,10 @@ def test_the_figures_count_what_was_sent_and_what_failed(serve, client_of):
     assert client.stats.p95_ms > 0
 
 
-def test_a_clock_that_is_off_is_measured_and_said(serve, client_of, caplog):
+def test_a_clock_that_is_off_is_measured_and_logged(serve, client_of, caplog):
     dated = ANSWER.replace(b"\r\n\r\n", b"\r\nDate: Sat, 21 Nov 2020 10:00:00 GMT\r\n\r\n")
 
-    client = client_of(serve(say(dated)).url)
+    client = client_of(serve(respond(dated)).url)
     client.post(PATH, b"[]", answer_needed=True)
 
     assert client.stats.clock_ahead.days > 5 * 365
@@ -300,12 +301,12 @@ def test_one_failure_is_no_news_three_are(fake_server, spool, client_of, caplog)
         [(spool.events, EVENTS_ROUTE)], client_of(fake_server.url), Backend(url=fake_server.url)
     )
 
-    said = []
+    counts = []
     for _ in range(3):
         shipper.ship_once()
-        said.append(caplog.text.count("WARNING"))
+        counts.append(caplog.text.count("WARNING"))
 
-    assert said == [0, 0, 1]
+    assert counts == [0, 0, 1]
 
 
 def test_after_ten_batches_in_a_row_the_shipper_takes_a_breath(
@@ -352,7 +353,7 @@ def test_samples_one_door_fails_on_do_not_hold_up_the_others(fake_server, spool,
     assert haraka.waiting_count() == 3
 
 
-def test_a_server_nobody_reaches_is_asked_for_one_queue_at_a_time(serve, spool, ship_to):
+def test_an_unreachable_server_is_tried_for_one_queue_at_a_time(serve, spool, ship_to):
     """Eight queues that each wait for a timeout would take minutes to come round."""
     server = serve(hang)
     lanes = [
@@ -415,7 +416,7 @@ def authority(tmp_path_factory):
 def tls_server(serve, authority):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
-    return serve(say(ANSWER), tls=context)
+    return serve(respond(ANSWER), tls=context)
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused_with_the_remedy(tls_server, client_of):

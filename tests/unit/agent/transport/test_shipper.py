@@ -86,7 +86,7 @@ def test_items_the_server_refuses_are_counted_and_never_sent_again(
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429, 408])
-def test_a_server_in_trouble_is_asked_again_and_nothing_is_lost(fake_server, spool, ship, status):
+def test_a_failing_server_is_retried_and_nothing_is_lost(fake_server, spool, ship, status):
     fake_server.answers = [(status, None, {"Retry-After": "1"})] * 3
     take(spool, range(10))
 
@@ -126,7 +126,7 @@ def test_samples_an_older_server_does_not_know_are_dropped_counted_and_offered_a
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 302, 200])
-def test_what_a_person_must_mend_keeps_the_events_and_is_said(
+def test_a_failure_that_a_person_must_fix_keeps_the_events_and_is_logged(
     fake_server, spool, ship, caplog, status
 ):
     fake_server.answers = [(status, {"detail": "hm"}, {"Location": "http://elsewhere.example/"})]
@@ -186,7 +186,7 @@ def test_a_batch_refused_whole_is_counted_and_not_in_the_way(
     assert shown["refused_kept_count"] == kept
 
 
-def test_what_was_dropped_is_told_with_the_next_events_and_once(fake_server, spool, ship):
+def test_drops_are_reported_with_the_next_events_and_once(fake_server, spool, ship):
     take(spool, range(3))
     spool.events.set_aside(spool.events.peek(max_count=2, max_bytes=10**6), "400")
 
@@ -195,8 +195,8 @@ def test_what_was_dropped_is_told_with_the_next_events_and_once(fake_server, spo
     take(spool, [9])
     until(lambda: fake_server.taken == [3, 4])
 
-    told = [body.get("dropped") for _, _, body, _ in fake_server.requests]
-    assert told == [[[1, 2]], None]
+    reports = [body.get("dropped") for _, _, body, _ in fake_server.requests]
+    assert reports == [[[1, 2]], None]
 
 
 def test_an_empty_spool_tells_what_was_dropped_until_the_server_has_it(fake_server, spool, ship):
@@ -228,7 +228,9 @@ def test_a_server_that_will_not_hear_of_drops_is_left_alone_for_a_while(
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
-def test_what_the_server_never_takes_is_told_as_dropped(fake_server, spool, ship, status):
+def test_events_that_the_server_never_takes_are_reported_as_dropped(
+    fake_server, spool, ship, status
+):
     fake_server.answers = [(status, {"detail": "no"}, {})]
     take(spool, [1])
 

@@ -1,4 +1,4 @@
-"""How far two clocks are apart, from times with whole seconds."""
+"""The skew of two clocks, from times with whole seconds."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,7 @@ from agent.transport.stats import Skew, TransportStats
 START = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
 
 
-def seen(ahead, *, at, took=timedelta(milliseconds=20)):
+def measure(ahead, *, at, took=timedelta(milliseconds=20)):
     """What an answer `at` seconds after the start shows, when this clock is `ahead`."""
     server_at = START + timedelta(seconds=at)
     return {
@@ -24,14 +24,14 @@ def test_answers_at_different_moments_narrow_the_difference_down(ahead_s):
     ahead, skew = timedelta(seconds=ahead_s), Skew()
 
     for number in range(20):
-        skew.add(**seen(ahead, at=15.05 * number))
+        skew.add(**measure(ahead, at=15.05 * number))
 
     assert abs(skew.ahead() - ahead) < timedelta(milliseconds=80)
 
 
 def test_one_answer_says_no_more_than_it_knows():
     skew = Skew()
-    skew.add(**seen(timedelta(seconds=0.3), at=0.5))
+    skew.add(**measure(timedelta(seconds=0.3), at=0.5))
 
     assert skew.ahead() == timedelta(0)
 
@@ -39,8 +39,8 @@ def test_one_answer_says_no_more_than_it_knows():
 def test_a_clock_that_was_set_is_measured_anew():
     skew = Skew()
     for number in range(10):
-        skew.add(**seen(timedelta(0), at=15.05 * number))
-    skew.add(**seen(timedelta(hours=1), at=200))
+        skew.add(**measure(timedelta(0), at=15.05 * number))
+    skew.add(**measure(timedelta(hours=1), at=200))
 
     assert skew.ahead() > timedelta(minutes=59)
 
