@@ -7,7 +7,6 @@ anything is lost, stored twice, wrong or over its budget.
 import argparse
 import importlib
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from build.lab.report import report_progress
@@ -19,7 +18,7 @@ SCENARIOS = Path(__file__).with_name("scenarios")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the scenario that the command line names; return the exit code."""
-    raw = partial(argparse.RawDescriptionHelpFormatter, max_help_position=30)
+    raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m build.lab", formatter_class=raw)
     parser.description = __doc__
     commands = parser.add_subparsers(metavar="SCENARIO")

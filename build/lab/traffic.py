@@ -158,30 +158,32 @@ class Generator:
         self._rng = random.Random(orders.seed)  # noqa: S311 (the same arrivals for every run)
         self._lock = threading.Lock()
         self._give_up = threading.Event()
-        self._due_at = time.monotonic()
-        self._stop_at = self._due_at + orders.seconds
+        self._due_at = self._stop_at = 0.0
+        # Before the clock starts: making the templates of all bodies takes seconds.
+        self._bodies = [Bodies(a.node, a.epoch, orders.batch, a.mark) for a in orders.agents]
 
     def run(self) -> LoadResult:
         """Send for `seconds`, then until the last batch is acknowledged."""
-        started, cpu = time.monotonic(), time.process_time()
-        timer = threading.Timer(self._orders.seconds + FINISH_WITHIN_S, self._give_up.set)
+        orders, result = self._orders, self._result
+        self._due_at, cpu = time.monotonic(), time.process_time()
+        self._stop_at = (started := self._due_at) + orders.seconds
+        timer = threading.Timer(orders.seconds + FINISH_WITHIN_S, self._give_up.set)
         timer.start()
         try:
-            with ThreadPoolExecutor(len(self._orders.agents)) as pool:
-                list(pool.map(self._send_all, self._orders.agents))  # raises what they raise
+            with ThreadPoolExecutor(len(orders.agents)) as pool:
+                for answers in pool.map(self._send_all, orders.agents, self._bodies):
+                    result.answers += answers
         finally:
             timer.cancel()
-        self._result.took_s = time.monotonic() - started
-        self._result.cpu_s = time.process_time() - cpu
-        return self._result
+        result.took_s, result.cpu_s = time.monotonic() - started, time.process_time() - cpu
+        return result
 
-    def _send_all(self, agent: Agent) -> None:
+    def _send_all(self, agent: Agent, bodies: Bodies) -> Counter[str]:
         orders, result = self._orders, self._result
         headers = {"Authorization": f"Bearer {agent.key}"}
         if orders.gzip:
             headers["Content-Encoding"] = "gzip"
         connection = Connection(orders.port, INGEST_PATH, headers, timeout_s=ANSWER_WITHIN_S)
-        bodies = Bodies(node=agent.node, epoch=agent.epoch, size=orders.batch, mark=agent.mark)
         answers: Counter[str] = Counter()
         while (due_at := self._take_due()) < self._stop_at:
             time.sleep(max(0.0, due_at - time.monotonic()))
@@ -198,8 +200,7 @@ class Generator:
                 if b'"rejected":[]' not in answer:
                     result.refused_events += len(json.loads(answer)["rejected"])
         connection.close()
-        with self._lock:
-            result.answers += answers
+        return answers
 
     def _take_due(self) -> float:
         if not self._orders.rate:
