@@ -49,12 +49,16 @@ def run(options: argparse.Namespace) -> int:
         command = [str(freeze.freeze(freeze.base_python(), again=False).path)]
     # A Unix socket's path may have only 107 characters.
     with tempfile.TemporaryDirectory(prefix="ml-") as name:
-        verdict = torment(command, kills=options.kills, seed=options.seed, directory=Path(name))
+        verdict = kill_under_load(
+            command, kills=options.kills, seed=options.seed, directory=Path(name)
+        )
     print(json.dumps(asdict(verdict)), flush=True)
     return 0 if verdict.is_clean else 1
 
 
-def torment(command: Sequence[str], *, kills: int, seed: str, directory: Path) -> AgentVerdict:
+def kill_under_load(
+    command: Sequence[str], *, kills: int, seed: str, directory: Path
+) -> AgentVerdict:
     """Kill an agent under load. Raise StackError when it does not come back."""
     chance = random.Random(seed)  # noqa: S311 (reproducible)
     received = Received(random.Random(f"{seed} door"))  # noqa: S311

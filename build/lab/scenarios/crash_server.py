@@ -51,7 +51,11 @@ def run(options: argparse.Namespace) -> int:
     """Run the cycles; the last line of standard output is JSON."""
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
     report_progress(f"crash: {options.cycles} cycles, seed {seed}")
-    with torment("crash", seed=seed, cycles=options.cycles) as (installation, agents, faults):
+    with run_under_faults("crash", seed=seed, cycles=options.cycles) as (
+        installation,
+        agents,
+        faults,
+    ):
         verdict = judge_server(installation, [b for agent in agents for b in agent.acknowledged])
     print(format_text(agents, faults, verdict, seed=seed))
     print(format_json(faults, verdict, seed=seed), flush=True)
@@ -60,10 +64,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def torment(
+def run_under_faults(
     name: str, *, seed: int, cycles: int
 ) -> Iterator[tuple[Installation, list["NumberedAgent"], ServerFaults]]:
-    """Inject faults under load, let everything be acknowledged and stored, and yield the wreck."""
+    """Inject faults under load, let everything be acknowledged and stored, and yield all of it."""
     with run_installation(
         name,
         nodes=[f"crash-mta-{n}" for n in range(AGENTS)],

@@ -21,15 +21,15 @@ KEYS = [
 
 
 @pytest.fixture(scope="module")
-def wreck():
+def survivor():
     """Inject faults under load, drain, and give the installation with what was acknowledged."""
-    with crash_server.torment("crash-test", seed=SEED, cycles=KILLS) as wreck:
-        yield wreck
+    with crash_server.run_under_faults("crash-test", seed=SEED, cycles=KILLS) as survivor:
+        yield survivor
 
 
 @pytest.mark.stack
-def test_kills_under_load_lose_nothing_and_double_nothing(wreck):
-    installation, agents, faults = wreck
+def test_kills_under_load_lose_nothing_and_double_nothing(survivor):
+    installation, agents, faults = survivor
     batches = [batch for agent in agents for batch in agent.acknowledged]
 
     verdict = judge_server(installation, batches)
@@ -44,8 +44,8 @@ def test_kills_under_load_lose_nothing_and_double_nothing(wreck):
 
 
 @pytest.mark.stack
-def test_the_oracle_sees_what_was_taken_away_doubled_or_miscounted(wreck):
-    installation, agents, _ = wreck
+def test_the_oracle_sees_what_was_taken_away_doubled_or_miscounted(survivor):
+    installation, agents, _ = survivor
     batches = [batch for agent in agents for batch in agent.acknowledged]
     lost, doubled = (
         batch.build_id(batch.first_seq)
