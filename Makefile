@@ -1,4 +1,4 @@
-# Every target may be run again at any time; what is done already takes no time.
+# Every target may be run again at any time; finished steps take no time.
 # `./mallard TARGET` is the same on a system that has no make yet. Everything else is a module of
 # build/ (`python -m build.…`), listed in CONTRIBUTING.md.
 SHELL := /bin/sh
@@ -28,11 +28,11 @@ demo: packages-demo ## run all of it on this machine, with real mail; ARGS='--ra
 check: packages-setup $(ready) ## format, lint, types, imports, unit tests; starts no service
 	@exec $(MAKE) -s -k -j2 --output-sync=target $(parts) .unit
 
-test: packages-test ## check and test all of it; ARGS='-k name' runs some tests and starts what they need
+test: packages-test ## check and test all of it; ARGS='-k name' runs some tests with the services they need
 	@$(MAKE) -s -j2 $(ready) timescaledb
 	@exec $(MAKE) -s -k $(if $(ARGS),,$(parts)) .pytest
 
-bench: packages-test ## measure the whole way of an event; SECONDS=600 for a long run
+bench: packages-test ## measure the path of an event; SECONDS=600 for a long run
 	@$(MAKE) -s -j2 $(ready) timescaledb
 	@exec $(python) -m build.lab throughput --seconds $(or $(SECONDS),15) $(ARGS)
 
@@ -56,7 +56,7 @@ lock: $(ready) ## resolve requirements/*.in again into hashed locks
 stop: ## end the demo and whatever an earlier run left behind
 	@[ ! -x $(python) ] || exec $(python) -m build.stack stop
 
-clean: ## stop everything and remove what was made: .run and .venv
+clean: ## stop everything and remove .run and .venv
 	@[ ! -e $(ready) ] || $(python) -m build.stack stop
 	rm -rf .run .venv
 

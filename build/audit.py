@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def exit_code(reports: Sequence[Report]) -> int:
-    """Return the exit code of the whole audit."""
+    """Return the exit code of the audit."""
     if any(report.vulnerabilities for report in reports if report.lock in INSTALLED):
         return VULNERABLE
     return UNANSWERED if any(report.unanswered for report in reports) else 0

@@ -38,8 +38,8 @@ NODE = "mta-01"
 WEB_PORTS = range(8000, 8100, 10)
 WATCH_EVERY_SECONDS = 1.0
 RESTARTS = 5
-HISTORY_HOURS = 25  # the chart begins with a whole quarter of an hour
-# About what the stream of mail gives, so that the chart has no step where it begins.
+HISTORY_HOURS = 25  # the chart begins with a full quarter of an hour
+# About as many as the stream of mail gives, so that the chart has no step where it begins.
 HISTORY_EVENTS_PER_HOUR = 8_000
 # ZoneMTA's own waits begin at five minutes; a demo should show a deferred message arrive.
 DEFER_TIMES_MS = (15_000, 60_000, 300_000, 900_000)

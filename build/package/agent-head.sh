@@ -3,7 +3,7 @@
 # tar of the frozen program. It unpacks once per version, under the agent's own directory and never
 # in /tmp (which may be noexec, and is cleaned), and becomes the program: one process.
 #
-# Made by `make agent-binary`; what is in it is listed in the .cdx.json beside it.
+# Made by `make agent-binary`; its contents are listed in the .cdx.json beside it.
 set -eu
 id=@ID@
 digest=@DIGEST@
@@ -11,7 +11,7 @@ first_line=@FIRST_LINE@
 
 report() { printf 'mallard-agent: %s\n' "$*" >&2; }
 
-# Ours alone, and programs may run from it: somebody else's directory could be given other contents
+# Ours alone, and programs may run from it: the directory of another user could get other contents
 # between two starts, and a file system may be mounted noexec, as /run is.
 usable() {
     [ -d "$1" ] && [ -O "$1" ] || return 1
@@ -58,13 +58,13 @@ unpack() {
     mv -T "$fresh" "$program" 2>/dev/null || rm -rf "$fresh"
 }
 
-# Old versions and what a killed start left, unless somebody holds its lock or lives.
+# Remove old versions and the leftovers of killed starts, unless a process holds their lock or lives.
 sweep() {
     for old in "$place"/agent-* "$place"/.unpacking.* "$place"/.probe.*; do
         case $old in
             *'*' | "$program") continue ;;
             "$place"/agent-*)
-                # Renamed first: half a program must not pass for a whole one.
+                # Renamed first: half a program must not pass for a complete one.
                 (flock -n -x 8 && mv -T "$old" "$fresh" && rm -rf "$fresh") 2>/dev/null 8<"$old" || :
                 ;;
             *) kill -0 "${old##*.}" 2>/dev/null || rm -rf "$old" ;;
@@ -86,7 +86,7 @@ do
 done
 sweep
 unset MALLARD_AGENT_UNPACK_DIR
-# One pool of memory for its dozen threads instead of one each: 4 MB less. What a large batch took
+# One pool of memory for its dozen threads instead of one each: 4 MB less. The memory of a large batch
 # goes back to the system; by itself the C library raises these bounds with each such batch.
 export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}"
 export MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_:-131072}"

@@ -3,9 +3,9 @@
     python -m build.package.server_archive                    packages come from PyPI
     python -m build.package.server_archive --wheels 3.13      with the packages for that Python
 
-It holds what a server runs from: server/, manage.py and the lock as they are committed, and the
-files browsers load, made by `python -m build.package.assets`. Its bytes depend on nothing but its
-contents.
+It holds the files a server runs from: server/, manage.py and the lock as they are committed, and
+the files browsers load, made by `python -m build.package.assets`. Its bytes depend on nothing but
+its contents.
 """
 
 import argparse

@@ -71,8 +71,8 @@ class Camera:
             self._open(page, path)
             if live:
                 page.wait_for_selector(ready, timeout=LOADED_WITHIN_MS)
-            # As tall as the page: what sticks to the window's edges is then in its place, and what
-            # loads in sight is loaded. Again, because charts grow with the window up to a bound.
+            # As tall as the page: parts that stick to the window's edges are then in their place,
+            # and panels in sight load. Again, because charts grow with the window up to a bound.
             for _ in range(3):
                 height = page.evaluate("document.documentElement.scrollHeight")
                 page.set_viewport_size({"width": look.width, "height": max(height, look.height)})

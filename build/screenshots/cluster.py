@@ -175,7 +175,7 @@ def events_between(start: datetime, end: datetime) -> Iterator[mail.Row]:
 
 
 def incident_details(event: mail.Row) -> mail.Row:
-    """Return what Rspamd adds to an outcome, or the refusal of the destination that refuses."""
+    """Return Rspamd's additions to an outcome, or the refusal of the destination that refuses."""
     if event["direction"] == "outbound":
         if event["to_domain"] != REFUSING or event["occurred_at"] < REFUSING_SINCE:
             return {}

@@ -3,7 +3,7 @@
 #
 #   sh build/setup/system-packages.sh PURPOSE      PURPOSE: setup, demo, test, binary, machines or none
 #
-# The one list of what the project needs from the system; ./mallard and the Makefile both call it.
+# The one list of system packages the project needs; ./mallard and the Makefile both call it.
 # Nothing here starts a service or touches one that runs.
 set -eu
 
@@ -59,7 +59,7 @@ want_database() {
 
 want_redis() {
     [ -z "${REDIS_URL:-}" ] || return 0
-    # redis-tools carries the whole server as redis-check-rdb; the package redis-server would start
+    # redis-tools carries the complete server as redis-check-rdb; the package redis-server would start
     # a service of the system.
     has_command redis-server || has_command redis-check-rdb || want redis-tools
 }
@@ -80,7 +80,7 @@ want_rspamd() {
 }
 
 want_binary() {
-    # To freeze the agent: objdump lists the libraries it needs; Debian's Python carries inside what
+    # To freeze the agent: objdump lists the libraries it needs; Debian's Python has built in what
     # PyInstaller wants as a library. Newer systems than these cannot build it, see build/package/freeze.py.
     has_command objdump || want binutils
     case $system_id-$system_version in debian-12 | ubuntu-22.04) ;; *) return 0 ;; esac
@@ -141,7 +141,7 @@ is_offered() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: 
 
 install_optional() {
     # A package that the system may not offer and tests do without. It has a service; Debian's own
-    # way to let none start while packages are installed is a policy that says 101. One that is
+    # way to let none start while packages are installed is a policy that exits with 101. One that is
     # there already is the owner's, and stays. Nor may the service start with the next boot.
     is_offered "$optional" || return 0
     if [ "$(id -u)" = 0 ]; then as_root=; elif has_command sudo; then as_root=sudo; else return 0; fi

@@ -6,7 +6,7 @@
 #   timescaledb.sh build     make one under .run/pgsql where there is none, then print its folder
 #
 # Made by copying the system's PostgreSQL, which finds its own files relative to itself, and building
-# the Apache edition into the copy. The build needs no root; what it needs is in system-packages.sh.
+# the Apache edition into the copy. The build needs no root; its packages are in system-packages.sh.
 # POSTGRES_BINDIR names the programs' folder of another server that has TimescaleDB, to be used instead.
 set -eu
 
@@ -60,7 +60,7 @@ system_server_with_timescaledb() {
     return 1
 }
 
-# What the private copy was made from; a newer system PostgreSQL makes the copy stale.
+# The origin of the private copy; a newer system PostgreSQL makes the copy stale.
 stamp_of() { echo "$("$1/postgres" --version); timescaledb $version"; }
 
 private_server() {

@@ -20,7 +20,7 @@ def run(
     log: Path | None = None,
     timeout_s: float = TIMEOUT_SECONDS,
 ) -> str:
-    """Return what a command prints on standard output; `environment` is added to ours.
+    """Return the standard output of a command; `environment` is added to ours.
 
     Standard error goes to `log` if given. Raise StackError with the command's last lines when it
     fails or takes too long.

@@ -20,7 +20,7 @@ class StartError(StackError):
 
 
 class AlreadyRunningError(StackError):
-    """Another run holds the directory; `note` is what that run wrote about itself."""
+    """Another run holds the directory; `note` is its note about itself."""
 
     def __init__(self, note: dict[str, object]) -> None:
         super().__init__(f"already running (process {note.get('pid', 'unknown')})")

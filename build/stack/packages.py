@@ -39,7 +39,7 @@ def node_environment() -> dict[str, str]:
 
 
 def install_npm(source: Path, target: Path) -> None:
-    """Install what `source`/package-lock.json names into `target`, unless it is there already.
+    """Install the packages of `source`/package-lock.json into `target`, unless they are there.
 
     No script of a package runs while installing. Raise StackError with npm's words.
     """
@@ -76,7 +76,8 @@ def install_python(name: str) -> Path:
 def _if_stale(lock: Path, stamp: Path, folder: Path) -> Iterator[bool]:
     """Yield whether `lock` has changed since the stamp; write the stamp when the block succeeds.
 
-    Tests run in several processes, and an installation begins by emptying what another may fill.
+    Tests run in several processes, and an installation begins by emptying the folder that another
+    may be filling.
     """
     with claim.hold_lock(folder / ".mallard-lock"):
         digest = hashlib.sha256(lock.read_bytes()).hexdigest()

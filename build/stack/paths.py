@@ -12,7 +12,7 @@ RUN = ROOT / ".run"
 LOGS = RUN / "log"
 DIST = ROOT / ".dist"
 
-# A Unix socket's whole path must fit in 108 bytes; the rest is for the file's own name.
+# The path of a Unix socket must fit in 108 bytes; the rest is for the file's own name.
 MAX_SOCKET_DIRECTORY_BYTES = 80
 
 

@@ -37,7 +37,7 @@ SETTINGS = {
     "log_timezone": "UTC",
     "jit": "off",  # statements of a hundred expressions took seconds to compile
 }
-# As production is set up (ansible/roles/mallard_server/files/postgresql.conf), for what measures.
+# As production is set up (ansible/roles/mallard_server/files/postgresql.conf), for measurements.
 PRODUCTION = {
     "shared_buffers": "2GB",
     "max_wal_size": "8GB",
@@ -89,7 +89,7 @@ def start(
                 *("-D", data, "-p", str(port)),
                 *(part for key, value in settings.items() for part in ("-c", f"{key}={value}")),
             ],
-            # Not the system's: its libraries are found relative to the program.
+            # Not the system's PostgreSQL: its libraries are found relative to the program.
             is_ready=lambda: _accepts(superuser_url),
             ready_within_s=60,
             stop_signal=signal.SIGINT,  # ends sessions; SIGTERM would wait for them
@@ -170,8 +170,8 @@ def _identity(home: Path) -> list[str]:
     access = subprocess.run(["setpriv", *identity, "--", "test", "-x", home], check=False)
     if access.returncode == 0:
         return identity
-    # A checkout under /root, say, is closed to that user. The right to pass through closed folders
-    # costs less than opening them for everybody. Containers often grant only the broader one.
+    # A checkout under /root, for example, is closed to that user. The right to pass through closed
+    # folders costs less than opening them for all. Containers often grant only the broader one.
     capability = "dac_read_search" if _may_grant(2) else "dac_override"
     grant = f"-all,+{capability}"
     # initdb uses access(2), which leaves capabilities out unless that bit is set.

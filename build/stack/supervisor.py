@@ -93,12 +93,12 @@ class Running:
         deadline = time.monotonic() + self.program.ready_within_s
         while True:
             if self.exit_code is not None:
-                raise StartError(self._complaint(f"ended with code {self.exit_code}"))
+                raise StartError(self._describe_failure(f"ended with code {self.exit_code}"))
             if self.program.is_ready is None or self.program.is_ready():
                 return
             if time.monotonic() > deadline:
                 within = f"{self.program.ready_within_s:.0f} s"
-                raise StartError(self._complaint(f"did not answer within {within}"))
+                raise StartError(self._describe_failure(f"did not answer within {within}"))
             time.sleep(POLL_SECONDS)
 
     def stop(self, *, within_s: float = STOP_WITHIN_SECONDS) -> None:
@@ -160,8 +160,8 @@ class Running:
         self._process.wait(timeout=KILL_WITHIN_SECONDS)
         self._pid_file.unlink(missing_ok=True)
 
-    def _complaint(self, what: str) -> str:
-        return f"{self.program.name} {what}; the end of {self.log}:\n{self.log_tail()}"
+    def _describe_failure(self, event: str) -> str:
+        return f"{self.program.name} {event}; the end of {self.log}:\n{self.log_tail()}"
 
 
 @dataclass(frozen=True)
@@ -308,7 +308,7 @@ def family(leader: int, *, created_at: float, run: str) -> list[psutil.Process]:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Return whether it runs still; one that nobody has waited for yet does not."""
+    """Return whether it still runs; a zombie does not."""
     try:
         # The first thread of a program may have ended before the others, which hold its files.
         return bool(
@@ -439,7 +439,7 @@ def leaving_no_child() -> Iterator[None]:
     """End every process below this one when the block ends, whatever started it and how deep.
 
     For commands that run on their own, such as npm or a compiler. Orphans come to us instead of
-    init, so a killed shell does not hide what it had started.
+    init, so a killed shell does not hide its children.
     """
     prctl = ctypes.CDLL(None).prctl
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -114,8 +114,8 @@ def start(
 def _is_loaded(log: Path, size_before: int) -> bool:
     """Return whether its main process has its zones and plugins.
 
-    It accepts mail before that, but puts all of it into the default zone and notifies nobody of a
-    bounce.
+    It accepts mail before that, but puts all of it into the default zone and sends no
+    notification of a bounce.
     """
     with log.open("rb") as file:
         file.seek(min(size_before, log.stat().st_size))

@@ -21,7 +21,7 @@ DEBOOTSTRAP_TIMEOUT_SECONDS = 900
 DEBOOTSTRAP = Path("/usr/sbin/debootstrap")
 SCRIPTS = Path("/usr/share/debootstrap/scripts")
 TOOLS = ("debootstrap", "unshare", "nsenter", "ssh", "ssh-keygen")
-#: What makes a minimal root a machine: systemd, SSH, and the Python that Ansible's modules need.
+#: Packages that make a minimal root a machine: systemd, SSH, and Python for Ansible's modules.
 MACHINE = ("systemd", "systemd-sysv", "dbus", "python3", "openssh-server", "ca-certificates")
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Boots a Debian root as a machine: its own processes, mounts, network and control groups, systemd as
-# its first process. Only util-linux is needed. What the machine writes lands beside the root, in
+# its first process. Only util-linux is needed. The machine writes beside the root, in
 # HOME/upper; the root itself stays as it is.
 #
 #   boot.sh ROOT HOME      as root; ends when the machine does, and takes it along when it is killed

@@ -31,7 +31,7 @@ def ansible_environment():
 def mail_node(ansible_environment):
     """A Debian 12 with nothing of Mallard."""
     root = roots.make("bookworm")
-    with machine.booted(
+    with machine.boot(
         root, MACHINES / f"mail-{os.getpid()}", ansible=ansible_environment
     ) as booted:
         yield booted
@@ -47,7 +47,7 @@ def other_mail_node(request, ansible_environment):
         root = roots.make(request.param)
     except StackError as error:
         pytest.skip(f"no root of {request.param} can be made here: {error}")
-    with machine.booted(
+    with machine.boot(
         root, MACHINES / f"{request.param}-{os.getpid()}", ansible=ansible_environment
     ) as booted:
         yield booted
@@ -55,9 +55,9 @@ def other_mail_node(request, ansible_environment):
 
 @pytest.fixture(scope="module")
 def bare_machine(ansible_environment):
-    """A Debian 13 with what Debian's installer leaves, and nothing a server needs."""
+    """A Debian 13 as Debian's installer leaves it, with nothing a server needs."""
     root = roots.make("trixie", ("python3-apt",))
-    with machine.booted(
+    with machine.boot(
         root, MACHINES / f"bare-{os.getpid()}", ansible=ansible_environment
     ) as booted:
         yield booted
@@ -71,7 +71,7 @@ def server_machine(ansible_environment):
         *("python3-apt", "python3-venv", "redis-server"),
     )
     root = roots.make("trixie", packages)
-    with machine.booted(
+    with machine.boot(
         root, MACHINES / f"server-{os.getpid()}", ansible=ansible_environment
     ) as booted:
         # So old the lists may be before they would be read again.

@@ -1,4 +1,4 @@
-"""Plays the server inside a machine: takes what an agent sends, and writes down who sent it."""
+"""A fake server inside a machine: accepts requests of an agent and logs their paths and keys."""
 
 import http.server
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 LOG = Path(sys.argv[1])
 
 
-class Door(http.server.BaseHTTPRequestHandler):
+class FakeServer(http.server.BaseHTTPRequestHandler):
     """Answers 202 to everything."""
 
     protocol_version = "HTTP/1.1"
@@ -26,4 +26,4 @@ class Door(http.server.BaseHTTPRequestHandler):
         pass
 
 
-http.server.ThreadingHTTPServer(("127.0.0.1", 18080), Door).serve_forever()
+http.server.ThreadingHTTPServer(("127.0.0.1", 18080), FakeServer).serve_forever()

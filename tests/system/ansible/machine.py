@@ -25,7 +25,7 @@ SHOWN_LINES = 60
 
 @dataclass(frozen=True)
 class Play:
-    """What one run of ansible-playbook came to. `text`: all it printed."""
+    """The result of one run of ansible-playbook. `text`: all it printed."""
 
     code: int
     text: str
@@ -35,14 +35,14 @@ class Play:
     @property
     def changes(self) -> list[str]:
         """The names of tasks that changed something."""
-        found: list[str] = []
+        names: list[str] = []
         task = ""
         for line in self.text.splitlines():
             if line.startswith(("TASK [", "RUNNING HANDLER [")):
                 task = line.partition("[")[2].rpartition("]")[0]
-            elif line.startswith("changed:") and task not in found:
-                found.append(task)
-        return found
+            elif line.startswith("changed:") and task not in names:
+                names.append(task)
+        return names
 
 
 class Machine:
@@ -68,7 +68,7 @@ class Machine:
         return ["nsenter", "--target", str(self.init_pid), "--all", "--"]
 
     def run(self, *argv: str, check: bool = True, text: str | None = None) -> str:
-        """Return what a command prints there. With `check` a failure raises StackError."""
+        """Return the output of a command there. With `check` a failure raises StackError."""
         done = subprocess.run(
             [*self.enter(), *argv],
             input=text,
@@ -107,9 +107,9 @@ class Machine:
         self.run(
             "systemd-run", "--quiet", "--unit=files", "--working-directory=/srv/files", *server
         )
-        ask = f"import urllib.request; urllib.request.urlopen('{address}/')"
+        request = f"import urllib.request; urllib.request.urlopen('{address}/')"
         try:
-            self.wait_until("the server of files", "/usr/bin/python3", "-c", ask)
+            self.wait_until("the server of files", "/usr/bin/python3", "-c", request)
             yield address
         finally:
             self.run("systemctl", "stop", "files.service")
@@ -136,18 +136,18 @@ class Machine:
         return self.run("cat", path)
 
     def journal(self, unit: str) -> str:
-        """Return what a unit has said."""
+        """Return the log of a unit."""
         return self.run("journalctl", "--no-pager", "--output=cat", "--unit", unit, check=False)
 
-    def wait_until(self, what: str, *argv: str, within_s: float = 30) -> None:
-        """Wait until a command succeeds there. Raises StackError naming `what` when it does not."""
+    def wait_until(self, name: str, *argv: str, within_s: float = 30) -> None:
+        """Wait until a command succeeds there. Raise StackError naming it when it does not."""
         end = time.monotonic() + within_s
         while time.monotonic() < end:
             with contextlib.suppress(StackError):
                 self.run(*argv)
                 return
             time.sleep(POLL_SECONDS)
-        raise StackError(f"{what}: not within {within_s:g} s")
+        raise StackError(f"{name}: not within {within_s:g} s")
 
     def play(self, playbook: Path, inventory: Path, *options: str) -> Play:
         """Run a playbook against this machine over SSH."""
@@ -177,8 +177,10 @@ class Machine:
         )
 
     def _play_environment(self) -> Mapping[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        return kept | {
+        inherited = {
+            name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ
+        }
+        return inherited | {
             # The rest is of ansible/ansible.cfg, as for a person.
             "ANSIBLE_HOST_KEY_CHECKING": "false",
             "ANSIBLE_NOCOLOR": "true",
@@ -202,7 +204,7 @@ class Machine:
 
 
 @contextlib.contextmanager
-def booted(root: Path, home: Path, *, ansible: Path) -> Iterator[Machine]:
+def boot(root: Path, home: Path, *, ansible: Path) -> Iterator[Machine]:
     """Boot `root` for the length of the block. `home` is made anew and removed at the end."""
     shutil.rmtree(home, ignore_errors=True)
     (home / "upper" / "root" / ".ssh").mkdir(parents=True, mode=0o700)
@@ -245,8 +247,8 @@ def _wait_until_up(machine: Machine, process: "subprocess.Popen[bytes]") -> None
             if state in ("running", "degraded"):
                 return
         time.sleep(POLL_SECONDS)
-    said = (machine.home / "console.log").read_text(errors="replace").splitlines()[-SHOWN_LINES:]
-    raise StackError("\n".join([f"The machine did not boot ({state or 'ended'}):", *said]))
+    lines = (machine.home / "console.log").read_text(errors="replace").splitlines()[-SHOWN_LINES:]
+    raise StackError("\n".join([f"The machine did not boot ({state or 'ended'}):", *lines]))
 
 
 def _remove_control_groups(home: Path) -> None:

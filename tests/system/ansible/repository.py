@@ -1,4 +1,4 @@
-"""A signed repository of Debian packages that hold nothing but their name and what they need."""
+"""A signed repository of Debian packages that hold nothing but their name and dependencies."""
 
 import email.utils
 import hashlib
@@ -24,7 +24,7 @@ class Repository:
             raise
 
     def close(self) -> None:
-        """End what gpg started."""
+        """End gpg's background processes."""
         self._run("gpgconf", "--homedir", str(self._home), "--kill", "all")
 
     def suite(self, name: str, packages: Mapping[str, tuple[str, str]]) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""The role mallard_agent on a booted Debian: what it leaves there, and what a second run does."""
+"""The role mallard_agent on a booted Debian: its first run and its second."""
 
 import hashlib
 import json
@@ -20,8 +20,8 @@ URI_PASSWORD = "hunter2-of-mongodb"
 ODD_PASSWORD = """od'd"$HOME\\n`id` #ü"""
 ODD_KEY = "a-token-of-plugins"
 SECRETS = (KEY, URI_PASSWORD, ODD_PASSWORD, "hunter2-of-redis", "hunter2-of-wildduck")
-DOOR = Path(__file__).with_name("fake_server.py")
-#: Bits of a score from 0 (closed) to 10; `systemd-analyze security` of Debian 12 says 1.9.
+FAKE_SERVER = Path(__file__).with_name("fake_server.py")
+#: Bits of a score from 0 (closed) to 10; `systemd-analyze security` of Debian 12 gives 1.9.
 WORST_EXPOSURE = 2.0
 
 
@@ -37,8 +37,8 @@ def site(mail_node, tmp_path_factory):
     for name in ("zone-mta", "haraka"):
         node.run("tee", f"/etc/systemd/system/{name}.service", text=SLEEPER)
         node.run("systemctl", "start", name)
-    node.run("tee", "/root/door.py", text=DOOR.read_text())
-    node.spawn("/usr/bin/python3", "/root/door.py", "/root/door.log")
+    node.run("tee", "/root/fake_server.py", text=FAKE_SERVER.read_text())
+    node.spawn("/usr/bin/python3", "/root/fake_server.py", "/root/requests.log")
     folder = tmp_path_factory.mktemp("inventory")
     # A copy: the one in .dist may be made anew meanwhile.
     for path in DIST.glob("mallard-agent*"):
@@ -122,7 +122,9 @@ def test_the_agent_runs_as_its_own_user_and_the_door_hears_of_it_with_the_key(si
     assert node.run("systemctl", "is-active", "mallard-agent").strip() == "active"
     assert node.run("systemctl", "is-enabled", "mallard-agent").strip() == "enabled"
     assert node.run("ps", "-o", "user:20=", "-p", pid).strip() == "mallard-agent"
-    node.wait_until("a sample with the key", "grep", "-q", f"system Bearer {KEY}", "/root/door.log")
+    node.wait_until(
+        "a sample with the key", "grep", "-q", f"system Bearer {KEY}", "/root/requests.log"
+    )
 
 
 def test_the_running_agent_has_no_capability_and_can_gain_none(site):
@@ -141,8 +143,8 @@ def test_secrets_are_for_root_alone_and_nowhere_else(site):
     assert node.run("stat", "-c", "%U:%G %a", "/etc/mallard-agent/secrets.env") == "root:root 600\n"
     assert KEY in node.file("/etc/mallard-agent/secrets.env")
     for secret in SECRETS:
-        found = node.run("grep", "-rlF", secret, "/etc/mallard-agent", "/opt", check=False).split()
-        assert set(found) <= {"/etc/mallard-agent/secrets.env"}
+        files = node.run("grep", "-rlF", secret, "/etc/mallard-agent", "/opt", check=False).split()
+        assert set(files) <= {"/etc/mallard-agent/secrets.env"}
     # All of them, whichever unit or program wrote: those that read them for a check too.
     journal = node.run("journalctl", "--no-pager", "--output=cat")
     assert not [secret for secret in SECRETS if secret in journal]
@@ -162,9 +164,9 @@ def test_the_service_gets_each_secret_as_it_is_in_the_vault(site):
 
 
 def test_the_agent_says_where_each_address_of_a_program_came_from(site):
-    said = site.node.run("/usr/local/sbin/mallard-agent", "check-config")
+    output = site.node.run("/usr/local/sbin/mallard-agent", "check-config")
     shown = {
-        line.split()[0]: " ".join(line.split()[1:]) for line in said.splitlines() if line.split()
+        line.split()[0]: " ".join(line.split()[1:]) for line in output.splitlines() if line.split()
     }
 
     assert "agent.toml" in shown["discovery.rspamd_url"]
@@ -172,23 +174,23 @@ def test_the_agent_says_where_each_address_of_a_program_came_from(site):
     assert "agent.toml" in shown["discovery.ports"]
     assert "environment" in shown["discovery.redis_url"]
     assert "default" in shown["discovery.wildduck_api_url"]
-    assert not [secret for secret in SECRETS if secret in said]
+    assert not [secret for secret in SECRETS if secret in output]
 
 
 def test_no_output_of_ansible_holds_a_secret_not_even_with_diffs(site):
-    said = "".join(play.text for play in (site.checked, site.first, site.second))
+    output = "".join(play.text for play in (site.checked, site.first, site.second))
 
-    assert not [secret for secret in SECRETS if secret in said]
+    assert not [secret for secret in SECRETS if secret in output]
 
 
 def test_the_unit_has_no_fault_and_leaves_little_open(site):
     node = site.node
     unit = "/etc/systemd/system/mallard-agent.service"
-    said = node.run("systemd-analyze", "security", "--no-pager", "mallard-agent.service")
-    exposure = float(re.search(r"exposure level for .*: ([0-9.]+)", said)[1])
+    output = node.run("systemd-analyze", "security", "--no-pager", "mallard-agent.service")
+    exposure = float(re.search(r"exposure level for .*: ([0-9.]+)", output)[1])
 
     assert node.run("systemd-analyze", "verify", "--man=no", unit) == ""
-    assert exposure <= WORST_EXPOSURE, said
+    assert exposure <= WORST_EXPOSURE, output
 
 
 def test_the_plugins_are_there_whole_and_without_their_tests(site):
@@ -203,10 +205,10 @@ def test_the_plugins_are_there_whole_and_without_their_tests(site):
                 for path in source.rglob("*")
                 if path.is_file() and path.suffix in (".js", ".json") and "test" not in path.parts
             }
-            found = site.node.run(
+            lines = site.node.run(
                 "find", f"{folder}/plugins/{name}", "-type", "f", "-printf", "%P\n"
             )
-            assert set(found.split()) == wanted
+            assert set(lines.split()) == wanted
 
 
 def test_haraka_hears_the_plugin_first_and_zonemta_reads_its_settings(site):
@@ -218,14 +220,14 @@ def test_haraka_hears_the_plugin_first_and_zonemta_reads_its_settings(site):
 
 def test_a_mail_program_may_write_to_the_socket_and_strangers_may_not(site):
     node = site.node
-    ask = (
+    request = (
         "import socket; s = socket.socket(socket.AF_UNIX);"
         " s.connect('/run/mallard-agent/receiver.sock')"
     )
 
-    node.run("runuser", "-u", "wildduck", "--", "python3", "-c", ask)
+    node.run("runuser", "-u", "wildduck", "--", "python3", "-c", request)
     with pytest.raises(machines.StackError, match="Permission"):
-        node.run("runuser", "-u", "nobody", "--", "python3", "-c", ask)
+        node.run("runuser", "-u", "nobody", "--", "python3", "-c", request)
     with pytest.raises(machines.StackError, match="Permission"):
         node.run("runuser", "-u", "wildduck", "--", "ls", "/var/lib/mallard-agent")
 
@@ -238,11 +240,11 @@ def test_mail_programs_are_not_restarted_but_a_notice_says_so(site):
 
 
 def test_root_can_ask_the_agent_as_the_service_sees_things(site):
-    said = site.node.run("/usr/local/sbin/mallard-agent", "doctor", check=False)
+    output = site.node.run("/usr/local/sbin/mallard-agent", "doctor", check=False)
 
-    assert "http://127.0.0.1:18080 accepts events" in said
-    assert "The agent runs and listens at /run/mallard-agent/receiver.sock" in said
-    assert KEY not in said
+    assert "http://127.0.0.1:18080 accepts events" in output
+    assert "The agent runs and listens at /run/mallard-agent/receiver.sock" in output
+    assert KEY not in output
 
 
 def test_a_wrong_setting_stops_before_the_configuration_is_touched(site):
@@ -394,7 +396,7 @@ def test_a_release_is_fetched_by_its_address_and_only_what_was_named(site, newer
         assert done.code == 0, done.text
         assert release_in_force(node) == release
 
-    # Nobody serves it any more: what is there is not fetched again.
+    # No server has it any more: an installed release is not fetched again.
     again = node.play(agents, site.inventory(**named))
     assert again.code == 0, again.text
     assert again.changes == []
@@ -461,7 +463,7 @@ def test_nothing_listens_on_the_network(site):
     listening = [
         line for line in site.node.file("/proc/net/tcp").splitlines()[1:] if line.split()[3] == "0A"
     ]
-    # The door of this test, on loopback; the agent only connects.
+    # The fake server of this test, on loopback; the agent only connects.
     assert [line.split()[1] for line in listening if not line.split()[1].endswith(":0016")] == [
         "0100007F:46A0"
     ]

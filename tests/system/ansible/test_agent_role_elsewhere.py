@@ -1,6 +1,6 @@
 """The role mallard_agent on booted machines of every other system the binary is made for.
 
-What does not depend on the system, test_agent_role.py looks at on Debian 12.
+Everything that does not depend on the system is tested on Debian 12 in test_agent_role.py.
 """
 
 import re
@@ -16,7 +16,7 @@ from tests.system.ansible import machine as machines
 
 PLAYBOOK = ROOT / "ansible" / "playbooks" / "agents.yml"
 KEY = "mlrd_0123456789abcdef-of-a-test"
-DOOR = Path(__file__).with_name("fake_server.py")
+FAKE_SERVER = Path(__file__).with_name("fake_server.py")
 #: `systemd-analyze security`, from 0 (closed) to 10; newer systemds look at more.
 WORST_EXPOSURE = 2.0
 
@@ -25,8 +25,8 @@ WORST_EXPOSURE = 2.0
 def site(other_mail_node, tmp_path_factory):
     """The role run in check mode, then twice, then in check mode again."""
     node, folder = other_mail_node, tmp_path_factory.mktemp("inventory")
-    node.run("tee", "/root/door.py", text=DOOR.read_text())
-    node.spawn("/usr/bin/python3", "/root/door.py", "/root/door.log")
+    node.run("tee", "/root/fake_server.py", text=FAKE_SERVER.read_text())
+    node.spawn("/usr/bin/python3", "/root/fake_server.py", "/root/requests.log")
     for path in DIST.glob("mallard-agent*"):
         shutil.copy2(path, folder)
     values = {
@@ -68,20 +68,22 @@ def test_the_agent_runs_without_rights_and_the_door_hears_of_it(site):
     assert node.run("systemctl", "is-active", "mallard-agent").strip() == "active"
     assert re.findall(r"Cap(?:Prm|Eff|Bnd|Amb):\s+(\w+)", status) == ["0" * 16] * 4
     assert re.search(r"Seccomp:\s+2", status)
-    node.wait_until("a sample with the key", "grep", "-q", f"system Bearer {KEY}", "/root/door.log")
+    node.wait_until(
+        "a sample with the key", "grep", "-q", f"system Bearer {KEY}", "/root/requests.log"
+    )
     assert node.run("systemctl", "--failed", "--plain", "--no-legend", "--no-pager").strip() == ""
 
 
 def test_the_unit_leaves_little_open(site):
-    said = site.node.run("systemd-analyze", "security", "--no-pager", "mallard-agent.service")
-    exposure = float(re.search(r"exposure level for .*: ([0-9.]+)", said)[1])
+    output = site.node.run("systemd-analyze", "security", "--no-pager", "mallard-agent.service")
+    exposure = float(re.search(r"exposure level for .*: ([0-9.]+)", output)[1])
 
-    assert exposure <= WORST_EXPOSURE, said
+    assert exposure <= WORST_EXPOSURE, output
 
 
 def test_root_can_ask_the_agent_as_the_service_sees_things(site):
-    said = site.node.run("/usr/local/sbin/mallard-agent", "doctor", check=False)
+    output = site.node.run("/usr/local/sbin/mallard-agent", "doctor", check=False)
 
-    assert "http://127.0.0.1:18080 accepts events" in said
-    assert "The agent runs and listens at /run/mallard-agent/receiver.sock" in said
-    assert "hunter2" not in said
+    assert "http://127.0.0.1:18080 accepts events" in output
+    assert "The agent runs and listens at /run/mallard-agent/receiver.sock" in output
+    assert "hunter2" not in output

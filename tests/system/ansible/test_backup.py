@@ -1,4 +1,4 @@
-"""mallard-backup on a real TimescaleDB: what is dumped comes back, whole and working."""
+"""mallard-backup on a real TimescaleDB: a dump is restored, complete and working."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ TABLES = (
     "django_migrations",
 )
 
-#: What the Community edition has beside tables; the Apache edition has no such functions.
+#: Functions of the Community edition; the Apache edition has no such functions.
 COMMUNITY = (
     "SELECT chunk_name, is_compressed FROM timescaledb_information.chunks"
     " WHERE hypertable_name = 'email_events' AND is_compressed ORDER BY chunk_name",
@@ -75,7 +75,7 @@ def server(tmp_path_factory):
                 check=False,
             )
 
-        def ask(database, query):
+        def query_all(database, query):
             url = running.superuser_url.rpartition("/")[0] + f"/{database}"
             with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
                 connection.autocommit = True
@@ -86,13 +86,13 @@ def server(tmp_path_factory):
             url = running.url.rpartition("/")[0] + f"/{database}"
             return Site(url, os.environ["REDIS_URL"], logs=directory / "logs").manage(*words)
 
-        [[licence]] = ask("mallard", "SELECT current_setting('timescaledb.license')")
+        [[licence]] = query_all("mallard", "SELECT current_setting('timescaledb.license')")
         community = licence == "timescale"
         if community:
             # As they are once they are two days old.
-            ask("mallard", "SELECT compress_chunk(show_chunks('email_events'))")
+            query_all("mallard", "SELECT compress_chunk(show_chunks('email_events'))")
         yield SimpleNamespace(
-            backup=backup, ask=ask, manage=manage, dumps=dumps, community=community
+            backup=backup, query_all=query_all, manage=manage, dumps=dumps, community=community
         )
 
 
@@ -106,7 +106,8 @@ def dump(server):
 
 def contents(server, database):
     return {
-        table: sorted(map(str, server.ask(database, f"SELECT * FROM {table}"))) for table in TABLES
+        table: sorted(map(str, server.query_all(database, f"SELECT * FROM {table}")))
+        for table in TABLES
     }
 
 
@@ -123,22 +124,26 @@ def test_a_restored_database_is_one_of_timescaledb_and_goes_on(server, dump):
     assert server.backup("restore", "--database", "lives", dump).returncode == 0
     hypertables = "SELECT hypertable_name, num_chunks FROM timescaledb_information.hypertables"
 
-    assert sorted(server.ask("lives", hypertables)) == sorted(server.ask("mallard", hypertables))
-    assert server.ask("lives", "SELECT current_setting('timescaledb.restoring')") == [("off",)]
+    assert sorted(server.query_all("lives", hypertables)) == sorted(
+        server.query_all("mallard", hypertables)
+    )
+    assert server.query_all("lives", "SELECT current_setting('timescaledb.restoring')") == [
+        ("off",)
+    ]
     if server.community:
         for query in COMMUNITY:
-            there = server.ask("mallard", query)
+            there = server.query_all("mallard", query)
             assert there
-            assert server.ask("lives", query) == there
+            assert server.query_all("lives", query) == there
     server.manage("lives", "migrate", "--check")
     server.manage("lives", "check", "--database", "default")
-    days = server.ask(
+    days = server.query_all(
         "lives", "SELECT min(occurred_at)::date, max(occurred_at)::date FROM email_events"
     )
     server.manage("lives", "rollups", "--verify", *map(str, days[0]))
-    before = server.ask("lives", "SELECT count(*) FROM email_events")
+    before = server.query_all("lives", "SELECT count(*) FROM email_events")
     server.manage("lives", "fill", "--hours", "12", "--events-per-hour", "50", "--seed", "2")
-    assert server.ask("lives", "SELECT count(*) FROM email_events") > before
+    assert server.query_all("lives", "SELECT count(*) FROM email_events") > before
 
 
 def test_a_database_that_is_there_is_never_restored_over(server, dump):
@@ -156,7 +161,7 @@ def test_a_damaged_dump_is_told_before_anything_is_made(server, dump, tmp_path):
     assert server.backup("verify", dump).returncode == 0
     assert server.backup("verify", broken).returncode == 1
     assert server.backup("restore", "--database", "never", broken).returncode == 1
-    assert not server.ask("postgres", "SELECT 1 FROM pg_database WHERE datname = 'never'")
+    assert not server.query_all("postgres", "SELECT 1 FROM pg_database WHERE datname = 'never'")
 
 
 def test_a_dump_of_another_timescaledb_names_the_version_it_needs(server, dump, tmp_path):

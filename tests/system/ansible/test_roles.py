@@ -1,4 +1,4 @@
-"""What can be seen of the roles without a machine: form, habits, and that nothing was forgotten."""
+"""Form and completeness of the roles, seen without a machine."""
 
 import os
 import re
@@ -65,13 +65,13 @@ def test_every_program_the_agent_asks_and_every_secret_has_a_variable_of_the_rol
     wanted = {f"discovery_{field.name}" for field in msgspec.structs.fields(Discovery)}
     wanted |= {"_".join(path) for path in SECRETS}
     role = read("mallard_agent/vars/main.yml")
-    said = role["__mallard_agent_secrets_given"] + role["__mallard_agent_tables_given"]
+    text = role["__mallard_agent_secrets_given"] + role["__mallard_agent_tables_given"]
 
     for setting in wanted:
         name = setting.removeprefix("discovery_").removeprefix("backend_")
-        assert re.search(rf"mallard_agent_{name}\b", said), f"{setting} has no variable"
+        assert re.search(rf"mallard_agent_{name}\b", text), f"{setting} has no variable"
         secret = tuple(setting.split("_", 1)) in SECRETS
-        assert (f"'{names[setting]}'" in said) is secret
+        assert (f"'{names[setting]}'" in text) is secret
 
 
 def test_whatever_may_hold_a_secret_is_kept_out_of_output():

@@ -62,7 +62,7 @@ def site(server_machine, tmp_path_factory):
 
 
 def fetch(node, path, *options, check=True):
-    """Return what nginx answers, headers first."""
+    """Return nginx's answer, headers first."""
     return node.run(
         "curl", "--silent", "--show-error", "--include", "--insecure", "--max-time", "30",
         "--resolve", f"{DOMAIN}:443:127.0.0.1", "--resolve", f"{DOMAIN}:80:127.0.0.1",
@@ -122,9 +122,9 @@ def test_all_units_run_and_start_at_boot(site):
 
 def test_the_units_have_no_fault_and_leave_little_open(site):
     for unit in (*UNITS, "mallard-backup"):
-        said = site.node.run("systemd-analyze", "security", "--no-pager", f"{unit}.service")
-        exposure = float(re.search(r"exposure level for .*: ([0-9.]+)", said)[1])
-        assert exposure <= WORST_EXPOSURE, said
+        output = site.node.run("systemd-analyze", "security", "--no-pager", f"{unit}.service")
+        exposure = float(re.search(r"exposure level for .*: ([0-9.]+)", output)[1])
+        assert exposure <= WORST_EXPOSURE, output
 
 
 def test_no_process_of_the_server_runs_as_root_or_holds_a_capability(site):
@@ -163,8 +163,8 @@ def test_people_come_in_by_tls_alone_and_are_told_to_stay_there(site):
     assert f"Location: https://{DOMAIN}/login/?next=/" in plain
     assert re.match(r"HTTP/[12.]+ 200", health)
     for answer in (login, health):
-        said = re.findall(r"(?i)\nstrict-transport-security: max-age=31536000", answer)
-        assert len(said) == 1
+        output = re.findall(r"(?i)\nstrict-transport-security: max-age=31536000", answer)
+        assert len(output) == 1
 
 
 def test_another_name_gets_no_answer(site):
@@ -326,7 +326,7 @@ def test_a_release_that_does_not_answer_is_taken_back_by_itself(site, tmp_path):
 
 def test_packages_of_other_repositories_are_taken_as_their_keys_sign_them(site, tmp_path):
     # Not PostgreSQL's and Timescale's own, which cannot be reached here: of the same layout and
-    # names, and what Timescale's package brings is Debian's.
+    # names, and the contents of Timescale's package are Debian's.
     node = site.node
     with contextlib.closing(repository.Repository(tmp_path)) as made:
         needs = "postgresql-17, postgresql-17-timescaledb"

@@ -1,7 +1,7 @@
-"""The agent as one file: what is in it, where it starts, what it leaves behind.
+"""The agent as one file: its contents, the places where it starts, its leftovers.
 
-Made once and kept until the sources change; where the tools for that are missing these tests are
-left out at a desk, and fail where CI is set.
+Made once for the same sources; where the tools for that are missing these tests are skipped,
+and fail where CI is set.
 """
 
 import fcntl
@@ -51,7 +51,7 @@ NEWEST_TO_BUILD_ON = (2, 36)
 
 
 @pytest.fixture(scope="session")
-def made():
+def made_binary():
     """The binary of these sources."""
     _, glibc = platform.libc_ver()
     if "AGENT_PYTHON" not in os.environ and tuple(map(int, glibc.split("."))) > NEWEST_TO_BUILD_ON:
@@ -64,8 +64,8 @@ def made():
 
 
 @pytest.fixture
-def binary(made):
-    return made.path
+def binary(made_binary):
+    return made_binary.path
 
 
 @pytest.fixture
@@ -76,9 +76,9 @@ def home():
 
 
 def environment(home, **more):
-    kept = {"PATH": os.environ["PATH"], "HOME": str(home / "nobody"), "NODE_ID": "mta-01"}
+    base = {"PATH": os.environ["PATH"], "HOME": str(home / "nobody"), "NODE_ID": "mta-01"}
     (home / "agent.toml").touch()
-    return kept | {"AGENT_STATE_DIR": str(home), "AGENT_CONFIG": str(home / "agent.toml")} | more
+    return base | {"AGENT_STATE_DIR": str(home), "AGENT_CONFIG": str(home / "agent.toml")} | more
 
 
 def call(binary, home, *words, prefix=(), **more):
@@ -93,8 +93,8 @@ def call(binary, home, *words, prefix=(), **more):
     )
 
 
-def unpacked(home):
-    """Everything where the binary unpacks."""
+def list_unpacked(home):
+    """Return the names in the folder where the binary unpacks."""
     return sorted(path.name for path in (home / "program").iterdir())
 
 
@@ -114,7 +114,7 @@ def noexec(home):
     return prefix, {"TMPDIR": str(folder)}
 
 
-# What is in it
+# Contents
 
 
 def test_what_a_file_needs_is_read_from_objdump():
@@ -138,12 +138,12 @@ def test_a_newer_symbol_and_a_library_from_elsewhere_are_refused():
     ]
 
 
-def test_it_starts_on_the_oldest_supported_system_and_says_what_is_in_it(made):
+def test_it_starts_on_the_oldest_supported_system_and_lists_its_contents(made_binary):
     listed = json.loads((freeze.DIST / "mallard-agent.cdx.json").read_text())
     names = {component["name"] for component in listed["components"]}
-    digest = hashlib.sha256(made.path.read_bytes()).hexdigest()
+    digest = hashlib.sha256(made_binary.path.read_bytes()).hexdigest()
 
-    assert made.max_glibc <= (2, 35)
+    assert made_binary.max_glibc <= (2, 35)
     assert (freeze.DIST / "mallard-agent.sha256").read_text() == f"{digest}  mallard-agent\n"
     assert listed["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": digest}]
     assert names >= {"cpython", "msgspec", "psutil", "pymongo", "urllib3", "pyinstaller"}
@@ -158,7 +158,7 @@ def test_a_child_gets_the_environment_the_person_had():
     )
     hook = (ROOT / "build" / "package" / "frozen_environment.py").read_text()
 
-    def left(**variables):
+    def run_hook(**variables):
         return subprocess.run(
             [sys.executable, "-c", f"{hook}\n{program}"],
             env={"PATH": os.environ["PATH"]} | variables,
@@ -167,8 +167,8 @@ def test_a_child_gets_the_environment_the_person_had():
             check=True,
         ).stdout.split()
 
-    assert left(**loader) == ["None", "False"]
-    assert left(**loader, LD_LIBRARY_PATH_ORIG="/theirs") == ["/theirs", "False"]
+    assert run_hook(**loader) == ["None", "False"]
+    assert run_hook(**loader, LD_LIBRARY_PATH_ORIG="/theirs") == ["/theirs", "False"]
 
 
 # Where it starts
@@ -204,24 +204,24 @@ def test_pymongo_does_with_what_stands_in_for_its_other_half():
 def test_it_starts_where_the_temporary_folder_runs_nothing(binary, home, noexec):
     prefix, variables = noexec
 
-    said = call(binary, home, "version", prefix=prefix, **variables)
+    result = call(binary, home, "version", prefix=prefix, **variables)
 
-    assert (said.returncode, said.stdout.strip()) == (0, freeze.agent_version()), said.stderr
-    assert len(unpacked(home)) == 1
+    assert (result.returncode, result.stdout.strip()) == (0, freeze.agent_version()), result.stderr
+    assert len(list_unpacked(home)) == 1
 
 
 def test_once_prints_a_sample_of_this_machine(binary, home):
-    said = call(binary, home, "once")
+    result = call(binary, home, "once")
 
-    assert said.returncode == 0, said.stderr
-    assert '"node_id": "mta-01"' in said.stdout
+    assert result.returncode == 0, result.stderr
+    assert '"node_id": "mta-01"' in result.stdout
 
 
 def test_a_state_directory_that_runs_nothing_is_passed_over(binary, home, noexec):
     prefix, variables = noexec
     elsewhere = home / "cache"
 
-    said = call(
+    result = call(
         binary,
         home,
         "version",
@@ -230,24 +230,24 @@ def test_a_state_directory_that_runs_nothing_is_passed_over(binary, home, noexec
         XDG_CACHE_HOME=str(elsewhere),
     )
 
-    assert said.returncode == 0, said.stderr
-    assert unpacked(elsewhere / "mallard-agent")
+    assert result.returncode == 0, result.stderr
+    assert list_unpacked(elsewhere / "mallard-agent")
 
 
 def test_with_no_directory_to_unpack_in_it_says_what_to_do(binary, home):
     (home / "file").touch()
 
-    said = call(binary, home, "version", AGENT_STATE_DIR=str(home / "file"), HOME="")
+    result = call(binary, home, "version", AGENT_STATE_DIR=str(home / "file"), HOME="")
 
-    assert said.returncode == 1
-    assert "MALLARD_AGENT_UNPACK_DIR" in said.stderr
+    assert result.returncode == 1
+    assert "MALLARD_AGENT_UNPACK_DIR" in result.stderr
 
 
 def test_a_directory_of_its_own_for_unpacking_can_be_named(binary, home):
-    said = call(binary, home, "once", MALLARD_AGENT_UNPACK_DIR=str(home / "here"))
+    result = call(binary, home, "once", MALLARD_AGENT_UNPACK_DIR=str(home / "here"))
 
-    assert said.returncode == 0, said.stderr
-    assert unpacked(home / "here")
+    assert result.returncode == 0, result.stderr
+    assert list_unpacked(home / "here")
     assert not (home / "program").exists()
 
 
@@ -258,11 +258,11 @@ def test_a_damaged_copy_says_so(binary, home):
     damaged.write_bytes(content)
     damaged.chmod(0o755)
 
-    said = call(damaged, home, "version")
+    result = call(damaged, home, "version")
 
-    assert said.returncode == 1
-    assert "damaged" in said.stderr
-    assert unpacked(home) == []
+    assert result.returncode == 1
+    assert "damaged" in result.stderr
+    assert list_unpacked(home) == []
 
 
 def test_many_first_starts_at_once_all_work(binary, home):
@@ -270,10 +270,10 @@ def test_many_first_starts_at_once_all_work(binary, home):
         codes = list(pool.map(lambda _: call(binary, home, "version").returncode, range(6)))
 
     assert codes == [0] * 6
-    assert len(unpacked(home)) == 1
+    assert len(list_unpacked(home)) == 1
 
 
-# What it leaves behind
+# Leftovers
 
 
 def test_runs_killed_at_any_moment_leave_nothing_after_the_next_start(binary, home):
@@ -287,11 +287,11 @@ def test_runs_killed_at_any_moment_leave_nothing_after_the_next_start(binary, ho
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         ) as started:
-            time.sleep(random.uniform(0.01, 0.5))  # the moment of the kill is what is tried
+            time.sleep(random.uniform(0.01, 0.5))  # any moment of the kill is tested
             os.killpg(started.pid, signal.SIGKILL)
 
         assert call(binary, home, "version").returncode == 0
-        assert len(unpacked(home)) == 1
+        assert len(list_unpacked(home)) == 1
 
 
 def test_other_versions_are_removed_unless_they_run(binary, home):
@@ -302,16 +302,16 @@ def test_other_versions_are_removed_unless_they_run(binary, home):
         fcntl.flock(held, fcntl.LOCK_SH)
 
         call(binary, home, "version")
-        while_held = unpacked(home)
+        while_held = list_unpacked(home)
         os.close(held)
         call(binary, home, "version")
 
     assert "agent-0000" not in while_held
     assert "agent-1111" in while_held
-    assert len(unpacked(home)) == 1
+    assert len(list_unpacked(home)) == 1
 
 
-# What it does
+# Operation
 
 
 @pytest.fixture
@@ -352,7 +352,7 @@ def test_a_killed_one_starts_again_and_nothing_acknowledged_is_lost(run, fake_se
     again = run(fake_server.url)
     until(lambda: len(fake_server.taken) == len(events))
 
-    assert len(unpacked(home)) == 1
+    assert len(list_unpacked(home)) == 1
     assert again.end(signal.SIGTERM) == 0
 
 

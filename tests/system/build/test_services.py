@@ -1,4 +1,4 @@
-"""The real programs: each answers, does what the project needs of it, and leaves no process."""
+"""The real programs: each answers, does its part, and leaves no process."""
 
 import smtplib
 import time
@@ -49,9 +49,9 @@ def test_postgresql_keeps_its_data_over_a_restart(tmp_path):
             cursor.execute(statement)
             return cursor.fetchone()
 
-    execute("CREATE TABLE kept (value int); INSERT INTO kept VALUES (7) RETURNING value")
+    execute("CREATE TABLE stored (value int); INSERT INTO stored VALUES (7) RETURNING value")
 
-    assert execute("SELECT value FROM kept") == (7,)
+    assert execute("SELECT value FROM stored") == (7,)
 
 
 def test_redis_writes_through_to_disk_and_never_evicts(tmp_path):
@@ -61,14 +61,14 @@ def test_redis_writes_through_to_disk_and_never_evicts(tmp_path):
             assert settings["appendonly"] == "yes"
             assert settings["appendfsync"] == "always"
             assert settings["maxmemory-policy"] == "noeviction"
-            client.set("kept", "7")
+            client.set("stored", "7")
         server.running.kill()  # no time to save
 
     with (
         run_service(redis.start, tmp_path) as server,
         closing(redis_client.Redis.from_url(f"{server.url}/0")) as client,
     ):
-        assert client.get("kept") == b"7"
+        assert client.get("stored") == b"7"
 
     assert find_marked(str(tmp_path)) == []
 

@@ -36,16 +36,16 @@ DEAF = [
 FAMILY = ["sh", "-c", "sleep 600 & echo $!; wait"]
 
 
-def wait_for(condition, what):
+def wait_for(condition, event):
     """Return the condition's first true value; fail after the deadline."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited too long for {what}"
+        assert time.monotonic() < deadline, f"waited too long for {event}"
         time.sleep(0.01)
     return value
 
 
-def gone(pid):
+def has_ended(pid):
     try:
         return not is_alive(psutil.Process(pid))
     except psutil.NoSuchProcess:
@@ -83,7 +83,7 @@ def test_a_program_that_never_answers_fails_at_its_deadline(tmp_path):
             supervisor.start(program)
         pid = supervisor.programs[0].pid
 
-    assert gone(pid)
+    assert has_ended(pid)
 
 
 def test_a_program_deaf_to_its_signal_is_killed_after_the_deadline(tmp_path):
@@ -102,7 +102,7 @@ def test_children_of_a_program_end_with_it(tmp_path):
         child = int(wait_for(running.log.read_text, "its child's number"))
         running.kill()
 
-        assert gone(child)
+        assert has_ended(child)
 
 
 def test_children_whose_leader_was_killed_end_too(tmp_path):
@@ -114,7 +114,7 @@ def test_children_whose_leader_was_killed_end_too(tmp_path):
 
         running.stop()
 
-        assert gone(child)
+        assert has_ended(child)
 
 
 def test_a_watched_program_is_started_again_until_its_restarts_are_used_up(tmp_path):
@@ -130,8 +130,8 @@ def test_a_watched_program_is_started_again_until_its_restarts_are_used_up(tmp_p
         assert supervisor.programs == []
 
 
-# A shell that starts tests in the background has SIGINT ignored, and what is ignored is handed
-# down.
+# A shell that starts tests in the background has SIGINT ignored, and an ignored signal is
+# inherited.
 RUNNER = """
 import signal, sys, time
 from pathlib import Path
@@ -146,7 +146,7 @@ with Supervisor(Path(sys.argv[1])) as supervisor:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_no_program_outlives_a_runner_that_is_told_to_end_or_killed(tmp_path, number):
+def test_no_program_outlives_a_runner_that_gets_a_signal_or_is_killed(tmp_path, number):
     with subprocess.Popen(
         [sys.executable, "-c", RUNNER, tmp_path],
         cwd=ROOT,
@@ -156,7 +156,9 @@ def test_no_program_outlives_a_runner_that_is_told_to_end_or_killed(tmp_path, nu
         try:
             assert runner.stdout is not None
             pids = [int(runner.stdout.readline()) for _ in range(2)]
-            for pid in pids:  # before that it is still setpriv, which has not told the kernel yet
+            for (
+                pid
+            ) in pids:  # before that it is still setpriv, which has not registered the signal yet
                 wait_for(lambda pid=pid: psutil.Process(pid).name() == "sleep", "the program")
             runner.send_signal(number)
             runner.wait(timeout=DEADLINE_SECONDS)
@@ -164,7 +166,7 @@ def test_no_program_outlives_a_runner_that_is_told_to_end_or_killed(tmp_path, nu
             runner.kill()
 
     for pid in pids:
-        wait_for(lambda pid=pid: gone(pid), "the program's end")
+        wait_for(lambda pid=pid: has_ended(pid), "the program's end")
 
 
 def leave_behind(directory: Path) -> int:
@@ -184,15 +186,15 @@ def leave_behind(directory: Path) -> int:
     }
     pid_directory(directory).mkdir(parents=True)
     (pid_directory(directory) / "left.json").write_text(json.dumps(note))
-    process.returncode = 0  # nobody waits for it any more
+    process.returncode = 0  # no process waits for it any more
     return process.pid
 
 
-def test_what_an_earlier_run_left_behind_is_ended_by_the_next(tmp_path):
+def test_leftovers_of_an_earlier_run_are_ended_by_the_next(tmp_path):
     pid = leave_behind(tmp_path)
 
     assert stop_leftovers(tmp_path) == ["left"]
-    assert gone(pid)
+    assert has_ended(pid)
     assert list(pid_directory(tmp_path).iterdir()) == []
 
 
@@ -205,7 +207,7 @@ def test_a_stranger_that_got_an_old_number_is_left_alone(tmp_path):
     )
     try:
         assert stop_leftovers(tmp_path) == []
-        assert not gone(stranger)
+        assert not has_ended(stranger)
     finally:
         os.kill(stranger, signal.SIGKILL)
 
@@ -215,7 +217,7 @@ def test_a_program_that_was_never_written_down_is_found_by_its_mark(tmp_path):
     (pid_directory(tmp_path) / "left.json").unlink()
 
     assert stop_leftovers(tmp_path) == [f"process {pid}"]
-    assert gone(pid)
+    assert has_ended(pid)
 
 
 def test_a_half_written_process_file_is_removed(tmp_path):
@@ -232,9 +234,9 @@ def test_commands_below_commands_end_with_the_block_even_when_the_one_between_wa
         with subprocess.Popen(["sh", "-c", f"sleep 600 & echo $! >{numbers}; wait"]) as shell:
             child = int(wait_for(lambda: numbers.exists() and numbers.read_text(), "its child"))
             shell.kill()
-        assert not gone(child)
+        assert not has_ended(child)
 
-    assert gone(child)
+    assert has_ended(child)
 
 
 def test_the_tail_of_a_log_is_its_last_lines_even_with_bytes_that_are_no_text(tmp_path):

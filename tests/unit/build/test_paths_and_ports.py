@@ -1,4 +1,4 @@
-"""Where sockets lie, and which ports are free."""
+"""Folders of sockets, and free ports."""
 
 import os
 import socket

@@ -29,7 +29,7 @@ def test_files_are_there_with_their_rights_and_nobodys_name():
 
 
 def test_a_server_has_what_it_runs_from_and_no_agent_and_no_test():
-    # Any folder with files serves as what browsers load.
+    # Any folder with files serves as the assets.
     names = server_archive.read_sources(vendor=ROOT / "docs" / "images")
 
     assert {"manage.py", "server/config/wsgi.py", "requirements/server.txt"} <= set(names)

@@ -1,6 +1,6 @@
 'use strict';
 
-// What Haraka sends by itself goes to the sink, wherever it is addressed.
+// Mail that Haraka itself sends goes to the sink, wherever it is addressed.
 
 exports.hook_get_mx = function (next) {
     const { port } = this.config.get('smtp_forward.ini').main;
