@@ -1,4 +1,4 @@
-"""What every test needs, nothing else."""
+"""Fixtures of every test, and how tests are spread over processes."""
 
 import json
 from typing import Any

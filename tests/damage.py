@@ -1,4 +1,4 @@
-"""What may come in place of a recorded answer: cut off, of other types, hostile."""
+"""Damaged answers in place of a recorded one: cut off, of other types, hostile."""
 
 import json
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def cut(text: str, *, pieces: int = 60) -> Iterator[str]:
         yield text[: len(text) * n // pieces]
 
 
-def damaged(found: Any) -> Iterator[Any]:
+def damage_copies(found: Any) -> Iterator[Any]:
     """Yield copies of a document in each of which one value, at any depth, is hostile."""
     text = json.dumps(found, default=str)
     for path in _paths(found):

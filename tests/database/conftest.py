@@ -44,7 +44,7 @@ def empty_redis() -> Iterator[None]:
 
 
 @pytest.fixture
-def committed(transactional_db: None) -> Iterator[None]:
+def committing_database(transactional_db: None) -> Iterator[None]:
     """A database in which tests commit. Django empties its own tables, this one the hypertables.
 
     Before the test and after it: the tests of the next file may be those that see what is there.

@@ -53,7 +53,7 @@ def description():
 
 
 @pytest.fixture
-def identity(committed: None) -> dict[str, dict[str, dict[str, str]]]:
+def identity(committing_database: None) -> dict[str, dict[str, dict[str, str]]]:
     """A reader's session and an agent's key, by method: what is read, and what is sent."""
     client = Client()
     client.force_login(get_user_model().objects.create_superuser("reader"))

@@ -81,7 +81,7 @@ QUESTIONS = (
 FIELDS = [field.encode_name for field in msgspec.structs.fields(Event)]
 
 
-@pytest.mark.usefixtures("committed")
+@pytest.mark.usefixtures("committing_database")
 @pytest.mark.parametrize("field", FIELDS)
 def test_any_value_in_a_field_is_refused_or_stored_and_never_breaks_the_writer(field, post):
     queued = 0
@@ -153,7 +153,7 @@ def test_no_question_breaks_the_search_of_the_api(text, admin_client):
         assert answer.status_code in (200, 400), (question, answer.content)
 
 
-@pytest.mark.usefixtures("committed")
+@pytest.mark.usefixtures("committing_database")
 def test_the_zone_of_an_address_stays_on_its_node(post, event):
     post("events/ingest", [event(client_ip="fe80::1%eth0", sending_ip_v6="2001:db8::1%3")])
 

@@ -20,7 +20,7 @@ SMALL = scale_set.Scale(
 
 
 @pytest.fixture
-def filled(committed):
+def scale_database(committing_database):
     if edition.is_community(connection):
         pytest.skip("copies of a day cannot be put into continuous aggregates")
     with time_machine.travel(UNTIL, tick=False):
@@ -29,7 +29,7 @@ def filled(committed):
 
 
 def test_every_request_finds_its_rows_by_an_index_in_the_chunks_of_its_time(
-    filled, admin_client: Client
+    scale_database, admin_client: Client
 ):
     assert scale_set.count_events() == 3 * scale_set.count_raw_rows() > 9 * 2_000
     results = []

@@ -46,7 +46,7 @@ def test_published_names_of_roles_and_their_permissions():
     )
 
 
-@pytest.mark.usefixtures("committed", "empty_redis")
+@pytest.mark.usefixtures("committing_database", "empty_redis")
 def test_published_names_of_metrics_queues_and_keys(post, event, golden, client):
     post("events/ingest", [event()])
     sample = golden("metrics_system.json") | {"timestamp": timezone.now().isoformat()}

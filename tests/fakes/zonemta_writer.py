@@ -69,8 +69,8 @@ class Message:
         )
 
     def _update(self, recipient: str, fields: dict[str, Any]) -> None:
-        found = {"id": self.queue_id, "seq": self.seqs[recipient]}
-        assert self.db["zone-queue"].update_one(found, {"$set": fields}).matched_count
+        document = {"id": self.queue_id, "seq": self.seqs[recipient]}
+        assert self.db["zone-queue"].update_one(document, {"$set": fields}).matched_count
 
 
 def accept(

@@ -39,7 +39,7 @@ def ask(admin_client: Client, at_now):
 
 
 @pytest.fixture
-def refused(admin_client: Client, at_now):
+def expect_refusal(admin_client: Client, at_now):
     """Ask an endpoint of /api/v1/ and return why it refuses."""
 
     def get(path, **query):

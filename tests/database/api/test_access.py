@@ -1,4 +1,4 @@
-"""Who may read, and how a range is asked for."""
+"""Permissions of the read API, and the parameters of a range."""
 
 import pytest
 from django.test import Client, RequestFactory
@@ -89,14 +89,14 @@ def test_one_address_serves_those_who_read_and_those_who_send(path):
         ({"direction": "sideways"}, "direction"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_name(refused, query, field):
-    assert field in refused("email/throughput", **query)
+def test_what_makes_no_sense_is_refused_by_name(expect_refusal, query, field):
+    assert field in expect_refusal("email/throughput", **query)
 
 
 def test_offsets_are_understood_and_a_plus_may_have_become_a_space(ask):
-    asked = {"from": "2026-11-21T10:00:00 01:00", "to": "2026-11-21T11:00:00+02:00"}
+    query = {"from": "2026-11-21T10:00:00 01:00", "to": "2026-11-21T11:00:00+02:00"}
 
-    assert ask("email/throughput", **(asked | {"to": "2026-11-21T11:30:00+01:00"}))["start"] == (
+    assert ask("email/throughput", **(query | {"to": "2026-11-21T11:30:00+01:00"}))["start"] == (
         "2026-11-21T09:00:00Z"
     )
 

@@ -1,4 +1,4 @@
-"""What the levels answer, against straightforward SQL over the raw rows of the scale set."""
+"""Answers from the levels, against straightforward SQL over the raw rows of the scale set."""
 
 from collections import Counter
 from itertools import pairwise
@@ -38,7 +38,7 @@ def bin_width_ms(at_ms):
     )
 
 
-def added(buckets):
+def sum_types(buckets):
     totals = {}
     for bucket in buckets:
         for kind, count in bucket["events"].items():
@@ -54,7 +54,7 @@ def test_throughput_counts_what_is_there(ask, raw, name, direction):
     counted = dict(
         raw("event_type, count(*)", answer, direction=direction, tail="GROUP BY 1 ORDER BY 1")
     )
-    assert added(answer["buckets"]) == counted
+    assert sum_types(answer["buckets"]) == counted
     assert sum(counted.values()) > 0
     inferred = raw("count(*)", answer, "certainty = 'inferred'", direction=direction)
     assert [(sum(b["inferred"] for b in answer["buckets"]),)] == inferred
@@ -124,10 +124,10 @@ def test_series_of_bounces_add_up_to_the_whole(ask):
 
     whole = [b["events"] for b in answer["buckets"]]
     for i, events in enumerate(whole):
-        assert added([series["buckets"][i] for series in answer["series"]]) == events
+        assert sum_types([series["buckets"][i] for series in answer["series"]]) == events
 
 
-def test_the_largest_series_come_first_and_no_more_than_asked(ask, raw):
+def test_the_largest_series_come_first_and_no_more_than_requested(ask, raw):
     answer = ask("email/throughput", range="7d", by="to_domain", limit=3)
 
     largest = raw("to_domain", answer, tail="GROUP BY 1 ORDER BY count(*) DESC, to_domain LIMIT 3")
@@ -317,14 +317,14 @@ def test_bounce_analysis(ask, raw):
     assert {one["value"]: one["count"] for one in answer["destinations"]} == dict(destinations)
     assert answer["samples_of"] == answer["count"]
     assert {one["category"] for one in answer["samples"]} > {"recipient", "spam", ""}
-    said: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     for category, reply, count in raw(
         "coalesce(bounce_category, ''), bounce_message, count(*)",
         answer,
         "event_type = 'bounced'",
         tail="GROUP BY 1, 2",
     ):
-        said[category, fingerprint(reply)] += count
+        counts[category, fingerprint(reply)] += count
     for sample in answer["samples"]:
-        assert said[sample["category"], sample["fingerprint"]] == sample["count"]
+        assert counts[sample["category"], sample["fingerprint"]] == sample["count"]
         assert sample["fingerprint"] == fingerprint(sample["reply"])

@@ -1,4 +1,4 @@
-"""What the read API answers of what happened to nodes."""
+"""The read API's answers about changes of nodes."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from tests.factories import NOW
 pytestmark = pytest.mark.django_db
 
 
-def test_what_happened_in_a_range_is_told_oldest_first(ask):
+def test_what_happened_in_a_range_is_reported_oldest_first(ask):
     node = Node.objects.create(name="mta-01", last_seen_at=NOW)
     store.record_starts([store.Start(node.pk, "zonemta", NOW - timedelta(minutes=20))])
     store.record_silence(node.pk, NOW - timedelta(minutes=30), NOW - timedelta(minutes=25))

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 BEFORE_NOW = NOW - timedelta(seconds=1)
 
 
-def stored(*rows):
+def store_rows(*rows):
     write_events([to_line(each) for each in rows])
     return rows
 
@@ -40,7 +40,7 @@ def text_of(reply):
 
 def test_pages_hold_every_event_once_even_where_times_are_equal(ask):
     same = BEFORE_NOW - timedelta(minutes=9)
-    rows = stored(
+    rows = store_rows(
         *(row(occurred_at=same) for _ in range(7)),
         *(row(occurred_at=same - timedelta(seconds=i)) for i in range(6)),
     )
@@ -57,9 +57,9 @@ def test_pages_hold_every_event_once_even_where_times_are_equal(ask):
 
 
 def test_an_event_that_comes_between_two_pages_moves_nothing(ask):
-    rows = stored(*(row(occurred_at=BEFORE_NOW - timedelta(minutes=i)) for i in range(4)))
+    rows = store_rows(*(row(occurred_at=BEFORE_NOW - timedelta(minutes=i)) for i in range(4)))
     first = ask("email/events", limit=2)
-    stored(row(occurred_at=BEFORE_NOW + timedelta(milliseconds=500)))
+    store_rows(row(occurred_at=BEFORE_NOW + timedelta(milliseconds=500)))
 
     second = ask("email/events", limit=2, cursor=first["next"])
 
@@ -89,17 +89,21 @@ def test_an_event_that_comes_between_two_pages_moves_nothing(ask):
     ],
 )
 def test_every_filter_finds_what_it_names_and_nothing_else(ask, name, value):
-    wanted, _ = stored(row(occurred_at=BEFORE_NOW, **{name: value}), row(occurred_at=BEFORE_NOW))
+    wanted, _ = store_rows(
+        row(occurred_at=BEFORE_NOW, **{name: value}), row(occurred_at=BEFORE_NOW)
+    )
 
     answer = ask("email/events", **{"type" if name == "event_type" else name: value})
 
     assert ids(answer) == [str(wanted["event_id"])]
 
 
-def test_what_is_rare_is_found_as_far_back_as_asked_each_once_and_newest_first(ask, monkeypatch):
+def test_what_is_rare_is_found_as_far_back_as_requested_each_once_and_newest_first(
+    ask, monkeypatch
+):
     monkeypatch.setattr(queries, "LOOKED_AT_FIRST", 3)
     ages = [0, 0, 1, 5, 5, 30, 31, 100, 300, 500, 500, 719]  # hours
-    rows = stored(
+    rows = store_rows(
         *(
             row(occurred_at=BEFORE_NOW - timedelta(hours=age), mx_host="rare.example")
             for age in ages
@@ -122,7 +126,7 @@ def test_what_is_rare_is_found_as_far_back_as_asked_each_once_and_newest_first(a
 
 
 def test_a_search_by_id_looks_at_all_that_is_kept_and_others_at_a_day(ask):
-    stored(
+    store_rows(
         row(occurred_at=BEFORE_NOW - timedelta(days=100), queue_id="1a2b", to_domain="old.example")
     )
 
@@ -132,7 +136,7 @@ def test_a_search_by_id_looks_at_all_that_is_kept_and_others_at_a_day(ask):
 
 
 def test_a_search_that_begins_before_retention_is_cut_and_one_that_ends_before_is_refused(
-    ask, refused
+    ask, expect_refusal
 ):
     long_ago = {"from": "2020-01-01T00:00:00Z"}
 
@@ -141,7 +145,7 @@ def test_a_search_that_begins_before_retention_is_cut_and_one_that_ends_before_i
     assert answer["cut"]
     assert answer["start"] == "2026-05-25T10:07:10Z"
     assert not ask("email/events", range="30d")["cut"]
-    assert "180 days" in str(refused("email/events", **long_ago, to="2020-02-01T00:00:00Z"))
+    assert "180 days" in str(expect_refusal("email/events", **long_ago, to="2020-02-01T00:00:00Z"))
 
 
 @pytest.mark.parametrize(
@@ -157,18 +161,18 @@ def test_a_search_that_begins_before_retention_is_cut_and_one_that_ends_before_i
         ({"type": "lost"}, "type"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_name(refused, query, field):
-    assert field in refused("email/events", **query)
+def test_what_makes_no_sense_is_refused_by_name(expect_refusal, query, field):
+    assert field in expect_refusal("email/events", **query)
 
 
 def test_domains_are_found_however_they_are_written(ask):
-    stored(row(occurred_at=BEFORE_NOW, to_domain="good.example"))
+    store_rows(row(occurred_at=BEFORE_NOW, to_domain="good.example"))
 
     assert len(ask("email/events", to_domain="Good.EXAMPLE")["events"]) == 1
 
 
 def test_one_event_is_all_of_it(ask, admin_client: Client):
-    (wanted,) = stored(row(spam_symbols='{"A","B"}', sending_ip="192.0.2.7", status_code=250))
+    (wanted,) = store_rows(row(spam_symbols='{"A","B"}', sending_ip="192.0.2.7", status_code=250))
 
     answer = ask(f"email/events/{wanted['event_id']}")
 
@@ -179,13 +183,13 @@ def test_one_event_is_all_of_it(ask, admin_client: Client):
 
 
 @pytest.mark.parametrize("cursor", ["x", "AAAA", "MjAyNnx4", "é"])
-def test_a_cursor_that_is_none_is_refused(refused, cursor):
-    assert "cursor" in refused("email/events", cursor=cursor)
+def test_a_cursor_that_is_none_is_refused(expect_refusal, cursor):
+    assert "cursor" in expect_refusal("email/events", cursor=cursor)
 
 
 def test_a_csv_file_holds_what_is_stored_and_no_formulas(admin_client: Client, at_now, monkeypatch):
     monkeypatch.setattr(events, "EXPORT_PAGE", 2)
-    stored(
+    store_rows(
         *(row(occurred_at=BEFORE_NOW - timedelta(minutes=i)) for i in range(4)),
         row(
             occurred_at=BEFORE_NOW,
@@ -210,7 +214,7 @@ def test_a_csv_file_holds_what_is_stored_and_no_formulas(admin_client: Client, a
 
 def test_a_json_file_is_an_array_of_events_and_bounded(admin_client: Client, at_now, monkeypatch):
     monkeypatch.setattr(events, "EXPORT_PAGE", 2)
-    rows = stored(*(row(occurred_at=BEFORE_NOW - timedelta(minutes=i)) for i in range(5)))
+    rows = store_rows(*(row(occurred_at=BEFORE_NOW - timedelta(minutes=i)) for i in range(5)))
 
     def file(**query):
         return json.loads(text_of(admin_client.get("/api/v1/email/events.json", query)))

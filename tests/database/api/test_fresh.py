@@ -20,7 +20,7 @@ def empty_cache():
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_who_has_the_answer_already_is_told_so_in_no_words(path, admin_client: Client):
+def test_who_has_the_answer_already_gets_no_body(path, admin_client: Client):
     address = f"/api/v1/email/{path}"
     first = admin_client.get(address)
 

@@ -1,4 +1,4 @@
-"""Readiness: what is wrong is said in words, to those who may read."""
+"""Readiness: problems are described in words, to those who may read."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 
 @pytest.fixture
-def worker_heard():
+def worker_seen():
     WorkerHeartbeat().work(None)
 
 
@@ -35,7 +35,7 @@ def ready(admin_client: Client):
     return ask
 
 
-def test_when_nothing_is_wrong_it_is_ready(ready, worker_heard):
+def test_when_nothing_is_wrong_it_is_ready(ready, worker_seen):
     code, status, checks = ready()
 
     assert (code, status) == (200, "ready")
@@ -43,15 +43,15 @@ def test_when_nothing_is_wrong_it_is_ready(ready, worker_heard):
     assert "TimescaleDB" in checks["database"]["text"]
 
 
-def test_strangers_and_keys_that_do_not_read_learn_the_status_alone(client: Client, worker_heard):
+def test_strangers_and_keys_that_do_not_read_learn_the_status_alone(client: Client, worker_seen):
     assert client.get("/api/v1/health/ready").json() == {"status": "ready"}
-    for scope, told in (("agent", False), ("read", True)):
+    for scope, is_shown in (("agent", False), ("read", True)):
         key = ApiKey.issue(name="x", scope=scope)[1]
         headers = {"authorization": f"Bearer {key}"}
-        assert ("checks" in client.get("/api/v1/health/ready", headers=headers).json()) is told
+        assert ("checks" in client.get("/api/v1/health/ready", headers=headers).json()) is is_shown
 
 
-def test_a_worker_that_was_never_heard_from_or_not_for_long_is_named(ready, worker_heard):
+def test_a_worker_that_was_never_seen_or_not_for_long_is_named(ready, worker_seen):
     with redis.Redis.from_url(django_settings.BROKER_REDIS_URL) as client:
         client.delete(HEARTBEAT_KEY)
         code, status, checks = ready()
@@ -62,7 +62,7 @@ def test_a_worker_that_was_never_heard_from_or_not_for_long_is_named(ready, work
         assert "has reported for 9" in ready()[2]["worker"]["text"]
 
 
-def test_batches_that_nobody_stores_are_named_with_their_age(ready, worker_heard):
+def test_batches_that_nobody_stores_are_named_with_their_age(ready, worker_seen):
     EVENTS.append(Entry("mta-01", 0.0, 1, b""))
     assert ready()[1] == "ready"
 
@@ -75,7 +75,7 @@ def test_batches_that_nobody_stores_are_named_with_their_age(ready, worker_heard
     assert checks["inbox"]["figures"]["events"]["batches"] == 1
 
 
-def test_a_full_inbox_is_named(ready, worker_heard, settings):
+def test_a_full_inbox_is_named(ready, worker_seen, settings):
     settings.INBOX_MAX_ENTRIES = 1
     EVENTS.append(Entry("mta-01", 0.0, 1, b""))
 
@@ -94,7 +94,7 @@ def test_without_redis_nothing_is_accepted_so_it_is_not_ready(ready, settings):
     assert "as Redis does not answer" in checks["worker"]["text"]
 
 
-def test_a_migration_that_is_not_applied_is_named(ready, worker_heard):
+def test_a_migration_that_is_not_applied_is_named(ready, worker_seen):
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'ledger'")
 
@@ -106,7 +106,7 @@ def test_a_migration_that_is_not_applied_is_named(ready, worker_heard):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_database_that_does_not_answer_is_named_to_nobody_but_makes_it_503(
-    client: Client, worker_heard, monkeypatch
+    client: Client, worker_seen, monkeypatch
 ):
     from django.db import OperationalError
 
@@ -117,11 +117,11 @@ def test_a_database_that_does_not_answer_is_named_to_nobody_but_makes_it_503(
     monkeypatch.setattr(connection, "connect", refuse)
 
     reply = client.get("/api/v1/health/ready")
-    found = {finding.name: finding for finding in probes.run_probes()}
+    findings = {finding.name: finding for finding in probes.run_probes()}
 
     assert (reply.status_code, reply.json()) == (503, {"status": "not ready"})
-    assert "connection refused" in found["database"].text
-    assert "cannot be reached" in found["migrations"].text
+    assert "connection refused" in findings["database"].text
+    assert "cannot be reached" in findings["migrations"].text
 
 
 def test_a_probe_that_fails_is_what_is_wrong(monkeypatch):

@@ -47,7 +47,7 @@ def metrics(ask):
 
 def plain(answer, kind, column, aggregate):
     """Aggregate a column over the samples of mta-01 in each bucket of an answer."""
-    found = []
+    rows = []
     width = timedelta(seconds=answer["width_s"])
     with connection.cursor() as cursor:
         for bucket in answer["series"][0]["buckets"]:
@@ -58,8 +58,8 @@ def plain(answer, kind, column, aggregate):
                 f" AND {column} IS NOT NULL",
                 [start, start + width],
             )
-            found.append(cursor.fetchone()[0])
-    return found
+            rows.append(cursor.fetchone()[0])
+    return rows
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_means_and_highest_are_those_of_plain_sql(metrics, name, level, width_s)
         assert any(mean is not None for mean in means)
 
 
-def test_what_a_counter_grew_by_is_told_in_a_second_over_restarts(metrics, read):
+def test_what_a_counter_grew_by_is_reported_in_a_second_over_restarts(metrics, read):
     for ago, total in [(180, 1000), (120, 1600), (60, 40), (10, 90)]:
         read("redis", seconds(ago), commands_total=total)
 
@@ -128,7 +128,7 @@ def test_a_counter_that_is_not_known_for_a_while_has_no_rate(metrics, read):
     assert [b["commands_per_s"] for b in buckets if b["samples"]] == [None, None, None, 1.0]
 
 
-def test_the_rate_of_the_first_bucket_is_told_from_the_sample_before_it(metrics, read):
+def test_the_rate_of_the_first_bucket_is_reported_from_the_sample_before_it(metrics, read):
     read("redis", timedelta(hours=1, minutes=2), commands_total=100)
     read("redis", timedelta(minutes=59), commands_total=280)
 
@@ -202,7 +202,7 @@ def test_lists_of_the_newest_sample_are_there_as_they_came(metrics, read, golden
     assert last["databases"][1]["name"] == "wildduck"
 
 
-def test_only_the_readings_asked_for_are_answered(metrics, read):
+def test_only_the_requested_readings_are_answered(metrics, read):
     read("redis", seconds(5))
 
     answer = metrics("redis", fields="keys_count, commands_per_s")
@@ -224,10 +224,10 @@ def test_only_the_readings_asked_for_are_answered(metrics, read):
         ({"from": "2026-11-21T09:00:00Z", "to": "2026-11-21T08:00:00Z"}, "range"),
     ],
 )
-def test_what_cannot_be_answered_is_refused_by_name(refused, query, named):
+def test_what_cannot_be_answered_is_refused_by_name(expect_refusal, query, named):
     Node.objects.create(name="mta-01")
 
-    assert named in refused("nodes/mta-01/metrics", kind="redis", **query)
+    assert named in expect_refusal("nodes/mta-01/metrics", kind="redis", **query)
 
 
 def test_a_kind_or_node_that_is_none_is_not_found(admin_client: Client):
@@ -247,11 +247,11 @@ def test_readings_of_every_node_are_read_from_where_samples_are_sent(admin_clien
     assert [series["node"] for series in answer["series"]] == ["mta-01", "mta-02"]
 
 
-def test_too_many_numbers_are_refused_with_what_to_do(refused, read, monkeypatch):
+def test_too_many_numbers_are_refused_with_what_to_do(expect_refusal, read, monkeypatch):
     read("redis", seconds(5))
     monkeypatch.setattr("server.api.endpoints.metrics.MAX_NUMBERS", 100)
 
-    assert "fields" in refused("nodes/mta-01/metrics", kind="redis")
+    assert "fields" in expect_refusal("nodes/mta-01/metrics", kind="redis")
 
 
 def test_nobody_reads_without_a_login_or_a_key(client: Client):

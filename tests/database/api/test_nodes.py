@@ -50,14 +50,14 @@ def nodes():
 
 
 def test_every_node_with_how_long_it_has_been_silent(ask, ask_view, nodes):
-    found = {node["name"]: node for node in ask_view("nodes")["nodes"]}
+    by_name = {node["name"]: node for node in ask_view("nodes")["nodes"]}
 
-    assert {name: (node["online"], node["silent_s"]) for name, node in found.items()} == {
+    assert {name: (node["online"], node["silent_s"]) for name, node in by_name.items()} == {
         "mta-01": (True, 5.0),
         "mta-02": (False, 300.0),
         "mta-03": (False, None),
     }
-    assert ask("nodes/mta-02") == found["mta-02"]
+    assert ask("nodes/mta-02") == by_name["mta-02"]
 
 
 def test_readings_are_means_and_buckets_without_samples_say_so(ask, nodes):

@@ -10,7 +10,7 @@ from server.ingest import writer
 from server.ingest.models import DeadLetter
 from server.nodes.models import ApiKey
 
-pytestmark = pytest.mark.usefixtures("committed", "empty_redis")
+pytestmark = pytest.mark.usefixtures("committing_database", "empty_redis")
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def figures(client):
     return scrape
 
 
-def test_what_waits_and_what_was_stored_is_told(post, event, figures):
+def test_what_waits_and_what_was_stored_is_reported(post, event, figures):
     post("events/ingest", [event() for _ in range(3)])
 
     waiting = figures()
@@ -47,25 +47,25 @@ def test_what_waits_and_what_was_stored_is_told(post, event, figures):
 def test_dead_letters_and_nodes_are_counted(node, figures):
     DeadLetter.objects.create(kind="events", node="mta-01", reason="x", payload="y")
 
-    found = figures()
+    values = figures()
 
-    assert found["mallard_dead_letters",] == 1
-    assert found["mallard_nodes",] == 1
-    assert found["mallard_nodes_reporting",] == 0
-    assert found["mallard_figures_missing",] == 0
+    assert values["mallard_dead_letters",] == 1
+    assert values["mallard_nodes",] == 1
+    assert values["mallard_nodes_reporting",] == 0
+    assert values["mallard_figures_missing",] == 0
 
 
 def test_a_part_that_does_not_answer_leaves_the_others_be(figures, settings):
     settings.LIVE_REDIS_URL = "redis://127.0.0.1:1/0"
 
-    found = figures()
+    values = figures()
 
-    assert found["mallard_figures_missing",] == 1
-    assert ("mallard_events_stored_total",) not in found
-    assert found["mallard_dead_letters",] == 0
+    assert values["mallard_figures_missing",] == 1
+    assert ("mallard_events_stored_total",) not in values
+    assert values["mallard_dead_letters",] == 0
 
 
-def test_strangers_are_told_nothing(client):
+def test_strangers_learn_nothing(client):
     assert client.get("/metrics").status_code in {401, 403}
 
 

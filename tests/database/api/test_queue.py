@@ -36,7 +36,7 @@ def api_reading(waiting):
     return totals | dict.fromkeys(unknown.split())
 
 
-def test_the_golden_reading_is_told_whole(ask, read):
+def test_the_golden_reading_is_reported_whole(ask, read):
     read()
 
     answer = ask("email/queue")
@@ -226,17 +226,17 @@ def test_the_history_counts_each_database_once_in_every_bucket(ask, read):
     read("mta-01", ago=timedelta(minutes=19), **api_reading(3))
 
     history = ask("email/queue", range="1h")["history"]
-    found = {bucket["start"][11:16]: bucket for bucket in history["buckets"]}
+    buckets = {bucket["start"][11:16]: bucket for bucket in history["buckets"]}
 
     assert (history["width_s"], history["level"]) == (60, "samples")
     assert history["databases_count"] == 2
-    half = found["09:37"]
+    half = buckets["09:37"]
     assert (half["waiting_count"], half["databases_count"]) == ((9 + 11) / 2 + 5, 2)
     assert half["waiting_count_max"] == 11 + 5
-    assert found["09:47"]["waiting_count"] == 9
-    assert (found["09:48"]["waiting_count"], found["09:48"]["databases_count"]) == (3, 1)
-    assert found["09:50"]["waiting_count"] is None
-    assert found["09:47"]["oldest_age_s_max"] == 6430.0
+    assert buckets["09:47"]["waiting_count"] == 9
+    assert (buckets["09:48"]["waiting_count"], buckets["09:48"]["databases_count"]) == (3, 1)
+    assert buckets["09:50"]["waiting_count"] is None
+    assert buckets["09:47"]["oldest_age_s_max"] == 6430.0
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_a_share_nobody_can_tell_is_not_known_and_of_an_agent_alone_all_is_its_n
     assert own("mta-01") == (None, 9)
 
 
-def test_a_share_is_told_as_far_back_as_readings_are_kept_of_nodes_that_exist(
+def test_a_share_is_reported_as_far_back_as_readings_are_kept_of_nodes_that_exist(
     ask, read, admin_client
 ):
     read()

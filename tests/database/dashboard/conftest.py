@@ -1,4 +1,4 @@
-"""What the tests of the pages put into the database."""
+"""Fixtures that store what the pages show."""
 
 import json
 from datetime import timedelta
@@ -17,7 +17,7 @@ from tests.factories import row
 
 
 @pytest.fixture
-def collected(db: None, golden: Any) -> Any:
+def store_sample(db: None, golden: Any) -> Any:
     """Store the contract's sample of a kind, taken `ago` before now; keywords replace readings."""
 
     def store(
@@ -35,7 +35,7 @@ def collected(db: None, golden: Any) -> Any:
 
 
 @pytest.fixture
-def happened(db: None) -> Any:
+def store_events(db: None) -> Any:
     """Store events of `ago` before now; return their ids."""
 
     def store(*events: dict[str, Any], ago: timedelta = timedelta(), **fields: Any) -> list[Any]:

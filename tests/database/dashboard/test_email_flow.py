@@ -37,7 +37,7 @@ def page(admin_client: Client):
     return text
 
 
-def shown(html: str, counter: str) -> tuple[str, str | None]:
+def read_counter(html: str, counter: str) -> tuple[str, str | None]:
     """Return the number and the percentage painted for `counter`."""
     part = html.split(f'data-counter="{counter}"', 1)[1].split("</div>", 1)[0]
     share = re.search(r"data-share>([^<]*)<", part)
@@ -65,7 +65,7 @@ def test_logging_in_leads_to_the_overview(client):
     assert response["location"] == "/"
 
 
-def test_a_wrong_password_is_said_and_the_name_kept(client):
+def test_a_wrong_password_is_reported_and_the_name_kept(client):
     response = client.post("/login/", {"username": '"><i>eve', "password": "wrong"})
 
     html = response.content.decode()
@@ -91,10 +91,10 @@ def test_it_is_painted_with_the_numbers_of_the_last_hour(page, reporting_node):
 
     html = page()
 
-    assert shown(html, "outbound.sent") == ("1,200", None)
-    assert shown(html, "outbound.delivered") == ("1,190", "99.2 %")
-    assert shown(html, "outbound.bounced") == ("6", "0.5 %")
-    assert shown(html, "outbound.deferred") == ("4", "0.3 %")
+    assert read_counter(html, "outbound.sent") == ("1,200", None)
+    assert read_counter(html, "outbound.delivered") == ("1,190", "99.2 %")
+    assert read_counter(html, "outbound.bounced") == ("6", "0.5 %")
+    assert read_counter(html, "outbound.deferred") == ("4", "0.3 %")
     assert "1 node reports, mail flows" in html
 
 
@@ -103,11 +103,11 @@ def test_mail_older_than_an_hour_is_not_counted(page, reporting_node):
 
     html = page()
 
-    assert shown(html, "outbound.delivered") == ("0", UNKNOWN)
+    assert read_counter(html, "outbound.delivered") == ("0", UNKNOWN)
     assert "no mail in the last 60 minutes" in html
 
 
-def test_what_was_inferred_is_said_in_words(page, reporting_node):
+def test_what_was_inferred_is_reported_in_words(page, reporting_node):
     assert re.search(r'data-part="inferred" hidden', page())
 
     write_mail(("outbound", "delivered", 12), certainty="inferred")
@@ -169,7 +169,7 @@ def test_nothing_inline_runs_and_the_policy_says_so(admin_client):
     assert not re.search(r"\son[a-z]+=", html)
 
 
-def test_going_back_asks_again(admin_client):
+def test_going_back_refreshes(admin_client):
     assert admin_client.get(PAGE)["cache-control"] == "no-store"
 
 

@@ -14,7 +14,7 @@ def the_id(html: str) -> str:
 
 
 @pytest.mark.django_db
-def test_a_missing_page_is_told_in_our_words_with_an_id_that_is_logged(client, caplog):
+def test_a_missing_page_is_reported_in_our_words_with_an_id_that_is_logged(client, caplog):
     response = client.get("/no-such-page")
 
     assert response.status_code == 404
@@ -23,7 +23,7 @@ def test_a_missing_page_is_told_in_our_words_with_an_id_that_is_logged(client, c
     assert f"Error page {the_id(html)}: 404 for '/no-such-page'" in caplog.text
 
 
-def test_a_refusal_is_told_with_an_id(rf, caplog):
+def test_a_refusal_is_reported_with_an_id(rf, caplog):
     response = errors.forbidden(rf.get("/admin/"), PermissionError())
 
     assert response.status_code == 403
@@ -31,7 +31,7 @@ def test_a_refusal_is_told_with_an_id(rf, caplog):
 
 
 @pytest.mark.django_db
-def test_a_crash_is_told_with_an_id_under_which_the_log_has_the_traceback(
+def test_a_crash_is_reported_with_an_id_under_which_the_log_has_the_traceback(
     admin_user, caplog, monkeypatch
 ):
     client = Client(raise_request_exception=False)
@@ -47,7 +47,7 @@ def test_a_crash_is_told_with_an_id_under_which_the_log_has_the_traceback(
     assert logged.exc_info[0] is ZeroDivisionError
 
 
-def test_an_old_form_is_told_in_our_words(admin_user):
+def test_an_old_form_is_reported_in_our_words(admin_user):
     client = Client(enforce_csrf_checks=True)
     client.force_login(admin_user)
 

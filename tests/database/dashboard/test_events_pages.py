@@ -28,7 +28,7 @@ def page(admin_client):
     return text
 
 
-def listed(text):
+def count_events(text):
     return len(re.findall(r'<td class="when">', text))
 
 
@@ -37,9 +37,9 @@ def test_a_stranger_is_sent_to_the_login(client):
         assert client.get(path)["location"].startswith("/login/?next=/events/")
 
 
-def test_events_are_listed_newest_first_with_what_the_other_side_said(page, happened):
-    happened(ago=timedelta(minutes=5), event_type="sent", to_address="first@good.example")
-    happened(
+def test_events_are_listed_newest_first_with_what_the_other_side_answered(page, store_events):
+    store_events(ago=timedelta(minutes=5), event_type="sent", to_address="first@good.example")
+    store_events(
         event_type="deferred", to_address="second@good.example", mx_host="mx1.good.example",
         status_message="451 4.7.500 Server busy",
     )  # fmt: skip
@@ -73,31 +73,31 @@ def test_events_are_listed_newest_first_with_what_the_other_side_said(page, happ
         ({"range": "24h"}, 4),
     ],
 )
-def test_every_field_can_be_searched(page, happened, query, found):
-    happened(
+def test_every_field_can_be_searched(page, store_events, query, found):
+    store_events(
         event_type="bounced", mta_node="mta-09", to_domain="other.example",
         to_address="eve@other.example", from_domain="shop.example", message_id="<1@shop.example>",
         queue_id="1a1fd92f960000a951", status_code=550, bounce_type="hard",
         bounce_category="recipient", mx_host="mx9.example", sending_ip="192.0.2.10", zone="bulk",
     )  # fmt: skip
-    happened(direction="inbound")
-    happened(certainty="inferred")
-    happened(ago=timedelta(hours=3))
+    store_events(direction="inbound")
+    store_events(certainty="inferred")
+    store_events(ago=timedelta(hours=3))
 
-    assert listed(page(**query)) == found
-
-
-def test_an_id_needs_no_range_and_is_found_however_old(page, happened):
-    happened(ago=timedelta(days=40), queue_id="1a1fd92f960000a951")
-
-    assert listed(page(queue_id="1a1fd92f960000a951")) == 1
-    assert listed(page(queue_id="1a1fd92f960000a951", range="24h")) == 0
+    assert count_events(page(**query)) == found
 
 
-def test_pages_follow_each_other_without_loss_or_repetition(page, happened, monkeypatch):
+def test_an_id_needs_no_range_and_is_found_however_old(page, store_events):
+    store_events(ago=timedelta(days=40), queue_id="1a1fd92f960000a951")
+
+    assert count_events(page(queue_id="1a1fd92f960000a951")) == 1
+    assert count_events(page(queue_id="1a1fd92f960000a951", range="24h")) == 0
+
+
+def test_pages_follow_each_other_without_loss_or_repetition(page, store_events, monkeypatch):
     monkeypatch.setattr(events_view, "PAGE_SIZE", 3)
     same_moment = {"occurred_at": timezone.now() - timedelta(minutes=1)}
-    happened(*[same_moment | {"event_id": uuid4()} for _ in range(7)], event_type="deferred")
+    store_events(*[same_moment | {"event_id": uuid4()} for _ in range(7)], event_type="deferred")
     seen, query = [], {"type": "deferred"}
     for _ in range(4):
         text = page(**query)
@@ -120,14 +120,14 @@ def test_the_place_of_a_page_is_read_back_and_nonsense_is_not():
         assert events_page.position(text) is None
 
 
-def test_a_wrong_value_is_said_at_its_field_and_nothing_is_searched(page, happened):
-    happened()
+def test_a_wrong_value_is_reported_at_its_field_and_nothing_is_searched(page, store_events):
+    store_events()
 
     text = page(sending_ip="300.1.1.1", status_code="99", direction="outbound")
 
     assert 'id="wrong-sending_ip">Enter a valid IPv4 or IPv6 address.' in text
     assert "Nothing was searched: see the fields marked above." in text
-    assert listed(text) == 0
+    assert count_events(text) == 0
     assert '<details class="more-filters" open>' in text
 
 
@@ -187,8 +187,8 @@ def test_another_failure_of_the_database_is_not_called_slow(admin_client, monkey
         admin_client.get("/events/")
 
 
-def test_one_event_shows_what_is_known_and_leaves_out_what_is_not(page, happened):
-    (event_id,) = happened(
+def test_one_event_shows_what_is_known_and_leaves_out_what_is_not(page, store_events):
+    (event_id,) = store_events(
         event_type="deferred", delivery_time_ms=1_234, message_size_bytes=44_523,
         spam_symbols="{A,B}", bounce_message="451 4.7.500 Server busy", attempt=2,
     )  # fmt: skip
@@ -203,13 +203,13 @@ def test_one_event_shows_what_is_known_and_leaves_out_what_is_not(page, happened
     assert 'href="/events/?to_domain=good.example"' in text
 
 
-def test_the_story_is_of_this_message_and_recipient_alone(page, happened):
+def test_the_story_is_of_this_message_and_recipient_alone(page, store_events):
     mail = {"queue_id": "1a1fd92f960000a951", "to_address": "bob@good.example"}
-    happened(mail | {"event_type": "sent"}, ago=timedelta(minutes=9))
-    happened(mail | {"to_address": "eve@good.example"}, ago=timedelta(minutes=8))
-    (event_id,) = happened(mail | {"event_type": "deferred"}, ago=timedelta(minutes=7))
-    happened(mail | {"event_type": "delivered"})
-    happened({"queue_id": "another"})
+    store_events(mail | {"event_type": "sent"}, ago=timedelta(minutes=9))
+    store_events(mail | {"to_address": "eve@good.example"}, ago=timedelta(minutes=8))
+    (event_id,) = store_events(mail | {"event_type": "deferred"}, ago=timedelta(minutes=7))
+    store_events(mail | {"event_type": "delivered"})
+    store_events({"queue_id": "another"})
 
     text = page(f"/events/{event_id}/")
 
@@ -218,15 +218,15 @@ def test_the_story_is_of_this_message_and_recipient_alone(page, happened):
     assert "all its events, 1 of other recipients" in text
 
 
-def test_what_was_inferred_is_said_in_words(page, happened):
-    (event_id,) = happened(certainty="inferred")
+def test_what_was_inferred_is_reported_in_words(page, store_events):
+    (event_id,) = store_events(certainty="inferred")
 
     assert ">inferred</abbr>" in page()
     assert "the mail program itself did not report this outcome" in page(f"/events/{event_id}/")
 
 
-def test_strangers_words_stay_text(admin_client, happened):
-    (event_id,) = happened(
+def test_strangers_words_stay_text(admin_client, store_events):
+    (event_id,) = store_events(
         event_type="deferred", status_message=HOSTILE, mta_node="<script>alert('node')</script>",
         from_address='"><script>alert(1)</script>@x.example', to_address="<img src=x>@y.example",
     )  # fmt: skip
@@ -242,8 +242,8 @@ def test_an_unknown_event_is_404(admin_client):
     assert admin_client.get(f"/events/{uuid4()}/").status_code == 404
 
 
-def test_the_pages_ask_few_questions(admin_client, happened, django_assert_max_num_queries):
-    (event_id,) = happened(queue_id="1a1fd92f960000a951")
+def test_the_pages_ask_few_questions(admin_client, store_events, django_assert_max_num_queries):
+    (event_id,) = store_events(queue_id="1a1fd92f960000a951")
 
     with django_assert_max_num_queries(QUERIES):
         admin_client.get("/events/", {"to_domain": "good.example"})

@@ -1,4 +1,4 @@
-"""What all pages share: what the URL asks, the navigation, the policy, the number of questions."""
+"""Parts that all pages share: URL parameters, navigation, policy, number of queries."""
 
 import re
 from datetime import UTC, datetime
@@ -28,10 +28,10 @@ def busy(db):
 
 
 def test_the_url_says_range_refresh_and_zone():
-    said = parse_params({"range": "7d", "refresh": "5m", "tz": "Asia/Bangkok"})
+    params = parse_params({"range": "7d", "refresh": "5m", "tz": "Asia/Bangkok"})
 
-    assert (said.range, said.refresh, said.zone) == ("7d", "5m", "Asia/Bangkok")
-    assert said.range_label == "Last 7 days"
+    assert (params.range, params.refresh, params.zone) == ("7d", "5m", "Asia/Bangkok")
+    assert params.range_label == "Last 7 days"
 
 
 @pytest.mark.parametrize(
@@ -46,19 +46,19 @@ def test_the_url_says_range_refresh_and_zone():
     ],
 )
 def test_what_makes_no_sense_is_as_if_it_were_not_there(query):
-    said = parse_params(query)
+    params = parse_params(query)
 
-    assert (said.range, said.start, said.refresh, said.zone) == ("24h", None, "30s", "")
+    assert (params.range, params.start, params.refresh, params.zone) == ("24h", None, "30s", "")
 
 
 def test_a_range_of_its_own_goes_before_a_named_one():
-    said = parse_params(
+    params = parse_params(
         {"range": "7d", "from": "2026-11-20T10:00:00 02:00", "to": "2026-11-20T09:30:00Z"}
     )
 
-    assert said.range == "custom"
-    assert said.start == datetime(2026, 11, 20, 8, tzinfo=UTC)
-    assert said.range_label == "2026-11-20 10:00 to 2026-11-20 09:30 UTC"
+    assert params.range == "custom"
+    assert params.start == datetime(2026, 11, 20, 8, tzinfo=UTC)
+    assert params.range_label == "2026-11-20 10:00 to 2026-11-20 09:30 UTC"
 
 
 @pytest.mark.parametrize("path", PAGES)

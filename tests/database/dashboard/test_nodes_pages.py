@@ -37,9 +37,9 @@ def test_a_stranger_is_sent_to_the_login(client):
         assert client.get(path)["location"].startswith("/login/")
 
 
-def test_each_node_is_listed_with_status_readings_and_age(page, collected):
-    collected("system")
-    collected("system", node="mta-02", ago=timedelta(minutes=5))
+def test_each_node_is_listed_with_status_readings_and_age(page, store_sample):
+    store_sample("system")
+    store_sample("system", node="mta-02", ago=timedelta(minutes=5))
     Node.objects.create(name="mta-03")
 
     text = page()
@@ -52,10 +52,10 @@ def test_each_node_is_listed_with_status_readings_and_age(page, collected):
     assert "none yet" in text
 
 
-def test_the_newest_sample_counts_and_one_from_the_future_does_not(page, collected):
-    collected("system", ago=timedelta(minutes=1), cpu_percent=10.0)
-    collected("system", ago=timedelta(seconds=1), cpu_percent=77.0)
-    collected("system", ago=timedelta(days=-3), cpu_percent=99.0)
+def test_the_newest_sample_counts_and_one_from_the_future_does_not(page, store_sample):
+    store_sample("system", ago=timedelta(minutes=1), cpu_percent=10.0)
+    store_sample("system", ago=timedelta(seconds=1), cpu_percent=77.0)
+    store_sample("system", ago=timedelta(days=-3), cpu_percent=99.0)
 
     text = page()
 
@@ -63,9 +63,9 @@ def test_the_newest_sample_counts_and_one_from_the_future_does_not(page, collect
     assert "99.0 %" not in text
 
 
-def test_filters_and_order_stand_in_the_address(page, collected):
-    collected("system", cpu_percent=10.0)
-    collected("system", node="mta-02", cpu_percent=90.0)
+def test_filters_and_order_stand_in_the_address(page, store_sample):
+    store_sample("system", cpu_percent=10.0)
+    store_sample("system", node="mta-02", cpu_percent=90.0)
     Node.objects.filter(name="mta-02").update(role="haraka-inbound", addresses=["10.0.0.22"])
 
     assert names(page(sort="-cpu")) == ["mta-02", "mta-01"]
@@ -94,10 +94,10 @@ def test_many_nodes_come_a_hundred_at_a_time(page):
     assert 'href="?">Before' in second
 
 
-def test_a_node_shows_every_source_it_has_and_no_other(page, collected):
+def test_a_node_shows_every_source_it_has_and_no_other(page, store_sample):
     for kind in ("system", *PROGRAMS):
-        collected(kind)
-    collected("system", node="mta-02")
+        store_sample(kind)
+    store_sample("system", node="mta-02")
 
     text, other = page("/nodes/named/mta-01/"), page("/nodes/named/mta-02/")
 
@@ -110,19 +110,21 @@ def test_a_node_shows_every_source_it_has_and_no_other(page, collected):
     assert "1,200 of 1,200 captured" in text
 
 
-def test_readings_that_stopped_are_marked_by_their_kind(page, collected):
-    collected("system")
-    collected("redis", ago=timedelta(hours=2))
+def test_readings_that_stopped_are_marked_by_their_kind(page, store_sample):
+    store_sample("system")
+    store_sample("redis", ago=timedelta(hours=2))
 
     text = page("/nodes/named/mta-01/")
 
     assert re.search(r'id="kind-redis-title">Redis .{0,160}<span class="grey-note">stale', text)
 
 
-def test_the_forecast_of_the_disk_says_from_what_it_is_judged(page, collected):
+def test_the_forecast_of_the_disk_says_from_what_it_is_judged(page, store_sample):
     free = 100e9
     for hour in range(24):
-        collected("system", ago=timedelta(hours=23 - hour), disk_free_bytes=int(free - hour * 1e9))
+        store_sample(
+            "system", ago=timedelta(hours=23 - hour), disk_free_bytes=int(free - hour * 1e9)
+        )
 
     text = page("/nodes/named/mta-01/")
 
@@ -130,9 +132,9 @@ def test_the_forecast_of_the_disk_says_from_what_it_is_judged(page, collected):
     assert re.search(r"free space fell by 2\d\.\d GB a day in 24 hourly means over 23 h", text)
 
 
-def test_free_space_is_averaged_by_the_hour(collected):
-    collected("system", ago=timedelta(hours=2), disk_free_bytes=10)
-    collected("system", ago=timedelta(hours=2), disk_free_bytes=10)
+def test_free_space_is_averaged_by_the_hour(store_sample):
+    store_sample("system", ago=timedelta(hours=2), disk_free_bytes=10)
+    store_sample("system", ago=timedelta(hours=2), disk_free_bytes=10)
     node = Node.objects.get()
     now = timezone.now()
 
@@ -142,8 +144,8 @@ def test_free_space_is_averaged_by_the_hour(collected):
     assert newest.disk_free_by_hour(node.pk, now - timedelta(hours=1), now) == []
 
 
-def test_missing_numbers_of_the_ledger_are_named(page, collected):
-    collected("system")
+def test_missing_numbers_of_the_ledger_are_named(page, store_sample):
+    store_sample("system")
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO ledger_epoch (node, epoch, first_seq, received, dropped, repeated_count,"
@@ -169,10 +171,10 @@ def test_a_node_that_never_sent_anything_says_so_everywhere(page):
     assert "The agent has not told of itself" in text
 
 
-def test_maintenance_is_told_with_what_colleagues_wrote_and_the_retired_are_left_out(
-    page, collected
+def test_maintenance_is_reported_with_what_colleagues_wrote_and_the_retired_are_left_out(
+    page, store_sample
 ):
-    collected("system", ago=timedelta(minutes=9))
+    store_sample("system", ago=timedelta(minutes=9))
     Node.objects.update(in_maintenance=True, notes="new disk\n<b>until</b> Monday")
     Node.objects.create(name="mta-00", retired_at=timezone.now())
 
@@ -185,9 +187,9 @@ def test_maintenance_is_told_with_what_colleagues_wrote_and_the_retired_are_left
     assert "<strong>Retired</strong>" in page("/nodes/named/mta-00/")
 
 
-def test_nodes_are_compared_and_what_does_not_exist_is_said(page, collected):
-    collected("system")
-    collected("system", node="mta-02")
+def test_nodes_are_compared_and_what_does_not_exist_is_reported(page, store_sample):
+    store_sample("system")
+    store_sample("system", node="mta-02")
 
     text = page("/nodes/compare/?node=mta-01&node=mta-02&node=nobody")
 
@@ -203,8 +205,8 @@ def test_the_heat_map_offers_its_readings(page):
     assert '<option value="cpu_percent" selected>' in page("/nodes/heat-map/", reading="shoe_size")
 
 
-def test_a_hostile_name_stays_text_and_has_its_page(admin_client, page, collected):
-    collected("system", node=HOSTILE)
+def test_a_hostile_name_stays_text_and_has_its_page(admin_client, page, store_sample):
+    store_sample("system", node=HOSTILE)
     Node.objects.filter(name=HOSTILE).update(role="<b>role</b>", hostname="<i>host</i>")
 
     for path in (
@@ -228,10 +230,10 @@ def test_an_unknown_node_is_404(admin_client):
     assert admin_client.get("/nodes/named/nobody/").status_code == 404
 
 
-def test_the_pages_ask_few_questions(admin_client, collected, django_assert_max_num_queries):
+def test_the_pages_ask_few_questions(admin_client, store_sample, django_assert_max_num_queries):
     for kind in ("system", *PROGRAMS):
-        collected(kind)
-    collected("system", node="mta-02")
+        store_sample(kind)
+    store_sample("system", node="mta-02")
 
     for path in (
         "/nodes/",

@@ -27,7 +27,7 @@ def reporting_node() -> Node:
 
 
 @pytest.fixture
-def painted(admin_client):
+def page_html(admin_client):
     def html() -> str:
         return admin_client.get("/").content.decode()
 
@@ -49,13 +49,13 @@ def verdict(html: str) -> str:
     return strip_tags(html.split('data-part="verdict-text">', 1)[1].split("</p>", 1)[0])
 
 
-def test_it_is_painted_with_numbers(painted, reporting_node):
+def test_it_is_painted_with_numbers(page_html, reporting_node):
     Node.objects.create(name="mta-02", last_seen_at=timezone.now() - timedelta(minutes=5))
     write_mail(
         ("outbound", "sent", 1200), ("outbound", "delivered", 97), ("outbound", "bounced", 3)
     )
 
-    html = painted()
+    html = page_html()
 
     assert tile(html, "nodes") == ("1 / 2", "1 silent")
     assert tile(html, "sent") == ("1,200", "")
@@ -65,16 +65,16 @@ def test_it_is_painted_with_numbers(painted, reporting_node):
     assert tile(html, "queue") == (UNKNOWN, "no queue was read")
 
 
-def test_sent_is_compared_with_the_same_hour_of_yesterday(painted, reporting_node):
+def test_sent_is_compared_with_the_same_hour_of_yesterday(page_html, reporting_node):
     write_mail(("outbound", "sent", 130))
     yesterday = timezone.now() - timedelta(days=1, minutes=20)
     write_events([to_line(row(event_type="sent", occurred_at=yesterday)) for _ in range(100)])
 
-    assert tile(painted(), "sent") == ("130", "▲ 30 % against yesterday")
+    assert tile(page_html(), "sent") == ("130", "▲ 30 % against yesterday")
 
 
 def test_a_destination_that_defers_is_named_with_its_words_and_since_when(
-    painted, facts, reporting_node
+    page_html, facts, reporting_node
 ):
     write_mail(("outbound", "delivered", 50))
     started = timezone.now() - timedelta(minutes=37)
@@ -101,7 +101,7 @@ def test_a_destination_that_defers_is_named_with_its_words_and_since_when(
         "since": since.isoformat(),
         "words": "451 4.7.500 Server busy",
     }
-    assert verdict(painted()) == (
+    assert verdict(page_html()) == (
         "1 node reports, mail flows · 1 thing needs you: "
         f"outlook.example defers since {since:%H:%M} (451 4.7.500 Server busy)"
     )
@@ -121,7 +121,9 @@ def test_a_few_deferrals_among_many_deliveries_need_nobody_but_are_listed(facts,
     assert answer["destinations"][0]["failed_percent"] == "19.4 %"
 
 
-def test_missing_events_are_told_and_green_says_that_data_is_complete(painted, reporting_node):
+def test_missing_events_are_reported_and_green_says_that_data_is_complete(
+    page_html, reporting_node
+):
     write_mail(("outbound", "delivered", 1))
     now = timezone.now()
     epoch = Epoch.objects.create(
@@ -133,13 +135,13 @@ def test_missing_events_are_told_and_green_says_that_data_is_complete(painted, r
         first_received_at=now,
         last_received_at=now,
     )
-    assert verdict(painted()) == "1 node reports, mail flows, data complete"
-    assert tile(painted(), "complete")[0] == "complete"
+    assert verdict(page_html()) == "1 node reports, mail flows, data complete"
+    assert tile(page_html(), "complete")[0] == "complete"
 
     Epoch.objects.filter(pk=epoch.pk).update(received="{[1,51),[61,101)}")
 
-    assert tile(painted(), "complete")[0] == "10 missing"
-    assert verdict(painted()).endswith("1 thing needs you: 10 events are missing from mta-01")
+    assert tile(page_html(), "complete")[0] == "10 missing"
+    assert verdict(page_html()).endswith("1 thing needs you: 10 events are missing from mta-01")
 
 
 def test_the_facts_are_for_those_who_are_logged_in(client):
@@ -153,7 +155,7 @@ def queues(*, waits_for=timedelta(minutes=3), read_ago=timedelta(seconds=5)):
     return count_once([Reading("mta-01", at, whole, timedelta(seconds=90), (at, whole))], NOW)
 
 
-def judged(databases):
+def judge(databases):
     tile = queue_tile(databases, NOW)
     return tile.text, tile.note, tile.level
 
@@ -161,8 +163,8 @@ def judged(databases):
 def test_mail_that_waits_for_long_needs_somebody():
     young, old = queues(), queues(waits_for=timedelta(hours=3, minutes=12))
 
-    assert judged(young) == ("1,234", "oldest 3 min", "ok")
-    assert judged(old) == ("1,234", "oldest 3 h 12 min", "warning")
+    assert judge(young) == ("1,234", "oldest 3 min", "ok")
+    assert judge(old) == ("1,234", "oldest 3 h 12 min", "warning")
     assert find_problems([], [], young, now=NOW) == []
     (problem,) = find_problems([], [], old, now=NOW)
     assert problem.as_json() == {"kind": "queue", "oldest_s": 11520}
@@ -171,5 +173,5 @@ def test_mail_that_waits_for_long_needs_somebody():
 def test_a_queue_that_is_not_read_any_more_is_stale_and_judged_no_more():
     stale = queues(waits_for=timedelta(hours=3), read_ago=timedelta(minutes=4))
 
-    assert judged(stale) == ("1,234", "stale: read 4 min ago", "none")
+    assert judge(stale) == ("1,234", "stale: read 4 min ago", "none")
     assert find_problems([], [], stale, now=NOW) == []

@@ -30,7 +30,7 @@ def queue(instance="mta-01", *, source="mongodb", oldest=None, **shares):
     )
 
 
-def judged(of, *, seconds_ago=5, node="mta-01"):
+def judge(of, *, seconds_ago=5, node="mta-01"):
     at = NOW - timedelta(seconds=seconds_ago)
     whole = (at, of) if of.source == "mongodb" else None
     return headline(count_once([Reading(node, at, of, timedelta(seconds=90), whole)], NOW), NOW)
@@ -41,10 +41,10 @@ def tile(of, key):
 
 
 def test_the_sentence_says_how_much_waits_and_for_how_long():
-    found = judged(queue(mta_01=1_234, oldest=timedelta(minutes=40)))
+    tiles = judge(queue(mta_01=1_234, oldest=timedelta(minutes=40)))
 
-    assert (found.level, found.text) == ("ok", "1,234 recipients wait, the oldest for 40 min")
-    assert tile(found, "oldest").level == "ok"
+    assert (tiles.level, tiles.text) == ("ok", "1,234 recipients wait, the oldest for 40 min")
+    assert tile(tiles, "oldest").level == "ok"
 
 
 @pytest.mark.parametrize(
@@ -56,39 +56,39 @@ def test_the_sentence_says_how_much_waits_and_for_how_long():
     ],
 )
 def test_a_message_older_than_an_hour_is_a_warning(oldest, level):
-    found = judged(queue(mta_01=1, oldest=oldest))
+    tiles = judge(queue(mta_01=1, oldest=oldest))
 
-    assert (found.level, tile(found, "oldest").level) == (level, level)
+    assert (tiles.level, tile(tiles, "oldest").level) == (level, level)
 
 
 def test_stranded_mail_is_critical_however_little():
-    found = judged(queue(mta_01=5, mta_99=1, oldest=timedelta(minutes=1)))
+    tiles = judge(queue(mta_01=5, mta_99=1, oldest=timedelta(minutes=1)))
 
-    assert found.level == "critical"
-    assert found.text.endswith("· 1 stranded")
+    assert tiles.level == "critical"
+    assert tiles.text.endswith("· 1 stranded")
 
 
 def test_an_old_reading_says_so_and_is_no_all_clear():
-    found = judged(queue(mta_01=5, oldest=timedelta(minutes=1)), seconds_ago=91)
+    tiles = judge(queue(mta_01=5, oldest=timedelta(minutes=1)), seconds_ago=91)
 
-    assert found.level == "warning"
-    assert found.stale == ("rs0/zone-mta@db",)
-    assert "as last read: rs0/zone-mta@db stale" in found.text
+    assert tiles.level == "warning"
+    assert tiles.stale == ("rs0/zone-mta@db",)
+    assert "as last read: rs0/zone-mta@db stale" in tiles.text
 
 
 def test_nothing_waiting_and_nothing_known_are_two_things():
-    assert judged(queue(mta_01=0)).text == "The queue is empty"
+    assert judge(queue(mta_01=0)).text == "The queue is empty"
     assert headline([], NOW).text == "No mail queue was read in the last 7 days"
     assert headline([], NOW).level == "none"
 
 
 def test_from_the_api_only_totals_are_known_and_the_page_says_what_to_do():
-    found = judged(queue(source="api", mta_01=7))
+    tiles = judge(queue(source="api", mta_01=7))
 
-    assert tile(found, "waiting").text == "7"
-    assert tile(found, "oldest").level == "none"
-    assert tile(found, "stranded").note == "cannot be told, see below"
-    assert "AGENT_ZONEMTA_MONGODB_URI" in found.unknown[0]
+    assert tile(tiles, "waiting").text == "7"
+    assert tile(tiles, "oldest").level == "none"
+    assert tile(tiles, "stranded").note == "cannot be told, see below"
+    assert "AGENT_ZONEMTA_MONGODB_URI" in tiles.unknown[0]
 
 
 @pytest.fixture
@@ -102,9 +102,9 @@ def page(admin_client):
 
 
 @pytest.mark.django_db
-def test_it_is_painted_with_what_was_read_last(page, collected):
+def test_it_is_painted_with_what_was_read_last(page, store_sample):
     created = (timezone.now() - timedelta(hours=2, minutes=5)).isoformat()
-    collected("zonemta", oldest_created_at=created)
+    store_sample("zonemta", oldest_created_at=created)
 
     text = page()
 
@@ -114,8 +114,8 @@ def test_it_is_painted_with_what_was_read_last(page, collected):
 
 
 @pytest.mark.django_db
-def test_without_a_reading_it_says_what_to_do(page, collected):
-    collected("system")
+def test_without_a_reading_it_says_what_to_do(page, store_sample):
+    store_sample("system")
 
     text = page()
 
@@ -124,16 +124,16 @@ def test_without_a_reading_it_says_what_to_do(page, collected):
 
 
 @pytest.mark.django_db
-def test_an_old_reading_is_marked_on_the_page(page, collected):
-    collected("zonemta", ago=timedelta(hours=1))
+def test_an_old_reading_is_marked_on_the_page(page, store_sample):
+    store_sample("zonemta", ago=timedelta(hours=1))
 
     assert '<span class="grey-note">stale' in page()
 
 
 @pytest.mark.django_db
-def test_a_destination_shows_its_last_ten_refusals_and_the_nodes(page, happened):
+def test_a_destination_shows_its_last_ten_refusals_and_the_nodes(page, store_events):
     for minute in range(12):
-        happened(
+        store_events(
             event_type="deferred",
             to_domain="slow.example",
             to_address=f"u{minute % 3}@slow.example",
@@ -142,8 +142,8 @@ def test_a_destination_shows_its_last_ten_refusals_and_the_nodes(page, happened)
             mta_node="mta-02" if minute else "mta-01",
             ago=timedelta(minutes=minute),
         )
-    happened(event_type="delivered", to_domain="slow.example", ago=timedelta(minutes=3))
-    happened(event_type="deferred", to_domain="other.example", status_message="451 not this")
+    store_events(event_type="delivered", to_domain="slow.example", ago=timedelta(minutes=3))
+    store_events(event_type="deferred", to_domain="other.example", status_message="451 not this")
 
     text = page("/email/queue/destination/", domain="Slow.example")
 
@@ -166,9 +166,9 @@ def test_a_destination_of_which_nothing_is_known_says_so(page, admin_client):
 
 
 @pytest.mark.django_db
-def test_a_hostile_domain_and_reply_stay_text(admin_client, happened):
+def test_a_hostile_domain_and_reply_stay_text(admin_client, store_events):
     hostile = "<script>alert(1)</script>.example"
-    happened(
+    store_events(
         event_type="deferred", to_domain=hostile, status_message="<img src=x onerror=alert(2)>"
     )
 
@@ -181,10 +181,10 @@ def test_a_hostile_domain_and_reply_stay_text(admin_client, happened):
 
 @pytest.mark.django_db
 def test_the_pages_ask_few_questions(
-    admin_client, collected, happened, django_assert_max_num_queries
+    admin_client, store_sample, store_events, django_assert_max_num_queries
 ):
-    collected("zonemta")
-    happened(event_type="deferred", to_domain="slow.example")
+    store_sample("zonemta")
+    store_events(event_type="deferred", to_domain="slow.example")
 
     for path in ("/email/queue/", "/email/queue/destination/?domain=slow.example"):
         with django_assert_max_num_queries(QUERIES):

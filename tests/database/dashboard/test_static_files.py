@@ -11,7 +11,7 @@ from server.dashboard.shell.assets.static_files import DashboardFinder, StaticSt
 
 
 @pytest.fixture
-def collected(tmp_path, settings):
+def static_files(tmp_path, settings):
     settings.DEBUG = False
     (tmp_path / "vendor").mkdir()
     for name in ("echarts.js", "inter-latin.woff2"):
@@ -30,8 +30,8 @@ def collected(tmp_path, settings):
     return tmp_path, storage
 
 
-def test_every_import_of_our_modules_names_a_file_that_is_there(collected):
-    root, storage = collected
+def test_every_import_of_our_modules_names_a_file_that_is_there(static_files):
+    root, storage = static_files
     entry = root / storage.stored_name("dashboard/pages/mail_flow/outbound.js")
 
     seen, left = set(), [entry]
@@ -48,16 +48,16 @@ def test_every_import_of_our_modules_names_a_file_that_is_there(collected):
     assert len(seen) > 10
 
 
-def test_the_font_of_the_style_sheet_is_served_under_its_hashed_name(collected):
-    root, storage = collected
+def test_the_font_of_the_style_sheet_is_served_under_its_hashed_name(static_files):
+    root, storage = static_files
 
     css = (root / storage.stored_name("dashboard/shell/assets/mallard.css")).read_text()
 
     assert re.search(r"inter-latin\.[0-9a-f]{12}\.woff2", css)
 
 
-def test_what_pages_load_is_there_for_browsers_that_know_brotli_and_those_that_do_not(collected):
-    root, storage = collected
+def test_what_pages_load_is_there_for_browsers_that_know_brotli_and_those_that_do_not(static_files):
+    root, storage = static_files
 
     named = root / storage.stored_name("dashboard/shell/assets/mallard.css")
     plain = named.read_bytes()

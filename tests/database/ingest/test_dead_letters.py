@@ -7,7 +7,7 @@ from server.ingest import writer
 from server.ingest.inbox import EVENTS
 from server.ingest.models import DeadLetter
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = pytest.mark.usefixtures("committing_database")
 LIST = "/admin/ingest/deadletter/"
 
 

@@ -11,7 +11,7 @@ from server.ingest.errors import InboxFull
 from server.ingest.inbox import EVENTS, Entry
 from server.ingest.sweeper import sweep
 
-pytestmark = pytest.mark.usefixtures("committed", "empty_redis")
+pytestmark = pytest.mark.usefixtures("committing_database", "empty_redis")
 
 
 def woken() -> int:

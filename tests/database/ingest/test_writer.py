@@ -17,7 +17,7 @@ from server.ingest import writer
 from server.ingest.inbox import EVENTS, Entry
 from server.ingest.models import DeadLetter
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = pytest.mark.usefixtures("committing_database")
 
 
 def count_events():
@@ -168,7 +168,7 @@ def test_a_transaction_is_bounded_in_events_however_large_the_batches_are(post, 
     assert max(sizes) < 10 + 7
 
 
-def test_two_writers_that_hear_of_one_event_at_once_store_it_once(post, event):
+def test_two_writers_that_accept_one_event_at_once_store_it_once(post, event):
     """The plugin's and the stream's copy carry different times, so the unique key cannot help."""
     copies = [event(event_id=str(uuid4())) for _ in range(200)]
     later = datetime.now(UTC) + timedelta(seconds=5)

@@ -7,7 +7,7 @@ from server.events.models import EmailEvent
 from server.ingest import writer
 from server.ingest.inbox import EVENTS, Entry
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = pytest.mark.usefixtures("committing_database")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from server.ingest.inbox import SAMPLES
 from server.metrics.wire import SAMPLES as KINDS
 from server.nodes.models import ApiKey, Node
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = pytest.mark.usefixtures("committing_database")
 
 
 @pytest.fixture

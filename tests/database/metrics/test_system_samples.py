@@ -11,7 +11,7 @@ from server.metrics.models import SystemSample
 from server.nodes import store as nodes
 from server.nodes.models import Node
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = pytest.mark.usefixtures("committing_database")
 
 
 @pytest.fixture

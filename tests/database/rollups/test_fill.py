@@ -59,7 +59,7 @@ def test_a_cluster_without_nodes_is_refused():
         fill(nodes=1)
 
 
-@pytest.mark.usefixtures("committed")
+@pytest.mark.usefixtures("committing_database")
 def test_days_are_copied_whole_counted_exactly_and_not_twice():
     output, progress = fill(days=3, events_per_day=1_200, nodes=8, samples_every_s=3_600)
 
@@ -83,7 +83,7 @@ def test_days_are_copied_whole_counted_exactly_and_not_twice():
     assert [count_differences(level) for level in LEVELS] == [0] * len(LEVELS)
 
 
-@pytest.mark.usefixtures("committed")
+@pytest.mark.usefixtures("committing_database")
 def test_a_run_that_was_cut_short_is_finished_by_the_next():
     invented = history.History(events_per_hour=40, nodes=4, seed=1)
     days = list(history.split_days(NOW - timedelta(days=2), NOW))
@@ -98,7 +98,7 @@ def test_a_run_that_was_cut_short_is_finished_by_the_next():
     assert [count_differences(level) for level in LEVELS] == [0] * len(LEVELS)
 
 
-@pytest.mark.usefixtures("committed")
+@pytest.mark.usefixtures("committing_database")
 def test_a_day_that_has_mail_of_its_own_keeps_it():
 
     write(row(occurred_at=NOW - timedelta(days=1)))
@@ -109,7 +109,7 @@ def test_a_day_that_has_mail_of_its_own_keeps_it():
     assert [count_differences(level) for level in LEVELS] == [0] * len(LEVELS)
 
 
-@pytest.mark.usefixtures("committed")
+@pytest.mark.usefixtures("committing_database")
 def test_nodes_and_their_samples_are_filled_and_a_dead_node_sends_none():
     seed = next(
         seed for seed in range(99)

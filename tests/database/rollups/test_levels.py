@@ -87,7 +87,7 @@ def test_refresh_policies_are_there_and_the_views_are_real_time():
     assert jobs == [(len(wanted),)]
 
 
-@pytest.mark.usefixtures("committed")
+@pytest.mark.usefixtures("committing_database")
 def test_late_events_are_in_every_level_after_the_next_refresh():
     if not edition.is_community(connection):
         pytest.skip("continuous aggregates need TimescaleDB's Community licence")

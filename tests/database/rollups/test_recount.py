@@ -14,7 +14,7 @@ from server.rollups.levels import LEVELS
 from server.storage.transaction import write_events
 from tests.factories import row, write
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = pytest.mark.usefixtures("committing_database")
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
 
 

@@ -98,7 +98,7 @@ def test_the_last_of_a_counter_is_that_of_the_last_sample_known_or_not():
 
 
 @pytest.fixture
-def stored_samples(committed):
+def stored_samples(committing_database):
     """Two days of samples, in random order and batches, many of them twice."""
     made = random_samples.samples(NOW - timedelta(hours=30), NOW, every=timedelta(minutes=7))
     for at in range(0, len(made), 150):

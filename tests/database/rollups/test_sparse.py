@@ -67,7 +67,7 @@ def test_zeros_of_the_version_before_add_up_with_what_comes_after():
     assert not any(count_differences(level) for level in maintainer.written_levels())
 
 
-@pytest.mark.usefixtures("committed")
+@pytest.mark.usefixtures("committing_database")
 def test_the_change_can_be_taken_back_and_made_again_with_mail_counted():
     mail(999, 2_000, None)
     before = bins()

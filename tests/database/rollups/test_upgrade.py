@@ -22,12 +22,12 @@ from server.timescale import edition, retention
 from tests.databases import hold_policies
 from tests.factories import count_differences, row, write
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = pytest.mark.usefixtures("committing_database")
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def frozen(committed):
+def frozen(committing_database):
     with time_machine.travel(NOW, tick=False):
         yield
 

@@ -18,7 +18,7 @@ from server.rollups.mail import sql
 from server.storage import events_fast_path, events_writer
 from server.storage.transaction import write_events
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = pytest.mark.usefixtures("committing_database")
 
 START = datetime(2026, 11, 21, 23, 10, 7, 228_000, tzinfo=UTC)
 IDS = [UUID(int=n << 64 | n) for n in range(1, 9)]

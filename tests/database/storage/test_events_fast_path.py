@@ -12,7 +12,7 @@ from server.storage import events_fast_path
 from server.storage.events_writer import stage
 from server.storage.transaction import write_events
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = pytest.mark.usefixtures("committing_database")
 
 AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 

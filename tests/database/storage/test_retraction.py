@@ -17,14 +17,14 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def inferred():
+def inferred_row():
     return row(
         certainty="inferred", source="change_stream", queue_id="1a1f", message_size_bytes=5000
     )
 
 
-def report_of(inferred, **fields):
-    return row(replaces=inferred["event_id"], queue_id="1a1f", **fields)
+def report_of(inferred_row, **fields):
+    return row(replaces=inferred_row["event_id"], queue_id="1a1f", **fields)
 
 
 def counts(table):
@@ -44,55 +44,55 @@ def all_levels():
     return {tuple(counts(level.table)) for level in LEVELS}
 
 
-def test_a_bounce_reported_late_takes_the_place_of_the_inferred_delivery(inferred):
-    write(inferred)
+def test_a_bounce_reported_late_takes_the_place_of_the_inferred_delivery(inferred_row):
+    write(inferred_row)
     assert all_levels() == {(("delivered", 1, 1, 5000),)}
 
-    assert write(report_of(inferred, event_type="bounced")) == 1
+    assert write(report_of(inferred_row, event_type="bounced")) == 1
 
     assert rows() == [("bounced", "reported")]
     assert all_levels() == {(("bounced", 1, 0, 0),)}
 
 
-def test_the_same_outcome_reported_late_brings_its_details(inferred):
-    write(inferred)
+def test_the_same_outcome_reported_late_brings_its_details(inferred_row):
+    write(inferred_row)
 
-    write(report_of(inferred, event_id=inferred["event_id"], delivery_time_ms=70))
+    write(report_of(inferred_row, event_id=inferred_row["event_id"], delivery_time_ms=70))
 
     assert rows() == [("delivered", "reported")]
     assert all_levels() == {(("delivered", 1, 0, 0),)}
 
 
-def test_reported_again_it_changes_nothing(inferred):
-    write(inferred)
-    report = report_of(inferred, event_type="bounced")
+def test_reported_again_it_changes_nothing(inferred_row):
+    write(inferred_row)
+    report = report_of(inferred_row, event_type="bounced")
 
-    assert [write(report), write(report), write(inferred)] == [1, 0, 0]
+    assert [write(report), write(report), write(inferred_row)] == [1, 0, 0]
 
     assert all_levels() == {(("bounced", 1, 0, 0),)}
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_in_one_batch_the_report_alone_is_taken(inferred, order):
-    both = [inferred, report_of(inferred, event_type="bounced")]
+def test_in_one_batch_the_report_alone_is_taken(inferred_row, order):
+    both = [inferred_row, report_of(inferred_row, event_type="bounced")]
 
     write(*(both[place] for place in order))
 
     assert rows() == [("bounced", "reported")]
 
 
-def test_a_report_that_overtakes_its_inferred_outcome_stays_alone(inferred):
-    write(report_of(inferred, event_type="bounced"))
+def test_a_report_that_overtakes_its_inferred_outcome_stays_alone(inferred_row):
+    write(report_of(inferred_row, event_type="bounced"))
 
-    assert write(inferred) == 0
+    assert write(inferred_row) == 0
 
     assert all_levels() == {(("bounced", 1, 0, 0),)}
 
 
-def test_in_levels_that_hold_more_only_what_was_replaced_is_taken_out(inferred):
-    write(inferred, row(message_size_bytes=7), row(event_type="bounced"))
+def test_in_levels_that_hold_more_only_what_was_replaced_is_taken_out(inferred_row):
+    write(inferred_row, row(message_size_bytes=7), row(event_type="bounced"))
 
-    write(report_of(inferred, event_type="bounced", occurred_at=NOW + timedelta(hours=2)))
+    write(report_of(inferred_row, event_type="bounced", occurred_at=NOW + timedelta(hours=2)))
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT sum(events) FROM email_stats_daily WHERE dimension = 'all'")
@@ -109,10 +109,10 @@ def test_what_a_mail_program_reported_is_never_replaced():
     assert len(rows()) == 2
 
 
-def test_a_node_replaces_only_what_was_inferred_on_it(inferred):
-    write(inferred)
+def test_a_node_replaces_only_what_was_inferred_on_it(inferred_row):
+    write(inferred_row)
 
-    write(report_of(inferred, event_type="bounced", mta_node="mta-02"))
+    write(report_of(inferred_row, event_type="bounced", mta_node="mta-02"))
 
     assert len(rows()) == 2
 

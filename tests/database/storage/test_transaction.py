@@ -92,7 +92,7 @@ def test_the_level_agrees_with_raw_rows_in_every_dimension():
         assert summed == raw
 
 
-@pytest.mark.usefixtures("committed")
+@pytest.mark.usefixtures("committing_database")
 def test_a_batch_that_postgresql_refuses_stores_nothing():
     good, bad = to_line(row()), to_line(row(sending_ip="nonsense"))
 

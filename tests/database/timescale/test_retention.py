@@ -21,12 +21,12 @@ from server.timescale.scheduler import CLAIM, send_if_due
 from tests import random_samples
 from tests.factories import row, write
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = pytest.mark.usefixtures("committing_database")
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def frozen(committed):
+def frozen(committing_database):
     with time_machine.travel(NOW, tick=False):
         yield
 

@@ -30,7 +30,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="package")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def installed_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     home = tmp_path_factory.mktemp("browser")
     with own_database("browser") as database_url, Supervisor(home) as supervisor:
         site = server.Site(
@@ -46,26 +46,28 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture
-def site(installed: Site) -> Site:
-    """The site without events or samples; its node is known and was heard from just now."""
+def site(installed_site: Site) -> Site:
+    """The site without events or samples; its node is known and reported just now."""
     samples = ", ".join(BY_TABLE)
-    installed.execute(
+    installed_site.execute(
         "TRUNCATE email_events, email_stats_1m, email_stats_5m, email_stats_1h, email_stats_daily,"
         f" ledger_epoch, nodes_change, {samples}"
     )
-    installed.execute("DELETE FROM nodes_node")
-    installed.post("nodes", {"node_id": NODE, "hostname": "mta-01.example"})
-    installed.execute("UPDATE nodes_node SET last_seen_at = now()")
-    return installed
+    installed_site.execute("DELETE FROM nodes_node")
+    installed_site.post("nodes", {"node_id": NODE, "hostname": "mta-01.example"})
+    installed_site.execute("UPDATE nodes_node SET last_seen_at = now()")
+    return installed_site
 
 
 @pytest.fixture
 def console(page: Page) -> list[str]:
     """What went wrong inside the page; empty at the end of a good test."""
-    said: list[str] = []
-    page.on("console", lambda m: said.append(m.text) if m.type in {"error", "warning"} else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    return said
+    messages: list[str] = []
+    page.on(
+        "console", lambda m: messages.append(m.text) if m.type in {"error", "warning"} else None
+    )
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    return messages
 
 
 @pytest.fixture

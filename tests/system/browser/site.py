@@ -58,7 +58,7 @@ class Site:
         self.post("events/ingest", [{**event, "event_id": str(uuid4())} for _ in range(count)])
 
     def sample(self) -> None:
-        """Let the node be heard from."""
+        """Send a sample of the node."""
         golden = json.loads((ROOT / "tests" / "contract" / "metrics_system.json").read_text())
         now = datetime.now(UTC).isoformat()
         self.post("metrics/system", {**golden, "node_id": NODE, "timestamp": now})
@@ -111,7 +111,7 @@ def post_mail_of_all_kinds(site: Site) -> None:
 
 
 def wait_for_text(page: Page, selector: str, text: str) -> None:
-    """Wait until the page, asked again and again, shows this."""
+    """Wait until the page, refreshed again and again, shows this."""
     for _ in range(40):
         if text in (page.locator(selector).first.text_content() or ""):
             return

@@ -80,7 +80,7 @@ def test_the_outcomes_are_also_a_table_and_a_file(site: Site, open_page):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:00Z,3,1,0,0,4,0", lines[1])
 
 
-def test_a_lost_connection_is_said_and_heals_by_itself(site: Site, open_page):
+def test_a_lost_connection_is_reported_and_heals_by_itself(site: Site, open_page):
     site.mail("delivered", 5)
     page = open_page(site)
     expect(counter(page, "outbound.delivered")).to_have_text("5")
@@ -101,7 +101,7 @@ def test_a_lost_connection_is_said_and_heals_by_itself(site: Site, open_page):
     expect(page.locator("[data-grey-note]").first).to_have_text("")
 
 
-def test_numbers_turn_grey_when_no_node_was_heard_from(site: Site, open_page):
+def test_numbers_turn_grey_when_no_node_reported(site: Site, open_page):
     site.mail("delivered", 5)
     page = open_page(site)
     expect(the_page(page)).to_have_attribute("data-data", "fresh")
@@ -133,7 +133,7 @@ def test_with_no_node_the_page_says_what_to_do_and_notices_the_first_mail(site: 
     expect(page.get_by_role("heading", name="Nothing is watched yet")).to_be_hidden()
 
 
-def test_an_ended_session_is_told_with_a_way_back(site: Site, open_page):
+def test_an_ended_session_is_reported_with_a_way_back(site: Site, open_page):
     page = open_page(site)
 
     site.execute("DELETE FROM django_session")
@@ -237,11 +237,11 @@ def test_of_many_nodes_one_is_found_by_its_name_and_the_link_carries_it(
     panel.get_by_role("searchbox").fill("mta-07")
 
     page.wait_for_url("**/email/outbound/?find=mta-07")
-    found = panel.locator('[data-part=legend] li[data-name="mta-07"] .swatch')
-    expect(found).to_have_attribute("style", re.compile(r"--series-1"))
+    swatch = panel.locator('[data-part=legend] li[data-name="mta-07"] .swatch')
+    expect(swatch).to_have_attribute("style", re.compile(r"--series-1"))
     page.reload()
     expect(panel.get_by_role("searchbox")).to_have_value("mta-07")
-    expect(found).to_have_attribute("style", re.compile(r"--series-1"))
+    expect(swatch).to_have_attribute("style", re.compile(r"--series-1"))
     assert console == []
 
 

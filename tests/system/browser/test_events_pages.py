@@ -14,7 +14,7 @@ HOSTILE = '451 4.7.1 <img src=x onerror="document.title=1"> come back'
 LONG = "451 4.7.500 Server busy. Please try again later. " * 9
 
 
-def stored(site: Site, page: Page, count: int) -> None:
+def wait_for_rows(site: Site, page: Page, count: int) -> None:
     """Wait until the worker has written what was posted."""
     rows = page.locator("table.events tbody tr")
     for _ in range(40):
@@ -25,14 +25,14 @@ def stored(site: Site, page: Page, count: int) -> None:
     expect(rows).to_have_count(count)
 
 
-def test_mail_is_found_by_what_one_pastes_and_told_with_its_story(site: Site, open_page, console):
+def test_mail_is_found_by_what_one_pastes_and_shown_with_its_story(site: Site, open_page, console):
     mail = {"queue_id": "1a1fd92f960000a951", "to_address": "bob@slow.example"}
     site.mail("sent", ago=timedelta(minutes=3), **mail)
     site.mail("deferred", ago=timedelta(minutes=2), status_message="451 later", **mail)
     site.mail("delivered", status_message="250 2.0.0 OK", **mail)
     site.mail("delivered", 5, to_address="eve@good.example")
     page = open_page(site, "/events/?range=6h")
-    stored(site, page, 8)
+    wait_for_rows(site, page, 8)
 
     page.keyboard.press("/")
     expect(page.locator("#search")).to_be_focused()
@@ -57,7 +57,7 @@ def test_filters_are_in_the_address_and_each_can_be_taken_away(site: Site, open_
     site.mail("deferred", 2, to_address="a@slow.example")
     site.mail("delivered", 3, to_address="a@slow.example")
     page = open_page(site, "/events/")
-    stored(site, page, 5)
+    wait_for_rows(site, page, 5)
 
     page.locator('select[name="type"]').select_option("deferred")
     page.get_by_label("to domain").fill("slow.example")
@@ -78,7 +78,7 @@ def test_the_range_of_the_header_is_obeyed_without_losing_the_filter(site: Site,
     site.mail("deferred", ago=timedelta(hours=3))
     site.mail("deferred")
     page = open_page(site, "/events/?type=deferred")
-    stored(site, page, 2)
+    wait_for_rows(site, page, 2)
 
     page.locator("[data-menu=range] summary").click()
     page.get_by_role("link", name="Last hour").click()
@@ -92,7 +92,7 @@ def test_the_range_of_the_header_is_obeyed_without_losing_the_filter(site: Site,
 def test_a_list_is_paged_by_key_and_ends(site: Site, open_page):
     site.mail("deferred", 120)
     page = open_page(site, "/events/?type=deferred")
-    stored(site, page, 50)
+    wait_for_rows(site, page, 50)
 
     seen = []
     for count in (50, 50, 20):
@@ -111,7 +111,7 @@ def test_what_is_found_can_be_saved(site: Site, open_page):
     site.mail("deferred", 2, to_address="=cmd@slow.example")
     site.mail("delivered")
     page = open_page(site, "/events/?type=deferred")
-    stored(site, page, 2)
+    wait_for_rows(site, page, 2)
 
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
@@ -128,7 +128,7 @@ def test_what_is_found_can_be_saved(site: Site, open_page):
 def test_a_long_reply_is_cut_at_two_lines_and_whole_on_demand(site: Site, open_page):
     site.mail("deferred", status_message=LONG)
     page = open_page(site, "/events/")
-    stored(site, page, 1)
+    wait_for_rows(site, page, 1)
     words = page.locator(".words-cut code")
     cut = words.bounding_box()["height"]
 
@@ -143,7 +143,7 @@ def test_strangers_words_are_text(site: Site, open_page, console):
         "deferred", status_message=HOSTILE, mta_node="<b>node</b>", from_address=HOSTILE[:200]
     )
     page = open_page(site, "/events/")
-    stored(site, page, 1)
+    wait_for_rows(site, page, 1)
 
     expect(page.locator(".said code")).to_have_text(HOSTILE)
     expect(page.locator(".where")).to_have_text("<b>node</b>")
@@ -175,7 +175,7 @@ def test_axe_finds_nothing_serious(site: Site, open_page, theme):
     for kind in ("sent", "deferred", "bounced", "delivered"):
         site.mail(kind, status_message=LONG, queue_id="1a1fd92f960000a951", certainty="inferred")
     page = open_page(site, f"/events/?mta_node={NODE}&theme={theme}")
-    stored(site, page, 4)
+    wait_for_rows(site, page, 4)
 
     assert find_serious(page) == []
     page.locator(".when a").first.click()
@@ -189,7 +189,7 @@ def test_nothing_is_wider_than_the_window(site: Site, open_page, width):
     site.mail("deferred", status_message="x" * 400, to_address=address, mx_host="m" * 200)
     page = open_page(site, "/events/?to_address=" + address)
     page.set_viewport_size({"width": width, "height": 844})
-    stored(site, page, 1)
+    wait_for_rows(site, page, 1)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.locator(".when a").first.click()

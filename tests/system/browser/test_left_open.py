@@ -28,27 +28,27 @@ class Traffic:
     """What a page asks the server, other than by its socket."""
 
     def __init__(self, page: Page) -> None:
-        self.asked: list[str] = []
+        self.urls: list[str] = []
         self._page = page
         self._open: set[Request] = set()
-        page.on("request", self._began)
-        page.on("requestfinished", self._ended)
-        page.on("requestfailed", self._ended)
+        page.on("request", self._on_begin)
+        page.on("requestfinished", self._on_end)
+        page.on("requestfailed", self._on_end)
 
-    def _began(self, request: Request) -> None:
-        self.asked.append(request.url)
+    def _on_begin(self, request: Request) -> None:
+        self.urls.append(request.url)
         self._open.add(request)
 
-    def _ended(self, request: Request) -> None:
+    def _on_end(self, request: Request) -> None:
         self._open.discard(request)
 
     def after(self, action: Callable[[], None]) -> None:
         """Do something that makes the page ask, and wait until all of that is answered."""
-        before = len(self.asked)
+        before = len(self.urls)
         action()
         for _ in range(WITHIN_MS // STEP_MS):
             self._page.wait_for_timeout(STEP_MS)
-            if len(self.asked) > before and not self._open:
+            if len(self.urls) > before and not self._open:
                 return
         pytest.fail(f"not answered: {[request.url for request in self._open]}")
 
@@ -57,14 +57,14 @@ class Traffic:
 def left_open(site: Site, open_page) -> Callable[[str], Page]:
     """Open a page with something on it, all its charts loaded."""
 
-    def left(path: str) -> Page:
+    def leave_open(path: str) -> Page:
         post_mail_of_all_kinds(site)
         post_samples_of_an_hour(site)
         page = open_page(site, path)
         load_panels(page)
         return page
 
-    return left
+    return leave_open
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -86,7 +86,7 @@ def test_a_page_that_is_left_open_does_not_grow(left_open, console, path):
 
 
 @pytest.mark.parametrize("path", ["/", "/email/outbound/", *PAGES])
-def test_a_hidden_tab_asks_nothing_and_is_current_once_in_sight(page: Page, left_open, path):
+def test_a_hidden_tab_requests_nothing_and_is_current_once_in_sight(page: Page, left_open, path):
     page.clock.install()  # before the page sets any timer, or those would be the real clock's
     left_open(path)
     hide(page, hidden=True)
@@ -94,7 +94,7 @@ def test_a_hidden_tab_asks_nothing_and_is_current_once_in_sight(page: Page, left
     traffic = Traffic(page)
 
     page.clock.run_for(timedelta(minutes=10).total_seconds() * 1_000)
-    assert traffic.asked == []
+    assert traffic.urls == []
 
     def come_back() -> None:
         hide(page, hidden=False)
@@ -116,11 +116,11 @@ def test_keys_work_while_a_box_or_a_link_has_the_focus(left_open):
     page.locator("table.nodes .name a").first.focus()
     traffic.after(lambda: page.keyboard.press("r"))
 
-    asked = len(traffic.asked)
+    urls = len(traffic.urls)
     page.locator('input[name="q"]').fill("r")
     page.locator('input[name="q"]').press("r")
     assert page.locator('input[name="q"]').input_value() == "rr"
-    assert len(traffic.asked) == asked
+    assert len(traffic.urls) == urls
 
 
 def test_a_restart_a_version_and_a_silence_stand_in_charts_and_their_tables(

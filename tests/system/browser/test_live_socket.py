@@ -1,4 +1,4 @@
-"""The live process itself, asked by a plain WebSocket client."""
+"""The live process itself, through a plain WebSocket client."""
 
 import json
 from contextlib import ExitStack
@@ -30,7 +30,7 @@ def session(site: Site) -> dict[str, str]:
     return {"Cookie": f"sessionid={value}"}
 
 
-def test_a_stranger_is_told_to_log_in_and_cut_off(site: Site):
+def test_a_stranger_is_reported_to_log_in_and_cut_off(site: Site):
     with (
         connect(live_url(site), origin=site.server.url) as socket,
         pytest.raises(ConnectionClosed) as closed,
@@ -53,21 +53,21 @@ def test_a_snapshot_comes_first_then_absolute_totals_with_rising_ticks(site: Sit
     with connect(live_url(site), origin=site.server.url, additional_headers=session) as socket:
         frames = [json.loads(socket.recv(timeout=10))]
         site.mail("dropped", 2)
-        while dropped(frames[-1]) < 5:
+        while count_dropped(frames[-1]) < 5:
             frames.append(json.loads(socket.recv(timeout=10)))
 
     assert frames[0]["type"] == "snapshot"
     assert {frame["type"] for frame in frames[1:]} == {"tick"}
     ticks = [frame["tick"] for frame in frames[1:]]
     assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
-    assert dropped(frames[-1]) == 5
+    assert count_dropped(frames[-1]) == 5
 
 
-def dropped(frame) -> int:
+def count_dropped(frame) -> int:
     return sum(counts.get("outbound:dropped", 0) for counts in frame["seconds"].values())
 
 
-def test_a_page_that_asks_gets_a_snapshot_and_nonsense_is_ignored(site: Site, session):
+def test_a_page_that_requests_it_gets_a_snapshot_and_nonsense_is_ignored(site: Site, session):
     with connect(live_url(site), origin=site.server.url, additional_headers=session) as socket:
         socket.recv(timeout=10)
         for nonsense in (

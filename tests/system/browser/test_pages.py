@@ -1,4 +1,4 @@
-"""What holds for every page, in a real browser: states, URL, keys, accessibility, hostile text."""
+"""Rules of every page, in a real browser: states, URL, keys, accessibility, hostile text."""
 
 import json
 import re
@@ -19,13 +19,13 @@ AGAIN_BYTES = 60_000
 HOSTILE = '<img src=x onerror="document.title=1">'
 
 
-def loaded(page: Page) -> None:
+def wait_for_panels(page: Page) -> None:
     """Wait until every panel shows its answer."""
     expect(page.locator("[data-panel]:not([data-loaded])")).to_have_count(0)
     expect(page.locator('[data-panel][aria-busy="true"]')).to_have_count(0)
 
 
-def asked(page: Page) -> list[str]:
+def record_urls(page: Page) -> list[str]:
     """Note the addresses of the read API that the page asks from now on."""
     seen: list[str] = []
     page.on("request", lambda r: seen.append(r.url) if "/api/v1/" in r.url else None)
@@ -36,7 +36,7 @@ def asked(page: Page) -> list[str]:
 def test_with_data_every_panel_shows_it(site: Site, open_page, console, path):
     post_mail_of_all_kinds(site)
     page = open_page(site, path)
-    loaded(page)
+    wait_for_panels(page)
 
     expect(page.locator("[data-panel] [data-part=error]:visible")).to_have_count(0)
     expect(page.locator("[data-panel][data-none]")).to_have_count(0)
@@ -46,7 +46,7 @@ def test_with_data_every_panel_shows_it(site: Site, open_page, console, path):
 @pytest.mark.parametrize("path", PAGES)
 def test_without_mail_every_panel_says_that_there_is_none(site: Site, open_page, console, path):
     page = open_page(site, path)
-    loaded(page)
+    wait_for_panels(page)
 
     empty = page.locator("[data-panel] [data-part=empty]:visible")
     assert empty.count() >= page.locator("[data-panel]").count() - 2  # nodes, and the live rate
@@ -59,7 +59,7 @@ def test_stale_numbers_are_grey_and_say_how_old_they_are(site: Site, open_page, 
     post_mail_of_all_kinds(site)
     site.execute("UPDATE nodes_node SET last_seen_at = now() - interval '3 min 12 s'")
     page = open_page(site, path)
-    loaded(page)
+    wait_for_panels(page)
 
     expect(page.locator("#page")).to_have_attribute("data-data", "stale")
     expect(page.locator('[data-part="verdict-text"]')).to_contain_text(
@@ -79,7 +79,7 @@ def test_what_ended_before_the_last_sample_is_not_stale(site: Site, open_page):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_failed_answer_is_told_with_its_reason_and_a_way_to_try_again(
+def test_a_failed_answer_is_reported_with_its_reason_and_a_way_to_try_again(
     site: Site, open_page, path
 ):
     page = open_page(site, "/login/?next=" + path, state="")
@@ -101,7 +101,7 @@ def test_when_a_later_question_fails_the_old_numbers_stay_and_say_of_when_they_a
 ):
     post_mail_of_all_kinds(site)
     page = open_page(site)
-    loaded(page)
+    wait_for_panels(page)
     page.route("**/api/v1/email/throughput**", lambda route: route.abort())
 
     page.keyboard.press("r")
@@ -120,14 +120,14 @@ def test_when_a_later_question_fails_the_old_numbers_stay_and_say_of_when_they_a
 def test_axe_finds_nothing_serious(site: Site, open_page, path, theme):
     post_mail_of_all_kinds(site)
     page = open_page(site, f"{path}?theme={theme}")
-    loaded(page)
+    wait_for_panels(page)
 
     page.evaluate(AXE.read_text())  # as a debugger would: the page's policy allows no script
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")
+    result = page.evaluate("axe.run({resultTypes: ['violations']})")
 
     serious = [
         f"{v['impact']} {v['id']}: {[n['html'][:200] for n in v['nodes'][:3]]}"
-        for v in found["violations"]
+        for v in result["violations"]
         if v["impact"] in {"serious", "critical"}
     ]
     assert serious == []
@@ -139,22 +139,22 @@ def test_nothing_is_wider_than_the_window(site: Site, open_page, path, width):
     post_mail_of_all_kinds(site)
     page = open_page(site, path)
     page.set_viewport_size({"width": width, "height": 844})
-    loaded(page)
+    wait_for_panels(page)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_the_range_lives_in_the_url_and_back_is_right(site: Site, open_page):
     page = open_page(site)
-    loaded(page)
-    urls = asked(page)
+    wait_for_panels(page)
+    urls = record_urls(page)
 
     page.locator("[data-menu=range] summary").click()
     page.get_by_role("link", name="Last 7 days").click()
 
     expect(page).to_have_url(f"{site.server.url}/email/outbound/?range=7d")
     expect(page.locator('[data-part="range-label"]')).to_have_text("Last 7 days")
-    loaded(page)
+    wait_for_panels(page)
     assert all("range=7d" in url for url in urls)
     assert urls
 
@@ -162,7 +162,7 @@ def test_the_range_lives_in_the_url_and_back_is_right(site: Site, open_page):
 
     expect(page).to_have_url(f"{site.server.url}/email/outbound/")
     expect(page.locator('[data-part="range-label"]')).to_have_text("Last 24 h")
-    loaded(page)
+    wait_for_panels(page)
     assert "range=24h" in urls[-1]
 
 
@@ -176,7 +176,7 @@ def test_a_link_of_the_navigation_carries_range_zone_and_refresh(site: Site, ope
     expect(page.locator("#clock")).to_contain_text("UTC")
 
 
-def test_a_range_of_ones_own_is_asked_in_the_chosen_zone(site: Site, open_page):
+def test_a_range_of_ones_own_is_queried_in_the_chosen_zone(site: Site, open_page):
     page = open_page(site, "/email/outbound/?tz=Asia/Bangkok")
     page.locator("[data-menu=range] summary").click()
     form = page.locator('[data-part="custom-range"]')
@@ -201,7 +201,7 @@ def test_a_range_of_ones_own_is_asked_in_the_chosen_zone(site: Site, open_page):
 def test_dragging_in_a_chart_zooms_in_and_a_double_click_goes_back(site: Site, open_page):
     post_mail_of_all_kinds(site)
     page = open_page(site)
-    loaded(page)
+    wait_for_panels(page)
     box = page.locator("#outcomes .chart").bounding_box()
     middle = box["y"] + box["height"] / 2
 
@@ -211,7 +211,7 @@ def test_dragging_in_a_chart_zooms_in_and_a_double_click_goes_back(site: Site, o
     page.mouse.up()
 
     page.wait_for_url("**/email/outbound/?from=*&to=*")
-    loaded(page)
+    wait_for_panels(page)
 
     page.mouse.dblclick(box["x"] + box["width"] / 2, middle)
     expect(page).to_have_url(f"{site.server.url}/email/outbound/")
@@ -220,7 +220,7 @@ def test_dragging_in_a_chart_zooms_in_and_a_double_click_goes_back(site: Site, o
 def test_a_click_in_a_chart_leads_to_the_events_behind_it(site: Site, open_page):
     post_mail_of_all_kinds(site)
     page = open_page(site, "/email/outbound/?range=1h")
-    loaded(page)
+    wait_for_panels(page)
     chart = page.locator("#by-node .chart")
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
@@ -233,7 +233,7 @@ def test_a_click_in_a_chart_leads_to_the_events_behind_it(site: Site, open_page)
 def test_pointing_into_one_chart_shows_the_same_moment_in_the_others(site: Site, open_page):
     post_mail_of_all_kinds(site)
     page = open_page(site)
-    loaded(page)
+    wait_for_panels(page)
 
     box = page.locator("#outcomes .chart").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -267,13 +267,13 @@ def test_keys_lead_everywhere(site: Site, open_page):
     page.wait_for_url("**/events/?range=7d")
 
 
-def test_r_asks_again_and_full_screen_is_a_key(site: Site, open_page):
+def test_r_refreshes_and_full_screen_is_a_key(site: Site, open_page):
     page = open_page(site)
-    loaded(page)
-    urls = asked(page)
+    wait_for_panels(page)
+    urls = record_urls(page)
 
     page.keyboard.press("r")
-    loaded(page)
+    wait_for_panels(page)
     assert urls
 
     page.keyboard.press("f")
@@ -306,7 +306,7 @@ def test_gauges_say_in_words_what_their_colour_says(site: Site, open_page):
 
 def test_a_destination_that_defers_is_in_the_verdict_with_its_words(site: Site, open_page):
     page = open_page(site, "/")
-    loaded(page)
+    wait_for_panels(page)
 
     site.mail("deferred", 20, to_address="b@slow.example", bounce_message=f"451 4.7.1 {HOSTILE}")
     expect(page.locator('[data-tile="bounced"] [data-text]')).to_have_text("0 %")
@@ -322,7 +322,7 @@ def test_a_destination_that_defers_is_in_the_verdict_with_its_words(site: Site, 
 def test_inbound_tells_spam_apart_and_who_refuses(site: Site, open_page):
     post_mail_of_all_kinds(site)
     page = open_page(site, "/email/inbound/")
-    loaded(page)
+    wait_for_panels(page)
 
     legend = page.locator("#outcomes [data-part=legend]")
     expect(legend.locator('li[data-name="spam"] b')).to_have_text("6")
@@ -346,20 +346,20 @@ def test_names_and_words_of_strangers_are_text(site: Site, open_page, console, p
     site.mail("deferred", 15, to_address=f"b@{name}", bounce_message=HOSTILE, mta_node=HOSTILE)
     site.mail("rejected", 2, direction="inbound", bounce_category=HOSTILE, spam_symbols=[HOSTILE])
     page = open_page(site, path)
-    loaded(page)
+    wait_for_panels(page)
 
     assert page.locator("img[src=x]").count() == 0
     assert page.get_by_text("<img src=x").count() > 0
     assert console == []
 
 
-def test_a_hidden_tab_asks_nothing_and_catches_up_in_sight(site: Site, open_page):
+def test_a_hidden_tab_requests_nothing_and_catches_up_in_sight(site: Site, open_page):
     page = open_page(site)
-    loaded(page)
+    wait_for_panels(page)
     page.clock.install()
     hide(page, hidden=True)
     expect(page.locator("#page")).to_have_attribute("data-connection", "paused")
-    urls = asked(page)
+    urls = record_urls(page)
 
     page.clock.run_for(10 * 60_000)
     assert urls == []
@@ -367,7 +367,7 @@ def test_a_hidden_tab_asks_nothing_and_catches_up_in_sight(site: Site, open_page
     hide(page, hidden=False)
     expect(page.locator("#page")).to_have_attribute("data-connection", "live")
     page.clock.run_for(1_000)
-    loaded(page)
+    wait_for_panels(page)
     assert urls
 
 
@@ -375,15 +375,15 @@ def test_a_hidden_tab_asks_nothing_and_catches_up_in_sight(site: Site, open_page
 def test_a_page_that_is_left_open_does_not_grow(site: Site, open_page, path):
     post_mail_of_all_kinds(site)
     page = open_page(site, path)
-    loaded(page)
+    wait_for_panels(page)
     devtools = page.context.new_cdp_session(page)
     page.keyboard.press("r")
-    loaded(page)
+    wait_for_panels(page)
     before = count_dom(devtools)
 
     for _ in range(20):
         page.keyboard.press("r")
-        loaded(page)
+        wait_for_panels(page)
 
     after = count_dom(devtools)
     assert after["nodes"] <= before["nodes"] * 1.1 + 100
@@ -396,7 +396,7 @@ def test_a_first_visit_stays_within_its_budget_and_a_second_loads_no_file(
 ):
     post_mail_of_all_kinds(site)
     page = open_page(site, path)
-    loaded(page)
+    wait_for_panels(page)
     devtools = page.context.new_cdp_session(page)
     devtools.send("Network.enable")
     devtools.send("Network.clearBrowserCache")
@@ -404,11 +404,11 @@ def test_a_first_visit_stays_within_its_budget_and_a_second_loads_no_file(
     devtools.on("Network.loadingFinished", lambda e: received.append(e["encodedDataLength"]))
 
     page.goto(f"{site.server.url}{path}")
-    loaded(page)
+    wait_for_panels(page)
     first = sum(received)
     received.clear()
     page.goto(f"{site.server.url}{path}")
-    loaded(page)
+    wait_for_panels(page)
 
     assert first <= BUDGET_BYTES
     assert sum(received) <= AGAIN_BYTES

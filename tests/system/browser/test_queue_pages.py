@@ -31,7 +31,7 @@ def waits(page: Page, text: str) -> None:
     wait_for_text(page, "#queue-title", text)
 
 
-def loaded(page: Page) -> None:
+def wait_for_panels(page: Page) -> None:
     expect(page.locator("[data-panel]:not([data-loaded])")).to_have_count(0)
     expect(page.locator('[data-panel][aria-busy="true"]')).to_have_count(0)
 
@@ -40,7 +40,7 @@ def test_the_queue_is_shown_by_destination_age_reason_node_and_zone(site: Site, 
     read(site)
     page = open_page(site, "/email/queue/")
     waits(page, "9 recipients wait, the oldest for 2 h 5 min · 1 stranded")
-    loaded(page)
+    wait_for_panels(page)
 
     rows = page.locator("#destinations .heat tbody tr")
     expect(rows.locator("th")).to_have_text(
@@ -70,30 +70,30 @@ def test_the_queue_is_shown_by_destination_age_reason_node_and_zone(site: Site, 
     assert console == []
 
 
-def test_it_asks_again_by_itself_and_a_hidden_tab_does_not(site: Site, open_page):
+def test_it_refreshes_by_itself_and_a_hidden_tab_does_not(site: Site, open_page):
     page = open_page(site, "/email/queue/")
     page.clock.install()
     page.reload()
-    loaded(page)
-    asked: list[str] = []
-    page.on("request", lambda r: asked.append(r.url) if "email/queue" in r.url else None)
+    wait_for_panels(page)
+    urls: list[str] = []
+    page.on("request", lambda r: urls.append(r.url) if "email/queue" in r.url else None)
 
     page.clock.run_for(11_000)
     expect(page.locator("#page")).to_be_visible()
-    assert any("/api/v1/email/queue" in url for url in asked)
-    assert any(url.endswith("/email/queue/") for url in asked)
+    assert any("/api/v1/email/queue" in url for url in urls)
+    assert any(url.endswith("/email/queue/") for url in urls)
 
     page.evaluate(
         "Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
         " document.dispatchEvent(new Event('visibilitychange'))"
     )
-    loaded(page)
-    asked.clear()
+    wait_for_panels(page)
+    urls.clear()
     page.clock.run_for(60_000)
-    assert asked == []
+    assert urls == []
 
 
-def test_a_cell_opens_what_the_destination_said_and_escape_leads_back(
+def test_a_cell_opens_what_the_destination_answered_and_escape_leads_back(
     site: Site, open_page, console
 ):
     read(site)
@@ -116,7 +116,7 @@ def test_a_cell_opens_what_the_destination_said_and_escape_leads_back(
     assert console == []
 
 
-def test_a_destination_that_cannot_be_asked_says_so(site: Site, open_page):
+def test_a_destination_that_cannot_be_queried_says_so(site: Site, open_page):
     read(site)
     page = open_page(site, "/email/queue/")
     waits(page, "9 recipients wait")
@@ -131,7 +131,7 @@ def test_a_destination_that_cannot_be_asked_says_so(site: Site, open_page):
 
 def test_without_a_reading_every_part_says_so(site: Site, open_page, console):
     page = open_page(site, "/email/queue/")
-    loaded(page)
+    wait_for_panels(page)
 
     expect(page.locator("#queue-title")).to_have_text("No mail queue was read in the last 7 days")
     for panel in PANELS:
@@ -149,7 +149,7 @@ def test_an_empty_queue_is_not_an_unknown_one(site: Site, open_page):
     post_sample(site, "zonemta", oldest_created_at=None, **empty)
     page = open_page(site, "/email/queue/")
     waits(page, "The queue is empty")
-    loaded(page)
+    wait_for_panels(page)
 
     expect(page.locator("#destinations [data-part=empty]")).to_have_text("Nothing waits.")
     expect(page.locator("#reasons [data-part=empty]")).to_have_text("Nothing is deferred.")
@@ -160,7 +160,7 @@ def test_an_old_reading_is_grey_and_says_its_age(site: Site, open_page):
     read(site, ago=timedelta(minutes=20))
     page = open_page(site, "/email/queue/")
     waits(page, "as last read")
-    loaded(page)
+    wait_for_panels(page)
 
     expect(page.locator("#queue-now .read-age")).to_contain_text("stale")
     expect(page.locator('#by-node [data-part="note"]')).to_have_text("read 20 min ago, stale")
@@ -176,7 +176,7 @@ def test_from_the_api_the_page_says_what_it_cannot_know(site: Site, open_page):
     post_sample(site, "zonemta", source="api", **unknown)
     page = open_page(site, "/email/queue/")
     waits(page, "9 recipients wait")
-    loaded(page)
+    wait_for_panels(page)
 
     expect(page.locator('[data-tile="oldest"] .now-figure')).to_have_text(DASH)
     expect(page.locator("#destinations [data-part=empty]")).to_contain_text(
@@ -191,7 +191,7 @@ def test_axe_finds_nothing_serious(site: Site, open_page, theme):
     site.mail("deferred", 3, to_address="bob@slow.example", status_message="451 later")
     page = open_page(site, f"/email/queue/?theme={theme}")
     waits(page, "9 recipients wait")
-    loaded(page)
+    wait_for_panels(page)
     assert find_serious(page) == []
 
     page.get_by_role("button", name="slow.example", exact=True).click()
@@ -205,6 +205,6 @@ def test_nothing_is_wider_than_the_window(site: Site, open_page, width):
     page = open_page(site, "/email/queue/")
     page.set_viewport_size({"width": width, "height": 844})
     waits(page, "9 recipients wait")
-    loaded(page)
+    wait_for_panels(page)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,4 +1,4 @@
-"""100 messages into a real Haraka, the agent killed in the middle: each outcome once, as told."""
+"""100 messages into a real Haraka, the agent killed in the middle: each outcome once."""
 
 import time
 from collections import Counter
@@ -33,13 +33,13 @@ NO_RSPAMD = "Rspamd is not installed (apt-get install --no-install-recommends rs
 
 @dataclass
 class Inbound:
-    """The running programs, and everything Haraka told."""
+    """The running programs, and everything Haraka outcomes."""
 
     site: server.Site
     server: server.Server
     agent: agent.Agent
     mx: haraka.Haraka
-    told: list[Outcome]
+    outcomes: list[Outcome]
 
     rows = Cluster.rows
 
@@ -57,13 +57,13 @@ def inbound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inbound]:
                 programs.agent.running.kill()
             elif number == 2 * third:
                 programs.agent.running.start_again()
-            programs.told += deliver(programs.mx.smtp_port, mail)
-        programs.told += refuse_without_recipient(programs.mx.smtp_port)
+            programs.outcomes += deliver(programs.mx.smtp_port, mail)
+        programs.outcomes += refuse_without_recipient(programs.mx.smtp_port)
 
-        def stored() -> int:
+        def count_stored() -> int:
             return programs.rows("SELECT count(*) FROM email_events")[0][0]
 
-        wait_until(lambda: stored() >= 2 * len(programs.told), within_s=ARRIVE_WITHIN_S)
+        wait_until(lambda: count_stored() >= 2 * len(programs.outcomes), within_s=ARRIVE_WITHIN_S)
         time.sleep(SETTLE_S)
         yield programs
 
@@ -99,27 +99,27 @@ def wait_until(condition: Callable[[], bool], *, within_s: float) -> None:
         time.sleep(0.25)
 
 
-def test_every_outcome_haraka_told_is_stored_exactly_once_with_its_reply(inbound):
+def test_every_outcome_haraka_made_is_stored_exactly_once_with_its_reply(inbound):
     rows = inbound.rows(
         "SELECT event_type, to_address, from_address, host(client_ip), message_size_bytes,"
         " coalesce(status_message, ''), bounce_category FROM email_events"
     )
 
-    stored = Counter(Outcome(*row) for row in rows)
+    count_stored = Counter(Outcome(*row) for row in rows)
 
-    wanted = Counter(inbound.told) + Counter(told.received for told in inbound.told)
-    assert len(inbound.told) > MESSAGES
-    assert stored - wanted == Counter()
-    assert wanted - stored == Counter()
+    wanted = Counter(inbound.outcomes) + Counter(outcomes.received for outcomes in inbound.outcomes)
+    assert len(inbound.outcomes) > MESSAGES
+    assert count_stored - wanted == Counter()
+    assert wanted - count_stored == Counter()
 
 
-def test_what_was_told_is_what_was_meant(inbound):
-    kinds = Counter(told.event_type for told in inbound.told)
+def test_what_was_reported_is_what_was_meant(inbound):
+    kinds = Counter(outcomes.event_type for outcomes in inbound.outcomes)
 
     assert set(kinds) == {"delivered", "rejected", "greylisted", "deferred"}
-    for told in inbound.told:
+    for outcomes in inbound.outcomes:
         first = {"delivered": "2", "rejected": "5", "greylisted": "4", "deferred": "4"}
-        assert told.reply.startswith(first[told.event_type]), told
+        assert outcomes.reply.startswith(first[outcomes.event_type]), outcomes
 
 
 def test_every_row_is_inbound_reported_and_of_a_transaction(inbound):
@@ -138,7 +138,7 @@ def test_every_row_is_inbound_reported_and_of_a_transaction(inbound):
             assert row["message_id"].startswith("<inbound-")
 
 
-def test_rspamds_score_action_and_symbols_are_told_with_spf_and_dmarc(inbound):
+def test_rspamds_score_action_and_symbols_are_reported_with_spf_and_dmarc(inbound):
     if not rspamd.is_installed():
         pytest.skip(NO_RSPAMD)
 
@@ -166,8 +166,8 @@ def test_rspamds_score_action_and_symbols_are_told_with_spf_and_dmarc(inbound):
 
 @pytest.mark.browser
 def test_the_page_shows_what_was_counted(inbound):
-    counts = Counter(told.event_type for told in inbound.told)
-    counts["received"] = len(inbound.told)
+    counts = Counter(outcomes.event_type for outcomes in inbound.outcomes)
+    counts["received"] = len(inbound.outcomes)
     del counts["deferred"]  # the page counts it for outbound mail only
     with open_chromium() as browser:
         page = browser.new_page()

@@ -47,10 +47,10 @@ def page() -> Iterator[Page]:
 
 
 def after_the_run(directory: Path, *, plugin: bool) -> Iterator[tuple[Cluster, set[Outcome]]]:
-    """Yield the cluster once it has said all it will say of the messages, and what it must say."""
+    """Yield the cluster once it has reported all messages, and the outcomes it must report."""
     with cluster.running(directory, plugin=plugin) as programs:
         receipts = send_and_kill(programs)
-        wanted = traffic.expected(receipts)
+        wanted = traffic.expected_outcomes(receipts)
         await_count(programs, len(wanted))
         yield programs, wanted
 
@@ -70,10 +70,10 @@ def send_and_kill(programs: Cluster) -> list[Receipt]:
 
 
 def await_count(programs: Cluster, count: int) -> None:
-    def stored() -> int:
+    def count_stored() -> int:
         return programs.rows("SELECT count(*) FROM email_events WHERE from_address <> '<>'")[0][0]
 
-    wait_until(lambda: stored() >= count, within_s=ARRIVE_WITHIN_S)
+    wait_until(lambda: count_stored() >= count, within_s=ARRIVE_WITHIN_S)
     time.sleep(SETTLE_S)
 
 
@@ -100,11 +100,11 @@ def counts_of(outcomes: set[Outcome]) -> dict[str, int]:
 def test_with_the_plugin_every_outcome_is_there_exactly_once(with_plugin):
     programs, wanted = with_plugin
 
-    stored = stored_outcomes(programs)
+    count_stored = stored_outcomes(programs)
 
-    assert set(stored) - wanted == set()
-    assert wanted - set(stored) == set()
-    assert {outcome: n for outcome, n in stored.items() if n != 1} == {}
+    assert set(count_stored) - wanted == set()
+    assert wanted - set(count_stored) == set()
+    assert {outcome: n for outcome, n in count_stored.items() if n != 1} == {}
 
 
 def test_with_the_plugin_the_level_counts_what_the_rows_say(with_plugin):
@@ -176,7 +176,7 @@ def test_a_message_is_on_the_open_page_soon_after_its_delivery(with_plugin, page
 
     (extra,) = traffic.submit(programs.mta.smtp_port, [traffic.one_more()])
 
-    wanted |= traffic.expected([extra])
+    wanted |= traffic.expected_outcomes([extra])
     expect(counter).to_have_text(f"{counts_of(wanted)['delivered']:,}")
 
 
@@ -184,10 +184,10 @@ def test_the_stream_alone_knows_queued_and_deferred_exactly(stream_alone):
     programs, wanted = stream_alone
     certain = {outcome for outcome in wanted if outcome.event_type not in FINAL}
 
-    stored = {o: n for o, n in stored_outcomes(programs).items() if o.event_type not in FINAL}
+    count_stored = {o: n for o, n in stored_outcomes(programs).items() if o.event_type not in FINAL}
 
-    assert set(stored) == certain
-    assert set(stored.values()) == {1}
+    assert set(count_stored) == certain
+    assert set(count_stored.values()) == {1}
     assert programs.rows(
         "SELECT DISTINCT certainty FROM email_events WHERE event_type IN ('sent', 'deferred')"
     ) == [["reported"]]

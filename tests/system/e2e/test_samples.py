@@ -49,7 +49,7 @@ def ask(programs: Cluster, path: str) -> Any:
         return json.load(reply)
 
 
-def test_the_mail_queue_is_told_as_mongodb_has_it(programs: Cluster) -> None:
+def test_the_mail_queue_is_reported_as_mongodb_has_it(programs: Cluster) -> None:
     with pymongo.MongoClient[dict[str, Any]](programs.mongo.uri) as client:
         documents = list(client[zonemta.DATABASE]["zone-queue"].find())
     domains = Counter(document["domain"] for document in documents)
@@ -65,9 +65,9 @@ def test_the_mail_queue_is_told_as_mongodb_has_it(programs: Cluster) -> None:
     assert answer["ages"]["of_count"] == len(documents)
     destinations = answer["destinations"]["domains"]
     assert {one["domain"]: one["count"] for one in destinations} == domains
-    said = {document["_deferred"]["response"] for document in documents}
-    assert {reply["response"] for reply in answer["reasons"]["replies"]} <= said
-    assert all(set(one["replies"]) <= said for one in destinations)
+    replies = {document["_deferred"]["response"] for document in documents}
+    assert {reply["response"] for reply in answer["reasons"]["replies"]} <= replies
+    assert all(set(one["replies"]) <= replies for one in destinations)
     assert any(bucket["waiting_count"] for bucket in answer["history"]["buckets"])
 
 

@@ -17,7 +17,7 @@ DESTINATIONS = ("good.example", "big.example", "Other.example")
 
 @dataclass(frozen=True)
 class Outcome:
-    """One event that must be there, once. `reply` None: nothing is said of it."""
+    """One event that must be there, once. `reply` None: not checked."""
 
     queue_id: str
     recipient: str
@@ -61,7 +61,7 @@ def submit(port: int, batch: list[Message]) -> list[Receipt]:
     return receipts
 
 
-def expected(receipts: list[Receipt]) -> set[Outcome]:
+def expected_outcomes(receipts: list[Receipt]) -> set[Outcome]:
     """Return every event these messages must give while the second retry has not come."""
     return {
         Outcome(receipt.queue_id or "", as_queued(recipient), receipt.message.sender, *event)

@@ -22,7 +22,7 @@ def line(recipient, reply, *, sender="alice@corp.example", message_id=None):
     }
 
 
-def submitted(*recipients, sender="alice@corp.example", queue_id="1a1f"):
+def submit(*recipients, sender="alice@corp.example", queue_id="1a1f"):
     message = Message(
         message_id="<1@stack.example>", sender=sender, recipients=recipients, body_bytes=1
     )
@@ -39,18 +39,18 @@ LOG = [
 
 
 @pytest.fixture
-def expected():
-    return outbound_mail.build_expected(
-        [submitted("ok-1@Good.example", "defer-2@good.example")], LOG
-    )
+def expected_mail():
+    return outbound_mail.build_expected([submit("ok-1@Good.example", "defer-2@good.example")], LOG)
 
 
-def judged(expected, captured, **options):
-    return judge_mail("plugin", messages=1, expected=expected, captured=captured, **options)
+def judge(expected_mail, captured, **options):
+    return judge_mail("plugin", messages=1, expected=expected_mail, captured=captured, **options)
 
 
-def test_the_sinks_log_becomes_every_attempt_and_the_notification(expected):
-    assert sorted((e.recipient, e.event_type, e.fields["attempt"]) for e in expected.values()) == [
+def test_the_sinks_log_becomes_every_attempt_and_the_notification(expected_mail):
+    assert sorted(
+        (e.recipient, e.event_type, e.fields["attempt"]) for e in expected_mail.values()
+    ) == [
         ("alice@corp.example", "delivered", 1),
         ("alice@corp.example", "sent", 0),
         ("defer-2@good.example", "bounced", 3),
@@ -62,8 +62,8 @@ def test_the_sinks_log_becomes_every_attempt_and_the_notification(expected):
     ]
 
 
-def test_what_is_as_it_should_be_is_clean(expected):
-    verdict = judged(expected, expected.values())
+def test_what_is_as_it_should_be_is_clean(expected_mail):
+    verdict = judge(expected_mail, expected_mail.values())
 
     assert verdict.is_clean
     assert json.loads(verdict.format_json()) == {
@@ -72,11 +72,11 @@ def test_what_is_as_it_should_be_is_clean(expected):
     }  # fmt: skip
 
 
-def test_a_missing_a_doubled_and_an_invented_event_are_noticed(expected):
-    first, second, *others = expected.values()
+def test_a_missing_a_doubled_and_an_invented_event_are_noticed(expected_mail):
+    first, second, *others = expected_mail.values()
     invented = replace(second, recipient="nobody@good.example")
 
-    verdict = judged(expected, [second, second, *others, invented])
+    verdict = judge(expected_mail, [second, second, *others, invented])
 
     assert (verdict.missing, verdict.twice, verdict.unexpected) == (1, 1, 1)
     assert first.recipient in verdict.examples["missing"][0]
@@ -94,37 +94,39 @@ def test_a_missing_a_doubled_and_an_invented_event_are_noticed(expected):
         {"queue_id": "other"},
     ],
 )
-def test_each_wrong_field_is_noticed(expected, change):
+def test_each_wrong_field_is_noticed(expected_mail, change):
     captured = [
         replace(event, fields={**event.fields, **change})
         if event.key[1:3] == ("ok-1@good.example", "delivered")
         else event
-        for event in expected.values()
+        for event in expected_mail.values()
     ]
 
-    verdict = judged(expected, captured)
+    verdict = judge(expected_mail, captured)
 
     assert verdict.wrong == 1
     assert list(verdict.wrong_fields) == list(change)
 
 
 @pytest.mark.parametrize(("certainty", "wrong"), [("reported", (1, 0)), ("inferred", (0, 1))])
-def test_an_outcome_captured_as_another_is_wrong_unless_it_was_inferred(expected, certainty, wrong):
+def test_an_outcome_captured_as_another_is_wrong_unless_it_was_inferred(
+    expected_mail, certainty, wrong
+):
     captured = [
         replace(event, event_type="delivered", certainty=certainty)
         if event.event_type == "bounced"
         else event
-        for event in expected.values()
+        for event in expected_mail.values()
     ]
 
-    verdict = judged(expected, captured)
+    verdict = judge(expected_mail, captured)
 
     assert (verdict.wrong, verdict.inferred_wrong) == wrong
     assert (verdict.missing, verdict.unexpected) == (0, 0)
 
 
 def test_of_a_message_that_was_not_answered_only_the_sink_knows():
-    unsure = [submitted("ok-1@good.example", "ok-9@good.example", queue_id=None)]
+    unsure = [submit("ok-1@good.example", "ok-9@good.example", queue_id=None)]
 
     events = outbound_mail.build_expected(unsure, LOG[:1])
 

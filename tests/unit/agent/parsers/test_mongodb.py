@@ -6,7 +6,7 @@ import msgspec
 from bson import json_util
 
 from agent.parsers import mongodb
-from tests.damage import assert_sane, damaged
+from tests.damage import assert_sane, damage_copies
 from tests.paths import TESTS
 
 SAMPLES = TESTS / "samples" / "mongodb"
@@ -98,12 +98,12 @@ def test_a_damaged_value_is_not_known_and_spoils_nothing_else():
     # Of the cache's two hundred figures those that are read.
     cache = status["wiredTiger"]["cache"]
     status["wiredTiger"]["cache"] = {name: cache[name] for name in cache if "bytes" in name[:14]}
-    for broken in damaged(json.loads(json_util.dumps(status))):
+    for broken in damage_copies(json.loads(json_util.dumps(status))):
         assert_sane(msgspec.to_builtins(mongodb.build_readings(hello=hello, status=broken)))
-    for broken in damaged(json.loads(json_util.dumps(replica_set["members"][:2]))):
+    for broken in damage_copies(json.loads(json_util.dumps(replica_set["members"][:2]))):
         changed = replica_set | {"members": broken}
         assert_sane(msgspec.to_builtins(mongodb.build_readings(hello=hello, replica_set=changed)))
-    for broken in damaged(json.loads(json_util.dumps(size))):
+    for broken in damage_copies(json.loads(json_util.dumps(size))):
         assert_sane(msgspec.to_builtins(mongodb.build_readings(hello=hello, databases=[broken])))
-    for broken in damaged(json.loads(json_util.dumps(hello))):
+    for broken in damage_copies(json.loads(json_util.dumps(hello))):
         assert_sane(msgspec.to_builtins(mongodb.build_readings(hello=broken)))

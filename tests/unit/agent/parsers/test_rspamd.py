@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.parsers import rspamd
-from tests.damage import assert_sane, cut, damaged
+from tests.damage import assert_sane, cut, damage_copies
 from tests.recorded import RSPAMD_STAT
 
 
@@ -57,7 +57,7 @@ def test_a_stat_that_was_cut_off_is_refused_whole():
 
 
 def test_a_damaged_value_is_not_known_and_spoils_nothing_else():
-    for broken in damaged(json.loads(RSPAMD_STAT)):
+    for broken in damage_copies(json.loads(RSPAMD_STAT)):
         body = json.dumps(broken).encode()
         try:
             readings = rspamd.parse_stat(body)

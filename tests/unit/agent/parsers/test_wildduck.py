@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agent.parsers import wildduck
 from agent.parsers.wildduck import Health, User
-from tests.damage import assert_sane, cut, damaged
+from tests.damage import assert_sane, cut, damage_copies
 from tests.paths import TESTS
 from tests.recorded import WILDDUCK_METRICS, WILDDUCK_REFUSAL
 
@@ -96,7 +96,7 @@ def test_the_fullest_are_those_nearest_to_their_limit():
 
 
 def test_a_damaged_page_gives_what_is_right_or_is_refused():
-    for broken in damaged(json.loads(PAGE)):
+    for broken in damage_copies(json.loads(PAGE)):
         try:
             readings = wildduck.parse_page(json.dumps(broken).encode())
         except ValueError:

@@ -36,7 +36,7 @@ def nodes(known, reporting, *, newest_sample_at=JUST_NOW, **silent_s):
     [
         pytest.param(
             hour(), nodes(0, 0, newest_sample_at=None), "none", "No node has reported yet",
-            id="no node was ever heard from",
+            id="no node ever reported",
         ),
         pytest.param(
             hour(delivered=3), nodes(0, 0, newest_sample_at=None), "none",
@@ -82,7 +82,7 @@ def nodes(known, reporting, *, newest_sample_at=JUST_NOW, **silent_s):
         pytest.param(
             hour(**FLOWING), nodes(2, 1, mta_02=None), "warning",
             "1 of 2 nodes silent: mta-02 (never seen) · mail flows",
-            id="one never heard, one reports",
+            id="one never reported, one reports",
         ),
         pytest.param(
             hour(**STUCK), nodes(3, 2, mta_03=270), "critical",

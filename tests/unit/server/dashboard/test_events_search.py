@@ -1,4 +1,4 @@
-"""What a search is asked, and what one typed text may mean."""
+"""Parameters of a search, and the meanings of one typed text."""
 
 import pytest
 

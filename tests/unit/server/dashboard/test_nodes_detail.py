@@ -1,4 +1,4 @@
-"""What a node's page says of programs, ports, the agent and completeness."""
+"""A node's page: programs, ports, the agent and completeness."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -48,14 +48,14 @@ def test_programs_that_stopped_come_first_and_numbers_of_what_does_not_run_are_u
         {"process": "rspamd", "status": "stopped"} | gone,
     ]
 
-    found = detail.processes(rows)
+    processes = detail.processes(rows)
 
-    assert [(p.name, p.status, p.level) for p in found] == [
+    assert [(p.name, p.status, p.level) for p in processes] == [
         ("Rspamd", "stopped", "critical"),
         ("Redis", "running", "ok"),
         ("WildDuck", "not here", "none"),
     ]
-    assert [(p.memory, p.cpu) for p in found] == [("–", "–"), ("24.1 MB", "–"), ("–", "–")]  # noqa: RUF001
+    assert [(p.memory, p.cpu) for p in processes] == [("–", "–"), ("24.1 MB", "–"), ("–", "–")]  # noqa: RUF001
 
 
 def test_closed_ports_come_first_and_are_called_by_what_they_are_for():
@@ -72,7 +72,7 @@ def test_closed_ports_come_first_and_are_called_by_what_they_are_for():
     ]
 
 
-def test_an_agent_that_never_told_is_none_and_a_healthy_one_has_no_trouble(agent):
+def test_an_agent_that_never_reported_is_none_and_a_healthy_one_has_no_trouble(agent):
     assert detail.agent_health(None, NOW) is None
 
     health = detail.agent_health(healthy(agent), NOW)
@@ -168,20 +168,20 @@ def test_completeness_is_one_sentence(epochs, level, value):
 def test_missing_ranges_are_named_and_the_rest_counted():
     ranges = [[i * 10, i * 10 + (i > 1)] for i in range(1, 9)]
 
-    found = detail.epoch(
+    epoch_lines = detail.epoch(
         epoch(missing_count=15, missing_ranges=ranges, dropped_count=3, dropped_ranges=[[1, 3]])
     )
 
-    assert found.missing == ("10", "20–21", "30–31", "40–41", "50–51")  # noqa: RUF001
-    assert found.more_missing == 3
-    assert found.dropped == "3 (1–3)"  # noqa: RUF001
-    assert found.verdict == "15 events missing"
+    assert epoch_lines.missing == ("10", "20–21", "30–31", "40–41", "50–51")  # noqa: RUF001
+    assert epoch_lines.more_missing == 3
+    assert epoch_lines.dropped == "3 (1–3)"  # noqa: RUF001
+    assert epoch_lines.verdict == "15 events missing"
 
 
 def test_a_kind_is_stale_by_its_own_interval():
     old = (NOW - timedelta(minutes=10)).isoformat()
     newest = {"redis": [{"time": old}], "wildduck": [{"time": old}]}
 
-    found = {part.kind: part.is_stale for part in detail.parts(newest, now=NOW, stale_after_s=45)}
+    stale = {part.kind: part.is_stale for part in detail.parts(newest, now=NOW, stale_after_s=45)}
 
-    assert found == {"redis": True, "wildduck": False}
+    assert stale == {"redis": True, "wildduck": False}

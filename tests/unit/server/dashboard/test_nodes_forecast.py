@@ -1,4 +1,4 @@
-"""When a disk will be full, and when that cannot be said."""
+"""Forecast of the day a disk is full, and when that is unknown."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +20,7 @@ def falling(hours, *, from_gb, gb_a_day):
     return hourly(*(GB * (from_gb - gb_a_day * i / 24) for i in range(hours)))
 
 
-def test_a_steady_fall_is_told_in_days_with_what_it_is_judged_from():
+def test_a_steady_fall_is_reported_in_days_with_what_it_is_judged_from():
     forecast = disk_full(falling(97, from_gb=70, gb_a_day=10))
 
     assert forecast.text == "full in about 3 days"
@@ -28,7 +28,7 @@ def test_a_steady_fall_is_told_in_days_with_what_it_is_judged_from():
     assert forecast.basis == "free space fell by 10.0 GB a day in 97 hourly means over 4 d"
 
 
-def test_less_than_a_day_is_critical_and_told_in_hours():
+def test_less_than_a_day_is_critical_and_shown_in_hours():
     forecast = disk_full(falling(25, from_gb=30, gb_a_day=20))
 
     assert (forecast.level, forecast.text) == ("critical", "full in about 12 hours")
@@ -76,7 +76,7 @@ def test_one_night_of_a_backup_does_not_change_the_trend():
         (hourly(3 * GB, 2 * GB, GB), "3 hourly means over 2 h; it takes 6 h of them"),
     ],
 )
-def test_too_little_is_said_to_be_too_little(readings, basis):
+def test_too_little_is_reported_as_too_little(readings, basis):
     forecast = disk_full(readings)
 
     assert forecast.level == "none"
@@ -94,7 +94,7 @@ def test_too_little_is_said_to_be_too_little(readings, basis):
         (timedelta(days=60), "9 weeks"),
     ],
 )
-def test_lengths_are_told_as_roughly_as_they_are_known(length, words):
+def test_lengths_are_reported_as_roughly_as_they_are_known(length, words):
     assert about(length) == words
 
 

@@ -96,22 +96,22 @@ def test_filters_look_at_status_role_and_any_name_or_address():
         row("mx-01", role="haraka-inbound", hostname="MX.example", silent_s=500),
     ]
 
-    def found(**asked):
-        return [each.name for each in page.chosen(rows, page.ListParams(**asked))]
+    def find_names(**params):
+        return [each.name for each in page.chosen(rows, page.ListParams(**params))]
 
-    assert found(status="offline") == ["mx-01"]
-    assert found(role="zonemta-outbound") == ["mta-01"]
-    assert found(text="mx.EX") == ["mx-01"]
-    assert found(text="10.0.0") == ["mta-01"]
-    assert found(text="10.0.0", status="offline") == []
+    assert find_names(status="offline") == ["mx-01"]
+    assert find_names(role="zonemta-outbound") == ["mta-01"]
+    assert find_names(text="mx.EX") == ["mx-01"]
+    assert find_names(text="10.0.0") == ["mta-01"]
+    assert find_names(text="10.0.0", status="offline") == []
 
 
 def test_an_address_that_makes_no_sense_shows_the_usual_list():
-    asked = page.parse_params(
+    params = page.parse_params(
         {"sort": "-shoe_size", "status": "asleep", "q": " x ", "role": "r" * 200}
     )
 
-    assert asked == page.ListParams(text="x", role="r" * 64)
+    assert params == page.ListParams(text="x", role="r" * 64)
     assert page.parse_params({"sort": "cpu"}).parameters() == {"sort": "cpu"}
 
 

@@ -1,4 +1,4 @@
-"""What remote servers say: one text for a thousand messages, and what it means."""
+"""Replies of remote servers: one text for a thousand messages, and its meaning."""
 
 import pytest
 from hypothesis import given
@@ -26,15 +26,15 @@ def test_different_texts_have_different_fingerprints(vectors):
 
 def test_a_category_with_a_reply_means_what_the_table_says(vectors):
     for one in vectors["meanings"]:
-        found = find_meaning(one["category"], one["reply"], code=one["code"])
-        assert (found.bounce_class, found.status) == (one["bounce_class"], one["status"]), one
+        meaning = find_meaning(one["category"], one["reply"], code=one["code"])
+        assert (meaning.bounce_class, meaning.status) == (one["bounce_class"], one["status"]), one
 
 
 def test_every_category_of_zonemta_has_a_class_without_a_reply():
     for category, (bounce_class, detail) in CATEGORIES.items():
-        found = find_meaning(category, None, code=550)
+        meaning = find_meaning(category, None, code=550)
         if category != "greylist":
-            assert found == (bounce_class, f"5.{detail}")
+            assert meaning == (bounce_class, f"5.{detail}")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_what_names_the_reason_is_kept(kept):
 
 
 @given(st.text(max_size=2000))
-def test_whatever_was_said_normalising_ends_and_is_stable(reply):
+def test_whatever_was_written_normalising_ends_and_is_stable(reply):
     once = normalize(reply)
 
     assert "\n" not in once

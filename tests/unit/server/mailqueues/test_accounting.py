@@ -1,4 +1,4 @@
-"""A mail queue that several agents read is counted once, and nobody's mail is said to be so."""
+"""A mail queue that several agents read is counted once; unassigned mail is shown as such."""
 
 from datetime import timedelta
 
@@ -74,7 +74,7 @@ def test_an_agent_alone_with_its_database_needs_not_say_its_instance():
     assert found.stranded == ()
 
 
-def test_a_silent_agents_share_is_told_by_one_that_still_reads():
+def test_a_silent_agents_share_is_reported_by_one_that_still_reads():
     silent = reading("mta-01", mail_queue("mta-01", mta_01=500, mta_02=1), seconds_ago=3600)
     other = reading("mta-02", mail_queue("mta-02", mta_01=20, mta_02=1))
 
@@ -85,7 +85,7 @@ def test_a_silent_agents_share_is_told_by_one_that_still_reads():
     assert found.waiting == 21
 
 
-def test_when_all_are_silent_the_last_known_is_told_as_stale():
+def test_when_all_are_silent_the_last_known_is_reported_as_stale():
     silent = reading("mta-01", mail_queue("mta-01", mta_01=500), seconds_ago=3600)
 
     (found,) = count_once([silent], NOW)

@@ -26,24 +26,24 @@ def test_a_percentile_lies_in_the_bin_of_the_exact_one(values, share):
     ordered = sorted(values)
     exact = next(v for i, v in enumerate(ordered) if (i + 1) >= share * len(values) - 1e-9)
 
-    found = histogram(values).percentile_ms(share)
+    percentile = histogram(values).percentile_ms(share)
 
     i = bisect_right(DELIVERY_BOUNDS_MS, exact)
     lower = (0, *DELIVERY_BOUNDS_MS)[i]
     upper = DELIVERY_BOUNDS_MS[i] if i < len(DELIVERY_BOUNDS_MS) else lower
-    assert lower <= found <= upper
+    assert lower <= percentile <= upper
 
 
 @tried
 @given(delivery_ms)
 def test_the_brackets_and_the_average_are_exact(values):
-    found = histogram(values)
+    merged = histogram(values)
 
     edges = (0, *BRACKETS_MS, float("inf"))
-    assert found.brackets() == [
+    assert merged.brackets() == [
         sum(lower <= value < upper for value in values) for lower, upper in pairwise(edges)
     ]
-    assert found.average_ms == pytest.approx(sum(values) / len(values))
+    assert merged.average_ms == pytest.approx(sum(values) / len(values))
 
 
 def test_of_nothing_nothing_is_known():

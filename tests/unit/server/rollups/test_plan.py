@@ -157,7 +157,7 @@ def test_a_range_that_reaches_into_the_future_ends_now():
     assert parse_span(None, NOW - timedelta(hours=1), NOW + timedelta(days=9), now=NOW).end == NOW
 
 
-def test_every_width_of_a_level_may_be_asked_for():
+def test_every_width_of_a_level_may_be_requested():
     assert {level.width for level in LEVELS} <= set(WIDTHS.values())
 
 

@@ -48,7 +48,7 @@ def test_the_parts_are_the_whole_stretch_without_gap_or_overlap(level, first, le
 
 @tried
 @given(levels, minutes, minutes)
-def test_every_part_begins_and_ends_on_an_edge_of_its_level_none_narrower_than_asked(
+def test_every_part_begins_and_ends_on_an_edge_of_its_level_none_narrower_than_requested(
     level, first, length
 ):
     for part in split_by_level(level, *stretch(level, first, length)):
