@@ -1,5 +1,5 @@
 // Numbers and times as people read them. Pure; the rules and their vectors are shared with
-// server/formats.py (tests/formats.json), so that the first paint and the live
+// server/formats.py (server/dashboard/shell/tests/formats.json), so that the first paint and the live
 // page never say the same thing in two ways.
 
 const MINUTE_S = 60;
