@@ -1,6 +1,5 @@
 """The search for events and the page of one, as the server paints them."""
 
-import html
 import re
 from datetime import timedelta
 from uuid import uuid4
@@ -12,6 +11,7 @@ from django.utils import timezone
 from server.dashboard.pages.events import page as events_page
 from server.dashboard.pages.events import view as events_view
 from server.events import queries
+from tests.page import Page
 
 pytestmark = pytest.mark.django_db
 QUERIES = 12
@@ -20,16 +20,12 @@ HOSTILE = '451 4.7.1 <script>alert("reply")</script> & come back'
 
 @pytest.fixture
 def page(admin_client):
-    def text(path="/events/", **query):
+    def get(path="/events/", **query):
         response = admin_client.get(path, query)
         assert response.status_code == 200, response
-        return html.unescape(re.sub(r"\s+", " ", response.content.decode()))
+        return Page(response.content.decode())
 
-    return text
-
-
-def count_events(text):
-    return len(re.findall(r'<td class="when">', text))
+    return get
 
 
 def test_a_stranger_is_sent_to_the_login(client):
@@ -46,7 +42,7 @@ def test_events_are_listed_newest_first_with_what_the_other_side_answered(page, 
 
     text = page()
 
-    assert text.index("second@good.example") < text.index("first@good.example")
+    assert text.markup.index("second@good.example") < text.markup.index("first@good.example")
     assert "<code>451 4.7.500 Server busy</code>" in text
     assert "mx1.good.example" in text
 
@@ -84,14 +80,14 @@ def test_every_field_can_be_searched(page, store_events, query, found):
     store_events(certainty="inferred")
     store_events(ago=timedelta(hours=3))
 
-    assert count_events(page(**query)) == found
+    assert page(**query).event_count() == found
 
 
 def test_an_id_needs_no_range_and_is_found_however_old(page, store_events):
     store_events(ago=timedelta(days=40), queue_id="1a1fd92f960000a951")
 
-    assert count_events(page(queue_id="1a1fd92f960000a951")) == 1
-    assert count_events(page(queue_id="1a1fd92f960000a951", range="24h")) == 0
+    assert page(queue_id="1a1fd92f960000a951").event_count() == 1
+    assert page(queue_id="1a1fd92f960000a951", range="24h").event_count() == 0
 
 
 def test_pages_follow_each_other_without_loss_or_repetition(page, store_events, monkeypatch):
@@ -101,8 +97,8 @@ def test_pages_follow_each_other_without_loss_or_repetition(page, store_events, 
     seen, query = [], {"type": "deferred"}
     for _ in range(4):
         text = page(**query)
-        seen += re.findall(r"/events/([0-9a-f-]{36})/", text)
-        older = re.search(r'rel="next" href="/events/\?([^"]*)"', text)
+        seen += re.findall(r"/events/([0-9a-f-]{36})/", text.markup)
+        older = re.search(r'rel="next" href="/events/\?([^"]*)"', text.markup)
         if not older:
             break
         query = dict(part.split("=", 1) for part in older[1].split("&"))
@@ -127,7 +123,7 @@ def test_a_wrong_value_is_reported_at_its_field_and_nothing_is_searched(page, st
 
     assert 'id="wrong-sending_ip">Enter a valid IPv4 or IPv6 address.' in text
     assert "Nothing was searched: see the fields marked above." in text
-    assert count_events(text) == 0
+    assert text.event_count() == 0
     assert '<details class="more-filters" open>' in text
 
 
@@ -213,7 +209,9 @@ def test_the_story_is_of_this_message_and_recipient_alone(page, store_events):
 
     text = page(f"/events/{event_id}/")
 
-    kinds = re.findall(r'<td class="what"><span class="badge-kind" data-meaning="(\w+)"', text)
+    kinds = re.findall(
+        r'<td class="what"><span class="badge-kind" data-meaning="(\w+)"', text.markup
+    )
     assert kinds == ["sent", "deferred", "delivered"]
     assert "all its events, 1 of other recipients" in text
 

@@ -12,6 +12,7 @@ from server.accounts.roles import Role
 from server.dashboard.shell.page import parse_params
 from server.nodes.models import Node
 from tests.factories import write_mail
+from tests.page import Page
 
 PAGES = ["/", "/email/outbound/", "/email/inbound/", "/email/performance/"]
 FIRST_PAINT_QUERIES = 12
@@ -77,15 +78,14 @@ def test_nothing_inline_runs_and_the_policy_says_so(path, admin_client, busy):
         d.strip().split(" ", 1) for d in response["content-security-policy"].split(";") if d.strip()
     )
     assert "unsafe-inline" not in directives.get("script-src", directives["default-src"])
-    html = response.content.decode()
-    scripts = re.findall(r"<script([^>]*)>", html)
-    assert scripts
-    assert all("src=" in each or 'type="application/json"' in each for each in scripts)
-    assert not re.search(r"\son[a-z]+=", html)
+    page = Page(response.content.decode())
+    assert page.scripts()
+    assert all("src=" in each or 'type="application/json"' in each for each in page.scripts())
+    assert page.inline_handlers() == []
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_strangers_are_sent_to_the_login_and_back_with_all_they_parse_params(path, client):
+def test_strangers_are_sent_to_the_login_and_back_with_all_parameters(path, client):
     response = client.get(f"{path}?range=7d")
 
     assert response.status_code == 302
@@ -94,13 +94,12 @@ def test_strangers_are_sent_to_the_login_and_back_with_all_they_parse_params(pat
 
 @pytest.mark.parametrize("path", PAGES)
 def test_the_open_page_is_marked_in_the_navigation(path, admin_client, db):
-    html = admin_client.get(path).content.decode()
+    page = Page(admin_client.get(path).content.decode())
 
-    (current,) = re.findall(r'<a href="([^"]+)"[^>]*aria-current="page"', html)
-    assert current == path
+    assert page.links(aria_current="page") == [path]
 
 
-def test_the_menus_are_links_that_keep_what_else_is_parse_params(admin_client, db):
+def test_the_menus_are_links_that_keep_the_other_parameters(admin_client, db):
     html = admin_client.get("/email/outbound/?tz=UTC&range=7d").content.decode()
 
     assert 'href="?tz=UTC&amp;range=1h" data-range="1h"' in html
