@@ -1,4 +1,4 @@
-"""Routes of the read API, under /api/v1/."""
+"""Routes of the API under /api/v1/: one view a path, for those who read and those who send."""
 
 from django.urls import path
 
@@ -37,6 +37,10 @@ urlpatterns = [
     path("nodes", nodes.NodesView.as_view(), name="nodes"),
     path("nodes/<str:name>", nodes.NodeView.as_view(), name="node"),
     path("nodes/<str:name>/metrics", metrics.NodeMetricsView.as_view(), name="node-metrics"),
+    *(
+        path(f"metrics/{kind}", view.as_view(), name=f"metrics-{kind}")
+        for kind, view in metrics.KIND_VIEWS.items()
+    ),
     path("metrics/<str:kind>", metrics.MetricsView.as_view(), name="metrics"),
     path("email/queue", queue.QueueView.as_view(), name="email-queue"),
     path("email/queue/share", queue_share.ShareView.as_view(), name="email-queue-share"),

@@ -4,22 +4,26 @@ They are most of the web process's work, carry a key and no cookie, and no brows
 answers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, URLResolver, get_resolver
 
-from server.ingest.urls import urlpatterns
+from server.ingest.views import IngestView
 
 
 class IngestFastPath:
-    """Middleware: calls the ingest view of a POST itself, and passes everything else on."""
+    """Middleware: calls the ingest view of a POST itself, and passes everything else on.
+
+    The paths are those of the URL configuration whose view is an IngestView.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
-        self._views = {reverse(str(each.name)): each.callback for each in urlpatterns}
+        self._views = dict(_ingest_views(get_resolver().url_patterns, "/"))
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer ingest requests, with the length CommonMiddleware would give them."""
@@ -32,3 +36,15 @@ class IngestFastPath:
         response.headers["Content-Length"] = str(len(response.content))
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
+
+
+def _ingest_views(
+    patterns: Iterable[URLPattern | URLResolver], prefix: str
+) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield the paths of all ingest views with the views."""
+    for each in patterns:
+        path = f"{prefix}{each.pattern}"
+        if isinstance(each, URLResolver):
+            yield from _ingest_views(each.url_patterns, path)
+        elif issubclass(getattr(each.callback, "cls", object), IngestView):
+            yield path, each.callback

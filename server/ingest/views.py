@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import msgspec
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from rest_framework.exceptions import APIException, PermissionDenied
+from rest_framework.exceptions import APIException, MethodNotAllowed, PermissionDenied
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,30 +25,44 @@ from server.ingest.parsing.batch import Batch, parse_event_batch, parse_sample_b
 from server.ingest.parsing.body import read_body
 from server.ingest.parsing.registration import read_registration
 from server.ingest.permissions import MayIngest
-from server.metrics.wire import SAMPLES as KINDS
 from server.nodes import store as nodes
 from server.nodes.authentication import ApiKeyAuthentication, KeyHolder
 from server.nodes.models import ApiKey
 
 
 class IngestView(APIView):
-    """Base of the ingest views: keys, scopes, raw bodies, answers to refusals."""
+    """Base of the ingest views: keys, scopes, raw bodies, answers to refusals.
 
-    authentication_classes = [ApiKeyAuthentication]
-    permission_classes = [MayIngest]
+    In a view that has a GET as well, all this is for POST alone: reading is up to another base.
+    """
+
     parser_classes: Sequence[type[BaseParser]] = []  # bodies are decoded once, with msgspec
-    content_negotiation_class = SingleMediaType
     scopes: ClassVar[tuple[str, ...]] = (ApiKey.Scope.AGENT,)
+    _is_ingest = True
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """Choose authenticators, permissions and media type by the method."""
+        self._is_ingest = request.method == "POST" or not hasattr(self, "get")
+        if self._is_ingest:
+            self.authentication_classes = [ApiKeyAuthentication]
+            self.permission_classes = [MayIngest]
+            self.content_negotiation_class = SingleMediaType
+        return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Count the address before its key is looked at, so that guessing is slow too."""
+        if not self._is_ingest:
+            if request.method not in self.allowed_methods:
+                raise MethodNotAllowed(str(request.method))
+            super().initial(request, *args, **kwargs)
+            return
         rate_limit.check_address(request._request)  # noqa: SLF001 (DRF's way to Django's request)
         super().initial(request, *args, **kwargs)
         rate_limit.check_key(_holder(request).key_id)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Add to a refusal its Retry-After and the refused items."""
-        if isinstance(exc, OperationalError | InterfaceError):
+        if self._is_ingest and isinstance(exc, OperationalError | InterfaceError):
             exc = DatabaseUnavailable()
         response: Response = super().handle_exception(exc)
         if isinstance(exc, IngestError) and exc.retry_after_s:
@@ -79,7 +93,7 @@ class EventsView(IngestView):
 
 
 class SamplesView(IngestView):
-    """Accept samples of one kind. 202 means durably accepted, not yet stored."""
+    """Accept samples of a `kind`. 202 means durably accepted, not yet stored."""
 
     kind: ClassVar[str]
 
@@ -98,17 +112,8 @@ class SamplesView(IngestView):
         return _answer(batch)
 
 
-def _samples_view(kind: str) -> type[SamplesView]:
-    name = f"{kind.capitalize()}SamplesView"
-    return openapi.samples(kind)(type(name, (SamplesView,), {"kind": kind}))
-
-
-#: Kind → the view of POST /metrics/{kind}.
-SAMPLES_VIEWS = {kind: _samples_view(kind) for kind in KINDS}
-
-
 @openapi.nodes
-class NodesView(IngestView):
+class RegistrationView(IngestView):
     """Register a node, or update it."""
 
     def post(self, request: Request) -> Response:

@@ -15,8 +15,11 @@ from server.api.answers import build_span
 from server.api.endpoints.nodes import find_node
 from server.api.permissions import NOT_FOUND, REFUSALS, ReadView
 from server.api.query_params import SampleBucketsQuery, parse_query
+from server.ingest import openapi
+from server.ingest.views import SamplesView
 from server.metrics import catalogue
 from server.metrics.catalogue import SampleKind
+from server.metrics.wire import SAMPLES
 from server.nodes.freshness import stale_after_s
 from server.rollups.plan import Buckets
 from server.rollups.samples import queries as sample_queries
@@ -202,8 +205,25 @@ class MetricsView(ReadView):
     )
     def get(self, request: Request, kind: str) -> Response:
         """Answer."""
-        query = parse_query(AllMetricsQuery, request, kind=find_kind(kind))
-        return Response(build_metrics(**query))
+        return _answer(request, find_kind(kind))
+
+
+def _kind_view(kind: str) -> type[SamplesView]:
+    """Return the view of a kind that agents send and people read at the same path."""
+
+    @extend_schema(exclude=True)  # described once, at /metrics/{kind}
+    def get(self: ReadView, request: Request) -> Response:
+        return _answer(request, KINDS[kind])
+
+    members = {"kind": kind, "get": get, "http_method_names": ["get", "head", "post"]}
+    return openapi.samples(kind)(type("KindView", (ReadView, SamplesView), members))
+
+
+KIND_VIEWS = {kind: _kind_view(kind) for kind in SAMPLES}
+
+
+def _answer(request: Request, kind: SampleKind) -> Response:
+    return Response(build_metrics(**parse_query(AllMetricsQuery, request, kind=kind)))
 
 
 class NodeMetricsView(ReadView):

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from server.api.permissions import NOT_FOUND, REFUSALS, ReadView
+from server.ingest.views import RegistrationView
 from server.nodes.models import Node
 
 
@@ -62,8 +63,10 @@ def find_node(name: str) -> Node:
     return node
 
 
-class NodesView(ReadView):
-    """Every node."""
+class NodesView(ReadView, RegistrationView):
+    """Every node; agents register theirs at the same path."""
+
+    http_method_names = ["get", "head", "post"]
 
     @extend_schema(
         operation_id="v1_nodes_list",

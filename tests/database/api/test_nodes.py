@@ -25,7 +25,7 @@ def sample(node, at, **readings):
 
 @pytest.fixture
 def ask_view(admin_user, at_now):
-    """Ask a view past the middleware, of which the door's takes these addresses for itself."""
+    """Return the answer of a view, called past the middleware."""
 
     def get(path, **query):
         request = APIRequestFactory().get(f"/api/v1/{path}", query)
