@@ -11,9 +11,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from server.events.vocabulary import DIRECTIONS
 from server.metrics import catalogue
 from server.metrics.catalogue import SampleKind
-from server.rollups.mail.queries import OUTCOMES
 from server.rollups.plan import (
     RANGES,
     WIDTHS,
@@ -144,7 +144,7 @@ class BucketsQuery(PlannedQuery):
 class DirectionQuery(BucketsQuery):
     """The same of one direction."""
 
-    direction = serializers.ChoiceField(choices=list(OUTCOMES), default="outbound")
+    direction = serializers.ChoiceField(choices=DIRECTIONS, default="outbound")
 
 
 class SampleBucketsQuery(PlannedQuery):

@@ -38,7 +38,7 @@ urlpatterns = [
     path("nodes/<str:name>", nodes.NodeView.as_view(), name="node"),
     path("nodes/<str:name>/metrics", metrics.NodeMetricsView.as_view(), name="node-metrics"),
     *(
-        path(f"metrics/{kind}", view.as_view(), name=f"metrics-{kind}")
+        path(f"metrics/{kind}", view.as_view(), name=f"ingest-{kind}")
         for kind, view in metrics.KIND_VIEWS.items()
     ),
     path("metrics/<str:kind>", metrics.MetricsView.as_view(), name="metrics"),

@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from server.events.columns import COLUMNS, NAMES, SPAM_SYMBOL_CHARS, SPAM_SYMBOLS_MAX
+from server.events.columns import COLUMNS, MAX_SPAM_SYMBOL_CHARS, MAX_SPAM_SYMBOLS, NAMES
+from server.events.vocabulary import EMPTY_SENDER
 from server.events.wire import Event
 
 #: How far ahead of our clock an event may be: beyond it a wrong clock makes chunks in the future.
 MAX_AHEAD = timedelta(minutes=10)
-NULL_SENDER = "<>"
 NULL = "\\N"
 IP_FIELDS = ("sending_ip", "sending_ip_v6", "client_ip")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -95,8 +95,8 @@ def _derive(row: list[Any], event: Event) -> None:
     """Fill in users and domains that only the addresses tell."""
     sender, recipient = event.from_address, event.to_address
     if sender == "":
-        row[_FROM] = NULL_SENDER
-    elif sender is not None and sender != NULL_SENDER:
+        row[_FROM] = EMPTY_SENDER
+    elif sender is not None and sender != EMPTY_SENDER:
         local, at, domain = sender.rpartition("@")
         if event.from_user is None:
             row[_FROM_USER] = local if at else sender
@@ -172,6 +172,6 @@ def _ip(name: str, text: str) -> str:
 
 
 def _text_array(symbols: list[str]) -> str:
-    kept = [symbol[:SPAM_SYMBOL_CHARS] for symbol in symbols[:SPAM_SYMBOLS_MAX]]
-    quoted = ['"' + s.replace("\\", "\\\\").replace('"', '\\"') + '"' for s in kept]
+    cut = [symbol[:MAX_SPAM_SYMBOL_CHARS] for symbol in symbols[:MAX_SPAM_SYMBOLS]]
+    quoted = ['"' + s.replace("\\", "\\\\").replace('"', '\\"') + '"' for s in cut]
     return "{" + ",".join(quoted) + "}"

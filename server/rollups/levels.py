@@ -8,6 +8,8 @@ a sum, so that levels, nodes and ranges merge by adding.
 from dataclasses import dataclass
 from datetime import timedelta
 
+from server.events.vocabulary import EMPTY_SENDER
+
 #: Upper bounds of the delivery-time histogram, in ms: 8·√2^i, each rounded, with the nearest one
 #: moved onto 1, 3, 10, 30, 60 and 300 s so that the brackets the pages draw are exact. A bound
 #: belongs to the bucket above it (PostgreSQL's width_bucket), so "< 1 s" is exact.
@@ -36,7 +38,7 @@ DIMENSIONS = {
 }
 #: Outbound mail with an empty sender (DSNs): counted under this dimension only, kept out of totals.
 NULL_SENDER = "null_sender"
-IS_NULL_SENDER = "(direction = 'outbound' AND from_address IS NOT DISTINCT FROM '<>')"
+IS_NULL_SENDER = f"(direction = 'outbound' AND from_address IS NOT DISTINCT FROM '{EMPTY_SENDER}')"
 
 KEY = ("bucket", "direction", "event_type", "dimension", "value")
 

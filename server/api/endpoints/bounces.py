@@ -14,9 +14,9 @@ from server.api.permissions import REFUSALS, ReadView
 from server.api.query_params import DirectionQuery, parse_query
 from server.events import queries as events
 from server.events.replies import find_meaning, fingerprint, normalize
+from server.events.vocabulary import OUTCOMES
 from server.rollups.mail import queries
 from server.rollups.mail.level_query import LevelQuery
-from server.rollups.mail.queries import OUTCOMES
 from server.rollups.plan import Buckets
 
 MAX_SAMPLES_OF_A_CATEGORY = 3

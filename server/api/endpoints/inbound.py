@@ -15,6 +15,7 @@ from server.api.permissions import REFUSALS, ReadView
 from server.api.query_params import BucketsQuery, parse_query
 from server.events import refusals
 from server.events.refusals import Symbol, Symbols
+from server.events.vocabulary import OUTCOMES
 from server.rollups.mail import queries
 from server.rollups.mail.level_query import LevelQuery
 from server.rollups.mail.queries import Count
@@ -23,7 +24,7 @@ from server.rollups.plan import Buckets
 INBOUND = "inbound"
 #: The dimension of the levels with the reason: who refused, or Rspamd's action for what was let in.
 REASON = "bounce"
-REFUSED = ("rejected", "greylisted", "deferred")
+REFUSED = set(OUTCOMES[INBOUND]) - {"delivered"}
 #: Rspamd's actions for mail it takes for spam. Delivered with one of these, it was let in marked.
 SPAM_ACTIONS = frozenset({"add header", "rewrite subject", "reject", "quarantine", "discard"})
 MAX_SYMBOLS = 15

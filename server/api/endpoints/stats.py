@@ -11,9 +11,9 @@ from server.api.answers import DeliveryTimesAnswer, SpanAnswer, build_span, buil
 from server.api.caching import cache_answer
 from server.api.permissions import REFUSALS, ReadView
 from server.api.query_params import GROUPINGS, DirectionQuery, parse_query
+from server.events.vocabulary import OUTCOMES
 from server.rollups.mail import statistics
 from server.rollups.mail.level_query import LevelQuery
-from server.rollups.mail.queries import OUTCOMES
 from server.rollups.mail.statistics import SORTS, Stats
 from server.rollups.plan import Buckets
 

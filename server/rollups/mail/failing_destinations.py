@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from server.events.mapping import MAX_AHEAD
+from server.events.vocabulary import OUTCOMES
 from server.rollups.levels import FIVE_MINUTES
 from server.rollups.mail.level_query import LevelQuery
 from server.rollups.mail.queries import Count, counts
@@ -116,7 +117,7 @@ def find_beginnings(rows: Iterable[Count], edges: Sequence[datetime]) -> dict[st
         lambda: defaultdict(lambda: [0, 0])
     )
     for count in rows:
-        if count.event_type in {"delivered", "deferred", "bounced"}:
+        if count.event_type in OUTCOMES["outbound"]:
             attempts[count.value][count.bucket][count.event_type != "delivered"] += count.events
     began = {}
     for domain, by_bucket in attempts.items():

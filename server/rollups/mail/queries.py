@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from server.events.mapping import MAX_AHEAD
+from server.events.vocabulary import DIRECTIONS, EVENT_TYPES, SHOWN, SIZED_BY
 from server.rollups.histogram import DeliveryTimes
 from server.rollups.levels import DAILY, DELIVERY_HISTOGRAM, SIZE_HISTOGRAM
 from server.rollups.mail.level_query import LevelQuery, fast_sum
@@ -21,21 +22,6 @@ from server.rollups.plan import (
     starts_by_level,
 )
 
-#: The types a page counts for each direction, in the order in which it shows them.
-SHOWN = {
-    "inbound": ("received", "delivered", "rejected", "greylisted", "deferred"),
-    "outbound": ("sent", "delivered", "bounced", "deferred"),
-}
-EVENT_TYPES = (
-    "received", "sent", "delivered", "bounced", "deferred", "rejected", "greylisted", "dropped",
-)  # fmt: skip
-#: The types with which an attempt, or a recipient, ends: ratios are of their sum.
-OUTCOMES = {
-    "inbound": ("delivered", "rejected", "greylisted", "deferred"),
-    "outbound": ("delivered", "bounced", "deferred"),
-}
-#: The type whose events carry the size of the whole message.
-SIZED_BY = {"inbound": "received", "outbound": "delivered"}
 HOUR = timedelta(hours=1)
 #: Looking up more rows than these one by one takes longer than reading all of them.
 MAX_LOOKUPS = 5_000
@@ -91,7 +77,7 @@ def hour_totals() -> HourTotals:
     counts = {(direction, kind): int(events) for direction, kind, events, _ in rows}
     inbound, outbound = (
         {kind: counts.get((direction, kind), 0) for kind in SHOWN[direction]}
-        for direction in ("inbound", "outbound")
+        for direction in DIRECTIONS
     )
     return HourTotals(inbound, outbound, int(sum(row[3] for row in rows)))
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from server.events.vocabulary import EMPTY_SENDER
 from server.rollups.levels import (
     DELIVERY_BOUNDS_MS,
     DIMENSIONS,
@@ -137,7 +138,7 @@ def aggregate(level: Level, source: str) -> str:
     return f"""SELECT bucket, direction, event_type,
   CASE WHEN is_null_sender THEN '{NULL_SENDER}'
        ELSE CASE GROUPING({value}) {dimension} END END AS dimension,
-  CASE WHEN is_null_sender THEN '<>' ELSE coalesce({value}, '') END AS value,
+  CASE WHEN is_null_sender THEN '{EMPTY_SENDER}' ELSE coalesce({value}, '') END AS value,
   {measures}
 FROM (
   SELECT {bucket(level, "occurred_at")} AS bucket, direction, event_type,

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from server.events.vocabulary import EVENT_TYPES, OUTCOMES, SIZED_BY
 from server.rollups.histogram import NOTHING, DeliveryTimes
 from server.rollups.mail.level_query import LevelQuery, fast_sum
-from server.rollups.mail.queries import EVENT_TYPES, OUTCOMES, SIZED_BY, delivery_times
+from server.rollups.mail.queries import delivery_times
 
 #: Known from a histogram alone, and so sorted by rank: the share that took no longer.
 PERCENTILES = {"p95_ms": 0.95, "p99_ms": 0.99}

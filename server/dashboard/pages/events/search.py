@@ -8,8 +8,8 @@ from django import forms
 
 from server.events.columns import COLUMNS
 from server.events.queries import FOUND_BY_ID
+from server.events.vocabulary import DIRECTIONS, EVENT_TYPES
 from server.http.client_address import is_ip, validate_no_zone
-from server.rollups.mail.queries import EVENT_TYPES, OUTCOMES
 
 MAX_TEXT = 255
 #: ZoneMTA's ids, and what Haraka calls a transaction: its connection's uuid and a number.
@@ -52,7 +52,7 @@ class SearchForm(forms.Form):
     use_required_attribute = False
 
     type = forms.ChoiceField(choices=_choices(list(EVENT_TYPES)), required=False)
-    direction = forms.ChoiceField(choices=_choices(list(OUTCOMES)), required=False)
+    direction = forms.ChoiceField(choices=_choices(list(DIRECTIONS)), required=False)
     mta_node = forms.CharField(max_length=MAX_TEXT, required=False)
     to_domain = forms.CharField(max_length=MAX_TEXT, required=False)
     to_address = forms.CharField(max_length=MAX_TEXT, required=False)
