@@ -52,6 +52,15 @@ def write_mail(*events: tuple[str, str, int], **fields: Any) -> None:
     write_events([to_line(each) for each in rows])
 
 
+def stored_events(**fields: Any) -> list[dict[str, Any]]:
+    """Return the events that are stored, those with these values in their columns."""
+    where = " AND ".join(["true", *(f"{name} = %({name})s" for name in fields)])
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM email_events WHERE {where}", fields)
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
 def count_differences(level: Any) -> int:
     """Count the rows of a level that are not what a plain aggregation of the raw rows gives."""
     with connection.cursor() as cursor:

@@ -41,7 +41,7 @@ FIELD_OF_TYPE: dict[str, Callable[..., serializers.Field[Any, Any, Any, Any]]] =
     "timestamptz": serializers.DateTimeField,
     "uuid": serializers.UUIDField,
     "text": serializers.CharField,
-    "text[]": partial(serializers.ListField, child=serializers.CharField()),
+    "text[]": lambda **more: serializers.ListField(child=serializers.CharField(), **more),
     "inet": serializers.CharField,
     "boolean": serializers.BooleanField,
     "double precision": serializers.FloatField,

@@ -2,10 +2,10 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client, override_settings
 
-from server.events.models import EmailEvent
 from server.ingest import writer
 from server.ingest.inbox import EVENTS
 from server.ingest.models import DeadLetter
+from tests.factories import stored_events
 
 pytestmark = pytest.mark.usefixtures("committing_database")
 LIST = "/admin/ingest/deadletter/"
@@ -35,7 +35,7 @@ def test_retried_dead_letters_are_stored_and_gone_and_the_log_names_the_person(
     writer.drain_events()
 
     assert "2 dead letters handed to the writer" in page
-    assert (EmailEvent.objects.count(), DeadLetter.objects.count()) == (2, 0)
+    assert (len(stored_events()), DeadLetter.objects.count()) == (2, 0)
     assert set(LogEntry.objects.values_list("user__username", "change_message")) == {
         ("admin", "Retried.")
     }
@@ -44,7 +44,7 @@ def test_retried_dead_letters_are_stored_and_gone_and_the_log_names_the_person(
 def test_discarded_dead_letters_are_gone_and_the_log_names_the_person(admin_client, dead_letters):
     act(admin_client, "discard", dead_letters)
 
-    assert (EmailEvent.objects.count(), DeadLetter.objects.count()) == (0, 0)
+    assert (len(stored_events()), DeadLetter.objects.count()) == (0, 0)
     assert LogEntry.objects.count() == 2
 
 

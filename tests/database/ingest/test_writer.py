@@ -12,10 +12,10 @@ import pytest
 from django.db import OperationalError, connection
 from django.test import override_settings
 
-from server.events.models import EmailEvent
 from server.ingest import writer
 from server.ingest.inbox import EVENTS, Entry
 from server.ingest.models import DeadLetter
+from tests.factories import stored_events
 
 pytestmark = pytest.mark.usefixtures("committing_database")
 
@@ -33,7 +33,7 @@ def test_what_was_accepted_is_stored_counted_and_forgotten(post, event):
 
     assert writer.drain_events() is False
 
-    assert (EmailEvent.objects.count(), count_events(), EVENTS.length()) == (5, 5, 0)
+    assert (len(stored_events()), count_events(), EVENTS.length()) == (5, 5, 0)
 
 
 def test_an_event_sent_again_is_stored_once(post, event):
@@ -43,7 +43,7 @@ def test_an_event_sent_again_is_stored_once(post, event):
     post("events/ingest", same)
     writer.drain_events()
 
-    assert (EmailEvent.objects.count(), count_events()) == (1, 1)
+    assert (len(stored_events()), count_events()) == (1, 1)
 
 
 def test_entries_of_a_writer_that_died_are_claimed_by_the_next(post, event):
@@ -53,7 +53,7 @@ def test_entries_of_a_writer_that_died_are_claimed_by_the_next(post, event):
     with override_settings(WRITER_CLAIM_AFTER_MS=0):
         writer.drain_events()
 
-    assert (EmailEvent.objects.count(), EVENTS.length()) == (1, 0)
+    assert (len(stored_events()), EVENTS.length()) == (1, 0)
 
 
 def test_all_that_a_dead_writer_took_is_stored_at_once_however_much_it_is(post, event, settings):
@@ -66,7 +66,7 @@ def test_all_that_a_dead_writer_took_is_stored_at_once_however_much_it_is(post, 
 
     is_over = not writer.drain_events()
 
-    assert (is_over, EmailEvent.objects.count(), EVENTS.length()) == (True, 351, 0)
+    assert (is_over, len(stored_events()), EVENTS.length()) == (True, 351, 0)
 
 
 def test_a_writer_killed_after_its_commit_counts_nothing_twice(post, event):
@@ -77,7 +77,7 @@ def test_a_writer_killed_after_its_commit_counts_nothing_twice(post, event):
     with override_settings(WRITER_CLAIM_AFTER_MS=0):
         writer.drain_events()
 
-    assert (EmailEvent.objects.count(), count_events(), EVENTS.length()) == (1, 1, 0)
+    assert (len(stored_events()), count_events(), EVENTS.length()) == (1, 1, 0)
 
 
 def test_a_line_postgresql_refuses_becomes_a_dead_letter_and_the_others_are_stored(post, event):
@@ -93,7 +93,7 @@ def test_a_line_postgresql_refuses_becomes_a_dead_letter_and_the_others_are_stor
 
     writer.drain_events()
 
-    assert (EmailEvent.objects.count(), count_events(), EVENTS.length()) == (6, 6, 0)
+    assert (len(stored_events()), count_events(), EVENTS.length()) == (6, 6, 0)
     dead_letter = DeadLetter.objects.get()
     assert "extra data" in dead_letter.reason
     assert "one field too many" in dead_letter.payload
@@ -107,7 +107,7 @@ def test_a_lost_consumer_group_loses_no_entry(post, event):
 
     writer.drain_events()
 
-    assert (EmailEvent.objects.count(), EVENTS.length()) == (2, 0)
+    assert (len(stored_events()), EVENTS.length()) == (2, 0)
 
 
 @contextlib.contextmanager
@@ -135,7 +135,7 @@ def test_while_the_database_is_away_nothing_is_forgotten(post, event, monkeypatc
     assert EVENTS.length() == 1
     with override_settings(WRITER_CLAIM_AFTER_MS=0):
         writer.drain_events()
-    assert (EmailEvent.objects.count(), EVENTS.length()) == (1, 0)
+    assert (len(stored_events()), EVENTS.length()) == (1, 0)
 
 
 def test_while_the_database_is_away_batches_of_known_keys_are_still_taken(post, event):
@@ -149,7 +149,7 @@ def test_while_the_database_is_away_batches_of_known_keys_are_still_taken(post, 
     assert (known.status_code, unknown.status_code, node.status_code) == (202, 503, 503)
     assert int(unknown["Retry-After"]) > 0
     writer.drain_events()
-    assert EmailEvent.objects.count() == 2
+    assert len(stored_events()) == 2
 
 
 @override_settings(WRITER_MAX_EVENTS=10)
@@ -164,7 +164,7 @@ def test_a_transaction_is_bounded_in_events_however_large_the_batches_are(post, 
 
     writer.drain_events()
 
-    assert (EmailEvent.objects.count(), sum(sizes)) == (56, 56)
+    assert (len(stored_events()), sum(sizes)) == (56, 56)
     assert max(sizes) < 10 + 7
 
 
@@ -186,7 +186,7 @@ def test_two_writers_that_accept_one_event_at_once_store_it_once(post, event):
     with ThreadPoolExecutor(len(batches)) as pool:
         list(pool.map(write, [batch.entry for batch in batches]))
 
-    assert (EmailEvent.objects.count(), count_events()) == (200, 200)
+    assert (len(stored_events()), count_events()) == (200, 200)
 
 
 def test_a_cut_connection_is_mended_in_place(post, event, monkeypatch):
@@ -201,7 +201,7 @@ def test_a_cut_connection_is_mended_in_place(post, event, monkeypatch):
 
     writer.drain_events()
 
-    assert (EmailEvent.objects.count(), EVENTS.length()) == (1, 0)
+    assert (len(stored_events()), EVENTS.length()) == (1, 0)
 
 
 @override_settings(WRITER_MAX_EVENTS=10)
@@ -212,7 +212,7 @@ def test_a_writer_that_cannot_keep_up_calls_another_once_in_a_while(post, event)
 
     writer.drain_events(wake_second_writer=lambda: calls.append(1))
 
-    assert (len(calls), EmailEvent.objects.count()) == (1, 40)
+    assert (len(calls), len(stored_events())) == (1, 40)
 
 
 def test_a_writer_that_keeps_up_calls_nobody(post, event):

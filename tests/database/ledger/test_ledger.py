@@ -3,9 +3,9 @@
 import pytest
 from django.test import Client
 
-from server.events.models import EmailEvent
 from server.ingest import writer
 from server.ingest.inbox import EVENTS, Entry
+from tests.factories import stored_events
 
 pytestmark = pytest.mark.usefixtures("committing_database")
 
@@ -111,7 +111,7 @@ def test_a_dead_letter_has_arrived(send, epoch, event, post):
 
     writer.drain_events()
 
-    assert EmailEvent.objects.count() == 1
+    assert len(stored_events()) == 1
     assert (epoch()["last_seq"], epoch()["complete"]) == (2, True)
 
 

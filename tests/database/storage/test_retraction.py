@@ -7,11 +7,10 @@ import pytest
 from django.db import connection
 
 from server.events.mapping import to_line
-from server.events.models import EmailEvent
 from server.rollups.levels import LEVELS
 from server.storage.events_writer import PADDING
 from server.storage.transaction import write_events
-from tests.factories import NOW, row, write
+from tests.factories import NOW, row, stored_events, write
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +36,7 @@ def counts(table):
 
 
 def rows():
-    return list(EmailEvent.objects.values_list("event_type", "certainty"))
+    return [(each["event_type"], each["certainty"]) for each in stored_events()]
 
 
 def all_levels():
