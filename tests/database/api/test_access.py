@@ -8,12 +8,12 @@ from server.api.urls import urlpatterns
 from server.nodes.models import ApiKey, Node
 
 pytestmark = pytest.mark.django_db
-SHARED_WITH_THE_DOOR = {"/api/v1/nodes", "/api/v1/metrics/system"}
-#: What cannot be left out of a query.
-NEEDED = {"email-queue-share": "?node=mta-01"}
+SHARED_WITH_INGEST = {"/api/v1/nodes", "/api/v1/metrics/system"}
+#: Parameters that a query must have.
+REQUIRED = {"email-queue-share": "?node=mta-01"}
 PATHS = [
     "/api/v1/"
-    + (str(pattern.pattern) + NEEDED.get(pattern.name, ""))
+    + (str(pattern.pattern) + REQUIRED.get(pattern.name, ""))
     .replace("<str:name>", "mta-01")
     .replace("<uuid:event_id>", "a6e612ff-3ae6-55ff-b3b7-aaf16d8eae41")
     for pattern in urlpatterns
@@ -54,7 +54,7 @@ def test_a_read_key_sends_nothing(post, golden):
     assert post("nodes", golden("node.json")).status_code == 200
 
 
-@pytest.mark.parametrize("path", sorted(SHARED_WITH_THE_DOOR))
+@pytest.mark.parametrize("path", sorted(SHARED_WITH_INGEST))
 def test_one_address_serves_those_who_read_and_those_who_send(path):
     view = resolve(path).func
 
