@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from server.metrics import catalogue
+from server.nodes.models import Node
 from server.rollups.samples import levels as sample_levels
 from server.rollups.samples import maintainer as sample_maintainer
 from server.rollups.samples import sql as sample_sql
@@ -17,6 +18,7 @@ from server.rollups.samples.levels import levels_of
 from server.storage.samples_writer import write_samples
 from server.timescale import edition
 from tests import random_samples
+from tests.databases import empty_hypertables
 
 NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
 #: Numbers of a model that are no readings.
@@ -97,15 +99,35 @@ def test_the_last_of_a_counter_is_that_of_the_last_sample_known_or_not():
     assert found == (None, 9, 3)
 
 
-@pytest.fixture
-def stored_samples(committing_database):
-    """Two days of samples, in random order and batches, many of them twice."""
+def write_two_days():
+    """Store two days of samples, in random order and batches, many of them twice."""
     made = random_samples.samples(NOW - timedelta(hours=30), NOW, every=timedelta(minutes=7))
     for at in range(0, len(made), 150):
         write_samples(made[at : at + 150])
         write_samples(made[at : at + 40])
+
+
+@pytest.fixture(scope="module")
+def committed_samples(django_db_setup, django_db_blocker):
+    """Two days of samples, stored once: each test undoes what it changes."""
+    with django_db_blocker.unblock():
+        empty_hypertables()
+        write_two_days()
+        yield
+        empty_hypertables()
+        Node.objects.all().delete()
+
+
+@pytest.fixture
+def stored_samples(committed_samples, db):
     with time_machine.travel(NOW, tick=False):
-        yield made
+        yield
+
+
+@pytest.fixture
+def community(committing_database):
+    if not edition.is_community(connection):
+        pytest.skip("continuous aggregates need TimescaleDB's Community licence")
 
 
 def test_every_level_is_what_the_samples_add_up_to_in_any_order(stored_samples):
@@ -159,9 +181,9 @@ def test_days_of_which_samples_are_gone_are_left_as_they_are(stored_samples, set
     assert "levels of 10 tables" in rollups("--rebuild", "2026-11-21", "2026-11-21")
 
 
-def test_late_samples_are_in_every_level_after_the_next_refresh(stored_samples):
-    if not edition.is_community(connection):
-        pytest.skip("continuous aggregates need TimescaleDB's Community licence")
+@time_machine.travel(NOW, tick=False)
+def test_late_samples_are_in_every_level_after_the_next_refresh(community):
+    write_two_days()
     refresh()
     at = NOW - timedelta(hours=26)
     late = random_samples.samples(at, at + timedelta(hours=1), every=timedelta(minutes=1), seed=2)
