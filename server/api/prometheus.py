@@ -29,48 +29,48 @@ class PrometheusView(ReadView):
 
     def get(self, request: Request) -> HttpResponse:
         """Answer the text format."""
-        found, silent = metrics.collect()
-        return HttpResponse(text(found, silent), content_type=CONTENT_TYPE)
+        samples, silent = metrics.collect()
+        return HttpResponse(text(samples, silent), content_type=CONTENT_TYPE)
 
 
-def text(found: Sequence[Metric], silent: Sequence[str]) -> bytes:
-    """Return figures in Prometheus's text format. Pure."""
+def text(samples: Sequence[Metric], silent: Sequence[str]) -> bytes:
+    """Return metrics in Prometheus's text format. Pure."""
 
-    class Given(Collector):
+    class Collected(Collector):
         def collect(self) -> Iterable[MetricFamily]:
-            return families(found, silent)
+            return build_families(samples, silent)
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Given())
+    registry.register(Collected())
     return generate_latest(registry)
 
 
-def families(found: Sequence[Metric], silent: Sequence[str]) -> list[MetricFamily]:
+def build_families(samples: Sequence[Metric], silent: Sequence[str]) -> list[MetricFamily]:
     """Return one family for each name. Pure."""
-    kept: dict[str, MetricFamily] = {}
-    for figure in found:
-        family = kept.setdefault(figure.name, _family(figure))
-        family.add_metric(list(figure.labels.values()), figure.value)  # type: ignore[attr-defined]
+    families: dict[str, MetricFamily] = {}
+    for metric in samples:
+        family = families.setdefault(metric.name, _family(metric))
+        family.add_metric(list(metric.labels.values()), metric.value)  # type: ignore[attr-defined]
     broken = GaugeMetricFamily("mallard_figures_missing", "Parts of the server that do not answer.")
     broken.add_metric([], len(silent))
-    return [*kept.values(), broken]
+    return [*families.values(), broken]
 
 
-def _family(figure: Metric) -> MetricFamily:
-    make = CounterMetricFamily if figure.kind == "counter" else GaugeMetricFamily
-    return make(figure.name, figure.help, labels=list(figure.labels))
+def _family(metric: Metric) -> MetricFamily:
+    make = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+    return make(metric.name, metric.help, labels=list(metric.labels))
 
 
 def server_page(request: HttpRequest) -> HttpResponse:
-    """Show an administrator the probes and the figures."""
+    """Show an administrator the probes and the metrics."""
     if role_of(request.user) is not Role.ADMIN:
         raise PermissionDenied
-    found, silent = metrics.collect()
+    samples, silent = metrics.collect()
     context = {
         **admin.site.each_context(request),
         "title": "This server",
         "findings": health.run_probes(),
-        "figures": found,
+        "figures": samples,
         "silent": silent,
     }
     return render(request, "api/server.html", context)

@@ -69,7 +69,7 @@ def fill_events(history: History, part: DayPart) -> int:
 
     Raises RawRowsGone for a day past the retention of events: only its counts are left.
     """
-    rebuild.check_kept(part.start, now=timezone.now())
+    rebuild.check_raw_rows(part.start, now=timezone.now())
     if not part.is_full_day:
         return _store(history, part)
     if _is_filled(history, part):

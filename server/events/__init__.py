@@ -1,1 +1,1 @@
-"""Facts: what happened to one message and recipient, kept in the hypertable email_events."""
+"""Facts: what happened to one message and recipient, stored in the hypertable email_events."""

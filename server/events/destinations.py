@@ -1,4 +1,4 @@
-"""Questions about one destination of outbound mail: what its servers said last, and to whom."""
+"""One destination of outbound mail: the last replies of its servers, and the nodes it defers."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,9 +10,9 @@ from django.db import connection
 #: ZoneMTA tries a deferred recipient again after four hours at the latest: whoever still waits was
 #: deferred within this time.
 LOOKED_BACK = timedelta(hours=6)
-#: Replies are looked for longer: the last one may be old, and says so.
+#: Replies are searched longer: the last one may be old, and has its time.
 REPLIES_LOOKED_BACK = timedelta(hours=48)
-REPLIES_SHOWN = 10
+MAX_REPLIES = 10
 
 LAST_REPLIES = """
 SELECT occurred_at, event_id, event_type, mta_node, coalesce(mx_host, ''), status_code,
@@ -37,7 +37,7 @@ GROUP BY 1 ORDER BY 2 DESC, 1"""
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a server of the destination said when it did not take a message, as it said it."""
+    """A reply with which a server of the destination did not accept a message, word for word."""
 
     occurred_at: datetime
     event_id: UUID
@@ -61,7 +61,7 @@ class DeferringNode:
 
 @dataclass(frozen=True)
 class Destination:
-    """What the events tell of one domain. `delivered_at`: None: not in REPLIES_LOOKED_BACK."""
+    """The events of one domain. `delivered_at`: None: not in REPLIES_LOOKED_BACK."""
 
     domain: str
     refusals: tuple[Refusal, ...]
@@ -69,9 +69,9 @@ class Destination:
     delivered_at: datetime | None
 
 
-def destination(domain: str, now: datetime) -> Destination:
-    """Return what happened at a domain before `now`. Asks three questions."""
-    values: dict[str, Any] = {"to_domain": domain.lower(), "now": now, "limit": REPLIES_SHOWN}
+def read_destination(domain: str, now: datetime) -> Destination:
+    """Return what happened at a domain before `now`. Runs three queries."""
+    values: dict[str, Any] = {"to_domain": domain.lower(), "now": now, "limit": MAX_REPLIES}
     with connection.cursor() as cursor:
         cursor.execute(LAST_REPLIES, values | {"since": now - REPLIES_LOOKED_BACK})
         refusals = tuple(Refusal(*row) for row in cursor.fetchall())

@@ -1,4 +1,4 @@
-"""Pure: one event as it arrived → one line for PostgreSQL's COPY, or the reason why not."""
+"""Mapping of one event as it arrived to a line of PostgreSQL's COPY, or a refusal. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ _LINE_BREAKS = re.compile(r"[\n\r]")
 _NOT_PLAIN = re.compile(r"[\\\n\r\t\0]")
 _decode = msgspec.json.Decoder(Event).decode
 
-# An event is a list of values in the order of the columns: this is the door's inner loop, and
-# looking a place up by name costs as much as what is done there.
+# An event is a list of values in the order of the columns: this is the inner loop of ingest, and
+# looking a place up by name costs as much as the work done there.
 _values = attrgetter(*NAMES)
 _place = {name: place for place, name in enumerate(NAMES)}
 _AT, _NODE = _place["occurred_at"], _place["mta_node"]
@@ -36,12 +36,12 @@ _TEXTS = tuple((_place[c.name], c.max_chars) for c in COLUMNS if c.max_chars)
 
 
 class Refused(ValueError):
-    """This event is not taken; the text says why and names the field."""
+    """This event is not accepted; the text gives the reason and names the field."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What the door knows beside the event: the key's node, and the times that are taken."""
+    """The facts of a request beside its events: the key's node, and the times that are accepted."""
 
     node: str | None
     oldest: datetime
@@ -66,15 +66,15 @@ def copy_line(raw: bytes | msgspec.Raw, context: Context) -> str:
         event = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused(str(error)) from error
-    return _line(normalised(event, context))
+    return _line(normalize(event, context))
 
 
 def plain_line(event: Event, context: Context) -> str:
     """Return an event of a plain body as a COPY line, in half the time. Raises Refused."""
-    return "\t".join(_texts(normalised(event, context)))
+    return "\t".join(_texts(normalize(event, context)))
 
 
-def normalised(event: Event, context: Context) -> list[Any]:
+def normalize(event: Event, context: Context) -> list[Any]:
     """Return the values of an event's columns, with aliases, derived fields and limits applied."""
     row = list(_values(event))
     row[_AT] = _occurred_at(event, context).isoformat()
@@ -92,7 +92,7 @@ def normalised(event: Event, context: Context) -> list[Any]:
 
 
 def _derive(row: list[Any], event: Event) -> None:
-    """Fill in users and domains that only the addresses tell."""
+    """Fill in users and domains from the addresses."""
     sender, recipient = event.from_address, event.to_address
     if sender == "":
         row[_FROM] = EMPTY_SENDER
@@ -119,10 +119,10 @@ def _line(row: Sequence[Any]) -> str:
     texts = _texts(row)
     line = "\t".join(texts)
     if "\0" in line:
-        # PostgreSQL refuses the whole batch for one of these.
+        # PostgreSQL refuses the batch for one of these.
         name = next(name for name, text in zip(NAMES, texts, strict=True) if "\0" in text)
         raise Refused(f"{name}: a NUL character cannot be stored")
-    # One look at the whole line: what must be escaped is rare, and each value's own check is dear.
+    # One check of the line: characters to escape are rare, and a check of each value costs more.
     plain = line.count("\t") == len(NAMES) - 1 and line.count("\\") == row.count(None)
     if plain and not _LINE_BREAKS.search(line):
         return line

@@ -1,4 +1,4 @@
-"""Questions to the raw events. Time ranges are always parameters, and always bound the time."""
+"""Queries of the raw events. Time ranges are always parameters, and always bound the time."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from django.db import connection
 from server.events.columns import NAMES
 from server.events.vocabulary import EMPTY_SENDER, FAILURES
 
-#: What an answer holds of an event: all that travelled, and when it was stored.
+#: The columns of an answer: those of the wire, and when it was stored.
 COLUMNS = (*NAMES, "received_at")
-#: What may be searched for: column → its type in SQL. The value must be equal.
+#: Columns to search by → their type in SQL. The value must be equal.
 FILTERS = {
     "event_type": "text",
     "direction": "text",
@@ -35,12 +35,12 @@ FILTERS = {
 }
 #: Columns whose index finds few rows in any stretch of time.
 FOUND_BY_ID = ("message_id", "queue_id")
-#: What has an index in the order of time of its own, and types that have.
+#: Columns that have an index of their own in the order of time.
 NEWEST_FIRST = ({"from_domain"}, {"to_domain"})
-#: So many of the newest events are looked at before a search goes further back.
-LOOKED_AT_FIRST = 10_000
+#: So many of the newest events are read before a search goes further back.
+FIRST_WINDOW_EVENTS = 10_000
 DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
-BOUNCES_LOOKED_AT = 2_000
+MAX_BOUNCES = 2_000
 _SELECTED = ", ".join(
     f"host({name}) AS {name}" if name in {"sending_ip", "sending_ip_v6", "client_ip"} else name
     for name in COLUMNS
@@ -66,7 +66,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class Reply:
-    """What remote servers said, how often, and when last."""
+    """A reply of remote servers, how often it came, and when last."""
 
     category: str
     reply: str
@@ -90,14 +90,14 @@ def search(
         end = min(end, after.occurred_at + MICROSECOND)  # what leaves out chunks
     if _are_found_in_order(filters):
         return _search(start, end, filters, limit=limit, after=after)
-    found: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
     for first, last in _windows(start, end):
-        found += _search(
-            first, last, filters, limit=limit - len(found), after=after, all_of_it=True
+        events += _search(
+            first, last, filters, limit=limit - len(events), after=after, all_of_it=True
         )
-        if len(found) >= limit:
+        if len(events) >= limit:
             break
-    return found
+    return events
 
 
 def _search(
@@ -128,7 +128,7 @@ def _search(
 
 
 def _are_found_in_order(filters: Mapping[str, Any]) -> bool:
-    """Return whether an index has just the events asked for, newest first, or hardly any others."""
+    """Return whether an index has just the wanted events, newest first, or hardly any others."""
     if any(name in filters for name in FOUND_BY_ID):
         return True
     names = filters.keys() - {"direction"}
@@ -149,7 +149,7 @@ def _windows(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetim
             "SELECT occurred_at FROM email_events"
             " WHERE occurred_at >= %(start)s::timestamptz AND occurred_at < %(end)s::timestamptz"
             " ORDER BY occurred_at DESC LIMIT 1 OFFSET %(looked_at)s",
-            {"start": start, "end": end, "looked_at": LOOKED_AT_FIRST},
+            {"start": start, "end": end, "looked_at": FIRST_WINDOW_EVENTS},
         )
         row = cursor.fetchone()
     first = row[0] if row else start
@@ -168,29 +168,29 @@ def search_all(
     """Yield what `search` finds, up to `limit` events, reading `page` of them at a time."""
     after = None
     while limit > 0:
-        found = search(start, end, filters, limit=min(limit, page), after=after)
-        yield from found
-        if len(found) < page:
+        events = search(start, end, filters, limit=min(limit, page), after=after)
+        yield from events
+        if len(events) < page:
             return
-        limit -= len(found)
-        after = Position(found[-1]["occurred_at"], found[-1]["event_id"])
+        limit -= len(events)
+        after = Position(events[-1]["occurred_at"], events[-1]["event_id"])
 
 
 def find_event(event_id: UUID) -> dict[str, Any] | None:
     """Return the event of this id, or None."""
-    found = _events(
+    events = _events(
         f"SELECT {_SELECTED} FROM email_events WHERE event_id = %(id)s::uuid LIMIT 1",  # noqa: S608
         {"id": str(event_id)},
     )
-    return found[0] if found else None
+    return events[0] if events else None
 
 
 def newest_bounces(start: datetime, end: datetime, *, direction: str) -> list[Reply]:
-    """Return what was said of the newest BOUNCES_LOOKED_AT bounces, each reply once."""
+    """Return the replies of the newest MAX_BOUNCES bounces, each once."""
     with connection.cursor() as cursor:
         cursor.execute(
             NEWEST_BOUNCES,
-            {"start": start, "end": end, "direction": direction, "limit": BOUNCES_LOOKED_AT},
+            {"start": start, "end": end, "direction": direction, "limit": MAX_BOUNCES},
         )
         return [Reply(*row) for row in cursor.fetchall()]
 

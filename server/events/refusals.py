@@ -1,4 +1,4 @@
-"""Questions to the raw events about mail that was refused coming in: by what marks."""
+"""Symbols of Rspamd on mail that was refused coming in, read from the raw events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from datetime import datetime
 
 from django.db import connection
 
-#: So many of the newest refusals are looked at, and events for mail that was let in beside them.
-REFUSALS_LOOKED_AT = 2_000
-EVENTS_LOOKED_AT = 20_000
+#: So many of the newest refusals are read, and events for mail that was let in beside them.
+MAX_REFUSALS = 2_000
+MAX_EVENTS = 20_000
 
 #: The index of trouble finds refusals by type; both inner limits bound what is read.
 SYMBOLS = """WITH refused AS (
@@ -46,7 +46,7 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Symbols:
-    """Symbols of the newest refusals. `…_count`: messages with symbols that were looked at."""
+    """Symbols of the newest refusals. `…_count`: messages with symbols that were read."""
 
     refused_count: int
     let_in_count: int
@@ -61,8 +61,8 @@ def symbols(start: datetime, end: datetime) -> Symbols:
             {
                 "start": start,
                 "end": end,
-                "refusals": REFUSALS_LOOKED_AT,
-                "events": EVENTS_LOOKED_AT,
+                "refusals": MAX_REFUSALS,
+                "events": MAX_EVENTS,
             },
         )
         rows = cursor.fetchall()

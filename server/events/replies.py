@@ -1,5 +1,5 @@
-"""Pure: what a remote server said → one of a few classes, RFC 3463's status, and the text without
-what differs from message to message.
+"""Replies of remote servers: their class, RFC 3463's status, and the text without what differs
+from message to message. Pure.
 
 docs/capture.md has the table of classes; tests/contract/reply_fingerprint.json the vectors.
 """
@@ -14,7 +14,7 @@ BounceClass = Literal[
     "authentication", "policy", "network", "protocol", "other", "unknown",
 ]  # fmt: skip
 
-#: More of a reply is not kept, and so not read.
+#: More of a reply is not stored, and so not read.
 MAX_REPLY_CHARS = 500
 FINGERPRINT_BYTES = 8
 
@@ -51,7 +51,7 @@ CATEGORIES: dict[str, tuple[BounceClass, str]] = {
     "plugin": ("policy", "7.0"),
     "other": ("other", "0.0"),
 }
-# What a remote server's own RFC 3463 status says by itself, without its first digit. 7.1 and 7.0
+# The class of a remote server's own RFC 3463 status, without its first digit. 7.1 and 7.0
 # are not here: everything is refused with them. Nor is 2.0, "something with the mailbox".
 STATUSES: dict[str, BounceClass] = {
     "1.0": "recipient", "1.1": "recipient", "1.2": "recipient", "1.3": "recipient",
@@ -69,7 +69,7 @@ STATUSES: dict[str, BounceClass] = {
     "7.26": "authentication", "7.27": "authentication", "7.28": "rate",
     "7.29": "authentication", "7.30": "authentication",
 }  # fmt: skip
-# Words that say more than a category that is known to be taken too widely: first match decides.
+# Words that are more precise than a category that is known to be too wide: first match decides.
 _WORDS: tuple[tuple[str, BounceClass, str], ...] = (
     (r"gr[ae]y-?list", "greylisted", "7.0"),
     (r"rate.?limit|too many (connections|messages|recipients)|throttl", "rate", "7.0"),

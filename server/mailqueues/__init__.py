@@ -1,1 +1,1 @@
-"""Facts: readings of the mail queues, kept in mail_queue_snapshots; a shared one counts once."""
+"""Facts: readings of the mail queues, stored in mail_queue_snapshots; a shared one counts once."""

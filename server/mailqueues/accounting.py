@@ -1,14 +1,14 @@
-"""Pure: the newest readings of all agents → each mail queue counted once.
+"""Accounting of mail queues: from the newest readings of all agents, each queue once. Pure.
 
 Ten nodes may share one database, and each of their agents reads the queue of all of them. So for
 each database:
 - each instance's share is taken from the agent whose instance it is; when that one's reading is
   stale, from the newest reading of the database;
 - what is assigned to no instance yet is taken once, from the newest reading;
-- the share of an instance no agent calls its own is *stranded*. Where some agent does not say which
-  instance is its own, that cannot be told, and such shares are *unclaimed*. An agent alone with its
-  database needs not say it: all shares are its node's;
-- all else (zones, ages, reasons, destinations) is taken whole from the newest reading.
+- the share of an instance no agent calls its own is *stranded*. Where some agent does not report
+  which instance is its own, that is not known, and such shares are *unclaimed*. An agent alone with
+  its database need not report it: all shares are its node's;
+- all else (zones, ages, reasons, destinations) is taken from the newest reading.
 
 From ZoneMTA's API only totals are known, and not of which database. They count as the queue of a
 database of their own, unless the same agent read a database lately: then it is that one, which its
@@ -28,24 +28,24 @@ UNASSIGNED = "no"
 
 @dataclass(frozen=True)
 class Reading:
-    """One agent's newest reading. `whole`: its newest from the database itself, and when that was
+    """One agent's newest reading. `detail`: its newest from the database itself, and when that was
     read; the same as the newest but for an agent whose database does not answer now."""
 
     node: str
     at: datetime
     queue: MailQueue
     stale_after: timedelta
-    whole: "tuple[datetime, MailQueue] | None" = None
+    detail: "tuple[datetime, MailQueue] | None" = None
 
     @property
     def database(self) -> str | None:
         """Which database it is of; None where that was never known."""
-        return self.whole[1].database if self.whole else None
+        return self.detail[1].database if self.detail else None
 
     @property
     def instance(self) -> str | None:
         """Which instance is this node's."""
-        return self.whole[1].instance if self.whole else None
+        return self.detail[1].instance if self.detail else None
 
     def is_stale(self, now: datetime) -> bool:
         """Return whether its source should have been read again long since."""
@@ -73,7 +73,7 @@ class Database:
     """One mail queue, counted once.
 
     `reading`: the newest, with the totals. `detail`: the newest from the database itself, with when
-    it was read; None where none is known. `stranded` is None where it cannot be told.
+    it was read; None where none is known. `stranded` is None where it is not known.
     """
 
     name: str | None
@@ -106,7 +106,7 @@ def count_once(readings: Iterable[Reading], now: datetime) -> list[Database]:
 def _database(group: Sequence[Reading], now: datetime) -> Database:
     newest = max(group, key=lambda r: (not r.is_stale(now), _reads(r), r.at))
     name, nodes = newest.database, tuple(sorted(reading.node for reading in group))
-    detail = max((r.whole for r in group if r.whole), key=lambda whole: whole[0], default=None)
+    detail = max((r.detail for r in group if r.detail), key=lambda each: each[0], default=None)
     if not _reads(newest) or newest.queue.shares is None:
         # Totals only, of which nobody knows whose they are; an agent alone has them all.
         total = newest.queue.active_count + newest.queue.deferred_count
@@ -124,11 +124,11 @@ def _shared(
     detail: tuple[datetime, MailQueue] | None,
     now: datetime,
 ) -> Database:
-    held = _held(newest)
-    unassigned = _share(None, held.pop(UNASSIGNED, 0), of=newest, now=now, instance=UNASSIGNED)
+    counts = _shares_by_instance(newest)
+    unassigned = _share(None, counts.pop(UNASSIGNED, 0), of=newest, now=now, instance=UNASSIGNED)
     nodes = tuple(sorted(reading.node for reading in group))
     if len(group) == 1 and newest.instance is None:
-        own = _share(newest, sum(held.values()), of=newest, now=now, instance=None)
+        own = _share(newest, sum(counts.values()), of=newest, now=now, instance=None)
         return Database(newest.database, nodes, newest, detail, (own,), unassigned, (), ())
     shares = []
     for reading in sorted(group, key=lambda one: one.node):
@@ -136,15 +136,15 @@ def _shared(
             shares.append(_share(reading, None, of=newest, now=now, instance=None))
             continue
         read_by = newest if reading.is_stale(now) or not _reads(reading) else reading
-        count = _held(read_by).get(reading.instance, 0)
+        count = _shares_by_instance(read_by).get(reading.instance, 0)
         shares.append(_share(reading, count, of=read_by, now=now, instance=reading.instance))
     claimed = {reading.instance for reading in group}
-    nobodys = tuple(
+    unclaimed = tuple(
         _share(None, count, of=newest, now=now, instance=instance)
-        for instance, count in sorted(held.items(), key=lambda item: (-item[1], item[0]))
+        for instance, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         if instance not in claimed
     )
-    all_say = None not in claimed
+    all_known = None not in claimed
     return Database(
         newest.database,
         nodes,
@@ -152,8 +152,8 @@ def _shared(
         detail,
         tuple(shares),
         unassigned,
-        nobodys if all_say else None,
-        () if all_say else nobodys,
+        unclaimed if all_known else None,
+        () if all_known else unclaimed,
     )
 
 
@@ -162,7 +162,7 @@ def _reads(reading: Reading) -> bool:
     return reading.queue.source == "mongodb"
 
 
-def _held(reading: Reading) -> dict[str, int]:
+def _shares_by_instance(reading: Reading) -> dict[str, int]:
     return {share.instance: share.count for share in reading.queue.shares or ()}
 
 

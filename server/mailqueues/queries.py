@@ -1,4 +1,4 @@
-"""Questions to the readings of the mail queues."""
+"""Queries of the readings of the mail queues."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -50,30 +50,30 @@ def newest_readings(now: datetime) -> list[Reading]:
     with connection.cursor() as cursor:
         cursor.execute(NEWEST, values)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
-    found = []
-    for node, at, queue, whole_at, whole, times in rows:
+    readings = []
+    for node, at, queue, detail_at, detail, times in rows:
         stale_after_s = freshness.stale_after_s(times, at_least_s=FRESH_FOR_S)
-        found.append(
+        readings.append(
             Reading(
                 node=node,
                 at=at,
                 queue=_queue(queue),
                 stale_after=timedelta(seconds=stale_after_s),
-                whole=(whole_at, _queue(whole)) if whole_at else None,
+                detail=(detail_at, _queue(detail)) if detail_at else None,
             )
         )
-    return found
+    return readings
 
 
 def _queue(row: str) -> MailQueue:
-    # What the door took once is not judged again: limits may have become stricter since.
+    # What was accepted once is not validated again: limits may have become stricter since.
     return msgspec.convert(json.loads(row), MailQueue, strict=False)
 
 
 class OwnShare(NamedTuple):
     """The last reading in a bucket. `own`: this node's share, None: not known which that is.
 
-    `unassigned`: what no instance has taken yet, None: not told. `waiting`: the whole queue.
+    `unassigned`: assigned to no instance yet, None: not known. `waiting`: all of the queue.
     """
 
     place: int
@@ -108,12 +108,12 @@ def shares_of_node(node_id: int, edges: Sequence[datetime], *, alone: bool) -> l
             {"starts": list(edges[:-1]), "ends": list(edges[1:]), "node": node_id},
         )
         rows: list[tuple[Any, ...]] = cursor.fetchall()
-    found = []
+    shares_of_buckets = []
     for place, at, instance, waiting, text in rows:
         shares = _shares(text)
         own, unassigned = own_share(shares, instance, waiting=waiting, alone=alone)
-        found.append(OwnShare(place, at, own, unassigned, waiting))
-    return found
+        shares_of_buckets.append(OwnShare(place, at, own, unassigned, waiting))
+    return shares_of_buckets
 
 
 def own_share(

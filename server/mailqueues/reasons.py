@@ -1,6 +1,6 @@
-"""Pure: why mail waits, from what the remote server said. One of six classes, or `other`.
+"""Reasons why mail waits, from the remote server's reply: one of six classes, or `other`. Pure.
 
-The remote's own words decide, first match first. ZoneMTA's category is not asked: the same reply
+The remote's own words decide, first match first. ZoneMTA's category is not used: the same reply
 gets different ones (451 "try again later" is `greylist` there). The order matters: one reply often
 has the words of several classes.
 """
@@ -20,7 +20,7 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern, re.IGNORECASE))
     for name, pattern in (
         (GREYLISTED, r"gr[ae]y[- ]?list|first (delivery )?attempt|deferred due to first"),
-        # What a list or a signature says, before the "service unavailable" it often comes with.
+        # The words of a list or a signature, before the "service unavailable" it often comes with.
         (
             POLICY,
             r"spamhaus|barracuda|\b(RBL|DNSBL|SPF|DKIM|DMARC)\b|(black|block|deny) ?list"

@@ -1,4 +1,4 @@
-"""Pure: what a histogram of delivery times tells."""
+"""Histogram of delivery times: mean, percentiles and brackets. Pure."""
 
 from bisect import bisect_left
 from dataclasses import dataclass

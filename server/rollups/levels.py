@@ -1,6 +1,6 @@
 """The one declaration of the levels: their width, dimensions, measures and histograms.
 
-Tables, the writer's upsert and the queries are all made from what stands here. All levels share
+Tables, the writer's upsert and the queries are all made from it. All levels share
 one shape, `bucket, direction, event_type, dimension, value` and the measures, and every measure is
 a sum, so that levels, nodes and ranges merge by adding.
 """
@@ -72,7 +72,7 @@ SIZE_HISTOGRAM = _histogram("size_h", "size_bin", SIZE_BOUNDS_BYTES)
 
 MEASURES = (
     Measure("events", "count(*)"),
-    # So that every answer can say how much of it the change stream inferred.
+    # So that every answer can state how much of it the change stream inferred.
     Measure("inferred_events", "count(*) FILTER (WHERE certainty = 'inferred')"),
     Measure("size_bytes", "coalesce(sum(message_size_bytes), 0)"),
     Measure("size_count", "count(message_size_bytes)"),

@@ -1,4 +1,4 @@
-"""Who keeps the levels of this database: the writer, or TimescaleDB. Only this module decides."""
+"""Maintainer of the levels of this database: the writer, or TimescaleDB. Decided here alone."""
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -8,7 +8,7 @@ from server.rollups.mail import sql
 from server.timescale import edition
 from server.timescale.migrations_sql import hypertable_sql
 
-#: Writers share this lock; what changes who keeps the levels, or recounts them, takes it alone.
+#: Writers share this lock; what changes the maintainer, or recounts the levels, takes it alone.
 #: On the table itself and not its chunks, of which there may be many.
 SHARE = f"LOCK TABLE ONLY {ONE_MINUTE.table} IN ROW EXCLUSIVE MODE"
 ALONE = f"LOCK TABLE ONLY {ONE_MINUTE.table} IN SHARE ROW EXCLUSIVE MODE"
@@ -17,9 +17,9 @@ WHERE oid = '{WIDER_LEVELS[0].table}'::regclass"""  # noqa: S608 (a name of the 
 
 
 def written_levels() -> tuple[Level, ...]:
-    """Return the levels the writer keeps, and hold that so until the transaction ends.
+    """Return the levels the writer maintains, and hold that so until the transaction ends.
 
-    Asked of the tables, not of the licence: a database that was made under Apache's licence keeps
+    The tables decide, not the licence: a database that was made under Apache's licence keeps
     its tables until it is converted. Costs one round trip.
     """
     with connection.cursor() as cursor:
@@ -39,14 +39,14 @@ def creation(connection: BaseDatabaseWrapper) -> list[str]:
         statements += [
             sql.create_table(level),
             hypertable_sql(level.table, "bucket", chunk_days=level.chunk_days),
-            # What a database of the version before has counted already.
+            # Counts of a database of the version before.
             f"INSERT INTO {level.table} ({sql.COLUMNS}) {sql.merge(level, level.narrower.table)}",
         ]
     return statements
 
 
 def removal(connection: BaseDatabaseWrapper) -> list[str]:
-    """Return the statements that drop the wider levels, whoever keeps them."""
+    """Return the statements that drop the wider levels, whoever maintains them."""
     with connection.cursor() as cursor:
         cursor.execute(IS_TABLE)
         kind = "TABLE" if cursor.fetchone()[0] else "MATERIALIZED VIEW"

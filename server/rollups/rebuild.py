@@ -67,16 +67,16 @@ def count_day(day: datetime, *, now: datetime) -> tuple[Level, ...]:
         cursor.execute(maintainer.ALONE)
         written = maintainer.written_levels()
         # What TimescaleDB keeps is made from the 1-minute level, so that is needed all the same.
-        kept = [at for at in written if holds(at, day, now)] if written == LEVELS else written
+        into = [at for at in written if holds(at, day, now)] if written == LEVELS else written
         cursor.execute(MEMORY)
         span = {"start": day, "end": day + DAY}
-        for level in kept:
+        for level in into:
             cursor.execute(
                 f"DELETE FROM {level.table}"  # noqa: S608 (names of the declaration)
                 " WHERE bucket >= %(start)s AND bucket < %(end)s",
                 span,
             )
-        cursor.execute(f"WITH {sql.write(written, RAW_ROWS, into=kept)} SELECT", span)
+        cursor.execute(f"WITH {sql.write(written, RAW_ROWS, into=into)} SELECT", span)
     return LEVELS[len(written) :]
 
 
@@ -84,7 +84,7 @@ def refresh(levels: Iterable[Level], day: datetime) -> None:
     """Let TimescaleDB make a UTC day anew of levels it keeps. Not inside a transaction.
 
     But for the bucket that is running: what is made would stay as it is now until the bucket is
-    over, with the daily level for a day. It is added up when it is asked for.
+    over, with the daily level for a day. A query adds it up instead.
     """
     now = timezone.now()
     for level in levels:
@@ -114,8 +114,8 @@ FULL JOIN (
     return Compared(level, day, rows, different)
 
 
-def check_kept(day: datetime, *, now: datetime) -> None:
-    """Raise RawRowsGone unless all raw events from `day` on are kept."""
+def check_raw_rows(day: datetime, *, now: datetime) -> None:
+    """Raise RawRowsGone unless all raw events from `day` on are stored."""
     oldest = oldest_whole_day(RAW_TABLE, now)
     if day < oldest:
         raise RawRowsGone(
@@ -124,7 +124,7 @@ def check_kept(day: datetime, *, now: datetime) -> None:
 
 
 def _days(first: datetime, last: datetime, now: datetime) -> Iterator[datetime]:
-    check_kept(first, now=now)
+    check_raw_rows(first, now=now)
     while first <= last:
         yield first
         first += DAY

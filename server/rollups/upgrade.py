@@ -1,6 +1,6 @@
-"""From levels the writer keeps to continuous aggregates: once, when TimescaleDB becomes Community.
+"""Conversion of levels to continuous aggregates: once, when TimescaleDB becomes Community.
 
-The rows of the writer's tables are copied into what the aggregates keep, because the 1-minute
+The rows of the writer's tables are copied into those of the aggregates, because the 1-minute
 level, which TimescaleDB would make them from, is long gone for most of them.
 """
 
@@ -21,7 +21,7 @@ from server.rollups.samples import maintainer as sample_maintainer
 from server.rollups.samples import sql as sample_sql
 from server.rollups.samples.levels import levels_of
 
-KEPT_IN = """SELECT format('%%I.%%I', materialization_hypertable_schema,
+MATERIALIZED_IN = """SELECT format('%%I.%%I', materialization_hypertable_schema,
   materialization_hypertable_name)
 FROM timescaledb_information.continuous_aggregates WHERE view_name = %s"""
 EXTENSION = """SELECT installed_version, default_version FROM pg_available_extensions
@@ -29,12 +29,12 @@ WHERE name = 'timescaledb'"""
 
 
 class RowsLost(RuntimeError):
-    """An aggregate would tell of less than its table did. Nothing was changed."""
+    """An aggregate would count less than its table did. Nothing was changed."""
 
 
 @dataclass(frozen=True)
 class Moved:
-    """One level that TimescaleDB keeps from now on, and how many rows of history went with it."""
+    """One level that TimescaleDB maintains from now on, and how many older rows moved with it."""
 
     table: str
     rows: int
@@ -154,16 +154,16 @@ def _move(family: Family, recent: datetime) -> Iterator[Moved]:
         for statement in family.creation(connection):
             cursor.execute(statement)
         for table in family.tables:
-            cursor.execute(KEPT_IN, [table])
-            (kept_in,) = cursor.fetchone()
+            cursor.execute(MATERIALIZED_IN, [table])
+            (materialized_in,) = cursor.fetchone()
             cursor.execute(
-                f"INSERT INTO {kept_in} ({family.columns}) SELECT {family.columns}"  # noqa: S608
+                f"INSERT INTO {materialized_in} ({family.columns}) SELECT {family.columns}"  # noqa: S608
                 f" FROM {_before(table)} WHERE bucket < %s",
                 [recent],
             )
             wanted, arrived = (
                 _number(f"SELECT count(*) FROM {relation} WHERE bucket < %s", recent)  # noqa: S608
-                for relation in (_before(table), kept_in)
+                for relation in (_before(table), materialized_in)
             )
             if wanted != arrived:
                 raise RowsLost(f"{table}: of {wanted} rows {arrived} arrived")

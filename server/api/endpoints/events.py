@@ -88,7 +88,7 @@ class EventsFilter(SpanQuery):
             retention = timedelta(days=settings.EVENTS_RETENTION_DAYS)
             attrs["from"] = timezone.now() - retention
         attrs = super().validate(attrs)
-        attrs["span"], attrs["cut"] = _retained(attrs["span"])
+        attrs["span"], attrs["cut"] = _cut_to_retention(attrs["span"])
         if "type" in attrs:
             attrs["event_type"] = attrs.pop("type")
         for name in ("from_domain", "to_domain"):
@@ -194,7 +194,7 @@ def json_lines(*, span: Span, filters: dict[str, Any], limit: int, **_: Any) -> 
     yield "[]\n" if separator == "[\n" else "\n]\n"
 
 
-def _retained(span: Span) -> tuple[Span, bool]:
+def _cut_to_retention(span: Span) -> tuple[Span, bool]:
     """Return the retained part of a span, and whether it was cut. Raises ValidationError."""
     retention = timedelta(days=settings.EVENTS_RETENTION_DAYS)
     oldest = span.now - retention

@@ -143,11 +143,11 @@ def build_metrics(
     node: str | None = None,
 ) -> dict[str, Any]:
     """Return the readings of one node, or of all."""
-    found: dict[tuple[str, str | None], dict[int, Bucket]] = defaultdict(dict)
+    series: dict[tuple[str, str | None], dict[int, Bucket]] = defaultdict(dict)
     for row in sample_queries.series(kind, buckets, chosen, node=node):
-        found[row.node, _part(row)][row.bucket] = row
+        series[row.node, _part(row)][row.bucket] = row
     last = {(each.node, _part(each)): each for each in sample_queries.newest(kind, now, node=node)}
-    keys = sorted(found.keys() | last.keys(), key=lambda key: (key[0], key[1] or ""))
+    keys = sorted(series.keys() | last.keys(), key=lambda key: (key[0], key[1] or ""))
     if node is not None and not keys:
         keys = [(node, None)]
     numbers = len(keys) * len(buckets.edges) * (2 * len(chosen.gauges) + len(chosen.counters))
@@ -167,7 +167,7 @@ def build_metrics(
                 **_build_last(last.get(key), now),
                 "buckets": [
                     {"start": start, "samples": bucket.samples, **bucket.readings}
-                    if (bucket := found[key].get(place))
+                    if (bucket := series[key].get(place))
                     else {"start": start, "samples": 0, **unknown}
                     for place, start in enumerate(buckets.edges[:-1])
                 ],

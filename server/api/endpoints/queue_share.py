@@ -38,7 +38,7 @@ class ShareBucketAnswer(serializers.Serializer[Any]):
         allow_null=True, help_text="Recipients assigned to no instance yet."
     )
     waiting_count = serializers.IntegerField(
-        allow_null=True, help_text="The whole queue this node's agent reads."
+        allow_null=True, help_text="The queue that this node's agent reads."
     )
 
 

@@ -6,7 +6,7 @@ A page's view calls `render_page`; everything a link must carry is in the URL un
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
@@ -20,6 +20,7 @@ from server.dashboard.shell.live.sentence import painted_sentence
 from server.dashboard.shell.navigation import entries
 from server.live import messages
 from server.live.messages import Totals
+from server.rollups import plan
 
 #: range → how a menu calls it.
 RANGES = {
@@ -28,13 +29,6 @@ RANGES = {
     "24h": "Last 24 h",
     "7d": "Last 7 days",
     "30d": "Last 30 days",
-}
-RANGE_LENGTHS = {
-    "1h": timedelta(hours=1),
-    "6h": timedelta(hours=6),
-    "24h": timedelta(hours=24),
-    "7d": timedelta(days=7),
-    "30d": timedelta(days=30),
 }
 DEFAULT_RANGE = "24h"
 #: refresh → how a menu calls it.
@@ -69,7 +63,7 @@ class PageParams:
         """Return start and end of the range, its end left out."""
         if self.start is not None and self.end is not None:
             return self.start, self.end
-        return now - RANGE_LENGTHS[self.range], now
+        return now - plan.RANGES[self.range], now
 
     @property
     def range_label(self) -> str:

@@ -1,4 +1,4 @@
-"""SQL made from the declaration. Pure: text in, text out; every name comes from the declaration."""
+"""SQL of the levels, made from their declaration. Pure: every name comes from the declaration."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -16,7 +16,7 @@ from server.rollups.levels import (
     Measure,
 )
 
-#: What the levels read of a raw row; the writer's RETURNING must carry these columns.
+#: The columns of a raw row that levels read; the writer's RETURNING must carry them.
 RAW_COLUMNS = (
     "occurred_at", "direction", "event_type", "mta_node", "from_address", "from_domain",
     "to_domain", "sending_ip", "zone", "bounce_type", "bounce_category", "spam_action",
@@ -32,7 +32,7 @@ REFRESH_WINDOW = timedelta(days=7)
 
 
 def create_table(level: Level) -> str:
-    """Return the CREATE TABLE of a level kept by the writer."""
+    """Return the CREATE TABLE of a level that the writer maintains."""
     measures = ",\n  ".join(
         f"{m.column} bigint" + ("" if m.sparse else " NOT NULL DEFAULT 0") for m in MEASURES
     )
@@ -101,7 +101,7 @@ def create_continuous_aggregate(level: Level) -> list[str]:
     """Return the statements that let TimescaleDB keep a level (Community licence only).
 
     Without data, so that a migration may do it in its transaction. Real-time, which since 2.13 must
-    be said: what is not yet refreshed is added up when asked.
+    be set: queries add up what is not yet refreshed.
     """
     if level.narrower is None:
         raise ValueError(f"{level.table} is kept by the writer in every edition")

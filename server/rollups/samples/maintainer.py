@@ -1,4 +1,4 @@
-"""Which levels of samples the writer maintains, and which TimescaleDB (see ../maintainer.py)."""
+"""Maintainer of the levels of samples: the writer, or TimescaleDB (see ../maintainer.py)."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,9 @@ ARE_TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname = ANY
 
 
 def written_kinds(kinds: Sequence[SampleKind]) -> set[SampleKind]:
-    """Return those of `kinds` whose levels the writer keeps. Costs one round trip.
+    """Return those of `kinds` whose levels the writer maintains. Costs one round trip.
 
-    Asked of the tables, not of the licence: what was made under Apache's licence stays until it is
+    The tables decide, not the licence: what was made under Apache's licence stays until it is
     converted. Whoever converts a kind takes its table of samples alone first, as recounting does.
     """
     narrowest = {levels_of(kind)[0].table: kind for kind in kinds}
@@ -31,21 +31,21 @@ def creation(
     connection: BaseDatabaseWrapper, kinds: Sequence[SampleKind] = catalogue.KINDS
 ) -> list[str]:
     """Return the statements that make the levels of `kinds` in this database's edition."""
-    found = [level for kind in kinds for level in levels_of(kind)]
+    levels = [level for kind in kinds for level in levels_of(kind)]
     if edition.is_community(connection):
-        return [s for level in found for s in sample_sql.create_continuous_aggregate(level)]
-    return [statement for level in found for statement in _table(level)]
+        return [s for level in levels for s in sample_sql.create_continuous_aggregate(level)]
+    return [statement for level in levels for statement in _table(level)]
 
 
 def removal(
     connection: BaseDatabaseWrapper, kinds: Sequence[SampleKind] = catalogue.KINDS
 ) -> list[str]:
-    """Return the statements that drop the levels of `kinds`, whoever keeps them."""
-    found = [level.table for kind in kinds for level in reversed(levels_of(kind))]
+    """Return the statements that drop the levels of `kinds`, whoever maintains them."""
+    names = [level.table for kind in kinds for level in reversed(levels_of(kind))]
     with connection.cursor() as cursor:
-        cursor.execute(ARE_TABLES, [found])
+        cursor.execute(ARE_TABLES, [names])
         tables = {name for (name,) in cursor.fetchall()}
-    return [f"DROP {'TABLE' if name in tables else 'MATERIALIZED VIEW'} {name}" for name in found]
+    return [f"DROP {'TABLE' if name in tables else 'MATERIALIZED VIEW'} {name}" for name in names]
 
 
 def _table(level: SampleLevel) -> list[str]:
@@ -53,7 +53,7 @@ def _table(level: SampleLevel) -> list[str]:
     return [
         sample_sql.create_table(level),
         hypertable_sql(level.table, "bucket", chunk_days=level.of.chunk_days),
-        # What a database of the version before has taken already.
+        # Samples of a database of the version before.
         f"INSERT INTO {level.table} ({names}) SELECT {names}"  # noqa: S608
         f" FROM ({sample_sql.aggregate(level)}) AS of_samples",
     ]

@@ -17,12 +17,12 @@ def columns(kind: SampleKind) -> tuple[str, ...]:
 
 
 def level_key(kind: SampleKind) -> tuple[str, ...]:
-    """Return the columns that tell the rows of a level apart."""
+    """Return the columns that identify a row of a level."""
     return (*kind.key, "bucket")
 
 
 def create_table(level: SampleLevel) -> str:
-    """Return the CREATE TABLE of a level kept by the writer."""
+    """Return the CREATE TABLE of a level that the writer maintains."""
     kind = level.kind
     dimensions = "".join(f"  {name} text NOT NULL,\n" for name in kind.dimensions)
     gauges = "".join(
@@ -44,7 +44,7 @@ def create_continuous_aggregate(level: SampleLevel) -> list[str]:
     """Return the statements that let TimescaleDB keep a level (Community licence only).
 
     Without data, so that a migration may do it in its transaction; real-time, which since 2.13 must
-    be said.
+    be set.
     """
     return [
         f"""CREATE MATERIALIZED VIEW {level.table} WITH (
@@ -148,7 +148,7 @@ ON CONFLICT ({key}) DO UPDATE SET {", ".join(changes)}"""  # noqa: S608
 
 
 def interval(length: timedelta) -> str:
-    """Return a length of time as SQL says it."""
+    """Return a length of time as SQL."""
     return f"interval '{length.total_seconds():.0f} seconds'"
 
 

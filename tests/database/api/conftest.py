@@ -1,4 +1,4 @@
-"""Generated mail of some days, and a reader who asks about it."""
+"""Generated mail of some days, and requests to the read API."""
 
 import random
 from collections.abc import Iterator
@@ -27,8 +27,8 @@ def at_now():
 
 
 @pytest.fixture
-def ask(admin_client: Client, at_now):
-    """Ask an endpoint of /api/v1/ and return the answer's body, which must be there."""
+def get_json(admin_client: Client, at_now):
+    """Return a function that requests a path of /api/v1/ and returns the body of its 200."""
 
     def get(path, **query):
         reply = admin_client.get(f"/api/v1/{path}", query)
@@ -40,7 +40,7 @@ def ask(admin_client: Client, at_now):
 
 @pytest.fixture
 def expect_refusal(admin_client: Client, at_now):
-    """Ask an endpoint of /api/v1/ and return why it refuses."""
+    """Return a function that requests a path of /api/v1/ and returns the body of its 400."""
 
     def get(path, **query):
         reply = admin_client.get(f"/api/v1/{path}", query)
@@ -104,7 +104,7 @@ def fill_scale_set() -> None:
 
 @pytest.fixture
 def raw():
-    """Ask the raw rows, straightforwardly: mail with a sender, of one direction and time."""
+    """Return a function that queries raw rows: mail with a sender, of one direction and time."""
 
     def select(columns, answer, where="true", direction="outbound", tail=""):
         with connection.cursor() as cursor:

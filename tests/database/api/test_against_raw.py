@@ -48,8 +48,8 @@ def sum_types(buckets):
 
 @pytest.mark.parametrize("direction", ["outbound", "inbound"])
 @pytest.mark.parametrize("name", RANGES)
-def test_throughput_counts_what_is_there(ask, raw, name, direction):
-    answer = ask("email/throughput", range=name, direction=direction)
+def test_throughput_counts_what_is_there(get_json, raw, name, direction):
+    answer = get_json("email/throughput", range=name, direction=direction)
 
     counted = dict(
         raw("event_type, count(*)", answer, direction=direction, tail="GROUP BY 1 ORDER BY 1")
@@ -61,8 +61,8 @@ def test_throughput_counts_what_is_there(ask, raw, name, direction):
 
 
 @pytest.mark.parametrize("zone", list(LEVEL_OF_DAYS))
-def test_throughput_by_day_counts_the_days_of_the_time_zone(ask, raw, zone):
-    answer = ask("email/throughput", range="30d", tz=zone)
+def test_throughput_by_day_counts_the_days_of_the_time_zone(get_json, raw, zone):
+    answer = get_json("email/throughput", range="30d", tz=zone)
 
     days = dict(
         raw(
@@ -93,8 +93,8 @@ def test_throughput_by_day_counts_the_days_of_the_time_zone(ask, raw, zone):
         ("node", {"range": "30d", "tz": "Asia/Kolkata", "direction": "inbound"}),
     ],
 )
-def test_every_series_is_what_the_raw_rows_of_its_value_add_up_to(ask, raw, by, query):
-    answer = ask("email/throughput", by=by, limit=100, **query)
+def test_every_series_is_what_the_raw_rows_of_its_value_add_up_to(get_json, raw, by, query):
+    answer = get_json("email/throughput", by=by, limit=100, **query)
 
     assert answer["series"]
     column = COLUMN_OF.get(by, by)
@@ -119,35 +119,35 @@ def test_every_series_is_what_the_raw_rows_of_its_value_add_up_to(ask, raw, by, 
     assert len(shown) == min(100, len({value for value, *_ in counted}))
 
 
-def test_series_of_bounces_add_up_to_the_whole(ask):
-    answer = ask("email/throughput", range="7d", by="bounce", limit=100)
+def test_series_of_bounces_add_up_to_the_total(get_json):
+    answer = get_json("email/throughput", range="7d", by="bounce", limit=100)
 
     whole = [b["events"] for b in answer["buckets"]]
     for i, events in enumerate(whole):
         assert sum_types([series["buckets"][i] for series in answer["series"]]) == events
 
 
-def test_the_largest_series_come_first_and_no_more_than_requested(ask, raw):
-    answer = ask("email/throughput", range="7d", by="to_domain", limit=3)
+def test_the_largest_series_come_first_and_no_more_than_requested(get_json, raw):
+    answer = get_json("email/throughput", range="7d", by="to_domain", limit=3)
 
     largest = raw("to_domain", answer, tail="GROUP BY 1 ORDER BY count(*) DESC, to_domain LIMIT 3")
     assert [series["value"] for series in answer["series"]] == [value for (value,) in largest]
 
 
-def all_stats(ask, **query):
+def all_stats(get_json, **query):
     """All pages of /email/stats: of the values, and the first page's answer."""
-    first = ask("email/stats", limit=500, **query)
+    first = get_json("email/stats", limit=500, **query)
     values = list(first["values"])
     while len(values) < first["values_count"]:
-        values += ask("email/stats", limit=500, offset=len(values), **query)["values"]
+        values += get_json("email/stats", limit=500, offset=len(values), **query)["values"]
     return values, first
 
 
 @pytest.mark.parametrize("direction", ["outbound", "inbound"])
 @pytest.mark.parametrize("by", list(COLUMN_OF))
 @pytest.mark.parametrize("name", ["24h", "7d", "30d"])
-def test_stats_of_every_value(ask, raw, name, by, direction):
-    values, answer = all_stats(ask, range=name, by=by, direction=direction)
+def test_stats_of_every_value(get_json, raw, name, by, direction):
+    values, answer = all_stats(get_json, range=name, by=by, direction=direction)
 
     column = f"coalesce({COLUMN_OF[by]}, '')"
     counted = {}
@@ -178,8 +178,8 @@ def test_stats_of_every_value(ask, raw, name, by, direction):
 
 
 @pytest.mark.parametrize("name", ["24h", "7d", "30d"])
-def test_stats_times_are_right_within_a_bin_and_ratios_are_of_outcomes(ask, raw, name):
-    values, answer = all_stats(ask, range=name, by="destination")
+def test_stats_times_are_right_within_a_bin_and_ratios_are_of_outcomes(get_json, raw, name):
+    values, answer = all_stats(get_json, range=name, by="destination")
 
     exact = {
         value: rest
@@ -225,14 +225,14 @@ SORTED_BY = {
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("sort", list(SORTED_BY))
-def test_stats_are_sorted_and_paged_without_gap_or_repetition(ask, sort, order):
+def test_stats_are_sorted_and_paged_without_gap_or_repetition(get_json, sort, order):
     query = {"range": "7d", "by": "destination", "sort": sort, "order": order}
-    whole, _ = all_stats(ask, **query)
+    whole, _ = all_stats(get_json, **query)
 
     pages = [
         one
         for offset in range(0, len(whole), 170)
-        for one in ask("email/stats", limit=170, offset=offset, **query)["values"]
+        for one in get_json("email/stats", limit=170, offset=offset, **query)["values"]
     ]
 
     assert pages == whole
@@ -246,8 +246,8 @@ def test_stats_are_sorted_and_paged_without_gap_or_repetition(ask, sort, order):
 
 
 @pytest.mark.parametrize("name", ["24h", "7d", "30d"])
-def test_performance(ask, raw, name):
-    answer = ask("email/performance", range=name, limit=100)
+def test_performance(get_json, raw, name):
+    answer = get_json("email/performance", range=name, limit=100)
 
     bounds = (0, 1_000, 3_000, 10_000, 30_000, 60_000, 300_000, None)
     brackets = ", ".join(
@@ -284,8 +284,8 @@ def test_performance(ask, raw, name):
 
 
 @pytest.mark.parametrize("direction", ["outbound", "inbound"])
-def test_sizes(ask, raw, direction):
-    answer = ask("email/sizes", range="7d", direction=direction)
+def test_sizes(get_json, raw, direction):
+    answer = get_json("email/sizes", range="7d", direction=direction)
 
     sized = "delivered" if direction == "outbound" else "received"
     bounds = (0, 10_000, 100_000, 1_000_000, 5_000_000, 25_000_000, 2**62)
@@ -304,8 +304,8 @@ def test_sizes(ask, raw, direction):
     assert answer["average"] == pytest.approx(float(average))
 
 
-def test_bounce_analysis(ask, raw):
-    answer = ask("email/bounce-analysis", range="7d", limit=100)
+def test_bounce_analysis(get_json, raw):
+    answer = get_json("email/bounce-analysis", range="7d", limit=100)
 
     for key, column in [("types", "bounce_type"), ("categories", "bounce_category")]:
         counted = raw(

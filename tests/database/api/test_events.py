@@ -21,7 +21,7 @@ from server.storage.transaction import write_events
 from tests.factories import NOW, row
 
 pytestmark = pytest.mark.django_db
-#: A range ends before the moment of asking.
+#: A range ends before the moment of the request.
 BEFORE_NOW = NOW - timedelta(seconds=1)
 
 
@@ -38,7 +38,7 @@ def text_of(reply):
     return b"".join(reply.streaming_content).decode()
 
 
-def test_pages_hold_every_event_once_even_where_times_are_equal(ask):
+def test_pages_hold_every_event_once_even_where_times_are_equal(get_json):
     same = BEFORE_NOW - timedelta(minutes=9)
     rows = store_rows(
         *(row(occurred_at=same) for _ in range(7)),
@@ -47,7 +47,7 @@ def test_pages_hold_every_event_once_even_where_times_are_equal(ask):
 
     seen, cursor = [], {}
     while cursor is not None:
-        answer = ask("email/events", limit=3, **cursor)
+        answer = get_json("email/events", limit=3, **cursor)
         assert len(answer["events"]) <= 3
         seen += ids(answer)
         cursor = {"cursor": answer["next"]} if answer["next"] else None
@@ -56,12 +56,12 @@ def test_pages_hold_every_event_once_even_where_times_are_equal(ask):
     assert set(seen) == {str(each["event_id"]) for each in rows}
 
 
-def test_an_event_that_comes_between_two_pages_moves_nothing(ask):
+def test_an_event_that_comes_between_two_pages_moves_nothing(get_json):
     rows = store_rows(*(row(occurred_at=BEFORE_NOW - timedelta(minutes=i)) for i in range(4)))
-    first = ask("email/events", limit=2)
+    first = get_json("email/events", limit=2)
     store_rows(row(occurred_at=BEFORE_NOW + timedelta(milliseconds=500)))
 
-    second = ask("email/events", limit=2, cursor=first["next"])
+    second = get_json("email/events", limit=2, cursor=first["next"])
 
     assert ids(first) + ids(second) == [str(each["event_id"]) for each in rows]
     assert second["next"] is None
@@ -88,20 +88,20 @@ def test_an_event_that_comes_between_two_pages_moves_nothing(ask):
         ("certainty", "inferred"),
     ],
 )
-def test_every_filter_finds_what_it_names_and_nothing_else(ask, name, value):
+def test_every_filter_finds_what_it_names_and_nothing_else(get_json, name, value):
     wanted, _ = store_rows(
         row(occurred_at=BEFORE_NOW, **{name: value}), row(occurred_at=BEFORE_NOW)
     )
 
-    answer = ask("email/events", **{"type" if name == "event_type" else name: value})
+    answer = get_json("email/events", **{"type" if name == "event_type" else name: value})
 
     assert ids(answer) == [str(wanted["event_id"])]
 
 
 def test_what_is_rare_is_found_as_far_back_as_requested_each_once_and_newest_first(
-    ask, monkeypatch
+    get_json, monkeypatch
 ):
-    monkeypatch.setattr(queries, "LOOKED_AT_FIRST", 3)
+    monkeypatch.setattr(queries, "FIRST_WINDOW_EVENTS", 3)
     ages = [0, 0, 1, 5, 5, 30, 31, 100, 300, 500, 500, 719]  # hours
     rows = store_rows(
         *(
@@ -113,7 +113,7 @@ def test_what_is_rare_is_found_as_far_back_as_requested_each_once_and_newest_fir
 
     seen, cursor = [], {}
     while cursor is not None:
-        answer = ask("email/events", mx_host="rare.example", range="30d", limit=5, **cursor)
+        answer = get_json("email/events", mx_host="rare.example", range="30d", limit=5, **cursor)
         seen += answer["events"]
         cursor = {"cursor": answer["next"]} if answer["next"] else None
 
@@ -122,29 +122,29 @@ def test_what_is_rare_is_found_as_far_back_as_requested_each_once_and_newest_fir
     )
     times = [event["occurred_at"] for event in seen]
     assert times == sorted(times, reverse=True)
-    assert ask("email/events", mx_host="nobody.example", range="30d")["events"] == []
+    assert get_json("email/events", mx_host="nobody.example", range="30d")["events"] == []
 
 
-def test_a_search_by_id_looks_at_all_that_is_kept_and_others_at_a_day(ask):
+def test_a_search_by_id_covers_all_that_is_retained_and_others_a_day(get_json):
     store_rows(
         row(occurred_at=BEFORE_NOW - timedelta(days=100), queue_id="1a2b", to_domain="old.example")
     )
 
-    assert len(ask("email/events", queue_id="1a2b")["events"]) == 1
-    assert ask("email/events", to_domain="old.example")["events"] == []
-    assert ask("email/events", queue_id="1a2b", range="24h")["events"] == []
+    assert len(get_json("email/events", queue_id="1a2b")["events"]) == 1
+    assert get_json("email/events", to_domain="old.example")["events"] == []
+    assert get_json("email/events", queue_id="1a2b", range="24h")["events"] == []
 
 
 def test_a_search_that_begins_before_retention_is_cut_and_one_that_ends_before_is_refused(
-    ask, expect_refusal
+    get_json, expect_refusal
 ):
     long_ago = {"from": "2020-01-01T00:00:00Z"}
 
-    answer = ask("email/events", **long_ago)
+    answer = get_json("email/events", **long_ago)
 
     assert answer["cut"]
     assert answer["start"] == "2026-05-25T10:07:10Z"
-    assert not ask("email/events", range="30d")["cut"]
+    assert not get_json("email/events", range="30d")["cut"]
     assert "180 days" in str(expect_refusal("email/events", **long_ago, to="2020-02-01T00:00:00Z"))
 
 
@@ -165,16 +165,16 @@ def test_what_makes_no_sense_is_refused_by_name(expect_refusal, query, field):
     assert field in expect_refusal("email/events", **query)
 
 
-def test_domains_are_found_however_they_are_written(ask):
+def test_domains_are_found_however_they_are_written(get_json):
     store_rows(row(occurred_at=BEFORE_NOW, to_domain="good.example"))
 
-    assert len(ask("email/events", to_domain="Good.EXAMPLE")["events"]) == 1
+    assert len(get_json("email/events", to_domain="Good.EXAMPLE")["events"]) == 1
 
 
-def test_one_event_is_all_of_it(ask, admin_client: Client):
+def test_one_event_is_all_of_it(get_json, admin_client: Client):
     (wanted,) = store_rows(row(spam_symbols='{"A","B"}', sending_ip="192.0.2.7", status_code=250))
 
-    answer = ask(f"email/events/{wanted['event_id']}")
+    answer = get_json(f"email/events/{wanted['event_id']}")
 
     assert set(answer) == set(COLUMNS)
     assert answer["spam_symbols"] == ["A", "B"]

@@ -56,7 +56,7 @@ def test_an_answer_is_made_once_for_all_who_ask_within_a_moment(
     assert other["by"] == "zone"
 
 
-def test_what_is_kept_is_not_for_those_who_may_not_read(admin_client: Client, client, settings):
+def test_a_cached_answer_is_not_for_those_who_may_not_read(admin_client: Client, client, settings):
     settings.READ_CACHE_SECONDS = 60
     admin_client.get("/api/v1/email/stats")
 

@@ -27,12 +27,12 @@ def worker_seen():
 
 @pytest.fixture
 def ready(admin_client: Client):
-    def ask():
+    def get_json():
         reply = admin_client.get("/api/v1/health/ready")
         body = reply.json()
         return reply.status_code, body["status"], {one["name"]: one for one in body["checks"]}
 
-    return ask
+    return get_json
 
 
 def test_when_nothing_is_wrong_it_is_ready(ready, worker_seen):

@@ -17,7 +17,7 @@ def came(event_type, count=1, **fields):
     write_events([to_line(row(event_type=event_type, **fields)) for _ in range(count)])
 
 
-def test_what_was_let_in_marked_as_spam_stands_apart(ask):
+def test_what_was_let_in_marked_as_spam_stands_apart(get_json):
     came("received", 9)
     came("delivered", 4, spam_action="no action")
     came("delivered", 2, spam_action="add header")
@@ -25,26 +25,26 @@ def test_what_was_let_in_marked_as_spam_stands_apart(ask):
     came("delivered", 1)
     came("rejected", 1, bounce_category="rspamd", spam_action="reject")
 
-    answer = ask("email/inbound", range="1h")
+    answer = get_json("email/inbound", range="1h")
 
     assert answer["totals"] == {"received": 9, "delivered": 5, "spam": 3, "rejected": 1}
     (counted,) = [b for b in answer["buckets"] if b["events"]]
     assert counted["events"] == answer["totals"]
 
 
-def test_outbound_mail_is_not_counted(ask):
+def test_outbound_mail_is_not_counted(get_json):
     came("delivered", direction="outbound", spam_action="add header")
 
-    assert ask("email/inbound")["totals"] == {}
+    assert get_json("email/inbound")["totals"] == {}
 
 
-def test_plugins_are_named_by_how_much_they_refuse_in_whatever_way(ask):
+def test_plugins_are_named_by_how_much_they_refuse_in_whatever_way(get_json):
     came("rejected", 3, bounce_category="rspamd")
     came("greylisted", 2, bounce_category="greylist")
     came("deferred", 4, bounce_category="greylist")
     came("rejected", 1)
 
-    plugins = ask("email/inbound")["plugins"]
+    plugins = get_json("email/inbound")["plugins"]
 
     assert plugins == [
         {"value": "greylist", "count": 6, "events": {"greylisted": 2, "deferred": 4}},
@@ -53,13 +53,13 @@ def test_plugins_are_named_by_how_much_they_refuse_in_whatever_way(ask):
     ]
 
 
-def test_symbols_are_those_that_refused_mail_has_and_let_in_mail_has_not(ask):
+def test_symbols_are_those_that_refused_mail_has_and_let_in_mail_has_not(get_json):
     came("rejected", 3, spam_symbols="{BAYES_SPAM,MIME_GOOD}")
     came("rejected", 1, spam_symbols="{DBL_SPAM,MIME_GOOD}")
     came("rejected", 5)
     came("delivered", 4, spam_symbols="{MIME_GOOD,R_SPF_ALLOW}")
 
-    answer = ask("email/inbound")
+    answer = get_json("email/inbound")
 
     assert answer["symbols_of"] == 4
     assert answer["symbols"] == [
@@ -68,18 +68,18 @@ def test_symbols_are_those_that_refused_mail_has_and_let_in_mail_has_not(ask):
     ]
 
 
-def test_without_mail_let_in_nobody_knows_how_usual_a_symbol_is(ask):
+def test_without_mail_let_in_nobody_knows_how_usual_a_symbol_is(get_json):
     came("rejected", spam_symbols="{BAYES_SPAM}")
 
-    (symbol,) = ask("email/inbound")["symbols"]
+    (symbol,) = get_json("email/inbound")["symbols"]
 
     assert symbol["let_in_ratio"] is None
 
 
-def test_deferrals_are_outcomes_of_inbound_mail(ask):
+def test_deferrals_are_outcomes_of_inbound_mail(get_json):
     came("delivered", 3)
     came("deferred", 1)
 
-    totals = ask("email/stats", direction="inbound", by="node")["totals"]
+    totals = get_json("email/stats", direction="inbound", by="node")["totals"]
 
     assert totals["ratios"] == {"delivered": 0.75, "rejected": 0, "greylisted": 0, "deferred": 0.25}

@@ -36,11 +36,11 @@ def seconds(count):
 
 
 @pytest.fixture
-def metrics(ask):
-    """Ask for the readings of mta-01 of one kind."""
+def metrics(get_json):
+    """Return a function that requests the readings of mta-01 of one kind."""
 
     def get(kind, **query):
-        return ask("nodes/mta-01/metrics", kind=kind, **query)
+        return get_json("nodes/mta-01/metrics", kind=kind, **query)
 
     return get
 
@@ -150,12 +150,12 @@ def test_buckets_without_samples_are_unknown_not_zero(metrics, read):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_is_answered_with_all_its_readings_and_its_newest_sample(ask, kind, at_now):
+def test_every_kind_is_answered_with_all_its_readings_and_its_newest_sample(get_json, kind, at_now):
     write_samples(
         random_samples.samples(NOW - timedelta(minutes=20), NOW, every=seconds(30), seed=3)
     )
 
-    answer = ask("nodes/mta-01/metrics", kind=kind, range="1h")
+    answer = get_json("nodes/mta-01/metrics", kind=kind, range="1h")
 
     declared = KINDS[kind]
     assert answer["gauges"] == [gauge.name for gauge in declared.gauges]

@@ -24,7 +24,7 @@ def sample(node, at, **readings):
 
 
 @pytest.fixture
-def ask_view(admin_user, at_now):
+def get_past_middleware(admin_user, at_now):
     """Return the answer of a view, called past the middleware."""
 
     def get(path, **query):
@@ -49,19 +49,19 @@ def nodes():
     return made
 
 
-def test_every_node_with_how_long_it_has_been_silent(ask, ask_view, nodes):
-    by_name = {node["name"]: node for node in ask_view("nodes")["nodes"]}
+def test_every_node_with_how_long_it_has_been_silent(get_json, get_past_middleware, nodes):
+    by_name = {node["name"]: node for node in get_past_middleware("nodes")["nodes"]}
 
     assert {name: (node["online"], node["silent_s"]) for name, node in by_name.items()} == {
         "mta-01": (True, 5.0),
         "mta-02": (False, 300.0),
         "mta-03": (False, None),
     }
-    assert ask("nodes/mta-02") == by_name["mta-02"]
+    assert get_json("nodes/mta-02") == by_name["mta-02"]
 
 
-def test_readings_are_means_and_buckets_without_samples_say_so(ask, nodes):
-    answer = ask("nodes/mta-01/metrics", range="1h")
+def test_readings_are_means_and_buckets_without_samples_are_marked(get_json, nodes):
+    answer = get_json("nodes/mta-01/metrics", range="1h")
 
     (series,) = answer["series"]
     assert answer["width_s"] == 60
@@ -73,39 +73,39 @@ def test_readings_are_means_and_buckets_without_samples_say_so(ask, nodes):
     assert all(b["cpu_percent"] is None for b in series["buckets"] if not b["samples"])
 
 
-def test_readings_of_all_nodes_or_of_one(ask_view, nodes):
-    assert [one["node"] for one in ask_view("metrics/system", range="1h")["series"]] == [
+def test_readings_of_all_nodes_or_of_one(get_past_middleware, nodes):
+    assert [one["node"] for one in get_past_middleware("metrics/system", range="1h")["series"]] == [
         "mta-01",
         "mta-02",
     ]
-    assert [one["node"] for one in ask_view("metrics/system", node="mta-02")["series"]] == [
-        "mta-02"
-    ]
+    assert [
+        one["node"] for one in get_past_middleware("metrics/system", node="mta-02")["series"]
+    ] == ["mta-02"]
 
 
 def test_a_node_without_samples_has_empty_buckets_and_an_unknown_one_is_404(
-    ask, nodes, admin_client: Client
+    get_json, nodes, admin_client: Client
 ):
-    (series,) = ask("nodes/mta-03/metrics")["series"]
+    (series,) = get_json("nodes/mta-03/metrics")["series"]
 
     assert not any(bucket["samples"] for bucket in series["buckets"])
     assert admin_client.get("/api/v1/nodes/nobody").status_code == 404
     assert admin_client.get("/api/v1/nodes/nobody/metrics").status_code == 404
 
 
-def test_before_retention_the_answer_is_cut(ask_view, nodes):
-    answer = ask_view(
+def test_before_retention_the_answer_is_cut(get_past_middleware, nodes):
+    answer = get_past_middleware(
         "metrics/system", **{"from": "2024-11-01T00:00:00Z", "to": "2024-12-30T00:00:00Z"}
     )
 
     assert answer["cut"]
     assert answer["start"] == "2024-11-22T00:00:00Z"
     long_ago = {"from": "2023-01-01T00:00:00Z", "to": "2023-01-02T00:00:00Z"}
-    assert "range" in ask_view("metrics/system", **long_ago)
+    assert "range" in get_past_middleware("metrics/system", **long_ago)
 
 
-def test_where_samples_are_gone_a_level_is_read(ask_view, nodes):
-    answer = ask_view(
+def test_where_samples_are_gone_a_level_is_read(get_past_middleware, nodes):
+    answer = get_past_middleware(
         "metrics/system", **{"from": "2026-08-01T00:30:00Z", "to": "2026-08-01T01:30:00Z"}
     )
 

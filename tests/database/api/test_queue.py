@@ -36,10 +36,10 @@ def api_reading(waiting):
     return totals | dict.fromkeys(unknown.split())
 
 
-def test_the_golden_reading_is_reported_whole(ask, read):
+def test_the_golden_reading_is_reported_completely(get_json, read):
     read()
 
-    answer = ask("email/queue")
+    answer = get_json("email/queue")
 
     assert (answer["waiting_count"], answer["active_count"], answer["deferred_count"]) == (9, 2, 7)
     assert (answer["age_s"], answer["stale"], answer["stale_count"]) == (10.0, False, 0)
@@ -81,8 +81,8 @@ def test_the_golden_reading_is_reported_whole(ask, read):
     assert answer["databases"][0]["nodes"] == ["mta-01"]
 
 
-def test_before_any_reading_nothing_is_known_and_nothing_is_zero(ask):
-    answer = ask("email/queue")
+def test_before_any_reading_nothing_is_known_and_nothing_is_zero(get_json):
+    answer = get_json("email/queue")
 
     counts = {name: value for name, value in answer.items() if name.endswith("_count")}
     assert set(counts.values()) == {None}
@@ -91,14 +91,14 @@ def test_before_any_reading_nothing_is_known_and_nothing_is_zero(ask):
     assert all(bucket["waiting_count"] is None for bucket in answer["history"]["buckets"])
 
 
-def test_an_empty_queue_is_zero_and_has_no_oldest_message(ask, read):
+def test_an_empty_queue_is_zero_and_has_no_oldest_message(get_json, read):
     empty = [{"up_to_s": each, "count": 0} for each in (60, 300, 1800, 3600, 14_400, 86_400, None)]
     read(
         zones=[], active_count=0, deferred_count=0, shares=[], ages=empty, oldest_created_at=None,
         reasons=[], reasons_of_count=0, destinations=[], destinations_of_count=0,
     )  # fmt: skip
 
-    answer = ask("email/queue")
+    answer = get_json("email/queue")
 
     assert (answer["waiting_count"], answer["stranded_count"], answer["unassigned_count"]) == (
         0,
@@ -107,13 +107,13 @@ def test_an_empty_queue_is_zero_and_has_no_oldest_message(ask, read):
     assert answer["ages"]["of_count"] == 0
 
 
-def test_a_queue_that_two_agents_read_is_counted_once(ask, read):
+def test_a_queue_that_two_agents_read_is_counted_once(get_json, read):
     shares = [("mta-01", 4), ("mta-02", 2), ("no", 3)]
     held = [{"instance": name, "count": count} for name, count in shares]
     read("mta-01", shares=held)
     read("mta-02", shares=held, instance="mta-02", ago=timedelta(seconds=3))
 
-    answer = ask("email/queue")
+    answer = get_json("email/queue")
 
     assert (answer["waiting_count"], answer["stranded_count"]) == (9, 0)
     assert {one["node"]: one["waiting_count"] for one in answer["nodes"]} == {
@@ -125,11 +125,11 @@ def test_a_queue_that_two_agents_read_is_counted_once(ask, read):
     assert len(answer["databases"]) == 1
 
 
-def test_queues_of_two_databases_add_up_in_every_part(ask, read):
+def test_queues_of_two_databases_add_up_in_every_part(get_json, read):
     read("mta-01")
     read("mta-02", database="rs1/zone-mta@h", instance="mta-02", ago=timedelta(seconds=40))
 
-    answer = ask("email/queue")
+    answer = get_json("email/queue")
 
     assert answer["waiting_count"] == 18
     assert answer["age_s"] == 40.0  # of the older
@@ -138,13 +138,13 @@ def test_queues_of_two_databases_add_up_in_every_part(ask, read):
     assert answer["destinations"]["rest"]["count"] == 2
 
 
-def test_replies_that_two_queues_got_with_other_ids_are_one(ask, read):
+def test_replies_that_two_queues_got_with_other_ids_are_one(get_json, read):
     for node, name in [("mta-01", "alice"), ("mta-02", "bob")]:
         reply = f"450 4.2.0 <{name}@good.example>: Recipient address rejected: Greylisted"
         reasons = [{"response": reply, "count": 3}]
         read(node, database=node, instance=node, reasons=reasons, reasons_of_count=4)
 
-    reasons = ask("email/queue")["reasons"]
+    reasons = get_json("email/queue")["reasons"]
 
     assert [(reply["count"], reply["reason_class"]) for reply in reasons["replies"]] == [
         (6, "greylisted")
@@ -152,14 +152,14 @@ def test_replies_that_two_queues_got_with_other_ids_are_one(ask, read):
     assert (reasons["of_count"], reasons["rest_count"]) == (8, 2)
 
 
-def test_a_reading_older_than_three_of_its_intervals_is_stale(ask, read):
+def test_a_reading_older_than_three_of_its_intervals_is_stale(get_json, read):
     for seconds in (60, 90, 120):
         read("mta-01", ago=timedelta(seconds=seconds))
-    assert ask("email/queue")["stale"] is False
+    assert get_json("email/queue")["stale"] is False
     for seconds in (91, 121, 151):
         read("mta-02", database="x", instance="mta-02", ago=timedelta(seconds=seconds))
 
-    answer = ask("email/queue")
+    answer = get_json("email/queue")
 
     assert answer["stale"] is True
     assert (answer["waiting_count"], answer["stale_count"]) == (18, 9)
@@ -169,17 +169,17 @@ def test_a_reading_older_than_three_of_its_intervals_is_stale(ask, read):
     }
 
 
-def test_an_agent_that_reads_once_in_five_minutes_is_not_stale_after_four(ask, read):
+def test_an_agent_that_reads_once_in_five_minutes_is_not_stale_after_four(get_json, read):
     for minutes in (4, 9, 14):
         read(ago=timedelta(minutes=minutes))
 
-    assert ask("email/queue")["stale"] is False
+    assert get_json("email/queue")["stale"] is False
 
 
-def test_from_the_api_only_totals_and_zones_are_known(ask, read):
+def test_from_the_api_only_totals_and_zones_are_known(get_json, read):
     read(**api_reading(4))
 
-    answer = ask("email/queue")
+    answer = get_json("email/queue")
 
     assert (answer["waiting_count"], answer["databases"][0]["read_from"]) == (4, "api")
     assert answer["zones"][0]["waiting_count"] == 4
@@ -191,41 +191,41 @@ def test_from_the_api_only_totals_and_zones_are_known(ask, read):
     assert {answer[part]["of_count"] for part in ("ages", "reasons", "destinations")} == {None}
 
 
-def test_details_of_a_database_that_does_not_answer_any_more_grow_old_by_themselves(ask, read):
+def test_details_of_a_database_that_does_not_answer_any_more_grow_old_by_themselves(get_json, read):
     read(ago=timedelta(minutes=10))
     for seconds in (70, 40, 10):
         read(**api_reading(4), ago=timedelta(seconds=seconds))
 
-    answer = ask("email/queue")
+    answer = get_json("email/queue")
 
     assert (answer["waiting_count"], answer["stale"]) == (4, False)
     assert (answer["ages"]["age_s"], answer["ages"]["stale"]) == (600.0, True)
     assert len(answer["databases"]) == 1
 
 
-def test_readings_of_a_clock_that_is_ahead_and_of_last_month_are_not_the_newest(ask, read):
+def test_readings_of_a_clock_that_is_ahead_and_of_last_month_are_not_the_newest(get_json, read):
     read(ago=timedelta(minutes=-5))
-    assert ask("email/queue")["waiting_count"] is None
+    assert get_json("email/queue")["waiting_count"] is None
     read("mta-02", ago=timedelta(days=8))
-    assert ask("email/queue")["waiting_count"] is None
+    assert get_json("email/queue")["waiting_count"] is None
 
 
-def test_ages_of_other_brackets_are_not_mixed_in(ask, read):
+def test_ages_of_other_brackets_are_not_mixed_in(get_json, read):
     read(ages=[{"up_to_s": 900, "count": 9}])
 
-    ages = ask("email/queue")["ages"]
+    ages = get_json("email/queue")["ages"]
 
     assert (ages["of_count"], ages["read_at"], ages["brackets"]) == (None, None, [])
 
 
-def test_the_history_counts_each_database_once_in_every_bucket(ask, read):
+def test_the_history_counts_each_database_once_in_every_bucket(get_json, read):
     read("mta-01", ago=timedelta(minutes=30))
     read("mta-02", ago=timedelta(minutes=30), active_count=4)  # the same database, 2 more
     read("mta-03", ago=timedelta(minutes=30), **api_reading(5))
     read("mta-01", ago=timedelta(minutes=20))
     read("mta-01", ago=timedelta(minutes=19), **api_reading(3))
 
-    history = ask("email/queue", range="1h")["history"]
+    history = get_json("email/queue", range="1h")["history"]
     buckets = {bucket["start"][11:16]: bucket for bucket in history["buckets"]}
 
     assert (history["width_s"], history["level"]) == (60, "samples")
@@ -242,28 +242,28 @@ def test_the_history_counts_each_database_once_in_every_bucket(ask, read):
 @pytest.mark.parametrize(
     ("name", "level"), [("6h", "5m"), ("24h", "5m"), ("7d", "1h"), ("30d", "1h")]
 )
-def test_the_history_of_long_ranges_is_read_from_levels(ask, read, name, level):
+def test_the_history_of_long_ranges_is_read_from_levels(get_json, read, name, level):
     read(ago=timedelta(hours=2))
 
-    history = ask("email/queue", range=name)["history"]
+    history = get_json("email/queue", range=name)["history"]
 
     assert history["level"] == level
     assert [b["waiting_count"] for b in history["buckets"] if b["databases_count"]] == [9.0]
 
 
-def test_the_whole_answer_is_json_of_numbers(ask, read):
+def test_the_answer_is_json_of_numbers(get_json, read):
     read()
 
-    assert "NaN" not in json.dumps(ask("email/queue"))
+    assert "NaN" not in json.dumps(get_json("email/queue"))
 
 
-def test_the_share_of_a_node_over_time_is_that_of_the_last_reading_in_each_bucket(ask, read):
+def test_the_share_of_a_node_over_time_is_that_of_the_last_reading_in_each_bucket(get_json, read):
     read(ago=timedelta(minutes=31))
     shares = [{"instance": "mta-01", "count": 40}, {"instance": "no", "count": 2}]
     read(ago=timedelta(minutes=2), instance="mta-01", shares=shares)
     read(node="mta-02", ago=timedelta(minutes=2))
 
-    answer = ask("email/queue/share", node="mta-01", range="1h")
+    answer = get_json("email/queue/share", node="mta-01", range="1h")
 
     assert (answer["width_s"], answer["cut"], len(answer["buckets"])) == (60, False, 61)
     first, last = (bucket for bucket in answer["buckets"] if bucket["read_at"])
@@ -273,9 +273,11 @@ def test_the_share_of_a_node_over_time_is_that_of_the_last_reading_in_each_bucke
     )  # fmt: skip
 
 
-def test_a_share_nobody_can_tell_is_not_known_and_of_an_agent_alone_all_is_its_nodes(ask, read):
+def test_a_share_without_an_instance_is_not_known_and_of_an_agent_alone_all_is_its_nodes(
+    get_json, read
+):
     def own(node):
-        buckets = ask("email/queue/share", node=node, range="1h")["buckets"]
+        buckets = get_json("email/queue/share", node=node, range="1h")["buckets"]
         (bucket,) = [bucket for bucket in buckets if bucket["read_at"]]
         return bucket["own_count"], bucket["waiting_count"]
 
@@ -288,11 +290,11 @@ def test_a_share_nobody_can_tell_is_not_known_and_of_an_agent_alone_all_is_its_n
     assert own("mta-01") == (None, 9)
 
 
-def test_a_share_is_reported_as_far_back_as_readings_are_kept_of_nodes_that_exist(
-    ask, read, admin_client
+def test_a_share_is_reported_as_far_back_as_readings_are_stored_of_nodes_that_exist(
+    get_json, read, admin_client
 ):
     read()
 
-    assert ask("email/queue/share", node="mta-01", range="30d")["cut"] is True
+    assert get_json("email/queue/share", node="mta-01", range="30d")["cut"] is True
     reply = admin_client.get("/api/v1/email/queue/share", {"node": "mta-77"})
     assert (reply.status_code, reply.json()) == (404, {"detail": "no node 'mta-77'"})

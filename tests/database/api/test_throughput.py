@@ -14,11 +14,11 @@ NOW = datetime(2026, 11, 21, 10, 7, 10, tzinfo=UTC)
 
 @pytest.fixture
 def answer(admin_client: Client):
-    def ask(**query):
+    def get_json(**query):
         return admin_client.get("/api/v1/email/throughput", query)
 
     with time_machine.travel(NOW, tick=False):
-        yield ask
+        yield get_json
 
 
 def test_empty_buckets_are_there_and_only_the_running_one_is_partial(answer):

@@ -41,7 +41,7 @@ def fill(hours=26):
         write_events([to_line(r) for r in mail.hour_of_events(hour, events_per_hour=40, seed=2)])
 
 
-def test_what_the_writer_kept_is_verified():
+def test_levels_of_the_writer_are_verified():
     fill()
 
     output = rollups("--verify")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from server.dashboard.shell.event_types import EVENT_TYPES, EventType
+from server.events.vocabulary import OUTCOMES
 from server.formats import percent, thousands
 
 
@@ -29,10 +30,6 @@ class Section:
 
 
 TITLES = {"outbound": "Outbound", "inbound": "Inbound"}
-OUTCOMES = {
-    "outbound": ("delivered", "bounced", "deferred"),
-    "inbound": ("delivered", "rejected", "greylisted", "deferred"),
-}
 #: What a percentage is of, in words that stand under the numbers.
 SHARE_OF = {
     "outbound": "% of all delivery attempts that ended: delivered, bounced or deferred. "

@@ -39,7 +39,7 @@ def destination(request: HttpRequest) -> HttpResponse:
     if not domain or len(domain) > MAX_DOMAIN or "\0" in domain:
         raise Http404("no such destination")
     now = timezone.now()
-    found = destinations.destination(domain, now)
+    found = destinations.read_destination(domain, now)
     frame = carried_params(request.GET)
     context = {
         "found": found,

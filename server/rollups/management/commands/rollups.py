@@ -14,7 +14,7 @@ Days = tuple[datetime, datetime]
 
 
 class Command(BaseCommand):
-    """Say what was compared or made; exit code 1 when something differs."""
+    """Print what was compared or made; exit code 1 when something differs."""
 
     help = (
         "Compare the levels with the raw events and samples, or make them anew from them."

@@ -11,7 +11,7 @@ from server.timescale import edition, retention
 
 
 class Command(BaseCommand):
-    """Say what was turned into what. Safe to run twice: it then finishes what is missing."""
+    """Print each level that moved. Safe to run twice: it then finishes what is missing."""
 
     help = (
         "After the server was changed to TimescaleDB's Community edition: let TimescaleDB keep the"

@@ -57,7 +57,7 @@ def test_users_and_domains_come_from_the_addresses_and_domains_are_lower_case():
     assert row["to_domain"] == "good.example"
 
 
-def test_a_domain_that_is_given_is_kept():
+def test_a_domain_that_is_given_stays():
     assert values(EVENT | {"to_address": "a@x", "to_domain": "y"})["to_domain"] == "y"
 
 

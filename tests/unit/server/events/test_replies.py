@@ -24,7 +24,7 @@ def test_different_texts_have_different_fingerprints(vectors):
     assert len(set(names)) == len(names)
 
 
-def test_a_category_with_a_reply_means_what_the_table_says(vectors):
+def test_a_category_with_a_reply_means_what_the_table_has(vectors):
     for one in vectors["meanings"]:
         meaning = find_meaning(one["category"], one["reply"], code=one["code"])
         assert (meaning.bounce_class, meaning.status) == (one["bounce_class"], one["status"]), one
@@ -40,7 +40,7 @@ def test_every_category_of_zonemta_has_a_class_without_a_reply():
 @pytest.mark.parametrize(
     "kept", ["OFR005_104", "(S3150)", "[TSS04]", "zen.spamhaus.org", "RFC 5322"]
 )
-def test_what_names_the_reason_is_kept(kept):
+def test_words_that_name_the_reason_stay(kept):
     assert kept in normalize(f"550 5.7.1 Refused, see {kept} for more")
 
 

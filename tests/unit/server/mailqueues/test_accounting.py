@@ -9,8 +9,8 @@ from tests.factories import NOW, RS0, mail_queue
 
 def reading(node, of, *, seconds_ago=5):
     at = NOW - timedelta(seconds=seconds_ago)
-    whole = (at, of) if of.source == "mongodb" else None
-    return Reading(node, at, of, timedelta(seconds=90), whole)
+    detail = (at, of) if of.source == "mongodb" else None
+    return Reading(node, at, of, timedelta(seconds=90), detail)
 
 
 def from_api(node, waiting, *, seconds_ago=5, known=None):
@@ -27,81 +27,81 @@ def test_a_shared_queue_is_counted_once_each_share_by_its_own_agent():
     a = reading("mta-01", mail_queue("mta-01", mta_01=5, mta_02=2, no=3), seconds_ago=20)
     b = reading("mta-02", mail_queue("mta-02", mta_01=4, mta_02=1, no=2))
 
-    (found,) = count_once([a, b], NOW)
+    (database,) = count_once([a, b], NOW)
 
-    assert by_node(found) == {"mta-01": 5, "mta-02": 1}
-    assert found.unassigned.count == 2
-    assert found.stranded == ()
-    assert found.waiting == 5 + 1 + 2
-    assert found.nodes == ("mta-01", "mta-02")
-    assert found.reading.node == "mta-02"
+    assert by_node(database) == {"mta-01": 5, "mta-02": 1}
+    assert database.unassigned.count == 2
+    assert database.stranded == ()
+    assert database.waiting == 5 + 1 + 2
+    assert database.nodes == ("mta-01", "mta-02")
+    assert database.reading.node == "mta-02"
 
 
 def test_two_databases_are_two_queues():
     a = reading("mta-01", mail_queue("mta-01", mta_01=5))
     b = reading("mta-02", mail_queue("mta-02", "rs1/zone-mta@h", mta_02=1))
 
-    assert [found.waiting for found in count_once([a, b], NOW)] == [5, 1]
+    assert [database.waiting for database in count_once([a, b], NOW)] == [5, 1]
 
 
 def test_the_mail_of_an_instance_no_agent_knows_is_stranded():
     a = reading("mta-01", mail_queue("mta-01", mta_01=5, gone=7, no=1))
 
-    (found,) = count_once([a], NOW)
+    (database,) = count_once([a], NOW)
 
-    assert [(share.instance, share.count, share.node) for share in found.stranded] == [
+    assert [(share.instance, share.count, share.node) for share in database.stranded] == [
         ("gone", 7, None)
     ]
-    assert found.waiting == 13
+    assert database.waiting == 13
 
 
-def test_where_an_agent_does_not_say_its_instance_nobody_can_tell_whats_stranded():
+def test_where_an_agent_does_not_report_its_instance_it_is_not_known_what_is_stranded():
     a = reading("mta-01", mail_queue("mta-01", mta_01=5, default=7, no=1))
     b = reading("mta-02", mail_queue(None, mta_01=5, default=7, no=1), seconds_ago=9)
 
-    (found,) = count_once([a, b], NOW)
+    (database,) = count_once([a, b], NOW)
 
-    assert found.stranded is None
-    assert [share.instance for share in found.unclaimed] == ["default"]
-    assert by_node(found) == {"mta-01": 5, "mta-02": None}
-    assert found.waiting == 13
+    assert database.stranded is None
+    assert [share.instance for share in database.unclaimed] == ["default"]
+    assert by_node(database) == {"mta-01": 5, "mta-02": None}
+    assert database.waiting == 13
 
 
-def test_an_agent_alone_with_its_database_needs_not_say_its_instance():
-    (found,) = count_once([reading("mta-01", mail_queue(None, default=7, no=1))], NOW)
+def test_an_agent_alone_with_its_database_need_not_report_its_instance():
+    (database,) = count_once([reading("mta-01", mail_queue(None, default=7, no=1))], NOW)
 
-    assert by_node(found) == {"mta-01": 7}
-    assert found.stranded == ()
+    assert by_node(database) == {"mta-01": 7}
+    assert database.stranded == ()
 
 
 def test_a_silent_agents_share_is_reported_by_one_that_still_reads():
     silent = reading("mta-01", mail_queue("mta-01", mta_01=500, mta_02=1), seconds_ago=3600)
     other = reading("mta-02", mail_queue("mta-02", mta_01=20, mta_02=1))
 
-    (found,) = count_once([silent, other], NOW)
+    (database,) = count_once([silent, other], NOW)
 
-    (first, _) = found.shares
+    (first, _) = database.shares
     assert (first.node, first.count, first.reader, first.stale) == ("mta-01", 20, "mta-02", False)
-    assert found.waiting == 21
+    assert database.waiting == 21
 
 
 def test_when_all_are_silent_the_last_known_is_reported_as_stale():
     silent = reading("mta-01", mail_queue("mta-01", mta_01=500), seconds_ago=3600)
 
-    (found,) = count_once([silent], NOW)
+    (database,) = count_once([silent], NOW)
 
-    assert found.waiting == 500
-    assert found.shares[0].stale
-    assert found.reading.is_stale(NOW)
+    assert database.waiting == 500
+    assert database.shares[0].stale
+    assert database.reading.is_stale(NOW)
 
 
 def test_from_the_api_totals_are_known_and_nothing_else():
-    (found,) = count_once([from_api("mta-01", 9)], NOW)
+    (database,) = count_once([from_api("mta-01", 9)], NOW)
 
-    assert (found.name, found.waiting, by_node(found)) == (None, 9, {"mta-01": 9})
-    assert found.unassigned is None
-    assert found.stranded is None
-    assert found.detail is None
+    assert (database.name, database.waiting, by_node(database)) == (None, 9, {"mta-01": 9})
+    assert database.unassigned is None
+    assert database.stranded is None
+    assert database.detail is None
 
 
 def test_an_agent_that_lost_its_database_is_not_counted_beside_one_that_reads_it():
@@ -109,19 +109,19 @@ def test_an_agent_that_lost_its_database_is_not_counted_beside_one_that_reads_it
     lost = from_api("mta-01", 6, known=earlier)
     other = reading("mta-02", mail_queue("mta-02", mta_01=4, mta_02=1), seconds_ago=30)
 
-    (found,) = count_once([lost, other], NOW)
+    (database,) = count_once([lost, other], NOW)
 
-    assert found.waiting == 5
-    assert by_node(found) == {"mta-01": 4, "mta-02": 1}
+    assert database.waiting == 5
+    assert by_node(database) == {"mta-01": 4, "mta-02": 1}
 
 
-def test_when_nobody_reads_the_database_any_more_the_api_tells_its_total_and_details_are_old():
+def test_without_an_agent_that_reads_the_database_the_api_gives_its_total_and_details_are_old():
     earlier = (NOW - timedelta(minutes=5), mail_queue("mta-01", mta_01=5))
 
-    (found,) = count_once([from_api("mta-01", 6, known=earlier)], NOW)
+    (database,) = count_once([from_api("mta-01", 6, known=earlier)], NOW)
 
-    assert (found.name, found.waiting) == (RS0, 6)
-    assert found.detail == earlier
+    assert (database.name, database.waiting) == (RS0, 6)
+    assert database.detail == earlier
 
 
 def test_without_readings_there_is_nothing():

@@ -9,23 +9,23 @@ def test_the_defaults_are_fine():
 def test_minutes_dropped_before_they_are_in_the_wider_levels_are_found(settings):
     settings.RETENTION_DAYS = settings.RETENTION_DAYS | {"email_stats_1m": 7}
 
-    assert [found.id for found in levels_are_kept_long_enough(None)] == ["rollups.E001"]
+    assert [problem.id for problem in levels_are_kept_long_enough(None)] == ["rollups.E001"]
 
 
-def test_a_wider_level_kept_shorter_than_a_narrower_one_is_found(settings):
+def test_a_wider_level_stored_shorter_than_a_narrower_one_is_a_problem(settings):
     settings.RETENTION_DAYS = settings.RETENTION_DAYS | {"email_stats_1h": 30}
 
-    assert [found.id for found in levels_are_kept_long_enough(None)] == ["rollups.E002"]
+    assert [problem.id for problem in levels_are_kept_long_enough(None)] == ["rollups.E002"]
 
 
 def test_samples_dropped_before_they_are_in_their_levels_are_found(settings):
     short = {"metrics_system": 7, "mail_queue_snapshots": 2}
     settings.RETENTION_DAYS = settings.RETENTION_DAYS | short
 
-    assert [found.id for found in samples_are_kept_long_enough(None)] == ["rollups.E003"] * 2
+    assert [problem.id for problem in samples_are_kept_long_enough(None)] == ["rollups.E003"] * 2
 
 
-def test_a_wider_level_of_samples_kept_shorter_than_a_narrower_one_is_found(settings):
+def test_a_wider_level_of_samples_stored_shorter_than_a_narrower_one_is_a_problem(settings):
     settings.RETENTION_DAYS = settings.RETENTION_DAYS | {"metrics_system_1h": 30}
 
-    assert [found.id for found in samples_are_kept_long_enough(None)] == ["rollups.E004"]
+    assert [problem.id for problem in samples_are_kept_long_enough(None)] == ["rollups.E004"]

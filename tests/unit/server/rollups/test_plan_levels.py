@@ -33,7 +33,7 @@ def stretch(level, first, length):
 
 @tried
 @given(levels, minutes, minutes)
-def test_the_parts_are_the_whole_stretch_without_gap_or_overlap(level, first, length):
+def test_the_parts_are_all_of_the_time_without_gap_or_overlap(level, first, length):
     start, end = stretch(level, first, length)
 
     parts = split_by_level(level, start, end)
@@ -59,7 +59,7 @@ def test_every_part_begins_and_ends_on_an_edge_of_its_level_none_narrower_than_r
 
 @tried
 @given(levels, minutes, minutes)
-def test_no_narrower_level_is_read_where_a_wider_one_has_a_whole_bucket(level, first, length):
+def test_no_narrower_level_is_read_where_a_bucket_of_a_wider_one_fits(level, first, length):
     for part in split_by_level(level, *stretch(level, first, length)):
         place = LEVELS.index(part.level) + 1
         if place < len(LEVELS):

@@ -48,7 +48,7 @@ def test_buckets_cover_the_range_and_are_read_from_what_still_holds_them(kind, a
 
 
 @given(age=AGES)
-def test_a_range_that_is_kept_at_all_is_answered(age):
+def test_a_range_that_is_stored_at_all_is_answered(age):
     span = Span(NOW - age, NOW, NOW)
 
     assert plan(REDIS, span).edges
