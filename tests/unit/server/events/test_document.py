@@ -14,7 +14,7 @@ INTRODUCTION = """# Events
 
 An event is one JSON object: something that happened to one message, and mostly to one recipient.
 [The API](api.md) accepts it alone, in an array, or in a numbered batch; the programs that send them
-are listed in [what captures what](capture.md). Required: `event_id`, `event_type`, `direction` and
+are in [sources of outcomes](capture.md). Required: `event_id`, `event_type`, `direction` and
 the time; everything else may be left out or null, which means unknown. Unknown fields are ignored.
 The time has its offset from UTC; `timestamp` and `time` are accepted in the place of `occurred_at`.
 It is refused when more than ten minutes ahead, or older than the retention of events. Longer text
