@@ -1,4 +1,4 @@
-"""The overview as the server paints it, and the facts its script asks for again."""
+"""The overview as the server paints it, and the facts its script fetches again."""
 
 from datetime import timedelta
 

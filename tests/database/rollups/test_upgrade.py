@@ -58,8 +58,8 @@ def upgrade_edition():
     return out.getvalue()
 
 
-def held_back(room):
-    create, policy = room.create_continuous_aggregate, "SELECT add_continuous_aggregate_policy("
+def held_back(module):
+    create, policy = module.create_continuous_aggregate, "SELECT add_continuous_aggregate_policy("
 
     def without_running(level):
         return [
@@ -77,18 +77,18 @@ def made_under_apache(monkeypatch):
     """The database as it would be, had it been made under Apache's licence."""
     if not edition.is_community(connection):
         pytest.skip("there is nothing to upgrade to without TimescaleDB's Community licence")
-    rooms = (maintainer, sample_maintainer)
-    for statement in (s for room in rooms for s in room.removal(connection)):
+    modules = (maintainer, sample_maintainer)
+    for statement in (s for module in modules for s in module.removal(connection)):
         rows_of(statement)
     with monkeypatch.context() as under_apache:
         under_apache.setattr(edition, "is_community", lambda _connection: False)
-        for statement in (s for room in rooms for s in room.creation(connection)):
+        for statement in (s for module in modules for s in module.creation(connection)):
             rows_of(statement)
     assert maintainer.written_levels() == LEVELS
     assert sample_maintainer.written_kinds(KINDS) == set(KINDS)
     # Policies run at once, by a clock that is not frozen.
-    for room in (sql, sample_sql):
-        monkeypatch.setattr(room, "create_continuous_aggregate", held_back(room))
+    for module in (sql, sample_sql):
+        monkeypatch.setattr(module, "create_continuous_aggregate", held_back(module))
     set_policies = retention.set_policies
 
     def set_and_hold_policies(*arguments):

@@ -47,7 +47,7 @@ class Site:
         ago: timedelta = timedelta(),
         **fields: Any,
     ) -> None:
-        """Let `count` events of this moment, or of a while `ago`, arrive at the door."""
+        """Let `count` events of this moment, or of a while `ago`, arrive at the ingest endpoint."""
         event = {
             "occurred_at": (datetime.now(UTC) - ago).isoformat(),
             "event_type": event_type,
@@ -73,7 +73,7 @@ class Site:
 def post_sample(
     site: Site, kind: str, *, node: str = NODE, ago: timedelta = timedelta(), **readings: Any
 ) -> None:
-    """Let a sample of the contract arrive at the door."""
+    """Let a sample of the contract arrive at the ingest endpoint."""
     golden = json.loads((ROOT / "tests" / "contract" / f"metrics_{kind}.json").read_text())
     golden |= {"node_id": node, "timestamp": (datetime.now(UTC) - ago).isoformat()}
     golden["queue" if kind == "zonemta" else kind] |= readings

@@ -25,7 +25,7 @@ STEP_MS = 25
 
 
 class Traffic:
-    """What a page asks the server, other than by its socket."""
+    """Requests of a page, other than by its socket."""
 
     def __init__(self, page: Page) -> None:
         self.urls: list[str] = []
@@ -43,7 +43,7 @@ class Traffic:
         self._open.discard(request)
 
     def after(self, action: Callable[[], None]) -> None:
-        """Do something that makes the page ask, and wait until all of that is answered."""
+        """Do something that makes the page send requests, and wait until all are answered."""
         before = len(self.urls)
         action()
         for _ in range(WITHIN_MS // STEP_MS):
@@ -99,7 +99,7 @@ def test_a_hidden_tab_requests_nothing_and_is_current_once_in_sight(page: Page, 
     def come_back() -> None:
         hide(page, hidden=False)
         expect(page.locator("#page")).to_have_attribute("data-connection", "live")
-        if path == "/events/":  # a list that one reads moves only when one asks for it
+        if path == "/events/":  # a list that one reads moves only on request
             page.keyboard.press("r")
         else:
             page.clock.run_for(1_000)

@@ -26,7 +26,7 @@ def wait_for_panels(page: Page) -> None:
 
 
 def record_urls(page: Page) -> list[str]:
-    """Note the addresses of the read API that the page asks from now on."""
+    """Note the addresses of the read API that the page requests from now on."""
     seen: list[str] = []
     page.on("request", lambda r: seen.append(r.url) if "/api/v1/" in r.url else None)
     return seen

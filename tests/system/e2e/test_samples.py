@@ -40,7 +40,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield running
 
 
-def ask(programs: Cluster, path: str) -> Any:
+def read_api(programs: Cluster, path: str) -> Any:
     key = programs.site.manage("create_api_key", "--scope", "read", "--name", "test").strip()
     request = urllib.request.Request(
         f"{programs.server.url}/api/v1/{path}", headers={"Authorization": f"Bearer {key}"}
@@ -54,7 +54,7 @@ def test_the_mail_queue_is_reported_as_mongodb_has_it(programs: Cluster) -> None
         documents = list(client[zonemta.DATABASE]["zone-queue"].find())
     domains = Counter(document["domain"] for document in documents)
 
-    answer = ask(programs, "email/queue?range=1h")
+    answer = read_api(programs, "email/queue?range=1h")
 
     assert answer["waiting_count"] == answer["deferred_count"] == len(documents) > 0
     assert answer["stale"] is False
@@ -73,7 +73,7 @@ def test_the_mail_queue_is_reported_as_mongodb_has_it(programs: Cluster) -> None
 
 def test_the_system_and_the_agent_tell_of_themselves(programs: Cluster) -> None:
     for kind, reading in [("system", "cpu_percent"), ("process", "is_running")]:
-        answer = ask(programs, f"nodes/{NODE}/metrics?kind={kind}&range=1h")
+        answer = read_api(programs, f"nodes/{NODE}/metrics?kind={kind}&range=1h")
         assert answer["series"][0]["stale"] is False
         assert any(bucket[reading] is not None for bucket in answer["series"][0]["buckets"])
 

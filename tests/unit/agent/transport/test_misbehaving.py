@@ -115,7 +115,7 @@ def client_of():
 
 def hang(connection, _request):
     with contextlib.suppress(OSError):
-        connection.recv(1)  # until somebody gives up
+        connection.recv(1)  # until the other side gives up
 
 
 def respond(data):
