@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from build.stack import claim
 from build.stack.command import run
 from build.stack.errors import MissingError, StackError
 from build.stack.paths import RUN
@@ -71,11 +72,16 @@ def make(suite: str, packages: tuple[str, ...] = (), *, base: tuple[str, ...] = 
         raise MissingError(f"No machine can be booted here without {', '.join(missing)}.")
     digest = hashlib.sha256(" ".join((*base, *packages)).encode()).hexdigest()[:8]
     root = ROOTS / f"{suite}-{digest}"  # another list of packages is another root
-    complete = root.with_name(f"{root.name}.done")
-    if complete.exists():
-        return root
+    with claim.hold_lock(root.with_name(f"{root.name}.lock")):
+        complete = root.with_name(f"{root.name}.done")
+        if not complete.exists():
+            _make(root, suite, packages, base)
+            complete.touch()
+    return root
+
+
+def _make(root: Path, suite: str, packages: tuple[str, ...], base: tuple[str, ...]) -> None:
     shutil.rmtree(root, ignore_errors=True)
-    root.parent.mkdir(parents=True, exist_ok=True)
     system = SYSTEMS[suite]
     include = [f"--include={','.join(base)}"] if base else []
     script = [] if (SCRIPTS / suite).exists() else [SCRIPTS / system.script]
@@ -85,8 +91,6 @@ def make(suite: str, packages: tuple[str, ...] = (), *, base: tuple[str, ...] = 
     )
     if packages:
         _install(root, packages)
-    complete.touch()
-    return root
 
 
 def _install(root: Path, packages: tuple[str, ...]) -> None:
