@@ -54,9 +54,13 @@ def configure(level: str, *, journal: bool = False, stream: TextIO | None = None
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
+MAX_KINDS = 100
+
+
 class RateLimitedLog:
     """Logs a repeated warning once per period, so that a server down all night does not cause a
-    thousand lines. A warning of another kind is logged at once."""
+    thousand lines. A warning of another kind is logged at once, up to MAX_KINDS a period: a kind
+    may contain foreign text."""
 
     def __init__(self, logger: logging.Logger, *, period_s: float = 300.0) -> None:
         self._logger = logger
@@ -71,6 +75,11 @@ class RateLimitedLog:
             last = self._last.get(kind)
             if last is not None and now - last < self._period_s:
                 return
+            if last is None and len(self._last) >= MAX_KINDS:
+                oldest = min(self._last, key=self._last.__getitem__)
+                if now - self._last[oldest] < self._period_s:
+                    return
+                del self._last[oldest]
             self._last[kind] = now
         self._logger.warning(message, *args)
 

@@ -95,6 +95,12 @@ class IngestAnswer(msgspec.Struct, frozen=True):
     rejected: list[Refusal] = []
 
 
+class RefusalAnswer(msgspec.Struct, frozen=True):
+    """The body of 422."""
+
+    rejected: list[Refusal] = []
+
+
 def events_body(
     epoch: str, first_seq: int, events: list[bytes], *, dropped: Sequence[tuple[int, int]] = ()
 ) -> bytes:

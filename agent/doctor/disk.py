@@ -97,6 +97,13 @@ def judge_spool(summary: dict[str, Any], *, now: datetime) -> Iterator[Finding]:
     if failed := summary["failed_commits_count"]:
         line = f"{failed} commits of the spool failed; the plugins retry."
         yield Finding("warning", "spool", line, "Was the disk full? The agent's log gives times.")
+    if postponed := events["postponed"]:
+        line = f"The server refuses {postponed} of the waiting events for now."
+        fix = (
+            "Synchronise the clock (timedatectl set-ntp true); check API_KEY and NODE_ID. They are"
+            " sent again every five minutes."
+        )
+        yield Finding("warning", "spool", line, fix)
     if refused := events["refused"]:
         line = f"{refused} events were refused by the server so far."
         fix = "The agent's log gives the reasons, with the first event of each."

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+import msgspec
+
 from agent import clock
 from agent.config import Config
 from agent.doctor.finding import Finding
-from agent.transport.client import Action, Client, Outcome
+from agent.transport.client import NODE_FIX, Action, Client, Outcome
+from agent.transport.refusals import Cause, find_cause
 
 # An empty batch needs the key and its scope, and adds nothing.
 INGEST_PATH, EMPTY_BATCH = "/api/v1/events/ingest", b"[]"
@@ -15,6 +18,7 @@ TOLERATED_SKEW = timedelta(seconds=5)
 # The server refuses events more than ten minutes ahead; long before that, pages look odd.
 MAX_SKEW = timedelta(seconds=60)
 KEY_STATUSES = (401, 403)
+NODE_STATUS = 403
 
 
 def check_server(config: Config) -> Iterator[Finding]:
@@ -24,9 +28,14 @@ def check_server(config: Config) -> Iterator[Finding]:
         before = clock.utc_now()
         outcome = client.post(INGEST_PATH, EMPTY_BATCH, answer_needed=True)
         middle = before + (clock.utc_now() - before) / 2
+        refusal = None
+        if outcome.action is Action.ACCEPTED:
+            # An event without its required fields adds nothing, but names the node.
+            probe = msgspec.json.encode([{"mta_node": config.node_id}])
+            refusal = judge_node(client.post(INGEST_PATH, probe), config.node_id)
     finally:
         client.close()
-    yield from judge_answer(outcome, config.backend.url)
+    yield from [refusal] if refusal else judge_answer(outcome, config.backend.url)
     if outcome.server_at is not None:
         yield judge_skew(middle - outcome.server_at)
 
@@ -48,6 +57,15 @@ def judge_answer(outcome: Outcome, url: str) -> Iterator[Finding]:
         yield Finding("failure", "server", line, fix)
 
 
+def judge_node(outcome: Outcome, node: str) -> Finding | None:
+    """Return the finding when the key may not send events of this node. Pure."""
+    reasons = [outcome.reason, *(each.error for each in outcome.refusals)]
+    if outcome.status == NODE_STATUS or any(find_cause(each) is Cause.NODE for each in reasons):
+        line = f"The server accepts it, but not for node {node}: {reasons[-1].rstrip('. ')}."
+        return Finding("failure", "key", line.replace(NODE_FIX, ""), NODE_FIX.strip())
+    return None
+
+
 def judge_skew(ahead: timedelta) -> Finding:
     """Return the finding for a clock that is `ahead` of the server's. Pure."""
     skew = abs(ahead)
@@ -59,5 +77,5 @@ def judge_skew(ahead: timedelta) -> Finding:
         "clock",
         f"This clock is {skew.total_seconds():.0f} s {side} the server's.",
         "Synchronise both: timedatectl set-ntp true, or chrony. Events more than 10 minutes ahead"
-        " are refused.",
+        " are refused and wait in the spool.",
     )

@@ -1,7 +1,7 @@
 """A bounded FIFO on disk: append, peek, ack. Nothing leaves it before the server has it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from agent import clock
@@ -9,6 +9,7 @@ from agent.errors import SpoolError
 from agent.logs import RateLimitedLog
 from agent.spool.compression import LOOSE_ITEMS, CompressedBlocks, DamagedBlock
 from agent.spool.database import Database
+from agent.spool.postponed import PostponedItems
 from agent.spool.retention import (
     AgeLimit,
     Ranges,
@@ -32,12 +33,14 @@ FLOOR_BYTES = 16 * 1024**2
 class Batch:
     """The oldest items, in order; their sequence numbers are `first_seq` and those after it, in the
     numbering `epoch`. `dropped`: ranges of numbers that will never come. Without items `first_seq`
-    is the number the next one will have."""
+    is the number the next one will have. `postponed`: the server refused them before, for a cause
+    that passes."""
 
     epoch: str
     first_seq: int
     bodies: list[bytes]
     dropped: Ranges = ()
+    postponed: bool = False
 
     @property
     def last_seq(self) -> int:
@@ -47,10 +50,11 @@ class Batch:
 
 class Queue:
     """One queue of the spool. Sequence numbers are never used twice and have no holes, except
-    where items were dropped at the old end or set aside.
+    where items were dropped at the old end, set aside or postponed.
 
     `reports_drops`: the server is sent the numbers of those. `compresses`: items that wait long are
-    compressed. `may_grow`: whether the disk has free space.
+    compressed. `postpones`: refused items can wait for another try. `may_grow`: whether the disk
+    has free space.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Queue:
         may_grow: Callable[[], bool],
         reports_drops: bool = False,
         compresses: bool = False,
+        postpones: bool = False,
     ) -> None:
         if name not in QUEUES:
             raise ValueError(name)  # names become part of SQL
@@ -71,6 +76,7 @@ class Queue:
         self._database = database
         self._reports_drops = reports_drops
         self._blocks = CompressedBlocks(name) if compresses else None
+        self._postponed = PostponedItems(name) if postpones else None
         self._may_grow = may_grow
         self._age_limit = AgeLimit(name, max_age_s=max_age_s)
         self._listeners: list[Callable[[], None]] = []
@@ -87,6 +93,18 @@ class Queue:
         """Return how many items wait. Raises SpoolError."""
         with self._database.read() as tx:
             return tx.counter(f"{self.name}.count")
+
+    @property
+    def can_postpone(self) -> bool:
+        """Whether items can wait apart to be sent again."""
+        return self._postponed is not None
+
+    def has_postponed(self) -> bool:
+        """Return whether any item waits apart. Raises SpoolError."""
+        if self._postponed is None:
+            return False
+        with self._database.read() as tx:
+            return self._postponed.has_any(tx)
 
     def append(self, tx: Transaction, bodies: Sequence[bytes]) -> None:
         """Add items. Past a bound the oldest are dropped and counted."""
@@ -121,25 +139,29 @@ class Queue:
             self._drop_damaged(damaged)
         return self._peek(max_count=max_count, max_bytes=max_bytes)
 
-    def ack(self, batch: Batch, *, refused: int = 0) -> None:
+    def ack(self, batch: Batch, *, refused: int = 0, postponed: Collection[int] = ()) -> None:
         """Delete the items and the records of drops that the server has. `refused`: how many of
-        the items it will never take. When this raises SpoolError, the items are not sent again but
-        by another process."""
+        the items it will never take; `postponed`: places in the batch of those to send again
+        later. When this raises SpoolError, the items are not sent again but by another process,
+        unless some are postponed."""
+        if batch.postponed and self._postponed is not None:
+            self._postponed.pass_by(batch.last_seq)
         try:
-            self._delete_sent(batch, refused)
+            self._delete_sent(batch, refused, postponed)
         except SpoolError:
-            self._acked = (batch.epoch, batch.last_seq)
+            if not postponed and not batch.postponed:
+                self._acked = (batch.epoch, batch.last_seq)
             raise
 
-    def _delete_sent(self, batch: Batch, refused: int) -> None:
+    def _delete_sent(self, batch: Batch, refused: int, postponed: Collection[int]) -> None:
         with self._database.begin() as tx:
             if batch.epoch != tx.epoch():
                 return  # the file was set aside meanwhile: these are numbers of other items now
             if batch.dropped:
                 forget_dropped(tx, batch.dropped)
-            self._delete_up_to(tx, batch.last_seq)
+            self._remove(tx, batch, postponed)
             tx.add(f"{self.name}.refused", refused)
-            tx.add(f"{self.name}.sent", len(batch.bodies) - refused)
+            tx.add(f"{self.name}.sent", len(batch.bodies) - refused - len(postponed))
         self._database.shrink()
 
     def set_aside(self, batch: Batch, reason: str, *, keep: bool = True) -> None:
@@ -159,9 +181,9 @@ class Queue:
             tx.execute(
                 "DELETE FROM refused WHERE n <= (SELECT max(n) FROM refused) - ?", (MAX_REFUSED,)
             )
-            if self._reports_drops:
+            if self._reports_drops and not batch.postponed:
                 record_dropped(tx, batch.first_seq, batch.last_seq)
-            self._delete_up_to(tx, batch.last_seq)
+            self._remove(tx, batch)
             tx.add(f"{self.name}.refused", len(batch.bodies))
 
     def drop_unknown(self) -> int:
@@ -181,6 +203,12 @@ class Queue:
         first_seq, blocks_end = 0, True
         with self._database.read() as tx:
             name = tx.epoch()
+            if self._postponed is not None:
+                first_seq, bodies = self._postponed.peek(
+                    tx, max_count=max_count, max_bytes=max_bytes
+                )
+                if bodies:
+                    return Batch(name, first_seq, bodies, postponed=True)
             acked = self._acked[1] if self._acked[0] == name else 0
             if self._blocks is not None:
                 first_seq, bodies, blocks_end = self._blocks.peek(
@@ -243,7 +271,15 @@ class Queue:
             excess = added  # no growth: as much goes as came
         if excess <= 0:
             return 0
-        last_seq = 0
+        dropped = last_seq = 0
+        if self._postponed is not None:
+            overhead = ROW_OVERHEAD_BYTES
+            dropped = self._drop_postponed(
+                tx, self._postponed.find_oldest(tx, excess_bytes=excess, overhead_bytes=overhead)
+            )
+            excess -= used - tx.counter(f"{self.name}.bytes")
+            if excess <= 0:
+                return dropped
         if self._blocks is not None:
             last_seq, freed = self._blocks.find_oldest(tx, excess_bytes=excess)
             excess -= freed
@@ -254,38 +290,66 @@ class Queue:
                 if excess <= 0:
                     break
             rows.close()
-        return self._drop_up_to(tx, last_seq)
+        return dropped + self._drop_up_to(tx, last_seq)
+
+    def _drop_postponed(self, tx: Transaction, last_seq: int) -> int:
+        """Drop and count the postponed items up to a number. The server knows them as refused."""
+        if self._postponed is None or not last_seq:
+            return 0
+        count, size = self._postponed.delete_up_to(tx, last_seq)
+        self._count(tx, -count, -size - count * ROW_OVERHEAD_BYTES)
+        tx.add(f"{self.name}.dropped", count)
+        return count
 
     def _drop_up_to(self, tx: Transaction, last_seq: int) -> int:
         """Drop, count and record everything up to a number that the server does not have."""
-        first_seq = self._first_seq(tx)
+        postponed = self._drop_postponed(tx, last_seq)
+        first_seq, _ = self._oldest(tx)
         # Items that it has and that could not be deleted yet are no loss.
         if self._acked[0] == tx.epoch():
             first_seq = max(first_seq, self._acked[1] + 1)
         self._delete_up_to(tx, last_seq)
         dropped = last_seq - first_seq + 1
         if not first_seq or dropped <= 0:
-            return 0
+            return postponed
         if self._reports_drops:
             record_dropped(tx, first_seq, last_seq)
         tx.add(f"{self.name}.dropped", dropped)
-        return dropped
+        return postponed + dropped
 
-    def _first_seq(self, tx: Transaction) -> int:
-        """Return the number of the oldest item; 0 without any."""
+    def _oldest(self, tx: Transaction) -> tuple[int, int]:
+        """Return number and time of the oldest item not postponed; 0 and now without any."""
         tables = [self.name]
         if self._blocks is not None:
             tables.insert(0, self._blocks.table)
         for table in tables:
             column = "seq" if table == self.name else "first_seq"
-            (first,) = tx.execute(f"SELECT min({column}) FROM {table}").fetchone()  # noqa: S608
-            if first is not None:
-                return int(first)
-        return 0
+            row = tx.execute(
+                f"SELECT {column}, at_ms FROM {table} ORDER BY {column} LIMIT 1"  # noqa: S608
+            ).fetchone()
+            if row is not None:
+                return int(row[0]), int(row[1])
+        return 0, clock.now_ms()
 
     def _next_seq(self, tx: Transaction) -> int:
         row = tx.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (self.name,)).fetchone()
         return int(row[0]) + 1 if row else 1
+
+    def _remove(self, tx: Transaction, batch: Batch, postponed: Collection[int] = ()) -> None:
+        """Delete the items of a batch, except those to send again later, by their places in it."""
+        items = [(batch.first_seq + place, batch.bodies[place]) for place in sorted(postponed)]
+        if batch.postponed and self._postponed is not None:
+            numbered = enumerate(batch.bodies, batch.first_seq)
+            gone = [item for place, item in enumerate(numbered) if place not in postponed]
+            count, size = self._postponed.delete(tx, gone)
+            self._count(tx, -count, -size - count * ROW_OVERHEAD_BYTES)
+            return
+        _, at_ms = self._oldest(tx)
+        self._delete_up_to(tx, batch.last_seq)
+        if items and self._postponed is not None:
+            self._postponed.add(tx, at_ms, items)
+            size = sum(len(body) for _, body in items)
+            self._count(tx, len(items), size + len(items) * ROW_OVERHEAD_BYTES)
 
     def _delete_up_to(self, tx: Transaction, last_seq: int) -> None:
         if self._blocks is not None:

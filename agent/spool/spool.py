@@ -38,7 +38,11 @@ class Spool:
             Queue, self._database, max_age_s=settings.max_age_s, may_grow=self._disk_has_room
         )
         self.events = queue(
-            "events", max_bytes=settings.max_event_bytes, reports_drops=True, compresses=True
+            "events",
+            max_bytes=settings.max_event_bytes,
+            reports_drops=True,
+            compresses=True,
+            postpones=True,
         )
         self.samples = queue("samples", max_bytes=settings.max_sample_bytes)
         self.source_samples = {

@@ -19,7 +19,8 @@ from agent.spool.schema import (
 from agent.spool.transaction import Transaction
 
 _OLDEST_EVENT = """
-    SELECT at_ms FROM (SELECT at_ms FROM events_packed ORDER BY first_seq LIMIT 1)
+    SELECT at_ms FROM (SELECT at_ms FROM events_postponed ORDER BY seq LIMIT 1)
+    UNION ALL SELECT at_ms FROM (SELECT at_ms FROM events_packed ORDER BY first_seq LIMIT 1)
     UNION ALL SELECT at_ms FROM (SELECT at_ms FROM events ORDER BY seq LIMIT 1) LIMIT 1
 """
 
@@ -86,6 +87,7 @@ def _summary(tx: Transaction, path: Path) -> dict[str, Any]:
     for name in QUEUES[2:]:
         if name in summary:
             summary[name]["not_known_to_server"] = counters.pop(f"{name}.{NOT_KNOWN}", 0)
+    summary["events"]["postponed"] = _count(tx, "events_postponed")
     summary["events"]["dropped_ranges_to_tell"] = _count(tx, "dropped")
     summary["plugin"] = {
         "dropped": counters.pop(PLUGIN_DROPPED, 0),
@@ -112,7 +114,11 @@ def _summary(tx: Transaction, path: Path) -> dict[str, Any]:
 
 def _oldest(tx: Transaction, name: str) -> tuple[int | None, int | None]:
     """Return number and time of the oldest item."""
-    for table, column in ((f"{name}_packed", "first_seq"), (name, "seq")):
+    for table, column in (
+        (f"{name}_postponed", "seq"),
+        (f"{name}_packed", "first_seq"),
+        (name, "seq"),
+    ):
         if _has_table(tx, table):
             row = tx.execute(
                 f"SELECT {column}, at_ms FROM {table} ORDER BY {column} LIMIT 1"  # noqa: S608

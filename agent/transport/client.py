@@ -23,8 +23,9 @@ from agent import __version__, clock
 from agent.config import Backend
 from agent.logs import RateLimitedLog
 from agent.transport.backoff import http_date, retry_after_s
+from agent.transport.refusals import Cause, find_cause
 from agent.transport.stats import TransportStats
-from agent.wire import IngestAnswer
+from agent.wire import IngestAnswer, Refusal, RefusalAnswer
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
@@ -68,13 +69,14 @@ class Action(enum.Enum):
 @dataclass(frozen=True)
 class Outcome:
     """The result of one POST. `reason`: one line for a person, which ends with `fix` where one is
-    known; `server_at`: the server's clock, in whole seconds."""
+    known; `refusals`: the items that the server refused; `server_at`: its clock, in whole seconds.
+    """
 
     action: Action
     reason: str
     fix: str = ""
     retry_after_s: float | None = None
-    answer: IngestAnswer | None = None
+    refusals: tuple[Refusal, ...] = ()
     status: int | None = None
     server_at: datetime | None = None
 
@@ -137,7 +139,9 @@ class Client:
             reason = f"{self._settings.url}{path} did not answer within {self._max_s:g} s"
             outcome = Outcome(Action.RETRY, reason)
         duration_s = clock.monotonic_s() - sent_s
-        self.stats.record_send(duration_s * 1000, accepted=outcome.action is Action.ACCEPTED)
+        accepted = outcome.action is Action.ACCEPTED
+        self.stats.record_send(duration_s * 1000, accepted=accepted)
+        self.stats.record_error(path, None if accepted else outcome.reason)
         if outcome.server_at is not None:
             answered_at = sent_at + timedelta(seconds=duration_s)
             self.stats.record_clock(outcome.server_at, sent_at=sent_at, answered_at=answered_at)
@@ -234,8 +238,8 @@ class Client:
             self._skew_warnings.warn(
                 "skew",
                 "This clock is at least %.0f s %s the server's: times on pages are wrong by as"
-                " much, and events more than 10 minutes ahead are refused. Synchronise both, as"
-                " with timedatectl set-ntp true.",
+                " much, and events more than 10 minutes ahead are refused and wait. Synchronise"
+                " both, as with timedatectl set-ntp true.",
                 abs(ahead.total_seconds()),
                 "ahead of" if ahead > timedelta(0) else "behind",
             )
@@ -294,11 +298,12 @@ def _build_pool(settings: Backend, on_use: Callable[[socket.socket | None], None
     return pool
 
 
+NODE_FIX = " The key is of another scope or node: check API_KEY and NODE_ID."
 # Treatment of the batch, and the fix for a person, by status.
 _ACTIONS = {
     400: (Action.MALFORMED, ""),
     401: (Action.KEEP, " The key is wrong or revoked: set API_KEY to a valid one."),
-    403: (Action.KEEP, " The key is of another scope or node: check API_KEY and NODE_ID."),
+    403: (Action.KEEP, NODE_FIX),
     408: (Action.RETRY, ""),
     413: (Action.TOO_LARGE, ""),
     415: (Action.MALFORMED, ""),
@@ -322,7 +327,14 @@ def _judge(url: str, response: BaseHTTPResponse, text: bytes, *, answer_needed: 
         action, fix = _ACTIONS.get(status, (Action.KEEP, " Check DASHBOARD_URL."))
     shown = text[:MAX_SHOWN_CHARS].decode("utf-8", "replace")
     wait_s = retry_after_s(response.headers.get("Retry-After"), now=_server_at(response))
-    return Outcome(action, f"{summary}: {shown}{fix}", fix, retry_after_s=wait_s)
+    refusals: tuple[Refusal, ...] = ()
+    if action is Action.INVALID:
+        with suppress(msgspec.MsgspecError):
+            refusals = tuple(msgspec.json.decode(text, type=RefusalAnswer).rejected)
+        if not refusals and find_cause(shown) is Cause.NODE:
+            action, fix = Action.KEEP, NODE_FIX
+    reason = f"{summary}: {shown}{fix}"
+    return Outcome(action, reason, fix, retry_after_s=wait_s, refusals=refusals)
 
 
 def _judge_ok(summary: str, status: int, text: bytes, *, answer_needed: bool) -> Outcome:
@@ -333,7 +345,8 @@ def _judge_ok(summary: str, status: int, text: bytes, *, answer_needed: bool) ->
     if answer_needed and (answer is None or status != ACCEPTED_STATUS):
         fix = " Check DASHBOARD_URL."
         return Outcome(Action.KEEP, f"{summary}, but not as Mallard does.{fix}", fix)
-    return Outcome(Action.ACCEPTED, summary, answer=answer)
+    refusals = tuple(answer.rejected) if answer else ()
+    return Outcome(Action.ACCEPTED, summary, refusals=refusals)
 
 
 def _server_at(response: BaseHTTPResponse) -> datetime | None:

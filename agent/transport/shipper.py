@@ -17,7 +17,8 @@ from agent.errors import SpoolError
 from agent.logs import RateLimitedLog
 from agent.spool import Batch, Queue
 from agent.transport.backoff import delay_s
-from agent.transport.client import Action, Client, Outcome
+from agent.transport.client import TOLERATED_SKEW, Action, Client, Outcome
+from agent.transport.refusals import Cause, find_cause, kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,9 @@ class Lane:
         self.failures = 0  # in a row
         self.due_s = float("-inf")  # not before, monotonic
         self.warnings = RateLimitedLog(logger)
+        # Until the server accepts items again: each only says what a person must fix.
+        self.faults = RateLimitedLog(logger, period_s=float("inf"))
+        self.is_faulty = False  # one of them was logged
 
 
 class Shipper:
@@ -151,13 +155,15 @@ class Shipper:
         )
 
     def _apply(self, lane: Lane, batch: Batch, outcome: Outcome) -> float:
+        curable = _find_curable(batch, outcome)
+        if curable:
+            return self._keep_curable(lane, batch, outcome, curable)
         match outcome.action:
             case Action.ACCEPTED:
-                self._acknowledge(lane, batch, outcome)
+                self._acknowledge(lane, batch, outcome, {})
             case Action.TOO_LARGE if len(batch.bodies) > 1:
                 lane.limit = max(1, len(batch.bodies) // 2)
                 logger.info("%s: sending %d at once.", outcome.reason, lane.limit)
-                return 0
             case Action.INVALID | Action.MALFORMED | Action.TOO_LARGE if not batch.bodies:
                 # Only a report of drops, with no item to blame: the fault is the server's.
                 lane.warnings.warn("dropped", "%s Drops are reported later.", outcome.reason)
@@ -168,39 +174,107 @@ class Shipper:
                 lane.queue.set_aside(batch, outcome.reason, keep=keep)
                 _log_refusal(lane, len(batch.bodies), outcome.reason)
             case Action.KEEP if lane.route.newer and outcome.status == NOT_FOUND:
-                count = lane.queue.drop_unknown()
-                lane.warnings.warn(
-                    "older",
-                    "The server has no %s, it is older than this agent: %d samples are dropped and"
-                    " counted. The agent retries every hour.",
-                    lane.route.path,
-                    count,
-                )
-                return OLDER_SERVER_WAIT_S
+                return _drop_unknown(lane)
             case Action.KEEP:
-                lane.failures += 1
-                lane.warnings.warn("keep", "%s Kept; retrying.", outcome.reason)
-                return outcome.retry_after_s or KEEP_WAIT_S
+                return _keep(lane, outcome)
             case _:
                 return _retry_later(lane, outcome)
         lane.failures = 0
         return 0
 
-    def _acknowledge(self, lane: Lane, batch: Batch, outcome: Outcome) -> None:
+    def _keep_curable(
+        self, lane: Lane, batch: Batch, outcome: Outcome, curable: dict[int, Cause]
+    ) -> float:
+        if self._is_held(batch, curable):
+            self._warn_curable(lane, outcome, curable, "kept")
+            lane.failures += 1
+            return KEEP_WAIT_S
+        self._acknowledge(lane, batch, outcome, curable if lane.queue.can_postpone else {})
+        lane.failures = 0
+        return 0
+
+    def _is_held(self, batch: Batch, curable: dict[int, Cause]) -> bool:
+        """Return whether the queue is to wait as it is: nothing that follows would fare better."""
+        if batch.postponed or len(curable) < len(batch.bodies):
+            return False
+        ahead = self._client.stats.clock_ahead
+        return (ahead is not None and ahead > TOLERATED_SKEW) or set(curable.values()) == {
+            Cause.NODE
+        }
+
+    def _warn_curable(
+        self, lane: Lane, outcome: Outcome, curable: dict[int, Cause], done: str
+    ) -> None:
+        reason = next(each.error for each in outcome.refusals if each.index in curable)
+        self._client.stats.record_error(lane.route.path, f"{len(curable)} refused: {reason}")
+        lane.is_faulty = True
+        lane.faults.warn(
+            f"curable {kind_of(reason)}",
+            "The server refuses some of the %s for now (%d of this batch): %s. They are %s and sent"
+            " again. %s",
+            lane.queue.name,
+            len(curable),
+            reason.rstrip("."),
+            done,
+            _CURES[curable[min(curable)]],
+        )
+
+    def _acknowledge(
+        self, lane: Lane, batch: Batch, outcome: Outcome, curable: dict[int, Cause]
+    ) -> None:
         if batch.dropped:
             count = sum(last - first + 1 for first, last in batch.dropped)
             logger.info("Reported to the server that %d %s were dropped.", count, lane.queue.name)
-        rejected = outcome.answer.rejected if outcome.answer else []
+        rejected = [each for each in outcome.refusals if each.index not in curable]
         try:
-            lane.queue.ack(batch, refused=len(rejected))
+            lane.queue.ack(batch, refused=len(rejected), postponed=curable.keys())
+            is_cured = lane.is_faulty and not curable and not lane.queue.has_postponed()
         except SpoolError as error:
             # A full disk. The queue remembers the batch as sent, and deletes it with the next one.
             lane.warnings.warn("ack", "Sent, but still in the spool: %s", error)
+            is_cured = False
         if rejected:
             _log_refusal(lane, len(rejected), rejected[0].error)
+        if curable:
+            self._warn_curable(lane, outcome, curable, "postponed")
+        elif is_cured:
+            lane.is_faulty = False
+            lane.faults.resolve("The server accepts all %s again.", lane.queue.name)
         lane.warnings.resolve("The server accepts %s again.", lane.queue.name)
         # After a 413 grow again: the next items may be smaller.
         lane.limit = min(lane.limit * 2, self._settings.batch_events)
+
+
+_CURES = {
+    Cause.TIME: "Synchronise this node's clock with the server's: timedatectl set-ntp true.",
+    Cause.NODE: "Check API_KEY and NODE_ID: the key is of another node.",
+}
+
+
+def _find_curable(batch: Batch, outcome: Outcome) -> dict[int, Cause]:
+    """Return the refused items, by their places, that the server may accept later."""
+    causes = {each.index: find_cause(each.error) for each in outcome.refusals}
+    places = range(len(batch.bodies))
+    return {place: cause for place, cause in causes.items() if cause and place in places}
+
+
+def _drop_unknown(lane: Lane) -> float:
+    count = lane.queue.drop_unknown()
+    lane.warnings.warn(
+        "older",
+        "The server has no %s, it is older than this agent: %d samples are dropped and counted. The"
+        " agent retries every hour.",
+        lane.route.path,
+        count,
+    )
+    return OLDER_SERVER_WAIT_S
+
+
+def _keep(lane: Lane, outcome: Outcome) -> float:
+    lane.failures += 1
+    lane.is_faulty = True
+    lane.faults.warn(f"keep {kind_of(outcome.reason)}", "%s Kept; retrying.", outcome.reason)
+    return outcome.retry_after_s or KEEP_WAIT_S
 
 
 def _retry_later(lane: Lane, outcome: Outcome) -> float:
@@ -216,7 +290,7 @@ def _retry_later(lane: Lane, outcome: Outcome) -> float:
 
 def _log_refusal(lane: Lane, count: int, reason: str) -> None:
     lane.warnings.warn(
-        f"refused {reason}",
+        f"refused {kind_of(reason)}",
         "The server refused %d of the %s for good (counted, see `mallard-agent spool`): %s",
         count,
         lane.queue.name,

@@ -58,6 +58,20 @@ class TransportStats:
         self._lock = threading.Lock()
         self._times_ms: deque[float] = deque(maxlen=MAX_TIMES)
         self._skew = Skew()
+        self._errors: dict[str, str] = {}
+
+    def record_error(self, path: str, reason: str | None) -> None:
+        """Keep why the last request to `path` failed; None: it succeeded."""
+        with self._lock:
+            if reason is None:
+                self._errors.pop(path, None)
+            else:
+                self._errors[path] = reason
+
+    def errors(self) -> dict[str, str]:
+        """Return the reason of each path whose last request failed."""
+        with self._lock:
+            return dict(self._errors)
 
     def record_send(self, duration_ms: float, *, accepted: bool) -> None:
         """Count one POST and its duration."""

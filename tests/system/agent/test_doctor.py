@@ -66,8 +66,27 @@ def test_a_server_that_takes_what_is_sent_is_well_and_gets_nothing(call, fake_se
     assert "ok      key: " in output
     assert "ok      clock: " in output
     assert [(path, body) for path, _, body, _ in fake_server.requests] == [
-        ("/api/v1/events/ingest", [])
+        ("/api/v1/events/ingest", []),
+        ("/api/v1/events/ingest", [{"mta_node": "mta-01"}]),  # no event: it lacks every other field
     ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (403, {"detail": "mta_node: this key speaks for 'mta-02' only"}),
+        (422, {"rejected": [{"index": 0, "error": "mta_node: this key speaks for 'mta-02' only"}]}),
+    ],
+)
+def test_a_key_of_another_node_is_a_failure_with_its_remedy(call, fake_server, answer):
+    fake_server.answers = [(202, None, {}), (*answer, {})]
+
+    code, output = call(DASHBOARD_URL=fake_server.url)
+
+    assert code == 1
+    assert "FAILURE key: The server accepts it, but not for node mta-01" in output
+    assert "check API_KEY and NODE_ID" in output
+    assert "ok      key" not in output
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,6 +11,7 @@ from agent.lifecycle import EVENTS_ROUTE, SAMPLES_ROUTE, samples_route
 from agent.spool import read_summary
 from agent.transport.backoff import delay_s, retry_after_s
 from agent.transport.client import Action, Client
+from agent.transport.refusals import kind_of
 from agent.transport.shipper import Shipper
 from tests.agent_fixtures import take, waiting_count
 from tests.fakes.ingest_server import KEY, FakeServer
@@ -284,3 +286,160 @@ def test_waits_double_to_a_minute_and_differ_between_agents():
 )
 def test_retry_after_is_taken_within_bounds(header, seconds):
     assert retry_after_s(header) == seconds
+
+
+AHEAD = "occurred_at 2026-11-21T10:{}:00+00:00 is more than 10 minutes ahead"
+
+
+def refuse_some(*places, error=AHEAD):
+    """Answer 202 and refuse the events at these places, each with a time of its own."""
+    rejected = [{"index": place, "error": error.format(10 + place)} for place in places]
+    return (202, {"queued": 1, "rejected": rejected}, {})
+
+
+@pytest.fixture
+def retry_soon(monkeypatch):
+    monkeypatch.setattr("agent.spool.postponed.RETRY_S", 0.05)
+    monkeypatch.setattr("agent.transport.shipper.MAX_IDLE_S", 0.05)
+
+
+@pytest.mark.usefixtures("retry_soon")
+def test_events_refused_for_their_time_wait_apart_and_are_sent_again_under_their_numbers(
+    fake_server, spool, ship, tmp_path, caplog
+):
+    fake_server.answers = [refuse_some(0, 2), refuse_some(0), (503, None, {}), refuse_some(0)]
+    take(spool, range(4))
+
+    ship()
+    until(lambda: len(fake_server.requests) >= 6)
+    until(lambda: read_summary(tmp_path)["events"]["count"] == 0)
+
+    sent = [(body["first_seq"], body["events"]) for _, _, body, _ in fake_server.requests]
+    assert (sent[0][0], len(sent[0][1])) == (1, 4)
+    assert {number for number, _ in sent[1:]} == {1, 3}
+    assert (1, [{"n": 0}]) in sent[1:]
+    assert (3, [{"n": 2}]) in sent[1:]
+    shown = read_summary(tmp_path)["events"]
+    assert (shown["sent"], shown["refused"], shown["postponed"], shown["bytes"]) == (4, 0, 0, 0)
+    assert caplog.text.count("timedatectl") == 1
+    until(lambda: "accepts all events again" in caplog.text)
+
+
+def test_postponed_events_do_not_hold_up_the_others(fake_server, spool, ship, tmp_path):
+    fake_server.answers = [refuse_some(0)]
+    take(spool, [1])
+    ship()
+    until(lambda: read_summary(tmp_path)["events"]["postponed"] == 1)
+
+    take(spool, [2])
+    until(lambda: {"n": 2} in fake_server.requests[-1][2]["events"])
+
+    shown = read_summary(tmp_path)["events"]
+    assert (shown["count"], shown["postponed"], shown["sent"]) == (1, 1, 1)
+    assert shown["oldest_seq"] == 1
+
+
+def test_postponed_events_survive_a_restart(fake_server, spool, make_spool, ship, tmp_path):
+    fake_server.answers = [refuse_some(0)]
+    take(spool, [1])
+    ship()
+    until(lambda: read_summary(tmp_path)["events"]["postponed"] == 1)
+
+    again = make_spool()
+
+    assert again.events.peek(max_count=5, max_bytes=1000).bodies == [b'{"n": 1}']
+
+
+def test_postponed_events_are_the_first_to_go_when_the_spool_is_full(spool, make_spool, tmp_path):
+    take(spool, range(4))
+    batch = spool.events.peek(max_count=3, max_bytes=1000)
+    spool.events.ack(batch, postponed={0, 1, 2})
+    used = read_summary(tmp_path)["events"]["bytes"]
+
+    small = make_spool(max_event_bytes=used + 20)
+    take(small, [8])
+
+    shown = read_summary(tmp_path)["events"]
+    assert (shown["count"], shown["postponed"], shown["dropped"]) == (4, 2, 1)
+    assert shown["bytes"] <= used + 20
+
+
+@pytest.mark.parametrize(
+    ("answer", "fix"),
+    [
+        ((401, {"detail": "no"}, {}), "API_KEY"),
+        ((403, {"detail": "This key speaks for 'b' only."}, {}), "NODE_ID"),
+        (
+            (
+                422,
+                {
+                    "rejected": [
+                        {"index": i, "error": "mta_node: this key speaks for 'b' only"}
+                        for i in range(3)
+                    ]
+                },
+                {},
+            ),
+            "NODE_ID",
+        ),
+        ((422, {"detail": "mta_node: this key speaks for 'b' only"}, {}), "NODE_ID"),
+    ],
+)
+def test_a_wrong_key_or_node_keeps_all_events_and_is_logged_once_and_when_it_changes(
+    fake_server, spool, ship, tmp_path, caplog, *, answer, fix
+):
+    fake_server.answers = [answer] * 5 + [(404, {"detail": "moved"}, {})] + [answer] * 2
+    take(spool, range(3))
+
+    ship()
+    until(lambda: waiting_count(spool) == 0)
+
+    assert fake_server.taken == [1, 2, 3]
+    assert len(fake_server.requests) == 9
+    assert read_summary(tmp_path)["events"]["refused"] == 0
+    warnings = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 2
+    assert fix in warnings[0].getMessage()
+
+
+def test_a_clock_ahead_keeps_the_queue_as_it_is_until_it_is_set(
+    fake_server, spool, ship, tmp_path, *, caplog, monkeypatch
+):
+    ahead = timedelta(minutes=11)
+    monkeypatch.setattr("agent.clock.utc_now", lambda: datetime.now(UTC) + ahead)
+
+    def judge(body):
+        status, content, _ = refuse_some(*range(len(body["events"])))
+        return status, content
+
+    fake_server.answers = [(judge, None, {})] * 10
+    take(spool, range(20))
+
+    ship()
+    until(lambda: waiting_count(spool) == 0)
+
+    assert fake_server.taken[-20:] == list(range(1, 21))
+    shown = read_summary(tmp_path)["events"]
+    assert (shown["sent"], shown["refused"], shown["postponed"]) == (20, 0, 0)
+    assert caplog.text.count("timedatectl set-ntp true.") == 2  # the skew, and the refusal
+
+
+def test_the_reason_of_the_last_failure_is_known_until_a_success(fake_server, spool, ship):
+    fake_server.answers = [(401, {"detail": "no"}, {})] * 3
+    take(spool, [1])
+    shipper = ship()
+    stats = shipper._client.stats
+
+    until(lambda: "401" in stats.errors().get("/api/v1/events/ingest", ""))
+    until(lambda: not stats.errors())
+
+
+@pytest.mark.parametrize(
+    ("reason", "again"),
+    [
+        (AHEAD.format(10), AHEAD.format(59)),
+        ("to_address: 'a@b.example' is not one", "to_address: 'c@d.example' is not one"),
+    ],
+)
+def test_refusals_that_differ_in_times_and_addresses_alone_are_one_kind(reason, again):
+    assert kind_of(reason) == kind_of(again)
