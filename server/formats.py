@@ -81,20 +81,6 @@ def byte_size(count: float | None) -> str:
     return f"{thousands(units)} {name}"
 
 
-def gauge_share(ms: float | None) -> float:
-    """Return how much of a gauge's ring, in percent, a time fills: half of it up to 3 s.
-
-    Up to 10 s fills 80 %, 30 s and more all of it.
-    """
-    lower_ms, lower_share = 0, 0
-    for upper_ms, upper_share in ((3_000, 50), (10_000, 80), (30_000, 100)):
-        if (ms or 0) < upper_ms:
-            within = ((ms or 0) - lower_ms) / (upper_ms - lower_ms)
-            return lower_share + within * (upper_share - lower_share)
-        lower_ms, lower_share = upper_ms, upper_share
-    return 100
-
-
 def change(count: int, before: int | None) -> str:
     """Return the change against `before`, "▲ 4 %"; empty when there was nothing to compare with."""
     if not before:

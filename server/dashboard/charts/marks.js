@@ -1,7 +1,7 @@
 // The marks of the charts of this page: what happened to nodes in its range, asked for once a round.
 
 import { marksOf } from "./changes.js";
-import { AskError, page } from "../shell/page.js";
+import { RequestError, page } from "../shell/page.js";
 
 // Of the demo's banner, which production pages do not have.
 const historyUntil = document.querySelector(".demo-banner time")?.dateTime;
@@ -19,7 +19,7 @@ export async function askMarks(nodes = null) {
     const wanted = nodes ? changes.filter(({ node }) => nodes.includes(node)) : changes;
     return { marks: [...own, ...marksOf(wanted, { named: only === null })].sort((one, other) => one.ms - other.ms), reason: "" };
   } catch (error) {
-    if (!(error instanceof AskError)) throw error;
+    if (!(error instanceof RequestError)) throw error;
     return { marks: own, reason: error.message };
   }
 }

@@ -5,7 +5,7 @@
 import { within } from "./changes.js";
 import { csvCell, thousands } from "../shell/formats.js";
 import { askMarks } from "./marks.js";
-import { AskError, page } from "../shell/page.js";
+import { RequestError, page } from "../shell/page.js";
 import { setText, make } from "../shell/text.js";
 import { table } from "./table.js";
 import { toast } from "../shell/controls/toast.js";
@@ -58,7 +58,7 @@ export class Panel {
     } catch (error) {
       if (mine !== this.#asked) return;
       this.#complain(error.message);
-      if (!(error instanceof AskError)) console.error(error); // ours: a test looks there
+      if (!(error instanceof RequestError)) console.error(error); // ours: a test looks there
     } finally {
       if (mine === this.#asked) this.root.setAttribute("aria-busy", "false");
     }

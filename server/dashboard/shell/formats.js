@@ -95,16 +95,6 @@ export function ratio(value) {
   return value === null || value === undefined ? UNKNOWN : percent(Math.round(value * 1e6), 1e6);
 }
 
-/** How much of a gauge's ring a time fills, in percent: half of it up to 3 s, 80 % up to 10 s. */
-export function gaugeShare(ms) {
-  let [lowerMs, lowerShare] = [0, 0];
-  for (const [upperMs, upperShare] of [[3_000, 50], [10_000, 80], [30_000, 100]]) {
-    if ((ms ?? 0) < upperMs) return lowerShare + (((ms ?? 0) - lowerMs) / (upperMs - lowerMs)) * (upperShare - lowerShare);
-    [lowerMs, lowerShare] = [upperMs, upperShare];
-  }
-  return 100;
-}
-
 /** What a spreadsheet would run: strangers choose the names of domains. As server/api/csv_safe.py. */
 const FORMULA = /^ *[=+\-@\t\r\n＝＋－＠]/;
 

@@ -1,5 +1,5 @@
-// The page a reader has open: its range, refresh and time zone, all of which live in the URL, and the
-// moments at which its panels ask anew. docs/dashboard.md says how a page uses it.
+// The open page: range, refresh and time zone, all of which live in the URL, and the one way in which
+// it gets new data: tasks that run at each refresh, and requests with a deadline. See docs/dashboard.md.
 
 import { carrying, changed, parseParams, rfc3339 } from "./params.js";
 import { ServerClock } from "./live/clock.js";
@@ -9,13 +9,14 @@ const TIMEOUT_MS = 10_000;
 const REFUSED = new Set([401, 403]);
 
 /** The server answered an error, or nothing. `message` completes "could not be loaded: …". */
-export class AskError extends Error {}
+export class RequestError extends Error {}
 
 class Page extends EventTarget {
   #tasks = [];
   #round = new Map();
   #timer = null;
-  #askedAtMs = -Infinity;
+  #refreshedAtMs = -Infinity;
+  #everyMs = null;
   #search = location.search;
 
   constructor() {
@@ -34,7 +35,7 @@ class Page extends EventTarget {
     return this.clock.nowMs();
   }
 
-  /** What the URL asks: {range, startMs, endMs, lengthMs, query, refresh, refreshMs, zone}. */
+  /** Parameters of the URL: {range, startMs, endMs, lengthMs, query, refresh, refreshMs, zone}. */
   range() {
     return parseParams(location.search, this.nowMs());
   }
@@ -45,7 +46,7 @@ class Page extends EventTarget {
   }
 
   /**
-   * Change parameters of the URL (null takes one out) and ask anew. Back undoes it, unless
+   * Change parameters of the URL (null removes one) and refresh. Back undoes it, unless
    * `replace`: for what is typed letter by letter.
    */
   set(changes, { replace = false } = {}) {
@@ -69,31 +70,37 @@ class Page extends EventTarget {
     if (history.state?.zoomed) history.back();
   }
 
-  /** Call `task()` now, and whenever the page asks anew: range changed, timer, key, back in sight. */
-  onRefresh(task) {
-    this.#tasks.push(task);
+  /**
+   * Run `task()` at each refresh: changed range, the reader's wish, timer, back in sight, connection
+   * found again. `now`: run it at once, too. `timer`: false for what only the reader refreshes.
+   */
+  onRefresh(task, { now = true, timer = true } = {}) {
+    this.#tasks.push({ task, timer });
     this.#schedule();
-    return task();
+    return now ? task() : undefined;
   }
 
-  /** Ask anew, now, and the live connection for everything: the reader wishes it. */
+  /** Refresh every `ms` unless the URL names another interval. */
+  refreshEvery(ms) {
+    this.#everyMs = ms;
+    this.#schedule();
+  }
+
+  /** Refresh because the reader wishes it; the live connection sends everything again. */
   refresh() {
     this.dispatchEvent(new Event("refresh"));
-    this.askAgain();
+    this.#run(this.#tasks);
   }
 
-  /** Let every panel ask anew. */
-  askAgain() {
-    this.#round.clear();
-    this.#askedAtMs = performance.now();
-    for (const task of this.#tasks) task();
-    this.#schedule();
+  /** Refresh without a wish of the reader. */
+  autoRefresh() {
+    this.#run(this.#tasks.filter(({ timer }) => timer));
   }
 
   /**
-   * Ask the read API, `page.get("email/throughput", {direction: "outbound"})`, for the page's range
-   * (and time zone, where `width` is a day) unless `params` say otherwise (null takes one out). Of the same question in one
-   * round there is one request. Rejects with AskError; an ended session is told by the frame.
+   * Get JSON of the read API, `page.get("email/throughput", {direction: "outbound"})`, for the page's
+   * range (and time zone, where `width` is a day) unless `params` name others (null removes one).
+   * One request for the same URL in one refresh. Rejects with RequestError.
    */
   get(path, params = {}) {
     const { query } = this.range();
@@ -101,35 +108,38 @@ class Page extends EventTarget {
     // Only days begin at other times in other zones.
     const tz = params.width === "1d" ? this.zone.name : null;
     const search = changed("", { ...own, tz, ...params });
-    return this.ask(`/api/v1/${path}${search}`);
+    return this.getJson(`/api/v1/${path}${search}`);
   }
 
-  /** The same of any address of this site that answers JSON. */
-  ask(url) {
+  /** The same for any address of this site that answers JSON. */
+  getJson(url) {
     if (!this.#round.has(url)) {
-      const answer = this.#fetch(url);
+      const answer = this.#fetch(url, "application/json", (response) => response.json());
       this.#round.set(url, answer);
-      answer.catch(() => this.#round.delete(url)); // trying again asks again
+      answer.catch(() => this.#round.delete(url)); // the next try sends a request
     }
     return this.#round.get(url);
   }
 
-  async #fetch(url) {
-    let response;
+  /** The document of a page of this site. Rejects with RequestError. */
+  async getHtml(url) {
+    const text = await this.#fetch(url, "text/html", (response) => response.text());
+    return new DOMParser().parseFromString(text, "text/html");
+  }
+
+  async #fetch(url, accept, read) {
     try {
-      response = await fetch(url, {
-        headers: { Accept: "application/json" },
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-      });
+      const response = await fetch(url, { headers: { Accept: accept }, signal: AbortSignal.timeout(TIMEOUT_MS) });
+      if (REFUSED.has(response.status) || new URL(response.url).pathname.startsWith("/login/")) {
+        this.dispatchEvent(new Event("loggedout"));
+        throw new RequestError("you are logged out");
+      }
+      if (!response.ok) throw new RequestError(await reason(response));
+      return await read(response);
     } catch (error) {
-      throw new AskError(error.name === "TimeoutError" ? "the server did not answer in 10 s" : "the server cannot be reached");
+      if (error instanceof RequestError || error instanceof SyntaxError) throw error;
+      throw new RequestError(error.name === "TimeoutError" ? "the server did not answer in 10 s" : "the server cannot be reached");
     }
-    if (REFUSED.has(response.status)) {
-      this.dispatchEvent(new Event("loggedout"));
-      throw new AskError("you are logged out");
-    }
-    if (response.ok) return response.json();
-    throw new AskError(await reason(response));
   }
 
   /** `href` with the range, refresh and zone of this page, and `params` of its own. */
@@ -150,26 +160,34 @@ class Page extends EventTarget {
     const { zone } = this.range();
     this.zone = new Zone(zone);
     this.dispatchEvent(new Event("moved"));
-    this.askAgain();
+    this.#run(this.#tasks);
   }
 
-  /** One timer; none while nobody looks. Back in sight, what is overdue is asked at once. */
+  #run(tasks) {
+    this.#round.clear();
+    this.#refreshedAtMs = performance.now();
+    for (const { task } of tasks) task();
+    this.#schedule();
+  }
+
+  /** One timer; none while the tab is hidden. Back in sight, an overdue refresh comes at once. */
   #schedule() {
     clearTimeout(this.#timer);
     const { refreshMs } = this.range();
-    if (document.hidden || refreshMs === null || !this.#tasks.length) return;
-    if (this.#askedAtMs === -Infinity) this.#askedAtMs = performance.now();
-    const waitMs = Math.max(0, this.#askedAtMs + refreshMs - performance.now());
-    this.#timer = setTimeout(() => this.askAgain(), waitMs);
+    const everyMs = this.param("refresh") ? refreshMs : (this.#everyMs ?? refreshMs);
+    if (document.hidden || everyMs === null || !this.#tasks.some(({ timer }) => timer)) return;
+    if (this.#refreshedAtMs === -Infinity) this.#refreshedAtMs = performance.now();
+    const waitMs = Math.max(0, this.#refreshedAtMs + everyMs - performance.now());
+    this.#timer = setTimeout(() => this.autoRefresh(), waitMs);
   }
 }
 
-/** What a 400 says is wrong, else the status. */
+/** The messages of a 400, else the status. */
 async function reason(response) {
   if (response.status === 400) {
-    const said = await response.json().catch(() => ({}));
-    const words = Object.entries(said).map(([name, texts]) => `${name}: ${[texts].flat().join(" ")}`);
-    if (words.length) return words.join("; ");
+    const errors = await response.json().catch(() => ({}));
+    const messages = Object.entries(errors).map(([name, texts]) => `${name}: ${[texts].flat().join(" ")}`);
+    if (messages.length) return messages.join("; ");
   }
   const id = response.status >= 500 && response.headers.get("X-Request-Id");
   return `the server answered ${response.status}${id ? ` (${id} in its log)` : ""}`;

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from server.dashboard.shell.assets.modules import imported_modules
+from server.dashboard.shell.assets.modules import imported_modules, page_script
 from server.dashboard.shell.live.sentence import painted_sentence
 from server.dashboard.shell.navigation import entries
 from server.live import messages
@@ -104,12 +104,12 @@ def render_page(
     """Render a page with navigation, live facts and the numbers of this moment.
 
     `page`: "queue/page" renders pages/queue/page.html, which extends dashboard/shell/base.html and
-    finds `totals` in its context, and loads the script pages/queue/page.js. `totals`: where the
-    view has read them already; without facts the first live frame brings the problems. Runs at
+    finds `totals` in its context, and loads pages/queue/page.js if there is one. `totals`: where
+    the view has read them already; without facts the first live frame brings the problems. Runs at
     most three queries, besides the session's two.
     """
     totals = totals or messages.read_totals()
-    script = f"dashboard/pages/{page}.js"
+    script = page_script(page)
     response = render(
         request,
         f"dashboard/pages/{page}.html",

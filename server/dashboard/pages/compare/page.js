@@ -1,14 +1,12 @@
 // Two to five nodes beside each other: one line each, the same colour and stroke in every chart.
 
-import "../../shell/live/connection.js";
-import "../../shell/controls/controls.js";
+import "../../shell/shell.js";
 import { TimeChart } from "../../charts/chart.js";
 import { bounds, chartWidth, points, totalOf } from "../../charts/flow.js";
 import { thousands } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
 import { panel } from "../../charts/panel.js";
 import { ask, boundsOf, bucketsOf, newestOf, onScale, pointsOf, said } from "../../charts/readings.js";
-import { Repaint } from "../../shell/live/repaint.js";
 
 const { nodes, readings } = JSON.parse(document.getElementById("chart-facts").textContent);
 const STROKES = ["solid", "dashed", "dotted", "solid", "dashed"];
@@ -74,4 +72,3 @@ function deliveredPanel() {
 
 deliveredPanel();
 for (const [reading, about] of Object.entries(readings)) readingPanel(reading, about);
-new Repaint();

@@ -1,19 +1,11 @@
 // The page of events: its list follows the URL; the form sends only what was filled in.
 
-import "../../shell/live/connection.js";
-import "../../shell/controls/controls.js";
+import "../../shell/shell.js";
 import { CARRIED } from "../../shell/params.js";
 import { page } from "../../shell/page.js";
-import { Repaint } from "../../shell/live/repaint.js";
 import { make } from "../../shell/text.js";
 
-// By hand or with the range, not by the timer: nobody reads a list that moves.
-const repaint = new Repaint({ own: true });
-page.addEventListener("moved", () => {
-  carry();
-  repaint.now();
-});
-page.addEventListener("refresh", () => repaint.now());
+page.addEventListener("moved", carry);
 
 const form = document.querySelector('[data-part="search"]');
 form.addEventListener("submit", () => {
@@ -24,7 +16,7 @@ addEventListener("pageshow", () => {
   for (const field of form.elements) field.disabled = false;
 });
 
-/** What the frame asks stays asked when the form is sent. */
+/** Range, refresh, zone and theme of the URL go along when the form is sent. */
 function carry() {
   const given = new URLSearchParams(location.search);
   const names = CARRIED.filter((name) => given.get(name));

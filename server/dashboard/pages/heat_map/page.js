@@ -1,7 +1,6 @@
 // All nodes over time by one reading: a row each, the odd one on top.
 
-import "../../shell/live/connection.js";
-import "../../shell/controls/controls.js";
+import "../../shell/shell.js";
 import { duration } from "../../shell/formats.js";
 import { proportional } from "../../charts/heat.js";
 import { page } from "../../shell/page.js";

@@ -1,6 +1,6 @@
 // The page /email/inbound/.
 
-import "../../shell/controls/controls.js";
+import "../../shell/shell.js";
 import { bars } from "../../charts/bars.js";
 import { live } from "../../shell/live/connection.js";
 import { Counters } from "./counters.js";

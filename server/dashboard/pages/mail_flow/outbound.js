@@ -1,6 +1,6 @@
 // The page /email/outbound/.
 
-import "../../shell/controls/controls.js";
+import "../../shell/shell.js";
 import { TimeChart } from "../../charts/chart.js";
 import { live } from "../../shell/live/connection.js";
 import { Counters } from "./counters.js";

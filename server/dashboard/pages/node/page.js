@@ -1,13 +1,11 @@
 // The page of one node: what the server painted is kept current, the charts load when they come
 // into sight, each kind of samples asked for once.
 
-import "../../shell/live/connection.js";
-import "../../shell/controls/controls.js";
+import "../../shell/shell.js";
 import { TimeChart } from "../../charts/chart.js";
 import { page } from "../../shell/page.js";
 import { panel } from "../../charts/panel.js";
 import { ask, boundsOf, bucketsOf, newestOf, onScale, pointsOf, said } from "../../charts/readings.js";
-import { Repaint } from "../../shell/live/repaint.js";
 
 /** A chart is loaded when it is nearer to the window than this. */
 const NEAR = "300px";
@@ -68,4 +66,3 @@ for (const [kind, charts] of Object.entries(facts.charts)) {
     near.observe(place);
   }
 }
-new Repaint();

@@ -1,18 +1,15 @@
-// The list of nodes: what it shows comes from the server anew; ages go on, choices stay.
+// The list of nodes: filters, and the choice of nodes to compare, which outlives reloads.
 
-import "../../shell/live/connection.js";
-import "../../shell/controls/controls.js";
+import "../../shell/shell.js";
 import { page } from "../../shell/page.js";
-import { Repaint } from "../../shell/live/repaint.js";
 import { setText } from "../../shell/text.js";
 
 const LEAST = 2;
 const MOST = 5;
 const chosen = new Set();
-const repaint = new Repaint();
 const list = document.getElementById("nodes");
 
-repaint.addEventListener("painted", mark);
+page.addEventListener("reloaded", mark);
 list.addEventListener("change", ({ target }) => {
   if (target.name === "node") {
     if (target.checked) chosen.add(target.value);
@@ -29,7 +26,7 @@ list.addEventListener("submit", (event) => {
 });
 mark();
 
-/** Show what is chosen: the parts were painted anew, the choice was not. */
+/** Mark what is chosen; a reload replaced the boxes, not the choice. */
 function mark() {
   const boxes = [...list.querySelectorAll('input[name="node"]')];
   const here = new Set(boxes.map(({ value }) => value));

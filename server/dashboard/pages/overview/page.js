@@ -1,6 +1,6 @@
 // The page /: what needs somebody, and the state of everything in one look.
 
-import "../../shell/controls/controls.js";
+import "../../shell/shell.js";
 import { bars } from "../../charts/bars.js";
 import { TimeChart } from "../../charts/chart.js";
 import { live } from "../../shell/live/connection.js";
@@ -90,9 +90,9 @@ function troublePanel() {
   });
 }
 
-/** Panels that no live frame carries; both ask once a round. */
+/** Facts of panels that no live frame carries; one request for both. */
 function loadFacts() {
-  return page.ask("/overview/facts");
+  return page.getJson("/overview/facts");
 }
 
 function nodeGridPanel() {

@@ -1,44 +1,29 @@
 // The page /email/performance/.
 
-import "../../shell/controls/controls.js";
-import "../../shell/live/connection.js";
+import "../../shell/shell.js";
 import { bars } from "../../charts/bars.js";
 import { TimeChart } from "../../charts/chart.js";
 import { bounds, partialMs, STRETCH, widthWords } from "../../charts/flow.js";
-import { byteSize, gaugeShare, milliseconds, percent, thousands } from "../../shell/formats.js";
+import { byteSize, milliseconds, percent, thousands } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
 import { panel } from "../../charts/panel.js";
 import { width } from "../../charts/stacked_panel.js";
 import { table } from "../../charts/table.js";
-import { setText } from "../../shell/text.js";
 
-/** As page.py: below the first it is fast, below the second slow. */
+/** Bars from the first on are slow, from the second on very slow; as the gauges of page.py. */
 const THRESHOLDS_MS = [3_000, 10_000];
-const LEVELS = [["ok", "fast"], ["warning", "slow"], ["critical", "very slow"]];
+const LEVELS = ["ok", "warning", "critical"];
 const NAMES = { average: "average", p95: "P95", p99: "P99" };
 const COLOURS = { average: "series-1", p95: "series-4", p99: "series-3" };
 const STROKES = { average: "solid", p95: "dashed", p99: "dotted" };
 
 const times = () => page.get("email/performance", { width: width(), limit: 100 });
 const sizes = () => page.get("email/sizes", { width: width() });
-const judged = (ms) => (ms === null ? ["none", "no deliveries"] : LEVELS[THRESHOLDS_MS.filter((threshold) => ms >= threshold).length]);
 const named = (bucket, widthS) => {
   const startMs = Date.parse(bucket.start);
   return { text: page.zone.span(startMs, startMs + widthS * 1000, page.nowMs()) + (bucket.partial ? " (running)" : ""), value: bucket.start };
 };
 const nothing = ({ delivery_ms: { count } }) => (count ? "" : "No deliveries in this range.");
-
-function showGauges({ delivery_ms: all }) {
-  for (const gauge of document.querySelectorAll("[data-gauge]")) {
-    const ms = all[gauge.dataset.gauge];
-    const [level, word] = judged(ms);
-    gauge.dataset.level = level;
-    setText(gauge.querySelector("[data-text]"), milliseconds(ms));
-    setText(gauge.querySelector("[data-word]"), word);
-    gauge.querySelector("[data-arc]").setAttribute("stroke-dasharray", `${gaugeShare(ms).toFixed(2)} 101`);
-  }
-  setText(document.querySelector('[data-part="deliveries"]'), `${thousands(all.count)} deliveries, from the connection to the last reply`);
-}
 
 /** "1 – 3 s", "over 300 s", with units of their own. */
 function bracketName({ from, to }, say) {
@@ -50,7 +35,7 @@ const seconds = (ms) => (ms < 60_000 ? `${ms / 1000} s` : `${ms / 60_000} min`);
 const round = (bytes) => byteSize(bytes).replace(".0", "");
 
 function level(bracket) {
-  return LEVELS[THRESHOLDS_MS.filter((threshold) => bracket.from >= threshold).length][0];
+  return LEVELS[THRESHOLDS_MS.filter((threshold) => bracket.from >= threshold).length];
 }
 
 function histogramPanel(id, { load, empty, say, meaning, what }) {
@@ -82,7 +67,6 @@ function trendPanel() {
     marked: true,
     empty: nothing,
     draw(answer, body) {
-      showGauges(answer);
       chart ??= new TimeChart(body, { format: milliseconds, axis: (ms) => (ms < 60_000 ? `${Math.round(ms / 100) / 10} s` : milliseconds(ms)) });
       this.note(widthWords(answer.width_s, "of the deliveries"));
       this.legend(kinds.map((kind) => ({ name: NAMES[kind], colour: COLOURS[kind], stroke: STROKES[kind], value: milliseconds(answer.delivery_ms[kind]) })), "gap: no deliveries");

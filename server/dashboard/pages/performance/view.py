@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from server.dashboard.pages.performance.page import gauges
+from server.dashboard.shell.formats import thousands
 from server.dashboard.shell.page import parse_params, render_page
 from server.rollups.histogram import NOTHING
 from server.rollups.mail.level_query import LevelQuery
@@ -20,6 +21,6 @@ def performance(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     start, end = parse_params(request.GET).span(now)
     query = LevelQuery.of(plan_total(start, end, now=now), "outbound")
-    times = [row.times for row in delivery_times(query)]
-    context = {"gauges": gauges(times[0] if times else NOTHING)}
+    times = next((row.times for row in delivery_times(query)), NOTHING)
+    context = {"gauges": gauges(times), "deliveries": thousands(times.count)}
     return render_page(request, "performance/page", context)

@@ -1,8 +1,7 @@
-// The page of the mail queue. Asked every 10 s unless the URL says otherwise; every part tells the
-// age of the reading it is made of.
+// The page of the mail queue, refreshed every 10 s unless the URL names another interval. Every part
+// shows the age of the reading it is made of.
 
-import "../../shell/live/connection.js";
-import "../../shell/controls/controls.js";
+import "../../shell/shell.js";
 import { ageName, ageNames, reasonName } from "./names.js";
 import { bars } from "../../charts/bars.js";
 import { TimeChart } from "../../charts/chart.js";
@@ -11,13 +10,12 @@ import { logarithmic } from "../../charts/heat.js";
 import { page } from "../../shell/page.js";
 import { counted, panel } from "../../charts/panel.js";
 import { boundsOf, pointsOf } from "../../charts/readings.js";
-import { localise, Repaint } from "../../shell/live/repaint.js";
+import { localise } from "../../shell/parts.js";
 import { donut, sparkline } from "../../charts/small_charts.js";
 import { table } from "../../charts/table.js";
 import { make, words } from "../../shell/text.js";
 
 const EVERY_MS = 10_000;
-const TIMEOUT_MS = 10_000;
 /** Rows of the heat map; the others are summed. */
 const MOST_ROWS = 12;
 const OVER_AN_HOUR_S = 3_600;
@@ -272,16 +270,12 @@ async function openDestination(domain) {
   place.replaceChildren(make("h2", { id: "destination-title" }, domain), ...fromQueue(domain), make("div", { class: "skeleton" }));
   if (!dialog.open) dialog.showModal();
   try {
-    const response = await fetch(href, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    if (!response.ok) throw new Error(`the server answered ${response.status}`);
-    const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("destination");
-    if (!fresh) throw new Error("you are logged out");
+    const fresh = (await page.getHtml(href)).getElementById("destination");
     place.replaceChildren(...document.adoptNode(fresh).childNodes);
     place.querySelector("h2").after(...fromQueue(domain));
     localise(place);
   } catch (error) {
-    const slow = error.name === "TimeoutError" ? "the server did not answer in 10 s" : error.message;
-    place.querySelector(".skeleton")?.replaceWith(make("p", { class: "notice error", role: "alert" }, `What they said could not be loaded: ${slow}. `, make("a", { href }, "Try its own page")));
+    place.querySelector(".skeleton")?.replaceWith(make("p", { class: "notice error", role: "alert" }, `What they said could not be loaded: ${error.message}. `, make("a", { href }, "Try its own page")));
   }
 }
 
@@ -294,8 +288,5 @@ function fromQueue(domain) {
   return [make("p", {}, make("strong", {}, `${thousands(found.count)} wait`), ` (${ages.join(", ")})`)];
 }
 
-const repaint = new Repaint();
-repaint.addEventListener("painted", () => spark(sparkPoints));
-setInterval(() => {
-  if (!document.hidden && !page.param("refresh")) page.askAgain();
-}, EVERY_MS);
+page.addEventListener("reloaded", () => spark(sparkPoints));
+page.refreshEvery(EVERY_MS);

@@ -1,4 +1,4 @@
-"""Which modules a page's script imports, so that a browser may fetch all of them at once."""
+"""Scripts of a page: its own, and all modules that it imports, to be preloaded at once."""
 
 import re
 from functools import cache
@@ -7,25 +7,34 @@ from posixpath import dirname, join, normpath
 
 from django.contrib.staticfiles import finders
 
-#: Imports that are followed before a module runs; `import("…")` comes after the first paint.
+#: Imports that are loaded before a module runs; `import("…")` comes after the first paint.
 IMPORT = re.compile(r"""^(?:import|export)\s(?:[^"';]*?\sfrom\s)?"(\.[^"]+)";""", re.MULTILINE)
+#: The script of pages that have none of their own.
+SHELL = "dashboard/shell/shell.js"
 
 
 @cache
-def imported_modules(module: str) -> tuple[str, ...]:
-    """Return the static paths of all that `module` imports, directly or not; itself left out."""
-    found: list[str] = []
-    left = [module]
-    while left:
-        path = left.pop()
-        for target in IMPORT.findall(_source(path)):
+def page_script(page: str) -> str:
+    """Return the static path of a page's script; `page`: as in render_page."""
+    script = f"dashboard/pages/{page}.js"
+    return script if finders.find(script) else SHELL
+
+
+@cache
+def imported_modules(script: str) -> tuple[str, ...]:
+    """Return the static paths of all that `script` imports, directly or not; itself left out."""
+    modules: list[str] = []
+    unread = [script]
+    while unread:
+        path = unread.pop()
+        for target in IMPORT.findall(_read_source(path)):
             name = normpath(join(dirname(path), target))
-            if name != module and name not in found:
-                found.append(name)
-                left.append(name)
-    return tuple(sorted(found))
+            if name != script and name not in modules:
+                modules.append(name)
+                unread.append(name)
+    return tuple(sorted(modules))
 
 
-def _source(path: str) -> str:
+def _read_source(path: str) -> str:
     file = finders.find(path)
     return Path(file).read_text(encoding="utf-8") if isinstance(file, str) else ""

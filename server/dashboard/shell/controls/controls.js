@@ -134,10 +134,6 @@ function show() {
   for (const link of document.querySelectorAll("a[data-carry]")) {
     link.href = carrying(link.getAttribute("href").split("?")[0], location.search);
   }
-  for (const element of document.querySelectorAll("time[data-hour-minute]")) {
-    element.textContent = page.zone.moment(Date.parse(element.dateTime), page.nowMs());
-    element.title = element.dateTime;
-  }
   const login = part("login");
   login.href = `${login.getAttribute("href").split("?")[0]}?next=${encodeURIComponent(location.pathname + location.search).replaceAll("%2F", "/")}`;
   showClock();

@@ -56,7 +56,7 @@ class Live {
   #changed(state) {
     element.dataset.connection = state;
     if (state === "live") {
-      if (this.#wasLive) page.askAgain(); // what happened while nobody listened
+      if (this.#wasLive) page.autoRefresh(); // what happened while the connection was lost
       this.#wasLive = true;
     }
     this.#show();
