@@ -6,8 +6,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from server.dashboard.pages.performance.page import gauges
-from server.dashboard.shell.formats import thousands
 from server.dashboard.shell.page import parse_params, render_page
+from server.formats import thousands
 from server.rollups.histogram import NOTHING
 from server.rollups.mail.level_query import LevelQuery
 from server.rollups.mail.queries import delivery_times
