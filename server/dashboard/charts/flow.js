@@ -1,10 +1,12 @@
 // The answer of /api/v1/email/throughput made into series, table rows and drill-downs. Pure.
 
 /** What becomes of mail, bottom of the stack first; of these the usual ones are always shown. */
-export const OUTCOMES = {
+const OUTCOMES = {
   outbound: ["delivered", "deferred", "bounced", "rejected", "dropped"],
   inbound: ["delivered", "spam", "greylisted", "deferred", "rejected", "dropped"],
 };
+/** Events of outbound mail that tables count. */
+export const OUTBOUND_TYPES = ["sent", "delivered", "deferred", "bounced"];
 /** What "just now" is of a range: this share of its buckets, but so many at least. */
 const LATELY_SHARE = 0.03;
 const LATELY_MIN = 2;

@@ -18,20 +18,20 @@ const FORMATS = {
 };
 
 /** A value with its unit; a dash where it is not known. */
-export function said(value, unit) {
+export function formatReading(value, unit) {
   return value === null || value === undefined ? UNKNOWN : FORMATS[unit](value);
 }
 
 /** The same on a scale: without decimals that say nothing there. */
-export function onScale(value, unit) {
+export function formatTick(value, unit) {
   if (unit === "percent") return `${Math.round(value)} %`;
   if (unit === "per_s") return `${Number(value.toPrecision(2))} /s`;
   if (unit === "load") return String(Number(value.toPrecision(2)));
-  return said(value, unit);
+  return formatReading(value, unit);
 }
 
 /** Ask for the samples of `kind` of the page's range: of one node or all, some fields or all. */
-export function ask(kind, { node = null, fields = null } = {}) {
+export function getSamples(kind, { node = null, fields = null } = {}) {
   return page.get(`metrics/${kind}`, { node, fields: fields && fields.join(",") });
 }
 

@@ -6,11 +6,11 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
 /** range → its length in ms. */
-export const RANGES = { "1h": HOUR_MS, "6h": 6 * HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS };
-export const DEFAULT_RANGE = "24h";
+const RANGES = { "1h": HOUR_MS, "6h": 6 * HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS };
+const DEFAULT_RANGE = "24h";
 /** refresh → ms between two, null for never. */
-export const REFRESHES = { "15s": 15_000, "30s": 30_000, "1m": MINUTE_MS, "5m": 5 * MINUTE_MS, off: null };
-export const DEFAULT_REFRESH = "30s";
+const REFRESHES = { "15s": 15_000, "30s": 30_000, "1m": MINUTE_MS, "5m": 5 * MINUTE_MS, off: null };
+const DEFAULT_REFRESH = "30s";
 /** What a link from page to page carries along. */
 export const CARRIED = ["range", "from", "to", "refresh", "tz", "theme"];
 

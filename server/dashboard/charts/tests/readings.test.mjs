@@ -16,13 +16,13 @@ before(async () => {
 });
 
 test("each unit is written as people say it, and the unknown as a dash", () => {
-  const { said } = readings;
+  const { formatReading } = readings;
   const written = [
     [12.34, "percent", "12.3 %"], [1500, "bytes_s", "1.5 KB/s"], [0.126, "per_s", "0.13 /s"], [42.26, "per_s", "42.3 /s"],
     [1234.4, "per_s", "1,234 /s"], [1234.4, "count", "1,234"], [0.21, "s", "210 ms"], [172800, "s", "2 d"], [1.5, "load", "1.50"],
     [null, "percent", "–"], [undefined, "bytes", "–"], [0, "count", "0"],
   ];
-  for (const [value, unit, text] of written) assert.equal(said(value, unit), text);
+  for (const [value, unit, text] of written) assert.equal(formatReading(value, unit), text);
 });
 
 test("a bucket without a sample is a gap, and the newest known value is found", () => {

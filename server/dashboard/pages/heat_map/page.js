@@ -5,7 +5,7 @@ import { duration } from "../../shell/formats.js";
 import { proportional } from "../../charts/heat.js";
 import { page } from "../../shell/page.js";
 import { panel } from "../../charts/panel.js";
-import { ask, newestOf, said } from "../../charts/readings.js";
+import { getSamples, newestOf, formatReading } from "../../charts/readings.js";
 import { make } from "../../shell/text.js";
 
 /** Rows drawn; the others are in the table. */
@@ -41,19 +41,19 @@ function heatTable(answer) {
     ...ticks.map((tick, i) => (spans[i] ? make("th", { colspan: spans[i], "aria-hidden": "true" }, page.zone.tickLabel(tick)) : null)));
   const body = rows.map(({ node, buckets, last_at: lastAt, stale }) => make("tr", {},
     make("th", { scope: "row" }, make("a", { href: page.href(`/nodes/named/${encodeURIComponent(node)}/`) }, node)),
-    make("td", { class: `now-value${stale ? " quiet" : ""}` }, said(newestOf(buckets, reading), unit),
+    make("td", { class: `now-value${stale ? " quiet" : ""}` }, formatReading(newestOf(buckets, reading), unit),
       stale ? make("span", { class: "small now-age" }, `${duration((nowMs - Date.parse(lastAt)) / 1000)} ago`) : null),
     ...buckets.map((bucket) => {
       const value = bucket[reading] ?? null;
       const startMs = Date.parse(bucket.start);
       const when = page.zone.span(startMs, startMs + widthMs, nowMs);
-      const cell = make("td", { class: value === null ? "unknown" : null, title: `${node}, ${when}: ${value === null ? "no sample" : said(value, unit)}`, "aria-hidden": "true" }, make("span"));
+      const cell = make("td", { class: value === null ? "unknown" : null, title: `${node}, ${when}: ${value === null ? "no sample" : formatReading(value, unit)}`, "aria-hidden": "true" }, make("span"));
       if (value !== null) cell.style.setProperty("--heat-share", String(2 * proportional(value, most)));
       return cell;
     })));
   const table = make("table", { class: "heat heat-time" }, make("thead", {}, head), make("tbody", {}, ...body));
   table.style.setProperty("--heat", "var(--series-1)");
-  const scale = make("p", { class: "heat-scale" }, said(0, unit), make("span", { class: "ramp" }), said(most, unit),
+  const scale = make("p", { class: "heat-scale" }, formatReading(0, unit), make("span", { class: "ramp" }), formatReading(most, unit),
     make("span", { class: "swatch swatch-plain legend-unknown" }, "no sample"),
     answer.series.length > MOST_ROWS ? `the ${MOST_ROWS} highest of ${answer.series.length} nodes` : "the highest of the range first");
   scale.style.setProperty("--heat", "var(--series-1)");
@@ -61,7 +61,7 @@ function heatTable(answer) {
 }
 
 panel("nodes-by-time", {
-  load: () => ask("system", { fields: [chosen().reading] }),
+  load: () => getSamples("system", { fields: [chosen().reading] }),
   empty: (answer) => (answer.series.length ? "" : "No sample of any node in this range."),
   draw(answer, body) {
     this.note(chosen().name);
@@ -72,7 +72,7 @@ panel("nodes-by-time", {
     const starts = answer.series[0]?.buckets.map(({ start }) => start) ?? [];
     return {
       columns: [{ name: "node" }, ...starts.map((start) => ({ name: page.zone.moment(Date.parse(start), page.nowMs()), numeric: true }))],
-      rows: sorted(answer, reading).map(({ node, buckets }) => [node, ...buckets.map((bucket) => ({ text: said(bucket[reading], unit), value: bucket[reading] ?? null }))]),
+      rows: sorted(answer, reading).map(({ node, buckets }) => [node, ...buckets.map((bucket) => ({ text: formatReading(bucket[reading], unit), value: bucket[reading] ?? null }))]),
     };
   },
   file: "nodes-by-time",

@@ -66,7 +66,7 @@ function symbolsPanel() {
 
 const counters = new Counters(page.element);
 live.onFrame(({ hour }) => counters.show(hour));
-stackedPanel("outcomes", { load, type, file: "inbound" });
+stackedPanel("outcomes", { direction: "inbound", load, type, file: "inbound" });
 ratePanel("rate", [
   { field: "inbound:received", name: "received", colour: "received", stroke: "solid" },
   { field: "inbound:rejected", name: "rejected", colour: "rejected", stroke: "dashed" },

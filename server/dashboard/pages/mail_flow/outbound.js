@@ -1,22 +1,21 @@
 // The page /email/outbound/.
 
 import "../../shell/shell.js";
-import { TimeChart } from "../../charts/chart.js";
+import { chartPanel } from "../../charts/chart_panel.js";
 import { live } from "../../shell/live/connection.js";
 import { Counters } from "./counters.js";
-import { bounds, oddOnesNowAndBefore, partialMs, points, totalOf, widthWords } from "../../charts/flow.js";
+import { bounds, OUTBOUND_TYPES, oddOnesNowAndBefore, partialMs, points, totalOf, widthWords } from "../../charts/flow.js";
 import { thousands } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
-import { panel } from "../../charts/panel.js";
 import { ratePanel } from "./rate_panel.js";
 import { showEvents, stackedPanel, width } from "../../charts/stacked_panel.js";
 import { make, setText } from "../../shell/text.js";
 
 /** Nodes of the chart; in buckets of an hour of two weeks more would be too large an answer. */
-const MOST_NODES = 50;
+const MAX_NODES = 50;
 /** From this many lines on they are looked for by name; each one found has a colour of its own. */
 const SEARCHED_FROM = 8;
-const MOST_FOUND = 8;
+const MAX_COLOURED = 8;
 
 /** The field to look for lines by name, which the URL remembers; beside the legend. */
 function setUpNodeSearch(panel) {
@@ -32,33 +31,28 @@ function setUpNodeSearch(panel) {
 
 /** The look of each line: found ones have colours, odd ones are strong, all others pale. */
 function looksOf(names, odd) {
-  const asked = page.param("find").toLowerCase();
-  const found = asked ? names.filter((name) => name.toLowerCase().includes(asked)).slice(0, MOST_FOUND) : [];
+  const wanted = page.param("find").toLowerCase();
+  const matches = wanted ? names.filter((name) => name.toLowerCase().includes(wanted)).slice(0, MAX_COLOURED) : [];
   return new Map(names.map((name) => {
-    const at = found.indexOf(name);
+    const at = matches.indexOf(name);
     if (at >= 0) return [name, { colour: `series-${at + 1}`, weight: "strong" }];
-    if (odd.has(name) && !asked) return [name, { colour: "deferred", weight: "strong" }];
+    if (odd.has(name) && !wanted) return [name, { colour: "deferred", weight: "strong" }];
     return [name, { colour: "quiet", weight: names.length > 1 ? "pale" : undefined }];
   }));
 }
 
 function byNodePanel() {
-  let chart = null;
   let search = null;
-  const lines = (answer) => answer.series.map(({ value, buckets }) => ({ id: value, points: points(buckets, "delivered") }));
-  panel("by-node", {
-    load: () => page.get("email/throughput", { direction: "outbound", by: "node", limit: MOST_NODES, width: width() }),
-    marked: true,
+  chartPanel("by-node", {
+    load: () => page.get("email/throughput", { direction: "outbound", by: "node", limit: MAX_NODES, width: width() }),
+    chart: { onPick: ({ startMs, endMs, series }) => showEvents(startMs, endMs, { direction: "outbound", mta_node: series.id }) },
     empty: (answer) => (answer.series.length ? "" : "No mail in this range."),
-    draw(answer, body) {
-      chart ??= new TimeChart(body, {
-        onPick: ({ startMs, endMs, series }) => showEvents(startMs, endMs, { direction: "outbound", mta_node: series.id }),
-      });
-      const all = lines(answer);
-      const odd = new Set(oddOnesNowAndBefore(all, partialMs(answer.buckets)));
-      const looks = looksOf(all.map(({ id }) => id), odd);
-      if (all.length > SEARCHED_FROM) search ??= setUpNodeSearch(this);
-      const cut = all.length === MOST_NODES ? `, the ${MOST_NODES} largest nodes` : "";
+    show(answer) {
+      const lines = answer.series.map(({ value, buckets }) => ({ id: value, name: value, stroke: "solid", points: points(buckets, "delivered") }));
+      const odd = new Set(oddOnesNowAndBefore(lines, partialMs(answer.buckets)));
+      const looks = looksOf(lines.map(({ id }) => id), odd);
+      if (lines.length > SEARCHED_FROM) search ??= setUpNodeSearch(this);
+      const cut = lines.length === MAX_NODES ? `, the ${MAX_NODES} largest nodes` : "";
       this.note(widthWords(answer.width_s, "deliveries") + cut);
       this.legend(
         answer.series.map(({ value, buckets }) => ({
@@ -70,19 +64,13 @@ function byNodePanel() {
         })),
         page.param("find") ? "coloured: found" : odd.size ? "strong: far from the others" : "",
       );
-      return chart.show({
-        ...bounds(answer),
-        series: all.map(({ id, points: its }) => ({
-          id, name: id, points: its, stroke: "solid", ...looks.get(id),
-        })),
-        marks: this.marks,
-      });
+      return { ...bounds(answer), series: lines.map((line) => ({ ...line, ...looks.get(line.id) })) };
     },
     table: (answer) => ({
-      columns: [{ name: "node" }, ...["sent", "delivered", "deferred", "bounced"].map((name) => ({ name, numeric: true }))],
+      columns: [{ name: "node" }, ...OUTBOUND_TYPES.map((name) => ({ name, numeric: true }))],
       rows: answer.series.map(({ value, buckets }) => [
         { text: value, href: page.href("/events/", { direction: "outbound", mta_node: value }) },
-        ...["sent", "delivered", "deferred", "bounced"].map((type) => totalOf(buckets, type)),
+        ...OUTBOUND_TYPES.map((type) => totalOf(buckets, type)),
       ]),
     }),
     file: "outbound-by-node",
@@ -97,7 +85,7 @@ live.onFrame(({ hour }) => {
   const [noun, verb] = hour.inferred === 1 ? ["outcome", "is"] : ["outcomes", "are"];
   setText(inferred, `${thousands(hour.inferred)} of these ${noun} ${verb} inferred by the change stream.`);
 });
-stackedPanel("outcomes", { load: () => page.get("email/throughput", { direction: "outbound", width: width() }), file: "outbound" });
+stackedPanel("outcomes", { direction: "outbound", load: () => page.get("email/throughput", { direction: "outbound", width: width() }), file: "outbound" });
 ratePanel("rate", [
   { field: "outbound:delivered", name: "delivered", colour: "delivered", stroke: "solid" },
   { field: "outbound:sent", name: "sent", colour: "sent", stroke: "dashed" },

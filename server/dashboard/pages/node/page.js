@@ -1,11 +1,9 @@
-// The page of one node: what the server painted is kept current, the charts load when they come
-// into sight, each kind of samples asked for once.
+// The page of one node: charts load when they come into sight, each kind of samples in one request.
 
 import "../../shell/shell.js";
-import { TimeChart } from "../../charts/chart.js";
 import { page } from "../../shell/page.js";
-import { panel } from "../../charts/panel.js";
-import { ask, boundsOf, bucketsOf, newestOf, onScale, pointsOf, said } from "../../charts/readings.js";
+import { bucketsOf, getSamples } from "../../charts/readings.js";
+import { readingsPanel } from "../../charts/readings_panel.js";
 
 /** A chart is loaded when it is nearer to the window than this. */
 const NEAR = "300px";
@@ -13,39 +11,20 @@ const facts = JSON.parse(document.getElementById("chart-facts").textContent);
 
 /** Samples of a kind; of the mail queue the node's share, in the same shape. */
 async function load(kind) {
-  if (kind !== "queue") return ask(kind, { node: facts.node });
+  if (kind !== "queue") return getSamples(kind, { node: facts.node });
   const answer = await page.get("email/queue/share", { node: facts.node });
   return { ...answer, series: [{ node: facts.node, buckets: answer.buckets }] };
 }
 
-function chartPanel(kind, { id, title, unit, lines, top }) {
-  let chart = null;
-  const known = (answer) => bucketsOf(answer, facts.node).some((bucket) => lines.some(({ reading }) => (bucket[reading] ?? null) !== null));
-  panel(id, {
+function showChart(kind, { id, title, unit, lines, top }) {
+  readingsPanel(id, {
     load: () => load(kind),
     marked: [facts.node],
-    empty: (answer) => (known(answer) ? "" : "No reading in this range."),
-    draw(answer, body) {
-      chart ??= new TimeChart(body, { format: (value) => said(value, unit), axis: (value) => onScale(value, unit), total: false });
-      const buckets = bucketsOf(answer, facts.node);
-      this.note(answer.cut ? "as far back as it is kept" : "");
-      this.legend(
-        lines.map(({ reading, name, colour, stroke }) => ({ name, colour, stroke, value: said(newestOf(buckets, reading), unit) })),
-      );
-      return chart.show({
-        ...boundsOf(answer),
-        marks: this.marks,
-        top: top ?? undefined,
-        series: lines.map(({ reading, name, colour, stroke }) => ({ id: reading, name, colour, stroke, points: pointsOf(buckets, reading) })),
-      });
-    },
-    table: (answer) => ({
-      columns: [{ name: "from" }, ...lines.map(({ name }) => ({ name: `${name} (${unit.replace("_", "/")})`, numeric: true }))],
-      rows: bucketsOf(answer, facts.node).toReversed().map((bucket) => [
-        { text: page.zone.moment(Date.parse(bucket.start), page.nowMs()), value: bucket.start },
-        ...lines.map(({ reading }) => ({ text: said(bucket[reading], unit), value: bucket[reading] ?? null })),
-      ]),
-    }),
+    unit,
+    top,
+    lines: (answer) => lines.map((line) => ({
+      ...line, id: line.reading, column: `${line.name} (${unit.replace("_", "/")})`, buckets: bucketsOf(answer, facts.node),
+    })),
     file: `${facts.node}-${title}`.replaceAll(/[^\w.-]+/g, "-"),
   });
 }
@@ -55,7 +34,7 @@ const near = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     if (!isIntersecting) continue;
     near.unobserve(target);
-    chartPanel(...waiting.get(target));
+    showChart(...waiting.get(target));
   }
 }, { rootMargin: NEAR });
 

@@ -2,9 +2,9 @@
 
 import "../../shell/shell.js";
 import { bars } from "../../charts/bars.js";
-import { TimeChart } from "../../charts/chart.js";
+import { bucketTable, chartPanel } from "../../charts/chart_panel.js";
 import { live } from "../../shell/live/connection.js";
-import { bounds, STRETCH, widthWords } from "../../charts/flow.js";
+import { bounds, OUTBOUND_TYPES, widthWords } from "../../charts/flow.js";
 import { duration, ratio, thousands } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
 import { panel } from "../../charts/panel.js";
@@ -13,7 +13,7 @@ import { table } from "../../charts/table.js";
 import { make, setText, words } from "../../shell/text.js";
 
 /** From this share of attempts on, bounces harm a sender's name. */
-const BOUNCE_RATIO_MOST = 0.05;
+const MAX_BOUNCE_RATIO = 0.05;
 const SENDERS = 10;
 
 function showTiles({ tiles }) {
@@ -32,34 +32,27 @@ function throughput() {
 }
 
 function bounceRatePanel() {
-  let chart = null;
   const share = ({ events }) => {
     const decided = (events.delivered ?? 0) + (events.deferred ?? 0) + (events.bounced ?? 0);
     return decided ? (events.bounced ?? 0) / decided : null;
   };
-  panel("bounce-rate", {
+  chartPanel("bounce-rate", {
     load: throughput,
-    marked: true,
+    chart: { format: ratio, axis: (value) => `${Math.round(value * 1000) / 10} %` },
     empty: (answer) => (answer.buckets.some((bucket) => share(bucket) !== null) ? "" : "No mail in this range."),
-    draw(answer, body) {
-      chart ??= new TimeChart(body, { format: ratio, axis: (value) => `${Math.round(value * 1000) / 10} %` });
+    show(answer) {
       this.note(widthWords(answer.width_s, "of the attempts"));
-      return chart.show({
+      return {
         ...bounds(answer),
         series: [{ id: "bounced", name: "bounced", meaning: "bounced", points: answer.buckets.map((bucket) => [Date.parse(bucket.start), share(bucket)]) }],
-        levels: [{ value: BOUNCE_RATIO_MOST, text: "5 %", meaning: "bounced" }],
+        levels: [{ value: MAX_BOUNCE_RATIO, text: "5 %", meaning: "bounced" }],
         top: 0.06,
-        marks: this.marks,
-      });
+      };
     },
-    table: (answer) => ({
-      columns: [STRETCH, { name: "bounce rate", numeric: true }, { name: "bounced", numeric: true }],
-      rows: answer.buckets.map((bucket) => [
-        { text: page.zone.span(Date.parse(bucket.start), Date.parse(bucket.end), page.nowMs()), value: bucket.start },
-        { text: ratio(share(bucket)), value: share(bucket) },
-        bucket.events.bounced ?? 0,
-      ]).reverse(),
-    }),
+    table: (answer) => bucketTable(answer.buckets, [
+      { name: "bounce rate", cell: (bucket) => ({ text: ratio(share(bucket)), value: share(bucket) }) },
+      { name: "bounced", cell: ({ events }) => events.bounced ?? 0 },
+    ], answer.width_s),
   });
 }
 
@@ -131,14 +124,14 @@ function sendersPanel() {
       })));
     },
     table: ({ values }) => ({
-      columns: [{ name: "domain" }, ...["sent", "delivered", "deferred", "bounced"].map((name) => ({ name, numeric: true }))],
-      rows: values.map(({ value, events }) => [value || "no domain", ...["sent", "delivered", "deferred", "bounced"].map((type) => events[type] ?? 0)]),
+      columns: [{ name: "domain" }, ...OUTBOUND_TYPES.map((name) => ({ name, numeric: true }))],
+      rows: values.map(({ value, events }) => [value || "no domain", ...OUTBOUND_TYPES.map((type) => events[type] ?? 0)]),
     }),
     file: "senders",
   });
 }
 
-stackedPanel("throughput", { load: throughput, file: "outbound" });
+stackedPanel("throughput", { direction: "outbound", load: throughput, file: "outbound" });
 bounceRatePanel();
 troublePanel();
 nodeGridPanel();

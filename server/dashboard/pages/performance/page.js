@@ -2,8 +2,8 @@
 
 import "../../shell/shell.js";
 import { bars } from "../../charts/bars.js";
-import { TimeChart } from "../../charts/chart.js";
-import { bounds, partialMs, STRETCH, widthWords } from "../../charts/flow.js";
+import { bucketTable, chartPanel } from "../../charts/chart_panel.js";
+import { bounds, widthWords } from "../../charts/flow.js";
 import { byteSize, milliseconds, percent, thousands } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
 import { panel } from "../../charts/panel.js";
@@ -19,10 +19,6 @@ const STROKES = { average: "solid", p95: "dashed", p99: "dotted" };
 
 const times = () => page.get("email/performance", { width: width(), limit: 100 });
 const sizes = () => page.get("email/sizes", { width: width() });
-const named = (bucket, widthS) => {
-  const startMs = Date.parse(bucket.start);
-  return { text: page.zone.span(startMs, startMs + widthS * 1000, page.nowMs()) + (bucket.partial ? " (running)" : ""), value: bucket.start };
-};
 const nothing = ({ delivery_ms: { count } }) => (count ? "" : "No deliveries in this range.");
 
 /** "1 – 3 s", "over 300 s", with units of their own. */
@@ -60,40 +56,32 @@ function histogramPanel(id, { load, empty, say, meaning, what }) {
 }
 
 function trendPanel() {
-  let chart = null;
   const kinds = Object.keys(NAMES);
-  panel("trend", {
+  chartPanel("trend", {
     load: times,
-    marked: true,
+    chart: { format: milliseconds, axis: (ms) => (ms < 60_000 ? `${Math.round(ms / 100) / 10} s` : milliseconds(ms)) },
     empty: nothing,
-    draw(answer, body) {
-      chart ??= new TimeChart(body, { format: milliseconds, axis: (ms) => (ms < 60_000 ? `${Math.round(ms / 100) / 10} s` : milliseconds(ms)) });
+    show(answer) {
       this.note(widthWords(answer.width_s, "of the deliveries"));
       this.legend(kinds.map((kind) => ({ name: NAMES[kind], colour: COLOURS[kind], stroke: STROKES[kind], value: milliseconds(answer.delivery_ms[kind]) })), "gap: no deliveries");
       const worst = Math.max(0, ...answer.trend.map(({ p99 }) => p99 ?? 0));
-      return chart.show({
+      return {
         ...bounds(answer, answer.trend),
-        partialMs: partialMs(answer.trend),
         series: kinds.map((kind) => ({
           id: kind, name: NAMES[kind], colour: COLOURS[kind], stroke: STROKES[kind],
           points: answer.trend.map((bucket) => [Date.parse(bucket.start), bucket[kind]]),
         })),
-        marks: this.marks,
         levels: [
           { value: 3_000, text: "3 s", meaning: "deferred" },
           ...(worst > 6_000 ? [{ value: 10_000, text: "10 s", meaning: "bounced" }] : []),
         ],
         top: 3_500,
-      });
+      };
     },
-    table: (answer) => ({
-      columns: [STRETCH, ...[...kinds.map((kind) => NAMES[kind]), "deliveries"].map((name) => ({ name, numeric: true }))],
-      rows: answer.trend.map((bucket) => [
-        named(bucket, answer.width_s),
-        ...kinds.map((kind) => ({ text: milliseconds(bucket[kind]), value: bucket[kind] })),
-        bucket.count,
-      ]).reverse(),
-    }),
+    table: (answer) => bucketTable(answer.trend, [
+      ...kinds.map((kind) => ({ name: NAMES[kind], cell: (bucket) => ({ text: milliseconds(bucket[kind]), value: bucket[kind] }) })),
+      { name: "deliveries", cell: ({ count }) => count },
+    ], answer.width_s),
     file: "delivery-time",
   });
 }
@@ -125,25 +113,22 @@ function destinationsPanel() {
 }
 
 function sizeTrendPanel() {
-  let chart = null;
-  panel("size-trend", {
+  chartPanel("size-trend", {
     load: sizes,
-    marked: true,
+    chart: { format: byteSize, axis: round },
     empty: ({ count }) => (count ? "" : "No message whose size is known in this range."),
-    draw(answer, body) {
-      chart ??= new TimeChart(body, { format: byteSize, axis: round });
+    show(answer) {
       this.note(`of delivered messages, ${widthWords(answer.width_s, "mean").replace("mean ", "")}`);
       this.legend([{ name: "average", colour: "series-1", stroke: "solid", value: byteSize(answer.average) }], "gap: nothing known");
-      return chart.show({
+      return {
         ...bounds(answer, answer.trend),
         series: [{ id: "average", name: "average", colour: "series-1", points: answer.trend.map((bucket) => [Date.parse(bucket.start), bucket.average]) }],
-        marks: this.marks,
-      });
+      };
     },
-    table: (answer) => ({
-      columns: [STRETCH, { name: "average", numeric: true }, { name: "messages", numeric: true }],
-      rows: answer.trend.map((bucket) => [named(bucket, answer.width_s), { text: byteSize(bucket.average), value: bucket.average }, bucket.count]).reverse(),
-    }),
+    table: (answer) => bucketTable(answer.trend, [
+      { name: "average", cell: ({ average }) => ({ text: byteSize(average), value: average }) },
+      { name: "messages", cell: ({ count }) => count },
+    ], answer.width_s),
     file: "message-size",
   });
 }

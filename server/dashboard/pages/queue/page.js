@@ -4,7 +4,7 @@
 import "../../shell/shell.js";
 import { ageName, ageNames, reasonName } from "./names.js";
 import { bars } from "../../charts/bars.js";
-import { TimeChart } from "../../charts/chart.js";
+import { bucketTable, chartPanel } from "../../charts/chart_panel.js";
 import { duration, percent, thousands } from "../../shell/formats.js";
 import { logarithmic } from "../../charts/heat.js";
 import { page } from "../../shell/page.js";
@@ -202,33 +202,25 @@ panel("by-zone", {
   file: "queue-zones",
 });
 
-let historyChart = null;
-panel("history", {
+chartPanel("history", {
   load,
-  marked: true,
+  chart: { format: (value) => thousands(Math.round(value)), stacked: true },
   empty: (answer) => (answer.history.buckets.some(({ waiting_count: count }) => count !== null) ? "" : "The queue was not read in this range."),
-  draw(answer, body) {
-    historyChart ??= new TimeChart(body, { format: (value) => thousands(Math.round(value)), stacked: true });
+  show(answer) {
     const { buckets } = answer.history;
-    const waiting = pointsOf(buckets, "waiting_count");
     this.legend([{ name: "deferred", meaning: "deferred", value: counted(answer.deferred_count) }, { name: "due now", colour: "series-1", value: counted(answer.active_count) }], "dashed: still running");
-    spark(waiting);
-    return historyChart.show({
+    spark(pointsOf(buckets, "waiting_count"));
+    return {
       ...boundsOf(answer.history),
-      marks: this.marks,
       series: [
         { id: "active", name: "due now", colour: "series-1", points: pointsOf(buckets, "active_count") },
         { id: "deferred", name: "deferred", meaning: "deferred", points: pointsOf(buckets, "deferred_count") },
       ],
-    });
+    };
   },
-  table: ({ history: { buckets } }) => ({
-    columns: [{ name: "from" }, ...["waiting", "highest", "due now", "deferred"].map((name) => ({ name, numeric: true }))],
-    rows: buckets.toReversed().map((bucket) => [
-      { text: page.zone.moment(Date.parse(bucket.start), page.nowMs()), value: bucket.start },
-      ...["waiting_count", "waiting_count_max", "active_count", "deferred_count"].map((name) => (bucket[name] === null ? null : Math.round(bucket[name]))),
-    ]),
-  }),
+  table: ({ history: { buckets } }) => bucketTable(buckets, Object.entries({
+    waiting: "waiting_count", highest: "waiting_count_max", "due now": "active_count", deferred: "deferred_count",
+  }).map(([name, field]) => ({ name, cell: (bucket) => (bucket[field] === null ? null : Math.round(bucket[field])) }))),
   file: "queue-history",
 });
 

@@ -1,7 +1,7 @@
 // The frame around every page: menus, theme, clock, keys, full screen, links that carry the range.
 // A page's module imports it once for what it does.
 
-import { carrying, isZone } from "../params.js";
+import { carrying, isZone, rfc3339 } from "../params.js";
 import { setUpKeys } from "./keys.js";
 import { page } from "../page.js";
 import { setUpPrinting } from "./print.js";
@@ -97,7 +97,7 @@ function setUpForms() {
     complain("custom-error", wrong);
     if (wrong) return;
     event.target.closest("details").open = false;
-    page.set({ range: null, from: new Date(startMs).toISOString().slice(0, 19) + "Z", to: new Date(endMs).toISOString().slice(0, 19) + "Z" });
+    page.set({ range: null, from: rfc3339(startMs), to: rfc3339(endMs) });
   });
   const zones = document.getElementById("zones");
   part("other-zone").addEventListener("focusin", () => {

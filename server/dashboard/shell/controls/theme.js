@@ -1,7 +1,7 @@
 // Dark, light, or as the system says: remembered in this browser. A `theme` in the URL goes before.
 
 const KEY = "mallard-theme"; // theme-early.js reads it too
-export const CHOICES = ["dark", "light", "auto"];
+const CHOICES = ["dark", "light", "auto"];
 /** Sent to `document` when the colours changed: charts are painted anew. */
 export const CHANGED = "mallard:theme";
 
