@@ -1,4 +1,4 @@
-"""Registration of this room with Django."""
+"""Registration of the dashboard with Django."""
 
 from django.apps import AppConfig
 

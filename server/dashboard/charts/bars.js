@@ -4,14 +4,14 @@
 import { make } from "../shell/text.js";
 
 /**
- * Fill `body` with bars: {name, value, text, note, meaning, href, title}. Lengths are of `most` (the
- * largest value by default); `meaning` is a class of swatch.
+ * Fill `body` with bars: {name, value, text, note, meaning, href, title}. Lengths are relative to `max` (by
+ * default the largest value); `meaning` is a class of swatch.
  */
-export function bars(body, items, { most = Math.max(0, ...items.map(({ value }) => value)) } = {}) {
+export function bars(body, items, { max = Math.max(0, ...items.map(({ value }) => value)) } = {}) {
   const lines = items.map(({ name, value, text, note, meaning, href, title }) => {
     const bar = make("span", { class: `bar swatch-${meaning ?? "plain"}` });
     bar.hidden = !value;
-    bar.style.width = most ? `${(100 * value) / most}%` : "0";
+    bar.style.width = max ? `${(100 * value) / max}%` : "0";
     return make(
       "li",
       { title },

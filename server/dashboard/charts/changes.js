@@ -1,5 +1,4 @@
-// What happened to nodes, as marks that stand upright in charts over time: in which words, and which
-// of many get a label. Pure.
+// Changes of nodes as vertical marks in charts over time: their texts, and the labels that fit. Pure.
 
 import { duration } from "../shell/formats.js";
 
@@ -7,19 +6,19 @@ const PROGRAMS = {
   zonemta: "ZoneMTA", haraka: "Haraka", wildduck: "WildDuck", mongodb: "MongoDB", redis: "Redis",
   rspamd: "Rspamd", node: "Node.js", agent: "agent", host: "host",
 };
-/** Of what started: the host's start explains those of its programs. */
+/** Starts: the host's explains those of its programs. */
 const WEIGHTS = { host: 4, agent: 1 };
 /** Between the labels of two marks. */
 const GAP_PX = 10;
-/** Upright lines in one chart beside those with a label, the weightiest: more hide what they explain. */
-const MOST_LINES = 16;
-/** A label that is cut says so. */
+/** Vertical lines in one chart beside the labelled ones, weightiest first: more hide what they explain. */
+const MAX_LINES = 16;
+/** The end of a label that is cut. */
 const CUT = "…";
 
 /**
  * The marks of the API's changes, in the order of time: [{ms, text, short, meaning, stroke,
- * weight}]. `named`: whether the texts say which node, which `short` never does. A silence that is
- * over has two marks. weight: which of several that share a label is named.
+ * weight}]. `named`: whether the texts name the node, which `short` never does. A silence that is
+ * over has two marks. Of several marks that share a label the heaviest is named.
  */
 export function marksOf(changes, { named = true } = {}) {
   const marks = changes.flatMap((change) => {
@@ -43,22 +42,22 @@ export function marksOf(changes, { named = true } = {}) {
 }
 
 /** The marks that lie in [startMs, endMs). */
-export function within(marks, startMs, endMs) {
+export function marksWithin(marks, startMs, endMs) {
   return marks.filter(({ ms }) => ms >= startMs && ms < endMs);
 }
 
 /**
- * Where marks and their labels stand in a plot `width` pixels wide: the marks with label and side,
- * of those on the same pixel the weightiest, and of very many the weightier ones. Labels never cover each other: neighbours share
- * one, which names the weightiest and counts the others, "mta-01: silent +3". xOf(ms) and
- * widthOf(text) answer in pixels; `side` is "left" where a label has no room to the right of its mark.
+ * Marks with the place of their labels in a plot `width` pixels wide: of those on the same pixel the
+ * heaviest, of very many the heavier ones. Labels never cover each other: neighbours share one, which
+ * names the heaviest and counts the others, "mta-01: silent +3". xOf(ms) and widthOf(text) return
+ * pixels; `side` is "left" where a label does not fit to the right of its mark.
  */
-export function placed(marks, { width, xOf, widthOf }) {
+export function placeMarks(marks, { width, xOf, widthOf }) {
   const groups = [];
   for (const mark of marks) {
-    let group = grouped([mark], { width, xOf, widthOf });
+    let group = groupMarks([mark], { width, xOf, widthOf });
     while (groups.length && groups.at(-1).toX + GAP_PX > group.fromX) {
-      group = grouped([...groups.pop().marks, ...group.marks], { width, xOf, widthOf });
+      group = groupMarks([...groups.pop().marks, ...group.marks], { width, xOf, widthOf });
     }
     groups.push(group);
   }
@@ -74,13 +73,13 @@ export function placed(marks, { width, xOf, widthOf }) {
     return shown.map((mark) => ({ ...mark, label: mark === bearer ? label : "", side }));
   });
   const bare = lines.filter(({ label }) => !label).sort((one, other) => other.weight - one.weight);
-  const left = new Set(bare.slice(MOST_LINES));
+  const left = new Set(bare.slice(MAX_LINES));
   return lines.filter((line) => !left.has(line));
 }
 
-function grouped(marks, { width, xOf, widthOf }) {
+function groupMarks(marks, { width, xOf, widthOf }) {
   const at = marks.reduce((best, mark) => (mark.weight > best.weight ? mark : best));
-  const label = shortened([at.text, at.short ?? at.text], marks.length - 1, (text) => widthOf(text) <= width / 2);
+  const label = shorten([at.text, at.short ?? at.text], marks.length - 1, (text) => widthOf(text) <= width / 2);
   const long = widthOf(label);
   const x = xOf(at.ms);
   const side = x + long > width ? "left" : "right";
@@ -89,7 +88,7 @@ function grouped(marks, { width, xOf, widthOf }) {
 }
 
 /** The first text that fits with how many more there are, else the last one cut until it does. */
-function shortened(texts, more, fits) {
+function shorten(texts, more, fits) {
   const rest = more ? ` +${more}` : "";
   let cut = texts.find((text) => fits(text + rest)) ?? texts.at(-1);
   while (cut.length > 4 && !fits(cut + rest)) cut = `${cut.slice(0, -2).trimEnd()}${CUT}`;

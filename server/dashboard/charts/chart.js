@@ -2,7 +2,7 @@
 // one cross-hair over all charts of a page, drag to zoom, double click to go back. The drawing
 // library is large and comes after the first paint.
 
-import { placed, within } from "./changes.js";
+import { placeMarks, marksWithin } from "./changes.js";
 import { rate, thousands } from "../shell/formats.js";
 import { page } from "../shell/page.js";
 import { FITTED } from "../shell/controls/print.js";
@@ -10,7 +10,7 @@ import { make } from "../shell/text.js";
 import { CHANGED } from "../shell/controls/theme.js";
 
 const library = import("../../vendor/echarts.js");
-/** So that colour never speaks alone: what the area of each meaning is hatched with. */
+/** The hatching of each meaning's area, so that colour is never the only sign. */
 const HATCH = {
   deferred: { symbol: "circle", symbolSize: 0.35, dashArrayX: [[5, 5]], dashArrayY: [5, 5] },
   bounced: { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 6], rotation: -Math.PI / 4 },
@@ -22,13 +22,13 @@ const HATCH = {
 /** Dragging less than this is a click. */
 const DRAG_PX = 8;
 const LABEL_PX = 76;
-/** Beside the plot: the numbers of the scale. */
+/** The numbers of the scale beside the plot. */
 const SCALE_PX = 56;
 const MARK_FONT_PX = 11;
 /** Marks in one tooltip; the others are counted. */
-const TOLD_MARKS = 5;
+const MAX_TOOLTIP_MARKS = 5;
 /** Lines in one tooltip; the others are counted. */
-const TOLD = 12;
+const MAX_TOOLTIP_LINES = 12;
 const all = new Set();
 
 /** The colours of the page by name: theme("delivered"). */
@@ -65,8 +65,8 @@ export class TimeChart {
    * Show data: {startMs, endMs, widthMs, partialMs, series, marks, levels, top}.
    * series: {id, name, meaning or colour, stroke: solid|dashed|dotted, area, weight: strong|pale,
    * points: [[ms, number or null], …]}: null is drawn as a gap. partialMs: where the running bucket
-   * begins. marks: as of changes.js, upright. levels: [{value, text, meaning}], lying. top: the least
-   * upper end of the scale; of one that ends at 100 the marks are 25 apart.
+   * begins. marks: as of changes.js, vertical. levels: [{value, text, meaning}], horizontal. top: the
+   * lowest upper end of the scale; one that ends at 100 has a line every 25.
    */
   async show(data) {
     this.data = data;
@@ -77,7 +77,7 @@ export class TimeChart {
   #resize() {
     if (this.element.clientWidth && this.element.clientHeight) {
       this.chart.resize();
-      if (this.data) this.#paint(); // as many ticks as there is room for
+      if (this.data) this.#paint(); // as many ticks as fit
     }
   }
 
@@ -149,13 +149,13 @@ export class TimeChart {
       emphasis: { disabled: true },
     };
     const points = series.points;
-    if (partialMs === undefined || partialMs === null) return [{ ...one, id, stack: this.stacked ? "whole" : undefined, data: points }];
-    const whole = points.filter(([ms]) => ms < partialMs);
+    if (partialMs === undefined || partialMs === null) return [{ ...one, id, stack: this.stacked ? "ended" : undefined, data: points }];
+    const ended = points.filter(([ms]) => ms < partialMs);
     const running = points.filter(([ms]) => ms >= partialMs);
-    // A single point would be no line: the running bucket is led to from the last whole one.
-    const partial = running.length ? [...whole.slice(-1), ...running] : [];
+    // A single point would be no line: it begins at the last bucket that ended.
+    const partial = running.length ? [...ended.slice(-1), ...running] : [];
     return [
-      { ...one, id, stack: this.stacked ? "whole" : undefined, data: whole },
+      { ...one, id, stack: this.stacked ? "ended" : undefined, data: ended },
       {
         ...one,
         id: `${id} partial`,
@@ -172,22 +172,22 @@ export class TimeChart {
     const width = Math.max(1, this.element.clientWidth - SCALE_PX);
     this.ruler ??= document.createElement("canvas").getContext("2d");
     this.ruler.font = `${MARK_FONT_PX}px ${getComputedStyle(this.element).fontFamily}`;
-    const shown = placed(within(marks, startMs, endMs), {
+    const shown = placeMarks(marksWithin(marks, startMs, endMs), {
       width,
       xOf: (ms) => ((ms - startMs) / (endMs - startMs)) * width,
       widthOf: (text) => this.ruler.measureText(text).width,
     });
-    const upright = shown.map(({ ms, label, side, meaning, stroke }) => ({
+    const vertical = shown.map(({ ms, label, side, meaning, stroke }) => ({
       xAxis: ms,
       lineStyle: { color: theme(meaning), type: stroke, width: 1.5 },
       label: { show: Boolean(label), formatter: () => label, align: side === "left" ? "right" : "left", color: theme("text"), fontSize: MARK_FONT_PX, position: "end", distance: 2, rotate: 0 },
     }));
-    const lying = levels.map(({ value, text, meaning }) => ({
+    const horizontal = levels.map(({ value, text, meaning }) => ({
       yAxis: value,
       lineStyle: { color: theme(meaning), type: "dashed", width: 1.5 },
       label: { formatter: text, position: "insideStartTop", color: theme("text") },
     }));
-    return upright.length || lying.length ? { silent: true, symbol: "none", data: [...upright, ...lying] } : undefined;
+    return vertical.length || horizontal.length ? { silent: true, symbol: "none", data: [...vertical, ...horizontal] } : undefined;
   }
 
   #describe(ms) {
@@ -196,7 +196,7 @@ export class TimeChart {
     const title = widthMs ? page.zone.span(ms, ms + widthMs, nowMs) : page.zone.hourMinuteSecond(ms);
     const values = this.#at(ms).sort((a, b) => b.value - a.value);
     const running = partialMs && ms >= partialMs ? ", still running" : "";
-    const rows = values.slice(0, TOLD).map(({ series: { name, meaning, colour }, value }) => {
+    const rows = values.slice(0, MAX_TOOLTIP_LINES).map(({ series: { name, meaning, colour }, value }) => {
       const label = make("th", { scope: "row", class: `swatch swatch-${meaning ?? "plain"}` }, name);
       if (colour) label.style.setProperty("--mark", `var(--${colour})`);
       return make("tr", {}, label, make("td", {}, this.format(value)));
@@ -205,13 +205,13 @@ export class TimeChart {
       const sum = values.reduce((total, { value }) => total + value, 0);
       rows.push(make("tr", { class: "total" }, make("th", { scope: "row" }, "total"), make("td", {}, this.format(sum))));
     }
-    const happened = widthMs ? within(this.data.marks ?? [], ms, ms + widthMs) : [];
+    const happened = widthMs ? marksWithin(this.data.marks ?? [], ms, ms + widthMs) : [];
     const unknown = series.length - values.length;
     const notes = [
-      values.length > TOLD ? `${values.length - TOLD} more` : "",
+      values.length > MAX_TOOLTIP_LINES ? `${values.length - MAX_TOOLTIP_LINES} more` : "",
       unknown && unknown === series.length ? "no data" : "",
-      ...happened.slice(0, TOLD_MARKS).map((mark) => `${page.zone.hourMinute(mark.ms)} ${mark.text}`),
-      happened.length > TOLD_MARKS ? `${happened.length - TOLD_MARKS} more happened` : "",
+      ...happened.slice(0, MAX_TOOLTIP_MARKS).map((mark) => `${page.zone.hourMinute(mark.ms)} ${mark.text}`),
+      happened.length > MAX_TOOLTIP_MARKS ? `${happened.length - MAX_TOOLTIP_MARKS} more happened` : "",
       this.data.note?.(ms) ?? "",
       this.onPick && values.length ? "click: the events behind it" : "",
     ];
@@ -296,20 +296,20 @@ export class TimeChart {
     const { widthMs } = this.data;
     const moments = this.data.series[0]?.points.map(([ms]) => ms) ?? [];
     const ms = moments.reduce((best, at) => (Math.abs(at - value) < Math.abs(best - value) ? at : best), moments[0]);
-    const found = this.#at(ms);
-    if (!found.length) return;
-    this.onPick({ startMs: ms, endMs: ms + widthMs, series: this.#under(found, y).series });
+    const values = this.#at(ms);
+    if (!values.length) return;
+    this.onPick({ startMs: ms, endMs: ms + widthMs, series: this.#under(values, y).series });
   }
 
   /** The series under the pointer: the band of a stack, else the line nearest to it. */
-  #under(found, y) {
+  #under(values, y) {
     const height = this.chart.convertFromPixel({ yAxisIndex: 0 }, y);
-    if (!this.stacked) return found.reduce((best, each) => (Math.abs(each.value - height) < Math.abs(best.value - height) ? each : best));
+    if (!this.stacked) return values.reduce((best, each) => (Math.abs(each.value - height) < Math.abs(best.value - height) ? each : best));
     let sum = 0;
-    for (const each of found) {
+    for (const each of values) {
       sum += each.value;
       if (each.value > 0 && height <= sum) return each;
     }
-    return found.findLast(({ value }) => value > 0) ?? found[0];
+    return values.findLast(({ value }) => value > 0) ?? values[0];
   }
 }

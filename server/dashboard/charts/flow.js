@@ -1,16 +1,16 @@
 // The answer of /api/v1/email/throughput made into series, table rows and drill-downs. Pure.
 
-/** What becomes of mail, bottom of the stack first; of these the usual ones are always shown. */
+/** Outcomes of mail, bottom of the stack first; the usual ones are always shown. */
 const OUTCOMES = {
   outbound: ["delivered", "deferred", "bounced", "rejected", "dropped"],
   inbound: ["delivered", "spam", "greylisted", "deferred", "rejected", "dropped"],
 };
 /** Events of outbound mail that tables count. */
 export const OUTBOUND_TYPES = ["sent", "delivered", "deferred", "bounced"];
-/** What "just now" is of a range: this share of its buckets, but so many at least. */
+/** "Just now" is this share of a range's buckets, and at least so many of them. */
 const LATELY_SHARE = 0.03;
 const LATELY_MIN = 2;
-/** A line without anything is dead, and not just quiet, where the median has so much a bucket. */
+/** A line of zeros is dead, not just quiet, where the median has this much per bucket. */
 const DEAD_BESIDE = 5;
 const RARE = new Set(["dropped"]);
 
@@ -60,7 +60,7 @@ export function chartWidth(lengthMs) {
   return hours <= 15 * 24 ? "1h" : "1d";
 }
 
-/** The column that says of which stretch of time a row is; a file has its beginning, in UTC. */
+/** The column with a row's stretch of time; a file has its beginning, in UTC. */
 export const STRETCH = { name: "from – to", file: "start" };
 
 /** Rows of a table, newest first: start, each outcome, total, inferred. `name(startMs, endMs)`. */
@@ -80,12 +80,11 @@ export function tableOf(answer, types, name) {
 }
 
 /**
- * Which of several lines is the odd one: of each the mean per bucket, and how far it lies from the
- * median of all, in units of their median distance from it. Returns the ids that are further away
- * than `most` such units and than a quarter of the median itself, or dead beside lines that are not,
- * the oddest first. Pure; fewer than three lines have no odd one.
+ * Ids of the lines whose mean per bucket is an outlier, the oddest first: further from the median of
+ * all than `max` times the median distance and than a quarter of the median itself, or dead beside
+ * lines that are not. Fewer than three lines have no outlier. Pure.
  */
-export function oddOnes(lines, most = 5) {
+export function oddOnes(lines, max = 5) {
   const means = lines.map(({ id, points: all }) => {
     const known = all.filter(([, value]) => value !== null);
     return { id, mean: known.reduce((sum, [, value]) => sum + value, 0) / (known.length || 1) };
@@ -95,14 +94,14 @@ export function oddOnes(lines, most = 5) {
   const distances = means.map(({ id, mean }) => ({ id, distance: Math.abs(mean - middle), dead: mean === 0 && middle >= DEAD_BESIDE }));
   const usual = median(distances.map(({ distance }) => distance));
   return distances
-    .filter(({ distance, dead }) => dead || (distance > most * usual && distance > middle / 4 && distance > 0))
+    .filter(({ distance, dead }) => dead || (distance > max * usual && distance > middle / 4 && distance > 0))
     .sort((a, b) => b.distance - a.distance)
     .map(({ id }) => id);
 }
 
 /**
- * The odd ones of the whole range and those of its last part alone: what went wrong just now is
- * little of a day. The running bucket, which is not over, is left out.
+ * The odd ones of the range and those of its last part alone: a failure of the last minutes is little
+ * of a day. The running bucket is left out.
  */
 export function oddOnesNowAndBefore(lines, partialMs) {
   const over = lines.map(({ id, points: all }) => ({ id, points: all.filter(([ms]) => partialMs === null || ms < partialMs) }));

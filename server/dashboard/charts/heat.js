@@ -1,18 +1,18 @@
-// How strongly a cell of a heat map is coloured. Pure. The share is of a mix with the background, in
-// per cent, and never so high that the text on it would be hard to read.
+// Colour strength of the cells of heat maps. Pure. The share is that of a mix with the background, in
+// percent, low enough for the text on it to stay readable.
 
-const LEAST = 6;
-const MOST = 48;
+const MIN_SHARE = 6;
+const MAX_SHARE = 48;
 
 /** By the logarithm: one waiting recipient is seen beside ten thousand. 0 has no colour. */
-export function logarithmic(count, most) {
+export function logarithmic(count, max) {
   if (!count || count < 0) return 0;
-  const share = Math.log1p(count) / Math.log1p(Math.max(most, count));
-  return LEAST + (MOST - LEAST) * share;
+  const share = Math.log1p(count) / Math.log1p(Math.max(max, count));
+  return MIN_SHARE + (MAX_SHARE - MIN_SHARE) * share;
 }
 
-/** In proportion, of a scale that ends at `most`. */
-export function proportional(value, most) {
-  if (!value || value < 0 || most <= 0) return 0;
-  return LEAST + (MOST - LEAST) * Math.min(1, value / most);
+/** In proportion, of a scale that ends at `max`. */
+export function proportional(value, max) {
+  if (!value || value < 0 || max <= 0) return 0;
+  return MIN_SHARE + (MAX_SHARE - MIN_SHARE) * Math.min(1, value / max);
 }

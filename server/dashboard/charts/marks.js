@@ -1,4 +1,4 @@
-// The marks of the charts of this page: what happened to nodes in its range, asked for once a round.
+// Marks of the page's charts: changes of nodes in its range, loaded once per refresh.
 
 import { marksOf } from "./changes.js";
 import { RequestError, page } from "../shell/page.js";
@@ -8,10 +8,10 @@ const historyUntil = document.querySelector(".demo-banner time")?.dateTime;
 const historyUntilMs = historyUntil && Date.parse(historyUntil);
 
 /**
- * Return {marks, reason}: the marks of all nodes, or of `nodes` alone; where they could not be
- * loaded, why. Never rejects: a chart without its marks is a chart still, and says so.
+ * Return {marks, reason}: the marks of all nodes, or of `nodes` alone; `reason`: why they could not
+ * be loaded. Never rejects: a chart is shown without its marks, with the reason.
  */
-export async function askMarks(nodes = null) {
+export async function loadMarks(nodes = null) {
   const only = nodes?.length === 1 ? nodes[0] : null;
   const own = historyUntilMs ? [{ ms: historyUntilMs, text: "real mail from here", meaning: "information", stroke: "solid", weight: 9 }] : [];
   try {

@@ -1,17 +1,17 @@
 // One card that loads by itself: {% include "dashboard/charts/panel.html" with id="…" … %} is its place.
-// It says which of five things holds: it shows numbers, there are none, it is loading, it is stale
-// because it could not ask again, or it failed.
+// It is in one of five states: it shows numbers, there are none, it is loading, it is stale because a
+// refresh failed, or it failed from the start.
 
-import { within } from "./changes.js";
+import { marksWithin } from "./changes.js";
 import { csvCell, thousands } from "../shell/formats.js";
-import { askMarks } from "./marks.js";
+import { loadMarks } from "./marks.js";
 import { RequestError, page } from "../shell/page.js";
 import { setText, make } from "../shell/text.js";
 import { table } from "./table.js";
 import { toast } from "../shell/controls/toast.js";
 
-/** What happened to nodes, told in a table; of more the newest. */
-const TOLD_MARKS = 50;
+/** Changes of nodes listed under a table; the newest if there are more. */
+const MAX_LISTED_MARKS = 50;
 
 /**
  * Bind the panel `id` and load it. Options:
@@ -21,52 +21,52 @@ const TOLD_MARKS = 50;
  * - table(data): {columns: [{name, numeric, file}], rows: [[cell, …]]} for "as table" and CSV; a
  *   cell is text, a number, or {text, value, href}. A file has the value, under the name `file`.
  * - file: how a CSV file is called.
- * - marked: what happened to nodes belongs into it: true for all of them, or their names. `draw`
- *   finds it as `this.marks`.
+ * - marked: changes of nodes belong into it: true for all nodes, or their names. `draw` finds them
+ *   as `this.marks`.
  */
 export function panel(id, options) {
   const made = new Panel(document.getElementById(id), options);
-  page.onRefresh(() => made.load());
+  page.onRefresh(() => made.refresh());
   return made;
 }
 
 export class Panel {
-  #asked = 0;
+  #requests = 0;
 
   constructor(root, { load, draw, empty = () => "", table: rows = null, file = root.id, marked = null }) {
-    Object.assign(this, { root, ask: load, draw, empty, rows, file, marked, marks: [], unmarked: "" });
+    Object.assign(this, { root, load, draw, empty, rows, file, marked, marks: [], unmarked: "" });
     this.part = (name) => root.querySelector(`[data-part="${name}"]`);
     this.body = this.part("body");
     this.atMs = null;
-    this.part("retry").addEventListener("click", () => this.load());
+    this.part("retry").addEventListener("click", () => this.refresh());
     this.part("as-table")?.addEventListener("click", () => this.#toggleTable());
     this.part("csv").addEventListener("click", () => this.#download());
     this.part("link").addEventListener("click", () => copyLink(root.id));
     if (!rows) for (const name of ["as-table", "csv"]) this.part(name)?.remove();
   }
 
-  /** Ask and show, or say what went wrong. An answer that a newer question overtook is left alone. */
-  async load() {
-    const mine = ++this.#asked;
+  /** Load and show, or show what went wrong. An answer that a newer request overtook is ignored. */
+  async refresh() {
+    const mine = ++this.#requests;
     this.root.setAttribute("aria-busy", "true");
     try {
-      const [data, { marks, reason }] = await Promise.all([this.ask(), this.#askMarks()]);
-      if (mine !== this.#asked) return;
+      const [data, { marks, reason }] = await Promise.all([this.load(), this.#loadMarks()]);
+      if (mine !== this.#requests) return;
       Object.assign(this, { marks, unmarked: reason });
       await this.show(data);
       this.#complain(null);
     } catch (error) {
-      if (mine !== this.#asked) return;
+      if (mine !== this.#requests) return;
       this.#complain(error.message);
-      if (!(error instanceof RequestError)) console.error(error); // ours: a test looks there
+      if (!(error instanceof RequestError)) console.error(error); // a mistake of ours: tests read the console
     } finally {
-      if (mine === this.#asked) this.root.setAttribute("aria-busy", "false");
+      if (mine === this.#requests) this.root.setAttribute("aria-busy", "false");
     }
   }
 
-  #askMarks() {
+  #loadMarks() {
     if (!this.marked) return { marks: [], reason: "" };
-    return askMarks(this.marked === true ? null : this.marked);
+    return loadMarks(this.marked === true ? null : this.marked);
   }
 
   /** Show `data`, as if it had been loaded. */
@@ -130,16 +130,16 @@ export class Panel {
     this.part("table").replaceChildren(table(this.rows(this.data)), ...this.#markList());
   }
 
-  /** What stands upright in the chart, in words. */
+  /** The vertical marks of the chart as a list. */
   #markList() {
     if (!this.marked) return [];
     const { startMs, endMs } = page.range();
-    const found = within(this.marks, startMs, endMs);
-    const told = found.slice(-TOLD_MARKS).reverse().map(({ ms, text }) =>
+    const marks = marksWithin(this.marks, startMs, endMs);
+    const items = marks.slice(-MAX_LISTED_MARKS).reverse().map(({ ms, text }) =>
       make("li", {}, make("time", { datetime: new Date(ms).toISOString() }, page.zone.moment(ms, page.nowMs())), ` ${text}`));
-    const title = found.length > told.length ? `What happened to nodes, the last ${told.length} of ${found.length}` : "What happened to nodes";
+    const title = marks.length > items.length ? `Changes of nodes, the last ${items.length} of ${marks.length}` : "Changes of nodes";
     const none = this.unmarked ? `It could not be loaded: ${this.unmarked}.` : "No start, other version or silence in this range.";
-    return [make("h3", {}, title), told.length ? make("ul", { class: "mark-list" }, ...told) : make("p", { class: "quiet" }, none)];
+    return [make("h3", {}, title), items.length ? make("ul", { class: "mark-list" }, ...items) : make("p", { class: "quiet" }, none)];
   }
 
   #download() {

@@ -1,4 +1,4 @@
-// Readings of nodes over time, as the read API answers them: asked, named, written with their unit.
+// Readings of nodes over time from the read API: requests, values, texts with units.
 
 import { byteSize, duration, milliseconds, thousands } from "../shell/formats.js";
 import { page } from "../shell/page.js";
@@ -22,7 +22,7 @@ export function formatReading(value, unit) {
   return value === null || value === undefined ? UNKNOWN : FORMATS[unit](value);
 }
 
-/** The same on a scale: without decimals that say nothing there. */
+/** The same on a scale: without needless decimals. */
 export function formatTick(value, unit) {
   if (unit === "percent") return `${Math.round(value)} %`;
   if (unit === "per_s") return `${Number(value.toPrecision(2))} /s`;
@@ -30,7 +30,7 @@ export function formatTick(value, unit) {
   return formatReading(value, unit);
 }
 
-/** Ask for the samples of `kind` of the page's range: of one node or all, some fields or all. */
+/** Get the samples of `kind` in the page's range: of one node or all, some fields or all. */
 export function getSamples(kind, { node = null, fields = null } = {}) {
   return page.get(`metrics/${kind}`, { node, fields: fields && fields.join(",") });
 }
@@ -45,7 +45,7 @@ export function pointsOf(buckets, reading) {
   return buckets.map((bucket) => [Date.parse(bucket.start), bucket[reading] ?? null]);
 }
 
-/** Where an answer lies in time, as TimeChart wants it. */
+/** The bounds of an answer in time, as TimeChart takes them. */
 export function boundsOf(answer) {
   const [startMs, endMs] = [Date.parse(answer.start), Date.parse(answer.end)];
   const widthMs = 1000 * answer.width_s;

@@ -8,7 +8,7 @@ const AROUND = 2 * Math.PI * RADIUS;
 /** From this step on the colour is so near to the surface that numbers on it are the text's. */
 const PALE_FROM = 3;
 const pale = ({ step }) => (step >= PALE_FROM ? " pale" : "");
-/** Between two parts, so that they are told apart without colour. */
+/** Between two parts, so that they are distinct without colour. */
 const GAP = 1.2;
 
 function svg(tag, attributes, ...children) {
@@ -69,9 +69,9 @@ export function donut(parts, { total, what }) {
 /** The points of a line in a box of width × height, split where a value is unknown. Pure. */
 export function sparkPaths(values, width, height) {
   const known = values.filter((value) => value !== null);
-  const most = Math.max(1, ...known);
+  const max = Math.max(1, ...known);
   const x = (i) => (values.length > 1 ? (i * width) / (values.length - 1) : 0);
-  const y = (value) => height - 1 - ((height - 2) * value) / most;
+  const y = (value) => height - 1 - ((height - 2) * value) / max;
   const paths = [];
   let path = [];
   values.forEach((value, i) => {

@@ -1,4 +1,4 @@
-// What became of mail over time, stacked, with a click to the events behind it.
+// Outcomes of mail over time, stacked; a click leads to the events.
 
 import { chartPanel } from "./chart_panel.js";
 import { bounds, chartWidth, points, shownOutcomes, tableOf, totalOf, widthWords } from "./flow.js";

@@ -1,4 +1,4 @@
-"""How each event type is shown: label, and the sign that repeats its colour. Pure."""
+"""Label and sign of each event type; the sign repeats its colour. Pure."""
 
 from dataclasses import dataclass
 

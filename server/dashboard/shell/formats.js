@@ -1,6 +1,5 @@
-// Numbers and times as people read them. Pure; the rules and their vectors are shared with
-// server/formats.py (server/dashboard/shell/tests/formats.json), so that the first paint and the live
-// page never say the same thing in two ways.
+// Numbers and times as people read them. Pure; rules and test vectors (formats.json) are shared with
+// server/formats.py, so that server and browser write the same number the same way.
 
 const MINUTE_S = 60;
 const HOUR_S = 60 * MINUTE_S;
@@ -14,7 +13,7 @@ export function thousands(count) {
 
 /**
  * Share of `part` in `total` with one decimal, more where one would round to all or nothing:
- * "100 %" and "0 %" are only said when they are exact. A dash when there is no total.
+ * "100 %" and "0 %" are only used when they are exact. A dash when there is no total.
  */
 export function percent(part, total) {
   if (total === 0) return UNKNOWN;
@@ -22,7 +21,7 @@ export function percent(part, total) {
   if (part === total) return "100 %";
   for (const decimals of [1, 2]) {
     const unit = 10 ** decimals;
-    // Whole numbers only: binary fractions round differently in Python.
+    // Integers only: binary fractions round differently in Python.
     const scaled = Math.floor((2 * part * 100 * unit + total) / (2 * total));
     if (scaled > 0 && scaled < 100 * unit) {
       return `${Math.floor(scaled / unit)}.${String(scaled % unit).padStart(decimals, "0")} %`;
@@ -31,7 +30,7 @@ export function percent(part, total) {
   return part * 2 < total ? "< 0.01 %" : "> 99.99 %";
 }
 
-/** Seconds as said: "45 s", "4 min", "3 h 12 min", "2 d 5 h". */
+/** Seconds: "45 s", "4 min", "3 h 12 min", "2 d 5 h". */
 export function duration(seconds) {
   const s = Math.max(0, Math.floor(seconds));
   if (s < MINUTE_S) return `${s} s`;
@@ -65,7 +64,7 @@ export function rate(perSecond) {
   return `${perSecond < 100 ? perSecond.toFixed(1) : thousands(Math.round(perSecond))} /s`;
 }
 
-/** Milliseconds as said: "320 ms", "1.2 s", "45 s", "4 min". */
+/** Milliseconds: "320 ms", "1.2 s", "45 s", "4 min". */
 export function milliseconds(ms) {
   if (ms === null || ms === undefined) return UNKNOWN;
   const whole = Math.floor(ms + 0.5);
@@ -75,7 +74,7 @@ export function milliseconds(ms) {
   return duration(Math.floor((whole + 500) / 1_000));
 }
 
-/** Bytes as said, in thousands: "512 B", "44.5 KB", "1.2 MB". */
+/** Bytes, in thousands: "512 B", "44.5 KB", "1.2 MB". */
 export function byteSize(count) {
   if (count === null || count === undefined) return UNKNOWN;
   const whole = Math.floor(count + 0.5);

@@ -1,4 +1,4 @@
-"""The side navigation: which pages there are, in which order, and which one is open."""
+"""Entries of the side navigation, in their order."""
 
 from dataclasses import dataclass, replace
 
@@ -7,7 +7,7 @@ from django.urls import NoReverseMatch, reverse
 
 @dataclass(frozen=True)
 class Entry:
-    """One page. `group`: the heading it stands under. `short`: its label where there is no room."""
+    """One page. `group`: the heading it stands under. `short`: its label in a narrow window."""
 
     name: str
     label: str
@@ -29,14 +29,14 @@ PAGES = (
 )
 
 
-def entries(path: str) -> list[Entry]:
+def build_entries(path: str) -> list[Entry]:
     """Return the pages that are there; `current` is the one `path` belongs to."""
-    found = []
+    entries = []
     for page in PAGES:
         try:
             href = reverse(page.name)
         except NoReverseMatch:  # a page that is not installed is not offered
             continue
         current = path == href or (href != "/" and path.startswith(href))
-        found.append(replace(page, href=href, current=current))
-    return found
+        entries.append(replace(page, href=href, current=current))
+    return entries

@@ -17,7 +17,7 @@ from django.shortcuts import render
 
 from server.dashboard.shell.assets.modules import imported_modules, page_script
 from server.dashboard.shell.live.sentence import painted_sentence
-from server.dashboard.shell.navigation import entries
+from server.dashboard.shell.navigation import build_entries
 from server.live import messages
 from server.live.messages import Totals
 from server.rollups import plan
@@ -121,7 +121,7 @@ def render_page(
             "ranges": RANGES,
             "refreshes": REFRESHES,
             "zones": ZONES,
-            "navigation": entries(request.path),
+            "navigation": build_entries(request.path),
             "page_module": script,
             "modules": imported_modules(script),
             "facts": {
@@ -132,7 +132,7 @@ def render_page(
             **context,
         },
     )
-    # Numbers of a moment: going back to the page asks again.
+    # Numbers of a moment: going back loads the page again.
     response["Cache-Control"] = "no-store"
     return response
 

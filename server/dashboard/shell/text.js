@@ -1,6 +1,6 @@
 // Text and elements. Text is only ever text: nothing here reads markup.
 
-/** Set text only when it changed: a screen reader is not told the same thing again. */
+/** Set text only when it changed: a screen reader does not repeat it. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -18,11 +18,11 @@ export function make(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** The remote's words as they are, cut at two lines, the rest on demand. */
-export function words(text) {
+/** A reply of the remote server as it is, cut at two lines, the rest on demand. */
+export function replyElement(text) {
   if (!text) return make("span", { class: "quiet" }, "–");
   const box = make("code", { class: "words", tabindex: "0", title: "Click for all of it" }, text);
-  const toggle = () => box.classList.toggle("whole");
+  const toggle = () => box.classList.toggle("open");
   box.addEventListener("click", toggle);
   box.addEventListener("keydown", (event) => event.key === "Enter" && toggle());
   return box;

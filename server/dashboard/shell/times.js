@@ -74,7 +74,7 @@ export class Zone {
     return this.date(ms) === this.date(nowMs) ? this.hourMinute(ms) : this.dateTime(ms);
   }
 
-  /** Bounds of a bucket: "14:00–15:00", with the day before it unless it is today; whole days alone. */
+  /** Bounds of a bucket: "14:00–15:00", with the day before it unless it is today; full days alone. */
   span(startMs, endMs, nowMs) {
     const [first, last] = [this.hourMinute(startMs), this.hourMinute(endMs)];
     if (first === "00:00" && last === "00:00" && endMs - startMs > 23 * HOUR_MS) return this.date(startMs);
@@ -91,10 +91,9 @@ export class Zone {
     return `UTC${offset > 0 ? "+" : "−"}${Math.floor(size / 60)}${minutes}`;
   }
 
-  /** Moments of [startMs, endMs] for an axis with room for `most` labels: round ones of this zone. */
-  ticks(startMs, endMs, most) {
-    const room = Math.max(1, most);
-    const step = STEPS_MS.find((each) => (endMs - startMs) / each <= room) ?? STEPS_MS.at(-1);
+  /** Moments of [startMs, endMs] for an axis with at most `max` labels: round ones of this zone. */
+  ticks(startMs, endMs, max) {
+    const step = STEPS_MS.find((each) => (endMs - startMs) / each <= Math.max(1, max)) ?? STEPS_MS.at(-1);
     const ticks = [];
     // Around the zone's midnights, so that a change of its clocks moves no tick off the round hour.
     for (let day = this.#midnight(startMs); day <= endMs; day = this.#midnight(day + 36 * HOUR_MS)) {

@@ -132,7 +132,7 @@ def test_what_is_typed_leads_to_its_filter_and_keeps_the_range(admin_client, pag
     assert reply["location"] == "/events/?to_address=Bob%40good.example&range=7d"
 
     text = page(q="greylisting?")
-    assert "It cannot be told what <code>greylisting?</code> is" in text
+    assert "<code>greylisting?</code> is not recognised" in text
 
 
 def test_each_filter_in_force_can_be_taken_away_alone(page):

@@ -154,7 +154,7 @@ def test_missing_numbers_of_the_ledger_are_named(page, store_sample):
 
     text = page("/nodes/named/mta-01/")
 
-    assert "10 events are missing without explanation; 10 dropped by the agent, and said so" in text
+    assert "10 events are missing without explanation; 10 dropped by the agent and reported" in text
     assert "101–110" in text  # noqa: RUF001
 
 
@@ -165,9 +165,9 @@ def test_a_node_that_never_sent_anything_says_so_everywhere(page):
 
     assert "never seen" in text
     assert "no sample ever came" in text
-    assert "cannot be said" in text
+    assert "no reading of the disk in this time" in text
     assert "No reading of the programs came" in text
-    assert "The agent has not told of itself" in text
+    assert "The agent has not reported on itself" in text
 
 
 def test_maintenance_is_reported_with_what_colleagues_wrote_and_the_retired_are_left_out(

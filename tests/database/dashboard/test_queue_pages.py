@@ -87,7 +87,7 @@ def test_from_the_api_only_totals_are_known_and_the_page_says_what_to_do():
 
     assert tile(tiles, "waiting").text == "7"
     assert tile(tiles, "oldest").level == "none"
-    assert tile(tiles, "stranded").note == "cannot be told, see below"
+    assert tile(tiles, "stranded").note == "not known, see below"
     assert "AGENT_ZONEMTA_MONGODB_URI" in tiles.unknown[0]
 
 

@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { marksOf, placed, within } from "../changes.js";
+import { marksOf, placeMarks, marksWithin } from "../changes.js";
 
 const change = (kind, more = {}) => ({ node: "mta-01", kind, subject: "host", at: "2026-11-21T12:00:00Z", ended_at: null, before: "", after: "", ...more });
 const texts = (changes, options) => marksOf(changes, options).map(({ text }) => text);
 const ruled = { width: 400, xOf: (ms) => ms, widthOf: (text) => 5 * text.length };
 const mark = (ms, text = "mta-01: silent", weight = 1) => ({ ms, text, weight, meaning: "information", stroke: "solid" });
-const labels = (marks) => placed(marks, ruled).filter(({ label }) => label).map(({ ms, label, side }) => [ms, label, side]);
+const labels = (marks) => placeMarks(marks, ruled).filter(({ label }) => label).map(({ ms, label, side }) => [ms, label, side]);
 
 test("each kind of change has words of its own, with the node's name where there are several", () => {
   assert.deepEqual(texts([change("started", { subject: "zonemta" }), change("started"), change("started", { subject: "agent" })]), [
@@ -27,13 +27,13 @@ test("a silence has a mark at each end, one that goes on only the first", () => 
 });
 
 test("only what lies in the chart's time is drawn", () => {
-  assert.deepEqual(within([mark(1), mark(5), mark(9)], 5, 9).map(({ ms }) => ms), [5]);
+  assert.deepEqual(marksWithin([mark(1), mark(5), mark(9)], 5, 9).map(({ ms }) => ms), [5]);
 });
 
 test("labels that would cover each other become one, which names the weightiest and counts the others", () => {
   assert.deepEqual(labels([mark(10), mark(200)]), [[10, "mta-01: silent", "right"], [200, "mta-01: silent", "right"]]);
   assert.deepEqual(labels([mark(10), mark(60, "mta-02: host started", 4), mark(90)]), [[60, "mta-02: host started +2", "right"]]);
-  assert.equal(placed([mark(10), mark(60, "x", 4), mark(90)], ruled).length, 3);
+  assert.equal(placeMarks([mark(10), mark(60, "x", 4), mark(90)], ruled).length, 3);
 });
 
 test("a label without room to the right stands on the left, and joins what stands there", () => {
@@ -45,18 +45,18 @@ test("a label without room to the right stands on the left, and joins what stand
 test("where there is little room the name of the node goes before what happened", () => {
   const narrow = { ...ruled, width: 120 };
   const [silent] = marksOf([change("silent")]);
-  assert.equal(placed([{ ...silent, ms: 10 }], narrow)[0].label, "silent");
+  assert.equal(placeMarks([{ ...silent, ms: 10 }], narrow)[0].label, "silent");
 });
 
 test("marks on the same pixel are one line, and a long name is cut at half the chart", () => {
-  assert.equal(placed([mark(10.1), mark(10.2, "host started", 4)], ruled).length, 1);
+  assert.equal(placeMarks([mark(10.1), mark(10.2, "host started", 4)], ruled).length, 1);
   const [[, label]] = labels([mark(10, `${"n".repeat(64)}: silent`)]);
   assert.equal(label, `${"n".repeat(39)}…`);
 });
 
 test("a thousand marks leave the chart readable, and none is uncounted", () => {
   const many = Array.from({ length: 1000 }, (_, i) => mark((i * 400) / 1000));
-  const drawn = placed(many, ruled);
+  const drawn = placeMarks(many, ruled);
   assert.ok(drawn.length <= 30);
   const counted = drawn.filter(({ label }) => label).reduce((sum, { label }) => sum + 1 + Number(label.match(/\+(\d+)$/)?.[1] ?? 0), 0);
   assert.equal(counted, 1000);

@@ -1,4 +1,4 @@
-"""What the pages of events show: lines of the list, the parts of one event. Pure."""
+"""Lines of the event list, and the parts of one event. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Line:
-    """One event of the list. `words`: what the remote server said, as it said it."""
+    """One event of the list. `words`: the remote server's reply, verbatim."""
 
     event_id: UUID
     at: datetime
@@ -63,7 +63,7 @@ class Group:
     facts: tuple[Fact, ...]
 
 
-#: What a group shows of an event: heading → (column, label, how to write it).
+#: The parts of an event's page: heading → (column, label, how to write it).
 _PLAIN, _WORDS, _MS, _SIZE, _COUNT = "plain", "words", "ms", "size", "count"
 GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
@@ -149,7 +149,7 @@ def line(event: Event) -> Line:
 
 
 def words(event: Event) -> str:
-    """Return what the other side said; empty when nothing is known of it."""
+    """Return the reply of the other side; empty when it is not known."""
     return event["bounce_message"] or event["status_message"] or ""
 
 

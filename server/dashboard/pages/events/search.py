@@ -1,4 +1,4 @@
-"""What a search for events is asked: the form, and what one text typed into it may mean. Pure."""
+"""The search form for events, and the meaning of a text typed or pasted into it. Pure."""
 
 import re
 from typing import Any
@@ -17,7 +17,7 @@ ZONEMTA_ID = re.compile(r"[0-9a-f]{16,20}(\.[0-9a-f]{3})?", re.IGNORECASE)
 HARAKA_ID = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}(\.\d+)*")
 STATUS_CODE = re.compile(r"[2-5]\d\d")
 DOMAIN = re.compile(r"[^\s@/]+\.[^\s@/.]{2,}")
-#: How a filter is called on the page, in the order of the form.
+#: Labels of the filters, in the order of the form.
 LABELS = {
     "event_type": "type",
     "direction": "direction",
@@ -74,16 +74,16 @@ class SearchForm(forms.Form):
             self.fields[parameter(name)].label = label
 
     def filters(self) -> dict[str, Any]:
-        """Return what to search for, as events.queries takes it. The form must be valid."""
-        asked = {
+        """Return the filters as events.queries takes them. The form must be valid."""
+        values = {
             "event_type" if name == "type" else name: value
             for name, value in self.cleaned_data.items()
             if value not in {"", None}
         }
         for name in LOWERED:
-            if name in asked:
-                asked[name] = asked[name].lower()  # as they are stored
-        return {name: asked[name] for name in LABELS if name in asked}
+            if name in values:
+                values[name] = values[name].lower()  # as they are stored
+        return {name: values[name] for name in LABELS if name in values}
 
 
 def parameter(filter_name: str) -> str:
@@ -97,7 +97,7 @@ def is_by_id(filters: dict[str, Any]) -> bool:
 
 
 def meaning(text: str, *, nodes: frozenset[str] = frozenset()) -> tuple[str, str] | None:  # noqa: PLR0911
-    """Return (parameter, value) for what somebody typed or pasted; None: it may be anything.
+    """Return (parameter, value) for a text that was typed or pasted; None: it may be anything.
 
     ("event", id) names one event. An address is taken for the recipient's: of a sender there is
     usually more mail than one can read.

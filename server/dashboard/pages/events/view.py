@@ -20,7 +20,7 @@ from server.nodes.models import Node
 
 #: Events on a page of the list.
 PAGE_SIZE = 50
-#: A search that takes longer is given up: somebody waits before the screen.
+#: A search that takes longer is given up.
 MAX_SEARCH_MS = 8_000
 
 
@@ -61,7 +61,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "seconds": MAX_SEARCH_MS // 1000,
         "start": start,
         "end": end,
-        "all_kept": is_by_id(filters) and not {"range", "from"} & frame.keys(),
+        "all_stored": is_by_id(filters) and not {"range", "from"} & frame.keys(),
         "newest": page.query(filters, frame) if after else "",
         "is_paged": after is not None,
         "older": older,
@@ -72,7 +72,7 @@ def search(request: HttpRequest) -> HttpResponse:
 
 
 def _time_range(request: HttpRequest, filters: dict[str, Any]) -> tuple[datetime, datetime]:
-    """Return the range asked for. By id and without a range: all that is kept."""
+    """Return the range of the URL. By id and without a range: all that is stored."""
     now = timezone.now()
     if is_by_id(filters) and not {"range", "from"} & request.GET.keys():
         return now - timedelta(days=settings.EVENTS_RETENTION_DAYS), now

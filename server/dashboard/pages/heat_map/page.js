@@ -9,13 +9,13 @@ import { getSamples, newestOf, formatReading } from "../../charts/readings.js";
 import { make } from "../../shell/text.js";
 
 /** Rows drawn; the others are in the table. */
-const MOST_ROWS = 60;
+const MAX_ROWS = 60;
 const { readings } = JSON.parse(document.getElementById("chart-facts").textContent);
 const choice = document.getElementById("reading");
 
 function chosen() {
-  const asked = page.param("reading");
-  const reading = Object.hasOwn(readings, asked) ? asked : Object.keys(readings)[0];
+  const wanted = page.param("reading");
+  const reading = Object.hasOwn(readings, wanted) ? wanted : Object.keys(readings)[0];
   const [name, unit, top] = readings[reading];
   return { reading, name, unit, top };
 }
@@ -28,8 +28,8 @@ function sorted(answer, reading) {
 
 function heatTable(answer) {
   const { reading, unit, top } = chosen();
-  const rows = sorted(answer, reading).slice(0, MOST_ROWS);
-  const most = top ?? Math.max(0, ...rows.map(({ highest }) => highest));
+  const rows = sorted(answer, reading).slice(0, MAX_ROWS);
+  const max = top ?? Math.max(0, ...rows.map(({ highest }) => highest));
   const nowMs = page.nowMs();
   const widthMs = 1000 * answer.width_s;
   const starts = rows[0].buckets.map(({ start }) => Date.parse(start));
@@ -48,14 +48,14 @@ function heatTable(answer) {
       const startMs = Date.parse(bucket.start);
       const when = page.zone.span(startMs, startMs + widthMs, nowMs);
       const cell = make("td", { class: value === null ? "unknown" : null, title: `${node}, ${when}: ${value === null ? "no sample" : formatReading(value, unit)}`, "aria-hidden": "true" }, make("span"));
-      if (value !== null) cell.style.setProperty("--heat-share", String(2 * proportional(value, most)));
+      if (value !== null) cell.style.setProperty("--heat-share", String(2 * proportional(value, max)));
       return cell;
     })));
   const table = make("table", { class: "heat heat-time" }, make("thead", {}, head), make("tbody", {}, ...body));
   table.style.setProperty("--heat", "var(--series-1)");
-  const scale = make("p", { class: "heat-scale" }, formatReading(0, unit), make("span", { class: "ramp" }), formatReading(most, unit),
+  const scale = make("p", { class: "heat-scale" }, formatReading(0, unit), make("span", { class: "ramp" }), formatReading(max, unit),
     make("span", { class: "swatch swatch-plain legend-unknown" }, "no sample"),
-    answer.series.length > MOST_ROWS ? `the ${MOST_ROWS} highest of ${answer.series.length} nodes` : "the highest of the range first");
+    answer.series.length > MAX_ROWS ? `the ${MAX_ROWS} highest of ${answer.series.length} nodes` : "the highest of the range first");
   scale.style.setProperty("--heat", "var(--series-1)");
   return [scale, make("div", { class: "heat-scroll", tabindex: "0", role: "region", "aria-label": "Nodes over time" }, table)];
 }

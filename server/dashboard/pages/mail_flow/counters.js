@@ -30,7 +30,7 @@ class Counter {
 
   show(hour) {
     const counts = hour[this.direction];
-    if (counts[this.type] === undefined) return; // a server of another version: what is painted stays
+    if (counts[this.type] === undefined) return; // a server of another version: the numbers stay
     if (this.share) {
       const total = this.outcomes.reduce((sum, type) => sum + (counts[type] ?? 0), 0);
       this.share.textContent = percent(counts[this.type], total);

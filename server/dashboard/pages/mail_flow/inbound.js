@@ -15,7 +15,7 @@ const REFUSED = ["rejected", "greylisted", "deferred"];
 /** The event types behind what the chart shows: spam is delivered mail that was marked. */
 const type = (outcome) => (outcome === "spam" ? "delivered" : outcome);
 
-const plugin = (name) => name || "not said";
+const plugin = (name) => name || "unknown";
 
 function pluginsPanel() {
   panel("plugins", {
@@ -28,7 +28,7 @@ function pluginsPanel() {
         value: count,
         text: thousands(count),
         note: percent(count, all),
-        meaning: REFUSED.reduce((most, kind) => ((events[kind] ?? 0) > (events[most] ?? 0) ? kind : most)),
+        meaning: REFUSED.reduce((top, kind) => ((events[kind] ?? 0) > (events[top] ?? 0) ? kind : top)),
         title: REFUSED.filter((kind) => events[kind]).map((kind) => `${thousands(events[kind])} ${kind}`).join(", "),
         href: value && page.href("/events/", { direction: "inbound", bounce_category: value }),
       })));
@@ -43,7 +43,7 @@ function pluginsPanel() {
 function symbolsPanel() {
   panel("symbols", {
     load,
-    empty: (answer) => (answer.symbols.length ? "" : answer.symbols_of ? "No symbol tells refused mail from the rest." : "No refused mail with symbols in this range."),
+    empty: (answer) => (answer.symbols.length ? "" : answer.symbols_of ? "No symbol distinguishes refused mail from the rest." : "No refused mail with symbols in this range."),
     draw(answer, body) {
       this.note(answer.symbols_of ? `of the newest ${thousands(answer.symbols_of)} refused with symbols; rarer in mail let in` : "");
       bars(body, answer.symbols.map(({ value, count, refused_ratio: refused, let_in_ratio: letIn }) => ({
@@ -53,7 +53,7 @@ function symbolsPanel() {
         note: `let in: ${ratio(letIn)}`,
         meaning: "rejected",
         title: `${thousands(count)} refused messages`,
-      })), { most: 1 });
+      })), { max: 1 });
     },
     table: (answer) => ({
       columns: [{ name: "symbol" }, ...["refused messages", "of refused", "of let in"].map((name) => ({ name, numeric: true }))],

@@ -1,4 +1,4 @@
-// Emails per second of the last five minutes, drawn anew every second out of the live frames.
+// Emails per second of the last five minutes, drawn every second from the live frames.
 
 import { TimeChart } from "../../charts/chart.js";
 import { live } from "../../shell/live/connection.js";
@@ -23,10 +23,10 @@ export function ratePanel(id, lines) {
   lines.forEach(({ field }, i) => (figures[i].dataset.rate = field));
   live.onFrame((frame) => {
     seconds.take(frame);
-    if (!("loaded" in panel.root.dataset)) draw(); // the first at once: nobody waits for the second to end
+    if (!("loaded" in panel.root.dataset)) draw(); // the first at once, before its second ends
   });
 
-  /** As of the moment it is asked for: a table that moves cannot be read. */
+  /** As of the moment it is opened: a table that moves cannot be read. */
   function secondsTable() {
     const rows = (drawn[0] ?? []).map(([ms], i) => [
       { text: page.zone.hourMinuteSecond(ms), value: new Date(ms).toISOString() },

@@ -7,7 +7,7 @@ export const MEAN_S = 5;
 export const SETTLE_S = 2;
 /** How many seconds before its own time a tick repeats in full; what it leaves out counted nothing. */
 const TAIL_S = 14;
-const KEPT_S = WINDOW_S + SETTLE_S + MEAN_S;
+const RETAINED_S = WINDOW_S + SETTLE_S + MEAN_S;
 
 export class Seconds {
   constructor() {
@@ -29,38 +29,39 @@ export class Seconds {
     }
     this.knownUntilS = Math.max(this.knownUntilS, atS);
     for (const s of this.counts.keys()) {
-      if (s < atS - KEPT_S) this.counts.delete(s);
+      if (s < atS - RETAINED_S) this.counts.delete(s);
     }
   }
 
   /**
    * Return [[ms, events a second], …] of `field` ("outbound:delivered") for the window that ends at
-   * `nowS`, each point the mean of the MEAN_S seconds up to it. Silence is 0. Null, drawn as a gap, are seconds no frame told of (a lost connection), and after
-   * `heardUntilS` those without any event: no node was heard from, so nobody knows.
+   * `nowS`, each point the mean of the MEAN_S seconds up to it. Silence is 0. Null, drawn as a gap, are seconds of which
+   * no frame came (a lost connection), and after `sampledUntilS`, the newest sample of any node, those
+   * without any event: they are not known.
    */
-  series(field, nowS, heardUntilS = Infinity) {
+  series(field, nowS, sampledUntilS = Infinity) {
     const points = [];
     const endS = Math.floor(nowS) - SETTLE_S;
     for (let s = endS - WINDOW_S + 1; s <= endS; s += 1) {
-      points.push([s * 1000, this.#mean(field, s, heardUntilS)]);
+      points.push([s * 1000, this.#mean(field, s, sampledUntilS)]);
     }
     return points;
   }
 
-  #mean(field, endS, heardUntilS) {
+  #mean(field, endS, sampledUntilS) {
     let sum = 0;
     for (let s = endS - MEAN_S + 1; s <= endS; s += 1) {
-      const value = this.#value(field, s, heardUntilS);
+      const value = this.#value(field, s, sampledUntilS);
       if (value === null) return null;
       sum += value;
     }
     return sum / MEAN_S;
   }
 
-  #value(field, second, heardUntilS) {
+  #value(field, second, sampledUntilS) {
     if (second < this.knownFromS || second > this.knownUntilS) return null;
     const counts = this.counts.get(second);
-    if (counts === undefined) return second > heardUntilS ? null : 0;
+    if (counts === undefined) return second > sampledUntilS ? null : 0;
     return counts[field] ?? 0;
   }
 }

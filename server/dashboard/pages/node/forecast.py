@@ -1,4 +1,4 @@
-"""When a node's disk will be full, and what that is judged from. Pure."""
+"""Forecast of when a node's disk will be full. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from statistics import median
 
 from server.formats import byte_size, duration
 
-#: Less than this says nothing about a day.
-LEAST_SPAN = timedelta(hours=6)
-LEAST_READINGS = 6
+#: Fewer readings show no trend of a day.
+MIN_SPAN = timedelta(hours=6)
+MIN_READINGS = 6
 #: What fills slower than this is not filling: logs are rotated and mail is fetched long before.
-FARTHEST = timedelta(days=365)
+MAX_FORECAST = timedelta(days=365)
 #: So many of all pairs of readings must show less space later than earlier. A disk that goes up
 #: and down (rotation, backups) stays near a half.
 FALLING_PAIRS = 0.7
 #: Warned of when it is nearer than this.
 SOON = timedelta(days=7)
-#: A unit, its length, and up to which length it is said.
+#: A unit, its length, and up to which length it is used.
 UNITS = (
     ("hour", timedelta(hours=1), timedelta(days=2)),
     ("day", timedelta(days=1), timedelta(weeks=3)),
@@ -28,9 +28,9 @@ UNITS = (
 
 @dataclass(frozen=True)
 class Forecast:
-    """`level`: ok, warning, critical or none (cannot be said). `basis`: from what it was judged.
+    """`level`: ok, warning, critical or none (unknown). `basis`: the readings it rests on.
 
-    `full_in`: from the last reading; None where the disk is not filling or nothing can be said.
+    `full_in`: from the last reading; None where the disk is not filling or the forecast is unknown.
     """
 
     level: str
@@ -47,12 +47,12 @@ def disk_full(readings: Sequence[tuple[datetime, float]]) -> Forecast:
     """
     count = len(readings)
     if count == 0:
-        return Forecast("none", "cannot be said", "no reading of the disk in this time")
+        return Forecast("none", "unknown", "no reading of the disk in this time")
     span = readings[-1][0] - readings[0][0]
-    if count < LEAST_READINGS or span < LEAST_SPAN:
-        needed = duration(LEAST_SPAN.total_seconds())
+    if count < MIN_READINGS or span < MIN_SPAN:
+        needed = duration(MIN_SPAN.total_seconds())
         basis = f"{_means(count)} over {duration(span.total_seconds())}; it takes {needed} of them"
-        return Forecast("none", "cannot be said yet", basis)
+        return Forecast("none", "not known yet", basis)
     slopes = [
         (later[1] - earlier[1]) / (later[0] - earlier[0]).total_seconds()
         for earlier, later in combinations(readings, 2)
@@ -65,7 +65,7 @@ def disk_full(readings: Sequence[tuple[datetime, float]]) -> Forecast:
         return Forecast("ok", "not filling", f"free space has no downward trend in {over}")
     seconds = readings[-1][1] / -per_second
     basis = f"free space fell by {byte_size(-per_second * 86_400)} a day in {over}"
-    if seconds > FARTHEST.total_seconds():
+    if seconds > MAX_FORECAST.total_seconds():
         return Forecast("ok", "not filling", f"{basis}: enough for more than a year")
     full_in = timedelta(seconds=seconds)
     level = "critical" if full_in < timedelta(days=1) else "warning" if full_in < SOON else "ok"

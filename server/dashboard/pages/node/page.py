@@ -1,4 +1,4 @@
-"""What the page of one node says of its programs, ports, agent and completeness. Pure.
+"""Programs, ports, agent and completeness on the page of one node. Pure.
 
 Samples come as rows of their tables in JSON (metrics.newest): times are texts, null is unknown.
 """
@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 
 TROUBLE = ("warning", "critical")
 #: Ranges of missing numbers that are named.
-RANGES_NAMED = 5
+MAX_RANGES_NAMED = 5
 LABELS = {
     "zonemta": "ZoneMTA", "haraka": "Haraka", "wildduck": "WildDuck", "mongodb": "MongoDB",
     "redis": "Redis", "rspamd": "Rspamd", "queue": "Mail queue", "system": "System",
@@ -86,7 +86,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Part:
-    """Where one kind of readings stands: when the newest came, whether that is too long ago."""
+    """One kind of readings: when the newest came, and whether that is too long ago."""
 
     kind: str
     label: str
@@ -113,7 +113,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class AgentHealth:
-    """What the agent says of itself. `compared`: what programs counted and what was captured."""
+    """The agent's report on itself. `compared`: counts of programs beside what was captured."""
 
     lines: tuple[Line, ...]
     sources: tuple[Source, ...]
@@ -126,11 +126,11 @@ class AgentHealth:
 def processes(rows: Sequence[Row]) -> list[Process]:
     """Return the programs, those that should run and do not first."""
     order = {"stopped": 0, "running": 1, "not_found": 2}
-    said = {"not_found": "not here"}
+    texts = {"not_found": "not here"}
     return [
         Process(
             name=LABELS.get(row["process"]) or row["process"],
-            status=said.get(row["status"]) or row["status"],
+            status=texts.get(row["status"]) or row["status"],
             level=PROCESS_LEVELS.get(row["status"], "none"),
             pid=str(row["pid"]) if row["pid"] is not None else UNKNOWN,
             memory=_bytes(row["memory_mb"], 1_000_000) if _runs(row) else UNKNOWN,
@@ -148,14 +148,16 @@ def _runs(row: Row) -> bool:
 
 def ports(rows: Sequence[Row]) -> list[Port]:
     """Return the ports, closed ones first."""
-    found = []
+    result = []
     for row in rows:
         number = str(row["service"]).removeprefix("port_")
-        found.append(Port(number, PORTS.get(number, ""), bool(row["is_open"])))
-    return sorted(found, key=lambda p: (p.is_open, int(p.number) if p.number.isdecimal() else 0))
+        result.append(Port(number, PORTS.get(number, ""), bool(row["is_open"])))
+    return sorted(result, key=lambda p: (p.is_open, int(p.number) if p.number.isdecimal() else 0))
 
 
-def parts(found: Mapping[str, Sequence[Row]], *, now: datetime, stale_after_s: float) -> list[Part]:
+def parts(
+    newest: Mapping[str, Sequence[Row]], *, now: datetime, stale_after_s: float
+) -> list[Part]:
     """Return the kinds of which samples came, with the age of the newest."""
     return [
         Part(
@@ -164,19 +166,19 @@ def parts(found: Mapping[str, Sequence[Row]], *, now: datetime, stale_after_s: f
             at,
             (now - at).total_seconds() > stale_after(kind, stale_after_s),
         )
-        for kind, rows in found.items()
+        for kind, rows in newest.items()
         for at in [time(rows[0]["time"])]
         if at
     ]
 
 
 def stale_after(kind: str, stale_after_s: float) -> float:
-    """Return after how long a reading of this kind is old: WildDuck is asked every five minutes."""
+    """Return after how long a reading of this kind is old: WildDuck is read every five minutes."""
     return {"wildduck": 900.0}.get(kind, max(stale_after_s, 120.0))
 
 
 def agent_health(row: Row | None, now: datetime) -> AgentHealth | None:
-    """Return how the agent is; None when it never told."""
+    """Return the agent's health; None when it never reported."""
     if row is None:
         return None
     sources = tuple(_source(each, now) for each in row["sources"] or ())
@@ -245,7 +247,7 @@ def _spool(row: Row) -> Line:
 
 
 def _losses(row: Row) -> list[Line]:
-    """What was lost on purpose or refused: each is a number, also when it is 0."""
+    """Counts of events dropped on purpose or refused, also those that are 0."""
     kinds = (
         (
             "dropped_events_total",
@@ -283,8 +285,8 @@ def _sends(row: Row) -> Line:
 def _plugin(each: Row, now: datetime) -> Line:
     dropped = each.get("dropped_total") or 0
     label = " ".join(filter(None, (each["name"], each.get("process"))))
-    heard = _age(each.get("heard_at"), now)
-    value = f"heard {heard} ago" if heard != UNKNOWN else "never heard"
+    age = _age(each.get("heard_at"), now)
+    value = f"last report {age} ago" if age != UNKNOWN else "no report yet"
     note = f"{thousands(dropped)} dropped" if dropped else ""
     return Line(label, value, judge_losses(dropped), note)
 
@@ -298,13 +300,13 @@ def _compared(each: Row) -> Line:
     missing = counted - captured
     if missing == 0:
         return Line(label, value, note="all of them")
-    said = f"{thousands(abs(missing))} {'missing' if missing > 0 else 'more than it counted'}"
-    return Line(label, value, "warning", said)
+    difference = f"{thousands(abs(missing))} {'missing' if missing > 0 else 'more than it counted'}"
+    return Line(label, value, "warning", difference)
 
 
 def epoch(of: Completeness) -> Epoch:
     """Return one epoch of the ledger, in words."""
-    shown = of.missing_ranges[:RANGES_NAMED]
+    shown = of.missing_ranges[:MAX_RANGES_NAMED]
     if of.complete:
         verdict = "complete"
     else:
@@ -329,8 +331,8 @@ def epoch(of: Completeness) -> Epoch:
 def _dropped(of: Completeness) -> str:
     if not of.dropped_count:
         return "0"
-    ranges = ", ".join(_range(first, last) for first, last in of.dropped_ranges[:RANGES_NAMED])
-    more = ", …" if len(of.dropped_ranges) > RANGES_NAMED else ""
+    ranges = ", ".join(_range(first, last) for first, last in of.dropped_ranges[:MAX_RANGES_NAMED])
+    more = ", …" if len(of.dropped_ranges) > MAX_RANGES_NAMED else ""
     return f"{thousands(of.dropped_count)} ({ranges}{more})"
 
 
@@ -339,12 +341,12 @@ def _range(first: int, last: int) -> str:
 
 
 def completeness_verdict(epochs: Sequence[Completeness]) -> Line:
-    """Return the one sentence about all epochs heard of."""
+    """Return the one sentence about all known epochs."""
     if not epochs:
         return Line("Completeness", "no events numbered by this agent in this time", "none")
     missing = sum(each.missing_count for each in epochs)
     dropped = sum(each.dropped_count for each in epochs)
-    explained = f"; {thousands(dropped)} dropped by the agent, and said so" if dropped else ""
+    explained = f"; {thousands(dropped)} dropped by the agent and reported" if dropped else ""
     if missing:
         noun = "event is" if missing == 1 else "events are"
         text = f"{thousands(missing)} {noun} missing without explanation{explained}"

@@ -4,8 +4,8 @@ import "../../shell/shell.js";
 import { page } from "../../shell/page.js";
 import { setText } from "../../shell/text.js";
 
-const LEAST = 2;
-const MOST = 5;
+const MIN_COMPARED = 2;
+const MAX_COMPARED = 5;
 const chosen = new Set();
 const list = document.getElementById("nodes");
 
@@ -33,11 +33,11 @@ function mark() {
   for (const name of chosen) if (!here.has(name)) chosen.delete(name);
   for (const box of boxes) {
     box.checked = chosen.has(box.value);
-    box.disabled = !box.checked && chosen.size >= MOST;
+    box.disabled = !box.checked && chosen.size >= MAX_COMPARED;
   }
   const button = list.querySelector('[data-part="compare-button"]');
   if (!button) return;
-  button.disabled = chosen.size < LEAST;
-  const words = chosen.size ? `${chosen.size} chosen` : `choose ${LEAST} to ${MOST} to compare them`;
+  button.disabled = chosen.size < MIN_COMPARED;
+  const words = chosen.size ? `${chosen.size} chosen` : `choose ${MIN_COMPARED} to ${MAX_COMPARED} to compare them`;
   setText(list.querySelector('[data-part="picked"]'), words);
 }

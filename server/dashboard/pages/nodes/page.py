@@ -1,4 +1,4 @@
-"""What the list of nodes shows: status, readings, filters and sorting. Pure."""
+"""The list of nodes: status, readings, filters and sorting. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from server.alerts.nodes import STATUSES, Status, judge_load, judge_percent, jud
 from server.formats import UNKNOWN, byte_size, duration
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
-MOST_COMPARED = 5
-LEAST_COMPARED = 2
+MAX_COMPARED = 5
+MIN_COMPARED = 2
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class ListParams:
     sort: str = DEFAULT_SORT
 
     def parameters(self) -> dict[str, str]:
-        """Return what of it differs from what is shown without asking."""
+        """Return the parameters that differ from the defaults."""
         all_of = {"status": self.status, "role": self.role, "q": self.text, "sort": self.sort}
         default = {"status": "", "role": "", "q": "", "sort": DEFAULT_SORT}
         return {name: value for name, value in all_of.items() if value != default[name]}
@@ -225,6 +225,6 @@ def counts(rows: Sequence[Row]) -> list[tuple[Status, int]]:
 
 
 def compared(names: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Return the nodes to compare: those that exist, each once, MOST_COMPARED of them."""
+    """Return the nodes to compare: those that exist, each once, MAX_COMPARED of them."""
     exist = set(known)
-    return [name for name in dict.fromkeys(names) if name in exist][:MOST_COMPARED]
+    return [name for name in dict.fromkeys(names) if name in exist][:MAX_COMPARED]

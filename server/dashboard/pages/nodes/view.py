@@ -15,7 +15,7 @@ from server.dashboard.shell.page import carried_params, render_page
 from server.metrics.newest import newest_system
 from server.nodes.models import Node
 
-#: Older samples say nothing of how a node is; it is then shown without readings.
+#: Older samples no longer describe a node; it is then shown without readings.
 MAX_SAMPLE_AGE = timedelta(days=7)
 #: A sample stamped this far ahead by a node's clock is still its newest.
 MAX_CLOCK_AHEAD = timedelta(minutes=10)
@@ -25,7 +25,7 @@ PAGE_SIZE = 100
 @require_safe
 @login_required
 def node_list(request: HttpRequest) -> HttpResponse:
-    """Every node with its status and newest readings, filtered and sorted as the URL says."""
+    """Every node with its status and newest readings, filtered and sorted by the URL."""
     now = timezone.now()
     rows = node_rows(now)
     params = page.parse_params(request.GET)
@@ -51,13 +51,13 @@ def node_list(request: HttpRequest) -> HttpResponse:
         "older": _other_page(request, shown + 1) if len(found) > PAGE_SIZE * shown else None,
         "at": now,
         "offline_after_s": settings.NODE_OFFLINE_AFTER_S,
-        "most_compared": page.MOST_COMPARED,
+        "max_compared": page.MAX_COMPARED,
     }
     return render_page(request, "nodes/page", context)
 
 
 def node_rows(now: datetime) -> list[page.Row]:
-    """Return every node that is not retired, as it is at `now`. Asks two questions."""
+    """Return every node that is not retired, as it is at `now`. Runs two queries."""
     samples = newest_system(now - MAX_SAMPLE_AGE, now + MAX_CLOCK_AHEAD)
     return [
         page.row(
@@ -77,5 +77,5 @@ def _page_number(request: HttpRequest) -> int:
 
 
 def _other_page(request: HttpRequest, number: int) -> str:
-    asked: dict[str, Any] = {name: value for name, value in request.GET.items() if name != "page"}
-    return urlencode({**asked, "page": number} if number > 1 else asked)
+    params: dict[str, Any] = {name: value for name, value in request.GET.items() if name != "page"}
+    return urlencode({**params, "page": number} if number > 1 else params)

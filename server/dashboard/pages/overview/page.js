@@ -1,4 +1,4 @@
-// The page /: what needs somebody, and the state of everything in one look.
+// The page /: problems, and the state of everything at a glance.
 
 import "../../shell/shell.js";
 import { bars } from "../../charts/bars.js";
@@ -10,7 +10,7 @@ import { page } from "../../shell/page.js";
 import { panel } from "../../charts/panel.js";
 import { stackedPanel, width } from "../../charts/stacked_panel.js";
 import { table } from "../../charts/table.js";
-import { make, setText, words } from "../../shell/text.js";
+import { make, replyElement, setText } from "../../shell/text.js";
 
 /** From this share of attempts on, bounces harm a sender's name. */
 const MAX_BOUNCE_RATIO = 0.05;
@@ -59,7 +59,7 @@ function bounceRatePanel() {
 function troublePanel() {
   const columns = [
     { name: "destination" }, { name: "failing since" }, { name: "failed", numeric: true }, { name: "attempts", numeric: true },
-    { name: "deferred", numeric: true }, { name: "bounced", numeric: true }, { name: "what its server said last" },
+    { name: "deferred", numeric: true }, { name: "bounced", numeric: true }, { name: "last reply of its server" },
   ];
   const rows = ({ destinations }) => destinations.map((each) => [
     { text: each.domain || "–", href: page.href("/events/", { direction: "outbound", to_domain: each.domain, range: "1h" }) },
@@ -68,7 +68,7 @@ function troublePanel() {
     each.attempts,
     each.deferred,
     each.bounced,
-    { node: words(each.words), text: each.words },
+    { node: replyElement(each.words), text: each.words },
   ]);
   panel("trouble", {
     load: loadFacts,

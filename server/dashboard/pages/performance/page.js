@@ -22,9 +22,9 @@ const sizes = () => page.get("email/sizes", { width: width() });
 const nothing = ({ delivery_ms: { count } }) => (count ? "" : "No deliveries in this range.");
 
 /** "1 – 3 s", "over 300 s", with units of their own. */
-function bracketName({ from, to }, say) {
-  if (to === null) return `over ${say(from)}`;
-  return from === 0 ? `under ${say(to)}` : `${say(from)} – ${say(to)}`;
+function bracketName({ from, to }, format) {
+  if (to === null) return `over ${format(from)}`;
+  return from === 0 ? `under ${format(to)}` : `${format(from)} – ${format(to)}`;
 }
 
 const seconds = (ms) => (ms < 60_000 ? `${ms / 1000} s` : `${ms / 60_000} min`);
@@ -34,14 +34,14 @@ function level(bracket) {
   return LEVELS[THRESHOLDS_MS.filter((threshold) => bracket.from >= threshold).length];
 }
 
-function histogramPanel(id, { load, empty, say, meaning, what }) {
+function histogramPanel(id, { load, empty, format, meaning, what }) {
   panel(id, {
     load,
     empty,
     draw({ histogram }, body) {
       const all = histogram.reduce((sum, { count }) => sum + count, 0);
       bars(body, histogram.map((bracket) => ({
-        name: bracketName(bracket, say),
+        name: bracketName(bracket, format),
         value: bracket.count,
         text: thousands(bracket.count),
         note: percent(bracket.count, all),
@@ -50,7 +50,7 @@ function histogramPanel(id, { load, empty, say, meaning, what }) {
     },
     table: ({ histogram }) => ({
       columns: [{ name: what }, { name: "count", numeric: true }],
-      rows: histogram.map((bracket) => [{ text: bracketName(bracket, say), value: bracket.from }, bracket.count]),
+      rows: histogram.map((bracket) => [{ text: bracketName(bracket, format), value: bracket.from }, bracket.count]),
     }),
   });
 }
@@ -95,10 +95,10 @@ function destinationsPanel() {
   ]);
   /** The sort lives in the URL: "p95" is descending, "-destination" ascending. */
   const sort = () => {
-    const asked = page.param("sort", "deliveries");
-    const name = asked.replace(/^-/, "");
+    const order = page.param("sort", "deliveries");
+    const name = order.replace(/^-/, "");
     const column = columns.findIndex((each) => each.name.toLowerCase() === name);
-    return { column: Math.max(0, column), descending: !asked.startsWith("-") };
+    return { column: Math.max(0, column), descending: !order.startsWith("-") };
   };
   panel("destinations", {
     load: times,
@@ -134,12 +134,12 @@ function sizeTrendPanel() {
 }
 
 trendPanel();
-histogramPanel("histogram", { load: times, empty: nothing, say: seconds, meaning: level, what: "delivery time" });
+histogramPanel("histogram", { load: times, empty: nothing, format: seconds, meaning: level, what: "delivery time" });
 destinationsPanel();
 histogramPanel("sizes", {
   load: sizes,
   empty: ({ count }) => (count ? "" : "No message whose size is known in this range."),
-  say: round,
+  format: round,
   meaning: () => "plain",
   what: "size",
 });

@@ -13,11 +13,11 @@ import { boundsOf, pointsOf } from "../../charts/readings.js";
 import { localise } from "../../shell/parts.js";
 import { donut, sparkline } from "../../charts/small_charts.js";
 import { table } from "../../charts/table.js";
-import { make, words } from "../../shell/text.js";
+import { make, replyElement } from "../../shell/text.js";
 
 const EVERY_MS = 10_000;
 /** Rows of the heat map; the others are summed. */
-const MOST_ROWS = 12;
+const MAX_ROWS = 12;
 const OVER_AN_HOUR_S = 3_600;
 
 const load = () => page.get("email/queue");
@@ -40,16 +40,16 @@ function none(answer) {
 
 function heatTable({ domains: all, rest, up_to_s: bounds, of_count: ofCount }, answer) {
   const domains = all.filter(({ count }) => count);
-  const shown = domains.slice(0, MOST_ROWS);
-  const others = domains.slice(MOST_ROWS);
+  const shown = domains.slice(0, MAX_ROWS);
+  const others = domains.slice(MAX_ROWS);
   const summed = bounds.map((_, i) => rest.counts[i] + others.reduce((sum, { counts }) => sum + counts[i], 0));
   const restCount = rest.domains_count + others.length;
-  const most = Math.max(1, ...shown.flatMap(({ counts }) => counts), ...summed);
+  const max = Math.max(1, ...shown.flatMap(({ counts }) => counts), ...summed);
   const names = ageNames(bounds);
   const row = (title, counts, total, domain) => make("tr", {},
     make("th", { scope: "row" }, domain === null ? title : make("button", { type: "button", class: "link-button", "data-domain": domain }, title)),
     make("td", { class: "total-cell" }, make("span", {}, thousands(total))),
-    ...counts.map((count, i) => cell(count, i, domain, names, most)));
+    ...counts.map((count, i) => cell(count, i, domain, names, max)));
   const body = shown.map(({ domain, count, counts }) => row(domain || "(no domain)", counts, count, domain || null));
   if (restCount) {
     body.push(row(`${thousands(restCount)} other${restCount === 1 ? "" : "s"}`, summed, summed.reduce((a, b) => a + b, 0), null));
@@ -60,13 +60,13 @@ function heatTable({ domains: all, rest, up_to_s: bounds, of_count: ofCount }, a
   const short = ofCount < answer.waiting_count ? `; of ${thousands(ofCount)} of the ${thousands(answer.waiting_count)} that wait` : "";
   return [
     make("div", { class: "heat-scroll", tabindex: "0", role: "region", "aria-label": "Destinations by age" }, heat),
-    make("p", { class: "heat-scale" }, "1", make("span", { class: "ramp" }), `${thousands(most)}, by the logarithm${short}. Choose a cell to see what they said.`),
+    make("p", { class: "heat-scale" }, "1", make("span", { class: "ramp" }), `${thousands(max)}, by the logarithm${short}. Choose a cell to see the replies.`),
   ];
 }
 
-function cell(count, i, domain, names, most) {
+function cell(count, i, domain, names, max) {
   const made = make("td", { class: count ? null : "zero" });
-  made.style.setProperty("--heat-share", String(logarithmic(count, most)));
+  made.style.setProperty("--heat-share", String(logarithmic(count, max)));
   if (count && domain !== null) {
     const label = `${domain}, ${names[i]}: ${thousands(count)}`;
     // The row's name leads to the same: a hundred cells are no stops for the Tab key.
@@ -79,7 +79,7 @@ function cell(count, i, domain, names, most) {
 
 panel("destinations", {
   load,
-  empty: (answer) => none(answer) || (answer.destinations.of_count === null ? "What was read does not tell destinations: they come from ZoneMTA’s MongoDB." : answer.waiting_count === 0 ? "Nothing waits." : ""),
+  empty: (answer) => none(answer) || (answer.destinations.of_count === null ? "This reading has no destinations: they come from ZoneMTA’s MongoDB." : answer.waiting_count === 0 ? "Nothing waits." : ""),
   draw(answer, body) {
     newest = answer;
     readNote(this, answer.destinations);
@@ -99,14 +99,14 @@ panel("destinations", {
 
 panel("reasons", {
   load,
-  empty: (answer) => none(answer) || (answer.reasons.of_count === null ? "What was read does not tell reasons." : answer.reasons.of_count === 0 ? "Nothing is deferred." : ""),
+  empty: (answer) => none(answer) || (answer.reasons.of_count === null ? "This reading has no reasons." : answer.reasons.of_count === 0 ? "Nothing is deferred." : ""),
   draw(answer, body) {
     const { of_count: ofCount } = answer.reasons;
     readNote(this, answer.reasons);
     const parts = reasonParts(answer).filter(([, count]) => count).sort(([, a], [, b]) => b - a)
       .map(([name, count], i) => ({ name, value: count, text: thousands(count), note: percent(count, ofCount), step: i }));
-    const told = ofCount !== null && ofCount < answer.deferred_count ? make("p", { class: "quiet small" }, `Of ${thousands(ofCount)} of ${thousands(answer.deferred_count)} deferred recipients the reply was read.`) : null;
-    body.replaceChildren(...(parts.length ? [donut(parts, { total: thousands(ofCount), what: "deferred" })] : []), ...(told ? [told] : []));
+    const share = ofCount !== null && ofCount < answer.deferred_count ? make("p", { class: "quiet small" }, `Of ${thousands(ofCount)} of ${thousands(answer.deferred_count)} deferred recipients the reply was read.`) : null;
+    body.replaceChildren(...(parts.length ? [donut(parts, { total: thousands(ofCount), what: "deferred" })] : []), ...(share ? [share] : []));
   },
   table: (answer) => ({
     columns: [{ name: "reason" }, { name: "recipients", numeric: true }, { name: "share", numeric: true }],
@@ -115,10 +115,10 @@ panel("reasons", {
   file: "queue-reasons",
 });
 
-/** [[name, recipients], …] of the classes, and of the replies too seldom to be told. */
+/** [[name, recipients], …] of the classes, and of the rarer replies. */
 function reasonParts({ reasons: { classes, rest_count: rest } }) {
   const parts = classes.map(({ reason_class: name, count }) => [reasonName(name), count]);
-  return rest ? [...parts, ["rarer replies, not told", rest]] : parts;
+  return rest ? [...parts, ["rarer replies, not listed", rest]] : parts;
 }
 
 panel("by-node", {
@@ -138,35 +138,35 @@ panel("by-node", {
     })));
   },
   table: (answer) => ({
-    columns: [{ name: "whose" }, { name: "instance" }, { name: "recipients", numeric: true }, { name: "read" }, { name: "queue" }],
+    columns: [{ name: "owner" }, { name: "instance" }, { name: "recipients", numeric: true }, { name: "read" }, { name: "queue" }],
     rows: nodeLines(answer).map(({ name, instance, count, note, database }) => [name, instance ?? "–", count, note, database ?? "–"]),
   }),
   file: "queue-nodes",
 });
 
-/** Shares of nodes, then what is nobody's. */
+/** Shares of nodes, then mail without an owner. */
 function nodeLines(answer) {
   const age = ({ read_at: at, stale }) => `${stale ? "stale, " : ""}${duration((page.nowMs() - Date.parse(at)) / 1000)} ago`;
   const lines = answer.nodes.map((share) => ({
     name: share.node, node: share.node, instance: share.instance, count: share.waiting_count, database: share.database,
     note: age(share), stale: share.stale,
-    title: share.waiting_count === null ? "Not known: its agent does not say which instance is its own" : `Read by ${share.read_by}`,
+    title: share.waiting_count === null ? "Not known: its agent does not report its instance" : `Read by ${share.read_by}`,
   }));
   for (const share of answer.stranded) {
     lines.push({ name: `stranded at ${share.instance}`, instance: share.instance, count: share.waiting_count, database: share.database, note: age(share), stale: share.stale, stranded: true, title: "No agent knows this instance: nothing sends it" });
   }
   for (const share of answer.unclaimed) {
-    lines.push({ name: `at ${share.instance}, whose?`, instance: share.instance, count: share.waiting_count, database: share.database, note: age(share), stale: share.stale, title: "No agent calls this instance its own" });
+    lines.push({ name: `at ${share.instance}, owner unknown`, instance: share.instance, count: share.waiting_count, database: share.database, note: age(share), stale: share.stale, title: "No agent calls this instance its own" });
   }
   if (answer.unassigned_count !== null) {
-    lines.push({ name: "of no instance yet", instance: null, count: answer.unassigned_count, database: null, note: "not tried yet", stale: answer.stale, title: "The next instance that has room takes it" });
+    lines.push({ name: "of no instance yet", instance: null, count: answer.unassigned_count, database: null, note: "not tried yet", stale: answer.stale, title: "The next free instance takes it" });
   }
   return lines;
 }
 
 panel("by-age", {
   load,
-  empty: (answer) => none(answer) || (answer.ages.of_count === null ? "What was read does not tell ages." : ""),
+  empty: (answer) => none(answer) || (answer.ages.of_count === null ? "This reading has no ages." : ""),
   draw(answer, body) {
     readNote(this, answer.ages);
     bars(body, answer.ages.brackets.map(({ up_to_s: upTo, count }, i, all) => ({
@@ -228,7 +228,7 @@ panel("replies", {
   load,
   empty: (answer) => none(answer) || (answer.reasons.replies.length ? "" : "No reply to a deferred message was read."),
   draw(answer, body) {
-    body.replaceChildren(...(answer.reasons.replies.length ? [make("div", { class: "list-scroll", tabindex: "0", role: "region", "aria-label": "Last replies" }, table(repliesTable(answer, words), { sort: { column: 2, descending: true } }))] : []));
+    body.replaceChildren(...(answer.reasons.replies.length ? [make("div", { class: "list-scroll", tabindex: "0", role: "region", "aria-label": "Last replies" }, table(repliesTable(answer, replyElement), { sort: { column: 2, descending: true } }))] : []));
   },
   table: (answer) => repliesTable(answer, null),
   file: "queue-replies",
@@ -255,7 +255,7 @@ document.addEventListener("click", (event) => {
 });
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 
-/** What a destination's servers said, from its own page. */
+/** Replies of a destination's servers, from its own page. */
 async function openDestination(domain) {
   const place = dialog.querySelector('[data-part="destination"]');
   const href = page.href("/email/queue/destination/", { domain });
@@ -267,17 +267,17 @@ async function openDestination(domain) {
     place.querySelector("h2").after(...fromQueue(domain));
     localise(place);
   } catch (error) {
-    place.querySelector(".skeleton")?.replaceWith(make("p", { class: "notice error", role: "alert" }, `What they said could not be loaded: ${error.message}. `, make("a", { href }, "Try its own page")));
+    place.querySelector(".skeleton")?.replaceWith(make("p", { class: "notice error", role: "alert" }, `The replies could not be loaded: ${error.message}. `, make("a", { href }, "Try its own page")));
   }
 }
 
-/** What the reading of the queue itself tells of a destination. */
+/** Counts of a destination in the newest reading of the queue. */
 function fromQueue(domain) {
-  const found = newest?.destinations.domains.find((each) => each.domain === domain);
-  if (!found) return [];
+  const destination = newest?.destinations.domains.find((each) => each.domain === domain);
+  if (!destination) return [];
   const names = ageNames(newest.destinations.up_to_s);
-  const ages = found.counts.map((count, i) => (count ? `${names[i]}: ${thousands(count)}` : null)).filter(Boolean);
-  return [make("p", {}, make("strong", {}, `${thousands(found.count)} wait`), ` (${ages.join(", ")})`)];
+  const ages = destination.counts.map((count, i) => (count ? `${names[i]}: ${thousands(count)}` : null)).filter(Boolean);
+  return [make("p", {}, make("strong", {}, `${thousands(destination.count)} wait`), ` (${ages.join(", ")})`)];
 }
 
 page.addEventListener("reloaded", () => spark(sparkPoints));

@@ -1,4 +1,4 @@
-"""What the queue's page is first painted with: how much waits, for how long, as of when. Pure."""
+"""Headline and tiles of the queue's page: how much waits, for how long, as of when. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def headline(databases: Sequence[Database], now: datetime) -> Headline:
     waiting = sum(database.waiting for database in databases)
     created_at = oldest_created_at(databases)
     oldest = now - created_at if created_at else None
-    stale = tuple(_called(d) for d in databases if d.reading.is_stale(now))
+    stale = tuple(_name(d) for d in databases if d.reading.is_stale(now))
     stranded = [share for d in databases for share in d.stranded or ()]
     tiles = (
         Tile("waiting", "Recipients waiting", thousands(waiting)),
@@ -72,23 +72,23 @@ def _sum(key: str, label: str, databases: Sequence[Database], field: str, note: 
     return Tile(key, label, thousands(total), note=note)
 
 
-def _oldest(oldest: timedelta | None, waiting: int, untold: Sequence[Database]) -> Tile:
+def _oldest(oldest: timedelta | None, waiting: int, unread: Sequence[Database]) -> Tile:
     label = "Oldest message"
     if oldest is None:
         if waiting == 0:
             return Tile("oldest", label, "none", note="nothing waits")
-        return Tile("oldest", label, UNKNOWN, "none", "not told by what was read")
+        return Tile("oldest", label, UNKNOWN, "none", "not in this reading")
     level = judge_age(oldest)
     over = f"over {duration(OLDEST_WARNING.total_seconds())}" if level != "ok" else ""
-    note = "; ".join(filter(None, [over, "of the databases that tell" if untold else ""]))
+    note = "; ".join(filter(None, [over, "of the databases that report it" if unread else ""]))
     return Tile("oldest", label, duration(oldest.total_seconds()), level, note)
 
 
 def _stranded(databases: Sequence[Database], count: int) -> Tile:
-    """Mail of an instance that no agent knows waits for nobody: it is told, however little."""
+    """Mail of an instance that no agent knows is never sent: it counts, however little."""
     label = "Stranded"
     if all(database.stranded is None for database in databases):
-        return Tile("stranded", label, UNKNOWN, "none", "cannot be told, see below")
+        return Tile("stranded", label, UNKNOWN, "none", "not known, see below")
     if count:
         note = "of instances no agent knows: nothing sends it"
         return Tile("stranded", label, thousands(count), "critical", note)
@@ -96,29 +96,29 @@ def _stranded(databases: Sequence[Database], count: int) -> Tile:
 
 
 def _unknown(databases: Sequence[Database]) -> list[str]:
-    """Say what cannot be known of the queue, and what to do."""
-    found = []
+    """Return what is not known of the queue, and what to do."""
+    sentences = []
     for database in databases:
         silent = [share.node for share in database.shares if share.count is None and share.node]
         if database.reading.queue.source == "api":
-            found.append(
-                f"{_called(database)} was read from ZoneMTA's API, which tells totals and zones"
+            sentences.append(
+                f"{_name(database)} was read from ZoneMTA's API, which has totals and zones"
                 " alone: give its agent AGENT_ZONEMTA_MONGODB_URI for the rest."
             )
         elif silent:
-            found.append(
-                f"Which share of {_called(database)} waits at {', '.join(silent)} is not known:"
-                " its agent does not say its instance."
+            sentences.append(
+                f"Which share of {_name(database)} waits at {', '.join(silent)} is not known:"
+                " its agent does not report its instance."
             )
         if database.unclaimed:
             total = sum(share.count or 0 for share in database.unclaimed)
             names = ", ".join(share.instance or UNKNOWN for share in database.unclaimed)
-            found.append(
+            sentences.append(
                 f"{_recipients(total)} at instances no agent calls its own ({names}): stranded, or"
-                " of a node whose agent does not say its instance."
+                " of a node whose agent does not report its instance."
             )
-    return found
+    return sentences
 
 
-def _called(database: Database) -> str:
+def _name(database: Database) -> str:
     return database.name or f"the queue of {', '.join(database.nodes)}"

@@ -34,7 +34,7 @@ def queue(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def destination(request: HttpRequest) -> HttpResponse:
-    """What one destination's servers said last, and at which nodes its mail waits."""
+    """Last replies of one destination's servers, and the nodes at which its mail waits."""
     domain = request.GET.get("domain", "").strip().lower()
     if not domain or len(domain) > MAX_DOMAIN or "\0" in domain:
         raise Http404("no such destination")

@@ -120,7 +120,7 @@ function complain(name, text) {
   part(name).hidden = !text;
 }
 
-/** Paint what the URL asks: labels, marks of what is chosen, links that carry it on. */
+/** Show the parameters of the URL: labels, the chosen menu items, links that carry them on. */
 function show() {
   const { range, startMs, endMs, refresh, zone } = page.range();
   const chosen = document.querySelector(`[data-range="${range}"]`);

@@ -1,4 +1,4 @@
-// Keyboard: one key or two, one action; never while somebody types.
+// Keyboard: one key or two, one action; never while a field takes letters.
 
 /** How long the second key of two may take. */
 const CHORD_MS = 1_500;

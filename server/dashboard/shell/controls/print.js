@@ -1,5 +1,5 @@
 // A page on paper: light, laid out for the width of a sheet, with charts drawn for that width, and
-// with a line that says of which time and in which time zone it is.
+// with a line that names its time range and time zone.
 
 import { page } from "../page.js";
 import { setText } from "../text.js";

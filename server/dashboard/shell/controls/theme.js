@@ -1,8 +1,8 @@
-// Dark, light, or as the system says: remembered in this browser. A `theme` in the URL goes before.
+// Dark, light, or as the system: remembered in this browser. A `theme` in the URL goes before.
 
 const KEY = "mallard-theme"; // theme-early.js reads it too
 const CHOICES = ["dark", "light", "auto"];
-/** Sent to `document` when the colours changed: charts are painted anew. */
+/** Sent to `document` when the colours changed: charts are drawn again. */
 export const CHANGED = "mallard:theme";
 
 /** The colours a choice means. */

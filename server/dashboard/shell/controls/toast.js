@@ -1,8 +1,8 @@
-// A few words about what was just done, gone after a while.
+// Short messages about an action, gone after a while.
 
 const SHOWN_MS = 6_000;
 
-/** Say `text`; level: ok or error. Errors stay until they are closed. */
+/** Show `text`; level: ok or error. Errors stay until they are closed. */
 export function toast(text, level = "ok") {
   const box = document.createElement("p");
   box.className = "toast card";

@@ -1,4 +1,4 @@
-// The live connection every page has: the socket, what the header says of it, how old the data is.
+// The live connection of every page: the socket, its state in the header, the age of the data.
 // A page's module imports `live` and listens: live.onFrame(frame => …).
 
 import { duration, frameAge, stopwatch } from "../formats.js";
@@ -40,7 +40,7 @@ class Live {
     return newestSampleAt === null ? null : Math.max(0, (page.nowMs() - Date.parse(newestSampleAt)) / 1000);
   }
 
-  /** Whether no node was heard from for so long that nothing here is current. */
+  /** Whether the newest sample of any node is so old that nothing here is current. */
   isStale() {
     const age = this.dataAgeS();
     return age !== null && age > facts.offline_after_s;
@@ -90,7 +90,7 @@ class Live {
     const stale = this.isStale();
     element.dataset.data = age === null ? "never" : stale ? "stale" : "fresh";
     element.dataset.empty = String(this.totals.nodes.known === 0 && !hasMail(this.totals.hour));
-    setText(part("data-age"), age === null ? "no node heard yet" : `nodes heard ${duration(age)} ago`);
+    setText(part("data-age"), age === null ? "no sample yet" : `newest sample ${duration(age)} ago`);
 
     const cutOff = state === "lost" || state === "loggedout";
     const asOf = `as of ${duration(silentS)} ago`;

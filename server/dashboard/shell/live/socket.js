@@ -6,12 +6,12 @@ const NOT_LOGGED_IN = 4401;
 const SILENT_AFTER_MS = 5_000;
 /** Late counts of older seconds are not in the ticks: a snapshot now and then mends them. */
 const SNAPSHOT_EVERY_MS = 60_000;
-const BACKOFF_FIRST_MS = 500;
-const BACKOFF_MOST_MS = 15_000;
+const MIN_BACKOFF_MS = 500;
+const MAX_BACKOFF_MS = 15_000;
 
 /** Wait before attempt `attempt` (0, 1, …): doubling, capped, the upper half of it random. */
 export function backoffMs(attempt, random) {
-  const ceiling = Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** attempt);
+  const ceiling = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** attempt);
   return ceiling / 2 + (ceiling / 2) * random;
 }
 
@@ -44,10 +44,10 @@ export class LiveSocket {
     this.#enter("paused");
   }
 
-  /** Ask for everything again, unless that is on its way. */
+  /** Request everything again, unless that is on its way. */
   requestSnapshot() {
-    if (this.state !== "live" || this.asked) return;
-    this.asked = true;
+    if (this.state !== "live" || this.snapshotRequested) return;
+    this.snapshotRequested = true;
     this.socket.send(JSON.stringify({ type: "snapshot" }));
   }
 
@@ -58,7 +58,7 @@ export class LiveSocket {
 
   #open() {
     this.tick = null;
-    this.asked = false;
+    this.snapshotRequested = false;
     const socket = this.open(this.url);
     this.socket = socket;
     socket.onmessage = (message) => socket === this.socket && this.#take(JSON.parse(message.data));
@@ -70,7 +70,7 @@ export class LiveSocket {
     this.frameAtMs = this.nowMs();
     this.#watch();
     if (frame.type === "snapshot") {
-      this.asked = false;
+      this.snapshotRequested = false;
       this.attempt = 0;
       this.snapshotAtMs = this.nowMs();
     } else if (this.tick === null || frame.tick <= this.tick) {

@@ -154,7 +154,7 @@ def test_what_was_captured_is_compared_with_what_was_counted(agent):
     [
         ([], "none", "no events numbered by this agent in this time"),
         ([epoch()], "ok", "complete"),
-        ([epoch(dropped_count=7)], "warning", "complete; 7 dropped by the agent, and said so"),
+        ([epoch(dropped_count=7)], "warning", "complete; 7 dropped by the agent and reported"),
         ([epoch(), epoch(missing_count=1)], "critical", "1 event is missing without explanation"),
         ([epoch(missing_count=1_500)], "critical", "1,500 events are missing without explanation"),
     ],

@@ -80,7 +80,7 @@ def test_too_little_is_reported_as_too_little(readings, basis):
     forecast = disk_full(readings)
 
     assert forecast.level == "none"
-    assert forecast.text.startswith("cannot be said")
+    assert forecast.text.startswith(("unknown", "not known yet"))
     assert forecast.basis == basis
 
 
