@@ -67,7 +67,7 @@ def test_filters_and_order_stand_in_the_address(page, store_sample):
     assert page(role="haraka-inbound").names() == ["mta-02"]
     assert page(q="10.0.0.22").names() == ["mta-02"]
     assert page(status="offline").names() == []
-    assert "No node is like this." in page(status="offline")
+    assert "No node matches." in page(status="offline")
     assert 'aria-sort="descending"><a href="?sort=cpu&range=7d"' in page(sort="-cpu", range="7d")
 
 
