@@ -145,7 +145,7 @@ def test_strangers_words_are_text(site: Site, open_page, console):
     page = open_page(site, "/events/")
     wait_for_rows(site, page, 1)
 
-    expect(page.locator(".said code")).to_have_text(HOSTILE)
+    expect(page.locator(".reply code")).to_have_text(HOSTILE)
     expect(page.locator(".where")).to_have_text("<b>node</b>")
     page.locator(".when a").click()
     expect(page.locator(".words-whole")).to_have_text(HOSTILE)
