@@ -1,19 +1,18 @@
 """Items shared among threads: messages handed in over several connections at once."""
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 CONNECTIONS = 4
-DELIVERED_WITHIN_S = 600.0
-POLL_S = 2.0
+POLL_S = 0.5
 
 
-def wait(
-    condition: Callable[[], bool], *, within_s: float = DELIVERED_WITHIN_S, poll_s: float = POLL_S
-) -> None:
+def wait_until(condition: Callable[[], bool], *, within_s: float, poll_s: float = POLL_S) -> None:
     """Return when it holds or time is over; what is compared then shows what is missing."""
     deadline = time.monotonic() + within_s
     while not condition() and time.monotonic() < deadline:
@@ -23,10 +22,9 @@ def wait(
 class Delivery(Generic[Item]):
     """Starts threads that run `work`, each on an iterator over the items that are left."""
 
-    def __init__(self, items: Sequence[Item], work: Callable[[Iterator[Item]], None]) -> None:
-        self._items = list(reversed(items))
-        self._count = len(items)
-        self._lock = threading.Lock()
+    def __init__(self, items: Iterable[Item], work: Callable[[Iterator[Item]], None]) -> None:
+        self._left = deque(items)
+        self._count = len(self._left)
         self._threads = [
             threading.Thread(target=work, args=[self._iterate()], daemon=True)
             for _ in range(CONNECTIONS)
@@ -36,16 +34,13 @@ class Delivery(Generic[Item]):
 
     def has_reached(self, share: float) -> bool:
         """Return whether so much of the items is handed out."""
-        return len(self._items) <= (1.0 - share) * self._count
+        return len(self._left) <= (1.0 - share) * self._count
 
     def is_over(self) -> bool:
         """Return whether all threads have ended."""
         return not any(thread.is_alive() for thread in self._threads)
 
     def _iterate(self) -> Iterator[Item]:
-        while True:
-            with self._lock:
-                if not self._items:
-                    return
-                item = self._items.pop()
-            yield item
+        with contextlib.suppress(IndexError):  # none is left
+            while True:
+                yield self._left.popleft()

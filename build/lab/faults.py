@@ -6,19 +6,15 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import psutil
 import psycopg2
-import pymongo
 import redis
-from pymongo.errors import PyMongoError
 
+from build.lab.delivery import wait_until
 from build.lab.installation import Installation
 from build.lab.report import report_progress
 from build.stack.errors import StartError
-from build.stack.mongodb import MongoDB
-from build.stack.ports import LOOPBACK
 from build.stack.supervisor import Running
 
 BACK_WITHIN_S = 20.0
@@ -26,7 +22,6 @@ POLL_S = 0.05
 BALLAST = "ballast"
 #: In how many cycles something else happens before the SIGKILL.
 OTHER_SHARE = 0.5
-DOWN_S = 4.0
 SESSIONS = "pg_stat_activity WHERE usename = 'mallard'"
 
 
@@ -84,15 +79,16 @@ class ServerFaults:
         self.kills[f"{name}, one process"] += 1
         victim = self._rng.choice(children)
         victim.kill()
-        deadline = time.monotonic() + BACK_WITHIN_S
-        while victim.is_running() and time.monotonic() < deadline:
-            time.sleep(POLL_S)
-        while running.exit_code is None and not is_well(running):
-            if time.monotonic() > deadline:
-                self.stuck.append(f"{name}: alive and not well after one of its processes died")
-                break
-            time.sleep(POLL_S)
-        if running.exit_code is not None or time.monotonic() > deadline:
+        with contextlib.suppress(psutil.TimeoutExpired):
+            victim.wait(BACK_WITHIN_S)
+        wait_until(
+            lambda: running.exit_code is not None or is_well(running),
+            within_s=BACK_WITHIN_S,
+            poll_s=POLL_S,
+        )
+        if running.exit_code is None and not is_well(running):
+            self.stuck.append(f"{name}: alive and not well after one of its processes died")
+        if running.exit_code is not None or not is_well(running):
             running.stop()  # what a dead leader left
             start_again(name, running)
 
@@ -155,13 +151,11 @@ def start_again(name: str, running: Running) -> None:
     deadline = time.monotonic() + 3 * BACK_WITHIN_S
     while True:
         try:
-            running.start_again()
+            return running.start_again()
         except StartError:
             if time.monotonic() > deadline:
                 raise
             report_progress(f"  {name} did not start at once; again")
-        else:
-            return
 
 
 def is_well(running: Running) -> bool:
@@ -178,26 +172,3 @@ def send_signal(processes: list[psutil.Process], number: signal.Signals) -> None
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)
-
-
-def kill_for_a_while(running: Running) -> None:
-    """SIGKILL a program and start it again after some seconds."""
-    running.kill()
-    time.sleep(DOWN_S)
-    running.start_again()
-
-
-def step_mongodb_down(mongo: MongoDB) -> None:
-    """Let the primary step down, which cuts every cursor and connection, and wait for a primary."""
-    deadline = time.monotonic() + 3 * BACK_WITHIN_S
-    client: pymongo.MongoClient[Any]
-    with pymongo.MongoClient(
-        LOOPBACK, mongo.port, directConnection=True, serverSelectionTimeoutMS=1000
-    ) as client:
-        with contextlib.suppress(PyMongoError):  # AutoReconnect: its own connection is cut too
-            client.admin.command({"replSetStepDown": 5, "force": True})
-        while time.monotonic() < deadline:
-            with contextlib.suppress(PyMongoError):
-                if client.admin.command("hello").get("isWritablePrimary"):
-                    return
-            time.sleep(POLL_S)

@@ -13,6 +13,8 @@ from django.db import connection
 #: TimescaleDB names the index of a chunk after the chunk and the hypertable's index.
 CHUNK_PREFIX = re.compile(r"^(_hyper_\d+_\d+_chunk_|\d+_\d+_)")
 CHUNK = re.compile(r"^_hyper_\d+_\d+_chunk$")
+#: Of a scan: rows returned, and rows that were looked at and left out.
+ROWS_READ = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
 
 
 @dataclass
@@ -23,24 +25,18 @@ class Statement:
     plan: dict[str, Any]
 
     @property
-    def nodes(self) -> list[dict[str, Any]]:
-        """All nodes of the plan."""
-        return list(_walk(self.plan["Plan"]))
-
-    @property
     def scans(self) -> list[dict[str, Any]]:
         """The nodes of the plan that read a table."""
-        return [node for node in self.nodes if "Relation Name" in node]
+        return [node for node in _walk(self.plan["Plan"]) if "Relation Name" in node]
 
     @property
     def rows_read(self) -> int:
         """Rows that were looked at, those that a filter then left out included."""
-        total = 0.0
-        for node in self.scans:
-            rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
-            rows += node.get("Rows Removed by Index Recheck", 0)
-            total += rows * node["Actual Loops"]
-        return round(total)
+        rows = (
+            node["Actual Loops"] * sum(node.get(name, 0) for name in ROWS_READ)
+            for node in self.scans
+        )
+        return round(float(sum(rows)))
 
     @property
     def ms(self) -> float:
@@ -50,7 +46,7 @@ class Statement:
     def summarize(self) -> str:
         """Return how tables were read: kind of scan, index, in how many chunks."""
         scans: Counter[str] = Counter()
-        for node in self.nodes:
+        for node in _walk(self.plan["Plan"]):
             kind = node["Node Type"]
             has_name = "Relation Name" in node or "Index Name" in node
             if "Scan" in kind and has_name and kind != "Bitmap Heap Scan":
@@ -78,9 +74,8 @@ def capture_statements() -> Iterator[list[tuple[str, Any]]]:
 
 def explain(sql: str, params: Any) -> Statement:
     """Run a statement under EXPLAIN ANALYZE."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql}", params)
-        (plan,) = cursor.fetchone()
+    options = "ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON"
+    ((plan,),) = fetch_rows(f"EXPLAIN ({options}) {sql}", params)
     return Statement(sql, (json.loads(plan) if isinstance(plan, str) else plan)[0])
 
 
@@ -88,12 +83,15 @@ def find_table(relation: str) -> str:
     """Return the hypertable's name for a chunk; others as they are."""
     if not CHUNK.match(relation):
         return relation
+    chunks = "SELECT hypertable_name FROM timescaledb_information.chunks WHERE chunk_name = %s"
+    return str(fetch_rows(chunks, [relation])[0][0])
+
+
+def fetch_rows(sql: str, params: Any = None) -> list[Any]:
+    """Run a statement; return its rows."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT hypertable_name FROM timescaledb_information.chunks WHERE chunk_name = %s",
-            [relation],
-        )
-        return str(cursor.fetchone()[0])
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
 
 
 def _walk(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

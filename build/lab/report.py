@@ -2,7 +2,10 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Figures = Mapping[str, Any]
 
 
 def report_progress(text: str) -> None:
@@ -18,17 +21,30 @@ def compute_percentile(values: Sequence[float], share: float) -> float | None:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def format_table(rows: Sequence[Sequence[object]], *, left: int = 0) -> str:
-    """Return aligned columns: the first `left` to the left, the others to the right."""
-    cells = [[format_cell(value) for value in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if n < left else cell.rjust(width)
-            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    )
+def format_table(rows: Sequence[Sequence[object]]) -> str:
+    """Return aligned columns: those of text to the left, those with numbers to the right."""
+    columns = []
+    for values in zip(*rows, strict=True):
+        cells = [format_cell(value) for value in values]
+        align = str.ljust if all(isinstance(value, str) for value in values) else str.rjust
+        columns.append([align(cell, max(map(len, cells))) for cell in cells])
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
+
+
+def format_figures(columns: Sequence[Figures]) -> str:
+    """Return a line for each figure, also of mappings among them, and a column for each of all."""
+    flat = [dict(flatten(figures)) for figures in columns]
+    names = dict.fromkeys(name for figures in flat for name in figures)
+    return format_table([[name, *(figures.get(name) for figures in flat)] for name in names])
+
+
+def flatten(figures: Figures, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield figures by full name."""
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{name} ")
+        else:
+            yield prefix + name, value
 
 
 def format_cell(value: object) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from django.core.management import call_command
 from django.db import connection
+
+from build.lab.query_plan import fetch_rows
 
 LEVELS = ("email_stats_daily", "email_stats_1h", "email_stats_5m")
 #: Of the 5-minute level the days before the raw ones have only the dimensions of few values:
@@ -79,18 +80,13 @@ def fill(scale: Scale, until: datetime, *, report: Callable[[str], object]) -> N
 
 def count_raw_rows() -> int:
     """Count the raw rows."""
-    return _fetch_count("SELECT count(*) FROM email_events")
+    return int(fetch_rows("SELECT count(*) FROM email_events")[0][0])
 
 
 def count_events() -> int:
     """Return how many events the widest level counts."""
-    return _fetch_count("SELECT sum(events) FROM email_stats_daily WHERE dimension = 'all'")
-
-
-def _fetch_count(query: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(query)
-        return int(cursor.fetchone()[0] or 0)
+    events = "SELECT sum(events) FROM email_stats_daily WHERE dimension = 'all'"
+    return int(fetch_rows(events)[0][0] or 0)
 
 
 def _copy(table: str, day: datetime, days: int, condition: str = "true") -> None:
@@ -98,17 +94,15 @@ def _copy(table: str, day: datetime, days: int, condition: str = "true") -> None
     time_column, order = "bucket", "dimension, bucket"
     if table == "email_events":
         time_column = order = "occurred_at"
-    parameters: dict[str, Any] = {"start": day, "end": day + timedelta(days=1)}
     try:
+        ((columns,),) = fetch_rows(COLUMNS, [table])
         with connection.cursor() as cursor:
-            cursor.execute(COLUMNS, [table])
-            (columns,) = cursor.fetchone()
             cursor.execute(
                 f"INSERT INTO {table} ({', '.join(columns)})"  # noqa: S608 (names from above)
                 f" SELECT {', '.join(OWN.get(column, column) for column in columns)} FROM {table}"
                 f" WHERE {time_column} >= %(start)s AND {time_column} < %(end)s AND {condition}"
                 f" ORDER BY {order}",
-                {"moved": f"{days} days", **parameters},
+                {"moved": f"{days} days", "start": day, "end": day + timedelta(days=1)},
             )
     finally:
         connection.close()

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
 from build.lab.batches import Bodies
@@ -213,20 +212,14 @@ class Generator:
 
 def run_load(orders: Orders, *, sample: Callable[[], object] = lambda: None) -> LoadResult:
     """Run a generator in a process of its own, calling `sample` now and then."""
-    context = get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_generate, args=(orders, sender), daemon=True)
-    process.start()
-    sender.close()
-    try:
-        while not receiver.poll(SAMPLE_EVERY_S):
+    with get_context("spawn").Pool(1) as pool:  # killed at the end of the block, whatever happens
+        load = pool.apply_async(generate, [orders])
+        while not load.ready():
+            load.wait(SAMPLE_EVERY_S)
             sample()
-        result: LoadResult = receiver.recv()  # EOFError when it failed
-        return result
-    finally:
-        process.kill()
-        process.join()
+        return load.get()
 
 
-def _generate(orders: Orders, result: Pipe) -> None:
-    result.send(Generator(orders).run())
+def generate(orders: Orders) -> LoadResult:
+    """Run a generator in this process."""
+    return Generator(orders).run()

@@ -1,6 +1,7 @@
 """A real Haraka from the npm registry that receives mail and hands it on to a sink of ours."""
 
 import shutil
+import smtplib
 import socket
 import string
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ MONITOR = "haraka-monitor"
 PLUGIN_FOLDERS = (MONITOR, "mallard-shared")
 REDIS_DATABASE = 5  # 0 to 2 are the server's, 3 is ZoneMTA's
 GREETING_TIMEOUT_SECONDS = 2
+CLIENT_TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,21 @@ def proxy_line(client_ip: str) -> bytes:
     family = "TCP6" if ":" in client_ip else "TCP4"
     local = "::1" if ":" in client_ip else LOOPBACK
     return f"PROXY {family} {client_ip} {local} 40000 25\r\n".encode()
+
+
+class ProxiedSmtp(smtplib.SMTP):
+    """An SMTP client that comes from an address of its choice."""
+
+    def __init__(self, port: int, client_ip: str) -> None:
+        self._client_ip = client_ip
+        super().__init__(
+            LOOPBACK, port, local_hostname="mail.sender.example", timeout=CLIENT_TIMEOUT_SECONDS
+        )
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        connection: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]
+        connection.sendall(proxy_line(self._client_ip))
+        return connection
 
 
 def start(

@@ -18,7 +18,7 @@ from typing import Any
 from build.lab import usage
 from build.lab.fake_plugin import FakePlugin
 from build.lab.fake_server import Received, run_fake_server
-from build.lab.report import compute_percentile, report_progress
+from build.lab.report import compute_percentile, format_figures, format_table, report_progress
 from build.lab.traffic import INGEST_PATH
 from build.package import freeze
 from build.stack import agent, haraka, mongodb, redis, rspamd, sink, wildduck, zonemta
@@ -57,10 +57,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure; return 1 when a budget is exceeded."""
     binary = freeze.freeze(freeze.base_python(), again=False)
-    print(
-        f"{binary.size_bytes / 1e6:.1f} MB, glibc {freeze.format_version(binary.max_glibc)}",
-        flush=True,
-    )
+    max_glibc = freeze.format_version(binary.max_glibc)
+    print(f"{binary.size_bytes / 1e6:.1f} MB, glibc {max_glibc}", flush=True)
     command = agent.command() if options.source else [str(binary.path)]
     received = Received()
     with (
@@ -68,54 +66,49 @@ def run(options: argparse.Namespace) -> int:
         run_fake_server(received) as url,
         Supervisor(Path(name)) as supervisor,
     ):
-        environment = start_mail_node(supervisor)
         started = agent.start(
             supervisor,
             supervisor.directory,
             server_url=url,
             api_key=KEY,
-            environment=environment,
+            environment=start_mail_node(supervisor),
             program=command,
         )
+        pid = started.running.pid
         time.sleep(SETTLE_S)
-        idle_percent, idle_mb = measure_phase("idle", started.running.pid, options.seconds)
-        payload = max((size for path, size in received.posts if path != INGEST_PATH), default=0)
+        idle = measure_phase("idle", pid, options.seconds)
         times = read_collection_times(received.samples)
-        sizes: dict[str, int] = {}
-        for path, size in received.posts:
-            sizes[path] = max(sizes.get(path, 0), size)
+        posts = sorted(received.posts)  # the last of a path is its largest
         pause_s = BATCH * PROCESSES / options.rate
         plugins = [
             FakePlugin(started.socket, f"1 {n}", lambda _: BATCH, lambda _: pause_s)
             for n in range(PROCESSES)
         ]
         time.sleep(min(SETTLE_S, options.load_seconds / 4))
-        label = f"{options.rate:.0f} events/s"
-        percent, mb = measure_phase(label, started.running.pid, options.load_seconds)
+        loaded = measure_phase(f"{options.rate:.0f} events/s", pid, options.load_seconds)
         for plugin in plugins:
             plugin.finish(within_s=FINISH_WITHIN_S)
     acknowledged = sum(len(plugin.acknowledged) for plugin in plugins)
-    event_bytes = sum(plugin.sent_bytes for plugin in plugins) // max(1, acknowledged)
-    failures = sum(plugin.failures for plugin in plugins)
-    print(
-        f"    {acknowledged} events of {event_bytes} bytes acknowledged, {failures} POSTs failed,"
-        f" {len(received.copy_event_ids())} at the server"
-    )
+    loaded |= {
+        "events acknowledged": acknowledged,
+        "bytes an event": sum(plugin.sent_bytes for plugin in plugins) // max(1, acknowledged),
+        "POSTs failed": sum(plugin.failures for plugin in plugins),
+        "events at the server": len(received.copy_event_ids()),
+    }
     first_s, start_s = measure_starts(command, {"DASHBOARD_URL": url, "API_KEY": KEY})
+    print(format_figures([idle, loaded]))
     print(f"start: {start_s:.3f} s, {first_s:.3f} s the first time (unpacks)")
-    for source, (p95, longest) in sorted(times.items()):
-        print(f"collecting {source:<10} p95 {p95:6.1f} ms, longest {longest:6.1f} ms")
-    for path, size in sorted(sizes.items()):
-        print(f"payload {path:<28} {size:6d} bytes at most on the wire")
+    print(format_table([("collecting", "p95 ms", "max ms"), *((n, *t) for n, t in times.items())]))
+    print(format_table([("payload", "max bytes on the wire"), *dict(posts).items()]))
     result = {
-        "pss_mb": round(max(idle_mb, mb), 1),
-        "cpu_percent_idle": round(idle_percent, 2),
-        "cpu_percent_1000": round(percent, 2),
+        "pss_mb": max(idle["MB PSS"], loaded["MB PSS"]),
+        "cpu_percent_idle": idle["CPU %"],
+        "cpu_percent_1000": loaded["CPU %"],
         "start_s": round(start_s, 3),
-        "collect_p95_ms": round(max((p95 for p95, _ in times.values()), default=0.0), 1),
-        "payload_bytes": payload,
+        "collect_p95_ms": max((p95 for p95, _ in times.values()), default=0.0),
+        "payload_bytes": max((size for path, size in posts if path != INGEST_PATH), default=0),
         "binary_bytes": binary.size_bytes,
-        "max_glibc": float(freeze.format_version(binary.max_glibc)),
+        "max_glibc": float(max_glibc),
     }
     over = [name for name, budget in BUDGETS.items() if result[name] > budget]
     print(f"over budget: {', '.join(over)}" if over else "within every budget")
@@ -126,12 +119,14 @@ def run(options: argparse.Namespace) -> int:
 def start_mail_node(supervisor: Supervisor) -> dict[str, str]:
     """Start the mail programs, their plugins pointed at the agent to come; return its settings."""
     directory = supervisor.directory
-    plugin_socket = agent.receiver_socket(directory)
     keys = redis.start(supervisor, directory)
     documents = mongodb.start(supervisor, directory)
-    sink_port = sink.start(supervisor, directory).port
-    settings = {}
-    scan_port = None
+    shared: dict[str, Any] = {
+        "sink_port": sink.start(supervisor, directory).port,
+        "redis_port": keys.port,
+        "plugin_socket": agent.receiver_socket(directory),
+    }
+    settings, scan_port = {}, None
     try:
         scanner = rspamd.start(supervisor, directory, redis_port=keys.port)
         scan_port = scanner.scan_port
@@ -139,22 +134,8 @@ def start_mail_node(supervisor: Supervisor) -> dict[str, str]:
     except StackError as error:
         report_progress(f"without Rspamd: {error}")
     zonemta_uri = documents.uri_of(zonemta.DATABASE)
-    mta = zonemta.start(
-        supervisor,
-        directory,
-        mongo_uri=zonemta_uri,
-        redis_port=keys.port,
-        sink_port=sink_port,
-        plugin_socket=plugin_socket,
-    )
-    haraka.start(
-        supervisor,
-        directory,
-        sink_port=sink_port,
-        redis_port=keys.port,
-        rspamd_port=scan_port,
-        plugin_socket=plugin_socket,
-    )
+    mta = zonemta.start(supervisor, directory, mongo_uri=zonemta_uri, **shared)
+    haraka.start(supervisor, directory, rspamd_port=scan_port, **shared)
     wildduck_uri = documents.uri_of(wildduck.DATABASE)
     mailboxes = wildduck.start(supervisor, directory, mongo_uri=wildduck_uri, redis_port=keys.port)
     for n in range(USERS):
@@ -177,8 +158,8 @@ def start_mail_node(supervisor: Supervisor) -> dict[str, str]:
     }
 
 
-def measure_phase(name: str, pid: int, seconds: float) -> tuple[float, float]:
-    """Watch a process for so long; print its cost and its threads'; return CPU percent and MB."""
+def measure_phase(name: str, pid: int, seconds: float) -> dict[str, Any]:
+    """Watch a process for so long; return its cost and its threads'."""
     cpu_s, (threads, wakeups) = usage.read_cpu_s(pid), usage.read_threads(pid)
     started_s, pss_bytes = time.monotonic(), 0.0
     while (left_s := started_s + seconds - time.monotonic()) > 0:
@@ -186,16 +167,17 @@ def measure_phase(name: str, pid: int, seconds: float) -> tuple[float, float]:
         pss_bytes = max(pss_bytes, usage.read_pss_bytes(pid))
     took_s = time.monotonic() - started_s
     threads_after, wakeups_after = usage.read_threads(pid)
-    cpu_percent, pss_mb = 100 * (usage.read_cpu_s(pid) - cpu_s) / took_s, pss_bytes / usage.MB
-    print(
-        f"{name}, {took_s:.0f} s: {cpu_percent:.2f} % of a core,"
-        f" {pss_mb:.1f} MB PSS, {(wakeups_after - wakeups) / took_s:.1f} wake-ups/s"
-    )
-    for thread, used_s in sorted(threads_after.items(), key=lambda item: -item[1]):
-        percent = 100 * (used_s - threads.get(thread, 0.0)) / took_s
-        if percent >= 0.005:  # noqa: PLR2004 (less would be printed as nothing)
-            print(f"    {thread:<16} {percent:.3f} %")
-    return cpu_percent, pss_mb
+    return {
+        "phase": name,
+        "seconds": round(took_s),
+        "CPU %": round(100 * (usage.read_cpu_s(pid) - cpu_s) / took_s, 2),
+        "MB PSS": round(pss_bytes / usage.MB, 1),
+        "wake-ups/s": round((wakeups_after - wakeups) / took_s, 1),
+        "CPU % of": {
+            thread: round(100 * (used_s - threads.get(thread, 0.0)) / took_s, 3)
+            for thread, used_s in sorted(threads_after.items(), key=lambda item: -item[1])
+        },
+    }
 
 
 def measure_starts(command: list[str], environment: Mapping[str, str]) -> tuple[float, float]:
@@ -234,8 +216,8 @@ def read_collection_times(samples: Mapping[str, list[Any]]) -> dict[str, tuple[f
         for source in sample["agent"]["sources"]:
             if source.get("is_on") and source.get("last_ms") is not None:
                 last.setdefault(source["name"], []).append(source["last_ms"])
-                longest[source["name"]] = source["max_ms"]
+                longest[source["name"]] = round(source["max_ms"], 1)
     return {
-        name: (compute_percentile(times, 0.95) or 0.0, longest[name])
-        for name, times in last.items()
+        name: (round(compute_percentile(times, 0.95) or 0.0, 1), longest[name])
+        for name, times in sorted(last.items())
     }

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from build.lab.delivery import wait
+from build.lab.delivery import wait_until
 from build.lab.fake_plugin import FakePlugin
 from build.lab.fake_server import Received, run_fake_server
 from build.lab.oracle import AgentVerdict, judge_agent
@@ -91,7 +91,9 @@ def kill_under_load(
         if not all(in_time):
             raise StackError(f"A batch was never acknowledged; the log:\n{running.log_tail()}")
         acknowledged = [event for plugin in plugins for event in plugin.acknowledged]
-        wait(lambda: received.copy_event_ids().issuperset(acknowledged), within_s=FINISH_WITHIN_S)
+        wait_until(
+            lambda: received.copy_event_ids().issuperset(acknowledged), within_s=FINISH_WITHIN_S
+        )
         running.stop()
         if running.exit_code != 0:
             raise StackError(f"The agent ended badly; its log:\n{running.log_tail()}")

@@ -35,6 +35,7 @@ PAGES = {
     "outbound 24 h": "/email/outbound/",
     "outbound 30 d": "/email/outbound/?range=30d",
 }
+HEAD = ("page", "visit", "first byte ms", "first paint ms", "usable ms", "bytes")
 WATCH_PANELS = Path(__file__).with_name("watch_panels.js").read_text()
 TIMINGS = """() => [
   performance.getEntriesByType('navigation')[0].responseStart,
@@ -138,11 +139,11 @@ def log_in(browser: Browser, installation: Installation) -> Iterator[Page]:
 
 def format_text(visits: Visits) -> str:
     """Return a table: the medians of each page's first visits, and of its second ones."""
-    rows = [["page", "visit", "first byte ms", "first paint ms", "usable ms", "bytes"]]
+    rows: list[Sequence[object]] = [HEAD]
     for name, rounds in visits.items():
         for label, its in zip(("first", "again"), zip(*rounds, strict=True), strict=True):
-            rows.append([name, label, *(f"{value:,.0f}" for value in astuple(take_medians(its)))])
-    return f"load average {os.getloadavg()[0]:.1f}\n{format_table(rows, left=1)}"
+            rows.append([name, label, *map(round, astuple(take_medians(its)))])
+    return f"load average {os.getloadavg()[0]:.1f}\n{format_table(rows)}"
 
 
 def format_json(visits: Visits) -> str:

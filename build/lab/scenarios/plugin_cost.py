@@ -17,12 +17,12 @@ from pathlib import Path
 from statistics import median
 
 from build.lab import usage
-from build.lab.delivery import Delivery, wait
-from build.lab.inbound_mail import ProxiedSmtp
+from build.lab.delivery import Delivery, wait_until
 from build.lab.report import compute_percentile, report_progress
 from build.stack import agent, feeder, haraka, mongodb, redis, sink, zonemta
 from build.stack.errors import StackError
 from build.stack.feeder import Message
+from build.stack.haraka import ProxiedSmtp
 from build.stack.paths import RUN
 from build.stack.ports import LOOPBACK, free_port
 from build.stack.supervisor import Running, Supervisor
@@ -107,11 +107,11 @@ def measure(program: str, variant: str, messages: int) -> Figures:
                     latencies_ms.append(1000 * (time.monotonic() - sent_at))
 
         began_s = time.monotonic()
-        wait(Delivery(range(messages), send_all).is_over, within_s=WITHIN_S, poll_s=POLL_S)
+        wait_until(Delivery(range(messages), send_all).is_over, within_s=WITHIN_S, poll_s=POLL_S)
         if len(latencies_ms) < messages:
             raise StackError(f"{program} accepted {len(latencies_ms)} of {messages} messages")
         all_lines = messages * RECIPIENTS
-        wait(lambda: len(receiving.truth()) >= all_lines, within_s=WITHIN_S, poll_s=POLL_S)
+        wait_until(lambda: len(receiving.truth()) >= all_lines, within_s=WITHIN_S, poll_s=POLL_S)
         return {
             "seconds": time.monotonic() - began_s,
             "median_ms": median(latencies_ms),

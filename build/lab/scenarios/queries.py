@@ -10,25 +10,22 @@ import os
 import random
 import re
 import shutil
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import django
-import psutil
 from django.conf import settings
-from django.db import connection
 from django.test import Client
 from django.test.utils import setup_test_environment
 
 from build.lab import scale_set
-from build.lab.query_plan import Statement, capture_statements, explain
+from build.lab.query_plan import Statement, capture_statements, explain, fetch_rows
 from build.lab.report import compute_percentile, format_table, report_progress
+from build.lab.usage import read_cpu_s
 from build.stack import claim, postgres
 from build.stack.paths import RUN
 from build.stack.server import SETTINGS_MODULE
@@ -56,7 +53,7 @@ COLUMNS = (
     *("message_id", "queue_id", "from_domain", "to_domain", "from_address", "to_address"),
     *("sending_ip", "mta_node"),
 )
-HEAD = ("kind", "question", "p50 ms", "p95 ms", "CPU ms", "SQL ms", "rows read", "plan")
+HEAD = ("kind", "question", "p50 ms", "p95 ms", "", "CPU ms", "SQL ms", "rows read", "plan")
 
 
 @dataclass(frozen=True)
@@ -156,8 +153,7 @@ def request_all(now: datetime, options: argparse.Namespace) -> None:
     for request in read_requests(pick_values()):
         if options.only in f"{request.kind} {request.name}":
             results.append(measure(client, request, times=options.times))
-            line = format_text(results[-1:]).splitlines()[1]
-            print(line, file=sys.stderr, flush=True)
+            report_progress(format_text(results[-1:]).splitlines()[1])
             for statement in results[-1].statements if options.plans else ():
                 print(statement.sql, json.dumps(statement.plan, indent=1), sep="\n")
     raw_rows = scale_set.count_raw_rows()
@@ -172,12 +168,10 @@ def request_all(now: datetime, options: argparse.Namespace) -> None:
 def pick_values(count: int = 20) -> dict[str, tuple[str, ...]]:
     """Pick values by column at random from the raw rows, some frequent and some rare."""
     columns = ", ".join(f"host({n})" if n == "sending_ip" else n for n in COLUMNS)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {columns} FROM email_events TABLESAMPLE BERNOULLI (1) REPEATABLE (7)"  # noqa: S608
-            " WHERE direction = 'outbound' AND sending_ip IS NOT NULL LIMIT 20000"
-        )
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    rows = fetch_rows(
+        f"SELECT {columns} FROM email_events TABLESAMPLE BERNOULLI (1) REPEATABLE (7)"  # noqa: S608
+        " WHERE direction = 'outbound' AND sending_ip IS NOT NULL LIMIT 20000"
+    )
     rng = random.Random(7)  # noqa: S311 (the same requests each time)
     values = {"type": TYPES}
     for name, column in zip(COLUMNS, zip(*rows, strict=True), strict=True):
@@ -208,15 +202,14 @@ def measure(client: Client, request: Request, *, times: int, warm_up: int = 3) -
     count = len(request.addresses)
     for n in range(max(warm_up, count)):
         _get(client, request.addresses[n % count])
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        session = psutil.Process(cursor.fetchone()[0])
-    cpu_s = _read_cpu_s(session)
+    ((session,),) = fetch_rows("SELECT pg_backend_pid()")
+    cpu_s = time.process_time() + read_cpu_s(session)
     for n in range(times):
         started_at = time.perf_counter()
         _get(client, request.addresses[n % count])
         result.times_ms.append((time.perf_counter() - started_at) * 1_000)
-    result.cpu_ms = (_read_cpu_s(session) - cpu_s) * 1_000 / max(1, times)
+    cpu_s = time.process_time() + read_cpu_s(session) - cpu_s
+    result.cpu_ms = cpu_s * 1_000 / max(1, times)
     with capture_statements() as statements:
         _get(client, request.addresses[0])
     result.statements = [explain(*each) for each in statements]
@@ -234,25 +227,23 @@ def format_json(results: Sequence[Result], *, raw_rows: int) -> str:
 
 def format_text(results: Sequence[Result]) -> str:
     """Return a line for each request; a mark where the p95 is over the budget."""
-    rows = [HEAD[:-1]]
+    rows: list[Sequence[object]] = [HEAD]
     for result in results:
-        is_over = result.p95_ms > BUDGETS_MS[result.request.kind]
+        statements = result.statements
         rows.append(
             (
                 result.request.kind,
                 result.request.name,
-                f"{compute_percentile(result.times_ms, 0.5) or 0.0:.1f}",
-                f"{result.p95_ms:.1f}{' !' if is_over else '  '}",
-                f"{result.cpu_ms:.1f}",
-                f"{sum(s.ms for s in result.statements):.1f}",
-                f"{sum(s.rows_read for s in result.statements):,}",
+                round(compute_percentile(result.times_ms, 0.5) or 0.0, 1),
+                round(result.p95_ms, 1),
+                "!" if result.p95_ms > BUDGETS_MS[result.request.kind] else "",
+                round(result.cpu_ms, 1),
+                round(sum(s.ms for s in statements), 1),
+                sum(s.rows_read for s in statements),
+                "; ".join(s.summarize() for s in statements),
             )
         )
-    plans = ["; ".join(s.summarize() for s in result.statements) for result in results]
-    lines = format_table(rows, left=2).splitlines()
-    return "\n".join(
-        f"{line}  {plan}" for line, plan in zip(lines, [HEAD[-1], *plans], strict=True)
-    )
+    return format_table(rows)
 
 
 def _get(client: Client, address: str) -> None:
@@ -261,11 +252,3 @@ def _get(client: Client, address: str) -> None:
     if reply.status_code != 200:  # noqa: PLR2004 (OK)
         message = f"{address}: {reply.status_code} {reply.content[:500]!r}"
         raise ValueError(message)
-
-
-def _read_cpu_s(session: psutil.Process) -> float:
-    try:
-        times = session.cpu_times()
-    except psutil.Error:  # a database elsewhere
-        return time.process_time()
-    return time.process_time() + times.user + times.system

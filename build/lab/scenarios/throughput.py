@@ -10,14 +10,14 @@ import io
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from build.lab import oracle, usage
 from build.lab.batches import Bodies
 from build.lab.installation import Installation, run_installation
 from build.lab.live_probe import LiveProbe
-from build.lab.report import compute_percentile, format_table, report_progress
+from build.lab.report import Figures, compute_percentile, format_figures, report_progress
 from build.lab.traffic import Agent, Orders, run_load
 
 BATCHES = (1, 10, 100, 500)
@@ -47,7 +47,6 @@ EMPTY = (
 
 #: Figures of each load at the steady rate, whose latencies are a server's that keeps up.
 LATENCIES = ("ack_p50_ms", "ack_p99_ms", "live_p50_ms", "live_p95_ms", "live_p99_ms")
-Figures = dict[str, Any]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -132,7 +131,7 @@ class Bench:
         drain_s = time.monotonic() - sent_at
         probe.stop()
         events = result.acknowledged - result.refused_events + probe.posted
-        figures: Figures = {
+        figures: dict[str, Any] = {
             "events": events,
             "accepted_per_s": round(result.acknowledged / result.took_s),
             "stored_per_s": round(events / (result.took_s + drain_s)),
@@ -198,17 +197,7 @@ def format_json(results: Sequence[Figures]) -> str:
 
 def format_text(results: Sequence[Figures]) -> str:
     """Return a line for each figure and program, a column for each batch size."""
-    columns = [dict(flatten(row)) for row in results]
-    names = dict.fromkeys(name for column in columns for name in column)
-    return format_table([[name, *(c.get(name) for c in columns)] for name in names], left=1)
-
-
-def flatten(figures: Figures, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yield figures by full name; CPU times with their sum."""
-    for name, value in figures.items():
-        if isinstance(value, dict):
-            yield from flatten(value, f"{prefix}{name} ")
-            if name == "cpu_us_per_event":
-                yield f"{prefix}{name} all", round(sum(value.values()), 1)
-        else:
-            yield prefix + name, value
+    sums = [round(sum(row["cpu_us_per_event"].values()), 1) for row in results]
+    return format_figures(
+        [{**row, "cpu_us_per_event all": total} for row, total in zip(results, sums, strict=True)]
+    )

@@ -1,8 +1,7 @@
-"""One small cluster of real programs: databases, server, agent, MongoDB, ZoneMTA, and a sink."""
+"""Clusters of real programs: server, agent and sink with a ZoneMTA or a Haraka."""
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import psycopg2
 from psycopg2.extras import DictCursor
 
-from build.stack import agent, mongodb, redis, server, sink, zonemta
+from build.stack import agent, haraka, mongodb, redis, rspamd, server, sink, zonemta
+from build.stack.redis import Redis
 from build.stack.supervisor import Supervisor
 from tests.databases import own_database
 
@@ -21,19 +21,29 @@ ADMIN_PASSWORD = "an admin's password"
 
 
 @dataclass
-class Cluster:
-    """Everything a test touches."""
+class Base:
+    """The programs that every cluster has, before its agent is started."""
 
     supervisor: Supervisor
+    redis: Redis
     site: server.Site
     server: server.Server
-    agent: agent.Agent
-    mongo: mongodb.MongoDB
+    key: str
     sink: sink.Sink
-    mta: zonemta.ZoneMta
+
+    def start_agent(self, *, mongo_uri: str = "", role: str = "zonemta") -> agent.Agent:
+        return agent.start(
+            self.supervisor,
+            self.supervisor.directory,
+            server_url=self.server.url,
+            api_key=self.key,
+            node=NODE,
+            mongo_uri=mongo_uri,
+            environment={"NODE_ROLE": role},
+        )
 
     def rows(self, query: str, *arguments: Any) -> list[Any]:
-        """Ask the server's database."""
+        """Query the server's database."""
         with (
             contextlib.closing(psycopg2.connect(self.site.database_url)) as connection,
             connection.cursor(cursor_factory=DictCursor) as cursor,
@@ -42,41 +52,86 @@ class Cluster:
             return cursor.fetchall()
 
 
+@dataclass
+class Cluster(Base):
+    """A node that sends mail, and the MongoDB of its queue."""
+
+    agent: agent.Agent
+    mongo: mongodb.MongoDB
+    mta: zonemta.ZoneMta
+
+
+@dataclass
+class InboundCluster(Base):
+    """A node that receives mail, with Rspamd where there is one."""
+
+    agent: agent.Agent
+    mx: haraka.Haraka
+
+
 @contextlib.contextmanager
-def running(directory: Path, *, plugin: bool, pre_images: bool = True) -> Iterator[Cluster]:
-    """Run one in `directory`. Without `plugin` the agent has the change stream alone."""
+def run_server(directory: Path, environment: Mapping[str, str]) -> Iterator[Base]:
+    """Run the part that all clusters share."""
     with own_database("e2e") as database_url, Supervisor(directory) as supervisor:
         own_redis = redis.start(supervisor, directory)
-        site = server.Site(database_url, own_redis.url, logs=directory / "log")
+        site = server.Site(
+            database_url, own_redis.url, logs=directory / "log", more=dict(environment)
+        )
         site.set_up("admin", ADMIN_PASSWORD)
         key = site.manage("create_api_key", "--node", NODE, "--name", "test").strip()
         started = server.start(supervisor, site)
-        mongo = mongodb.start(supervisor, directory)
+        receiving = sink.start(supervisor, directory)
+        yield Base(supervisor, own_redis, site, started, key, receiving)
+
+
+@contextlib.contextmanager
+def running(
+    directory: Path,
+    *,
+    plugin: bool,
+    stream: bool = True,
+    pre_images: bool = True,
+    defer_times_ms: Sequence[int] = DEFER_TIMES_MS,
+    zones: Sequence[zonemta.Zone] = zonemta.DEFAULT_ZONES,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Cluster]:
+    """Run one in `directory`, whose agent has the plugin, the change stream, or both."""
+    with run_server(directory, environment or {}) as base:
+        mongo = mongodb.start(base.supervisor, directory)
+        uri = mongo.uri_of(zonemta.DATABASE)
         if pre_images:
             mongo.enable_pre_images(zonemta.DATABASE, ("zone-queue", "mail.files"))
-        watching = agent.start(
-            supervisor,
-            directory,
-            server_url=started.url,
-            api_key=key,
-            node=NODE,
-            mongo_uri=mongo.uri_of(zonemta.DATABASE),
-        )
-        receiving = sink.start(supervisor, directory)
+        watching = base.start_agent(mongo_uri=uri if stream else "")
         mta = zonemta.start(
-            supervisor,
+            base.supervisor,
             directory,
-            mongo_uri=mongo.uri_of(zonemta.DATABASE),
-            redis_port=own_redis.port,
-            sink_port=receiving.port,
+            mongo_uri=uri,
+            redis_port=base.redis.port,
+            sink_port=base.sink.port,
             plugin_socket=watching.socket if plugin else None,
-            defer_times_ms=DEFER_TIMES_MS,
+            defer_times_ms=defer_times_ms,
+            zones=zones,
         )
-        yield Cluster(supervisor, site, started, watching, mongo, receiving, mta)
+        yield Cluster(**vars(base), agent=watching, mongo=mongo, mta=mta)
 
 
-def wait_until(condition: Callable[[], bool], *, within_s: float) -> None:
-    """Return when it holds, or when the time is over: the assertions say better what is missing."""
-    deadline = time.monotonic() + within_s
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.5)
+@contextlib.contextmanager
+def run_inbound(
+    directory: Path, *, environment: Mapping[str, str] | None = None
+) -> Iterator[InboundCluster]:
+    """Run one in `directory`."""
+    with run_server(directory, environment or {}) as base:
+        watching = base.start_agent(role="haraka")
+        scan_port = None
+        if rspamd.is_installed():
+            scanner = rspamd.start(base.supervisor, directory, redis_port=base.redis.port)
+            scan_port = scanner.scan_port
+        mx = haraka.start(
+            base.supervisor,
+            directory,
+            sink_port=base.sink.port,
+            redis_port=base.redis.port,
+            rspamd_port=scan_port,
+            plugin_socket=watching.socket,
+        )
+        yield InboundCluster(**vars(base), agent=watching, mx=mx)

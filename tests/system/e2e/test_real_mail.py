@@ -9,9 +9,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from build.browser import open_chromium
+from build.lab.delivery import wait_until
 from build.stack.feeder import Receipt
 from tests.system.e2e import cluster, traffic
-from tests.system.e2e.cluster import Cluster, wait_until
+from tests.system.e2e.cluster import Cluster
 from tests.system.e2e.traffic import Outcome
 
 pytestmark = pytest.mark.stack
@@ -71,7 +72,8 @@ def send_and_kill(programs: Cluster) -> list[Receipt]:
 
 def await_count(programs: Cluster, count: int) -> None:
     def count_stored() -> int:
-        return programs.rows("SELECT count(*) FROM email_events WHERE from_address <> '<>'")[0][0]
+        query = "SELECT count(*) FROM email_events WHERE from_address <> '<>'"
+        return int(programs.rows(query)[0][0])
 
     wait_until(lambda: count_stored() >= count, within_s=ARRIVE_WITHIN_S)
     time.sleep(SETTLE_S)

@@ -10,9 +10,10 @@ from typing import Any
 import pymongo
 import pytest
 
+from build.lab.delivery import wait_until
 from build.stack import zonemta
 from tests.system.e2e import cluster, traffic
-from tests.system.e2e.cluster import NODE, Cluster, wait_until
+from tests.system.e2e.cluster import NODE, Cluster
 
 pytestmark = pytest.mark.stack
 MESSAGES = 60

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from build.stack import feeder, sink
 from build.stack.feeder import Message, Receipt
 from build.stack.ports import LOOPBACK
+from tests.system.e2e.outbound_mail import lower_domain
 
 #: By the number of the message: six of ten delivered, one each deferred once, deferred, bounced,
 #: and one to three recipients with an outcome each.
@@ -64,17 +65,11 @@ def submit(port: int, batch: list[Message]) -> list[Receipt]:
 def expected_outcomes(receipts: list[Receipt]) -> set[Outcome]:
     """Return every event these messages must give while the second retry has not come."""
     return {
-        Outcome(receipt.queue_id or "", as_queued(recipient), receipt.message.sender, *event)
+        Outcome(receipt.queue_id or "", lower_domain(recipient), receipt.message.sender, *event)
         for receipt in receipts
         for recipient in receipt.message.recipients
         for event in events_of(recipient)
     }
-
-
-def as_queued(recipient: str) -> str:
-    """Return the address as ZoneMTA keeps it: it writes the domain in lower case."""
-    local, _, domain = recipient.rpartition("@")
-    return f"{local}@{domain.lower()}"
 
 
 def events_of(recipient: str) -> list[tuple[str, int, str | None]]:

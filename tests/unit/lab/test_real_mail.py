@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from build.lab import outbound_mail
-from build.lab.oracle import judge_mail
-from build.lab.outbound_mail import Submitted
 from build.stack.feeder import Message
+from tests.system.e2e import outbound_mail
+from tests.system.e2e.comparison import judge_mail
+from tests.system.e2e.outbound_mail import Submitted
 
 
 def line(recipient, reply, *, sender="alice@corp.example", message_id=None):

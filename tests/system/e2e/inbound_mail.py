@@ -2,19 +2,16 @@
 client are what must be captured."""
 
 import smtplib
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from build.lab.oracle import Event
-from build.stack import haraka
-from build.stack.ports import LOOPBACK
+from build.stack.haraka import ProxiedSmtp
+from tests.system.e2e.comparison import Event
 
 SENDER = "bob@sender.example"
 LISTED_IP = "203.0.113.66"  # refused on connecting, see build/stack/haraka/plugins/policy.js
 MAX_LINES = 100
-TIMEOUT_S = 60
 ACCEPTED = 250
 
 
@@ -111,19 +108,6 @@ def generate_mails(count: int, *, with_rspamd: bool) -> Iterator[Mail]:
 def build_recipients(number: int, *kinds: str) -> tuple[str, ...]:
     """Return a recipient of each kind."""
     return tuple(f"{kind}-{number}-{i}@Local.example" for i, kind in enumerate(kinds))
-
-
-class ProxiedSmtp(smtplib.SMTP):
-    """An SMTP client that comes from an address of its choice."""
-
-    def __init__(self, port: int, client_ip: str) -> None:
-        self._client_ip = client_ip
-        super().__init__(LOOPBACK, port, local_hostname="mail.sender.example", timeout=TIMEOUT_S)
-
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        connection: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]
-        connection.sendall(haraka.proxy_line(self._client_ip))
-        return connection
 
 
 def deliver(port: int, mail: Mail) -> list[Outcome]:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from build.lab.oracle import FINAL, Event, Key
 from build.stack import feeder
 from build.stack.feeder import Message
 from build.stack.ports import LOOPBACK
 from build.stack.zonemta import Zone
+from tests.system.e2e.comparison import FINAL, Event, Key
 
 #: Two waits between attempts; the third failure bounces, so that the queue is empty in the end.
 DEFER_TIMES_MS = (1_500, 2_500)
@@ -106,7 +106,7 @@ class Submission:
 
 def generate_messages(count: int, *, seed: int) -> Iterator[Message]:
     """Yield messages, the same for the same seed. No two have a recipient in common."""
-    chance = random.Random(seed)  # noqa: S311 (variety, not secrets)
+    chance = random.Random(seed)
 
     def pick(shares: Mapping[Any, int]) -> Any:
         return chance.choices(list(shares), weights=list(shares.values()))[0]

@@ -1,0 +1,272 @@
+"""The runs of the real_mail scenario, one a mode and harm; pytest collects them only by this path.
+
+The variable REAL_MAIL holds the choices of `python -m build.lab real_mail` as JSON: `messages` of
+each run, `seed`, `runs` of (mode, harm), and `verdicts`, the file that gets a line of JSON a run.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+from pymongo.errors import PyMongoError
+
+from build.lab.delivery import Delivery, wait_until
+from build.lab.installation import NO_LIMITS
+from build.lab.report import report_progress
+from build.lab.scenarios.real_mail import MODES
+from build.stack import rspamd, zonemta
+from build.stack.mongodb import MongoDB
+from build.stack.ports import LOOPBACK
+from build.stack.supervisor import Running
+from tests.system.e2e import cluster, inbound_mail, outbound_mail
+from tests.system.e2e.cluster import Base, Cluster, InboundCluster
+from tests.system.e2e.comparison import Event, MailVerdict, judge_mail
+from tests.system.e2e.inbound_mail import Mail, Outcome
+from tests.system.e2e.outbound_mail import Submission
+
+CHOSEN = json.loads(os.environ["REAL_MAIL"])
+PLUGIN, STREAM, WITHOUT_PRE_IMAGES, BOTH, INBOUND = MODES
+#: The agent's sources.
+SOURCES = {
+    PLUGIN: {"plugin": True, "stream": False, "pre_images": False},
+    STREAM: {"plugin": False, "stream": True, "pre_images": True},
+    WITHOUT_PRE_IMAGES: {"plugin": False, "stream": True, "pre_images": False},
+    BOTH: {"plugin": True, "stream": True, "pre_images": True},
+}
+HARMED = " harmed"
+WITHIN_S = 600.0
+SUBMITTED_WITHIN_S = 3600.0
+# No new row for so long: whatever is missing then does not come. Longer than the agent's grace.
+QUIET_S = 25.0
+POLL_S = 2.0
+DOWN_S = 4.0
+STEPPED_DOWN_WITHIN_S = 60.0
+COUNTER = re.compile(r'^zonemta_delivery_status\{status="(\w+)"[^}]*\} (\d+)', re.MULTILINE)
+OUTCOMES = {"delivered": "delivered", "rejected": "bounced", "deferred": "deferred"}
+
+
+@pytest.mark.parametrize(("mode", "harm"), CHOSEN["runs"])
+def test_every_event_is_captured_once_and_right(mode: str, harm: bool, tmp_path: Path) -> None:
+    with run_course(mode, tmp_path) as course:
+        verdict = judge_course(course, mode, harm=harm)
+    for line in format_text(verdict):
+        report_progress(f"  {line}")
+    with Path(CHOSEN["verdicts"]).open("a") as file:
+        print(verdict.format_json(), file=file)
+    assert verdict.is_clean
+
+
+@contextlib.contextmanager
+def run_course(mode: str, directory: Path) -> Iterator["Outbound | Inbound"]:
+    """Start the programs of a mode, and the submission."""
+    if mode == INBOUND:
+        with cluster.run_inbound(directory, environment=NO_LIMITS) as receiving:
+            yield Inbound(receiving)
+    else:
+        with cluster.running(
+            directory,
+            **SOURCES[mode],
+            defer_times_ms=outbound_mail.DEFER_TIMES_MS,
+            zones=outbound_mail.ZONES,
+            environment=NO_LIMITS,
+        ) as sending:
+            yield Outbound(sending, is_stream_only=not SOURCES[mode]["plugin"])
+
+
+def judge_course(course: "Outbound | Inbound", mode: str, *, harm: bool) -> MailVerdict:
+    """Inject the faults at equal shares of the messages; return the comparison's verdict."""
+    began_s = time.monotonic()
+    faults = course.list_faults() if harm else []
+    for number, inject in enumerate(faults, start=1):
+        wait(partial(course.delivery.has_reached, number / (len(faults) + 1)))
+        inject()
+    wait(course.delivery.is_over, within_s=SUBMITTED_WITHIN_S)
+    report_progress(f"  {mode}: handed in after {time.monotonic() - began_s:.0f} s")
+    course.finish()
+    count, since = -1, time.monotonic()
+    while time.monotonic() - since < QUIET_S:
+        ((now,),) = course.programs.rows("SELECT count(*) FROM email_events")
+        if now != count:
+            count, since = now, time.monotonic()
+        time.sleep(POLL_S)
+    verdict = course.judge(mode)
+    verdict.mode += HARMED if harm else ""
+    report_progress(f"  {verdict.mode}: {time.monotonic() - began_s:.0f} s")
+    return verdict
+
+
+def wait(condition: Callable[[], bool], *, within_s: float = WITHIN_S) -> None:
+    """Return when it holds, looking seldom: it reads the log of every reply."""
+    wait_until(condition, within_s=within_s, poll_s=POLL_S)
+
+
+class Outbound:
+    """MongoDB, ZoneMTA, and a sink whose log is the truth."""
+
+    def __init__(self, programs: Cluster, *, is_stream_only: bool) -> None:
+        self.programs, self.is_stream_only = programs, is_stream_only
+        suppressed = json.dumps({"domain": outbound_mail.SUPPRESSED_DOMAIN})
+        self._request_mta("POST", "/suppressionlist", suppressed)
+        self.submission = Submission(programs.mta.smtp_port)
+        todo = list(outbound_mail.generate_messages(CHOSEN["messages"], seed=CHOSEN["seed"]))
+        self.delivery = Delivery(todo, self.submission.submit_all)
+
+    def list_faults(self) -> list[Callable[[], None]]:
+        """Return the faults in their order."""
+        mongo = self.programs.mongo
+        return [
+            *list_common_faults(self.programs, self.programs.agent.running),
+            lambda: step_mongodb_down(mongo),
+            mongo.running.start_again,
+        ]
+
+    def finish(self) -> None:
+        """Wait for the sink, and for an empty queue."""
+        wait(lambda: outbound_mail.is_done(self.submission.submitted, self.programs.sink.truth()))
+        with pymongo.MongoClient[Any](self.programs.mongo.uri) as client:
+            queue = client[zonemta.DATABASE]["zone-queue"]
+            wait(lambda: queue.count_documents({}) == 0)
+
+    def judge(self, name: str) -> MailVerdict:
+        """Compare; of messages that broke off only what the sink saw is judged."""
+        submission, captured = self.submission, self.read_captured()
+        expected = outbound_mail.build_expected(submission.submitted, self.programs.sink.truth())
+        unsure = [one.message for one in submission.submitted if one.queue_id is None]
+        if submission.refused or unsure:
+            report_progress(
+                f"  refused {len(submission.refused)}, broken off {len(unsure)}, handed in again"
+            )
+        ignored = {
+            (message.message_id, recipient.lower())
+            for message in (*unsure, *submission.refused)
+            for recipient in message.recipients
+        }
+        verdict = judge_mail(
+            name,
+            messages=CHOSEN["messages"],
+            expected=expected,
+            captured=captured,
+            ignored=frozenset(ignored - {event.target for event in expected.values()}),
+            is_stream_only=self.is_stream_only,
+        )
+        verdict.missing += len(submission.failed)
+        # By outcome, what ZoneMTA's own counters have more: what the agent compares each hour.
+        counted: Counter[str] = Counter()
+        for status, count in COUNTER.findall(self._request_mta("GET", "/metrics")):
+            counted[status] += int(count)
+        stored = Counter(event.event_type for event in captured)
+        verdict.uncounted = {ours: counted[its] - stored[ours] for its, ours in OUTCOMES.items()}
+        return verdict
+
+    def read_captured(self) -> list[Event]:
+        """Return the server's events; those that have a queue id alone get its Message-ID."""
+        rows = self.programs.rows(
+            "SELECT coalesce(message_id, ''), coalesce(to_address, ''), event_type, certainty,"
+            " queue_id, from_address, attempt, status_message, host(sending_ip), zone,"
+            " message_size_bytes FROM email_events"
+        )
+        names = ("queue_id", "sender", "attempt", "reply", "sending_ip", "zone", "size_bytes")
+        message_ids = {one.queue_id: one.message.message_id for one in self.submission.submitted}
+        events = []
+        for message_id, recipient, event_type, certainty, *values in rows:
+            fields = dict(zip(names, values, strict=True))
+            name = message_id or message_ids.get(fields["queue_id"], "")
+            n = (fields["attempt"] or 0) if event_type == "deferred" else 0
+            events.append(Event(name, recipient, event_type, n, fields, certainty))
+        return events
+
+    def _request_mta(self, method: str, path: str, body: str | None = None) -> str:
+        connection = http.client.HTTPConnection(LOOPBACK, self.programs.mta.api_port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            return connection.getresponse().read().decode()
+
+
+class Inbound:
+    """Haraka, and Rspamd where there is one; Haraka's replies are the truth."""
+
+    def __init__(self, programs: InboundCluster) -> None:
+        self.programs = programs
+        self.outcomes: list[Outcome] = []
+        todo = inbound_mail.generate_mails(CHOSEN["messages"], with_rspamd=rspamd.is_installed())
+        self.delivery = Delivery(list(todo), self._deliver_all)
+
+    def list_faults(self) -> list[Callable[[], None]]:
+        """Return the faults in their order."""
+        return list_common_faults(self.programs, self.programs.agent.running)
+
+    def _deliver_all(self, mails: Iterator[Mail]) -> None:
+        for mail in mails:
+            self.outcomes.extend(inbound_mail.deliver(self.programs.mx.smtp_port, mail))
+
+    def finish(self) -> None:
+        """Be refused in the ways that need no recipient."""
+        self.outcomes += inbound_mail.refuse_without_recipient(self.programs.mx.smtp_port)
+
+    def judge(self, name: str) -> MailVerdict:
+        """Compare each outcome, and `received` before it."""
+        expected = [
+            event.to_event() for outcome in self.outcomes for event in (outcome, outcome.received)
+        ]
+        rows = self.programs.rows(
+            "SELECT event_type, to_address, from_address, host(client_ip), message_size_bytes,"
+            " coalesce(status_message, ''), bounce_category"
+            " FROM email_events"
+        )
+        return judge_mail(
+            name,
+            messages=CHOSEN["messages"],
+            expected={event.key: event for event in expected},
+            captured=[Outcome(*row).to_event() for row in rows],
+        )
+
+
+def list_common_faults(programs: Base, agent: Running) -> list[Callable[[], None]]:
+    """Return the faults of every cluster."""
+    web = programs.server.web
+    return [lambda: kill_for_a_while(agent), lambda: kill_for_a_while(web)]
+
+
+def kill_for_a_while(running: Running) -> None:
+    """SIGKILL a program and start it again after some seconds."""
+    running.kill()
+    time.sleep(DOWN_S)
+    running.start_again()
+
+
+def step_mongodb_down(mongo: MongoDB) -> None:
+    """Let the primary step down, which cuts every cursor and connection, and wait for a primary."""
+    client: pymongo.MongoClient[Any]
+    with pymongo.MongoClient(
+        LOOPBACK, mongo.port, directConnection=True, serverSelectionTimeoutMS=1000
+    ) as client:
+
+        def is_primary() -> bool:
+            with contextlib.suppress(PyMongoError):
+                return bool(client.admin.command("hello").get("isWritablePrimary"))
+            return False
+
+        with contextlib.suppress(PyMongoError):  # AutoReconnect: its own connection is cut too
+            client.admin.command({"replSetStepDown": 5, "force": True})
+        wait_until(is_primary, within_s=STEPPED_DOWN_WITHIN_S)
+
+
+def format_text(verdict: MailVerdict) -> list[str]:
+    """Return the figures beyond the JSON line."""
+    figures = {
+        "ZoneMTA's own counters less what was captured": verdict.uncounted,
+        "wrong fields": dict(verdict.wrong_fields),
+        "inferred otherwise": dict(verdict.inferred_as),
+    }
+    lines = [verdict.format_json(), *(f"{name}: {each}" for name, each in figures.items() if each)]
+    return lines + [f"{kind}: {text}" for kind, its in verdict.examples.items() for text in its]
