@@ -4,6 +4,7 @@ import json
 import os
 import random
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -189,36 +190,21 @@ class Batch:
         return events
 
 
-class Plan:
-    """The batches of one agent in seeded order: sizes, gaps, ages, new lives of its spool."""
-
-    def __init__(self, node: int, *, seed: int) -> None:
-        self.node = node
-        self.rng = random.Random(f"{seed}|{node}")  # noqa: S311 (the same plan for a seed)
-        self._epoch = 0
-        self._next = 1
-
-    def next_batch(self) -> Batch:
-        """Return the next batch: mostly of now, sometimes of days ago, as after an outage."""
-        rng = self.rng
+def plan_batches(node: int, rng: random.Random) -> Iterator[Batch]:
+    """Yield the batches of one agent in drawn order: sizes, gaps, new lives of its spool; mostly of
+    now, sometimes of days ago, as after an outage."""
+    epoch, first_seq = 0, 1
+    while True:
         if rng.random() < NEW_EPOCH_SHARE:
-            self._epoch, self._next = self._epoch + 1, 1
+            epoch, first_seq = epoch + 1, 1
         dropped: tuple[tuple[int, int], ...] = ()
         if rng.random() < GAP_SHARE:
             gap = rng.randint(1, 20)
-            dropped = ((self._next, self._next + gap - 1),)
-            self._next += gap
+            dropped = ((first_seq, first_seq + gap - 1),)
+            first_seq += gap
         count = rng.choice((1, 1, 3, 10, 30, 100, 200))
         bad = rng.sample(range(count), 1) if count > 1 and rng.random() < BAD_SHARE else []
         age_s = rng.uniform(60, 5 * 86_400) if rng.random() < LATE_SHARE else 0.0
-        batch = Batch(
-            node=self.node,
-            epoch=self._epoch,
-            first_seq=self._next,
-            count=count,
-            at=datetime.now(UTC) - timedelta(seconds=age_s),
-            refused=frozenset(bad),
-            dropped=dropped,
-        )
-        self._next += count
-        return batch
+        at = datetime.now(UTC) - timedelta(seconds=age_s)
+        yield Batch(node, epoch, first_seq, count, at, refused=frozenset(bad), dropped=dropped)
+        first_seq += count

@@ -14,6 +14,7 @@ from build.lab.traffic import INGEST_PATH
 from build.stack.ports import LOOPBACK
 
 FAILURES = ("refuse", "limit", "hang up before", "hang up after", "garbage")
+STATUS = {"refuse": 500, "limit": 429}
 
 
 @dataclass
@@ -74,12 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers["Content-Length"]))
         self.received.posts.append((self.path, len(raw)))
         behaviour = self.received.choose_behaviour()
-        status, headers, answer = 202, {}, b"<html>"
-        if behaviour == "refuse":
-            status = 500
-        elif behaviour == "limit":
-            status, headers = 429, {"Retry-After": "1"}
-        elif behaviour in ("accept", "hang up after"):
+        answer = b"<html>"
+        if behaviour in ("accept", "hang up after"):
             if self.headers.get("Content-Encoding") == "gzip":
                 raw = gzip.decompress(raw)
             count = self.received.record_post(self.path, json.loads(raw))
@@ -87,9 +84,9 @@ class _Handler(BaseHTTPRequestHandler):
         if behaviour.startswith("hang up"):
             self.close_connection = True
             return
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
+        self.send_response(STATUS.get(behaviour, 202))
+        if behaviour == "limit":
+            self.send_header("Retry-After", "1")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)

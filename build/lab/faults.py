@@ -11,7 +11,7 @@ import psutil
 import psycopg2
 import redis
 
-from build.lab.delivery import wait_until
+from build.lab import usage
 from build.lab.installation import Installation
 from build.lab.report import report_progress
 from build.stack.errors import StartError
@@ -22,7 +22,12 @@ POLL_S = 0.05
 BALLAST = "ballast"
 #: In how many cycles something else happens before the SIGKILL.
 OTHER_SHARE = 0.5
-SESSIONS = "pg_stat_activity WHERE usename = 'mallard'"
+#: Sessions of the server's processes.
+SESSIONS = "FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()"
+LIST_SESSIONS, CUT_SESSIONS = (
+    f"SELECT pid {SESSIONS}",
+    f"SELECT pg_terminate_backend(pid) {SESSIONS}",
+)
 
 
 class ServerFaults:
@@ -35,19 +40,21 @@ class ServerFaults:
         self.others: Counter[str] = Counter()
         #: Programs that did not come back by themselves, and had to be restarted.
         self.stuck: list[str] = []
-        self._others: list[tuple[str, Callable[[], object]]] = [
-            ("connections to postgres cut", self._cut_postgres),
-            ("connections to redis cut", self._cut_redis),
-            ("worker stopped for a while", self._stall_worker),
-            ("redis memory full", self._fill_memory),
-        ]
+        self._others: dict[str, Callable[[], object]] = {
+            "connections to postgres cut": lambda: installation.query(CUT_SESSIONS),
+            "connections to redis cut": lambda: installation.inbox.client_kill_filter(
+                _type="normal", skipme=True
+            ),
+            "worker stopped for a while": self._stall_worker,
+            "redis memory full": self._fill_memory,
+        }
         if installation.inbox_disk is not None:
-            self._others.append(("redis disk full", self._fill_disk))
+            self._others["redis disk full"] = self._fill_disk
 
     def inject(self) -> None:
         """Run one cycle: sometimes another fault first, then one SIGKILL."""
         if self._rng.random() < OTHER_SHARE:
-            name, act = self._rng.choice(self._others)
+            name, act = self._rng.choice(list(self._others.items()))
             self.others[name] += 1
             with contextlib.suppress(psycopg2.Error, redis.RedisError):  # it is down already
                 act()
@@ -67,11 +74,11 @@ class ServerFaults:
         """SIGKILL one process below a program's first, as the kernel does out of memory."""
         name = self._rng.choice(("web", *self._installation.workers, "live", "postgres"))
         running = self._installation.programs[name]
-        children = psutil.Process(running.pid).children(recursive=True)
+        children = usage.list_processes(running.pid)[1:]
         if name == "postgres":
             sessions: set[int] = set()
             with contextlib.suppress(psycopg2.Error):
-                sessions = {pid for (pid,) in self._query_postgres(f"SELECT pid FROM {SESSIONS}")}  # noqa: S608
+                sessions = {pid for (pid,) in self._installation.query(LIST_SESSIONS)}
             children = [child for child in children if child.pid in sessions]
         if not children:
             self._kill_program()
@@ -79,43 +86,31 @@ class ServerFaults:
         self.kills[f"{name}, one process"] += 1
         victim = self._rng.choice(children)
         victim.kill()
+        deadline = time.monotonic() + BACK_WITHIN_S
         with contextlib.suppress(psutil.TimeoutExpired):
             victim.wait(BACK_WITHIN_S)
-        wait_until(
-            lambda: running.exit_code is not None or is_well(running),
-            within_s=BACK_WITHIN_S,
-            poll_s=POLL_S,
-        )
-        if running.exit_code is None and not is_well(running):
-            self.stuck.append(f"{name}: alive and not well after one of its processes died")
-        if running.exit_code is not None or not is_well(running):
+        while running.exit_code is None and not is_well(running):
+            if time.monotonic() > deadline:
+                self.stuck.append(f"{name}: alive and not well after one of its processes died")
+                running.stop()
+            time.sleep(POLL_S)
+        if running.exit_code is not None:
             running.stop()  # what a dead leader left
             start_again(name, running)
-
-    def _cut_postgres(self) -> None:
-        """End every session of the server's processes."""
-        self._query_postgres(f"SELECT pg_terminate_backend(pid) FROM {SESSIONS}")  # noqa: S608
-
-    def _cut_redis(self) -> None:
-        with self._connect_redis() as client:
-            client.client_kill_filter(_type="normal", skipme=True)
 
     def _stall_worker(self) -> None:
         """Stop a worker for longer than its wake-up lasts, as a machine that swaps does."""
         running = self._rng.choice(list(self._installation.workers.values()))
-        with contextlib.suppress(psutil.NoSuchProcess):
-            leader = psutil.Process(running.pid)
-            processes = [leader, *leader.children(recursive=True)]
-            send_signal(processes, signal.SIGSTOP)
-            time.sleep(self._rng.uniform(1.0, 5.0))
-            send_signal(processes, signal.SIGCONT)
+        processes = usage.list_processes(running.pid)
+        send_signal(processes, signal.SIGSTOP)
+        time.sleep(self._rng.uniform(1.0, 5.0))
+        send_signal(processes, signal.SIGCONT)
 
     def _fill_memory(self) -> None:
         """Let Redis refuse writes for a while, as it does at its memory bound."""
-        with self._connect_redis() as client:
-            client.config_set("maxmemory", "1")
-            time.sleep(self._rng.uniform(0.5, 3.0))
-            client.config_set("maxmemory", "0")
+        self._installation.inbox.config_set("maxmemory", "1")
+        time.sleep(self._rng.uniform(0.5, 3.0))
+        self._installation.inbox.config_set("maxmemory", "0")
 
     def _fill_disk(self) -> None:
         """Fill the inbox's disk to the last byte. Redis ends when it cannot write its file."""
@@ -135,16 +130,6 @@ class ServerFaults:
             running.stop()
             start_again("redis", running)
 
-    def _query_postgres(self, query: str) -> list[tuple[int]]:
-        url = self._installation.postgres.superuser_url
-        connecting = contextlib.closing(psycopg2.connect(url, connect_timeout=5))
-        with connecting as connection, connection.cursor() as cursor:
-            cursor.execute(query)
-            return cursor.fetchall()
-
-    def _connect_redis(self) -> "redis.Redis":
-        return redis.Redis.from_url(f"{self._installation.redis.url}/0", socket_timeout=5.0)
-
 
 def start_again(name: str, running: Running) -> None:
     """Start a program again, as often as it takes within a minute."""
@@ -162,9 +147,7 @@ def is_well(running: Running) -> bool:
     """Return whether a program works; of a worker, which has no port, whether it has processes."""
     if running.program.is_ready is not None:
         return running.program.is_ready()
-    with contextlib.suppress(psutil.Error):
-        return len(psutil.Process(running.pid).children(recursive=True)) > 0
-    return False
+    return len(usage.list_processes(running.pid)) > 1
 
 
 def send_signal(processes: list[psutil.Process], number: signal.Signals) -> None:

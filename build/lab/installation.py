@@ -76,9 +76,14 @@ class Installation:
             cursor.execute(statement, arguments)
             return cursor.fetchall() if cursor.description else []
 
+    @cached_property
+    def inbox(self) -> "redis_client.Redis":
+        """A connection to the database of the inbox."""
+        return redis_client.Redis.from_url(f"{self.redis.url}/0", socket_timeout=TIMEOUT_S)
+
     def count_waiting(self) -> int:
         """Return how many accepted batches of events are not yet stored."""
-        return int(self._inbox.xlen(server.EVENTS_STREAM))
+        return int(self.inbox.xlen(server.EVENTS_STREAM))
 
     def drain(self) -> int:
         """Wait until the inbox is empty or no longer shrinks; return how many batches it holds."""
@@ -90,7 +95,7 @@ class Installation:
         return least
 
     def log_in(self) -> str:
-        """Log in as a browser does; return the Cookie header."""
+        """Log in as a browser does; return the session's key."""
         jar = CookieJar()
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
         address = f"{self.server.url}/login/"
@@ -98,12 +103,7 @@ class Installation:
         token = re.findall(rb'csrfmiddlewaretoken" value="([^"]+)"', form)[0].decode()
         body = {"csrfmiddlewaretoken": token, "username": self.user, "password": self.password}
         opener.open(address, urlencode(body).encode(), timeout=TIMEOUT_S).close()
-        cookies = [f"sessionid={cookie.value}" for cookie in jar if cookie.name == "sessionid"]
-        return cookies[0]
-
-    @cached_property
-    def _inbox(self) -> "redis_client.Redis":
-        return redis_client.Redis.from_url(f"{self.redis.url}/0", socket_timeout=TIMEOUT_S)
+        return next(str(cookie.value) for cookie in jar if cookie.name == "sessionid")
 
 
 @contextlib.contextmanager
@@ -123,13 +123,16 @@ def run_installation(
     with claim.claim_directory(directory), contextlib.ExitStack() as stack:
         stack.callback(_clear, directory)
         _clear(directory)
-        disk = stack.enter_context(_mount_disk(directory / "redis", inbox_disk_mib))
+        disk = directory / "redis"
+        disk.mkdir(parents=True, exist_ok=True)
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={inbox_disk_mib}m,mode=0755", "mallard-inbox"]
+        is_mounted = inbox_disk_mib is not None and _succeeds([*mount, str(disk)])
         stack.enter_context(leaving_no_child())
         supervisor = stack.enter_context(Supervisor(directory, log_directory=LOGS / name))
         installation = start_installation(
             supervisor, nodes=nodes, environment={**NO_LIMITS, **(environment or {})}
         )
-        installation.inbox_disk = disk
+        installation.inbox_disk = disk if is_mounted else None
         for number in range(2, workers + 1):
             program = replace(installation.server.worker.program, name=f"worker-{number}")
             installation.workers[program.name] = supervisor.start(program)
@@ -171,22 +174,9 @@ def start_installation(
 def _clear(directory: Path) -> None:
     stop_leftovers(directory)
     for name in ("postgres", "redis"):
-        if (directory / name).is_mount():  # left by a run that was killed
+        if (directory / name).is_mount():
             _succeeds(["umount", str(directory / name)])
         shutil.rmtree(directory / name, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _mount_disk(directory: Path, size_mib: int | None) -> Iterator[Path | None]:
-    """Mount a disk of that size for the length of the block; yield None when it cannot be."""
-    directory.mkdir(parents=True, exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m,mode=0755", "mallard-inbox"]
-    is_mounted = size_mib is not None and _succeeds([*mount, str(directory)])
-    try:
-        yield directory if is_mounted else None
-    finally:
-        if is_mounted:
-            _succeeds(["umount", str(directory)])
 
 
 def _succeeds(command: list[str]) -> bool:

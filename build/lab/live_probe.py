@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from build.lab.delivery import wait_until
 from build.lab.installation import Installation
 from build.lab.traffic import ACCEPTED, INGEST_PATH, Connection
 from build.stack.ports import LOOPBACK
@@ -33,22 +34,19 @@ CONNECT_WITHIN_S = 10.0
 class LiveProbe:
     """Posts probes and watches for them until it is stopped."""
 
-    def __init__(self, installation: Installation, *, cookie: str) -> None:
+    def __init__(self, installation: Installation, *, session: str) -> None:
         web = installation.server
         self._node, key = min(installation.keys.items())
         headers = {"Authorization": f"Bearer {key}"}
         self._connection = Connection(
             web.web_port, INGEST_PATH, headers, timeout_s=CONNECT_WITHIN_S
         )
-        self._closing = contextlib.ExitStack()  # closed by stop()
-        self._socket = self._closing.enter_context(
-            connect(
-                f"ws://{LOOPBACK}:{web.live_port}/ws/live/",
-                origin=Origin(web.url),
-                additional_headers={"Cookie": cookie},
-                open_timeout=CONNECT_WITHIN_S,
-                compression=None,
-            )
+        self._socket = connect(
+            f"ws://{LOOPBACK}:{web.live_port}/ws/live/",
+            origin=Origin(web.url),
+            additional_headers={"Cookie": f"sessionid={session}"},
+            open_timeout=CONNECT_WITHIN_S,
+            compression=None,
         )
         self.latency_ms: list[float] = []
         self.posted = 0
@@ -57,7 +55,7 @@ class LiveProbe:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         # The first frame holds what was counted before.
-        self._read_frame(json.loads(self._socket.recv(timeout=CONNECT_WITHIN_S)), time.monotonic())
+        self._read_frame(self._socket.recv(timeout=CONNECT_WITHIN_S), time.monotonic())
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._poster = threading.Thread(target=self._post, daemon=True)
         self._watcher.start()
@@ -71,10 +69,8 @@ class LiveProbe:
     def stop(self) -> None:
         """Post no more, wait for the last ones, then close."""
         self.stop_posting()
-        deadline = time.monotonic() + SEEN_WITHIN_S
-        while self._count_unseen() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        self._closing.close()
+        wait_until(lambda: not self._count_unseen(), within_s=SEEN_WITHIN_S, poll_s=0.02)
+        self._socket.close()
         self._watcher.join(SEEN_WITHIN_S)
         self.latency_ms += [SEEN_WITHIN_S * 1000] * self._count_unseen()
 
@@ -83,16 +79,13 @@ class LiveProbe:
             return sum(map(len, self._waiting.values()))
 
     def _watch(self) -> None:
-        try:
+        with contextlib.suppress(ConnectionClosed):
             for text in self._socket:
-                at = time.monotonic()
-                self._read_frame(json.loads(text), at)
-        except ConnectionClosed:
-            return
+                self._read_frame(text, time.monotonic())
 
-    def _read_frame(self, frame: dict[str, dict[str, dict[str, int]]], at: float) -> None:
+    def _read_frame(self, frame: str | bytes, at: float) -> None:
         with self._lock:
-            for second, counts in frame["seconds"].items():
+            for second, counts in json.loads(frame)["seconds"].items():
                 new = counts.get(COUNTED_AS, 0) - self._counts.get(second, 0)
                 if new > 0:
                     self._counts[second] = counts[COUNTED_AS]

@@ -3,7 +3,7 @@
 import io
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,7 +39,6 @@ class ServerVerdict:
 
 def judge_server(installation: Installation, batches: Sequence[Batch]) -> ServerVerdict:
     """Compare the acknowledged batches with what the database holds, in one session."""
-    verdict = ServerVerdict(stranded_batches=installation.count_waiting())
     by_epoch: dict[str, list[Batch]] = {}
     for batch in batches:
         by_epoch.setdefault(batch.epoch_name, []).append(batch)
@@ -59,10 +58,9 @@ def judge_server(installation: Installation, batches: Sequence[Batch]) -> Server
                 [epoch, f"{{{received}}}", f"{{{dropped}}}", sum(len(b.refused) for b in its)],
             )
         cursor.execute(SERVER_VERDICT)
-        row = dict(
-            zip((column.name for column in cursor.description), cursor.fetchone(), strict=True)
-        )
-    return replace(verdict, **row)
+        names = [column.name for column in cursor.description]
+        row = dict(zip(names, cursor.fetchone(), strict=True))
+    return ServerVerdict(stranded_batches=installation.count_waiting(), **row)
 
 
 def count_stored(installation: Installation, *, but_not: str) -> tuple[int, int]:

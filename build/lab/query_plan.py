@@ -12,7 +12,6 @@ from django.db import connection
 
 #: TimescaleDB names the index of a chunk after the chunk and the hypertable's index.
 CHUNK_PREFIX = re.compile(r"^(_hyper_\d+_\d+_chunk_|\d+_\d+_)")
-CHUNK = re.compile(r"^_hyper_\d+_\d+_chunk$")
 #: Of a scan: rows returned, and rows that were looked at and left out.
 ROWS_READ = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
 
@@ -81,10 +80,8 @@ def explain(sql: str, params: Any) -> Statement:
 
 def find_table(relation: str) -> str:
     """Return the hypertable's name for a chunk; others as they are."""
-    if not CHUNK.match(relation):
-        return relation
     chunks = "SELECT hypertable_name FROM timescaledb_information.chunks WHERE chunk_name = %s"
-    return str(fetch_rows(chunks, [relation])[0][0])
+    return str((fetch_rows(chunks, [relation]) or [(relation,)])[0][0])
 
 
 def fetch_rows(sql: str, params: Any = None) -> list[Any]:

@@ -1,7 +1,6 @@
 """Progress, tables and percentiles: for people on standard error, results on standard output."""
 
 import sys
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -52,8 +51,3 @@ def format_cell(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def format_counts(counter: Counter[str]) -> str:
-    """Return counts by name on one line."""
-    return ", ".join(f"{name} {count}" for name, count in sorted(counter.items())) or "none"

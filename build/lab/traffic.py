@@ -8,9 +8,11 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import cycle, islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -108,34 +110,6 @@ def post_until_accepted(
             return None
 
 
-@dataclass(frozen=True)
-class Agent:
-    """The sender on one connection. `mark` is its number, unique within one table."""
-
-    node: str
-    key: str
-    epoch: str
-    mark: int
-
-
-@dataclass(frozen=True)
-class Orders:
-    """Batches of `batch` events for `seconds`; `rate` in events/s, 0 for as fast as it goes.
-
-    Without `rate` (closed loop) each connection sends the next batch when the last is answered.
-    With it (open loop) batches are due at random times whatever the server does, and the time of
-    an answer counts from when its batch was due: a slow server cannot hide by receiving less.
-    """
-
-    port: int
-    agents: list[Agent]
-    batch: int
-    seconds: float
-    rate: float = 0.0
-    seed: int = 1
-    gzip: bool = False
-
-
 @dataclass
 class LoadResult:
     """Events acknowledged and refused, answers by status, and the generator's own CPU time."""
@@ -148,78 +122,101 @@ class LoadResult:
     cpu_s: float = 0.0
 
 
-class Generator:
-    """Sends on all connections, a thread each, one batch in flight on each."""
+@dataclass(frozen=True)
+class Load:
+    """Batches of `batch` events for `seconds`; `rate` in events/s, 0 for as fast as it goes.
 
-    def __init__(self, orders: Orders) -> None:
-        self._orders = orders
-        self._result = LoadResult()
-        self._rng = random.Random(orders.seed)  # noqa: S311 (the same arrivals for every run)
-        self._lock = threading.Lock()
-        self._give_up = threading.Event()
-        self._due_at = self._stop_at = 0.0
+    `keys` are the nodes' with their names; their connections are numbered from `first_mark` on.
+
+    Without `rate` (closed loop) each connection sends the next batch when the last is answered.
+    With it (open loop) batches are due at random times whatever the server does, and the time of
+    an answer counts from when its batch was due: a slow server cannot hide by receiving less.
+    """
+
+    port: int
+    keys: Sequence[tuple[str, str]]
+    connections: int
+    first_mark: int
+    batch: int
+    seconds: float
+    rate: float = 0.0
+    seed: int = 1
+    gzip: bool = False
+
+    def run(self, *, sample: Callable[[], object] = lambda: None) -> LoadResult:
+        """Send from a process of its own, calling `sample` now and then."""
+        with get_context("spawn").Pool(1) as pool:  # killed at the end of the block in any case
+            sending = pool.apply_async(self.send)
+            while not sending.ready():
+                sending.wait(SAMPLE_EVERY_S)
+                sample()
+            return sending.get()
+
+    def send(self) -> LoadResult:
+        """Send on all connections, a thread each, one batch in flight on each, for `seconds`; then
+        until the last batch is acknowledged."""
         # Before the clock starts: making the templates of all bodies takes seconds.
-        self._bodies = [Bodies(a.node, a.epoch, orders.batch, a.mark) for a in orders.agents]
-
-    def run(self) -> LoadResult:
-        """Send for `seconds`, then until the last batch is acknowledged."""
-        orders, result = self._orders, self._result
-        self._due_at, cpu = time.monotonic(), time.process_time()
-        self._stop_at = (started := self._due_at) + orders.seconds
-        timer = threading.Timer(orders.seconds + FINISH_WITHIN_S, self._give_up.set)
+        marks = range(self.first_mark, self.first_mark + self.connections)
+        nodes, keys = zip(*islice(cycle(self.keys), self.connections), strict=True)
+        bodies = [
+            Bodies(node, f"bench-{mark}", self.batch, mark)
+            for node, mark in zip(nodes, marks, strict=True)
+        ]
+        started, cpu = time.monotonic(), time.process_time()
+        run = _Run(self._draw_due(started), started + self.seconds)
+        timer = threading.Timer(self.seconds + FINISH_WITHIN_S, run.give_up.set)
         timer.start()
         try:
-            with ThreadPoolExecutor(len(orders.agents)) as pool:
-                for answers in pool.map(self._send_all, orders.agents, self._bodies):
-                    result.answers += answers
+            with ThreadPoolExecutor(self.connections) as pool:
+                for answers in pool.map(partial(self._send_all, run), keys, bodies):
+                    run.result.answers += answers
         finally:
             timer.cancel()
-        result.took_s, result.cpu_s = time.monotonic() - started, time.process_time() - cpu
-        return result
+        run.result.took_s = time.monotonic() - started
+        run.result.cpu_s = time.process_time() - cpu
+        return run.result
 
-    def _send_all(self, agent: Agent, bodies: Bodies) -> Counter[str]:
-        orders, result = self._orders, self._result
-        headers = {"Authorization": f"Bearer {agent.key}"}
-        if orders.gzip:
+    def _send_all(self, run: "_Run", key: str, bodies: Bodies) -> Counter[str]:
+        headers = {"Authorization": f"Bearer {key}"}
+        if self.gzip:
             headers["Content-Encoding"] = "gzip"
-        connection = Connection(orders.port, INGEST_PATH, headers, timeout_s=ANSWER_WITHIN_S)
+        connection = Connection(self.port, INGEST_PATH, headers, timeout_s=ANSWER_WITHIN_S)
         answers: Counter[str] = Counter()
-        while (due_at := self._take_due()) < self._stop_at:
+        while (due_at := run.take_due()) < run.stop_at:
             time.sleep(max(0.0, due_at - time.monotonic()))
             body = bodies.next()
-            if orders.gzip:
+            if self.gzip:
                 body = gzip.compress(body, GZIP_LEVEL)
-            answer = post_until_accepted(connection, body, answers, self._give_up)
+            answer = post_until_accepted(connection, body, answers, run.give_up)
             if answer is None:
                 message = f"a batch was not acknowledged within {FINISH_WITHIN_S:.0f} s: {answers}"
                 raise TimeoutError(message)
-            result.ack_ms.append((time.monotonic() - due_at) * 1000)
-            with self._lock:
-                result.acknowledged += orders.batch
+            run.result.ack_ms.append((time.monotonic() - due_at) * 1000)
+            with run.lock:
+                run.result.acknowledged += self.batch
                 if b'"rejected":[]' not in answer:
-                    result.refused_events += len(json.loads(answer)["rejected"])
+                    run.result.refused_events += len(json.loads(answer)["rejected"])
         connection.close()
         return answers
 
-    def _take_due(self) -> float:
-        if not self._orders.rate:
-            return time.monotonic()
-        with self._lock:
-            due_at = self._due_at
-            self._due_at += self._rng.expovariate(self._orders.rate / self._orders.batch)
-        return due_at
+    def _draw_due(self, due_at: float) -> Iterator[float]:
+        rng = random.Random(self.seed)  # noqa: S311 (the same arrivals for every run)
+        while True:
+            yield due_at if self.rate else time.monotonic()
+            due_at += rng.expovariate(self.rate / self.batch) if self.rate else 0.0
 
 
-def run_load(orders: Orders, *, sample: Callable[[], object] = lambda: None) -> LoadResult:
-    """Run a generator in a process of its own, calling `sample` now and then."""
-    with get_context("spawn").Pool(1) as pool:  # killed at the end of the block, whatever happens
-        load = pool.apply_async(generate, [orders])
-        while not load.ready():
-            load.wait(SAMPLE_EVERY_S)
-            sample()
-        return load.get()
+@dataclass
+class _Run:
+    """State that the threads of one load share."""
 
+    due: Iterator[float]
+    stop_at: float
+    result: LoadResult = field(default_factory=LoadResult)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    give_up: threading.Event = field(default_factory=threading.Event)
 
-def generate(orders: Orders) -> LoadResult:
-    """Run a generator in this process."""
-    return Generator(orders).run()
+    def take_due(self) -> float:
+        """Return when the next batch is due."""
+        with self.lock:
+            return next(self.due)

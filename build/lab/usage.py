@@ -47,11 +47,17 @@ def read_threads(pid: int) -> tuple[dict[str, float], int]:
     return cpu_s, wakeups
 
 
-def _sum_tree(pid: int, read: Callable[[psutil.Process], float]) -> float:
-    total = 0.0
+def list_processes(pid: int) -> list[psutil.Process]:
+    """Return a process and those below it; none when it has ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
         leader = psutil.Process(pid)
-        for process in [leader, *leader.children(recursive=True)]:
-            with contextlib.suppress(psutil.Error):
-                total += read(process)
+        return [leader, *leader.children(recursive=True)]
+    return []
+
+
+def _sum_tree(pid: int, read: Callable[[psutil.Process], float]) -> float:
+    total = 0.0
+    for process in list_processes(pid):
+        with contextlib.suppress(psutil.Error):
+            total += read(process)
     return total

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from build.lab import usage
@@ -186,38 +187,33 @@ def measure_starts(command: list[str], environment: Mapping[str, str]) -> tuple[
     times = []
     for _ in range(STARTS + 1):
         with tempfile.TemporaryDirectory(prefix="ml-") as name:
-            home = Path(name)
-            (home / "agent.toml").touch()
-            env = {
-                **os.environ,
-                **environment,
-                "AGENT_STATE_DIR": name,
-                "AGENT_RUNTIME_DIR": name,
-                "AGENT_CONFIG": str(home / "agent.toml"),
-            }
+            config, receiver = Path(name, "agent.toml"), Path(name, "receiver.sock")
+            config.touch()
+            own = {"AGENT_STATE_DIR": name, "AGENT_RUNTIME_DIR": name, "AGENT_CONFIG": str(config)}
+            env = {**os.environ, **environment, **own}
             started_s = time.monotonic()
             with subprocess.Popen([*command, "run"], env=env, stderr=subprocess.DEVNULL) as child:
-                while not agent.listens(home / "receiver.sock"):
+                while not agent.listens(receiver):
                     if child.poll() is not None or time.monotonic() > started_s + START_WITHIN_S:
                         raise StackError("The agent did not start.")
                     time.sleep(0.002)
                 times.append(time.monotonic() - started_s)
                 child.terminate()
-    first, *others = times
-    return first, sorted(others)[len(others) // 2]
+    return times[0], median(times[1:])
 
 
 def read_collection_times(samples: Mapping[str, list[Any]]) -> dict[str, tuple[float, float]]:
     """Return of each source the 95th percentile and the longest of its collections, in ms, as the
     agent itself reports them."""
-    last: dict[str, list[float]] = {}
-    longest: dict[str, float] = {}
+    collections: dict[str, list[Any]] = {}
     for sample in samples.get("/api/v1/metrics/agent", []):
         for source in sample["agent"]["sources"]:
             if source.get("is_on") and source.get("last_ms") is not None:
-                last.setdefault(source["name"], []).append(source["last_ms"])
-                longest[source["name"]] = round(source["max_ms"], 1)
+                collections.setdefault(source["name"], []).append(source)
     return {
-        name: (round(compute_percentile(times, 0.95) or 0.0, 1), longest[name])
-        for name, times in sorted(last.items())
+        name: (
+            round(compute_percentile([one["last_ms"] for one in its], 0.95) or 0.0, 1),
+            round(its[-1]["max_ms"], 1),
+        )
+        for name, its in sorted(collections.items())
     }

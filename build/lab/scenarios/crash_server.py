@@ -8,6 +8,7 @@ and ledger.
 import argparse
 import contextlib
 import json
+import random
 import secrets
 import threading
 from collections import Counter
@@ -15,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 
-from build.lab.batches import Batch, Plan
+from build.lab.batches import Batch, plan_batches
 from build.lab.faults import ServerFaults
 from build.lab.installation import Installation, run_installation
 from build.lab.oracle import ServerVerdict, judge_server
-from build.lab.report import format_counts, report_progress
+from build.lab.report import format_figures, report_progress
 from build.lab.traffic import INGEST_PATH, Connection, post_until_accepted
 
 AGENTS = 4
@@ -103,8 +104,8 @@ class NumberedAgent(threading.Thread):
         self.answers: Counter[str] = Counter()
         self.tricks: Counter[str] = Counter()
         self.given_up: list[Batch] = []
-        self._plan = Plan(node, seed=seed)
-        self._held: list[tuple[int, Batch]] = []
+        self._rng = random.Random(f"{seed}|{node}")  # noqa: S311 (the same batches for a seed)
+        self._plan = plan_batches(node, self._rng)
         self.finish = threading.Event()
         self._give_up = threading.Event()
         headers = {"Authorization": f"Bearer {installation.keys[f'crash-mta-{node}']}"}
@@ -116,20 +117,19 @@ class NumberedAgent(threading.Thread):
 
     def run(self) -> None:
         """Send. Batches held back go after younger ones."""
-        while not self.finish.is_set():
-            batch = self._plan.next_batch()
-            if self._plan.rng.random() < HELD_SHARE and len(self._held) < MAX_HELD_BATCHES:
+        held: list[tuple[int, Batch]] = []
+        for turn, batch in enumerate(self._plan):
+            if self._rng.random() < HELD_SHARE and len(held) < MAX_HELD_BATCHES:
                 self.tricks["held back"] += 1
-                self._held.append((self._plan.rng.randint(1, 30), batch))
+                held.append((turn + self._rng.randint(0, 29), batch))
             else:
                 self._deliver(batch)
-            due = [held for turns, held in self._held if turns <= 1]
-            self._held = [(turns - 1, held) for turns, held in self._held if turns > 1]
-            for held in due:
-                self._deliver(held)
-            self.finish.wait(REST_S)
-        for _, batch in self._held:
-            self._deliver(batch)
+            is_last = self.finish.wait(REST_S)
+            for one in [one for one in held if one[0] <= turn or is_last]:
+                held.remove(one)
+                self._deliver(one[1])
+            if is_last:
+                break
         self._first.close()
         self._second.close()
 
@@ -141,7 +141,7 @@ class NumberedAgent(threading.Thread):
 
     def _deliver(self, batch: Batch) -> None:
         """Send until acknowledged, with the tricks that real networks and agents play."""
-        body, dice = batch.build_body(), self._plan.rng.random()
+        body, dice = batch.build_body(), self._rng.random()
         if dice < HANG_UP_TO:
             self.tricks["answer not awaited"] += 1
             with contextlib.suppress(OSError):
@@ -151,7 +151,7 @@ class NumberedAgent(threading.Thread):
         if HANG_UP_TO <= dice < SECOND_SOURCE_TO:
             # Two sources at the same time, as plugin and change stream are.
             self.tricks["from two sources at once"] += 1
-            later = timedelta(milliseconds=self._plan.rng.uniform(1, 3000))
+            later = timedelta(milliseconds=self._rng.uniform(1, 3000))
             inferred = batch.build_inferred_body(later=later)
             second = threading.Thread(target=self._post, args=(self._second, inferred))
             second.start()
@@ -173,23 +173,18 @@ def format_text(
     agents: Sequence[NumberedAgent], faults: ServerFaults, verdict: ServerVerdict, *, seed: int
 ) -> str:
     """Return all counts for a person."""
-    answers: Counter[str] = sum((agent.answers for agent in agents), Counter())
-    tricks: Counter[str] = sum((agent.tricks for agent in agents), Counter())
-    figures = asdict(verdict)
+    figures = {
+        "killed": faults.kills,
+        "also": faults.others,
+        "agents": sum((agent.tricks for agent in agents), Counter[str]()),
+        "answers": sum((agent.answers for agent in agents), Counter[str]()),
+        "batches acknowledged": sum(len(agent.acknowledged) for agent in agents),
+        "batches given up": sum(len(agent.given_up) for agent in agents),
+        **asdict(verdict),
+    }
     examples = figures.pop("examples")
-    lines = [
-        f"killed: {format_counts(faults.kills)}",
-        f"also: {format_counts(faults.others)}",
-        f"agents: {format_counts(tricks)}",
-        f"answers: {format_counts(answers)}",
-        f"batches acknowledged: {sum(len(agent.acknowledged) for agent in agents):,}",
-        f"batches given up: {sum(len(agent.given_up) for agent in agents)}",
-        *(f"{name.replace('_', ' ')}: {count:,}" for name, count in figures.items()),
-        *examples,
-        *faults.stuck,
-        f"again: --cycles {faults.kills.total()} --seed {seed}",
-    ]
-    return "\n".join(lines)
+    again = f"again: --cycles {faults.kills.total()} --seed {seed}"
+    return "\n".join([format_figures([figures]), *examples, *faults.stuck, again])
 
 
 def format_json(faults: ServerFaults, verdict: ServerVerdict, *, seed: int) -> str:

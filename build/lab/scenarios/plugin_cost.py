@@ -12,7 +12,7 @@ import shutil
 import smtplib
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -35,11 +35,9 @@ WITHIN_S = 300.0
 POLL_S = 0.1
 TIMEOUT_S = 60
 KEY = "mlrd_nobody_listens_to_this_key"
-
-
-#: One round. `seconds`: from the first message to the last one at the sink; `*_ms`: of one message,
-#: from its first command to the reply that accepts it.
-Figures = dict[str, float]
+#: Figure of a round, in decimal places: from the first message to the last one at the sink; and ms
+#: of one message, from its first command to the reply that accepts it.
+PLACES = {"messages_per_s": 1, "median_ms": 1, "p99_ms": 1, "cpu_ms_per_message": 2, "rss_mb": None}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure all variants of each program by turns."""
     try:
         for program in options.programs.split(","):
-            rounds: dict[str, list[Figures]] = {variant: [] for variant in VARIANTS}
+            rounds: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS}
             for number in range(1, options.rounds + 1):
                 for variant in VARIANTS:
                     one = measure(program, variant, options.messages)
@@ -65,25 +63,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def format_json(program: str, variant: str, messages: int, rounds: Sequence[Figures]) -> str:
+def format_json(
+    program: str, variant: str, messages: int, rounds: Sequence[Mapping[str, float]]
+) -> str:
     """Return the medians of all rounds as one line."""
-    medians = {name: median(each[name] for each in rounds) for name in rounds[0]}
-    return json.dumps(
-        {
-            "program": program,
-            "plugin": variant,
-            "messages": messages,
-            "rounds": len(rounds),
-            "messages_per_s": round(messages / medians["seconds"], 1),
-            "median_ms": round(medians["median_ms"], 1),
-            "p99_ms": round(medians["p99_ms"], 1),
-            "cpu_ms_per_message": round(1000 * medians["cpu_s"] / messages, 2),
-            "rss_mb": round(medians["rss_mb"]),
-        }
-    )
+    head = {"program": program, "plugin": variant, "messages": messages, "rounds": len(rounds)}
+    medians = {n: round(median(one[n] for one in rounds), at) for n, at in PLACES.items()}
+    return json.dumps(head | medians)
 
 
-def measure(program: str, variant: str, messages: int) -> Figures:
+def measure(program: str, variant: str, messages: int) -> dict[str, float]:
     """Run one round on programs of its own."""
     home = DIRECTORY / "round"
     shutil.rmtree(home, ignore_errors=True)
@@ -112,11 +101,12 @@ def measure(program: str, variant: str, messages: int) -> Figures:
             raise StackError(f"{program} accepted {len(latencies_ms)} of {messages} messages")
         all_lines = messages * RECIPIENTS
         wait_until(lambda: len(receiving.truth()) >= all_lines, within_s=WITHIN_S, poll_s=POLL_S)
+        took_s = time.monotonic() - began_s
         return {
-            "seconds": time.monotonic() - began_s,
+            "messages_per_s": messages / took_s,
             "median_ms": median(latencies_ms),
             "p99_ms": compute_percentile(latencies_ms, 0.99) or 0.0,
-            "cpu_s": usage.read_cpu_s(running.pid) - cpu_s,
+            "cpu_ms_per_message": 1000 * (usage.read_cpu_s(running.pid) - cpu_s) / messages,
             "rss_mb": usage.read_rss_bytes(running.pid) / usage.MIB,
         }
 

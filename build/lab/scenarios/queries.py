@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 from urllib.parse import quote
 
@@ -56,20 +57,13 @@ COLUMNS = (
 HEAD = ("kind", "question", "p50 ms", "p95 ms", "", "CPU ms", "SQL ms", "rows read", "plan")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Request:
-    """One request with one or more values, which are requested in turn."""
+    """One request with one or more values, which are requested in turn; and its answers."""
 
     kind: str
     name: str
     addresses: tuple[str, ...]
-
-
-@dataclass
-class Result:
-    """The answers to one request."""
-
-    request: Request
     times_ms: list[float] = field(default_factory=list)
     #: Of this process and of the database session, mean of one answer.
     cpu_ms: float = 0.0
@@ -149,20 +143,21 @@ def request_all(now: datetime, options: argparse.Namespace) -> None:
     client = Client(headers={"host": "testserver"})
     client.force_login(user)
     freeze_startup_objects()  # as the web process does
-    results = []
-    for request in read_requests(pick_values()):
-        if options.only in f"{request.kind} {request.name}":
-            results.append(measure(client, request, times=options.times))
-            report_progress(format_text(results[-1:]).splitlines()[1])
-            for statement in results[-1].statements if options.plans else ():
-                print(statement.sql, json.dumps(statement.plan, indent=1), sep="\n")
-    raw_rows = scale_set.count_raw_rows()
-    print(
-        f"{raw_rows:,} raw rows, levels of {scale_set.count_events():,} events;"
-        f" load average {os.getloadavg()[0]:.1f}\n"
-    )
-    print(format_text(results))
-    print(format_json(results, raw_rows=raw_rows), flush=True)
+    requests = [
+        request
+        for request in read_requests(pick_values())
+        if options.only in f"{request.kind} {request.name}"
+    ]
+    for request in requests:
+        measure(client, request, times=options.times)
+        report_progress(format_text([request]).splitlines()[1])
+        for statement in request.statements if options.plans else ():
+            print(statement.sql, json.dumps(statement.plan, indent=1), sep="\n")
+    raw_rows, events = scale_set.count_raw_rows(), scale_set.count_events()
+    load = os.getloadavg()[0]
+    print(f"{raw_rows:,} raw rows, levels of {events:,} events; load average {load:.1f}\n")
+    print(format_text(requests))
+    print(format_json(requests, raw_rows=raw_rows), flush=True)
 
 
 def pick_values(count: int = 20) -> dict[str, tuple[str, ...]]:
@@ -175,7 +170,7 @@ def pick_values(count: int = 20) -> dict[str, tuple[str, ...]]:
     rng = random.Random(7)  # noqa: S311 (the same requests each time)
     values = {"type": TYPES}
     for name, column in zip(COLUMNS, zip(*rows, strict=True), strict=True):
-        different = sorted({value for value in column if value is not None})
+        different = sorted(set(column) - {None})
         values[name] = tuple(rng.sample(different, min(count, len(different))))
     return values | {"node": values["mta_node"][:1]}
 
@@ -196,54 +191,51 @@ def read_requests(values: Mapping[str, Sequence[str]]) -> Iterator[Request]:
             yield Request(kind, name, tuple(f"{each}{query}" for each in addresses))
 
 
-def measure(client: Client, request: Request, *, times: int, warm_up: int = 3) -> Result:
+def measure(client: Client, request: Request, *, times: int, warm_up: int = 3) -> None:
     """Make a request so often, with its values in turn, then once more with the plans."""
-    result = Result(request)
-    count = len(request.addresses)
-    for n in range(max(warm_up, count)):
-        _get(client, request.addresses[n % count])
+    addresses = cycle(request.addresses)
+    for _ in range(max(warm_up, len(request.addresses))):
+        _get(client, next(addresses))
+    addresses = cycle(request.addresses)
     ((session,),) = fetch_rows("SELECT pg_backend_pid()")
     cpu_s = time.process_time() + read_cpu_s(session)
-    for n in range(times):
+    for _ in range(times):
         started_at = time.perf_counter()
-        _get(client, request.addresses[n % count])
-        result.times_ms.append((time.perf_counter() - started_at) * 1_000)
+        _get(client, next(addresses))
+        request.times_ms.append((time.perf_counter() - started_at) * 1_000)
     cpu_s = time.process_time() + read_cpu_s(session) - cpu_s
-    result.cpu_ms = cpu_s * 1_000 / max(1, times)
+    request.cpu_ms = cpu_s * 1_000 / max(1, times)
     with capture_statements() as statements:
         _get(client, request.addresses[0])
-    result.statements = [explain(*each) for each in statements]
-    return result
+    request.statements = [explain(*each) for each in statements]
 
 
-def format_json(results: Sequence[Result], *, raw_rows: int) -> str:
+def format_json(requests: Sequence[Request], *, raw_rows: int) -> str:
     """Return one line: the slowest request's p95 of each kind."""
     slowest: dict[str, float] = {"raw_rows": raw_rows}
     for kind in BUDGETS_MS:
-        if times_ms := [result.p95_ms for result in results if result.request.kind == kind]:
+        if times_ms := [request.p95_ms for request in requests if request.kind == kind]:
             slowest[f"{kind}_p95_ms"] = round(max(times_ms), 1)
     return json.dumps(slowest)
 
 
-def format_text(results: Sequence[Result]) -> str:
+def format_text(requests: Sequence[Request]) -> str:
     """Return a line for each request; a mark where the p95 is over the budget."""
-    rows: list[Sequence[object]] = [HEAD]
-    for result in results:
-        statements = result.statements
-        rows.append(
-            (
-                result.request.kind,
-                result.request.name,
-                round(compute_percentile(result.times_ms, 0.5) or 0.0, 1),
-                round(result.p95_ms, 1),
-                "!" if result.p95_ms > BUDGETS_MS[result.request.kind] else "",
-                round(result.cpu_ms, 1),
-                round(sum(s.ms for s in statements), 1),
-                sum(s.rows_read for s in statements),
-                "; ".join(s.summarize() for s in statements),
-            )
+    rows = [
+        (
+            request.kind,
+            request.name,
+            round(compute_percentile(request.times_ms, 0.5) or 0.0, 1),
+            round(request.p95_ms, 1),
+            "!" if request.p95_ms > BUDGETS_MS[request.kind] else "",
+            round(request.cpu_ms, 1),
+            round(sum(s.ms for s in request.statements), 1),
+            sum(s.rows_read for s in request.statements),
+            "; ".join(s.summarize() for s in request.statements),
         )
-    return format_table(rows)
+        for request in requests
+    ]
+    return format_table([HEAD, *rows])
 
 
 def _get(client: Client, address: str) -> None:

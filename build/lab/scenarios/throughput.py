@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from build.lab import oracle, usage
@@ -18,7 +19,7 @@ from build.lab.batches import Bodies
 from build.lab.installation import Installation, run_installation
 from build.lab.live_probe import LiveProbe
 from build.lab.report import Figures, compute_percentile, format_figures, report_progress
-from build.lab.traffic import Agent, Orders, run_load
+from build.lab.traffic import Load
 
 BATCHES = (1, 10, 100, 500)
 NODES = ["bench-mta-01", "bench-mta-02", "bench-mta-03", "bench-mta-04"]
@@ -32,13 +33,6 @@ MAX_STEADY_S = 60.0
 COPY_ROWS = 100_000
 COPY_BATCH = 500
 COPY_NODE = "plain-copy"
-COPY_COLUMNS = (
-    "occurred_at", "event_id", "event_type", "direction", "mta_node", "message_id", "queue_id",
-    "queue_seq", "from_address", "from_user", "from_domain", "to_address", "to_domain",
-    "sending_ip", "client_ip", "mx_host", "status_code", "status_message", "delivery_time_ms",
-    "queue_time_ms", "attempt", "bounce_type", "bounce_category", "bounce_message",
-    "message_size_bytes", "tls", "zone", "source", "certainty",
-)  # fmt: skip
 EMPTY = (
     "TRUNCATE email_events, email_stats_1m, email_stats_5m, email_stats_1h, email_stats_daily,"
     " ledger_epoch"
@@ -74,8 +68,8 @@ class Bench:
     def __init__(self, installation: Installation, *, seconds: float, gzip: bool = False) -> None:
         self._installation = installation
         self._seconds, self._gzip = seconds, gzip
-        self._cookie = installation.log_in()
-        self._agents = 0
+        self._session = installation.log_in()
+        self._next_mark = 1
 
     def measure(self, batch: int, *, copy_rows: int = COPY_ROWS) -> Figures:
         """Measure one batch size on emptied tables that then hold one plain COPY."""
@@ -83,16 +77,11 @@ class Bench:
         copy_per_s = copy_plainly(self._installation, rows=copy_rows)
         report_progress(f"  plain COPY {copy_per_s:,.0f} rows/s")
         full = self._load(batch, CLOSED_CONNECTIONS, self._seconds)
-        report_progress(
-            f"  full load: accepted {full['accepted_per_s']:,}/s, stored {full['stored_per_s']:,}/s"
-            f" (the last {full['drain_s']} s of it draining)"
-        )
+        report_progress(f"  full load: stored {full['stored_per_s']:,}/s")
         offered_per_s = min(STEADY_EVENTS_PER_S, STEADY_SHARE * full["stored_per_s"])
+        report_progress(f"  steady load: {offered_per_s:,.0f}/s")
         seconds = min(self._seconds, MAX_STEADY_S)
         steady = self._load(batch, OPEN_CONNECTIONS, seconds, rate=offered_per_s)
-        report_progress(
-            f"  steady load: offered {offered_per_s:,.0f}/s, {steady['probes']} probes seen"
-        )
         rows, events = oracle.count_stored(self._installation, but_not=COPY_NODE)
         return {
             "batch": batch,
@@ -119,10 +108,15 @@ class Bench:
                 memory_mib[name] = max(mib, memory_mib.get(name, 0.0))
 
         before = usage.read_all_cpu_s(programs)
-        probe = LiveProbe(self._installation, cookie=self._cookie)
+        probe = LiveProbe(self._installation, session=self._session)
         # Sampling takes time that the latencies of a steady load would show.
         sample = (lambda: None) if rate else sample_memory
-        result = run_load(self._order(batch, connections, seconds, rate), sample=sample)
+        port, keys = self._installation.server.web_port, sorted(self._installation.keys.items())
+        load = Load(
+            *(port, keys, connections, self._next_mark, batch, seconds), rate=rate, gzip=self._gzip
+        )
+        self._next_mark += connections
+        result = load.run(sample=sample)
         sent_at = time.monotonic()
         probe.stop_posting()
         if waiting := self._installation.drain():
@@ -152,29 +146,19 @@ class Bench:
             figures[name] = None if value is None else round(value, 1)
         return figures
 
-    def _order(self, batch: int, connections: int, seconds: float, rate: float) -> Orders:
-        """Spread the connections over the nodes, each with an epoch and a mark of its own."""
-        keys = sorted(self._installation.keys.items())
-        agents = []
-        for n in range(connections):
-            self._agents += 1
-            agents.append(Agent(*keys[n % len(keys)], f"bench-{self._agents}", self._agents))
-        port = self._installation.server.web_port
-        return Orders(port, agents, batch, seconds, rate=rate, gzip=self._gzip)
-
 
 def copy_plainly(installation: Installation, *, rows: int) -> float:
     """COPY events like the load's into the same table, with its indexes; return rows/s."""
     bodies = Bodies(node=COPY_NODE, epoch="none", size=COPY_BATCH, mark=0)
+    batches = [derive_columns(bodies.next()) for _ in range(rows // COPY_BATCH)]
+    columns = dict.fromkeys(name for events in batches for event in events for name in event)
     lines = io.StringIO()
-    for _ in range(rows // COPY_BATCH):
-        for event in derive_columns(bodies.next()):
-            values = [event.get(name) for name in COPY_COLUMNS]
-            lines.write("\t".join("\\N" if v is None else str(v) for v in values) + "\n")
+    for event in chain.from_iterable(batches):
+        lines.write("\t".join(str(event.get(name, "\\N")) for name in columns) + "\n")
     lines.seek(0)
     with installation.connect() as cursor:
         started = time.monotonic()
-        cursor.copy_expert(f"COPY email_events ({', '.join(COPY_COLUMNS)}) FROM STDIN", lines)
+        cursor.copy_expert(f"COPY email_events ({', '.join(columns)}) FROM STDIN", lines)
         cursor.connection.commit()
         return rows / (time.monotonic() - started)
 

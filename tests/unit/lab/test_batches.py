@@ -2,13 +2,14 @@
 
 import itertools
 import json
+import random
 from datetime import timedelta
 
-from build.lab.batches import Plan
+from build.lab.batches import plan_batches
 
 
 def plan(seed, batches=200):
-    return list(itertools.islice(iter(Plan(2, seed=seed).next_batch, None), batches))
+    return list(itertools.islice(plan_batches(2, random.Random(seed)), batches))
 
 
 def test_the_same_seed_makes_the_same_batches():

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 from build.lab import scale_set
 from build.lab.query_plan import Statement
-from build.lab.scenarios.queries import Request, Result, format_json, format_text
+from build.lab.scenarios.queries import Request, format_json, format_text
 
 
 def test_the_last_line_has_the_slowest_request_of_each_kind():
-    results = [
-        Result(Request(kind, name, ()), times_ms=times)
+    requests = [
+        Request(kind, name, (), times_ms=times)
         for kind, name, times in (
             ("lookup", "quick", [1.0] * 20),
             ("lookup", "slow", [float(i) for i in range(100)]),
@@ -18,12 +18,12 @@ def test_the_last_line_has_the_slowest_request_of_each_kind():
         )
     ]
 
-    line = format_json(results, raw_rows=5)
+    line = format_json(requests, raw_rows=5)
 
     assert json.loads(line) == {
         "raw_rows": 5, "dashboard_24h_p95_ms": 7.0, "lookup_p95_ms": 95.0,
     }  # fmt: skip
-    assert "slow" in format_text(results)
+    assert "slow" in format_text(requests)
 
 
 def test_rows_that_a_filter_left_out_were_read_all_the_same():
