@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from build.lab.report import report_progress
-from build.stack.errors import AlreadyRunningError, StackError
+from build.stack.errors import StackError
 from build.stack.supervisor import end_on_signals
 
 SCENARIOS = Path(__file__).with_name("scenarios")
@@ -19,9 +19,10 @@ SCENARIOS = Path(__file__).with_name("scenarios")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the scenario that the command line names; return the exit code."""
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("python -m build.lab", formatter_class=raw)
-    parser.description = __doc__
-    commands = parser.add_subparsers(metavar="SCENARIO")
+    parser = argparse.ArgumentParser(
+        "python -m build.lab", description=__doc__, formatter_class=raw
+    )
+    commands = parser.add_subparsers(metavar="SCENARIO", required=True)
     for name in sorted(path.stem for path in SCENARIOS.glob("[!_]*.py")):
         scenario = importlib.import_module(f"build.lab.scenarios.{name}")
         text = str(scenario.__doc__)
@@ -31,14 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         scenario.add_options(command)
         command.set_defaults(run=scenario.run)
     options = parser.parse_args(argv)
-    if "run" not in options:
-        parser.print_help()
-        return 2
     end_on_signals()
     try:
         return int(options.run(options))
-    except AlreadyRunningError:
-        report_progress("mallard: this scenario runs already")
     except StackError as error:
         report_progress(f"mallard: {error}")
     return 1

@@ -15,12 +15,10 @@ from build.lab.traffic import ACCEPTED, Connection, post_until_accepted
 
 EVENTS_PATH = "/v1/events"
 TIMEOUT_S = 5.0
-RETRY_S = 0.05
 
 
 def build_event(chance: random.Random) -> dict[str, Any]:
     """Return one delivered event as ZoneMTA's plugin reports it, of a usual size."""
-    queue_id = f"{chance.getrandbits(72):018x}"
     sender = f"user{chance.randrange(5000)}@corp{chance.randrange(40)}.example"
     domain = f"dest{int(chance.paretovariate(1.2)) % 3000}.example"
     return {
@@ -29,7 +27,7 @@ def build_event(chance: random.Random) -> dict[str, Any]:
         "event_type": "delivered",
         "direction": "outbound",
         "message_id": f"<{chance.getrandbits(96):024x}@{sender.rpartition('@')[2]}>",
-        "queue_id": queue_id,
+        "queue_id": f"{chance.getrandbits(72):018x}",
         "queue_seq": f"{chance.randrange(1, 4):03d}",
         "from_address": sender,
         "to_address": f"person{chance.randrange(10**6)}@{domain}",
@@ -95,9 +93,7 @@ class FakePlugin:
         while not self._stop.wait(max(0.0, due_at - time.monotonic())):
             events = [build_event(self._chance) for _ in range(self._choose_size(self._chance))]
             body = json.dumps(events, separators=(",", ":")).encode()
-            answer = post_until_accepted(
-                self._connection, body, self.answers, self._give_up, retry_s=RETRY_S
-            )
+            answer = post_until_accepted(self._connection, body, self.answers, self._give_up)
             if answer is not None:
                 self.acknowledged += [event["event_id"] for event in events]
                 self.sent_bytes += len(body)

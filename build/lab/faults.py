@@ -6,6 +6,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import psycopg2
@@ -19,7 +20,6 @@ from build.stack.supervisor import Running
 
 BACK_WITHIN_S = 20.0
 POLL_S = 0.05
-BALLAST = "ballast"
 #: In how many cycles something else happens before the SIGKILL.
 OTHER_SHARE = 0.5
 #: Sessions of the server's processes.
@@ -49,7 +49,8 @@ class ServerFaults:
             "redis memory full": self._fill_memory,
         }
         if installation.inbox_disk is not None:
-            self._others["redis disk full"] = self._fill_disk
+            ballast = installation.inbox_disk / "ballast"
+            self._others["redis disk full"] = lambda: self._fill_disk(ballast)
 
     def inject(self) -> None:
         """Run one cycle: sometimes another fault first, then one SIGKILL."""
@@ -59,8 +60,7 @@ class ServerFaults:
             with contextlib.suppress(psycopg2.Error, redis.RedisError):  # it is down already
                 act()
         time.sleep(self._rng.uniform(0.1, 1.0))
-        kill = self._rng.choice((self._kill_program, self._kill_program, self._kill_process))
-        kill()
+        self._rng.choice((self._kill_program, self._kill_program, self._kill_process))()
 
     def _kill_program(self) -> None:
         """SIGKILL a program with all its processes; start it again after a moment."""
@@ -102,9 +102,11 @@ class ServerFaults:
         """Stop a worker for longer than its wake-up lasts, as a machine that swaps does."""
         running = self._rng.choice(list(self._installation.workers.values()))
         processes = usage.list_processes(running.pid)
-        send_signal(processes, signal.SIGSTOP)
-        time.sleep(self._rng.uniform(1.0, 5.0))
-        send_signal(processes, signal.SIGCONT)
+        for number, pause_s in ((signal.SIGSTOP, self._rng.uniform(1.0, 5.0)), (signal.SIGCONT, 0)):
+            for process in processes:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
+            time.sleep(pause_s)
 
     def _fill_memory(self) -> None:
         """Let Redis refuse writes for a while, as it does at its memory bound."""
@@ -112,10 +114,8 @@ class ServerFaults:
         time.sleep(self._rng.uniform(0.5, 3.0))
         self._installation.inbox.config_set("maxmemory", "0")
 
-    def _fill_disk(self) -> None:
+    def _fill_disk(self, ballast: Path) -> None:
         """Fill the inbox's disk to the last byte. Redis ends when it cannot write its file."""
-        assert self._installation.inbox_disk is not None  # noqa: S101 (not chosen otherwise)
-        ballast = self._installation.inbox_disk / BALLAST
         running = self._installation.redis.running
         try:
             with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
@@ -148,10 +148,3 @@ def is_well(running: Running) -> bool:
     if running.program.is_ready is not None:
         return running.program.is_ready()
     return len(usage.list_processes(running.pid)) > 1
-
-
-def send_signal(processes: list[psutil.Process], number: signal.Signals) -> None:
-    """Send a signal to those that still run."""
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(number)

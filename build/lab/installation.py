@@ -11,7 +11,6 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from http.cookiejar import CookieJar
@@ -54,13 +53,8 @@ class Installation:
     @property
     def programs(self) -> dict[str, Running]:
         """The server's programs by name."""
-        return {
-            "web": self.server.web,
-            "live": self.server.live,
-            **self.workers,
-            "redis": self.redis.running,
-            "postgres": self.postgres.running,
-        }
+        services = {"redis": self.redis.running, "postgres": self.postgres.running}
+        return {"web": self.server.web, "live": self.server.live, **self.workers, **services}
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[Any]:
@@ -160,11 +154,8 @@ def start_installation(
     # A name of its own: a database that is used again has the users of earlier runs.
     user, password = f"bench-{secrets.token_hex(4)}", secrets.token_urlsafe(16)
     site.set_up(user, password)
-
-    def create_key(node: str) -> str:
-        return site.manage("create_api_key", "--node", node, "--name", node).strip()
-
-    keys = dict(zip(nodes, ThreadPoolExecutor(2).map(create_key, nodes), strict=True))
+    command = ("create_api_key", "--node")
+    keys = {node: site.manage(*command, node, "--name", node).strip() for node in nodes}
     prepare(site)
     started = server.start(supervisor, site)
     workers = {"worker": started.worker}
@@ -173,9 +164,9 @@ def start_installation(
 
 def _clear(directory: Path) -> None:
     stop_leftovers(directory)
+    if (directory / "redis").is_mount():
+        _succeeds(["umount", str(directory / "redis")])
     for name in ("postgres", "redis"):
-        if (directory / name).is_mount():
-            _succeeds(["umount", str(directory / name)])
         shutil.rmtree(directory / name, ignore_errors=True)
 
 

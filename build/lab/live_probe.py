@@ -41,13 +41,15 @@ class LiveProbe:
         self._connection = Connection(
             web.web_port, INGEST_PATH, headers, timeout_s=CONNECT_WITHIN_S
         )
-        self._socket = connect(
+        connecting = connect(
             f"ws://{LOOPBACK}:{web.live_port}/ws/live/",
             origin=Origin(web.url),
             additional_headers={"Cookie": f"sessionid={session}"},
             open_timeout=CONNECT_WITHIN_S,
             compression=None,
         )
+        self._closing = contextlib.ExitStack()  # closed by stop()
+        self._socket = self._closing.enter_context(connecting)
         self.latency_ms: list[float] = []
         self.posted = 0
         self._waiting: dict[str, list[float]] = {}
@@ -62,7 +64,7 @@ class LiveProbe:
         self._poster.start()
 
     def stop_posting(self) -> None:
-        """Post no more; `posted` is final when this returns."""
+        """Post no more; `posted` is final then."""
         self._stop.set()
         self._poster.join(SEEN_WITHIN_S)
 
@@ -70,7 +72,7 @@ class LiveProbe:
         """Post no more, wait for the last ones, then close."""
         self.stop_posting()
         wait_until(lambda: not self._count_unseen(), within_s=SEEN_WITHIN_S, poll_s=0.02)
-        self._socket.close()
+        self._closing.close()
         self._watcher.join(SEEN_WITHIN_S)
         self.latency_ms += [SEEN_WITHIN_S * 1000] * self._count_unseen()
 

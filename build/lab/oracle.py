@@ -66,8 +66,7 @@ def judge_server(installation: Installation, batches: Sequence[Batch]) -> Server
 def count_stored(installation: Installation, *, but_not: str) -> tuple[int, int]:
     """Return how many rows the table has, and of how many different events; not of one node.
 
-    Events of a load have different ids and are repeated until acknowledged: both numbers must be
-    what was acknowledged.
+    Batches are repeated until acknowledged: both numbers must be what was acknowledged.
     """
     ((rows, events),) = installation.query(
         "SELECT coalesce(sum(n), 0)::bigint, count(*) FROM (SELECT count(*) AS n FROM email_events"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from django.core.management import call_command
 from django.db import connection
@@ -56,13 +57,11 @@ def find_last_midnight() -> datetime:
 
 def fill(scale: Scale, until: datetime, *, report: Callable[[str], object]) -> None:
     """Fill an empty, migrated database. Takes minutes: most of it is PostgreSQL making indexes."""
-    common = {"nodes": scale.nodes, "seed": scale.seed, "until": until}
+    generate = partial(call_command, "fill", nodes=scale.nodes, seed=scale.seed, until=until)
     report("samples")
-    samples = {"events_per_hour": 0, "samples_every_s": scale.samples_every_s}
-    call_command("fill", days=scale.days, **samples, **common)
+    generate(days=scale.days, events_per_hour=0, samples_every_s=scale.samples_every_s)
     report("one day of mail")
-    mail = {"events_per_day": scale.events_per_day, "samples_every_s": 0}
-    call_command("fill", days=1, **mail, **common)
+    generate(days=1, events_per_day=scale.events_per_day, samples_every_s=0)
     day = until - timedelta(days=1)
     raw, before = range(-scale.raw_days + 1, 0), range(-scale.days + 1, -scale.raw_days + 1)
     with ThreadPoolExecutor(2) as pool:

@@ -11,8 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import cycle, islice
+from itertools import cycle
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -42,7 +41,8 @@ class Connection:
     def __init__(
         self, address: int | Path, path: str, headers: Mapping[str, str], *, timeout_s: float
     ) -> None:
-        self._address, self._timeout_s = address, timeout_s
+        self._address = (LOOPBACK, address) if isinstance(address, int) else str(address)
+        self._timeout_s = timeout_s
         headers = {"Host": LOOPBACK, "Content-Type": "application/json", **headers}
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._head = f"POST {path} HTTP/1.1\r\n{lines}Content-Length: ".encode()
@@ -51,14 +51,12 @@ class Connection:
     def send(self, body: bytes) -> socket.socket:
         """Send a request and return the socket it went to, a new one if there was none."""
         if self._socket is None:
-            if isinstance(self._address, int):
-                target = (LOOPBACK, self._address)
-                self._socket = socket.create_connection(target, timeout=self._timeout_s)
+            is_unix = isinstance(self._address, str)
+            self._socket = socket.socket(socket.AF_UNIX if is_unix else socket.AF_INET)
+            self._socket.settimeout(self._timeout_s)
+            self._socket.connect(self._address)
+            if not is_unix:
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            else:
-                self._socket = socket.socket(socket.AF_UNIX)
-                self._socket.settimeout(self._timeout_s)
-                self._socket.connect(str(self._address))
         self._socket.sendall(self._head + b"%d\r\n\r\n" % len(body) + body)
         return self._socket
 
@@ -93,12 +91,7 @@ def _receive(connection: socket.socket) -> tuple[str, bytes]:
 
 
 def post_until_accepted(
-    connection: Connection,
-    body: bytes,
-    answers: Counter[str],
-    give_up: threading.Event,
-    *,
-    retry_s: float = RETRY_S,
+    connection: Connection, body: bytes, answers: Counter[str], give_up: threading.Event
 ) -> bytes | None:
     """Repeat a body until it is acknowledged and return the answer; None when given up."""
     while True:
@@ -106,7 +99,7 @@ def post_until_accepted(
         answers[status] += 1
         if status == str(ACCEPTED):
             return answer
-        if give_up.wait(retry_s):
+        if give_up.wait(RETRY_S):
             return None
 
 
@@ -126,8 +119,7 @@ class LoadResult:
 class Load:
     """Batches of `batch` events for `seconds`; `rate` in events/s, 0 for as fast as it goes.
 
-    `keys` are the nodes' with their names; their connections are numbered from `first_mark` on.
-
+    `keys`: of the nodes, with their names. The connections are numbered from `first_mark` on.
     Without `rate` (closed loop) each connection sends the next batch when the last is answered.
     With it (open loop) batches are due at random times whatever the server does, and the time of
     an answer counts from when its batch was due: a slow server cannot hide by receiving less.
@@ -140,7 +132,6 @@ class Load:
     batch: int
     seconds: float
     rate: float = 0.0
-    seed: int = 1
     gzip: bool = False
 
     def run(self, *, sample: Callable[[], object] = lambda: None) -> LoadResult:
@@ -153,70 +144,57 @@ class Load:
             return sending.get()
 
     def send(self) -> LoadResult:
-        """Send on all connections, a thread each, one batch in flight on each, for `seconds`; then
-        until the last batch is acknowledged."""
+        """Send for `seconds` and until the last batch is acknowledged, a thread a connection."""
         # Before the clock starts: making the templates of all bodies takes seconds.
         marks = range(self.first_mark, self.first_mark + self.connections)
-        nodes, keys = zip(*islice(cycle(self.keys), self.connections), strict=True)
-        bodies = [
-            Bodies(node, f"bench-{mark}", self.batch, mark)
-            for node, mark in zip(nodes, marks, strict=True)
+        senders = [
+            (key, Bodies(node, f"bench-{mark}", self.batch, mark))
+            for mark, (node, key) in zip(marks, cycle(self.keys), strict=False)
         ]
         started, cpu = time.monotonic(), time.process_time()
-        run = _Run(self._draw_due(started), started + self.seconds)
-        timer = threading.Timer(self.seconds + FINISH_WITHIN_S, run.give_up.set)
+        result, lock, give_up = LoadResult(), threading.Lock(), threading.Event()
+        due, stop_at = self._draw_due(started), started + self.seconds
+
+        def take_due() -> float:
+            with lock:
+                return next(due)
+
+        def send_all(sender: tuple[str, Bodies]) -> Counter[str]:
+            key, bodies = sender
+            headers = {"Authorization": f"Bearer {key}"}
+            if self.gzip:
+                headers["Content-Encoding"] = "gzip"
+            connection = Connection(self.port, INGEST_PATH, headers, timeout_s=ANSWER_WITHIN_S)
+            answers: Counter[str] = Counter()
+            while (due_at := take_due()) < stop_at:
+                time.sleep(max(0.0, due_at - time.monotonic()))
+                body = bodies.next()
+                if self.gzip:
+                    body = gzip.compress(body, GZIP_LEVEL)
+                answer = post_until_accepted(connection, body, answers, give_up)
+                if answer is None:
+                    raise TimeoutError(f"a batch was not acknowledged: {answers}")
+                result.ack_ms.append((time.monotonic() - due_at) * 1000)
+                with lock:
+                    result.acknowledged += self.batch
+                    if b'"rejected":[]' not in answer:
+                        result.refused_events += len(json.loads(answer)["rejected"])
+            connection.close()
+            return answers
+
+        timer = threading.Timer(self.seconds + FINISH_WITHIN_S, give_up.set)
         timer.start()
         try:
             with ThreadPoolExecutor(self.connections) as pool:
-                for answers in pool.map(partial(self._send_all, run), keys, bodies):
-                    run.result.answers += answers
+                result.answers = sum(pool.map(send_all, senders), Counter())
         finally:
             timer.cancel()
-        run.result.took_s = time.monotonic() - started
-        run.result.cpu_s = time.process_time() - cpu
-        return run.result
-
-    def _send_all(self, run: "_Run", key: str, bodies: Bodies) -> Counter[str]:
-        headers = {"Authorization": f"Bearer {key}"}
-        if self.gzip:
-            headers["Content-Encoding"] = "gzip"
-        connection = Connection(self.port, INGEST_PATH, headers, timeout_s=ANSWER_WITHIN_S)
-        answers: Counter[str] = Counter()
-        while (due_at := run.take_due()) < run.stop_at:
-            time.sleep(max(0.0, due_at - time.monotonic()))
-            body = bodies.next()
-            if self.gzip:
-                body = gzip.compress(body, GZIP_LEVEL)
-            answer = post_until_accepted(connection, body, answers, run.give_up)
-            if answer is None:
-                message = f"a batch was not acknowledged within {FINISH_WITHIN_S:.0f} s: {answers}"
-                raise TimeoutError(message)
-            run.result.ack_ms.append((time.monotonic() - due_at) * 1000)
-            with run.lock:
-                run.result.acknowledged += self.batch
-                if b'"rejected":[]' not in answer:
-                    run.result.refused_events += len(json.loads(answer)["rejected"])
-        connection.close()
-        return answers
+        result.took_s = time.monotonic() - started
+        result.cpu_s = time.process_time() - cpu
+        return result
 
     def _draw_due(self, due_at: float) -> Iterator[float]:
-        rng = random.Random(self.seed)  # noqa: S311 (the same arrivals for every run)
+        rng = random.Random(1)  # noqa: S311 (the same arrivals for every run)
         while True:
             yield due_at if self.rate else time.monotonic()
             due_at += rng.expovariate(self.rate / self.batch) if self.rate else 0.0
-
-
-@dataclass
-class _Run:
-    """State that the threads of one load share."""
-
-    due: Iterator[float]
-    stop_at: float
-    result: LoadResult = field(default_factory=LoadResult)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    give_up: threading.Event = field(default_factory=threading.Event)
-
-    def take_due(self) -> float:
-        """Return when the next batch is due."""
-        with self.lock:
-            return next(self.due)

@@ -41,9 +41,8 @@ def read_threads(pid: int) -> tuple[dict[str, float], int]:
             name = (task / "comm").read_text().strip()
             used_ns = int((task / "schedstat").read_text().split()[0])
             cpu_s[name] = cpu_s.get(name, 0.0) + used_ns / NS_PER_S
-            lines = (task / "status").read_text().splitlines()
-            status = dict(line.split(":", 1) for line in lines)
-            wakeups += int(status["voluntary_ctxt_switches"])
+            _, _, switches = (task / "status").read_text().partition("\nvoluntary_ctxt_switches:")
+            wakeups += int(switches.split()[0])
     return cpu_s, wakeups
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from build.lab import usage
 from build.lab.fake_plugin import FakePlugin
 from build.lab.fake_server import Received, run_fake_server
-from build.lab.report import compute_percentile, format_figures, format_table, report_progress
+from build.lab.report import compute_percentile, format_figures, format_table
 from build.lab.traffic import INGEST_PATH
 from build.package import freeze
 from build.stack import agent, haraka, mongodb, redis, rspamd, sink, wildduck, zonemta
@@ -128,12 +128,10 @@ def start_mail_node(supervisor: Supervisor) -> dict[str, str]:
         "plugin_socket": agent.receiver_socket(directory),
     }
     settings, scan_port = {}, None
-    try:
+    if rspamd.is_installed():
         scanner = rspamd.start(supervisor, directory, redis_port=keys.port)
         scan_port = scanner.scan_port
         settings["AGENT_DISCOVERY_RSPAMD_URL"] = f"http://{LOOPBACK}:{scanner.controller_port}"
-    except StackError as error:
-        report_progress(f"without Rspamd: {error}")
     zonemta_uri = documents.uri_of(zonemta.DATABASE)
     mta = zonemta.start(supervisor, directory, mongo_uri=zonemta_uri, **shared)
     haraka.start(supervisor, directory, rspamd_port=scan_port, **shared)
@@ -182,8 +180,7 @@ def measure_phase(name: str, pid: int, seconds: float) -> dict[str, Any]:
 
 
 def measure_starts(command: list[str], environment: Mapping[str, str]) -> tuple[float, float]:
-    """Return how long the first start took, which unpacks, and the median of the next ones: from
-    the call until the receiver answers."""
+    """Return seconds until the receiver answers: first start, which unpacks; median of the next."""
     times = []
     for _ in range(STARTS + 1):
         with tempfile.TemporaryDirectory(prefix="ml-") as name:
@@ -203,8 +200,7 @@ def measure_starts(command: list[str], environment: Mapping[str, str]) -> tuple[
 
 
 def read_collection_times(samples: Mapping[str, list[Any]]) -> dict[str, tuple[float, float]]:
-    """Return of each source the 95th percentile and the longest of its collections, in ms, as the
-    agent itself reports them."""
+    """Return the agent's own times by source, in ms: 95th percentile and longest collection."""
     collections: dict[str, list[Any]] = {}
     for sample in samples.get("/api/v1/metrics/agent", []):
         for source in sample["agent"]["sources"]:

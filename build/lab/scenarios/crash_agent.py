@@ -44,9 +44,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Kill as often as the options demand; return 1 when anything is wrong."""
-    command = python("agent")
-    if not options.source:
-        command = [str(freeze.freeze(freeze.base_python(), again=False).path)]
+    frozen = None if options.source else freeze.freeze(freeze.base_python(), again=False)
+    command = [str(frozen.path)] if frozen else python("agent")
     # A Unix socket's path may have only 107 characters.
     with tempfile.TemporaryDirectory(prefix="ml-") as name:
         verdict = kill_under_load(
@@ -61,7 +60,7 @@ def kill_under_load(
 ) -> AgentVerdict:
     """Kill an agent under load. Raise StackError when it does not come back."""
     chance = random.Random(seed)  # noqa: S311 (reproducible)
-    received = Received(random.Random(f"{seed} door"))  # noqa: S311
+    received = Received(random.Random(f"{seed} server"))  # noqa: S311
     with run_fake_server(received) as url, Supervisor(directory) as supervisor:
         started = agent.start(
             supervisor, directory, server_url=url, api_key=KEY, node="crash", program=command

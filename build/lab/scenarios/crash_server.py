@@ -52,11 +52,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the cycles; the last line of standard output is JSON."""
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
     report_progress(f"crash: {options.cycles} cycles, seed {seed}")
-    with run_under_faults("crash", seed=seed, cycles=options.cycles) as (
-        installation,
-        agents,
-        faults,
-    ):
+    with run_under_faults("crash", seed=seed, cycles=options.cycles) as survivor:
+        installation, agents, faults = survivor
         verdict = judge_server(installation, [b for agent in agents for b in agent.acknowledged])
     print(format_text(agents, faults, verdict, seed=seed))
     print(format_json(faults, verdict, seed=seed), flush=True)

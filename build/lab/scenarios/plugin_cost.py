@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from build.lab import usage
 from build.lab.delivery import Delivery, wait_until
@@ -116,18 +117,15 @@ def start_program(
 ) -> tuple[Running, int]:
     """Start a ZoneMTA with its databases or a Haraka without filters; return it and its port."""
     home = supervisor.directory
+    to: dict[str, Any] = {"sink_port": sink_port, "plugin_socket": listening}
+    started: haraka.Haraka | zonemta.ZoneMta
     if program == "haraka":
-        mx = haraka.start(supervisor, home, sink_port=sink_port, plugin_socket=listening)
-        return mx.running, mx.smtp_port
-    mta = zonemta.start(
-        supervisor,
-        home,
-        mongo_uri=mongodb.start(supervisor, home).uri_of(zonemta.DATABASE),
-        redis_port=redis.start(supervisor, home).port,
-        sink_port=sink_port,
-        plugin_socket=listening,
-    )
-    return mta.running, mta.smtp_port
+        started = haraka.start(supervisor, home, **to)
+    else:
+        uri = mongodb.start(supervisor, home).uri_of(zonemta.DATABASE)
+        keys = redis.start(supervisor, home)
+        started = zonemta.start(supervisor, home, mongo_uri=uri, redis_port=keys.port, **to)
+    return started.running, started.smtp_port
 
 
 @contextlib.contextmanager

@@ -29,13 +29,12 @@ from build.lab.report import compute_percentile, format_table, report_progress
 from build.lab.usage import read_cpu_s
 from build.stack import claim, postgres
 from build.stack.paths import RUN
-from build.stack.server import SETTINGS_MODULE
+from build.stack.server import Site
 from build.stack.supervisor import Supervisor, leaving_no_child
 
 HOME = RUN / "bench-queries"
 #: It is so long before the end of the set: at midnight requests for a day would be too easy.
 NOW_BEFORE_END = timedelta(hours=11, minutes=30)
-USER = "bench"
 PLAIN_FILES = "django.contrib.staticfiles.storage.StaticFilesStorage"
 REQUESTS = Path(__file__).with_name("queries.txt")
 LOOKUP, FILTER_24H = "lookup", "filter_24h"
@@ -49,7 +48,6 @@ CLASSES = {
     "lookup": {LOOKUP: ""},
     "filter": {FILTER_24H: ""},
 }
-TYPES = ("bounced", "deferred", "rejected", "sent", "dropped")
 COLUMNS = (
     *("message_id", "queue_id", "from_domain", "to_domain", "from_address", "to_address"),
     *("sending_ip", "mta_node"),
@@ -95,21 +93,16 @@ def run(options: argparse.Namespace) -> int:
         # What is measured is reading; losing the data to a power cut would cost a new filling.
         more = {**postgres.PRODUCTION, "max_wal_size": "1GB", "autovacuum": "off"}
         database = postgres.start(supervisor, directory, durable=False, more=more)
-        set_up_django(database.url)
+        set_up_django(database.url, supervisor.log_directory)
         request_all(prepare(scale, filled), options)
     return 0
 
 
-def set_up_django(database_url: str) -> None:
+def set_up_django(database_url: str, logs: Path) -> None:
     """Let Django use the database, in this process."""
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": SETTINGS_MODULE,
-        "SECRET_KEY": "only-for-this-benchmark",
-        "DATABASE_URL": database_url,
-        "REDIS_URL": "redis://127.0.0.1:1",  # no request here needs it
-        "ALLOWED_HOSTS": "testserver",
-        "READ_CACHE_SECONDS": "0",  # or the same request again would be answered from memory
-    }
+    # The same request again must not be answered from memory; none here needs Redis.
+    site = Site(database_url, "redis://127.0.0.1:1", logs=logs, more={"READ_CACHE_SECONDS": "0"})
+    os.environ |= site.environment
     django.setup()
     # Pages name their files as they are: nothing has to be collected for a benchmark.
     settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": PLAIN_FILES}}
@@ -139,7 +132,7 @@ def request_all(now: datetime, options: argparse.Namespace) -> None:
 
     timezone.now = lambda: now  # a set that is older than a day must not look empty
     may_see_all = {"is_superuser": True, "is_staff": True}
-    user, _ = User.objects.update_or_create(username=USER, defaults=may_see_all)
+    user, _ = User.objects.update_or_create(username="bench", defaults=may_see_all)
     client = Client(headers={"host": "testserver"})
     client.force_login(user)
     freeze_startup_objects()  # as the web process does
@@ -168,7 +161,7 @@ def pick_values(count: int = 20) -> dict[str, tuple[str, ...]]:
         " WHERE direction = 'outbound' AND sending_ip IS NOT NULL LIMIT 20000"
     )
     rng = random.Random(7)  # noqa: S311 (the same requests each time)
-    values = {"type": TYPES}
+    values = {"type": ("bounced", "deferred", "rejected", "sent", "dropped")}
     for name, column in zip(COLUMNS, zip(*rows, strict=True), strict=True):
         different = sorted(set(column) - {None})
         values[name] = tuple(rng.sample(different, min(count, len(different))))

@@ -11,7 +11,6 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 from build.lab import oracle, usage
@@ -37,10 +36,9 @@ EMPTY = (
     "TRUNCATE email_events, email_stats_1m, email_stats_5m, email_stats_1h, email_stats_daily,"
     " ledger_epoch"
 )
-
-
 #: Figures of each load at the steady rate, whose latencies are a server's that keeps up.
-LATENCIES = ("ack_p50_ms", "ack_p99_ms", "live_p50_ms", "live_p95_ms", "live_p99_ms")
+LATENCIES = {f"ack_p{n}_ms": n / 100 for n in (50, 99)}
+LATENCIES |= {f"live_p{n}_ms": n / 100 for n in (50, 95, 99)}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -139,10 +137,9 @@ class Bench:
             "memory_mib": {name: round(mib) for name, mib in memory_mib.items()},
             "generator_cpu_percent": round(100 * result.cpu_s / result.took_s),
         }
-        for name in LATENCIES:
-            kind, percent = name.split("_p")
-            values = result.ack_ms if kind == "ack" else probe.latency_ms
-            value = compute_percentile(values, int(percent.removesuffix("_ms")) / 100)
+        for name, share in LATENCIES.items():
+            values = result.ack_ms if name.startswith("ack") else probe.latency_ms
+            value = compute_percentile(values, share)
             figures[name] = None if value is None else round(value, 1)
         return figures
 
@@ -150,10 +147,11 @@ class Bench:
 def copy_plainly(installation: Installation, *, rows: int) -> float:
     """COPY events like the load's into the same table, with its indexes; return rows/s."""
     bodies = Bodies(node=COPY_NODE, epoch="none", size=COPY_BATCH, mark=0)
-    batches = [derive_columns(bodies.next()) for _ in range(rows // COPY_BATCH)]
-    columns = dict.fromkeys(name for events in batches for event in events for name in event)
+    turns = range(rows // COPY_BATCH)
+    events = [event for _ in turns for event in derive_columns(bodies.next())]
+    columns = dict.fromkeys(name for event in events for name in event)
     lines = io.StringIO()
-    for event in chain.from_iterable(batches):
+    for event in events:
         lines.write("\t".join(str(event.get(name, "\\N")) for name in columns) + "\n")
     lines.seek(0)
     with installation.connect() as cursor:
@@ -181,7 +179,7 @@ def format_json(results: Sequence[Figures]) -> str:
 
 def format_text(results: Sequence[Figures]) -> str:
     """Return a line for each figure and program, a column for each batch size."""
-    sums = [round(sum(row["cpu_us_per_event"].values()), 1) for row in results]
-    return format_figures(
-        [{**row, "cpu_us_per_event all": total} for row, total in zip(results, sums, strict=True)]
-    )
+    rows = [dict(row) for row in results]
+    for row in rows:
+        row["cpu_us_per_event all"] = round(sum(row["cpu_us_per_event"].values()), 1)
+    return format_figures(rows)
