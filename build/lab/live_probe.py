@@ -1,10 +1,10 @@
 """Time from the POST of an event until a browser's socket shows it.
 
-A probe is an event of a kind that the load has none of (inbound, greylisted). It is posted alone
-at a random time, and the clock starts before its POST. A frame of the live socket carries absolute
-counts by second; the first frame in which the count of the probe's own second has grown shows it.
-Probes of one second are matched in the order in which they were posted. Sender, receiver and clock
-are one process; between them lie ingest endpoint, inbox, writer, commit, publish, pump and socket.
+A probe is an event of a kind that the load has none of (inbound, greylisted), posted alone at a
+random time; its clock starts before the POST. Frames of the live socket carry absolute counts by
+second; the first in which the count of the probe's own second has grown shows it. Probes of one
+second are matched in the order of their POSTs. Sender, receiver and clock are one process; between
+them lie ingest endpoint, inbox, writer, commit, publish, pump and socket.
 """
 
 import contextlib

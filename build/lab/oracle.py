@@ -64,10 +64,8 @@ def judge_server(installation: Installation, batches: Sequence[Batch]) -> Server
 
 
 def count_stored(installation: Installation, *, but_not: str) -> tuple[int, int]:
-    """Return how many rows the table has, and of how many different events; not of one node.
-
-    Batches are repeated until acknowledged: both numbers must be what was acknowledged.
-    """
+    """Return the table's rows and different events, but not of one node. Batches are repeated until
+    acknowledged: both numbers must be what was acknowledged."""
     ((rows, events),) = installation.query(
         "SELECT coalesce(sum(n), 0)::bigint, count(*) FROM (SELECT count(*) AS n FROM email_events"
         " WHERE mta_node <> %s GROUP BY event_id) AS ids",

@@ -80,8 +80,10 @@ def explain(sql: str, params: Any) -> Statement:
 
 def find_table(relation: str) -> str:
     """Return the hypertable's name for a chunk; others as they are."""
+    if not relation.startswith("_hyper_"):
+        return relation
     chunks = "SELECT hypertable_name FROM timescaledb_information.chunks WHERE chunk_name = %s"
-    return str((fetch_rows(chunks, [relation]) or [(relation,)])[0][0])
+    return str(fetch_rows(chunks, [relation])[0][0])
 
 
 def fetch_rows(sql: str, params: Any = None) -> list[Any]:
