@@ -39,6 +39,15 @@ class Refused(ValueError):
     """This event is not accepted; the text gives the reason and names the field."""
 
 
+class WrongNode(ValueError):
+    """This item is of another node than its key speaks for. Its batch is refused with it: a key or
+    a node id is set wrongly, which an operator can mend, so nothing may be acknowledged."""
+
+    def __init__(self, key_node: str, node: str) -> None:
+        super().__init__(f"This key speaks for {key_node!r} only, not for {node!r}.")
+        self.key_node, self.node = key_node, node
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """The facts of a request beside its events: the key's node, and the times that are accepted."""
@@ -61,7 +70,7 @@ class Context:
 
 
 def copy_line(raw: bytes | msgspec.Raw, context: Context) -> str:
-    """Return `raw`, one JSON object, as a COPY line. Raises Refused."""
+    """Return `raw`, one JSON object, as a COPY line. Raises Refused or WrongNode."""
     try:
         event = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -70,15 +79,18 @@ def copy_line(raw: bytes | msgspec.Raw, context: Context) -> str:
 
 
 def plain_line(event: Event, context: Context) -> str:
-    """Return an event of a plain body as a COPY line, in half the time. Raises Refused."""
+    """Return an event of a plain body as a COPY line, in half the time.
+
+    Raises Refused or WrongNode.
+    """
     return "\t".join(_texts(normalize(event, context)))
 
 
 def normalize(event: Event, context: Context) -> list[Any]:
     """Return the values of an event's columns, with aliases, derived fields and limits applied."""
     row = list(_values(event))
-    row[_AT] = _occurred_at(event, context).isoformat()
     row[_NODE] = _node(event, context)
+    row[_AT] = _occurred_at(event, context).isoformat()
     _derive(row, event)
     for place, name in _IPS:
         if row[place] is not None:
@@ -154,7 +166,7 @@ def _node(event: Event, context: Context) -> str:
             raise Refused("mta_node is missing, and this key is bound to no node")
         return event.mta_node
     if event.mta_node and event.mta_node != context.node:
-        raise Refused(f"mta_node: this key speaks for {context.node!r} only")
+        raise WrongNode(context.node, event.mta_node)
     return context.node
 
 

@@ -5,6 +5,7 @@ IngestError
  |- WrongEncoding  415: neither plain nor gzip
  |- Malformed      400: not JSON, or gzip that is not gzip
  |- NothingValid   422: every item was refused
+ |- NodeMismatch   403: an item is of another node than the key
  `- Unavailable    503, to be sent again later:
      |- InboxFull            the bound of the inbox is reached; agents keep their spools
      |- InboxUnavailable     Redis does not answer or refuses to write
@@ -50,6 +51,21 @@ class NothingValid(IngestError):
     def __init__(self, rejected: list[dict[str, object]]) -> None:
         super().__init__("nothing in this batch was valid")
         self.rejected = rejected
+
+
+class NodeMismatch(IngestError):
+    """An item is of another node than its key speaks for. Nothing of the batch was accepted, and it
+    is accepted once the key or the node id is mended."""
+
+    status_code = 403
+    default_code = "node_mismatch"
+
+    def __init__(self, key_node: str, node: str) -> None:
+        super().__init__(
+            f"This key speaks for {key_node!r} only, not for {node!r}: nothing of this was accepted."
+            " Keep it, and mend the key or the node id."
+        )
+        self.key_node, self.node = key_node, node
 
 
 class Unavailable(IngestError):

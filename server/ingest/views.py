@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from rest_framework.exceptions import APIException, MethodNotAllowed, PermissionDenied
+from rest_framework.exceptions import APIException, MethodNotAllowed
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from server.events.mapping import Context
 from server.http.negotiation import SingleMediaType
 from server.ingest import actors, openapi, rate_limit
-from server.ingest.errors import DatabaseUnavailable, IngestError, NothingValid
+from server.ingest.errors import DatabaseUnavailable, IngestError, NodeMismatch, NothingValid
 from server.ingest.inbox import EVENTS, SAMPLES, Entry
 from server.ingest.parsing.batch import Batch, parse_event_batch, parse_sample_batch
 from server.ingest.parsing.body import read_body
@@ -69,6 +69,8 @@ class IngestView(APIView):
             response["Retry-After"] = str(exc.retry_after_s)
         if isinstance(exc, NothingValid):
             response.data["rejected"] = exc.rejected
+        if isinstance(exc, NodeMismatch):
+            response.data |= {"key_node": exc.key_node, "node": exc.node}
         return response
 
 
@@ -122,7 +124,7 @@ class RegistrationView(IngestView):
         name = details.pop("node_id")
         bound = _holder(request).node
         if bound is not None and bound != name:
-            raise PermissionDenied(f"This key speaks for {bound!r} only.")
+            raise NodeMismatch(bound, name)
         node = nodes.register(name, details)
         return Response(
             {"node_id": node.name, "heartbeat_offline_after_s": settings.NODE_OFFLINE_AFTER_S}

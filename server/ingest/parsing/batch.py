@@ -7,9 +7,9 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
-from server.events.mapping import Context, Refused, copy_line, plain_line
+from server.events.mapping import Context, Refused, WrongNode, copy_line, plain_line
 from server.events.wire import Event
-from server.ingest.errors import Malformed, TooLarge
+from server.ingest.errors import Malformed, NodeMismatch, TooLarge
 from server.metrics.wire import SAMPLES, Sample
 
 Item = TypeVar("Item")
@@ -52,7 +52,10 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def parse_event_batch(body: bytes, context: Context, *, max_events: int) -> Batch:
-    """Read one event, an array of them, or a numbered envelope. Raises Malformed or TooLarge."""
+    """Read one event, an array of them, or a numbered envelope.
+
+    Raises Malformed, TooLarge or NodeMismatch.
+    """
     valid = _read_valid_envelope(body) if context.is_plain(body) else None
     envelope: Envelope[Any] = valid or _read_envelope(body)
     if len(envelope.events) > max_events:
@@ -65,8 +68,9 @@ def parse_event_batch(body: bytes, context: Context, *, max_events: int) -> Batc
 
 
 def parse_sample_batch(kind: str, body: bytes, context: Context, *, max_samples: int) -> Batch:
-    """Read one sample of a kind or an array of them. Raises Malformed or TooLarge.
+    """Read one sample of a kind or an array of them.
 
+    Raises Malformed, TooLarge or NodeMismatch.
     Accepted items are lines for the inbox: the kind, and the fields of the sample that are known.
     """
     items = _decode_body(_decode_list, body) if body.lstrip()[:1] == b"[" else [msgspec.Raw(body)]
@@ -87,7 +91,7 @@ def decode_sample(line: bytes) -> Sample:
 def _sample_line(kind: str, raw: msgspec.Raw, context: Context) -> bytes:
     sample = _decode_sample[kind](raw)
     if context.node is not None and sample.node_id != context.node:
-        raise Refused(f"node_id: this key speaks for {context.node!r} only")
+        raise WrongNode(context.node, sample.node_id)
     if not context.oldest <= sample.timestamp <= context.newest:
         raise Refused(
             f"timestamp: {sample.timestamp.isoformat()} is not between"
@@ -149,6 +153,8 @@ def _split_items(items: list[Any], read: Callable[[Any], Any]) -> Batch:
     for index, raw in enumerate(items):
         try:
             batch.accepted.append(read(raw))
+        except WrongNode as error:
+            raise NodeMismatch(error.key_node, error.node) from error
         except (Refused, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             batch.rejected.append({"index": index, "error": str(error)})
     return batch

@@ -43,6 +43,18 @@ def test_the_number_of_a_batch_travels_with_it(post, event):
     assert (entry.node, entry.epoch, entry.first_seq) == ("mta-01", "e-1", 7)
 
 
+def test_one_event_of_another_node_than_the_keys_refuses_all_and_acknowledges_nothing(post, event):
+    events = [event(), event(mta_node="mta-02"), event(event_type="exploded")]
+
+    for body in ({"epoch": "e-1", "first_seq": 7, "events": events}, events[:2]):
+        answer = post("events/ingest", body)
+
+        assert answer.status_code == 403
+        assert (answer.json()["key_node"], answer.json()["node"]) == ("mta-01", "mta-02")
+        assert "queued" not in answer.json() and "rejected" not in answer.json()
+    assert EVENTS.length() == 0
+
+
 def test_gzip_is_unpacked(post, event):
     assert post("events/ingest", [event()], pack=True).status_code == 202
 

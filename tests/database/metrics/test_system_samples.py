@@ -58,10 +58,13 @@ def test_a_bad_sample_is_refused_alone(post, golden):
     assert "cpu_percent" in answer["rejected"][0]["error"]
 
 
-def test_a_sample_of_another_node_than_the_keys_is_refused(post, golden):
+def test_a_sample_of_another_node_than_the_keys_refuses_the_batch_until_an_operator_mends_it(
+    post, golden
+):
     answer = post("metrics/system", golden("metrics_system.json") | {"node_id": "mta-02"})
 
-    assert answer.status_code == 422
+    assert answer.status_code == 403
+    assert (answer.json()["key_node"], answer.json()["node"]) == ("mta-01", "mta-02")
 
 
 def test_last_seen_moves_forward_only(node):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.events.columns import COLUMNS, NAMES
-from server.events.mapping import Context, Refused, copy_line, to_line
+from server.events.mapping import Context, Refused, WrongNode, copy_line, to_line
 
 NOW = datetime(2026, 11, 21, 10, 10, tzinfo=UTC)
 CONTEXT = Context.at(NOW, node="mta-01", retention=timedelta(days=180))
@@ -105,12 +105,17 @@ def test_a_hostile_reply_stays_one_field_of_one_line():
         ({"occurred_at": "2026-11-21T10:20:01Z"}, "10 minutes ahead"),
         ({"occurred_at": "2026-05-01T00:00:00Z"}, "retention"),
         ({"occurred_at": None}, "occurred_at"),
-        ({"mta_node": "mta-02"}, "'mta-01' only"),
     ],
 )
 def test_a_wrong_value_refuses_the_event_and_names_the_field(change, reason):
     with pytest.raises(Refused, match=reason):
         values(EVENT | change)
+
+
+@pytest.mark.parametrize("old", [{}, {"occurred_at": "2026-05-01T00:00:00Z"}, {"client_ip": "x"}])
+def test_another_node_than_the_keys_goes_before_every_other_fault(old):
+    with pytest.raises(WrongNode, match="'mta-01' only, not for 'mta-02'"):
+        values(EVENT | old | {"mta_node": "mta-02"})
 
 
 def test_a_key_of_no_node_needs_events_that_name_theirs():
