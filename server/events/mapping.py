@@ -164,7 +164,7 @@ def _node(event: Event, context: Context) -> str:
     if context.node is None:
         if not event.mta_node:
             raise Refused("mta_node is missing, and this key is bound to no node")
-        return event.mta_node
+        return _LINE_BREAKS.sub(" ", event.mta_node)
     if event.mta_node and event.mta_node != context.node:
         raise WrongNode(context.node, event.mta_node)
     return context.node

@@ -62,8 +62,8 @@ class NodeMismatch(IngestError):
 
     def __init__(self, key_node: str, node: str) -> None:
         super().__init__(
-            f"This key speaks for {key_node!r} only, not for {node!r}: nothing of this was accepted."
-            " Keep it, and mend the key or the node id."
+            f"This key speaks for {key_node!r} only, not for {node!r}: nothing was accepted."
+            " Keep the batch, and mend the key or the node id."
         )
         self.key_node, self.node = key_node, node
 

@@ -56,8 +56,8 @@ REFUSALS = {
     400: OpenApiResponse(description="The body cannot be read."),
     401: OpenApiResponse(description="No key, or a wrong or revoked one."),
     403: OpenApiResponse(
-        description="A key of another scope or node; nothing was accepted. Keep the batch: it is accepted once"
-        " the key or the node id is mended. `key_node` and `node` name the two."
+        description="A key of another scope or node; nothing was accepted. Keep the batch: it is"
+        " accepted once the key or the node id is mended. `key_node` and `node` name the two."
     ),
     413: OpenApiResponse(description="Too large, on the wire or unpacked, or too many items."),
     415: OpenApiResponse(description="A Content-Encoding other than gzip."),

@@ -9,6 +9,8 @@ from django.http.request import RawPostDataException, UnreadablePostError
 
 from server.ingest.errors import Malformed, TooLarge, WrongEncoding
 
+#: A gzip file may be several, one after the other. Each costs a copy of those that follow.
+MAX_GZIP_MEMBERS = 100
 GZIP_WINDOW = zlib.MAX_WBITS | 16
 
 
@@ -25,16 +27,21 @@ def read_body(request: HttpRequest) -> bytes:
 
 def unpack(body: bytes, max_bytes: int) -> bytes:
     """Return gunzipped `body`, never holding more than `max_bytes` + 1 of it."""
-    unpacker = zlib.decompressobj(GZIP_WINDOW)
-    try:
-        plain = unpacker.decompress(body, max_bytes + 1)
-    except zlib.error as error:
-        raise Malformed(f"the body is not gzip: {error}") from error
-    if len(plain) > max_bytes:
-        raise TooLarge(f"unpacks to more than {max_bytes} bytes")
-    if not unpacker.eof:
-        raise Malformed("the gzip body is cut short")
-    return plain
+    plain = b""
+    for _ in range(MAX_GZIP_MEMBERS):
+        unpacker = zlib.decompressobj(GZIP_WINDOW)
+        try:
+            plain += unpacker.decompress(body, max_bytes + 1 - len(plain))
+        except zlib.error as error:
+            raise Malformed(f"the body is not gzip: {error}") from error
+        if len(plain) > max_bytes:
+            raise TooLarge(f"unpacks to more than {max_bytes} bytes")
+        if not unpacker.eof:
+            raise Malformed("the gzip body is cut short")
+        body = unpacker.unused_data
+        if not body:
+            return plain
+    raise Malformed(f"more than {MAX_GZIP_MEMBERS} gzip members")
 
 
 def _read_wire_body(request: HttpRequest) -> bytes:

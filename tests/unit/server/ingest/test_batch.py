@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from server.events.columns import NAMES
 from server.events.mapping import Context, copy_line
 from server.ingest.parsing.batch import parse_event_batch
+from server.ingest.parsing.text import clean_json
 
 NOW = datetime(2026, 11, 21, 10, 10, tzinfo=UTC)
 CONTEXT = Context.at(NOW, node="mta-01", retention=timedelta(days=180))
@@ -28,7 +29,7 @@ GOOD = {
 
 
 def one_by_one(events):
-    return [copy_line(json.dumps(event), CONTEXT) for event in events]
+    return [copy_line(clean_json(json.dumps(event).encode()), CONTEXT) for event in events]
 
 
 def take(body, context=CONTEXT):
@@ -44,13 +45,8 @@ def test_a_batch_read_at_once_gives_the_same_lines_as_its_events_one_by_one(
         GOOD | {"to_address": name, "spam_symbols": [reply]},
     ]
     body = json.dumps({"epoch": "e", "first_seq": 7, "events": events}, ensure_ascii=ascii_only)
-    try:
-        expected = one_by_one(events)
-    except ValueError:
-        assert take(body).rejected
-        return
 
-    assert take(body).accepted == expected
+    assert take(body).accepted == one_by_one(events)
 
 
 def test_booleans_and_numbers_are_written_as_postgresql_reads_them():
