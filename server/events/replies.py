@@ -126,7 +126,8 @@ def _status(first: str | None, detail: str) -> str | None:
 
 
 _URL = re.compile(r"(https?://[^\s/?#<>()]+)[^\s<>]*", re.IGNORECASE)
-_ADDRESS = re.compile(r"<?[^\s<>@\"'(),:;]+@[\w.-]*\w>?")
+# Bounded and possessive where a run could be tried again from each of its characters: linear time.
+_ADDRESS = re.compile(r"<?[^\s<>@\"'(),:;]{1,128}+@[\w.-]*\w>?")
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
 _IP4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]*\d)")
 _IP6 = re.compile(r"(?<![\w:])(?=[0-9a-f:]*:[0-9a-f:]*:)[0-9a-f:]{3,39}(?![\w:])", re.IGNORECASE)
@@ -138,8 +139,9 @@ _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+-]*[A-Za-z0-9=]")
 # A server's own name of a rule, such as OFR005_104 or SC-001: what it is about, not an id.
 _RULE = re.compile(r"[A-Z]{1,8}[-_]?\d{1,6}(?:_\d{1,6})?")
 _HEX = re.compile(r"[0-9A-Fa-f]{8,}")
-_NUMBER = re.compile(r"(?<![\w.#<-])\d+(?:\.\d+)?(?![\w.]*\w)")
+_NUMBER = re.compile(r"(?<![\w.#<-])\d++(?:\.\d++)?+(?![\w.]*\w)")
 _RFC = re.compile(r"RFC ?$", re.IGNORECASE)
+RFC_CHARS = len("RFC ")
 _SPACE = re.compile(r"\s+")
 ID_CHARS, ID_DIGITS = 10, 2
 
@@ -157,6 +159,12 @@ def normalize(reply: str) -> str:
         # Each further line of a reply repeats the code, and mostly the status.
         again = rf" {head[1]}[- ](?:{re.escape(head[2])} ?)?" if head[2] else rf" {head[1]}[- ]"
         rest = re.sub(again, " ", rest)
+    rest = replace_variables(rest)
+    return _SPACE.sub(" ", f"{begin.strip()} {rest.strip()}").strip()
+
+
+def replace_variables(rest: str) -> str:
+    """Replace what varies from message to message by what it is, in linear time."""
     rest = _URL.sub(r"\1/", rest)
     rest = _ADDRESS.sub("<address>", rest)
     rest = _TIME.sub("<time>", rest)
@@ -164,8 +172,7 @@ def normalize(reply: str) -> str:
     rest = _IP4.sub("<ip>", rest)
     rest = _IP6.sub("<ip>", rest)
     rest = _TOKEN.sub(_without_id, rest)
-    rest = _NUMBER.sub(_without_number, rest)
-    return _SPACE.sub(" ", f"{begin.strip()} {rest.strip()}").strip()
+    return _NUMBER.sub(_without_number, rest)
 
 
 def fingerprint(reply: str) -> str:
@@ -189,5 +196,5 @@ def _without_id(match: re.Match[str]) -> str:
 
 
 def _without_number(match: re.Match[str]) -> str:
-    before = match.string[: match.start()]
+    before = match.string[max(0, match.start() - RFC_CHARS) : match.start()]
     return match[0] if _RFC.search(before) else "<n>"

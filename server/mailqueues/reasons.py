@@ -13,6 +13,8 @@ TIMEOUT = "timeout"
 POLICY = "policy"
 GREYLISTED = "greylisted"
 OTHER = "other"
+#: More of a reply names no further reason; patterns cost as much as the text is long.
+MAX_REPLY_CHARS = 1_000
 #: In the order in which pages show them.
 CLASSES = (RATE_LIMITED, MX_UNAVAILABLE, TIMEOUT, POLICY, GREYLISTED, OTHER)
 
@@ -29,7 +31,7 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (
             RATE_LIMITED,
             r"\brate\b|rate-?limit|too (many|much|fast|frequent)|throttl|slow(ing)? down"
-            r"|exceed\w*.{0,40}\b(limit|rate)|\blimits?\b.{0,20}exceed|concurren"
+            r"|exceed\w{0,8}.{0,40}\b(limit|rate)|\blimits?\b.{0,20}exceed|concurren"
             r"|unusual (rate|volume|number)|excessive|\b4\.7\.(28|[56]\d\d)\b"
             r"|maximum .{0,30}(connections|messages|recipients)",
         ),
@@ -57,4 +59,5 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 
 def classify_reply(reply: str) -> str:
     """Return the class of a remote server's reply, or of the error of a connection."""
-    return next((name for name, pattern in _RULES if pattern.search(reply)), OTHER)
+    text = reply[:MAX_REPLY_CHARS]
+    return next((name for name, pattern in _RULES if pattern.search(text)), OTHER)

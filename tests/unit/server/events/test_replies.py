@@ -1,10 +1,19 @@
 """Replies of remote servers: one text for a thousand messages, and its meaning."""
 
+import timeit
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.events.replies import CATEGORIES, find_meaning, fingerprint, normalize
+from server.events.replies import (
+    CATEGORIES,
+    find_meaning,
+    fingerprint,
+    normalize,
+    replace_variables,
+)
 
 
 @pytest.fixture
@@ -42,6 +51,25 @@ def test_every_category_of_zonemta_has_a_class_without_a_reply():
 )
 def test_words_that_name_the_reason_stay(kept):
     assert kept in normalize(f"550 5.7.1 Refused, see {kept} for more")
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["x", "1", "1 ", "1.", "a-", "a:", "@", "a@", "=", "<", "http://", "20 Jan 2026 ", ":1:"],
+)
+def test_the_time_of_reading_grows_as_the_text_does(piece):
+    def cost(chars: int) -> float:
+        text = (piece * chars)[:chars] + "!"
+        return min(
+            timeit.repeat(lambda: replace_variables(text), timer=process_time, number=1, repeat=5)
+        )
+
+    # Four times the text: some four times the work, where quadratic would be sixteen.
+    assert cost(16_000) < 11 * cost(4_000)
+
+
+def test_of_a_reply_of_any_length_a_bounded_part_is_read():
+    assert normalize("x " * 5_000) == normalize("x " * 250)
 
 
 @given(st.text(max_size=2000))
