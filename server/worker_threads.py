@@ -53,3 +53,6 @@ class PeriodicThread(Middleware):
             except (redis.RedisError, BrokerError) as error:
                 logger.warning("%s: %s", self.name, error)
                 wait_s = max(wait_s, MIN_WAIT_AFTER_ERROR_S)
+            except Exception:
+                logger.exception("%s failed, running it again", self.name)
+                wait_s = max(wait_s, MIN_WAIT_AFTER_ERROR_S)

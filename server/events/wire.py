@@ -31,6 +31,8 @@ class Stored(NamedTuple):
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+#: Sums of sizes stay within 64 bits for as many messages as ever are in one bucket.
+Size = Annotated[int, msgspec.Meta(ge=0, le=2**32)]
 ReplyCode = Annotated[int, msgspec.Meta(ge=200, le=599)]
 
 
@@ -113,7 +115,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bounce_message: Annotated[
         str | None, Stored("The reply that made it bounce or refused it.", max_chars=500)
     ] = None
-    message_size_bytes: Annotated[Bytes | None, Stored("Size of the message.", "bigint")] = None
+    message_size_bytes: Annotated[Size | None, Stored("Size of the message.", "bigint")] = None
     has_attachment: Annotated[
         bool | None, Stored("Whether the message has attachments.", "boolean")
     ] = None

@@ -29,7 +29,7 @@ HEARTBEAT_S = 1.0
 _SOCKETS_KEY = f"{metrics.SOCKETS}{os.uname().nodename}-{os.getpid()}"
 #: The sockets of this process that get the frames, by channel name.
 open_sockets: set[str] = set()
-RETRY_S = 1.0
+RETRY_S, MAX_RETRY_S = 0.5, 30.0
 #: Facts take more queries than totals, and change more slowly.
 FACTS_EVERY_S = 5.0
 
@@ -68,12 +68,20 @@ class Pump:
         return messages.frame(self.tick, self._totals, self._window(), kind="snapshot")
 
     async def _forever(self, work: Any) -> None:
+        """Run `work` again whatever ends it, later after each failure that follows another soon."""
+        wait_s = RETRY_S
         while True:
+            started = monotonic()
             try:
                 await work()
             except (RedisError, DatabaseError, InterfaceError, OSError) as error:
                 logger.warning("The live pump cannot read, trying again: %s", error)
-                await asyncio.sleep(RETRY_S)
+            except Exception:
+                logger.exception("A task of the live pump failed; restarting it")
+            wait_s = (
+                RETRY_S if monotonic() - started > MAX_RETRY_S else min(2 * wait_s, MAX_RETRY_S)
+            )
+            await asyncio.sleep(wait_s)
 
     async def _listen(self) -> None:
         """Note which seconds changed. After a (new) subscription all of them may have."""

@@ -96,6 +96,7 @@ def test_a_hostile_reply_stays_one_field_of_one_line():
         ({"status_code": "250"}, "status_code"),
         ({"delivery_time_ms": -1}, "delivery_time_ms"),
         ({"delivery_time_ms": 2**31}, "delivery_time_ms"),
+        ({"message_size_bytes": 2**32 + 1}, "message_size_bytes"),
         ({"sending_ip": "127.0.0.1/8"}, "sending_ip"),
         ({"client_ip": "localhost"}, "client_ip"),
         ({"to_address": "a\0b@x.example"}, "NUL"),
