@@ -61,7 +61,7 @@ def test_the_time_of_reading_grows_as_the_text_does(piece):
     def cost(chars: int) -> float:
         text = (piece * chars)[:chars] + "!"
         return min(
-            timeit.repeat(lambda: replace_variables(text), timer=process_time, number=1, repeat=5)
+            timeit.repeat(lambda: replace_variables(text), timer=process_time, number=1, repeat=12)
         )
 
     # Four times the text: some four times the work, where quadratic would be sixteen.
