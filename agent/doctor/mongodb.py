@@ -50,6 +50,11 @@ def examine(uri: Secret, *, instance: str = "") -> Iterator[Finding]:
             return
         db = client.get_default_database()
         yield Finding("ok", "mongodb", f"{where} responds, version {version}.")
+        if hello.get("msg") == "isdbgrid":
+            line = f"{where} is a mongos, the router of a sharded cluster."
+            fix = "Name a member of the replica set in AGENT_ZONEMTA_MONGODB_URI."
+            yield Finding("failure", "replica set", line, fix)
+            return
         if not hello.get("setName"):
             yield Finding(
                 "failure",

@@ -53,8 +53,8 @@ def judge_answer(outcome: Outcome, url: str) -> Iterator[Finding]:
     elif outcome.action is Action.KEEP:
         yield Finding("failure", "server", line, fix)
     else:
-        fix = "Check DASHBOARD_URL, the network (firewall, proxy, certificate) and the server."
-        yield Finding("failure", "server", line, fix)
+        general = "Check DASHBOARD_URL, the network (firewall, proxy, certificate) and the server."
+        yield Finding("failure", "server", line, fix or general)
 
 
 def judge_node(outcome: Outcome, node: str) -> Finding | None:

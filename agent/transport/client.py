@@ -49,6 +49,7 @@ TOLERATED_SKEW = timedelta(seconds=5)
 SKEW_WARNING_PERIOD_S = 3600.0
 _OBJECT = re.compile(r"^\w+\(host=[^)]*\): ")
 UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+NAME_FIX = " Its certificate is for another name: set DASHBOARD_URL to the name in it."
 UNTRUSTED_FIX = (
     " Its certificate is not trusted here: set ca_file in [backend] to the file of the authority"
     " that signed it, or install ca-certificates."
@@ -208,6 +209,8 @@ class Client:
         except (HTTPError, OSError) as error:
             shown = _short(error)
             fix = UNTRUSTED_FIX if UNTRUSTED in shown else ""
+            if "mismatch, certificate is not valid" in shown:
+                fix = NAME_FIX
             if fix:
                 self._drop_pool()  # it has the authorities of its creation
             return Outcome(Action.RETRY, f"{url} is not reachable: {shown}{fix}", fix)

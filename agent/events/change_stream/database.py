@@ -163,6 +163,10 @@ def enable_pre_images(db: Database[dict[str, Any]]) -> list[str]:
     return switched
 
 
+# AuthenticationFailed
+WRONG_PASSWORD = 18
+
+
 def explain(error: Exception, *, where: str) -> tuple[str, str]:
     """Return a kind for not repeating, and one line with the cause and its fix."""
     from pymongo import errors  # noqa: PLC0415
@@ -173,6 +177,12 @@ def explain(error: Exception, *, where: str) -> tuple[str, str]:
         return "replica set", (
             f"MongoDB at {where} is not a replica set, so it has no change stream: start mongod"
             " with --replSet rs0 and run rs.initiate() once. One node is enough."
+        )
+    if code == WRONG_PASSWORD:
+        return "password", (
+            f"MongoDB at {where} refuses user or password ({first_line}). Correct both in"
+            " AGENT_ZONEMTA_MONGODB_URI, and add authSource=admin to it if the user was created"
+            " in the database admin."
         )
     if code in NO_RIGHTS:
         return "rights", (

@@ -16,6 +16,7 @@ from agent.doctor.disk import judge_disk, judge_gaps, judge_spool
 from agent.doctor.mongodb import examine, judge_oplog
 from agent.doctor.plugins import judge_plugins
 from agent.doctor.server import judge_answer, judge_skew
+from agent.events.change_stream.database import explain
 from agent.events.plugin_reports import PluginReport, record_report
 from agent.roles import ports_of, programs_of
 from agent.spool import read_summary
@@ -137,6 +138,24 @@ def test_answers_that_are_not_mallards_are_no_good_server():
     (finding,) = judge_answer(strange, "https://d.example")
 
     assert (finding.level, finding.fix) == ("failure", "Look.")
+
+
+def test_the_remedy_of_a_certificate_is_not_replaced_by_a_general_one():
+    outcome = Outcome(Action.RETRY, "not reachable. Set ca_file.", " Set ca_file.")
+
+    (finding,) = judge_answer(outcome, "https://d.example")
+
+    assert finding.fix == "Set ca_file."
+
+
+def test_a_wrong_password_of_mongodb_is_not_called_a_missing_role():
+    error = pymongo.errors.OperationFailure("Authentication failed.", 18)
+
+    kind, line = explain(error, where="db.example")
+
+    assert kind == "password"
+    assert "refuses user or password" in line
+    assert "role" not in line
 
 
 @pytest.mark.parametrize(
