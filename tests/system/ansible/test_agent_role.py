@@ -411,7 +411,7 @@ def test_a_release_is_fetched_by_its_address_and_only_what_was_named(site, newer
     assert node.run("systemctl", "is-active", "mallard-agent").strip() == "active"
 
 
-def test_only_as_many_releases_stay_as_were_asked_for_and_those_in_use_always(site):
+def test_only_as_many_releases_stay_as_were_requested_and_those_in_use_always(site):
     node = site.node
     for number in range(3):
         # Younger than the two in use.
@@ -438,7 +438,7 @@ def test_an_agent_that_hangs_is_killed_and_started_again(site):
     assert watchdog == "1min"
 
 
-def test_mail_programs_are_restarted_when_told_to(site):
+def test_mail_programs_are_restarted_on_request(site):
     node = site.node
     before = mail_program_pids(node)
     inventory = site.inventory(

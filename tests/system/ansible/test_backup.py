@@ -153,7 +153,7 @@ def test_a_database_that_is_there_is_never_restored_over(server, dump):
     assert "is there already" in done.stderr
 
 
-def test_a_damaged_dump_is_told_before_anything_is_made(server, dump, tmp_path):
+def test_a_damaged_dump_is_reported_before_anything_is_made(server, dump, tmp_path):
     content = dump.read_bytes()
     broken = tmp_path / "broken.dump"
     broken.write_bytes(content[: len(content) * 2 // 3])

@@ -154,7 +154,7 @@ def test_the_set_up_has_no_error_in_the_servers_own_eyes(site):
     )  # fmt: skip
 
 
-def test_people_come_in_by_tls_alone_and_are_told_to_stay_there(site):
+def test_people_come_in_by_tls_alone_and_are_kept_there(site):
     plain = fetch(site.node, f"http://{DOMAIN}/login/?next=/")
     login = fetch(site.node, f"https://{DOMAIN}/login/")
     health = fetch(site.node, f"https://{DOMAIN}/api/v1/health")

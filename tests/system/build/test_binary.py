@@ -329,7 +329,7 @@ def run(binary, home):
             process.end(signal.SIGKILL)
 
 
-def test_it_reports_as_one_process_and_ends_when_asked(run, fake_server, golden):
+def test_it_reports_as_one_process_and_ends_on_request(run, fake_server, golden):
     agent = run(fake_server.url)
     events = golden("events_batch.json")["events"]
 
