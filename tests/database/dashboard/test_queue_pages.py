@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from server.dashboard.pages.queue.page import headline
+from server.dashboard.pages.queue.page import build_headline
 from server.mailqueues.accounting import Reading, count_once
 from server.metrics.mail_queue import MailQueue, QueueShare
 
@@ -33,7 +33,9 @@ def queue(instance="mta-01", *, source="mongodb", oldest=None, **shares):
 def judge(of, *, seconds_ago=5, node="mta-01"):
     at = NOW - timedelta(seconds=seconds_ago)
     whole = (at, of) if of.source == "mongodb" else None
-    return headline(count_once([Reading(node, at, of, timedelta(seconds=90), whole)], NOW), NOW)
+    return build_headline(
+        count_once([Reading(node, at, of, timedelta(seconds=90), whole)], NOW), NOW
+    )
 
 
 def tile(of, key):
@@ -78,8 +80,8 @@ def test_an_old_reading_says_so_and_is_no_all_clear():
 
 def test_nothing_waiting_and_nothing_known_are_two_things():
     assert judge(queue(mta_01=0)).text == "The queue is empty"
-    assert headline([], NOW).text == "No mail queue was read in the last 7 days"
-    assert headline([], NOW).level == "none"
+    assert build_headline([], NOW).text == "No mail queue was read in the last 7 days"
+    assert build_headline([], NOW).level == "none"
 
 
 def test_from_the_api_only_totals_are_known_and_the_page_says_what_to_do():

@@ -19,7 +19,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     """Two to five nodes beside each other, now and over the range."""
     now = timezone.now()
     rows = {row.name: row for row in node_rows(now)}
-    names = page.compared(request.GET.getlist("node"), rows)
+    names = page.select_compared(request.GET.getlist("node"), rows)
     unknown = [name for name in request.GET.getlist("node")[:20] if name and name not in rows]
     context = {
         "rows": [rows[name] for name in names],
@@ -30,7 +30,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         "max_compared": page.MAX_COMPARED,
         "readings": list(charts.COMPARED.items()),
         "chart_facts": {"nodes": names, "readings": charts.COMPARED},
-        "frame": carried_params(request.GET),
+        "carried_params": carried_params(request.GET),
         "carried": urlencode(carried_params(request.GET)),
         "at": now,
     }

@@ -22,29 +22,29 @@ MAX_HISTORY = 200
 @require_safe
 @login_required
 def event(request: HttpRequest, event_id: UUID) -> HttpResponse:
-    """All that is known of one event, in the remote's words, and the story of its message."""
-    event_row = queries.find_event(event_id)
-    if event_row is None:
+    """All that is known of one event, and the history of its message."""
+    row = queries.find_event(event_id)
+    if row is None:
         raise Http404(f"no event {event_id}")
-    frame = urlencode(carried_params(request.GET))
+    carried = urlencode(carried_params(request.GET))
     events: list[dict[str, Any]] = []
-    if event_row["queue_id"]:
+    if row["queue_id"]:
         around = (
-            event_row["occurred_at"] - MAX_MESSAGE_LIFETIME,
-            event_row["occurred_at"] + MAX_MESSAGE_LIFETIME,
+            row["occurred_at"] - MAX_MESSAGE_LIFETIME,
+            row["occurred_at"] + MAX_MESSAGE_LIFETIME,
         )
-        events = queries.search(*around, {"queue_id": event_row["queue_id"]}, limit=MAX_HISTORY)
-    story = page.story(events, event_row)
+        events = queries.search(*around, {"queue_id": row["queue_id"]}, limit=MAX_HISTORY)
+    history = page.find_history(events, row)
     context = {
-        "event": event_row,
-        "line": page.line(event_row),
-        "groups": page.groups(event_row, frame),
-        "status_words": event_row["status_message"]
-        if event_row["status_message"] != page.words(event_row)
+        "event": row,
+        "line": page.build_line(row),
+        "groups": page.group_facts(row, carried),
+        "full_reply": row["status_message"]
+        if row["status_message"] != page.find_reply(row)
         else None,
-        "story": [page.line(each) for each in story],
-        "others_count": len(events) - len(story),
-        "story_cut": len(events) == MAX_HISTORY,
-        "carried": frame,
+        "history": [page.build_line(each) for each in history],
+        "others_count": len(events) - len(history),
+        "history_cut": len(events) == MAX_HISTORY,
+        "carried": carried,
     }
     return render_page(request, "event/page", context)

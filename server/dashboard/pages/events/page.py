@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from server.dashboard.pages.events.search import LABELS, parameter
+from server.dashboard.pages.events.search import LABELS, param_name
 from server.dashboard.shell.event_types import EVENT_TYPES, EventType
 from server.events.queries import Position
 from server.formats import UNKNOWN, byte_size, milliseconds, thousands
@@ -17,7 +17,7 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Line:
-    """One event of the list. `words`: the remote server's reply, verbatim."""
+    """One event of the list. `reply`: the remote server's reply, verbatim."""
 
     event_id: UUID
     at: datetime
@@ -27,7 +27,7 @@ class Line:
     sender: str
     recipient: str
     code: int | None
-    words: str
+    reply: str
     peer: str
     is_inferred: bool
 
@@ -45,13 +45,13 @@ class Chip:
 class Fact:
     """One name and value of an event. `query`: the filter that finds its like; empty: none.
 
-    `is_words`: text of strangers, shown in monospace.
+    `is_foreign`: text of others, shown in monospace.
     """
 
     label: str
     value: str
     query: str = ""
-    is_words: bool = False
+    is_foreign: bool = False
     at: datetime | None = None
 
 
@@ -64,27 +64,27 @@ class Group:
 
 
 #: The parts of an event's page: heading → (column, label, how to write it).
-_PLAIN, _WORDS, _MS, _SIZE, _COUNT = "plain", "words", "ms", "size", "count"
+_PLAIN, _FOREIGN, _MS, _SIZE, _COUNT = "plain", "foreign", "ms", "size", "count"
 GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Envelope",
         (
-            ("from_address", "from", _WORDS),
-            ("from_domain", "from domain", _WORDS),
-            ("to_address", "to", _WORDS),
-            ("to_domain", "to domain", _WORDS),
-            ("auth_user", "submitted by", _WORDS),
+            ("from_address", "from", _FOREIGN),
+            ("from_domain", "from domain", _FOREIGN),
+            ("to_address", "to", _FOREIGN),
+            ("to_domain", "to domain", _FOREIGN),
+            ("auth_user", "submitted by", _FOREIGN),
         ),
     ),
     (
         "Outcome",
         (
             ("status_code", "reply code", _PLAIN),
-            ("mx_host", "remote server", _WORDS),
+            ("mx_host", "remote server", _FOREIGN),
             ("bounce_type", "bounce type", _PLAIN),
-            ("bounce_category", "bounce category", _WORDS),
+            ("bounce_category", "bounce category", _FOREIGN),
             ("attempt", "attempt", _COUNT),
-            ("tls", "TLS", _WORDS),
+            ("tls", "TLS", _FOREIGN),
         ),
     ),
     (
@@ -98,8 +98,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Where",
         (
-            ("mta_node", "node", _WORDS),
-            ("zone", "zone", _WORDS),
+            ("mta_node", "node", _FOREIGN),
+            ("zone", "zone", _FOREIGN),
             ("sending_ip", "sending IP", _PLAIN),
             ("sending_ip_v6", "sending IPv6", _PLAIN),
             ("client_ip", "handed in by", _PLAIN),
@@ -108,13 +108,13 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Message",
         (
-            ("message_id", "message id", _WORDS),
-            ("queue_id", "queue id", _WORDS),
-            ("queue_seq", "recipient's number", _WORDS),
+            ("message_id", "message id", _FOREIGN),
+            ("queue_id", "queue id", _FOREIGN),
+            ("queue_seq", "recipient's number", _FOREIGN),
             ("message_size_bytes", "size", _SIZE),
             ("has_attachment", "attachments", _PLAIN),
             ("attachment_count", "number of attachments", _COUNT),
-            ("subject_hash", "hash of the subject", _WORDS),
+            ("subject_hash", "hash of the subject", _FOREIGN),
         ),
     ),
     (
@@ -124,14 +124,14 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("dkim_result", "DKIM", _PLAIN),
             ("dmarc_result", "DMARC", _PLAIN),
             ("spam_score", "spam score", _PLAIN),
-            ("spam_action", "spam action", _WORDS),
-            ("spam_symbols", "spam symbols", _WORDS),
+            ("spam_action", "spam action", _FOREIGN),
+            ("spam_symbols", "spam symbols", _FOREIGN),
         ),
     ),
 )
 
 
-def line(event: Event) -> Line:
+def build_line(event: Event) -> Line:
     """Return an event as a line of the list."""
     return Line(
         event_id=event["event_id"],
@@ -142,53 +142,55 @@ def line(event: Event) -> Line:
         sender=event["from_address"] or UNKNOWN,
         recipient=event["to_address"] or event["to_domain"] or UNKNOWN,
         code=event["status_code"],
-        words=words(event),
+        reply=find_reply(event),
         peer=event["mx_host"] or event["client_ip"] or "",
         is_inferred=event["certainty"] == "inferred",
     )
 
 
-def words(event: Event) -> str:
+def find_reply(event: Event) -> str:
     """Return the reply of the other side; empty when it is not known."""
     return event["bounce_message"] or event["status_message"] or ""
 
 
-def groups(event: Event, frame_query: str) -> list[Group]:
+def group_facts(event: Event, carried_query: str) -> list[Group]:
     """Return what is known of an event; what is not known is left out."""
-    found = []
+    groups = []
     for title, columns in GROUPS:
         facts = tuple(
-            _fact(event, column, label, how, frame_query)
+            _fact(event, column, label, how, carried_query)
             for column, label, how in columns
             if event[column] not in (None, "", [])
         )
         if facts:
-            found.append(Group(title, facts))
-    return found
+            groups.append(Group(title, facts))
+    return groups
 
 
-def chips(filters: Mapping[str, Any], frame: Mapping[str, str]) -> list[Chip]:
+def build_chips(filters: Mapping[str, Any], carried: Mapping[str, str]) -> list[Chip]:
     """Return the filters in force, each with the way to be rid of it."""
     return [
         Chip(
-            LABELS[name], str(value), query({k: v for k, v in filters.items() if k != name}, frame)
+            LABELS[name],
+            str(value),
+            build_query({k: v for k, v in filters.items() if k != name}, carried),
         )
         for name, value in filters.items()
     ]
 
 
-def query(filters: Mapping[str, Any], frame: Mapping[str, str], **more: str) -> str:
-    """Return the query string of a search inside this frame."""
-    named = {parameter(name): value for name, value in filters.items()}
-    return urlencode({**named, **frame, **more})
+def build_query(filters: Mapping[str, Any], carried: Mapping[str, str], **more: str) -> str:
+    """Return the query string of a search with the carried parameters."""
+    named = {param_name(name): value for name, value in filters.items()}
+    return urlencode({**named, **carried, **more})
 
 
-def cursor(event: Event) -> str:
+def format_cursor(event: Event) -> str:
     """Return the place of an event as the URL carries it."""
     return f"{event['occurred_at'].isoformat()}~{event['event_id']}"
 
 
-def position(text: str) -> Position | None:
+def parse_cursor(text: str) -> Position | None:
     """Return the place that `cursor` made; None for text it did not make."""
     at, _, event_id = text.replace(" ", "+").partition("~")
     try:
@@ -198,7 +200,7 @@ def position(text: str) -> Position | None:
     return place if place.occurred_at.tzinfo else None
 
 
-def story(events: Sequence[Event], of: Event) -> list[Event]:
+def find_history(events: Sequence[Event], of: Event) -> list[Event]:
     """Return what else happened to the message of an event for the same recipient, oldest first.
 
     What concerns no single recipient (received) belongs to it as well.
@@ -213,7 +215,7 @@ def story(events: Sequence[Event], of: Event) -> list[Event]:
     )
 
 
-def _fact(event: Event, column: str, label: str, how: str, frame_query: str) -> Fact:
+def _fact(event: Event, column: str, label: str, how: str, carried_query: str) -> Fact:
     value = event[column]
     if how == _MS:
         return Fact(label, milliseconds(value))
@@ -224,7 +226,7 @@ def _fact(event: Event, column: str, label: str, how: str, frame_query: str) -> 
     if isinstance(value, bool):
         return Fact(label, "yes" if value else "none")
     text = ", ".join(value) if isinstance(value, list) else str(value)
-    same = urlencode({parameter(column): value}) if column in LABELS else ""
-    if same and frame_query:
-        same = f"{same}&{frame_query}"
-    return Fact(label, text, query=same, is_words=how == _WORDS)
+    same = urlencode({param_name(column): value}) if column in LABELS else ""
+    if same and carried_query:
+        same = f"{same}&{carried_query}"
+    return Fact(label, text, query=same, is_foreign=how == _FOREIGN)

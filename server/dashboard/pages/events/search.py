@@ -71,7 +71,7 @@ class SearchForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name, label in LABELS.items():
-            self.fields[parameter(name)].label = label
+            self.fields[param_name(name)].label = label
 
     def filters(self) -> dict[str, Any]:
         """Return the filters as events.queries takes them. The form must be valid."""
@@ -86,7 +86,7 @@ class SearchForm(forms.Form):
         return {name: values[name] for name in LABELS if name in values}
 
 
-def parameter(filter_name: str) -> str:
+def param_name(filter_name: str) -> str:
     """Return how the query string of the page and of the API calls a filter."""
     return "type" if filter_name == "event_type" else filter_name
 
@@ -96,7 +96,7 @@ def is_by_id(filters: dict[str, Any]) -> bool:
     return any(name in filters for name in FOUND_BY_ID)
 
 
-def meaning(text: str, *, nodes: frozenset[str] = frozenset()) -> tuple[str, str] | None:  # noqa: PLR0911
+def interpret_text(text: str, *, nodes: frozenset[str] = frozenset()) -> tuple[str, str] | None:  # noqa: PLR0911
     """Return (parameter, value) for a text that was typed or pasted; None: it may be anything.
 
     ("event", id) names one event. An address is taken for the recipient's: of a sender there is

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from server.dashboard.pages.events import page
-from server.dashboard.pages.events.search import FIRST, SearchForm, is_by_id, meaning
+from server.dashboard.pages.events.search import FIRST, SearchForm, interpret_text, is_by_id
 from server.dashboard.shell.page import carried_params, parse_params, render_page
 from server.events import queries
 from server.nodes.models import Node
@@ -28,24 +28,28 @@ MAX_SEARCH_MS = 8_000
 @login_required
 def search(request: HttpRequest) -> HttpResponse:
     """List the events of the range that have these values, newest first, page by page."""
-    frame = carried_params(request.GET)
+    carried = carried_params(request.GET)
     nodes = list(Node.objects.values_list("name", flat=True))
     typed = request.GET.get("q", "").strip()[:255]
-    match = meaning(typed, nodes=frozenset(nodes)) if typed else None
+    match = interpret_text(typed, nodes=frozenset(nodes)) if typed else None
     if match:
-        return HttpResponseRedirect(_url_of_match(*match, frame))
+        return HttpResponseRedirect(_url_of_match(*match, carried))
     form = SearchForm(request.GET)
     valid = form.is_valid()
     filters = form.filters() if valid else {}
     start, end = _time_range(request, filters)
-    after = page.position(request.GET.get("after", ""))
+    after = page.parse_cursor(request.GET.get("after", ""))
     if after and not start <= after.occurred_at <= end:
         after = None  # of another range
     events, too_slow = (
         _search_within_limit(start, end, filters, after) if valid and not typed else ([], False)
     )
     shown = events[:PAGE_SIZE]
-    older = page.query(filters, frame, after=page.cursor(shown[-1])) if events[PAGE_SIZE:] else ""
+    older = (
+        page.build_query(filters, carried, after=page.format_cursor(shown[-1]))
+        if events[PAGE_SIZE:]
+        else ""
+    )
     context: dict[str, Any] = {
         "form": form,
         "first_fields": [form["type" if name == "event_type" else name] for name in FIRST],
@@ -53,20 +57,22 @@ def search(request: HttpRequest) -> HttpResponse:
         "more_open": any(name in filters for name in _more(form)) or _wrong(form, _more(form)),
         "nodes": nodes,
         "not_understood": typed,
-        "chips": page.chips(filters, frame),
-        "frame": frame,
-        "lines": [page.line(event) for event in shown],
+        "chips": page.build_chips(filters, carried),
+        "carried_params": carried,
+        "lines": [page.build_line(event) for event in shown],
         "searched": valid and not typed,
         "too_slow": too_slow,
         "seconds": MAX_SEARCH_MS // 1000,
         "start": start,
         "end": end,
-        "all_stored": is_by_id(filters) and not {"range", "from"} & frame.keys(),
-        "newest": page.query(filters, frame) if after else "",
+        "all_stored": is_by_id(filters) and not {"range", "from"} & carried.keys(),
+        "newest": page.build_query(filters, carried) if after else "",
         "is_paged": after is not None,
         "older": older,
-        "export": page.query(filters, {}, **{"from": start.isoformat(), "to": end.isoformat()}),
-        "carried": urlencode(frame),
+        "export": page.build_query(
+            filters, {}, **{"from": start.isoformat(), "to": end.isoformat()}
+        ),
+        "carried": urlencode(carried),
     }
     return render_page(request, "events/page", context)
 
@@ -93,10 +99,10 @@ def _search_within_limit(
         return [], True
 
 
-def _url_of_match(parameter: str, value: str, frame: dict[str, str]) -> str:
+def _url_of_match(parameter: str, value: str, carried: dict[str, str]) -> str:
     if parameter == "event":
-        return f"{reverse('event', args=[value])}?{urlencode(frame)}"
-    return f"{reverse('events')}?{urlencode({parameter: value, **frame})}"
+        return f"{reverse('event', args=[value])}?{urlencode(carried)}"
+    return f"{reverse('events')}?{urlencode({parameter: value, **carried})}"
 
 
 def _more(form: SearchForm) -> list[str]:

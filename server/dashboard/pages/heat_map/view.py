@@ -20,7 +20,7 @@ def heat_map(request: HttpRequest) -> HttpResponse:
         "readings": list(charts.COMPARED.items()),
         "reading": chosen,
         "chart_facts": {"readings": charts.COMPARED},
-        "frame": carried_params(request.GET),
+        "carried_params": carried_params(request.GET),
         "carried": urlencode(carried_params(request.GET)),
     }
     return render_page(request, "heat_map/page", context)

@@ -39,7 +39,7 @@ SHARE_OF = {
 }
 
 
-def section(direction: str, counts: dict[str, int]) -> Section:
+def build_section(direction: str, counts: dict[str, int]) -> Section:
     """Return the counters of one direction; `counts`: its events of the last 60 minutes by type."""
     outcomes = OUTCOMES[direction]
     decided = sum(counts[event_type] for event_type in outcomes)

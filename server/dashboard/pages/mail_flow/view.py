@@ -4,7 +4,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from server.dashboard.pages.mail_flow.page import section
+from server.dashboard.pages.mail_flow.page import build_section
 from server.dashboard.shell.page import render_page
 from server.live import messages
 
@@ -26,5 +26,5 @@ def inbound(request: HttpRequest) -> HttpResponse:
 def _mail_flow(request: HttpRequest, direction: str) -> HttpResponse:
     """Answer the page of one direction; its counters are of the moment of the first paint."""
     totals = messages.read_totals()
-    context = {"section": section(direction, getattr(totals.hour, direction))}
+    context = {"section": build_section(direction, getattr(totals.hour, direction))}
     return render_page(request, f"mail_flow/{direction}", context, totals=totals)

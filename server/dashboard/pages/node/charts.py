@@ -54,6 +54,6 @@ COMPARED: dict[str, tuple[str, str, float | None]] = {
 }
 
 
-def of_kind(kind: str) -> list[dict[str, Any]]:
+def list_charts(kind: str) -> list[dict[str, Any]]:
     """Return the charts of a kind as the page's script takes them."""
     return [asdict(chart) for chart in CHARTS.get(kind, ())]

@@ -39,7 +39,7 @@ class Forecast:
     full_in: timedelta | None = None
 
 
-def disk_full(readings: Sequence[tuple[datetime, float]]) -> Forecast:
+def forecast_disk(readings: Sequence[tuple[datetime, float]]) -> Forecast:
     """Judge the free bytes of a disk over time (time, bytes), oldest first.
 
     By the median of the slopes of all pairs (Theil and Sen), which one night of log rotation or
@@ -69,10 +69,10 @@ def disk_full(readings: Sequence[tuple[datetime, float]]) -> Forecast:
         return Forecast("ok", "not filling", f"{basis}: enough for more than a year")
     full_in = timedelta(seconds=seconds)
     level = "critical" if full_in < timedelta(days=1) else "warning" if full_in < SOON else "ok"
-    return Forecast(level, f"full in about {about(full_in)}", basis, full_in)
+    return Forecast(level, f"full in about {approximate(full_in)}", basis, full_in)
 
 
-def about(length: timedelta) -> str:
+def approximate(length: timedelta) -> str:
     """Return a length as roughly as a forecast knows it: "5 hours", "3 days", "7 weeks"."""
     unit, size, _ = next(each for each in UNITS if length < each[2])
     count = max(1, round(length / size))

@@ -123,7 +123,7 @@ class AgentHealth:
     troubles: tuple[str, ...] = field(default=())
 
 
-def processes(rows: Sequence[Row]) -> list[Process]:
+def build_processes(rows: Sequence[Row]) -> list[Process]:
     """Return the programs, those that should run and do not first."""
     order = {"stopped": 0, "running": 1, "not_found": 2}
     texts = {"not_found": "not here"}
@@ -146,7 +146,7 @@ def _runs(row: Row) -> bool:
     return bool(row["status"] == "running")
 
 
-def ports(rows: Sequence[Row]) -> list[Port]:
+def build_ports(rows: Sequence[Row]) -> list[Port]:
     """Return the ports, closed ones first."""
     result = []
     for row in rows:
@@ -155,7 +155,7 @@ def ports(rows: Sequence[Row]) -> list[Port]:
     return sorted(result, key=lambda p: (p.is_open, int(p.number) if p.number.isdecimal() else 0))
 
 
-def parts(
+def build_parts(
     newest: Mapping[str, Sequence[Row]], *, now: datetime, stale_after_s: float
 ) -> list[Part]:
     """Return the kinds of which samples came, with the age of the newest."""
@@ -167,7 +167,7 @@ def parts(
             (now - at).total_seconds() > stale_after(kind, stale_after_s),
         )
         for kind, rows in newest.items()
-        for at in [time(rows[0]["time"])]
+        for at in [parse_time(rows[0]["time"])]
         if at
     ]
 
@@ -177,7 +177,7 @@ def stale_after(kind: str, stale_after_s: float) -> float:
     return {"wildduck": 900.0}.get(kind, max(stale_after_s, 120.0))
 
 
-def agent_health(row: Row | None, now: datetime) -> AgentHealth | None:
+def build_agent_health(row: Row | None, now: datetime) -> AgentHealth | None:
     """Return the agent's health; None when it never reported."""
     if row is None:
         return None
@@ -195,7 +195,7 @@ def agent_health(row: Row | None, now: datetime) -> AgentHealth | None:
         Line("95 % of sends within", milliseconds(row["send_p95_ms"])),
     )
     plugins = tuple(_plugin(each, now) for each in row["plugins"] or ())
-    compared = tuple(_compared(each) for each in row["reconciliation"] or ())
+    compared = tuple(_comparison_line(each) for each in row["reconciliation"] or ())
     troubles = [f"{line.label}: {line.value}" for line in lines if line.level in TROUBLE]
     troubles += [
         f"{each.label}: {each.note}" for each in plugins + compared if each.level in TROUBLE
@@ -208,7 +208,7 @@ def agent_health(row: Row | None, now: datetime) -> AgentHealth | None:
 
 
 def _source(each: Row, now: datetime) -> Source:
-    succeeded = time(each.get("succeeded_at"))
+    succeeded = parse_time(each.get("succeeded_at"))
     state, level = judge_source(each, succeeded, now)
     return Source(
         name=LABELS.get(each["name"]) or each["name"],
@@ -291,9 +291,9 @@ def _plugin(each: Row, now: datetime) -> Line:
     return Line(label, value, judge_losses(dropped), note)
 
 
-def _compared(each: Row) -> Line:
+def _comparison_line(each: Row) -> Line:
     counted, captured = each["counted"], each["captured"]
-    start, end = time(each["from_at"]), time(each["to_at"])
+    start, end = parse_time(each["from_at"]), parse_time(each["to_at"])
     span = f"{start:%H:%M}{UNKNOWN}{end:%H:%M} UTC" if start and end else ""
     label = f"{LABELS.get(each['program'], each['program'])} {each['outcome']}, {span}"
     value = f"{thousands(captured)} of {thousands(counted)} captured"
@@ -304,7 +304,7 @@ def _compared(each: Row) -> Line:
     return Line(label, value, "warning", difference)
 
 
-def epoch(of: Completeness) -> Epoch:
+def build_epoch(of: Completeness) -> Epoch:
     """Return one epoch of the ledger, in words."""
     shown = of.missing_ranges[:MAX_RANGES_NAMED]
     if of.complete:
@@ -320,7 +320,7 @@ def epoch(of: Completeness) -> Epoch:
         numbers=f"{thousands(of.first_seq)} to {thousands(last)}",
         missing=tuple(_range(first, last_one) for first, last_one in shown),
         more_missing=max(0, len(of.missing_ranges) - len(shown)),
-        dropped=_dropped(of),
+        dropped=_describe_drops(of),
         refused=thousands(of.refused_count),
         repeated=thousands(of.repeated_count),
         first_at=of.first_received_at,
@@ -328,7 +328,7 @@ def epoch(of: Completeness) -> Epoch:
     )
 
 
-def _dropped(of: Completeness) -> str:
+def _describe_drops(of: Completeness) -> str:
     if not of.dropped_count:
         return "0"
     ranges = ", ".join(_range(first, last) for first, last in of.dropped_ranges[:MAX_RANGES_NAMED])
@@ -340,7 +340,7 @@ def _range(first: int, last: int) -> str:
     return thousands(first) if first == last else f"{thousands(first)}{UNKNOWN}{thousands(last)}"
 
 
-def completeness_verdict(epochs: Sequence[Completeness]) -> Line:
+def summarize_completeness(epochs: Sequence[Completeness]) -> Line:
     """Return the one sentence about all known epochs."""
     if not epochs:
         return Line("Completeness", "no events numbered by this agent in this time", "none")
@@ -356,13 +356,13 @@ def completeness_verdict(epochs: Sequence[Completeness]) -> Line:
     return Line("Completeness", f"complete{explained}", judge_completeness(0, dropped))
 
 
-def time(text: str | None) -> datetime | None:
+def parse_time(text: str | None) -> datetime | None:
     """Return a time of JSON; None for none."""
     return datetime.fromisoformat(text) if text else None
 
 
 def _age(text: str | None, now: datetime) -> str:
-    at = time(text)
+    at = parse_time(text)
     return UNKNOWN if at is None else duration((now - at).total_seconds())
 
 

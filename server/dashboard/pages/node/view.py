@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from server.dashboard.pages.node import charts
 from server.dashboard.pages.node import page as detail
-from server.dashboard.pages.node.forecast import disk_full
+from server.dashboard.pages.node.forecast import forecast_disk
 from server.dashboard.pages.nodes import page
 from server.dashboard.pages.nodes.view import MAX_CLOCK_AHEAD, MAX_SAMPLE_AGE
 from server.dashboard.shell.page import carried_params, render_page
@@ -28,43 +28,43 @@ LEDGER_HISTORY = timedelta(days=7)
 def node(request: HttpRequest, name: str) -> HttpResponse:
     """All that is known of one node: readings, programs, ports, its agent and completeness."""
     now = timezone.now()
-    found = find_node(name)
+    node_row = find_node(name)
     since, until = now - MAX_SAMPLE_AGE, now + MAX_CLOCK_AHEAD
     offline_after_s = settings.NODE_OFFLINE_AFTER_S
-    system = newest_system(since, until, node_id=found.pk).get(found.pk)
-    newest = newest_of_all(found.pk, since, until)
+    system = newest_system(since, until, node_id=node_row.pk).get(node_row.pk)
+    newest = newest_of_all(node_row.pk, since, until)
     programs, ports = newest.pop("processes", []), newest.pop("ports", [])
-    epochs = completeness(now - LEDGER_HISTORY, node=found.name)
+    epochs = completeness(now - LEDGER_HISTORY, node=node_row.name)
     always = {"system", "queue"} if "zonemta" in newest else {"system"}
     kinds = [kind for kind in charts.CHARTS if kind in newest or kind in always]
-    frame = carried_params(request.GET)
+    carried = carried_params(request.GET)
     context = {
-        "node": found,
-        "row": page.row(
-            found,
+        "node": node_row,
+        "row": page.build_row(
+            node_row,
             system,
             now=now,
             offline_after_s=offline_after_s,
-            maintenance=found.in_maintenance,
+            maintenance=node_row.in_maintenance,
         ),
         "offline_after_s": offline_after_s,
         "system_at": system and system.time,
-        "forecast": disk_full(disk_free_by_hour(found.pk, now - FORECAST_HISTORY, until)),
-        "processes": detail.processes(programs),
-        "processes_at": detail.time(programs[0]["time"]) if programs else None,
-        "ports": detail.ports(ports),
-        "parts": detail.parts(newest, now=now, stale_after_s=offline_after_s),
-        "agent": detail.agent_health(next(iter(newest.get("agent", ())), None), now),
-        "completeness": detail.completeness_verdict(epochs),
-        "epochs": [detail.epoch(each) for each in epochs],
+        "forecast": forecast_disk(disk_free_by_hour(node_row.pk, now - FORECAST_HISTORY, until)),
+        "processes": detail.build_processes(programs),
+        "processes_at": detail.parse_time(programs[0]["time"]) if programs else None,
+        "ports": detail.build_ports(ports),
+        "parts": detail.build_parts(newest, now=now, stale_after_s=offline_after_s),
+        "agent": detail.build_agent_health(next(iter(newest.get("agent", ())), None), now),
+        "completeness": detail.summarize_completeness(epochs),
+        "epochs": [detail.build_epoch(each) for each in epochs],
         "ledger_days": LEDGER_HISTORY.days,
         "kinds": [(kind, detail.LABELS[kind], charts.CHARTS[kind]) for kind in kinds],
         "chart_facts": {
-            "node": found.name,
-            "charts": {kind: charts.of_kind(kind) for kind in kinds},
+            "node": node_row.name,
+            "charts": {kind: charts.list_charts(kind) for kind in kinds},
         },
         "at": now,
-        "carried": urlencode(frame),
+        "carried": urlencode(carried),
     }
     return render_page(request, "node/page", context)
 

@@ -114,7 +114,7 @@ def parse_params(query: Mapping[str, str]) -> ListParams:
     )
 
 
-def row(
+def build_row(
     node: Any, sample: Any, *, now: datetime, offline_after_s: float, maintenance: bool = False
 ) -> Row:
     """Return one node (nodes.models.Node) with its newest sample (metrics.models) or None."""
@@ -171,10 +171,10 @@ def _percent(resource: str, value: float, note: str = "") -> Reading:
     return Reading(value, f"{value:.1f} %", judge_percent(resource, value), note)
 
 
-def chosen(rows: Iterable[Row], params: ListParams) -> list[Row]:
+def filter_rows(rows: Iterable[Row], params: ListParams) -> list[Row]:
     """Return the rows that pass the filters, sorted. What is not known comes last, either way."""
     wanted = params.text.casefold()
-    found = [
+    matches = [
         row
         for row in rows
         if (not params.status or row.status.key == params.status)
@@ -182,19 +182,19 @@ def chosen(rows: Iterable[Row], params: ListParams) -> list[Row]:
         and (not wanted or any(wanted in text.casefold() for text in _texts(row)))
     ]
     column = next(column for column in COLUMNS if column.key == params.sort.removeprefix("-"))
-    found.sort(key=attrgetter("name"))
-    known = [row for row in found if column.value(row) not in {None, ""}]
+    matches.sort(key=attrgetter("name"))
+    known = [row for row in matches if column.value(row) not in {None, ""}]
     known.sort(key=column.value, reverse=params.sort.startswith("-"))
-    return known + [row for row in found if column.value(row) in {None, ""}]
+    return known + [row for row in matches if column.value(row) in {None, ""}]
 
 
 def _texts(row: Row) -> tuple[str, ...]:
     return (row.name, row.hostname, row.role, *row.addresses)
 
 
-def heads(params: ListParams, more: Mapping[str, str]) -> list[Head]:
+def build_heads(params: ListParams, more: Mapping[str, str]) -> list[Head]:
     """Return the heads of all columns. One that is sorted by already turns the order round."""
-    found = []
+    heads = []
     for column in COLUMNS:
         current = params.sort.removeprefix("-") == column.key
         descending = params.sort.startswith("-")
@@ -202,29 +202,29 @@ def heads(params: ListParams, more: Mapping[str, str]) -> list[Head]:
         sort = f"-{column.key}" if wanted else column.key
         query = urlencode({**params.parameters(), "sort": sort, **more})
         state = ("descending" if descending else "ascending") if current else "none"
-        found.append(Head(column, query, state))
-    return found
+        heads.append(Head(column, query, state))
+    return heads
 
 
-def orders(params: ListParams) -> list[tuple[str, str]]:
+def list_orders(params: ListParams) -> list[tuple[str, str]]:
     """Return the orders a menu offers: value, and words. The one in force is among them."""
-    found = [
+    orders = [
         (f"-{column.key}" if column.largest_first else column.key, column.label.lower())
         for column in COLUMNS
     ]
-    if params.sort not in dict(found):
+    if params.sort not in dict(orders):
         label = next(c.label for c in COLUMNS if c.key == params.sort.removeprefix("-"))
-        found.append((params.sort, f"{label.lower()}, the other way"))
-    return found
+        orders.append((params.sort, f"{label.lower()}, the other way"))
+    return orders
 
 
-def counts(rows: Sequence[Row]) -> list[tuple[Status, int]]:
+def count_statuses(rows: Sequence[Row]) -> list[tuple[Status, int]]:
     """Return how many nodes are in each status, those that want you first; none are left out."""
-    found = [(status, sum(row.status is status for row in rows)) for status in STATUSES.values()]
-    return sorted(((s, n) for s, n in found if n), key=lambda pair: -pair[0].weight)
+    counts = [(status, sum(row.status is status for row in rows)) for status in STATUSES.values()]
+    return sorted(((s, n) for s, n in counts if n), key=lambda pair: -pair[0].weight)
 
 
-def compared(names: Iterable[str], known: Iterable[str]) -> list[str]:
+def select_compared(names: Iterable[str], known: Iterable[str]) -> list[str]:
     """Return the nodes to compare: those that exist, each once, MAX_COMPARED of them."""
     exist = set(known)
     return [name for name in dict.fromkeys(names) if name in exist][:MAX_COMPARED]

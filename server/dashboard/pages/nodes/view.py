@@ -29,26 +29,26 @@ def node_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     rows = node_rows(now)
     params = page.parse_params(request.GET)
-    frame = carried_params(request.GET)
-    found = page.chosen(rows, params)
+    carried = carried_params(request.GET)
+    matches = page.filter_rows(rows, params)
     shown = _page_number(request)
     context = {
-        "rows": found[PAGE_SIZE * (shown - 1) : PAGE_SIZE * shown],
-        "found_count": len(found),
+        "rows": matches[PAGE_SIZE * (shown - 1) : PAGE_SIZE * shown],
+        "found_count": len(matches),
         "known_count": len(rows),
         "counts": [
-            (status, count, urlencode({**params.parameters(), "status": status.key, **frame}))
-            for status, count in page.counts(rows)
+            (status, count, urlencode({**params.parameters(), "status": status.key, **carried}))
+            for status, count in page.count_statuses(rows)
         ],
-        "everybody": urlencode({**params.parameters(), **frame} | {"status": ""}),
+        "everybody": urlencode({**params.parameters(), **carried} | {"status": ""}),
         "roles": sorted({row.role for row in rows if row.role}),
         "list_params": params,
-        "heads": page.heads(params, frame),
-        "orders": page.orders(params),
-        "frame": frame,
-        "carried": urlencode(frame),
+        "heads": page.build_heads(params, carried),
+        "orders": page.list_orders(params),
+        "carried_params": carried,
+        "carried": urlencode(carried),
         "newer": _other_page(request, shown - 1) if shown > 1 else None,
-        "older": _other_page(request, shown + 1) if len(found) > PAGE_SIZE * shown else None,
+        "older": _other_page(request, shown + 1) if len(matches) > PAGE_SIZE * shown else None,
         "at": now,
         "offline_after_s": settings.NODE_OFFLINE_AFTER_S,
         "max_compared": page.MAX_COMPARED,
@@ -60,7 +60,7 @@ def node_rows(now: datetime) -> list[page.Row]:
     """Return every node that is not retired, as it is at `now`. Runs two queries."""
     samples = newest_system(now - MAX_SAMPLE_AGE, now + MAX_CLOCK_AHEAD)
     return [
-        page.row(
+        page.build_row(
             node,
             samples.get(node.pk),
             now=now,

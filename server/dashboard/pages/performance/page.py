@@ -23,7 +23,7 @@ class Gauge:
     word: str
 
 
-def gauges(times: DeliveryTimes) -> list[Gauge]:
+def build_gauges(times: DeliveryTimes) -> list[Gauge]:
     """Return average, P95 and P99."""
     return [
         _gauge("average", "Average", times.average_ms),

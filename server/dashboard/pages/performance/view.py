@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from server.dashboard.pages.performance.page import gauges
+from server.dashboard.pages.performance.page import build_gauges
 from server.dashboard.shell.page import parse_params, render_page
 from server.formats import thousands
 from server.rollups.histogram import NOTHING
@@ -22,5 +22,5 @@ def performance(request: HttpRequest) -> HttpResponse:
     start, end = parse_params(request.GET).span(now)
     query = LevelQuery.of(plan_total(start, end, now=now), "outbound")
     times = next((row.times for row in delivery_times(query)), NOTHING)
-    context = {"gauges": gauges(times), "deliveries": thousands(times.count)}
+    context = {"gauges": build_gauges(times), "deliveries": thousands(times.count)}
     return render_page(request, "performance/page", context)

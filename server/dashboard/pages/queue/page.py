@@ -33,7 +33,7 @@ class Headline:
     unknown: tuple[str, ...]
 
 
-def headline(databases: Sequence[Database], now: datetime) -> Headline:
+def build_headline(databases: Sequence[Database], now: datetime) -> Headline:
     """Judge the mail queues as they were read last, each database once."""
     if not databases:
         return Headline("none", "No mail queue was read in the last 7 days", (), None, (), ())
@@ -44,12 +44,12 @@ def headline(databases: Sequence[Database], now: datetime) -> Headline:
     stranded = [share for d in databases for share in d.stranded or ()]
     tiles = (
         Tile("waiting", "Recipients waiting", thousands(waiting)),
-        _sum("active", "Due now", databases, "active_count"),
-        _sum("deferred", "Deferred", databases, "deferred_count", "due later"),
-        _oldest(oldest, waiting, [database for database in databases if not database.detail]),
-        _stranded(databases, sum(share.count or 0 for share in stranded)),
+        _sum_tile("active", "Due now", databases, "active_count"),
+        _sum_tile("deferred", "Deferred", databases, "deferred_count", "due later"),
+        _oldest_tile(oldest, waiting, [database for database in databases if not database.detail]),
+        _stranded_tile(databases, sum(share.count or 0 for share in stranded)),
     )
-    text = "The queue is empty" if waiting == 0 else f"{_recipients(waiting)}"
+    text = "The queue is empty" if waiting == 0 else f"{_count_recipients(waiting)}"
     if waiting and oldest is not None:
         text += f", the oldest for {duration(oldest.total_seconds())}"
     if tiles[4].level == "critical":
@@ -60,19 +60,21 @@ def headline(databases: Sequence[Database], now: datetime) -> Headline:
     if stale and level == "ok":
         level = "warning"
     read_at = min(database.reading.at for database in databases)
-    return Headline(level, text, tiles, read_at, stale, tuple(_unknown(databases)))
+    return Headline(level, text, tiles, read_at, stale, tuple(_list_unknown(databases)))
 
 
-def _recipients(count: int) -> str:
+def _count_recipients(count: int) -> str:
     return "1 recipient waits" if count == 1 else f"{thousands(count)} recipients wait"
 
 
-def _sum(key: str, label: str, databases: Sequence[Database], field: str, note: str = "") -> Tile:
+def _sum_tile(
+    key: str, label: str, databases: Sequence[Database], field: str, note: str = ""
+) -> Tile:
     total = sum(getattr(database.reading.queue, field) for database in databases)
     return Tile(key, label, thousands(total), note=note)
 
 
-def _oldest(oldest: timedelta | None, waiting: int, unread: Sequence[Database]) -> Tile:
+def _oldest_tile(oldest: timedelta | None, waiting: int, unread: Sequence[Database]) -> Tile:
     label = "Oldest message"
     if oldest is None:
         if waiting == 0:
@@ -84,7 +86,7 @@ def _oldest(oldest: timedelta | None, waiting: int, unread: Sequence[Database]) 
     return Tile("oldest", label, duration(oldest.total_seconds()), level, note)
 
 
-def _stranded(databases: Sequence[Database], count: int) -> Tile:
+def _stranded_tile(databases: Sequence[Database], count: int) -> Tile:
     """Mail of an instance that no agent knows is never sent: it counts, however little."""
     label = "Stranded"
     if all(database.stranded is None for database in databases):
@@ -95,7 +97,7 @@ def _stranded(databases: Sequence[Database], count: int) -> Tile:
     return Tile("stranded", label, "0", note="of instances no agent knows")
 
 
-def _unknown(databases: Sequence[Database]) -> list[str]:
+def _list_unknown(databases: Sequence[Database]) -> list[str]:
     """Return what is not known of the queue, and what to do."""
     sentences = []
     for database in databases:
@@ -114,8 +116,8 @@ def _unknown(databases: Sequence[Database]) -> list[str]:
             total = sum(share.count or 0 for share in database.unclaimed)
             names = ", ".join(share.instance or UNKNOWN for share in database.unclaimed)
             sentences.append(
-                f"{_recipients(total)} at instances no agent calls its own ({names}): stranded, or"
-                " of a node whose agent does not report its instance."
+                f"{_count_recipients(total)} at instances no agent calls its own ({names}):"
+                " stranded, or of a node whose agent does not report its instance."
             )
     return sentences
 

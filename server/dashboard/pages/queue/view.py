@@ -24,7 +24,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     databases = count_once(queries.newest_readings(now), now)
     context = {
-        "headline": page.headline(databases, now),
+        "headline": page.build_headline(databases, now),
         "at": now,
         "carried": urlencode(carried_params(request.GET)),
     }
@@ -39,16 +39,16 @@ def destination(request: HttpRequest) -> HttpResponse:
     if not domain or len(domain) > MAX_DOMAIN or "\0" in domain:
         raise Http404("no such destination")
     now = timezone.now()
-    found = destinations.read_destination(domain, now)
-    frame = carried_params(request.GET)
+    replies = destinations.read_destination(domain, now)
+    carried = carried_params(request.GET)
     context = {
-        "found": found,
-        "refusals": [(refusal, EVENT_TYPES[refusal.event_type]) for refusal in found.refusals],
+        "destination": replies,
+        "refusals": [(refusal, EVENT_TYPES[refusal.event_type]) for refusal in replies.refusals],
         "looked_back_h": int(destinations.LOOKED_BACK.total_seconds() // 3600),
         "replies_h": int(destinations.REPLIES_LOOKED_BACK.total_seconds() // 3600),
-        "all_refusals": urlencode({"to_domain": domain, "type": "deferred", **frame}),
-        "all_events": urlencode({"to_domain": domain, **frame}),
+        "all_refusals": urlencode({"to_domain": domain, "type": "deferred", **carried}),
+        "all_events": urlencode({"to_domain": domain, **carried}),
         "at": now,
-        "carried": urlencode(frame),
+        "carried": urlencode(carried),
     }
     return render_page(request, "queue/destination", context)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.dashboard.pages.events.search import SearchForm, is_by_id, meaning
+from server.dashboard.pages.events.search import SearchForm, interpret_text, is_by_id
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from server.dashboard.pages.events.search import SearchForm, is_by_id, meaning
     ],
 )
 def test_a_typed_text_is_understood_or_not_at_all(typed, means):
-    assert meaning(typed, nodes=frozenset({"mta-01", "mta.example"})) == means
+    assert interpret_text(typed, nodes=frozenset({"mta-01", "mta.example"})) == means
 
 
 def test_empty_fields_are_no_filters_and_domains_are_lower_case():

@@ -48,7 +48,7 @@ def test_programs_that_stopped_come_first_and_numbers_of_what_does_not_run_are_u
         {"process": "rspamd", "status": "stopped"} | gone,
     ]
 
-    processes = detail.processes(rows)
+    processes = detail.build_processes(rows)
 
     assert [(p.name, p.status, p.level) for p in processes] == [
         ("Rspamd", "stopped", "critical"),
@@ -65,7 +65,7 @@ def test_closed_ports_come_first_and_are_called_by_what_they_are_for():
         {"service": "port_11334", "is_open": False},
     ]
 
-    assert [(p.number, p.name, p.is_open) for p in detail.ports(rows)] == [
+    assert [(p.number, p.name, p.is_open) for p in detail.build_ports(rows)] == [
         ("11334", "Rspamd", False),
         ("587", "submission", True),
         ("12080", "ZoneMTA API", True),
@@ -73,9 +73,9 @@ def test_closed_ports_come_first_and_are_called_by_what_they_are_for():
 
 
 def test_an_agent_that_never_reported_is_none_and_a_healthy_one_has_no_trouble(agent):
-    assert detail.agent_health(None, NOW) is None
+    assert detail.build_agent_health(None, NOW) is None
 
-    health = detail.agent_health(healthy(agent), NOW)
+    health = detail.build_agent_health(healthy(agent), NOW)
 
     assert (health.level, health.troubles) == ("ok", ())
     assert line(health, "clock").value == "right"
@@ -92,13 +92,13 @@ def test_an_agent_that_never_reported_is_none_and_a_healthy_one_has_no_trouble(a
     ],
 )
 def test_a_clock_is_judged_by_how_far_it_is_off(agent, skew_ms, level, value):
-    clock = line(detail.agent_health(agent(clock_skew_ms=skew_ms), NOW), "clock")
+    clock = line(detail.build_agent_health(agent(clock_skew_ms=skew_ms), NOW), "clock")
 
     assert (clock.level, clock.value) == (level, value)
 
 
 def test_every_deliberate_loss_is_a_number_and_a_trouble(agent):
-    health = detail.agent_health(agent(dropped_events_total=4_321), NOW)
+    health = detail.build_agent_health(agent(dropped_events_total=4_321), NOW)
 
     assert line(health, "events dropped").value == "4,321"
     assert line(health, "events dropped").level == "warning"
@@ -113,7 +113,7 @@ def test_a_failing_source_says_its_error_a_missing_program_is_no_failure(agent):
         "missed_total": 0, "last_ms": 1.0, "max_ms": 2.0, "last_error": "NOAUTH <b>x</b>",
         "succeeded_at": None,
     }  # fmt: skip
-    health = detail.agent_health(
+    health = detail.build_agent_health(
         healthy(agent) | {"sources": [source, source | {"is_on": False}]}, NOW
     )
 
@@ -129,7 +129,7 @@ def test_a_source_that_has_not_succeeded_for_three_intervals_is_late(agent):
         "name": "system", "is_on": True, "interval_s": 15.0, "last_error": None,
         "succeeded_at": (NOW - timedelta(seconds=46)).isoformat(),
     }  # fmt: skip
-    (found,) = detail.agent_health(healthy(agent) | {"sources": [source]}, NOW).sources
+    (found,) = detail.build_agent_health(healthy(agent) | {"sources": [source]}, NOW).sources
 
     assert (found.state, found.level, found.runs) == ("late", "warning", "–")  # noqa: RUF001
 
@@ -139,7 +139,7 @@ def test_what_was_captured_is_compared_with_what_was_counted(agent):
         "program": "zonemta", "from_at": "2026-11-21T09:00:00Z", "to_at": "2026-11-21T10:00:00Z",
         "outcome": "delivered", "counted": 1_200, "captured": 1_200,
     }  # fmt: skip
-    health = detail.agent_health(
+    health = detail.build_agent_health(
         healthy(agent) | {"reconciliation": [of, of | {"captured": 1_150}]}, NOW
     )
 
@@ -160,7 +160,7 @@ def test_what_was_captured_is_compared_with_what_was_counted(agent):
     ],
 )
 def test_completeness_is_one_sentence(epochs, level, value):
-    verdict = detail.completeness_verdict(epochs)
+    verdict = detail.summarize_completeness(epochs)
 
     assert (verdict.level, verdict.value) == (level, value)
 
@@ -168,7 +168,7 @@ def test_completeness_is_one_sentence(epochs, level, value):
 def test_missing_ranges_are_named_and_the_rest_counted():
     ranges = [[i * 10, i * 10 + (i > 1)] for i in range(1, 9)]
 
-    epoch_lines = detail.epoch(
+    epoch_lines = detail.build_epoch(
         epoch(missing_count=15, missing_ranges=ranges, dropped_count=3, dropped_ranges=[[1, 3]])
     )
 
@@ -182,6 +182,8 @@ def test_a_kind_is_stale_by_its_own_interval():
     old = (NOW - timedelta(minutes=10)).isoformat()
     newest = {"redis": [{"time": old}], "wildduck": [{"time": old}]}
 
-    stale = {part.kind: part.is_stale for part in detail.parts(newest, now=NOW, stale_after_s=45)}
+    stale = {
+        part.kind: part.is_stale for part in detail.build_parts(newest, now=NOW, stale_after_s=45)
+    }
 
     assert stale == {"redis": True, "wildduck": False}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.dashboard.pages.node.forecast import about, disk_full
+from server.dashboard.pages.node.forecast import approximate, forecast_disk
 
 START = datetime(2026, 11, 14, tzinfo=UTC)
 GB = 1e9
@@ -21,7 +21,7 @@ def falling(hours, *, from_gb, gb_a_day):
 
 
 def test_a_steady_fall_is_reported_in_days_with_what_it_is_judged_from():
-    forecast = disk_full(falling(97, from_gb=70, gb_a_day=10))
+    forecast = forecast_disk(falling(97, from_gb=70, gb_a_day=10))
 
     assert forecast.text == "full in about 3 days"
     assert forecast.level == "warning"
@@ -29,7 +29,7 @@ def test_a_steady_fall_is_reported_in_days_with_what_it_is_judged_from():
 
 
 def test_less_than_a_day_is_critical_and_shown_in_hours():
-    forecast = disk_full(falling(25, from_gb=30, gb_a_day=20))
+    forecast = forecast_disk(falling(25, from_gb=30, gb_a_day=20))
 
     assert (forecast.level, forecast.text) == ("critical", "full in about 12 hours")
 
@@ -46,14 +46,14 @@ def test_less_than_a_day_is_critical_and_shown_in_hours():
     ],
 )
 def test_what_does_not_fall_is_not_filling(readings):
-    forecast = disk_full(readings)
+    forecast = forecast_disk(readings)
 
     assert (forecast.level, forecast.text, forecast.full_in) == ("ok", "not filling", None)
     assert "no downward trend" in forecast.basis
 
 
 def test_a_fall_that_takes_years_is_not_filling():
-    forecast = disk_full(falling(24 * 7, from_gb=500, gb_a_day=0.1))
+    forecast = forecast_disk(falling(24 * 7, from_gb=500, gb_a_day=0.1))
 
     assert forecast.text == "not filling"
     assert forecast.basis.endswith("enough for more than a year")
@@ -65,7 +65,7 @@ def test_one_night_of_a_backup_does_not_change_the_trend():
         (at, free - 60 * GB if 50 <= i < 56 else free) for i, (at, free) in enumerate(readings)
     ]
 
-    assert disk_full(with_backup).text == disk_full(readings).text
+    assert forecast_disk(with_backup).text == forecast_disk(readings).text
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_one_night_of_a_backup_does_not_change_the_trend():
     ],
 )
 def test_too_little_is_reported_as_too_little(readings, basis):
-    forecast = disk_full(readings)
+    forecast = forecast_disk(readings)
 
     assert forecast.level == "none"
     assert forecast.text.startswith(("unknown", "not known yet"))
@@ -95,11 +95,11 @@ def test_too_little_is_reported_as_too_little(readings, basis):
     ],
 )
 def test_lengths_are_reported_as_roughly_as_they_are_known(length, words):
-    assert about(length) == words
+    assert approximate(length) == words
 
 
 @given(st.lists(st.floats(0, 1e15), max_size=40))
 def test_no_reading_makes_it_fail_or_promise_the_past(free_bytes):
-    forecast = disk_full(hourly(*free_bytes))
+    forecast = forecast_disk(hourly(*free_bytes))
 
     assert forecast.full_in is None or forecast.full_in >= timedelta(0)

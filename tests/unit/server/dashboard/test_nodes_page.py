@@ -30,7 +30,7 @@ def sample(**readings):
 
 
 def row(name, *, taken=None, maintenance=False, **fields):
-    return page.row(
+    return page.build_row(
         node(name, **fields), taken, now=NOW, offline_after_s=45, maintenance=maintenance
     )
 
@@ -76,7 +76,7 @@ def test_a_silent_node_keeps_its_last_readings_marked_as_old():
 def test_the_nodes_that_want_you_come_first():
     rows = [row("a"), row("b", silent_s=500), row("c", silent_s=None), row("d", maintenance=True)]
 
-    assert [each.name for each in page.chosen(rows, page.ListParams())] == ["b", "c", "d", "a"]
+    assert [each.name for each in page.filter_rows(rows, page.ListParams())] == ["b", "c", "d", "a"]
 
 
 def test_sorting_puts_what_is_unknown_last_either_way():
@@ -86,8 +86,8 @@ def test_sorting_puts_what_is_unknown_last_either_way():
         row("c", taken=sample(cpu_percent=90)),
     ]
 
-    assert [r.name for r in page.chosen(rows, page.ListParams(sort="-cpu"))] == ["c", "a", "b"]
-    assert [r.name for r in page.chosen(rows, page.ListParams(sort="cpu"))] == ["a", "c", "b"]
+    assert [r.name for r in page.filter_rows(rows, page.ListParams(sort="-cpu"))] == ["c", "a", "b"]
+    assert [r.name for r in page.filter_rows(rows, page.ListParams(sort="cpu"))] == ["a", "c", "b"]
 
 
 def test_filters_look_at_status_role_and_any_name_or_address():
@@ -97,7 +97,7 @@ def test_filters_look_at_status_role_and_any_name_or_address():
     ]
 
     def find_names(**params):
-        return [each.name for each in page.chosen(rows, page.ListParams(**params))]
+        return [each.name for each in page.filter_rows(rows, page.ListParams(**params))]
 
     assert find_names(status="offline") == ["mx-01"]
     assert find_names(role="zonemta-outbound") == ["mta-01"]
@@ -117,7 +117,8 @@ def test_an_address_that_makes_no_sense_shows_the_usual_list():
 
 def test_a_head_turns_its_own_order_round():
     heads = {
-        head.column.key: head for head in page.heads(page.ListParams(sort="-cpu"), {"range": "1h"})
+        head.column.key: head
+        for head in page.build_heads(page.ListParams(sort="-cpu"), {"range": "1h"})
     }
 
     assert (heads["cpu"].query, heads["cpu"].sorted) == ("sort=cpu&range=1h", "descending")
@@ -126,15 +127,15 @@ def test_a_head_turns_its_own_order_round():
 
 
 def test_a_menu_offers_every_order_and_the_one_in_force():
-    assert ("-cpu", "cpu") in page.orders(page.ListParams())
-    assert page.orders(page.ListParams(sort="cpu"))[-1] == ("cpu", "cpu, the other way")
-    assert len(page.orders(page.ListParams(sort="-cpu"))) == len(page.COLUMNS)
+    assert ("-cpu", "cpu") in page.list_orders(page.ListParams())
+    assert page.list_orders(page.ListParams(sort="cpu"))[-1] == ("cpu", "cpu, the other way")
+    assert len(page.list_orders(page.ListParams(sort="-cpu"))) == len(page.COLUMNS)
 
 
 def test_status_counts_leave_nobody_out():
     rows = [row("a"), row("b"), row("c", silent_s=None)]
 
-    assert [(status.key, count) for status, count in page.counts(rows)] == [
+    assert [(status.key, count) for status, count in page.count_statuses(rows)] == [
         ("never", 1),
         ("online", 2),
     ]
@@ -143,5 +144,5 @@ def test_status_counts_leave_nobody_out():
 def test_compared_nodes_exist_once_and_are_five_at_most():
     known = [f"mta-{i}" for i in range(9)]
 
-    assert page.compared(["mta-1", "nobody", "mta-1", "mta-0"], known) == ["mta-1", "mta-0"]
-    assert len(page.compared(known, known)) == 5
+    assert page.select_compared(["mta-1", "nobody", "mta-1", "mta-0"], known) == ["mta-1", "mta-0"]
+    assert len(page.select_compared(known, known)) == 5
