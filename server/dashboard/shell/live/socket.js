@@ -6,6 +6,8 @@ const NOT_LOGGED_IN = 4401;
 const SILENT_AFTER_MS = 5_000;
 /** Late counts of older seconds are not in the ticks: a snapshot now and then mends them. */
 const SNAPSHOT_EVERY_MS = 60_000;
+/** `readyState` of a WebSocket whose handshake is under way. */
+const CONNECTING = 0;
 const MIN_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 15_000;
 
@@ -104,7 +106,9 @@ export class LiveSocket {
     this.timers.clearTimeout(this.timer);
     const { socket } = this;
     this.socket = null;
-    socket?.close();
+    // Closed before it is open, a socket is an error in the browser's console.
+    if (socket?.readyState === CONNECTING) socket.onopen = () => socket.close();
+    else socket?.close();
   }
 
   #enter(state) {

@@ -246,7 +246,7 @@ def test_mongodbs_error_codes_of_a_lost_position_are_known(code):
 
 
 @pytest.mark.parametrize(
-    ("code", "fix"), [(40573, "--replSet"), (13, "grantRolesToUser"), (18, "role 'read'")]
+    ("code", "fix"), [(40573, "--replSet"), (13, "grantRolesToUser"), (18, "authSource=admin")]
 )
 def test_an_error_that_a_person_must_mend_has_its_fix(code, fix):
     _, line = queries.explain(OperationFailure("from MongoDB", code), where="here")
