@@ -85,6 +85,7 @@ def test_spool_shows_what_waits_beside_a_running_agent(capsys, spool):
         "sent": 0,
         "dropped": 0,
         "refused": 0,
+        "postponed": 0,
         "dropped_ranges_to_tell": 0,
     }
     assert shown["plugin"] == {"dropped": 0, "processes_count": 0, "heard_at": None}
