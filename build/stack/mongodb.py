@@ -55,6 +55,7 @@ def start(
     *,
     port: int | None = None,
     oplog_mb: int = 256,
+    checkpoint_every_s: int = 60,
     key_file: Path | None = None,
 ) -> MongoDB:
     """Start one with its data in `directory`/mongodb; it answers as primary when this returns.
@@ -67,6 +68,7 @@ def start(
             directory / "mongodb",
             port,
             oplog_mb=oplog_mb,
+            checkpoint_every_s=checkpoint_every_s,
             key_file=key_file,
             is_ready=lambda: _is_primary(port),
         )
@@ -82,6 +84,7 @@ def program(
     name: str = "mongodb",
     replica_set: str = REPLICA_SET,
     oplog_mb: int = 256,
+    checkpoint_every_s: int = 60,
     key_file: Path | None = None,
 ) -> Program:
     """Return a mongod with its data in `home`; without `replica_set` it is no member of one."""
@@ -92,7 +95,10 @@ def program(
             *(server_program(), "--dbpath", home, "--port", str(port), "--bind_ip", LOOPBACK),
             *(("--replSet", replica_set, "--oplogSize", str(oplog_mb)) if replica_set else ()),
             *("--wiredTigerCacheSizeGB", "0.25", "--nounixsocket", "--quiet"),
+            *("--syncdelay", str(checkpoint_every_s)),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # A member that stops waits so long for another to take over.
+            *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=1000"),
             *(("--keyFile", str(key_file)) if key_file else ()),
         ],
         is_ready=is_ready,
