@@ -87,7 +87,8 @@ clean: ## stop everything and remove .run and .venv
 		--test --test-reporter=dot "$$@"
 
 .unit:
-	@$(pytest) --quiet tests/unit
+	@# Many of these tests wait for threads: more processes than cores.
+	@$(pytest) --numprocesses 4 --quiet tests/unit
 
 .pytest:
 	@exec $(pytest) $(ARGS)

@@ -20,14 +20,14 @@ from tests.waiting import until
 
 @pytest.fixture
 def ship(fake_server, spool, in_thread):
-    """Start a shipper of the events; it waits a hundredth of what it should."""
+    """Start a shipper of the events; it waits a thousandth of what it should."""
     clients = []
 
     def start(**settings):
         backend = Backend(url=fake_server.url, api_key=Secret(KEY), **settings)
         client = Client(backend)
         clients.append(client)
-        shipper = Shipper([(spool.events, EVENTS_ROUTE)], client, backend, wait_ratio=0.01)
+        shipper = Shipper([(spool.events, EVENTS_ROUTE)], client, backend, wait_ratio=0.001)
         in_thread(shipper)
         return shipper
 
@@ -332,8 +332,9 @@ def test_postponed_events_do_not_hold_up_the_others(fake_server, spool, ship, tm
     until(lambda: read_summary(tmp_path)["events"]["postponed"] == 1)
 
     take(spool, [2])
-    until(lambda: {"n": 2} in fake_server.requests[-1][2]["events"])
+    until(lambda: read_summary(tmp_path)["events"]["sent"] == 1)
 
+    assert {"n": 2} in fake_server.requests[-1][2]["events"]
     shown = read_summary(tmp_path)["events"]
     assert (shown["count"], shown["postponed"], shown["sent"]) == (1, 1, 1)
     assert shown["oldest_seq"] == 1
