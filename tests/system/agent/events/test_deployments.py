@@ -1,6 +1,8 @@
 """Change streams on real servers of MongoDB: elections, a short oplog, no rights."""
 
+import json
 import logging
+import re
 import secrets
 import threading
 
@@ -14,6 +16,7 @@ from build.stack import mongodb as stack
 from build.stack.supervisor import Supervisor
 from tests.agent_fixtures import read_events
 from tests.fakes.zonemta_writer import accept
+from tests.paths import ROOT
 from tests.system.agent.events import deployments
 from tests.system.agent.events.helpers import (
     NODE,
@@ -202,6 +205,27 @@ def uri_for(running, user, *, database=DATABASE):
         f"mongodb://{user}:secret@127.0.0.1:{running.port}/{database}"
         "?replicaSet=rs0&authSource=admin"
     )
+
+
+def test_the_documented_user_logs_in_with_the_documented_uri(make_spool, with_users, in_thread):
+    install = (ROOT / "docs/install.md").read_text()
+    roles = re.search(r"createUser\(\{.*?roles: (\[.*?\])\n", install, re.DOTALL)[1]
+    documented = re.search(r'AGENT_ZONEMTA_MONGODB_URI="(mongodb://mallard:…@.*)"', install)[1]
+    with connect(uri_for(with_users, "admin", database="admin")) as client:
+        client.admin.command(
+            "createUser",
+            "mallard",
+            pwd="secret",
+            roles=json.loads(re.sub(r"(\w+):", r'"\1":', roles)),
+        )
+    uri = documented.replace("…", "secret").replace("@db1/", f"@127.0.0.1:{with_users.port}/")
+    spool = make_spool(grace_s=0)
+
+    follow(spool, with_users, in_thread, uri=uri)
+    with connect(uri_for(with_users, "admin")) as client:
+        accept(client[DATABASE], "a@corp.example", ["one@a.example"])
+
+        assert ("one@a.example", "sent") in wait_for_events(spool, count=1)
 
 
 def test_without_rights_its_error_names_the_missing_role(make_spool, with_users, in_thread):
