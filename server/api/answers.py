@@ -33,6 +33,13 @@ def build_span(buckets: Buckets) -> dict[str, Any]:
     }
 
 
+def build_starts(buckets: Buckets, now: datetime) -> list[dict[str, Any]]:
+    """Return `start` and `partial`, whether it is not over yet, of every bucket. Pure."""
+    return [
+        {"start": start, "partial": start <= now < end} for start, end in pairwise(buckets.edges)
+    ]
+
+
 class BucketAnswer(serializers.Serializer[Any]):
     """One bucket of time. `events`: event type → count; a type not named counted 0."""
 
@@ -57,8 +64,8 @@ def build_buckets(
     `kind_of`: the type under which a count is shown.
     """
     answers: list[dict[str, Any]] = [
-        {"start": start, "end": end, "events": {}, "inferred": 0, "partial": start <= now < end}
-        for start, end in pairwise(buckets.edges)
+        each | {"end": end, "events": {}, "inferred": 0}
+        for each, end in zip(build_starts(buckets, now), buckets.edges[1:], strict=True)
     ]
     for count in counts:
         bucket, kind = answers[count.bucket], kind_of(count)

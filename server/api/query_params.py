@@ -1,6 +1,6 @@
 """Query parameters that several endpoints share, validated."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
@@ -12,13 +12,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from server.events.vocabulary import DIRECTIONS
-from server.metrics import catalogue
 from server.metrics.catalogue import SampleKind
 from server.rollups.plan import (
     RANGES,
     WIDTHS,
     BadRange,
-    Buckets,
     Span,
     parse_span,
     plan_counts,
@@ -84,40 +82,20 @@ class SpanQuery(serializers.Serializer[Any]):
         return {**super().get_fields(), "from": AwareTimeField(required=False, help_text=text)}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Make the `span` of the three."""
+        """Make the `span` of the three, and what is planned for it."""
+        start, end = attrs.pop("from", None), attrs.pop("to", None)
         try:
-            attrs["span"] = parse_span(
-                attrs.pop("range", None),
-                attrs.pop("from", None),
-                attrs.pop("to", None),
-                now=timezone.now(),
-            )
+            span = parse_span(attrs.pop("range", None), start, end, now=timezone.now())
+            return self.plan(span, attrs)
         except BadRange as error:
             raise serializers.ValidationError({"range": str(error)}) from error
-        return attrs
+
+    def plan(self, span: Span, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Return `attrs` with the span, or with its buckets. Raises BadRange."""
+        return {**attrs, "span": span}
 
 
-class PlannedQuery(SpanQuery):
-    """A range of time, planned in `buckets`."""
-
-    def plan(self, span: Span, width: timedelta | None, attrs: dict[str, Any]) -> Buckets:
-        """Return the buckets. Raises BadRange."""
-        raise NotImplementedError
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Make the `buckets`."""
-        attrs = super().validate(attrs)
-        span: Span = attrs.pop("span")
-        width = attrs.pop("width", None)
-        try:
-            attrs["buckets"] = self.plan(span, WIDTHS[width] if width else None, attrs)
-        except BadRange as error:
-            raise serializers.ValidationError({"range": str(error)}) from error
-        attrs["now"] = span.now
-        return attrs
-
-
-class BucketsQuery(PlannedQuery):
+class BucketsQuery(SpanQuery):
     """A range of time in buckets of counts."""
 
     width = serializers.ChoiceField(
@@ -135,10 +113,11 @@ class BucketsQuery(PlannedQuery):
             raise serializers.ValidationError("Not a time zone of the IANA's list.")
         return ZoneInfo(value)
 
-    def plan(self, span: Span, width: timedelta | None, attrs: dict[str, Any]) -> Buckets:
-        """Return the buckets of the zone. Raises BadRange."""
-        zone = attrs.pop("tz")
-        return plan_counts(span, width=width, zone=zone, oldest=oldest_counts(span.now))
+    def plan(self, span: Span, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Plan the buckets of the zone."""
+        width, zone = WIDTHS.get(attrs.pop("width", "")), attrs.pop("tz")
+        buckets = plan_counts(span, width=width, zone=zone, oldest=oldest_counts(span.now))
+        return {**attrs, "buckets": buckets, "now": span.now}
 
 
 class DirectionQuery(BucketsQuery):
@@ -147,10 +126,18 @@ class DirectionQuery(BucketsQuery):
     direction = serializers.ChoiceField(choices=DIRECTIONS, default="outbound")
 
 
-class SampleBucketsQuery(PlannedQuery):
-    """A range of time in buckets, of one `kind` of samples."""
+class DestinationsQuery(DirectionQuery):
+    """The same with the largest destinations."""
 
-    kind: ClassVar[SampleKind] = catalogue.SYSTEM
+    limit = serializers.IntegerField(
+        min_value=1, max_value=100, default=20, help_text="Most destinations, largest first."
+    )
+
+
+class SampleBucketsQuery(SpanQuery):
+    """A range of time in buckets, of one `kind` of samples, or of that of the context."""
+
+    kind: ClassVar[SampleKind]
 
     width = serializers.ChoiceField(
         choices=list(WIDTHS),
@@ -158,10 +145,12 @@ class SampleBucketsQuery(PlannedQuery):
         help_text="Of a bucket. Default: 1m up to 2 h, 5m to 12 h, 15m to 2 d, 1h to 31 d, 1d.",
     )
 
-    def plan(self, span: Span, width: timedelta | None, attrs: dict[str, Any]) -> Buckets:
-        """Return the buckets of the kind. Raises BadRange."""
-        kind: SampleKind = self.context.get("kind", self.kind)
-        return plan_samples(span, width=width, oldest=oldest_samples(kind, span.now))
+    def plan(self, span: Span, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Plan the buckets of the kind."""
+        kind: SampleKind = self.context.get("kind") or self.kind
+        width = WIDTHS.get(attrs.pop("width", ""))
+        buckets = plan_samples(span, width=width, oldest=oldest_samples(kind, span.now))
+        return {**attrs, "buckets": buckets, "now": span.now}
 
 
 @cache

@@ -7,7 +7,6 @@ class IngestConfig(AppConfig):
     """See the package's docstring for what belongs here."""
 
     name = "server.ingest"
-    label = "ingest"
 
     def ready(self) -> None:
         """Register the checks, probes and metrics."""

@@ -1,4 +1,4 @@
-"""Registration of this room with Django."""
+"""Registration of this app with Django."""
 
 from django.apps import AppConfig
 
@@ -7,10 +7,9 @@ class LiveConfig(AppConfig):
     """See the package's docstring for what belongs here."""
 
     name = "server.live"
-    label = "live"
 
     def ready(self) -> None:
-        """Register the figures."""
+        """Register the metrics."""
         from server.live import metrics
         from server.observability.metrics import register
 

@@ -7,7 +7,6 @@ class RollupsConfig(AppConfig):
     """See the package's docstring for what belongs here."""
 
     name = "server.rollups"
-    label = "rollups"
 
     def ready(self) -> None:
         """Register the checks."""

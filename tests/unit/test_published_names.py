@@ -102,6 +102,8 @@ def test_published_names_of_the_api():
             }
 
     check("api", operations)
+    # Generated clients name their classes after the components.
+    check("api components", {kind: sorted(names) for kind, names in schema["components"].items()})
 
 
 def test_published_names_of_the_contract():

@@ -3,15 +3,12 @@
 from collections import Counter, defaultdict
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from server.api.answers import SpanAnswer, build_span
-from server.api.caching import cache_answer
-from server.api.permissions import REFUSALS, ReadView
-from server.api.query_params import DirectionQuery, parse_query
+from server.api.permissions import ReadView
+from server.api.query_params import DestinationsQuery
+from server.api.views import answer_query
 from server.events import queries as events
 from server.events.replies import find_meaning, fingerprint, normalize
 from server.events.vocabulary import OUTCOMES
@@ -20,14 +17,6 @@ from server.rollups.mail.level_query import LevelQuery
 from server.rollups.plan import Buckets
 
 MAX_SAMPLES_OF_A_CATEGORY = 3
-
-
-class BounceQuery(DirectionQuery):
-    """Query of /email/bounce-analysis."""
-
-    limit = serializers.IntegerField(
-        min_value=1, max_value=100, default=20, help_text="Most destinations, largest first."
-    )
 
 
 class CountAnswer(serializers.Serializer[Any]):
@@ -140,12 +129,6 @@ def _build_samples(replies: list[events.Reply]) -> list[dict[str, Any]]:
 class BounceView(ReadView):
     """Why mail bounces: types, categories, destinations, and the replies of remote servers."""
 
-    @extend_schema(
-        summary="Bounce analysis",
-        parameters=[BounceQuery],
-        responses={200: BounceAnswer, **REFUSALS},
+    get = answer_query(
+        build_bounces, DestinationsQuery, BounceAnswer, summary="Bounce analysis", is_cached=True
     )
-    @cache_answer
-    def get(self, request: Request) -> Response:
-        """Answer."""
-        return Response(build_bounces(**parse_query(BounceQuery, request)))

@@ -3,14 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from server.api.caching import cache_answer
-from server.api.permissions import REFUSALS, ReadView
-from server.api.query_params import SpanQuery, parse_query
+from server.api.permissions import ReadView
+from server.api.query_params import SpanQuery
+from server.api.views import answer_query
 from server.nodes.models import Change
 from server.nodes.queries import changes
 from server.rollups.plan import Span
@@ -71,12 +68,11 @@ def build_changes(*, span: Span, node: str | None = None) -> dict[str, Any]:
 class ChangesView(ReadView):
     """Changes of nodes: programs that started, other versions, silences."""
 
-    @extend_schema(
+    get = answer_query(
+        build_changes,
+        ChangesQuery,
+        ChangesAnswer,
         summary="Changes",
-        parameters=[ChangesQuery],
-        responses={200: ChangesAnswer, **REFUSALS},
+        description="Answer, oldest first.",
+        is_cached=True,
     )
-    @cache_answer
-    def get(self, request: Request) -> Response:
-        """Answer, oldest first."""
-        return Response(ChangesAnswer(build_changes(**parse_query(ChangesQuery, request))).data)

@@ -1,17 +1,14 @@
 """/completeness: numbered events that arrived, are missing, or were dropped."""
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from server.api.permissions import REFUSALS, ReadView
-from server.api.query_params import parse_query
+from server.api.permissions import ReadView
+from server.api.views import answer_query
 from server.ledger import queries
 
 MAX_HOURS = 24 * 366
@@ -53,9 +50,9 @@ class CompletenessAnswer(serializers.Serializer[Any]):
     epochs = EpochAnswer(many=True)
 
 
-def build_completeness(*, hours: int, node: str | None, now: datetime) -> dict[str, Any]:
+def build_completeness(*, hours: int, node: str | None) -> dict[str, Any]:
     """Return the values of CompletenessAnswer for the last `hours`, of one node or of all."""
-    epochs = queries.completeness(now - timedelta(hours=hours), node=node)
+    epochs = queries.completeness(timezone.now() - timedelta(hours=hours), node=node)
     return {
         "complete": all(epoch.complete for epoch in epochs),
         "epochs": [asdict(epoch) | {"complete": epoch.complete} for epoch in epochs],
@@ -65,12 +62,10 @@ def build_completeness(*, hours: int, node: str | None, now: datetime) -> dict[s
 class CompletenessView(ReadView):
     """Which numbered events have arrived, which are missing, which their agent had to drop."""
 
-    @extend_schema(
+    get = answer_query(
+        build_completeness,
+        CompletenessQuery,
+        CompletenessAnswer,
         summary="Completeness",
-        parameters=[CompletenessQuery],
-        responses={200: CompletenessAnswer, **REFUSALS},
+        description="Answer for every epoch of the last `hours`.",
     )
-    def get(self, request: Request) -> Response:
-        """Answer for every epoch of the last `hours`."""
-        query = parse_query(CompletenessQuery, request)
-        return Response(build_completeness(**query, now=timezone.now()))

@@ -24,6 +24,7 @@ from rest_framework.response import Response
 from server.api.csv_safe import csv_cell
 from server.api.permissions import NOT_FOUND, REFUSALS, ReadView
 from server.api.query_params import MAX_TEXT_CHARS, SpanQuery, parse_query
+from server.api.views import answer_query
 from server.events import queries
 from server.events.columns import COLUMNS as EVENT_COLUMNS
 from server.events.queries import COLUMNS, FILTERS, Position
@@ -166,11 +167,6 @@ def build_events(
     }
 
 
-def build_event(event: dict[str, Any]) -> Any:
-    """Return the values of EventAnswer."""
-    return EventAnswer().to_representation(event)
-
-
 def csv_lines(*, span: Span, filters: dict[str, Any], limit: int, **_: Any) -> Iterator[str]:
     """Yield the lines of a CSV file, one for the names of the columns first."""
     line = io.StringIO()
@@ -215,15 +211,14 @@ def _cursor(event: dict[str, Any]) -> str:
 class EventsView(ReadView):
     """Search the raw events."""
 
-    @extend_schema(
+    get = answer_query(
+        build_events,
+        EventsQuery,
+        EventsAnswer,
         operation_id="v1_email_events_search",
         summary="Events",
-        parameters=[EventsQuery],
-        responses={200: EventsAnswer, **REFUSALS},
+        description="Answer one page, newest first.",
     )
-    def get(self, request: Request) -> Response:
-        """Answer one page, newest first."""
-        return Response(EventsAnswer(build_events(**parse_query(EventsQuery, request))).data)
 
 
 class EventView(ReadView):
@@ -235,7 +230,7 @@ class EventView(ReadView):
         event = queries.find_event(event_id)
         if event is None:
             raise Http404(f"no event {event_id}")
-        return Response(build_event(event))
+        return Response(event)
 
 
 class EventsCsvView(ReadView):

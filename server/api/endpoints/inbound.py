@@ -5,14 +5,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from server.api.answers import BucketAnswer, SpanAnswer, build_buckets, build_span
-from server.api.permissions import REFUSALS, ReadView
-from server.api.query_params import BucketsQuery, parse_query
+from server.api.permissions import ReadView
+from server.api.query_params import BucketsQuery
+from server.api.views import answer_query
 from server.events import refusals
 from server.events.refusals import Symbol, Symbols
 from server.events.vocabulary import OUTCOMES
@@ -70,19 +68,6 @@ class InboundAnswer(SpanAnswer):
     symbols_of = serializers.IntegerField(
         help_text="Refused messages with symbols that were examined."
     )
-
-
-class InboundView(ReadView):
-    """Mail coming in: its outcomes, and by whom and by which symbols it was refused."""
-
-    @extend_schema(
-        summary="Inbound mail",
-        parameters=[InboundQuery],
-        responses={200: InboundAnswer, **REFUSALS},
-    )
-    def get(self, request: Request) -> Response:
-        """Answer."""
-        return Response(build_inbound(**parse_query(InboundQuery, request)))
 
 
 def build_inbound(*, buckets: Buckets, limit: int, now: datetime) -> dict[str, Any]:
@@ -146,3 +131,9 @@ def _build_symbols(symbols: Symbols) -> list[dict[str, Any]]:
         for symbol in sorted(symbols.symbols, key=lambda symbol: (-beyond(symbol), symbol.name))
         if beyond(symbol) >= MIN_TELLING
     ]
+
+
+class InboundView(ReadView):
+    """Mail coming in: its outcomes, and by whom and by which symbols it was refused."""
+
+    get = answer_query(build_inbound, InboundQuery, InboundAnswer, summary="Inbound mail")

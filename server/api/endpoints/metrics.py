@@ -44,13 +44,12 @@ class MetricsQuery(SampleBucketsQuery):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Make the `chosen` readings."""
         attrs = super().validate(attrs)
-        kind: SampleKind = self.context.get("kind", self.kind)
+        kind: SampleKind = self.context["kind"]
         try:
-            attrs["chosen"] = choose_readings(kind, attrs.pop("fields", None))
+            chosen = choose_readings(kind, attrs.pop("fields", None))
         except ValueError as error:
             raise serializers.ValidationError({"fields": str(error)}) from error
-        attrs["kind"] = kind
-        return attrs
+        return {**attrs, "chosen": chosen, "kind": kind}
 
 
 class NodeMetricsQuery(MetricsQuery):

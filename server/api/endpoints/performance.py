@@ -1,13 +1,9 @@
 """/email/performance: delivery times, by bracket, destination and bucket."""
 
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from server.api.answers import (
     BracketAnswer,
@@ -15,23 +11,16 @@ from server.api.answers import (
     SpanAnswer,
     build_brackets,
     build_span,
+    build_starts,
     build_times,
 )
-from server.api.caching import cache_answer
-from server.api.permissions import REFUSALS, ReadView
-from server.api.query_params import DirectionQuery, parse_query
+from server.api.permissions import ReadView
+from server.api.query_params import DestinationsQuery
+from server.api.views import answer_query
 from server.rollups.histogram import BRACKETS_MS, NOTHING, DeliveryTimes
 from server.rollups.mail import queries
 from server.rollups.mail.level_query import LevelQuery
 from server.rollups.plan import Buckets
-
-
-class PerformanceQuery(DirectionQuery):
-    """Query of /email/performance."""
-
-    limit = serializers.IntegerField(
-        min_value=1, max_value=100, default=20, help_text="Most destinations, largest first."
-    )
 
 
 class DestinationTimesAnswer(DeliveryTimesAnswer):
@@ -61,9 +50,8 @@ def build_performance(
     *, buckets: Buckets, direction: str, limit: int, now: datetime
 ) -> dict[str, Any]:
     """Return the values of PerformanceAnswer."""
-    by_bucket = {
-        t.bucket: t.times for t in queries.delivery_times(LevelQuery.of(buckets, direction))
-    }
+    times = queries.delivery_times(LevelQuery.of(buckets, direction))
+    by_bucket = {t.bucket: t.times for t in times}
     total = add_times(list(by_bucket.values()))
     query = LevelQuery.of(buckets.merged, direction, "to_domain")
     values = queries.largest_values(query, limit=limit, event_type="delivered")
@@ -75,12 +63,8 @@ def build_performance(
         "histogram": build_brackets(BRACKETS_MS, total.brackets()),
         "destinations": [{"value": v, **build_times(by_value[v])} for v in values],
         "trend": [
-            {
-                "start": start,
-                "partial": start <= now < end,
-                **build_times(by_bucket.get(i, NOTHING)),
-            }
-            for i, (start, end) in enumerate(pairwise(buckets.edges))
+            start | build_times(by_bucket.get(i, NOTHING))
+            for i, start in enumerate(build_starts(buckets, now))
         ],
     }
 
@@ -96,12 +80,10 @@ def add_times(parts: list[DeliveryTimes]) -> DeliveryTimes:
 class PerformanceView(ReadView):
     """How long deliveries took: average, percentiles, histogram, destinations, trend."""
 
-    @extend_schema(
+    get = answer_query(
+        build_performance,
+        DestinationsQuery,
+        PerformanceAnswer,
         summary="Delivery performance",
-        parameters=[PerformanceQuery],
-        responses={200: PerformanceAnswer, **REFUSALS},
+        is_cached=True,
     )
-    @cache_answer
-    def get(self, request: Request) -> Response:
-        """Answer."""
-        return Response(build_performance(**parse_query(PerformanceQuery, request)))

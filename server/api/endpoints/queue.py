@@ -1,18 +1,15 @@
 """/email/queue: the mail that waits now, each queue counted once, and how much waited before."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from server.api.answers import build_span
-from server.api.permissions import REFUSALS, ReadView
-from server.api.query_params import SampleBucketsQuery, parse_query
+from server.api.permissions import ReadView
+from server.api.query_params import SampleBucketsQuery
+from server.api.views import answer_query
 from server.mailqueues import queries, summary
 from server.mailqueues.accounting import Database, Share, count_once
 from server.mailqueues.reasons import CLASSES, classify_reply
@@ -229,7 +226,7 @@ def build_current(databases: Sequence[Database], now: datetime) -> dict[str, Any
     """Return all of QueueAnswer but its history. Pure."""
     return {
         **_build_read([_read_at(database, now) for database in databases], now),
-        **asdict(summary.sum_totals(databases, now)),
+        **summary.sum_totals(databases, now),
         "stranded": [_build_share(share, now) for d in databases for share in d.stranded or ()],
         "unclaimed": [_build_share(share, now) for d in databases for share in d.unclaimed],
         "nodes": sorted(
@@ -239,13 +236,13 @@ def build_current(databases: Sequence[Database], now: datetime) -> dict[str, Any
         "databases": [_build_database(database, now) for database in databases],
         "zones": [
             {
-                **_build_read(zone.read, now),
-                "zone": zone.name,
-                "waiting_count": zone.active + zone.deferred,
-                "active_count": zone.active,
-                "deferred_count": zone.deferred,
+                **_build_read(read, now),
+                "zone": zone.zone,
+                "waiting_count": zone.active_count + zone.deferred_count,
+                "active_count": zone.active_count,
+                "deferred_count": zone.deferred_count,
             }
-            for zone in summary.sum_zones(databases, now)
+            for zone, read in summary.sum_zones(databases, now)
         ],
         "oldest": _build_oldest(databases, now),
         "ages": _build_ages(databases, now),
@@ -262,7 +259,7 @@ def _build_history(buckets: Buckets) -> dict[str, Any]:
         **build_span(buckets),
         "databases_count": databases_count,
         "buckets": [
-            {"start": start} | vars(bucket) for start, bucket in zip(starts, history, strict=True)
+            {"start": start} | bucket for start, bucket in zip(starts, history, strict=True)
         ],
     }
 
@@ -271,14 +268,13 @@ def _read_at(database: Database, now: datetime) -> ReadAt:
     return ReadAt(database.reading.at, database.reading.is_stale(now))
 
 
-def _build_read(read: Iterable[ReadAt], now: datetime) -> dict[str, Any]:
+def _build_read(read: Sequence[ReadAt], now: datetime) -> dict[str, Any]:
     """Return the values of ReadAnswer, of when each part was read."""
-    parts = list(read)
-    if not parts:
+    if not read:
         return {"read_at": None, "age_s": None, "stale": None}
-    oldest = min(part.at for part in parts)
+    oldest = min(part.at for part in read)
     age_s = max(0.0, (now - oldest).total_seconds())
-    return {"read_at": oldest, "age_s": age_s, "stale": any(part.is_stale for part in parts)}
+    return {"read_at": oldest, "age_s": age_s, "stale": any(part.is_stale for part in read)}
 
 
 def _build_share(share: Share, now: datetime) -> dict[str, Any]:
@@ -310,8 +306,8 @@ def _find_part(
     databases: Sequence[Database], now: datetime, has_part: Callable[[MailQueue], bool]
 ) -> tuple[list[MailQueue], dict[str, Any]]:
     """Return the readings that have some part, and the values of ReadAnswer."""
-    details = summary.find_details(databases, now, has_part)
-    return [detail.queue for detail in details], _build_read((d.read for d in details), now)
+    queues, read = summary.find_details(databases, now, has_part)
+    return queues, _build_read(read, now)
 
 
 def _build_oldest(databases: Sequence[Database], now: datetime) -> dict[str, Any]:
@@ -373,14 +369,14 @@ def _build_destinations(databases: Sequence[Database], now: datetime) -> dict[st
                 "domain": each.domain,
                 "count": sum(each.counts),
                 "counts": each.counts,
-                "replies": list(each.replies[:MAX_REPLIES_OF_DESTINATION]),
+                "replies": each.replies[:MAX_REPLIES_OF_DESTINATION],
             }
             for each in destinations.domains
         ],
         "rest": {
-            "domains_count": destinations.rest_domains,
-            "count": sum(destinations.rest_counts),
-            "counts": destinations.rest_counts,
+            "domains_count": destinations.rest.domains_count,
+            "count": sum(destinations.rest.counts),
+            "counts": destinations.rest.counts,
         },
     }
 
@@ -388,11 +384,6 @@ def _build_destinations(databases: Sequence[Database], now: datetime) -> dict[st
 class QueueView(ReadView):
     """The mail that waits now, each queue counted once, and how much waited before."""
 
-    @extend_schema(
-        summary="Mail queue",
-        parameters=[QueueQuery],
-        responses={200: QueueAnswer, **REFUSALS},
+    get = answer_query(
+        build_queue, QueueQuery, QueueAnswer, summary="Mail queue", description="Answer as of now."
     )
-    def get(self, request: Request) -> Response:
-        """Answer as of now."""
-        return Response(build_queue(**parse_query(QueueQuery, request)))

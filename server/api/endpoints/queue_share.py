@@ -3,17 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from server.api.endpoints.nodes import find_node
 from server.api.permissions import NOT_FOUND, REFUSALS, ReadView
-from server.api.query_params import SampleBucketsQuery, parse_query
+from server.api.query_params import SampleBucketsQuery
+from server.api.views import answer_query
 from server.mailqueues.queries import newest_readings, shares_of_node
 from server.metrics.catalogue import MAIL_QUEUE
-from server.nodes.models import Node
 from server.rollups.plan import Buckets
 from server.rollups.retention import oldest_whole_day
 
@@ -53,14 +50,15 @@ class NodeShareAnswer(serializers.Serializer[Any]):
     buckets = ShareBucketAnswer(many=True)
 
 
-def build_share(*, node: Node, buckets: Buckets, now: datetime) -> dict[str, Any]:
+def build_share(*, node: str, buckets: Buckets, now: datetime) -> dict[str, Any]:
     """Return the values of NodeShareAnswer. Levels do not hold shares, so readings are read."""
+    of = find_node(node)
     database = {reading.node: reading.database for reading in newest_readings(now)}
-    own = database.get(node.name)
+    own = database.get(of.name)
     alone = own is None or list(database.values()).count(own) == 1
-    shares = {share.place: share for share in shares_of_node(node.pk, buckets.edges, alone=alone)}
+    shares = {share.place: share for share in shares_of_node(of.pk, buckets.edges, alone=alone)}
     return {
-        "node": node.name,
+        "node": of.name,
         "start": buckets.start,
         "end": buckets.end,
         "width_s": int(buckets.width.total_seconds()),
@@ -81,12 +79,11 @@ def build_share(*, node: Node, buckets: Buckets, now: datetime) -> dict[str, Any
 class ShareView(ReadView):
     """How much of the mail queue was one node's, over time."""
 
-    @extend_schema(
+    get = answer_query(
+        build_share,
+        ShareQuery,
+        NodeShareAnswer,
+        refusals=REFUSALS | NOT_FOUND,
         summary="Share of the mail queue",
-        parameters=[ShareQuery],
-        responses={200: NodeShareAnswer, **REFUSALS, **NOT_FOUND},
+        description="Answer bucket by bucket.",
     )
-    def get(self, request: Request) -> Response:
-        """Answer bucket by bucket."""
-        query = parse_query(ShareQuery, request)
-        return Response(build_share(node=find_node(query.pop("node")), **query))

@@ -1,18 +1,14 @@
 """/email/sizes: how large messages are."""
 
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from server.api.answers import BracketAnswer, SpanAnswer, build_brackets, build_span
-from server.api.caching import cache_answer
-from server.api.permissions import REFUSALS, ReadView
-from server.api.query_params import DirectionQuery, parse_query
+from server.api.answers import BracketAnswer, SpanAnswer, build_brackets, build_span, build_starts
+from server.api.permissions import ReadView
+from server.api.query_params import DirectionQuery
+from server.api.views import answer_query
 from server.rollups.levels import SIZE_BOUNDS_BYTES
 from server.rollups.mail import queries
 from server.rollups.mail.level_query import LevelQuery
@@ -40,44 +36,31 @@ class SizesAnswer(SpanAnswer):
 
 def build_sizes(*, buckets: Buckets, direction: str, now: datetime) -> dict[str, Any]:
     """Return the values of SizesAnswer."""
-    by_bucket = {sizes.bucket: sizes for sizes in queries.sizes(LevelQuery.of(buckets, direction))}
+    sizes = queries.sizes(LevelQuery.of(buckets, direction))
+    by_bucket = {each.bucket: [each] for each in sizes}
     zeros = (0,) * (len(SIZE_BOUNDS_BYTES) + 1)
-    parts = [zeros, *(sizes.brackets for sizes in by_bucket.values())]
-    count = sum(sizes.count for sizes in by_bucket.values())
+    brackets = zip(zeros, *(each.brackets for each in sizes), strict=True)
     return {
         **build_span(buckets),
         "direction": direction,
-        "count": count,
-        "average": _average(sum(sizes.bytes_sum for sizes in by_bucket.values()), count),
-        "histogram": build_brackets(SIZE_BOUNDS_BYTES, [sum(c) for c in zip(*parts, strict=True)]),
+        **_build_average(sizes),
+        "histogram": build_brackets(SIZE_BOUNDS_BYTES, [sum(counts) for counts in brackets]),
         "trend": [
-            {"start": start, "partial": start <= now < end}
-            | (
-                {
-                    "count": by_bucket[i].count,
-                    "average": _average(by_bucket[i].bytes_sum, by_bucket[i].count),
-                }
-                if i in by_bucket
-                else {"count": 0, "average": None}
-            )
-            for i, (start, end) in enumerate(pairwise(buckets.edges))
+            start | _build_average(by_bucket.get(i, []))
+            for i, start in enumerate(build_starts(buckets, now))
         ],
     }
 
 
-def _average(total: int, count: int) -> float | None:
-    return total / count if count else None
+def _build_average(sizes: list[queries.Sizes]) -> dict[str, Any]:
+    count = sum(each.count for each in sizes)
+    total = sum(each.bytes_sum for each in sizes)
+    return {"count": count, "average": total / count if count else None}
 
 
 class SizesView(ReadView):
     """How large messages are."""
 
-    @extend_schema(
-        summary="Message sizes",
-        parameters=[DirectionQuery],
-        responses={200: SizesAnswer, **REFUSALS},
+    get = answer_query(
+        build_sizes, DirectionQuery, SizesAnswer, summary="Message sizes", is_cached=True
     )
-    @cache_answer
-    def get(self, request: Request) -> Response:
-        """Answer."""
-        return Response(build_sizes(**parse_query(DirectionQuery, request)))

@@ -2,15 +2,12 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from server.api.answers import DeliveryTimesAnswer, SpanAnswer, build_span, build_times
-from server.api.caching import cache_answer
-from server.api.permissions import REFUSALS, ReadView
-from server.api.query_params import GROUPINGS, DirectionQuery, parse_query
+from server.api.permissions import ReadView
+from server.api.query_params import GROUPINGS, DirectionQuery
+from server.api.views import answer_query
 from server.events.vocabulary import OUTCOMES
 from server.rollups.mail import statistics
 from server.rollups.mail.level_query import LevelQuery
@@ -104,12 +101,11 @@ def _build_one(stats: Stats, direction: str) -> dict[str, Any]:
 class StatsView(ReadView):
     """Totals, rates and delivery times of each domain, destination, node, address or zone."""
 
-    @extend_schema(
+    get = answer_query(
+        build_stats,
+        StatsQuery,
+        StatsAnswer,
         summary="Statistics",
-        parameters=[StatsQuery],
-        responses={200: StatsAnswer, **REFUSALS},
+        description="Answer one page.",
+        is_cached=True,
     )
-    @cache_answer
-    def get(self, request: Request) -> Response:
-        """Answer one page."""
-        return Response(build_stats(**parse_query(StatsQuery, request)))

@@ -4,15 +4,12 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from server.api.answers import BucketAnswer, SpanAnswer, build_buckets, build_span
-from server.api.caching import cache_answer
-from server.api.permissions import REFUSALS, ReadView
-from server.api.query_params import GROUPINGS, DirectionQuery, parse_query
+from server.api.permissions import ReadView
+from server.api.query_params import GROUPINGS, DirectionQuery
+from server.api.views import answer_query
 from server.rollups.levels import DIMENSIONS
 from server.rollups.mail import queries
 from server.rollups.mail.level_query import LevelQuery
@@ -86,12 +83,11 @@ def build_throughput(
 class ThroughputView(ReadView):
     """Events by type over time, empty buckets as zeros, the running bucket marked partial."""
 
-    @extend_schema(
+    get = answer_query(
+        build_throughput,
+        ThroughputQuery,
+        ThroughputAnswer,
         summary="Throughput",
-        parameters=[ThroughputQuery],
-        responses={200: ThroughputAnswer, **REFUSALS},
+        description="Answer bucket by bucket, with `by` for each value as well.",
+        is_cached=True,
     )
-    @cache_answer
-    def get(self, request: Request) -> Response:
-        """Answer bucket by bucket, with `by` for each value as well."""
-        return Response(build_throughput(**parse_query(ThroughputQuery, request)))
