@@ -14,8 +14,8 @@ from server.formats import UNKNOWN
 WARNING_PERCENT = {"cpu": 85.0, "memory": 90.0, "disk": 85.0}
 CRITICAL_PERCENT = {"cpu": 95.0, "memory": 95.0, "disk": 95.0}
 MAX_LOAD_PER_CORE = 2
-#: A clock this far off puts events into the wrong minute; past the second figure the ingest
-#: endpoint refuses them.
+#: A clock this far off puts events into the wrong minute; twice the second figure ahead, the
+#: ingest endpoint refuses them.
 SKEW_WARNING_MS, SKEW_CRITICAL_MS = 2_000, 300_000
 #: A source that has not succeeded for this many of its intervals is late.
 LATE_INTERVALS = 3

@@ -43,7 +43,7 @@ class Malformed(IngestError):
 
 
 class NothingValid(IngestError):
-    """Each item was refused, with its reason. Never to be sent again."""
+    """Each item was refused, with its reason."""
 
     status_code = 422
     default_code = "nothing_valid"

@@ -48,7 +48,8 @@ ACCEPTED = inline_serializer(
                 "Rejected",
                 {"index": serializers.IntegerField(), "error": serializers.CharField()},
             ),
-            help_text="Items refused, each with its reason. Never to be sent again.",
+            help_text="Items refused, each with its reason. Only one that was refused because its"
+            " time is ahead may be sent again.",
         ),
     },
 )
