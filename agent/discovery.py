@@ -119,7 +119,7 @@ class Discovery:
                     yield program_and_version
 
     def _find_by_greeting(self) -> Iterator[tuple[str, str | None]]:
-        addresses = ports.parse_listening(*ports.read_tables(self._proc))
+        addresses = ports.read_listening(self._proc)
         wanted = ports_of((), self._config.discovery.ports)
         numbers = [port for port in {*GREETING_PORTS, *wanted} if port in addresses]
         for line in read_greetings(numbers, addresses).values():

@@ -26,7 +26,6 @@ class AgentCollector(Collector):
         self._before: tuple[float, float] | None = None  # time and processor seconds
 
     def collect(self) -> bytes:
-        """Return one sample as JSON."""
         status = self._status
         with self._process.oneshot():
             memory = self._process.memory_info().rss

@@ -16,7 +16,7 @@ class Collector:
     _node: str
 
     def collect(self) -> bytes:
-        """Return one sample as JSON. Raises CollectError."""
+        """Return one sample as JSON. Raises CollectError, SourceAbsent without the program."""
         raise NotImplementedError
 
     def close(self) -> None:

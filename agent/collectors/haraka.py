@@ -41,7 +41,6 @@ class HarakaCollector(Collector):
         self._status = status
 
     def collect(self) -> bytes:
-        """Return one sample as JSON. Raises SourceAbsent when no plugin reports."""
         processes = self._status.haraka_processes()
         if not processes:
             raise SourceAbsent("no plugin of Haraka reported lately")

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent import __version__, clock
+from agent import __version__
+from agent.collectors.deadline import DeadlineReader
 from agent.errors import CollectError, SourceAbsent
 
 if TYPE_CHECKING:
@@ -33,37 +34,12 @@ class Answer:
     server: str = ""
 
 
-class _DeadlineReader(io.RawIOBase):
-    """Reader of a connection until a deadline: bounds each wait and their sum, the header's too."""
-
-    def __init__(self, raw: io.RawIOBase, connection: socket.socket) -> None:
-        self._raw = raw
-        self._connection = connection
-        self._end_s = clock.monotonic_s() + DEADLINE_S
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        """Wait for the next bytes. Raises TimeoutError."""
-        left_s = self._end_s - clock.monotonic_s()
-        if left_s <= 0:
-            raise TimeoutError("the response takes too long")
-        self._connection.settimeout(min(left_s, READ_TIMEOUT_S))
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._raw.close()
-        super().close()
-
-
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *arguments: Any, **named: Any) -> None:
         super().__init__(sock, *arguments, **named)
         raw: Any = self.fp.detach()
-        self.fp = io.BufferedReader(_DeadlineReader(raw, sock))
+        reader = DeadlineReader(raw, sock, deadline_s=DEADLINE_S, wait_s=READ_TIMEOUT_S)
+        self.fp = io.BufferedReader(reader)
 
 
 class LocalHttp:
@@ -110,7 +86,6 @@ class LocalHttp:
         return Answer(response.status, body, response.headers.get("Server", "")[:64])
 
     def close(self) -> None:
-        """Close idle connections."""
         if self._pool is not None:
             self._pool.clear()
 

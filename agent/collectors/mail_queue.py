@@ -16,9 +16,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agent import clock
-from agent.collectors.mongo_client import LazyMongoClient, shorten
+from agent.collectors.mongo_client import LazyMongoClient, translate_errors
 from agent.config import Secret
-from agent.errors import CollectError
+from agent.parsers.zonemta import zone_queues
 from agent.samples import (
     MailQueue,
     OtherDestinations,
@@ -41,7 +41,6 @@ MAX_REASON_CHARS = 200
 VARIABLE_PARTS = re.compile(
     r"<[^<>\s]*@[^<>\s]*>|\b(?=\w*\d)(?=\w*[a-z])[\w-]{8,}\b|\b\d{5,}\b", re.IGNORECASE
 )
-MAX_ZONES = 200
 MAX_INSTANCES = 50
 MAX_DESTINATIONS_READ = 50_000
 MAX_DESTINATIONS = 50
@@ -58,15 +57,10 @@ class QueueReader:
 
     def read(self) -> MailQueue:
         """Return the present queue. Raises CollectError."""
-        from pymongo.errors import PyMongoError  # noqa: PLC0415
-
-        try:
+        with translate_errors("the mail queue cannot be read"):
             return self._read()
-        except PyMongoError as error:
-            raise CollectError(f"the mail queue cannot be read: {shorten(error)}") from error
 
     def close(self) -> None:
-        """Close the connection; the next reading opens one."""
         self._client.close()
 
     def _read(self) -> MailQueue:
@@ -77,27 +71,19 @@ class QueueReader:
         db = client.get_default_database()
         queue = db[QUEUE]
         now = clock.utc_now()
-        groups = list(
-            queue.aggregate(
-                [
-                    # True of every document: without a condition MongoDB reads the documents
-                    # instead of the index, which has all fields of the grouping.
-                    {"$match": {"sendingZone": {"$gte": MinKey()}}},
-                    {
-                        "$group": {
-                            "_id": {
-                                "zone": "$sendingZone",
-                                "share": "$assigned",
-                                "active": {"$lte": ["$queued", now]},
-                                "locked": "$locked",
-                            },
-                            "count": {"$sum": 1},
-                        }
-                    },
-                ],
-                maxTimeMS=QUESTION_MS,
-            )
-        )
+        fields = {
+            "zone": "$sendingZone",
+            "share": "$assigned",
+            "active": {"$lte": ["$queued", now]},
+            "locked": "$locked",
+        }
+        stages: list[dict[str, Any]] = [
+            # True of every document: without a condition MongoDB reads the documents instead of the
+            # index, which has all fields of the grouping.
+            {"$match": {"sendingZone": {"$gte": MinKey()}}},
+            {"$group": {"_id": fields, "count": {"$sum": 1}}},
+        ]
+        groups = queue.aggregate(stages, maxTimeMS=QUESTION_MS)
         counts = [(group["_id"], int(group["count"])) for group in groups]
         oldest = queue.find_one({}, {"created": 1}, sort=[("created", 1)], max_time_ms=QUESTION_MS)
         replies, replies_count = self._reasons(queue, now)
@@ -107,7 +93,7 @@ class QueueReader:
             source="mongodb",
             database=identity(hello, db.name),
             instance=self._instance,
-            zones=zone_queues(counts),
+            zones=zones(counts),
             active_count=sum(n for key, n in counts if key["active"]),
             deferred_count=sum(n for key, n in counts if not key["active"]),
             locked_count=sum(n for key, n in counts if key.get("locked")),
@@ -152,14 +138,13 @@ def identity(hello: dict[str, Any], database: str) -> str:
     return f"{hello.get('setName') or 'alone'}/{database}@{hosts[0]}"
 
 
-def zone_queues(counts: list[tuple[dict[str, Any], int]]) -> list[ZoneQueue]:
+def zones(counts: list[tuple[dict[str, Any], int]]) -> list[ZoneQueue]:
     """Return each zone's share of a grouped queue. Pure."""
     active: Counter[str] = Counter()
     deferred: Counter[str] = Counter()
     for key, count in counts:
         (active if key["active"] else deferred)[str(key.get("zone") or "")[:64]] += count
-    names = sorted(active.keys() | deferred.keys())[:MAX_ZONES]
-    return [ZoneQueue(name, active[name], deferred[name]) for name in names]
+    return zone_queues(active, deferred)
 
 
 def shares(counts: list[tuple[dict[str, Any], int]]) -> list[QueueShare]:
@@ -203,20 +188,9 @@ def destinations_pipeline(now: datetime) -> list[dict[str, Any]]:
         "first": {"$min": "$_deferred.response"},
         "last": {"$max": "$_deferred.response"},
     }
+    cells = {"$push": {"age": "$_id.age", "count": "$count", "replies": ["$first", "$last"]}}
     largest = [
-        {
-            "$group": {
-                "_id": "$_id.domain",
-                "count": {"$sum": "$count"},
-                "cells": {
-                    "$push": {
-                        "age": "$_id.age",
-                        "count": "$count",
-                        "replies": ["$first", "$last"],
-                    }
-                },
-            }
-        },
+        {"$group": {"_id": "$_id.domain", "count": {"$sum": "$count"}, "cells": cells}},
         {"$sort": {"count": -1, "_id": 1}},
         {"$limit": MAX_DESTINATIONS},
     ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__
 from agent.config import Secret
+from agent.errors import CollectError
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -47,10 +50,21 @@ class LazyMongoClient:
         return self._client
 
     def close(self) -> None:
-        """Close the connection."""
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+@contextmanager
+def translate_errors(problem: str) -> Iterator[None]:
+    """Raise CollectError, "problem: message", instead of any error of pymongo."""
+    from bson.errors import BSONError  # noqa: PLC0415
+    from pymongo.errors import PyMongoError  # noqa: PLC0415
+
+    try:
+        yield
+    except (PyMongoError, BSONError) as error:
+        raise CollectError(f"{problem}: {shorten(error)}") from error
 
 
 def shorten(error: Exception) -> str:

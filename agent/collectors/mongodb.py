@@ -14,17 +14,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from agent import clock
 from agent.collectors.base import Collector
-from agent.collectors.mongo_client import LazyMongoClient, shorten
+from agent.collectors.mongo_client import LazyMongoClient, shorten, translate_errors
 from agent.config import Config, Secret
 from agent.errors import CollectError, SourceAbsent
 from agent.logs import RateLimitedLog
 from agent.parsers import mongodb
 from agent.parsers.values import count, text
-from agent.samples import MongoSample
+from agent.samples import MongoReadings, MongoSample
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -35,6 +33,7 @@ PORT = 27017
 LOCAL_URI = f"mongodb://127.0.0.1:{PORT}/"
 AUTO = "auto"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+UNREADABLE = "MongoDB cannot be read"
 TIMEOUT_MS = 3000
 QUESTION_MS = 2000
 # dbStats queries the file system for every file of a database.
@@ -63,11 +62,13 @@ def uri_of(config: Config) -> Secret:
     settings = config.discovery
     if settings.mongodb_uri != Secret(AUTO):
         return settings.mongodb_uri
-    queue = settings.zonemta_mongodb_uri.reveal()
-    hosts = hosts_of(settings.zonemta_mongodb_uri)
-    if queue.startswith("mongodb://") and hosts.rpartition(":")[0] in LOOPBACK:
-        return settings.zonemta_mongodb_uri
-    return settings.zonemta_mongodb_uri if hosts in LOOPBACK else Secret(LOCAL_URI)
+    queue = settings.zonemta_mongodb_uri
+    host_and_port = hosts_of(queue)
+    is_plain = queue.reveal().startswith("mongodb://")
+    is_here = host_and_port in LOOPBACK or (
+        is_plain and host_and_port.rpartition(":")[0] in LOOPBACK
+    )
+    return queue if is_here else Secret(LOCAL_URI)
 
 
 def hosts_of(uri: Secret) -> str:
@@ -96,17 +97,14 @@ def server_version(uri: Secret) -> str | None:
         raise SourceAbsent("MongoDB does not listen")
     from pymongo import errors  # noqa: PLC0415
 
-    try:
-        with closing(_lazy_client(uri)) as lazy:
-            client = lazy.get()
-            client.admin.command("hello", maxTimeMS=QUESTION_MS)
-            try:
-                info = client.admin.command("buildInfo", maxTimeMS=QUESTION_MS)
-            except errors.OperationFailure:
-                return None
-            return text(info.get("version"), limit=40)
-    except errors.PyMongoError as error:
-        raise CollectError(f"MongoDB cannot be read: {shorten(error)}") from error
+    with translate_errors(UNREADABLE), closing(_lazy_client(uri)) as lazy:
+        admin = lazy.get().admin
+        admin.command("hello", maxTimeMS=QUESTION_MS)
+        try:
+            info = admin.command("buildInfo", maxTimeMS=QUESTION_MS)
+        except errors.OperationFailure:
+            return None
+        return text(info.get("version"), limit=40)
 
 
 class MongoCollector(Collector):
@@ -124,58 +122,50 @@ class MongoCollector(Collector):
         self._warnings = RateLimitedLog(logger, period_s=24 * 3600.0)
 
     def collect(self) -> bytes:
-        """Return one sample as JSON. Raises CollectError, SourceAbsent on a refused connection."""
         if not self._uri:
             raise SourceAbsent("it is disabled: mongodb_uri of [discovery] is empty")
         if not self._client.is_open and not listens(self._uri):
             raise SourceAbsent("MongoDB does not listen at mongodb_uri of [discovery]")
         from pymongo import errors  # noqa: PLC0415
 
-        try:
-            return msgspec.json.encode(self._sample())
-        except errors.ServerSelectionTimeoutError as error:
-            if "refused" in str(error):
+        with translate_errors(UNREADABLE):
+            try:
+                return self._encode(MongoSample, mongodb=self._readings())
+            except errors.ServerSelectionTimeoutError as error:
+                if "refused" not in str(error):
+                    raise
                 raise SourceAbsent(f"MongoDB does not listen ({shorten(error)})") from error
-            raise CollectError(f"MongoDB cannot be read: {shorten(error)}") from error
-        except errors.OperationFailure as error:
-            fix = ""
-            if error.code in UNAUTHORIZED:
-                fix = ". Correct user and password in mongodb_uri of [discovery]"
-            raise CollectError(f"MongoDB cannot be read: {shorten(error)}{fix}") from error
-        except errors.PyMongoError as error:
-            raise CollectError(f"MongoDB cannot be read: {shorten(error)}") from error
+            except errors.OperationFailure as error:
+                if error.code not in UNAUTHORIZED:
+                    raise
+                fix = "Correct user and password in mongodb_uri of [discovery]"
+                raise CollectError(f"{UNREADABLE}: {shorten(error)}. {fix}") from error
 
     def close(self) -> None:
-        """Close the connection."""
         self._client.close()
 
-    def _sample(self) -> MongoSample:
+    def _readings(self) -> MongoReadings:
         client = self._client.get()
-        hello = client.admin.command("hello", maxTimeMS=QUESTION_MS)
+        command = partial(client.admin.command, maxTimeMS=QUESTION_MS)
+        hello = command("hello")
         refused: list[str] = []
-        status = self._part("serverStatus", refused, lambda: _server_status(client))
+        status = self._part("serverStatus", refused, lambda: command({"serverStatus": 1, **UNUSED}))
         replica_set = oplog = None
         if hello.get("setName"):
             replica_set = self._part(
-                "replSetGetStatus",
-                refused,
-                lambda: client.admin.command("replSetGetStatus", maxTimeMS=QUESTION_MS),
+                "replSetGetStatus", refused, lambda: command("replSetGetStatus")
             )
             if not hello.get("arbiterOnly"):  # which has no data
                 oplog = self._part("oplog", refused, lambda: _oplog(client))
         if clock.monotonic_s() - self._sizes_at_s >= SIZES_INTERVAL_S:
             self._read_sizes(client)
-        return MongoSample(
-            node_id=self._node,
-            timestamp=clock.utc_now(),
-            mongodb=mongodb.build_readings(
-                hello=hello,
-                status=status,
-                replica_set=replica_set,
-                databases=self._sizes,
-                oplog=oplog or (None, None),
-                refused=refused + self._sizes_refused,
-            ),
+        return mongodb.build_readings(
+            hello=hello,
+            status=status,
+            replica_set=replica_set,
+            databases=self._sizes,
+            oplog=oplog or (None, None),
+            refused=refused + self._sizes_refused,
         )
 
     def _part(self, name: str, refused: list[str], work: Callable[[], Any]) -> Any:
@@ -199,7 +189,12 @@ class MongoCollector(Collector):
         refused: list[str] = []
         names = self._part("listDatabases", refused, client.list_database_names)
         ours = [name for name in names or [] if name not in OWN_DATABASES][:MAX_DATABASES]
-        sizes = [self._part("dbStats", refused, partial(_size, client, name)) for name in ours]
+        sizes = [
+            self._part(
+                "dbStats", refused, partial(client[name].command, "dbStats", maxTimeMS=QUESTION_MS)
+            )
+            for name in ours
+        ]
         self._sizes = [size for size in sizes if size]
         self._sizes_refused = sorted(set(refused))
         self._sizes_at_s = clock.monotonic_s()
@@ -217,12 +212,6 @@ def _lazy_client(uri: Secret) -> LazyMongoClient:
     )
 
 
-def _server_status(client: MongoClient[dict[str, Any]]) -> dict[str, Any]:
-    command = {"serverStatus": 1, "maxTimeMS": QUESTION_MS, **UNUSED}
-    status: dict[str, Any] = client.admin.command(command)
-    return status
-
-
 def _oplog(client: MongoClient[dict[str, Any]]) -> tuple[float | None, int | None]:
     """Return the time span of the oplog in seconds and its maximum size in bytes."""
     entries = client["local"]["oplog.rs"]
@@ -238,8 +227,3 @@ def _oplog(client: MongoClient[dict[str, Any]]) -> tuple[float | None, int | Non
     stats = next(iter(entries.aggregate(stages, maxTimeMS=QUESTION_MS)), {})
     limit = count(stats.get("storageStats", {}).get("maxSize"))
     return (float(max(seconds) - min(seconds)) if seconds else None), limit
-
-
-def _size(client: MongoClient[dict[str, Any]], name: str) -> dict[str, Any]:
-    stats: dict[str, Any] = client[name].command("dbStats", maxTimeMS=QUESTION_MS)
-    return stats

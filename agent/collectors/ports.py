@@ -72,7 +72,7 @@ class PortCheck:
             self.answers[port] = False
             for address in addresses.get(port, [LOOPBACK])[:_MAX_ADDRESSES]:
                 if attempt := start_connecting(address, port):
-                    self._selector.register(attempt, selectors.EVENT_WRITE, port)
+                    self._selector.register(attempt, selectors.EVENT_WRITE, (port, attempt))
 
     def finish(self) -> dict[int, bool]:
         """Return whether each port accepted a connection, at the latest 3 s after the start."""
@@ -81,26 +81,18 @@ class PortCheck:
             if not ready and clock.monotonic_s() >= self._end_s:
                 break
             for key, _ in ready:
-                self._end(key)
+                port, attempt = key.data
+                if attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+                    self.answers[port] = True
+                self._hang_up(attempt)
         for key in list(self._selector.get_map().values()):
-            self._selector.unregister(key.fileobj)
-            _socket(key).close()
+            self._hang_up(key.data[1])
         self._selector.close()
         return self.answers
 
-    def _end(self, key: selectors.SelectorKey) -> None:
-        attempt = _socket(key)
+    def _hang_up(self, attempt: socket.socket) -> None:
         self._selector.unregister(attempt)
-        if attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
-            self.answers[key.data] = True
         attempt.close()
-
-
-def _socket(key: selectors.SelectorKey) -> socket.socket:
-    attempt = key.fileobj
-    if not isinstance(attempt, socket.socket):
-        raise TypeError(attempt)  # nothing else is ever registered
-    return attempt
 
 
 class PortWatch:
@@ -130,19 +122,13 @@ class PortWatch:
         return answers
 
     def _read(self) -> None:
-        self._addresses = parse_listening(*read_tables(self._proc))
+        self._addresses = read_listening(self._proc)
         self._read_at_s = clock.monotonic_s()
 
 
-def read_tables(proc: Path = Path("/proc")) -> tuple[str, ...]:
-    """Return the texts of /proc/net/tcp and tcp6, empty where missing. The kernel takes
-    milliseconds to write them."""
-    return tuple(_text(proc / "net" / name) for name in ("tcp", "tcp6"))
-
-
-def check_ports(ports: Iterable[int], *, known: tuple[str, ...] | None = None) -> PortCheck:
-    """Start one round. `known`: a recent result of `read_tables`."""
-    return PortCheck(ports, parse_listening(*(read_tables() if known is None else known)))
+def read_listening(proc: Path) -> dict[int, list[str]]:
+    """Return the listening addresses of each port. The kernel takes milliseconds for them."""
+    return parse_listening(*(_text(proc / "net" / name) for name in ("tcp", "tcp6")))
 
 
 def _text(path: Path) -> str:

@@ -53,7 +53,7 @@ class ProcessWatch:
         for stat in self._stats():
             if program := self._program(stat, now_s):
                 found.setdefault(program, []).append(stat)
-                ticks[stat.pid, stat.started_ticks] = stat.cpu_ticks
+                ticks[stat.key] = stat.cpu_ticks
         readings = {
             program: self._readings(program, found.get(program, []), now_s)
             for program in PROGRAMS
@@ -74,14 +74,13 @@ class ProcessWatch:
                 line = _line(f"{self._proc}/{name}/stat")
                 if may_be_watched(line[line.find("(") + 1 : line.rfind(")")]):
                     stat = parse_stat(line)
-                    alive.add((stat.pid, stat.started_ticks))
+                    alive.add(stat.key)
                     yield stat
         for gone in self._known.keys() - alive:
             del self._known[gone]
 
     def _program(self, stat: Stat, now_s: float) -> str | None:
-        key = stat.pid, stat.started_ticks
-        known = self._known.get(key)
+        known = self._known.get(stat.key)
         if known and (
             (now_s < known.until_s and stat.comm == known.comm) or stat.state in STOPPED_STATES
         ):
@@ -96,7 +95,7 @@ class ProcessWatch:
             arguments = [part for part in raw.rstrip("\0").split("\0") if part]
             program = program_of(stat.comm, arguments, folder=where)
         until_s = now_s + _VALID_S if known and known.program == program else now_s
-        self._known[key] = _Known(program, stat.comm, until_s)
+        self._known[stat.key] = _Known(program, stat.comm, until_s)
         return program
 
     def _readings(self, program: str, stats: list[Stat], now_s: float) -> ProcessReadings:
@@ -121,21 +120,17 @@ class ProcessWatch:
     def _started_at(self, stat: Stat) -> datetime:
         # Stored as first computed: the two clocks are not read at once, and a start that moves by a
         # second would look like another one.
-        key = stat.pid, stat.started_ticks
-        if key not in self._started:
+        if stat.key not in self._started:
             ago_s = clock.since_boot_s() - stat.started_ticks / self._tick_hz
+            at = (clock.utc_now() - timedelta(seconds=ago_s)).replace(microsecond=0)
             self._started = {key: at for key, at in self._started.items() if key in self._ticks}
-            self._started[key] = (clock.utc_now() - timedelta(seconds=ago_s)).replace(microsecond=0)
-        return self._started[key]
+            self._started[stat.key] = at
+        return self._started[stat.key]
 
     def _cpu_percent(self, stats: list[Stat], elapsed_s: float) -> float | None:
         # A process without ticks from the last round is new or newly recognised: it counts from the
         # next one on. The last seconds of one that ended are lost.
-        used = [
-            stat.cpu_ticks - self._ticks[stat.pid, stat.started_ticks]
-            for stat in stats
-            if (stat.pid, stat.started_ticks) in self._ticks
-        ]
+        used = [stat.cpu_ticks - self._ticks[stat.key] for stat in stats if stat.key in self._ticks]
         if not used:
             return None
         return round(100 * max(sum(used), 0) / self._tick_hz / max(elapsed_s, 0.001), 1)

@@ -6,13 +6,14 @@ would cost the agent 8 MB of memory for one command.
 
 from __future__ import annotations
 
+import io
 import socket
 import ssl
 from contextlib import closing
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from agent import clock
 from agent.collectors.base import Collector
+from agent.collectors.deadline import DeadlineReader
 from agent.config import Config, Secret
 from agent.errors import CollectError, SourceAbsent
 from agent.parsers import redis
@@ -23,7 +24,7 @@ PORT = 6379
 DEADLINE_S = 5.0
 MAX_ANSWER_BYTES = 1_000_000
 MAX_LINE_BYTES = 4096
-_RECEIVE_BYTES = 65_536
+CLOSED = "it closed the connection"
 RIGHTS = "ACL SETUSER mallard on >password +ping +info"
 
 
@@ -37,7 +38,6 @@ class RedisCollector(Collector):
         self._url = config.discovery.redis_url
 
     def collect(self) -> bytes:
-        """Return one sample as JSON. Raises CollectError, SourceAbsent on a refused connection."""
         info = query(self._url, "INFO")
         try:
             readings = redis.parse_info(info)
@@ -58,8 +58,8 @@ def query(url: Secret, command: str) -> str:
         raise SourceAbsent(f"Redis does not listen at {_address(parts)}") from error
     except OSError as error:
         raise CollectError(f"Redis at {_address(parts)}: {_short(error)}") from error
-    with closing(connection):
-        exchange = _Exchange(connection)
+    with closing(connection), connection.makefile("rb", buffering=0) as raw:
+        exchange = _Exchange(connection, raw)
         try:
             if parts.password:
                 user = [unquote(parts.username)] if parts.username else []
@@ -78,54 +78,30 @@ class _Refusal(str):
 class _Exchange:
     """Commands and replies over one connection, within one deadline."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, raw: io.RawIOBase) -> None:
         self._connection = connection
-        self._end_s = clock.monotonic_s() + DEADLINE_S
-        self._buffer = b""
+        self._reader = io.BufferedReader(DeadlineReader(raw, connection, deadline_s=DEADLINE_S))
 
     def send(self, *words: str) -> str:
         """Return the reply, a _Refusal for an error. Raises OSError, ValueError for a reply that is
         not of this protocol."""
         raw = [word.encode() for word in words]
         parts = [b"*%d\r\n" % len(raw), *(b"$%d\r\n%s\r\n" % (len(word), word) for word in raw)]
-        self._connection.settimeout(self._left_s())
         self._connection.sendall(b"".join(parts))
-        line = self._line()
-        kind, rest = line[:1], line[1:]
+        line = self._reader.readline(MAX_LINE_BYTES)
+        if not line.endswith(b"\n") and len(line) < MAX_LINE_BYTES:
+            raise ConnectionResetError(CLOSED)
+        kind, rest = line[:1], line[1:-2]
         if kind == b"+":
             return rest.decode("utf-8", "replace")
         if kind == b"-":
             return _Refusal(rest.decode("utf-8", "replace"))
         if kind == b"$" and rest.isdigit() and int(rest) <= MAX_ANSWER_BYTES:
-            return self._take(int(rest) + 2)[:-2].decode("utf-8", "replace")
+            body = self._reader.read(int(rest) + 2)
+            if len(body) < int(rest) + 2:
+                raise ConnectionResetError(CLOSED)
+            return body[:-2].decode("utf-8", "replace")
         raise ValueError("the program that responds is not Redis")
-
-    def _line(self) -> bytes:
-        while b"\r\n" not in self._buffer:
-            if len(self._buffer) > MAX_LINE_BYTES:
-                raise ValueError("the program that responds is not Redis")
-            self._receive()
-        line, _, self._buffer = self._buffer.partition(b"\r\n")
-        return line
-
-    def _take(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            self._receive()
-        data, self._buffer = self._buffer[:size], self._buffer[size:]
-        return data
-
-    def _receive(self) -> None:
-        self._connection.settimeout(self._left_s())
-        part = self._connection.recv(_RECEIVE_BYTES)
-        if not part:
-            raise ConnectionResetError("it closed the connection")
-        self._buffer += part
-
-    def _left_s(self) -> float:
-        left_s = self._end_s - clock.monotonic_s()
-        if left_s <= 0:
-            raise TimeoutError("no complete reply in time")
-        return left_s
 
 
 def _connect(parts: SplitResult) -> socket.socket:

@@ -24,7 +24,6 @@ class RspamdCollector(Collector):
         self._http = LocalHttp(settings.rspamd_url, what="Rspamd", headers=headers)
 
     def collect(self) -> bytes:
-        """Return one sample as JSON. Raises CollectError, SourceAbsent on a refused connection."""
         if not self._http.url:
             raise SourceAbsent("it is disabled: rspamd_url of [discovery] is empty")
         answer = self._http.request("/stat")
@@ -45,5 +44,4 @@ class RspamdCollector(Collector):
         return self._encode(RspamdSample, rspamd=readings)
 
     def close(self) -> None:
-        """Close the connection."""
         self._http.close()

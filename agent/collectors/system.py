@@ -74,7 +74,6 @@ class SystemCollector(Collector):
         self._made_s = clock.monotonic_s()
 
     def collect(self) -> bytes:
-        """Return one sample as JSON. Raises CollectError."""
         return msgspec.json.encode(self.sample())
 
     def sample(self) -> SystemSample:

@@ -53,8 +53,6 @@ class WildDuckCollector(Collector):
         self._was_present = False
 
     def collect(self) -> bytes:
-        """Return one sample as JSON. Raises CollectError, SourceAbsent when there is no
-        WildDuck."""
         metrics = self._read_metrics()
         health = self._read_health()
         # Once it was present, silence is an outage and must be visible as one.
@@ -73,7 +71,6 @@ class WildDuckCollector(Collector):
         return self._encode(WildDuckSample, wildduck=readings)
 
     def close(self) -> None:
-        """Close the connections."""
         self._api.close()
         self._metrics.close()
         if self._mongo is not None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from agent import clock
 from agent.collectors.local_http import LocalHttp
-from agent.collectors.mongo_client import LazyMongoClient, shorten
+from agent.collectors.mongo_client import LazyMongoClient, translate_errors
 from agent.config import Secret
 from agent.errors import CollectError
 from agent.parsers import wildduck
@@ -50,23 +50,15 @@ class MongoUsers:
     def count(self, default_quota: Callable[[], int | None]) -> WildDuckReadings:
         """Return the totals. `default_quota` returns the quota of users without their own. Raises
         CollectError."""
-        from pymongo.errors import PyMongoError  # noqa: PLC0415
-
-        try:
+        with translate_errors("WildDuck's users cannot be counted in MongoDB"):
             return self._count(self._client.get().get_default_database(), default_quota)
-        except PyMongoError as error:
-            raise CollectError(
-                f"WildDuck's users cannot be counted in MongoDB: {shorten(error)}"
-            ) from error
 
     def page(self, after: str | None, limit: int) -> tuple[list[User], str | None]:
         """Return the users whose id follows `after`, and the id of the last, None at the end.
         Raises CollectError."""
         from bson import ObjectId  # noqa: PLC0415
-        from bson.errors import InvalidId  # noqa: PLC0415
-        from pymongo.errors import PyMongoError  # noqa: PLC0415
 
-        try:
+        with translate_errors("WildDuck's users cannot be read"):
             where = {"_id": {"$gt": ObjectId(after)}} if after else {}
             stages: list[dict[str, Any]] = [
                 {"$match": where},
@@ -76,13 +68,10 @@ class MongoUsers:
             ]
             users = self._client.get().get_default_database()["users"]
             rows = list(users.aggregate(stages, maxTimeMS=QUESTION_MS))
-        except (PyMongoError, InvalidId) as error:
-            raise CollectError(f"WildDuck's users cannot be read: {shorten(error)}") from error
         more = str(rows[limit - 1]["_id"]) if len(rows) > limit else None
         return [_user(row) for row in rows[:limit]], more
 
     def close(self) -> None:
-        """Close the connection; the next count opens one."""
         self._client.close()
 
     def _count(
@@ -192,24 +181,18 @@ class _Round:
         self.cursor: str | None = None
         self._users = self._disabled = self._used = self._allowed = self._unlimited = 0
         self._nearly_full = 0
-        self._fullest: list[tuple[float, int, User]] = []
+        self._fullest: list[User] = []
 
     def add(self, users: list[User]) -> None:
-        for user in users:
-            self._users += 1
-            self._disabled += user.is_disabled
-            self._used += user.used_bytes
-            self._allowed += user.allowed_bytes
-            if not user.allowed_bytes:
-                self._unlimited += 1
-                continue
-            ratio = user.used_bytes / user.allowed_bytes
-            self._nearly_full += ratio >= NEARLY_FULL_RATIO
-            entry = (ratio, -self._users, user)
-            if len(self._fullest) < MAX_FULLEST:
-                heapq.heappush(self._fullest, entry)
-            else:
-                heapq.heappushpop(self._fullest, entry)
+        limited = [user for user in users if user.allowed_bytes]
+        self._users += len(users)
+        self._disabled += sum(user.is_disabled for user in users)
+        self._used += sum(user.used_bytes for user in users)
+        self._allowed += sum(user.allowed_bytes for user in limited)
+        self._unlimited += len(users) - len(limited)
+        self._nearly_full += sum(user.used_ratio >= NEARLY_FULL_RATIO for user in limited)
+        candidates = [*self._fullest, *limited]
+        self._fullest = heapq.nlargest(MAX_FULLEST, candidates, key=lambda user: user.used_ratio)
 
     def totals(self) -> WildDuckReadings:
         return WildDuckReadings(
@@ -220,7 +203,7 @@ class _Round:
             storage_used_bytes=self._used,
             quota_bytes=None if self._unlimited else self._allowed,
             users_over_quota_90_percent_count=self._nearly_full,
-            quotas=wildduck.fullest([user for *_, user in self._fullest], limit=MAX_FULLEST),
+            quotas=wildduck.fullest(self._fullest, limit=MAX_FULLEST),
         )
 
 

@@ -37,7 +37,6 @@ class ZoneMtaCollector(Collector):
         self._warnings = RateLimitedLog(logger)
 
     def collect(self) -> bytes:
-        """Return one sample as JSON. Raises CollectError, SourceAbsent when there is no ZoneMTA."""
         failure: CollectError | None = None
         readings: ZoneMtaReadings | None = None
         try:
@@ -55,7 +54,6 @@ class ZoneMtaCollector(Collector):
         return self._encode(ZoneMtaSample, zonemta=readings, queue=queue)
 
     def close(self) -> None:
-        """Close the connections."""
         self._http.close()
         if self._queue is not None:
             self._queue.close()

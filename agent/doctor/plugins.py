@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from agent.collectors import ports
+from agent.collectors.ports import PortWatch
 from agent.config import Config
 from agent.doctor.finding import Finding
 from agent.events.receiver import SOCKET_NAME, health_client
@@ -80,7 +80,8 @@ def check_ports(config: Config) -> Iterator[Finding]:
             "Set NODE_ROLE, like zonemta-outbound, or ports in [discovery].",
         )
         return
-    for port, is_open in ports.check_ports(numbers).finish().items():
+    watch = PortWatch()
+    for port, is_open in watch.finish(watch.begin(numbers)).items():
         if is_open:
             yield Finding("ok", "ports", f"{port} accepts connections.")
         else:

@@ -50,6 +50,11 @@ class Stat:
     started_ticks: int
     resident_pages: int
 
+    @property
+    def key(self) -> tuple[int, int]:
+        """Identity of the process: its number may be used again."""
+        return self.pid, self.started_ticks
+
 
 def parse_stat(text: str) -> Stat:
     """Return the fields of /proc/PID/stat. Raises ValueError. The name may contain even ")"."""

@@ -12,7 +12,6 @@ MAX_LINES = 5000
 
 
 def parse_fields(info: str) -> dict[str, str]:
-    """Return the fields of INFO by name."""
     fields: dict[str, str] = {}
     for line in info.splitlines()[:MAX_LINES]:
         name, colon, value = line.partition(":")
@@ -77,12 +76,17 @@ def _is(fields: dict[str, str], name: str, wanted: str) -> bool | None:
 def _keys(fields: dict[str, str]) -> int | None:
     """Return the keys of all databases: db0:keys=1,expires=0,avg_ttl=0. Without keys INFO names no
     database, so that is 0."""
-    sizes = [
-        count(dict(PART.findall(value)).get("keys"))
-        for name, value in fields.items()
-        if KEYSPACE.match(name)
-    ]
+    sizes = _parts(fields, KEYSPACE, "keys")
     return None if None in sizes else total([0, *sizes])
+
+
+def _parts(fields: dict[str, str], names: re.Pattern[str], part: str) -> list[int | None]:
+    """Return one part, as `keys` of keys=1,expires=0, of each field of such a name."""
+    return [
+        count(dict(PART.findall(value)).get(part))
+        for name, value in fields.items()
+        if names.match(name)
+    ]
 
 
 def _lag(fields: dict[str, str], *, is_replica: bool) -> int | None:
@@ -91,12 +95,7 @@ def _lag(fields: dict[str, str], *, is_replica: bool) -> int | None:
         applied = count(fields.get("slave_repl_offset"))
         return None if read is None or applied is None else max(read - applied, 0)
     written = count(fields.get("master_repl_offset"))
-    offsets = [
-        count(dict(PART.findall(value)).get("offset"))
-        for name, value in fields.items()
-        if REPLICA.match(name)
-    ]
-    known = [offset for offset in offsets if offset is not None]
+    known = [offset for offset in _parts(fields, REPLICA, "offset") if offset is not None]
     if written is None or not known:
         return None
     return max(written - min(known), 0)

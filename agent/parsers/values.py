@@ -7,17 +7,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 MAX_COUNT = 2**63 - 1  # maximum of the server's columns
-_MS = 1000
 
 
 def count(value: Any) -> int | None:
     """Return a whole number from 0 to MAX_COUNT, given as number or text, else None."""
-    converted = number(value)
-    if converted is None or converted < 0:
+    converted = amount(value)
+    if converted is None:
         return None
-    # Avoid float where possible: byte counts exceed 2**53.
-    whole = value if isinstance(value, int) else _whole(value, converted)
-    return int(whole) if whole <= MAX_COUNT else None
+    try:
+        whole = int(value)  # not of the float where possible: byte counts exceed 2**53
+    except ValueError:
+        whole = int(converted)
+    return whole if whole <= MAX_COUNT else None
 
 
 def number(value: Any) -> float | None:
@@ -73,13 +74,5 @@ def at(value: Any) -> datetime | None:
 
 
 def ms(seconds: Any) -> float | None:
-    """Return seconds as milliseconds."""
     converted = amount(seconds)
-    return None if converted is None else round(converted * _MS, 1)
-
-
-def _whole(value: Any, converted: float) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        return int(converted)
+    return None if converted is None else round(1000 * converted, 1)

@@ -1,5 +1,6 @@
 """Parsers of WildDuck: its API's JSON, and its own metrics in Prometheus's format."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,11 @@ class User:
     allowed_bytes: int
     is_disabled: bool
 
+    @property
+    def used_ratio(self) -> float:
+        """Used part of the limit, 0 without one."""
+        return self.used_bytes / self.allowed_bytes if self.allowed_bytes else 0.0
+
 
 @dataclass(frozen=True)
 class Page:
@@ -64,20 +70,19 @@ def parse_metrics(body: str) -> Metrics:
     def first(name: str) -> float | None:
         return next((series.value for series in all_series if series.name == name), None)
 
-    logins: dict[str, float] = {}
-    connections: dict[str, float] = {}
+    logins: dict[str, float] = defaultdict(float)
+    connections: dict[str, float] = defaultdict(float)
     services: dict[str, bool] = {}
     version = None
     for series in all_series:
         labels = series.labels
         match series.name:
             case "wildduck_auth_attempts_total":
-                result = labels.get("result", "")
-                logins[result] = logins.get(result, 0) + series.value
+                logins[labels.get("result", "")] += series.value
             case "wildduck_connections" if name := text(
                 labels.get("service") or labels.get("protocol")
             ):
-                connections[name] = connections.get(name, 0) + series.value
+                connections[name] += series.value
             case "wildduck_service_up" if name := text(labels.get("service")):
                 services[name] = series.value > 0
             case "wildduck_info":
@@ -93,10 +98,10 @@ def parse_metrics(body: str) -> Metrics:
             ConnectionCount(protocol=name, count=count(value) or 0)
             for name, value in list(connections.items())[:MAX_PROTOCOLS]
         ],
-        auth_success_total=count(logins.get("success")) or 0,
-        auth_failure_total=count(logins.get("fail")) or 0,
-        auth_limited_total=count(logins.get("ratelimited")) or 0,
-        auth_error_total=count(logins.get("error")) or 0,
+        auth_success_total=count(logins["success"]) or 0,
+        auth_failure_total=count(logins["fail"]) or 0,
+        auth_limited_total=count(logins["ratelimited"]) or 0,
+        auth_error_total=count(logins["error"]) or 0,
         memory_rss_bytes=count(first("process_resident_memory_bytes")),
         event_loop_lag_p99_ms=ms(first("nodejs_eventloop_lag_p99_seconds")),
     )
@@ -155,12 +160,11 @@ def _user(raw: Any) -> User | None:
 def fullest(users: list[User], *, limit: int) -> list[Quota]:
     """Return the users nearest to their limit, the fullest first. Pure."""
     limited = [user for user in users if user.allowed_bytes > 0]
-    limited.sort(key=lambda user: (-user.used_bytes / user.allowed_bytes, user.username))
+    limited.sort(key=lambda user: (-user.used_ratio, user.username))
     return [quota(user) for user in limited[:limit]]
 
 
 def quota(user: User) -> Quota:
-    """Return a user's quota as in the sample."""
     return Quota(
         username=user.username, used_bytes=user.used_bytes, allowed_bytes=user.allowed_bytes
     )

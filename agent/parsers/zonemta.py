@@ -1,5 +1,7 @@
 """Parsers of ZoneMTA's HTTP API: its own counters, and the sizes of its zones' queues."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from agent.parsers import prometheus
@@ -64,11 +66,10 @@ def parse_zones(body: bytes) -> list[ZoneQueue]:
     answer = msgspec.json.decode(body, type=_Counter)
     active = {text(entry.key) or "": count(entry.value) or 0 for entry in answer.active.entries}
     deferred = {text(entry.key) or "": count(entry.value) or 0 for entry in answer.deferred.entries}
-    return [
-        ZoneQueue(
-            zone=name,
-            active_count=active.get(name, 0),
-            deferred_count=deferred.get(name, 0),
-        )
-        for name in sorted(active.keys() | deferred.keys())[:MAX_ZONES]
-    ]
+    return zone_queues(active, deferred)
+
+
+def zone_queues(active: Mapping[str, int], deferred: Mapping[str, int]) -> list[ZoneQueue]:
+    """Return the queues of zones from their recipients due now and due later."""
+    names = sorted(active.keys() | deferred.keys())[:MAX_ZONES]
+    return [ZoneQueue(name, active.get(name, 0), deferred.get(name, 0)) for name in names]

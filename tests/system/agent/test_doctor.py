@@ -9,7 +9,7 @@ import pymongo
 import pytest
 
 from agent import cli, clock
-from agent.collectors import ports
+from agent.collectors.ports import PortWatch, parse_listening
 from agent.config import Config, Secret
 from agent.config import Spool as SpoolSettings
 from agent.doctor.disk import judge_disk, judge_gaps, judge_spool
@@ -322,7 +322,7 @@ def test_where_a_port_is_listened_on_is_read_from_the_kernels_table():
         "   0: 00000000000000000000000001000000:03E1 0:0 0A x\n"
     )
 
-    assert ports.parse_listening(table, six) == {
+    assert parse_listening(table, six) == {
         12080: ["127.0.0.1"],
         25: ["127.0.0.1", "10.0.0.10"],
         993: ["::1"],
@@ -339,7 +339,8 @@ def test_ports_are_tried_by_connecting():
         third.close()
         numbers = [first.getsockname()[1], second.getsockname()[1], closed]
 
-        answers = ports.check_ports(numbers).finish()
+        watch = PortWatch()
+        answers = watch.finish(watch.begin(numbers))
 
     assert list(answers.values()) == [True, True, False]
 
@@ -348,7 +349,8 @@ def test_a_container_without_the_kernels_table_is_tried_on_loopback(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
-        assert ports.check_ports([port], known=ports.read_tables(tmp_path)).finish() == {port: True}
+        watch = PortWatch(proc=tmp_path)
+        assert watch.finish(watch.begin([port])) == {port: True}
 
 
 def test_a_role_without_a_change_stream_or_open_ports_is_warned_of(call, fake_server):
