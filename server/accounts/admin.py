@@ -65,7 +65,6 @@ class PersonAdmin(UserAdmin[User], audit.AuditedAdmin[User]):
         return role.value if role else "none"
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
-        """Assign the chosen role."""
         super().save_related(request, form, formsets, change)
         roles.assign(form.instance, Role(form.cleaned_data["role"]))
 

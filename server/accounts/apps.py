@@ -8,7 +8,6 @@ class AccountsConfig(AppConfig):
     """See the package's docstring for what belongs here."""
 
     name = "server.accounts"
-    label = "accounts"
 
     def ready(self) -> None:
         """Keep the groups of the roles in step with roles.py.

@@ -26,15 +26,12 @@ class ReadOnlyAdmin(admin.ModelAdmin[M], Generic[M]):
     """A read-only admin: its rows are written elsewhere."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return False."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        """Return False."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        """Return False."""
         return False
 
 

@@ -21,7 +21,6 @@ class RequireRole:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Pass the request on."""
         return self._get_response(request)
 
     def process_view(

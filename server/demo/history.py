@@ -45,7 +45,6 @@ class History:
     samples_every_s: int = 0
 
     def hour(self, hour: datetime) -> Iterator[events.Row]:
-        """Yield the events of an hour's messages."""
         return events.hour_of_events(
             hour, events_per_hour=self.events_per_hour, seed=self.seed, nodes=self.nodes
         )
@@ -59,8 +58,12 @@ class DayPart:
     end: datetime
 
     @property
+    def midnight(self) -> datetime:
+        """The start of the day."""
+        return self.start.replace(hour=0, minute=0, second=0, microsecond=0)
+
+    @property
     def is_full_day(self) -> bool:
-        """Whether it is the full day."""
         return self.end - self.start == DAY
 
 
@@ -91,13 +94,9 @@ def fill_system_samples(history: History, part: DayPart) -> int:
     wrong = events.incidents(part.start, seed=history.seed, nodes=history.nodes)
     if wrong.dead_node and (dead := dead_within(part, wrong.dead_hours)):
         nodes.record_silence(nodes.node_ids([wrong.dead_node])[wrong.dead_node], *dead)
+    every_s = history.samples_every_s
     made = samples.system_samples(
-        of.nodes,
-        part.start,
-        part.end,
-        every_s=history.samples_every_s,
-        seed=history.seed,
-        wrong=wrong,
+        of.nodes, part.start, part.end, every_s=every_s, seed=history.seed, wrong=wrong
     )
     count = 0
     while batch := list(islice(made, BATCH_SAMPLES)):
@@ -116,15 +115,14 @@ FILLERS: dict[str, Callable[[History, DayPart], int]] = {
 def split_days(start: datetime, end: datetime) -> Iterator[DayPart]:
     """Yield the UTC days, or parts of days, of [start, end), oldest first."""
     while start < end:
-        midnight = start.replace(hour=0, minute=0, second=0, microsecond=0) + DAY
-        yield DayPart(start, min(midnight, end))
-        start = midnight
+        next_day = DayPart(start, end).midnight + DAY
+        yield DayPart(start, min(next_day, end))
+        start = next_day
 
 
 def dead_within(part: DayPart, dead_hours: tuple[float, float]) -> tuple[datetime, datetime] | None:
     """Return the outage of a node on the part's day; None if it is not over."""
-    midnight = part.start.replace(hour=0, minute=0, second=0, microsecond=0)
-    start, end = (midnight + timedelta(hours=hours) for hours in dead_hours)
+    start, end = (part.midnight + timedelta(hours=hours) for hours in dead_hours)
     return (start, end) if part.start <= start and end < part.end else None
 
 
@@ -138,12 +136,11 @@ def _store(history: History, part: DayPart) -> int:
     new = 0
     while batch := list(islice(lines, BATCH_EVENTS)):
         new += sum(stored.events for stored in write_events(batch))
-    midnight = part.start.replace(hour=0, minute=0, second=0, microsecond=0)
-    if new and part.end == midnight + DAY:
+    if new and part.end == part.midnight + DAY:
         # TimescaleDB looks for late events once a minute; it adds up the current day by itself.
         with transaction.atomic():
             written = maintainer.written_levels()
-        rebuild.refresh(LEVELS[len(written) :], midnight)
+        rebuild.refresh(LEVELS[len(written) :], part.midnight)
     return new
 
 
@@ -179,14 +176,8 @@ def _is_filled(history: History, part: DayPart) -> bool:
         pass
     marks = {row["event_id"]: row["occurred_at"] for row in [*firsts, last] if row}
     with connection.cursor() as cursor:
-        cursor.execute(
-            IS_STORED,
-            {
-                "ids": [str(event_id) for event_id in marks],
-                "times": list(marks.values()),
-                **vars(part),
-            },
-        )
+        ids, times = [str(event_id) for event_id in marks], list(marks.values())
+        cursor.execute(IS_STORED, {"ids": ids, "times": times, **vars(part)})
         (stored,) = cursor.fetchone()
     return bool(marks and stored == len(marks))
 

@@ -71,7 +71,6 @@ class Cluster:
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """All nodes by name."""
         return self.outbound + self.inbound
 
 
@@ -87,7 +86,6 @@ class Incidents:
 
 @cache
 def cluster(nodes: int = SMALL_NODES) -> Cluster:
-    """Return the cluster of so many nodes."""
     if nodes < NODES_MIN:
         raise ValueError(f"a cluster has {NODES_MIN} nodes at least")
     receiving = max(1, nodes // 5)
@@ -133,7 +131,7 @@ def hour_of_events(
                 yield row
 
 
-def day_curve(hour_of_day: int) -> float:
+def day_curve(hour_of_day: float) -> float:
     """Return traffic at this hour relative to the day's mean: 0.4 at 3 h, 1.6 at 15 h."""
     return 1 - 0.6 * cos((hour_of_day - 3) / 24 * 2 * pi)
 
@@ -166,11 +164,11 @@ def _outbound(rng: random.Random, at: datetime, of: Cluster, wrong: Incidents) -
     to_domain = _choose(rng, of.destinations, of.destination_shares)
     from_domain = _choose(rng, of.senders, of.sender_shares)
     node = rng.randrange(len(of.outbound))
-    if of.outbound[node] == wrong.dead_node and _within(hour_of_day, wrong.dead_hours):
+    if of.outbound[node] == wrong.dead_node and is_within(hour_of_day, wrong.dead_hours):
         node = 0  # the others take over
     bulk = from_domain == SENDERS[0]
     address = sending_ip(node, 2 if bulk else rng.randrange(2))
-    is_blocked = address == wrong.blocked_address and _within(hour_of_day, wrong.blocked_hours)
+    is_blocked = address == wrong.blocked_address and is_within(hour_of_day, wrong.blocked_hours)
     queue_id = f"{rng.getrandbits(72):018x}"
     user = f"user{rng.randrange(40)}"
     message = {
@@ -271,5 +269,5 @@ def _choose(rng: random.Random, names: Sequence[str], shares: Sequence[float]) -
     return names[bisect(shares, rng.random() * shares[-1], hi=len(names) - 1)]
 
 
-def _within(hour_of_day: float, span: tuple[float, float]) -> bool:
+def is_within(hour_of_day: float, span: tuple[float, float]) -> bool:
     return span[0] <= hour_of_day < span[1]

@@ -6,9 +6,9 @@ Load follows the day; a node that is dead sends nothing.
 import random
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from math import cos, pi
-from typing import Any, Protocol
+from typing import Any
 
+from server.demo.mail import Incidents, day_curve, is_within
 from server.metrics.wire import Core, System, SystemSample
 
 CORES = 4
@@ -16,20 +16,7 @@ RAM_BYTES, DISK_BYTES = 16_000_000_000, 200_000_000_000
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Wrong(Protocol):
-    """Incidents of a day that affect samples."""
-
-    @property
-    def dead_node(self) -> str | None:
-        """The node that is dead for a while."""
-
-    @property
-    def dead_hours(self) -> tuple[float, float]:
-        """From which hour of the day to which."""
-
-
 def details(name: str) -> dict[str, Any]:
-    """Return the registration details of a generated node."""
     outbound = "-mta-" in name
     return {
         "hostname": f"{name}.example",
@@ -47,7 +34,7 @@ def system_samples(
     *,
     every_s: int,
     seed: int,
-    wrong: Wrong,
+    wrong: Incidents,
 ) -> Iterator[SystemSample]:
     """Yield the samples of [start, end), which lie on one UTC day, in the order of time."""
     step = timedelta(seconds=every_s)
@@ -56,7 +43,7 @@ def system_samples(
     rng = random.Random(f"{seed}|{start.isoformat()}")  # noqa: S311
     while at < end:
         hour_of_day = at.hour + at.minute / 60
-        dead = wrong.dead_hours[0] <= hour_of_day < wrong.dead_hours[1]
+        dead = is_within(hour_of_day, wrong.dead_hours)
         for place, name in enumerate(nodes):
             if not (dead and name == wrong.dead_node):
                 yield SystemSample(name, at, _readings(rng, place, at, hour_of_day))
@@ -64,7 +51,7 @@ def system_samples(
 
 
 def _readings(rng: random.Random, place: int, at: datetime, hour_of_day: float) -> System:
-    traffic = 1 - 0.6 * cos((hour_of_day - 3) / 24 * 2 * pi)
+    traffic = day_curve(hour_of_day)
     cpu_percent = min(98.0, 6 + 22 * traffic + place % 5 + rng.uniform(-3, 3))
     ram_percent = 42 + 8 * traffic + place % 7
     uptime_s = int((at - EPOCH).total_seconds()) + place * 86_400

@@ -18,7 +18,6 @@ class JSONRenderer(renderers.JSONRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        """Return `data` as JSON."""
         indent = self.get_indent(accepted_media_type or "", renderer_context or {})
         if data is None or indent is not None:
             return super().render(data, accepted_media_type, renderer_context)

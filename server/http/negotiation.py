@@ -16,6 +16,5 @@ class SingleMediaType(BaseContentNegotiation):
         renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
-        """Return it with its type."""
         first = next(iter(renderers))
         return first, str(first.media_type)

@@ -7,4 +7,3 @@ class MetricsConfig(AppConfig):
     """See the package's docstring for what belongs here."""
 
     name = "server.metrics"
-    label = "metrics"

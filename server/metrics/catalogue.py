@@ -118,7 +118,6 @@ class SampleKind:
 
     @cached_property
     def counters(self) -> tuple[str, ...]:
-        """The counters."""
         return tuple(c.name for c in self.columns() if c.measure is Measure.COUNTER)
 
     @cached_property
@@ -179,4 +178,3 @@ METRICS = (
 )  # fmt: skip
 #: In the order in which a transaction writes them, so that two writers never wait in a circle.
 KINDS = (*METRICS, MAIL_QUEUE)
-BY_TABLE = {kind.table: kind for kind in KINDS}

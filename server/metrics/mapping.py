@@ -12,14 +12,8 @@ from server.metrics.mail_queue import MailQueue
 #: Kind and the values of one row of its table, by column; `node_id` is the node's name still.
 Row = tuple[SampleKind, dict[str, Any]]
 
-#: Rspamd's actions; each is a column.
-ACTIONS = (
-    "reject", "soft reject", "rewrite subject", "add header", "greylist", "no action",
-)  # fmt: skip
-
 
 def rows(sample: wire.Sample) -> Iterator[Row]:
-    """Yield the rows of a sample."""
     key = {"node_id": sample.node_id, "time": sample.timestamp}
     for kind, values in _rows(sample):
         yield kind, key | values
@@ -65,8 +59,10 @@ def zonemta_values(readings: wire.ZoneMta) -> dict[str, Any]:
 
 def rspamd_values(readings: wire.Rspamd) -> dict[str, Any]:
     """Return the columns of metrics_rspamd: the actions as they came, and each by itself."""
-    counts = {each.action: each.count for each in readings.actions or ()}
-    by_action = {action_column(action): counts.get(action) for action in ACTIONS}
+    by_action = dict.fromkeys(catalogue.RspamdColumns.__struct_fields__)
+    for each in readings.actions or ():
+        if (column := f"action_{each.action.replace(' ', '_')}_total") in by_action:
+            by_action[column] = each.count
     return asdict(readings) | by_action
 
 
@@ -84,11 +80,6 @@ def queue_values(queue: MailQueue) -> dict[str, Any]:
     """Return the columns of mail_queue_snapshots, all but node and time."""
     columns = catalogue.MailQueueColumns(database=queue.database or "")
     return asdict(queue) | asdict(columns)
-
-
-def action_column(action: str) -> str:
-    """Return the column of one of Rspamd's actions."""
-    return f"action_{action.replace(' ', '_')}_total"
 
 
 _PROGRAMS: Mapping[type[wire.Sample], tuple[SampleKind, Callable[[Any], dict[str, Any]]]] = {

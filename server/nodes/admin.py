@@ -30,12 +30,10 @@ class NodeAdmin(AuditedAdmin[Node]):
 
     @admin.action(description="Begin maintenance", permissions=["change"])
     def begin_maintenance(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
-        """Expect the nodes to be silent."""
         self._each(request, queryset, "Maintenance began.", in_maintenance=True)
 
     @admin.action(description="End maintenance", permissions=["change"])
     def end_maintenance(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
-        """Expect the nodes to report again."""
         self._each(request, queryset, "Maintenance ended.", in_maintenance=False)
 
     @admin.action(description="Retire: leave out of lists, revoke its keys", permissions=["change"])

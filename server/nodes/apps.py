@@ -7,10 +7,8 @@ class NodesConfig(AppConfig):
     """See the package's docstring for what belongs here."""
 
     name = "server.nodes"
-    label = "nodes"
 
     def ready(self) -> None:
-        """Register the metrics."""
         from server.nodes import metrics
         from server.observability.metrics import register
 

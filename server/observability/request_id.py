@@ -38,6 +38,5 @@ class RequestIdFilter(logging.Filter):
     """Gives each record the `request_id` of its request, `-` outside of one."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Add it."""
         record.request_id = _current.get()
         return True

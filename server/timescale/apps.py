@@ -7,10 +7,8 @@ class TimescaleConfig(AppConfig):
     """See the package's docstring for what belongs here."""
 
     name = "server.timescale"
-    label = "timescale"
 
     def ready(self) -> None:
-        """Register the checks."""
         from server.observability.health import register
         from server.timescale import checks, health  # noqa: F401 (checks register themselves)
 

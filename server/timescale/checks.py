@@ -8,7 +8,7 @@ from django.core.checks import Warning as CheckWarning
 from django.db import Error as DatabaseError
 from django.db import connections
 
-from server.timescale.edition import is_community
+from server.timescale import edition
 
 EXTENSION_SQL = """SELECT installed_version FROM pg_available_extensions
 WHERE name = 'timescaledb'"""
@@ -33,19 +33,13 @@ def _check(alias: str) -> list[CheckMessage]:
         return [Error(message, hint=hint, id="timescale.E002")]
     if row is None:
         hint = "Install TimescaleDB for this version of PostgreSQL, then restart PostgreSQL."
-        return [
-            Error(f"The server of {alias!r} has no TimescaleDB.", hint=hint, id="timescale.E001")
-        ]
+        message = f"The server of {alias!r} has no TimescaleDB."
+        return [Error(message, hint=hint, id="timescale.E001")]
     if row[0] is None:
         # A warning, because `migrate` checks first and then makes the extension itself.
         hint = "Run manage.py migrate."
         message = f"TimescaleDB is not yet switched on in database {alias!r}."
         return [CheckWarning(message, hint=hint, id="timescale.W001")]
-    return [_edition(alias, version=row[0])]
-
-
-def _edition(alias: str, *, version: str) -> CheckMessage:
-    edition = "Community" if is_community(connections[alias]) else "Apache"
-    return Info(
-        f"Database {alias!r}: TimescaleDB {version}, {edition} edition.", id="timescale.I001"
-    )
+    name = edition.name(connections[alias])
+    message = f"Database {alias!r}: TimescaleDB {row[0]}, {name} edition."
+    return [Info(message, id="timescale.I001")]

@@ -11,3 +11,7 @@ def is_community(connection: BaseDatabaseWrapper) -> bool:
         cursor.execute(LICENCE_SQL)
         (licence,) = cursor.fetchone()
     return bool(licence == "timescale")
+
+
+def name(connection: BaseDatabaseWrapper) -> str:
+    return "Community" if is_community(connection) else "Apache"

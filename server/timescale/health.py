@@ -12,7 +12,6 @@ VERSION = """SELECT current_setting('server_version'),
 
 
 def database() -> ProbeResult:
-    """Query the versions of the database."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_S:.0f}s'")
@@ -25,13 +24,12 @@ def database() -> ProbeResult:
     if timescaledb is None:
         text = "TimescaleDB is not switched on in the database: run manage.py migrate."
         return ProbeResult("database", ok=False, text=text)
-    name = "Community" if edition.is_community(connection) else "Apache"
+    name = edition.name(connection)
     text = f"PostgreSQL {postgresql}, TimescaleDB {timescaledb}, {name} edition."
     return ProbeResult("database", ok=True, text=text)
 
 
 def migrations() -> ProbeResult:
-    """Compare the database with the migrations of this version."""
     try:
         executor = MigrationExecutor(connection)
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())

@@ -51,7 +51,6 @@ def find(names: list[str]) -> list[Hypertable]:
 
 
 def measure(table: Hypertable) -> Usage:
-    """Query the size and age of one hypertable."""
     with connection.cursor() as cursor:
         cursor.execute(MEASURED, {"relation": table.relation})
         rows, size_bytes, chunks, compressed, oldest_end = cursor.fetchone()

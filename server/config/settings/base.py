@@ -30,7 +30,6 @@ WSGI_APPLICATION = "server.config.wsgi.application"
 ASGI_APPLICATION = "server.config.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TIME_ZONE = "UTC"
-USE_TZ = True
 USE_I18N = False
 
 INSTALLED_APPS = [
@@ -150,7 +149,6 @@ SECURE_SSL_REDIRECT = True
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-SECURE_HSTS_PRELOAD = False
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 # Browsers accept a cookie of such a name only over TLS, from this very host.
@@ -192,14 +190,11 @@ STORAGES = {
 
 # --- API ----------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.SessionAuthentication",
-    ],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["server.http.json_renderer.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Mallard",
@@ -244,21 +239,16 @@ METRICS_RETENTION_DAYS = env.int("METRICS_RETENTION_DAYS", default=90)
 METRICS_5M_RETENTION_DAYS = env.int("METRICS_5M_RETENTION_DAYS", default=90)
 METRICS_1H_RETENTION_DAYS = env.int("METRICS_1H_RETENTION_DAYS", default=730)
 METRICS_DAILY_RETENTION_DAYS = env.int("METRICS_DAILY_RETENTION_DAYS", default=730)
-MAIL_QUEUE_RETENTION_DAYS = env.int("MAIL_QUEUE_RETENTION_DAYS", default=14)
-EMAIL_STATS_1M_RETENTION_DAYS = env.int("EMAIL_STATS_1M_RETENTION_DAYS", default=8)
-EMAIL_STATS_5M_RETENTION_DAYS = env.int("EMAIL_STATS_5M_RETENTION_DAYS", default=90)
-EMAIL_STATS_1H_RETENTION_DAYS = env.int("EMAIL_STATS_1H_RETENTION_DAYS", default=730)
-EMAIL_STATS_DAILY_RETENTION_DAYS = env.int("EMAIL_STATS_DAILY_RETENTION_DAYS", default=730)
 NODE_CHANGES_RETENTION_DAYS = env.int("NODE_CHANGES_RETENTION_DAYS", default=730)
 #: Hypertable or level → days.
 RETENTION_DAYS = {
     "email_events": EVENTS_RETENTION_DAYS,
-    "email_stats_1m": EMAIL_STATS_1M_RETENTION_DAYS,
-    "email_stats_5m": EMAIL_STATS_5M_RETENTION_DAYS,
-    "email_stats_1h": EMAIL_STATS_1H_RETENTION_DAYS,
-    "email_stats_daily": EMAIL_STATS_DAILY_RETENTION_DAYS,
+    "email_stats_1m": env.int("EMAIL_STATS_1M_RETENTION_DAYS", default=8),
+    "email_stats_5m": env.int("EMAIL_STATS_5M_RETENTION_DAYS", default=90),
+    "email_stats_1h": env.int("EMAIL_STATS_1H_RETENTION_DAYS", default=730),
+    "email_stats_daily": env.int("EMAIL_STATS_DAILY_RETENTION_DAYS", default=730),
     **{kind.table: METRICS_RETENTION_DAYS for kind in catalogue.METRICS},
-    catalogue.MAIL_QUEUE.table: MAIL_QUEUE_RETENTION_DAYS,
+    catalogue.MAIL_QUEUE.table: env.int("MAIL_QUEUE_RETENTION_DAYS", default=14),
     **{f"{kind.table}_5m": METRICS_5M_RETENTION_DAYS for kind in catalogue.KINDS},
     **{f"{kind.table}_1h": METRICS_1H_RETENTION_DAYS for kind in catalogue.KINDS},
     **{f"{kind.table}_daily": METRICS_DAILY_RETENTION_DAYS for kind in catalogue.KINDS},

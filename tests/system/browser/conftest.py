@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 from build.browser import open_chromium
 from build.stack import redis, server
 from build.stack.supervisor import Supervisor
-from server.metrics.catalogue import BY_TABLE
+from server.metrics.catalogue import KINDS
 from tests.databases import own_database
 from tests.system.browser.site import NODE, PASSWORD, USER, WITHIN_MS, Site
 
@@ -48,7 +48,7 @@ def installed_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def site(installed_site: Site) -> Site:
     """The site without events or samples; its node is known and reported just now."""
-    samples = ", ".join(BY_TABLE)
+    samples = ", ".join(kind.table for kind in KINDS)
     installed_site.execute(
         "TRUNCATE email_events, email_stats_1m, email_stats_5m, email_stats_1h, email_stats_daily,"
         f" ledger_epoch, nodes_change, {samples}"

@@ -28,7 +28,6 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Define the options."""
         back = parser.add_mutually_exclusive_group()
         back.add_argument("--hours", type=int, default=24, help="how far back (default 24)")
         back.add_argument("--days", type=int, help="the same in days")
@@ -53,7 +52,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Generate, write, print the counts."""
         end = options["until"] or timezone.now()
         if timezone.is_naive(end):
             raise CommandError(f"--until {end} has no time zone; write it like 2026-11-21T12:00Z")

@@ -14,7 +14,6 @@ class Command(BaseCommand):
     help = "Make an API key and print it. It is stored as a hash and cannot be shown again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Define the options."""
         parser.add_argument("--name", required=True, help="who holds the key, for your memory")
         parser.add_argument(
             "--scope",
@@ -25,7 +24,6 @@ class Command(BaseCommand):
         parser.add_argument("--node", help="the only node it may speak for (default: any)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Make the node if it is new, and the key."""
         node = Node.objects.get_or_create(name=options["node"])[0] if options["node"] else None
         _, text = ApiKey.issue(name=options["name"], scope=options["scope"], node=node)
         self.stdout.write(text)

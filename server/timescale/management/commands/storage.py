@@ -22,7 +22,6 @@ class Command(BaseCommand):
     help = "Print for each hypertable its rows (estimated), size, age, and what is dropped when."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Define the options."""
         parser.add_argument(
             "--apply",
             action="store_true",
@@ -30,7 +29,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Measure and print."""
         now = timezone.now()
         if options["apply"]:
             for chunk in retention.apply(now):
