@@ -4,8 +4,7 @@
  * Readings of a plugin's process, sent every half minute: that it lives, its drops, and counters of
  * the mail program. Only to an agent: the server has no readings of processes.
  *
- * They are not resent, because the next ones replace them. The same rules as in sender.js: one
- * request at a time, each with a deadline, nothing thrown.
+ * They are not resent, because the next ones replace them.
  */
 
 const { headerValue } = require('./sender');
@@ -71,27 +70,15 @@ class Pulse {
         }
         const body = this.body();
         this.busy = true;
-        const request = this.sender.open(this.sender.readingsPath, body);
-        const deadline = setTimeout(() => request.destroy(), this.sender.timeoutMs);
-        deadline.unref();
-        // These listeners stay: an error event without one would end the process.
-        request.on('error', () => {});
-        request.on('close', () => {
-            clearTimeout(deadline);
+        this.sender.exchange(this.sender.readingsPath, body, ({ kind, status, reason }) => {
             this.busy = false;
-        });
-        request.on('socket', socket => socket.unref());
-        request.on('response', response => {
-            response.on('error', () => {});
-            response.resume();
-            if (response.statusCode === 202) {
+            if (kind === 'accepted') {
                 this.acceptedCount++;
-            } else if (response.statusCode !== 404) {
+            } else if (status && status !== 404) {
                 // An agent without readings answers 404.
-                this.sender.report('error', 'readings', `readings: response ${response.statusCode}`);
+                this.sender.report('error', 'readings', `readings: ${reason}`);
             }
         });
-        request.end(body);
     }
 }
 

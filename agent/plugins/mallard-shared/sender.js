@@ -66,20 +66,14 @@ class Fifo {
 
 class Sender {
     /**
-     * @param {object} options
+     * @param {object} options numbers of options.js, and
      * @param {{socketPath: string}|{url: URL, key: string}} options.target
      * @param {string} options.name of the plugin
      * @param {string} options.label name of the process, for the receiver's page
      * @param {(level: 'info'|'error', message: string) => void} options.log
      */
     constructor(options) {
-        this.batchEvents = options.batchEvents;
-        this.batchMs = options.batchMs;
-        this.bufferEvents = options.bufferEvents;
-        this.tries = options.tries;
-        this.backoffMs = options.backoffMs;
-        this.timeoutMs = options.timeoutMs;
-        this.patienceMs = options.patienceMs;
+        this.options = options;
         this.log = options.log;
         this.now = options.now || Date.now;
 
@@ -140,7 +134,7 @@ class Sender {
         for (const event of events) {
             this.buffer.push(JSON.stringify(event));
         }
-        const over = this.waiting - this.bufferEvents;
+        const over = this.waiting - this.options.bufferEvents;
         if (over > 0) {
             this.buffer.take(over);
             this.drop(over, 'buffer full');
@@ -197,9 +191,9 @@ class Sender {
         if (this.busy || !this.waiting) {
             return;
         }
-        const full = this.draining || this.buffer.length >= this.batchEvents;
+        const full = this.draining || this.buffer.length >= this.options.batchEvents;
         if (!this.timer) {
-            this.setTimer(full ? 0 : this.batchMs);
+            this.setTimer(full ? 0 : this.options.batchMs);
         } else if (full && this.timerIsLinger) {
             this.clearTimer();
             this.setTimer(0);
@@ -237,53 +231,49 @@ class Sender {
         return { ...this.headers, 'Content-Length': body.length, 'X-Mallard-Dropped': this.droppedCount };
     }
 
-    /** Returns a request without listeners and body. */
-    open(path, body) {
-        return this.transport.request({ ...this.request, path, headers: this.requestHeaders(body) });
-    }
-
     post(again = false) {
         if (!this.batch.length) {
-            this.batch = this.buffer.take(this.batchEvents);
+            this.batch = this.buffer.take(this.options.batchEvents);
         }
         if (this.busy || !this.batch.length) {
             return;
         }
         this.busy = true;
+        const apply = outcome => {
+            if (outcome.closedIdle && !again) {
+                this.busy = false;
+                this.post(true);
+            } else {
+                this.applyOutcome(outcome);
+            }
+        };
         const body = Buffer.from('[' + this.batch.join(',') + ']');
+        this.exchange(this.request.path, body, outcome => this.guard(() => apply(outcome)));
+    }
+
+    /** POSTs a body and calls `done` once with the outcome: at a deadline, if there is no response. */
+    exchange(path, body, done) {
         let over = false;
         let deadline = null;
+        const request = this.transport.request({ ...this.request, path, headers: this.requestHeaders(body) });
         const finish = outcome => {
             if (!over) {
                 over = true;
                 clearTimeout(deadline);
-                this.guard(() => this.applyOutcome(outcome));
+                done(outcome);
             }
         };
-        let request;
-        try {
-            request = this.open(this.request.path, body);
-        } catch (error) {
-            finish({ kind: 'bad', reason: String(error.message) });
-            return;
-        }
-        deadline = setTimeout(() => {
-            finish({ kind: 'silent', reason: `no response within ${this.timeoutMs} ms` });
-            request.destroy();
-        }, this.timeoutMs);
-        deadline.unref();
+        const setDeadline = finishLate => {
+            clearTimeout(deadline);
+            deadline = setTimeout(() => {
+                finishLate();
+                request.destroy();
+            }, this.options.timeoutMs);
+            deadline.unref();
+        };
+        setDeadline(() => finish({ kind: 'silent', reason: `no response within ${this.options.timeoutMs} ms` }));
         // These listeners stay: an error event without one would end the process.
-        request.on('error', error => {
-            if (!over && request.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(error.code) && !again) {
-                // The receiver closed the idle connection meanwhile: retry once.
-                over = true;
-                clearTimeout(deadline);
-                this.busy = false;
-                this.guard(() => this.post(true));
-                return;
-            }
-            finish(outcomeOfError(error));
-        });
+        request.on('error', error => finish(outcomeOfError(error, request.reusedSocket)));
         request.on('socket', socket => socket.unref());
         request.on('response', response => {
             const chunks = [];
@@ -302,13 +292,7 @@ class Sender {
                 }
             });
             if (response.statusCode === 202) {
-                // Accepted: an endless body must not cause another send.
-                clearTimeout(deadline);
-                deadline = setTimeout(() => {
-                    finishResponse();
-                    request.destroy();
-                }, this.timeoutMs);
-                deadline.unref();
+                setDeadline(finishResponse); // accepted: an endless body must not cause another send
             }
         });
         request.end(body);
@@ -335,14 +319,14 @@ class Sender {
                 return this.next();
             case 'bad':
                 this.badAnswers++;
-                if (this.badAnswers >= this.tries) {
+                if (this.badAnswers >= this.options.tries) {
                     this.drop(count, outcome.reason);
                     return this.next();
                 }
                 break;
             case 'silent':
                 this.silentSince = this.silentSince === null ? this.now() : this.silentSince;
-                if (this.now() - this.silentSince >= this.patienceMs) {
+                if (this.now() - this.silentSince >= this.options.patienceMs) {
                     this.drop(count, outcome.reason);
                     return this.next();
                 }
@@ -353,7 +337,7 @@ class Sender {
         this.failures++;
         this.report('error', 'unreachable', `${this.where}: ${outcome.reason}; ${this.waiting} event(s) buffered, mail goes on`);
         const grown = outcome.kind === 'bad' ? 1 : Math.min(2 ** (this.failures - 1), MAX_BACKOFF_FACTOR);
-        this.setTimer(Math.max(this.backoffMs * grown, outcome.retryAfterMs || 0), true);
+        this.setTimer(Math.max(this.options.backoffMs * grown, outcome.retryAfterMs || 0), true);
         return undefined;
     }
 
@@ -377,7 +361,8 @@ class Sender {
     }
 }
 
-function outcomeOfError(error) {
+/** `closedIdle`: the receiver had closed the idle connection that was used again. */
+function outcomeOfError(error, isReused) {
     const code = error && typeof error.code === 'string' ? error.code : '';
     const reason = code || String(error && error.message);
     if (UNREACHABLE_CODES.has(code)) {
@@ -386,7 +371,8 @@ function outcomeOfError(error) {
     if (code.startsWith('HPE_') || /CERT|SSL|TLS/.test(code)) {
         return { kind: 'bad', reason: 'invalid response: ' + reason };
     }
-    return { kind: 'silent', reason: 'connection lost: ' + reason };
+    const closedIdle = isReused && ['ECONNRESET', 'EPIPE'].includes(code);
+    return { kind: 'silent', reason: 'connection lost: ' + reason, closedIdle };
 }
 
 function outcomeOfAnswer(response, body) {
@@ -398,12 +384,12 @@ function outcomeOfAnswer(response, body) {
     if (status === 429 || status === 503) {
         const seconds = Number(response.headers['retry-after']);
         const retryAfterMs = seconds > 0 ? Math.min(seconds * 1000, MAX_RETRY_AFTER_MS) : 0;
-        return { kind: 'away', reason, retryAfterMs };
+        return { kind: 'away', reason, status, retryAfterMs };
     }
     if (status >= 400 && status < 500 && status !== 408) {
-        return { kind: 'refused', reason };
+        return { kind: 'refused', reason, status };
     }
-    return { kind: 'bad', reason };
+    return { kind: 'bad', reason, status };
 }
 
 /** @returns {string[]} reasons of single refused events of an accepted batch */
