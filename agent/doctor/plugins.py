@@ -33,7 +33,8 @@ def check_receiver(config: Config) -> Iterator[Finding]:
         )
         return
     if health is None:
-        yield Finding("failure", "receiver", f"The program that responds at {path} is no agent.")
+        line = f"The program that responds at {path} is not the agent."
+        yield Finding("failure", "receiver", line)
         return
     yield Finding("ok", "receiver", f"The agent runs and listens at {path}.")
     for name, stuck_s in sorted(health.stuck_s.items()):
@@ -76,14 +77,14 @@ def check_ports(config: Config) -> Iterator[Finding]:
         yield Finding(
             "note",
             "ports",
-            "None is checked: the role names no program.",
+            "No port is checked: the role names no program.",
             "Set NODE_ROLE, like zonemta-outbound, or ports in [discovery].",
         )
         return
     watch = PortWatch()
     for port, is_open in watch.finish(watch.begin(numbers)).items():
         if is_open:
-            yield Finding("ok", "ports", f"{port} accepts connections.")
+            yield Finding("ok", "ports", f"Port {port} accepts connections.")
         else:
             fix = "Is the program running, and does NODE_ROLE match this node?"
-            yield Finding("warning", "ports", f"{port} accepts no connections.", fix)
+            yield Finding("warning", "ports", f"Port {port} accepts no connections.", fix)

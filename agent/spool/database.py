@@ -166,7 +166,7 @@ class Database:
                 " Make its directory writable, or move the file away."
             ) from error
         logger.error(
-            "Spool %s is damaged (%s): set aside as %s, a new one is begun."
+            "Spool %s is damaged (%s): set aside as %s, a new one is started."
             " Events not yet sent are in the old file; the server shows them as missing.",
             self.path,
             error,

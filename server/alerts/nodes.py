@@ -90,7 +90,7 @@ def judge_source(
 ) -> tuple[str, str]:
     """Return state and level of one of an agent's sources, as its sample describes it."""
     if not source["is_on"]:
-        return "off: its program is not here", "none"
+        return "off: its program was not found", "none"
     if source.get("last_error"):
         return "failing", "critical"
     if succeeded_at is None or not source.get("interval_s"):

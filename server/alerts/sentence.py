@@ -72,16 +72,16 @@ def build_sentence(
     named = [_problem_parts(problem) for problem in problems[:MAX_NAMED_PROBLEMS]]
     if len(problems) > MAX_NAMED_PROBLEMS:
         named.append([f"{len(problems) - MAX_NAMED_PROBLEMS} more"])
-    count = "1 thing needs you" if len(problems) == 1 else f"{len(problems)} things need you"
+    count = "1 thing needs" if len(problems) == 1 else f"{len(problems)} things need"
     level = "critical" if state.level == "critical" else "warning"
-    return _sentence(level, [*state.parts, f" · {count}: ", *_join(named, " · ")])
+    return _sentence(level, [*state.parts, f" · {count} attention: ", *_join(named, " · ")])
 
 
 def _judge_nodes(hour: HourTotals, nodes: Reporting) -> Sentence:
     known, reporting = nodes.known, nodes.reporting
     mail_level, mail = _judge_mail(hour)
     if known == 0:
-        counted = "" if mail == QUIET else "; mail is counted all the same"
+        counted = "" if mail == QUIET else "; mail is counted nevertheless"
         return _sentence("none", [f"No node has reported yet{counted}"])
     if nodes.newest_sample_at is None:
         return _sentence("warning", [f"{_nodes(known, 'is', 'are')} known but never sent a sample"])

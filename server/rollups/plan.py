@@ -96,7 +96,7 @@ def parse_span(
     if name is not None:
         raise BadRange("`range` and `from` exclude each other")
     if start >= now:
-        raise BadRange("`from` has not come yet")
+        raise BadRange("`from` is in the future")
     end = now if end is None else end
     if start >= end:
         raise BadRange("`from` is not before `to`")

@@ -123,7 +123,7 @@ class ChangeStream:
         with self._spool.begin() as tx:
             state = self._spool.stream(tx)
             if state.source() not in (None, source):
-                logger.warning("The database is another one now (%s): starting afresh.", source)
+                logger.warning("The database has changed (%s): starting over.", source)
                 state.forget_all()
             position, pending = state.position(), state.snapshot_pending()
         if position is not None and not pending:
@@ -179,7 +179,7 @@ class ChangeStream:
         if lost:
             logger.warning(
                 "%d recipients left the queue of %s in the gap; how is not known, and no event is"
-                " made up for them (unless a plugin reported it).",
+                " invented for them (unless a plugin reported it).",
                 lost,
                 self._where,
             )

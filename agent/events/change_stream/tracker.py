@@ -248,7 +248,7 @@ class Tracker:
         state.tx.add("stream.malformed", 1)
         self._warnings.warn(
             collection,
-            "A document of %s is not as ZoneMTA writes it and is left out (counted): %s.",
+            "A document of %s does not have ZoneMTA's format and is skipped (counted): %s.",
             collection,
             error,
         )

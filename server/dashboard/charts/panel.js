@@ -111,7 +111,7 @@ export class Panel {
     this.part("error").hidden = reason === null || had;
     this.root.toggleAttribute("data-outdated", reason !== null && had);
     const at = had ? page.zone.hourMinute(this.atMs) : "";
-    const unmarked = this.unmarked && `without restarts and silences: ${this.unmarked}`;
+    const unmarked = this.unmarked && `restarts and silences are not shown: ${this.unmarked}`;
     setText(this.part("stale"), reason !== null && had ? `as of ${at}: ${reason}` : unmarked);
     if (reason === null || had) return;
     setText(this.part("reason"), `This could not be loaded: ${reason}. The data itself is not affected.`);
@@ -138,7 +138,7 @@ export class Panel {
     const items = marks.slice(-MAX_LISTED_MARKS).reverse().map(({ ms, text }) =>
       make("li", {}, make("time", { datetime: new Date(ms).toISOString() }, page.zone.moment(ms, page.nowMs())), ` ${text}`));
     const title = marks.length > items.length ? `Changes of nodes, the last ${items.length} of ${marks.length}` : "Changes of nodes";
-    const none = this.unmarked ? `It could not be loaded: ${this.unmarked}.` : "No start, other version or silence in this range.";
+    const none = this.unmarked ? `It could not be loaded: ${this.unmarked}.` : "No start, version change or silence in this range.";
     return [make("h3", {}, title), items.length ? make("ul", { class: "mark-list" }, ...items) : make("p", { class: "quiet" }, none)];
   }
 

@@ -81,7 +81,7 @@ function showFailure() {
   }
   const at = page.zone.hourMinuteSecond(loadedAtMs);
   // The age is in the title alone: a screen reader announces the sentence once.
-  setText(box.firstChild, `This page could not be refreshed: ${failure}. It shows what was at ${at}.`);
+  setText(box.firstChild, `This page could not be refreshed: ${failure}. It shows the state of ${at}.`);
   box.title = `${duration((page.nowMs() - loadedAtMs) / 1000)} ago`;
 }
 

@@ -62,7 +62,7 @@ def test_a_wrong_password_is_reported_and_the_name_kept(client):
     response = client.post("/login/", {"username": '"><i>eve', "password": "wrong"})
 
     html = response.content.decode()
-    assert "do not go together" in html
+    assert "Wrong user name or password" in html
     assert "&quot;&gt;&lt;i&gt;eve" in html
     assert "<i>eve" not in html
 

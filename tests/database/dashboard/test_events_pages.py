@@ -171,7 +171,7 @@ def test_a_search_that_takes_too_long_is_given_up_and_says_what_to_do(page, monk
 
     text = page(type="deferred")
 
-    assert "The search was given up after 8 s" in text
+    assert "The search was stopped after 8 s" in text
     assert "choose a shorter range" in text
 
 

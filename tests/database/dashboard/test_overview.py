@@ -91,7 +91,7 @@ def test_a_destination_that_defers_is_named_with_its_words_and_since_when(
         "words": "451 4.7.500 Server busy",
     }
     assert page().sentence == (
-        "1 node reports, mail flows · 1 thing needs you: "
+        "1 node reports, mail flows · 1 thing needs attention: "
         f"outlook.example defers since {since:%H:%M} (451 4.7.500 Server busy)"
     )
 
@@ -128,7 +128,7 @@ def test_missing_events_are_reported_and_green_says_that_data_is_complete(page, 
     Epoch.objects.filter(pk=epoch.pk).update(received="{[1,51),[61,101)}")
 
     assert page().tile("complete")[0] == "10 missing"
-    assert page().sentence.endswith("1 thing needs you: 10 events are missing from mta-01")
+    assert page().sentence.endswith("1 thing needs attention: 10 events are missing from mta-01")
 
 
 def test_the_facts_are_for_those_who_are_logged_in(client):

@@ -74,7 +74,7 @@ def test_a_choice_outlives_a_refresh_and_leads_to_the_comparison(site: Site, ope
     post_sample(site, "system", node="mta-02")
     page = open_page(site, "/nodes/?range=1h")
     wait_for_text(page, "#nodes-title", "2 nodes")
-    compare = page.get_by_role("button", name="Compare the chosen")
+    compare = page.get_by_role("button", name="Compare selected")
     expect(compare).to_be_disabled()
 
     page.get_by_label(f"Compare {NODE}").check()

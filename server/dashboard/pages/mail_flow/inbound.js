@@ -45,18 +45,18 @@ function symbolsPanel() {
     load,
     empty: (answer) => (answer.symbols.length ? "" : answer.symbols_of ? "No symbol distinguishes refused mail from the rest." : "No refused mail with symbols in this range."),
     draw(answer, body) {
-      this.note(answer.symbols_of ? `of the newest ${thousands(answer.symbols_of)} refused with symbols; rarer in mail let in` : "");
+      this.note(answer.symbols_of ? `of the newest ${thousands(answer.symbols_of)} refused with symbols; rarer in accepted mail` : "");
       bars(body, answer.symbols.map(({ value, count, refused_ratio: refused, let_in_ratio: letIn }) => ({
         name: value,
         value: refused,
         text: ratio(refused),
-        note: `let in: ${ratio(letIn)}`,
+        note: `accepted: ${ratio(letIn)}`,
         meaning: "rejected",
         title: `${thousands(count)} refused messages`,
       })), { max: 1 });
     },
     table: (answer) => ({
-      columns: [{ name: "symbol" }, ...["refused messages", "of refused", "of let in"].map((name) => ({ name, numeric: true }))],
+      columns: [{ name: "symbol" }, ...["refused messages", "of refused", "of accepted"].map((name) => ({ name, numeric: true }))],
       rows: answer.symbols.map(({ value, count, refused_ratio: refused, let_in_ratio: letIn }) => [
         value, count, { text: ratio(refused), value: refused }, { text: ratio(letIn), value: letIn },
       ]),

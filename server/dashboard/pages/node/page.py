@@ -126,7 +126,7 @@ class AgentHealth:
 def build_processes(rows: Sequence[Row]) -> list[Process]:
     """Return the programs, those that should run and do not first."""
     order = {"stopped": 0, "running": 1, "not_found": 2}
-    texts = {"not_found": "not here"}
+    texts = {"not_found": "not found"}
     return [
         Process(
             name=LABELS.get(row["process"]) or row["process"],
@@ -233,7 +233,7 @@ def _clock(skew_ms: float | None) -> Line:
     if level == "ok":
         return Line("clock", "right", note=f"{milliseconds(size)} {way} the server's")
     text = f"{milliseconds(size)} {way} the server's"
-    return Line("clock", text, level, "events stand at the wrong time; see to NTP there")
+    return Line("clock", text, level, "its events have wrong times; check NTP on the node")
 
 
 def _spool(row: Row) -> Line:
@@ -252,7 +252,7 @@ def _losses(row: Row) -> list[Line]:
         (
             "dropped_events_total",
             "events dropped",
-            "the spool was full: their numbers are explained gaps",
+            "the spool was full; the ledger shows them as dropped",
         ),
         ("dropped_samples_total", "samples dropped", "the spool was full"),
         (

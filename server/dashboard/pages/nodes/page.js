@@ -38,6 +38,6 @@ function mark() {
   const button = list.querySelector('[data-part="compare-button"]');
   if (!button) return;
   button.disabled = chosen.size < MIN_COMPARED;
-  const words = chosen.size ? `${chosen.size} chosen` : `choose ${MIN_COMPARED} to ${MAX_COMPARED} to compare them`;
+  const words = chosen.size ? `${chosen.size} selected` : `choose ${MIN_COMPARED} to ${MAX_COMPARED} to compare them`;
   setText(list.querySelector('[data-part="picked"]'), words);
 }

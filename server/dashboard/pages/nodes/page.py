@@ -214,7 +214,7 @@ def list_orders(params: ListParams) -> list[tuple[str, str]]:
     ]
     if params.sort not in dict(orders):
         label = next(c.label for c in COLUMNS if c.key == params.sort.removeprefix("-"))
-        orders.append((params.sort, f"{label.lower()}, the other way"))
+        orders.append((params.sort, f"{label.lower()}, reversed"))
     return orders
 
 

@@ -75,7 +75,7 @@ function troublePanel() {
     empty({ destinations }) {
       if (destinations.length) return "";
       const { delivered, bounced, deferred } = live.totals.hour.outbound;
-      return delivered + bounced + deferred ? "Every destination took what it was offered." : "No mail was tried in the last 60 minutes.";
+      return delivered + bounced + deferred ? "No destination refused mail." : "No mail was tried in the last 60 minutes.";
     },
     draw: (found, body) => body.replaceChildren(...(found.destinations.length ? [table({ columns, rows: rows(found) })] : [])),
     table: (found) => ({ columns, rows: rows(found) }),

@@ -38,6 +38,9 @@ function none(answer) {
   return answer.waiting_count === null ? "No mail queue was read in the last 7 days." : "";
 }
 
+/** A cell with a share; a file has it from 0 to 1. */
+const share = (count, ofCount) => ({ text: percent(count, ofCount), value: ofCount ? count / ofCount : null });
+
 function heatTable({ domains: all, rest, up_to_s: bounds, of_count: ofCount }, answer) {
   const domains = all.filter(({ count }) => count);
   const shown = domains.slice(0, MAX_ROWS);
@@ -57,10 +60,10 @@ function heatTable({ domains: all, rest, up_to_s: bounds, of_count: ofCount }, a
   const heat = make("table", { class: "heat" },
     make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "destination"), make("th", { scope: "col" }, "all"), ...names.map((name) => make("th", { scope: "col" }, name)))),
     make("tbody", {}, ...body));
-  const short = ofCount < answer.waiting_count ? `; of ${thousands(ofCount)} of the ${thousands(answer.waiting_count)} that wait` : "";
+  const short = ofCount < answer.waiting_count ? `; ${thousands(ofCount)} of the ${thousands(answer.waiting_count)} waiting were read` : "";
   return [
     make("div", { class: "heat-scroll", tabindex: "0", role: "region", "aria-label": "Destinations by age" }, heat),
-    make("p", { class: "heat-scale" }, "1", make("span", { class: "ramp" }), `${thousands(max)}, by the logarithm${short}. Choose a cell to see the replies.`),
+    make("p", { class: "heat-scale" }, "1", make("span", { class: "ramp" }), `${thousands(max)}, logarithmic scale${short}. Choose a cell to see the replies.`),
   ];
 }
 
@@ -105,12 +108,12 @@ panel("reasons", {
     readNote(this, answer.reasons);
     const parts = reasonParts(answer).filter(([, count]) => count).sort(([, a], [, b]) => b - a)
       .map(([name, count], i) => ({ name, value: count, text: thousands(count), note: percent(count, ofCount), step: i }));
-    const share = ofCount !== null && ofCount < answer.deferred_count ? make("p", { class: "quiet small" }, `Of ${thousands(ofCount)} of ${thousands(answer.deferred_count)} deferred recipients the reply was read.`) : null;
-    body.replaceChildren(...(parts.length ? [donut(parts, { total: thousands(ofCount), what: "deferred" })] : []), ...(share ? [share] : []));
+    const note = ofCount !== null && ofCount < answer.deferred_count ? make("p", { class: "quiet small" }, `The reply was read for ${thousands(ofCount)} of ${thousands(answer.deferred_count)} deferred recipients.`) : null;
+    body.replaceChildren(...(parts.length ? [donut(parts, { total: thousands(ofCount), what: "deferred" })] : []), ...(note ? [note] : []));
   },
   table: (answer) => ({
     columns: [{ name: "reason" }, { name: "recipients", numeric: true }, { name: "share", numeric: true }],
-    rows: reasonParts(answer).map(([name, count]) => [name, count, { text: percent(count, answer.reasons.of_count ?? 0), value: count }]),
+    rows: reasonParts(answer).map(([name, count]) => [name, count, share(count, answer.reasons.of_count ?? 0)]),
   }),
   file: "queue-reasons",
 });
@@ -156,7 +159,7 @@ function nodeLines(answer) {
     lines.push({ name: `stranded at ${share.instance}`, instance: share.instance, count: share.waiting_count, database: share.database, note: age(share), stale: share.stale, stranded: true, title: "No agent knows this instance: nothing sends it" });
   }
   for (const share of answer.unclaimed) {
-    lines.push({ name: `at ${share.instance}, owner unknown`, instance: share.instance, count: share.waiting_count, database: share.database, note: age(share), stale: share.stale, title: "No agent calls this instance its own" });
+    lines.push({ name: `at ${share.instance}, owner unknown`, instance: share.instance, count: share.waiting_count, database: share.database, note: age(share), stale: share.stale, title: "No agent claims this instance" });
   }
   if (answer.unassigned_count !== null) {
     lines.push({ name: "of no instance yet", instance: null, count: answer.unassigned_count, database: null, note: "not tried yet", stale: answer.stale, title: "The next free instance takes it" });
@@ -178,10 +181,11 @@ panel("by-age", {
     })));
   },
   table: ({ ages: { brackets, of_count: ofCount } }) => ({
-    columns: [{ name: "waits for" }, { name: "recipients", numeric: true }, { name: "share", numeric: true }],
-    rows: brackets.map(({ up_to_s: upTo, count }, i) => [
-      { text: ageName(i ? brackets[i - 1].up_to_s : 0, upTo), value: i }, count, { text: percent(count, ofCount), value: count },
-    ]),
+    columns: [{ name: "waits for", file: "waits for at least (s)" }, { name: "recipients", numeric: true }, { name: "share", numeric: true }],
+    rows: brackets.map(({ up_to_s: upTo, count }, i) => {
+      const fromS = i ? brackets[i - 1].up_to_s : 0;
+      return [{ text: ageName(fromS, upTo), value: fromS }, count, share(count, ofCount)];
+    }),
   }),
   file: "queue-ages",
 });

@@ -93,7 +93,7 @@ function setUpForms() {
     event.preventDefault();
     const { from, to } = event.target.elements;
     const [startMs, endMs] = [page.zone.momentMs(from.value), page.zone.momentMs(to.value)];
-    const wrong = !(startMs < endMs) ? "“From” is not before “To”." : startMs > page.nowMs() ? "“From” has not come yet." : "";
+    const wrong = !(startMs < endMs) ? "“From” is not before “To”." : startMs > page.nowMs() ? "“From” is in the future." : "";
     complain("custom-error", wrong);
     if (wrong) return;
     event.target.closest("details").open = false;

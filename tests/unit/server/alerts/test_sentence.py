@@ -40,7 +40,7 @@ def nodes(known, reporting, *, newest_sample_at=JUST_NOW, **silent_s):
         ),
         pytest.param(
             hour(delivered=3), nodes(0, 0, newest_sample_at=None), "none",
-            "No node has reported yet; mail is counted all the same", id="mail without a node",
+            "No node has reported yet; mail is counted nevertheless", id="mail without a node",
         ),
         pytest.param(
             hour(), nodes(1, 0, newest_sample_at=None, mta_01=None), "warning",
@@ -146,30 +146,34 @@ def words(reply):
         ),
         pytest.param(
             FINE, [OUTLOOK], True, "warning",
-            "All 2 nodes report, mail flows · 1 thing needs you: outlook.example defers since 12:04"
+            "All 2 nodes report, mail flows · 1 thing needs attention: "
+            "outlook.example defers since 12:04"
             " (451 4.7.500 Server busy)", id="a destination defers",
         ),
         pytest.param(
             FINE, [words(""), MISSING], False, "warning",
-            "All 2 nodes report, mail flows · 2 things need you: outlook.example defers since 12:04"
+            "All 2 nodes report, mail flows · 2 things need attention: "
+            "outlook.example defers since 12:04"
             " · 1,200 events are missing from mta-02", id="two things",
         ),
         pytest.param(
             FINE,
             [MissingEvents("mta-02", 1), OldMail(NOW - timedelta(seconds=11520), 11520.0)], False,
             "warning",
-            "All 2 nodes report, mail flows · 2 things need you: 1 event is missing from mta-02"
+            "All 2 nodes report, mail flows · 2 things need attention: "
+            "1 event is missing from mta-02"
             " · mail waits for 3 h 12 min", id="one event is missing, mail waits",
         ),
         pytest.param(
             (hour(**STUCK), nodes(1, 1)), [MISSING] * 5, False, "critical",
-            "1 node reports, nothing delivered in the last 60 minutes · 5 things need you: "
+            "1 node reports, nothing delivered in the last 60 minutes · 5 things need attention: "
             + " · ".join(["1,200 events are missing from mta-02"] * 3) + " · 2 more",
             id="more than fit",
         ),
         pytest.param(
             FINE, [words("550 <script>alert(1)</script>\r\n " + "é" * 80)], False, "warning",
-            "All 2 nodes report, mail flows · 1 thing needs you: outlook.example defers since 12:04"
+            "All 2 nodes report, mail flows · 1 thing needs attention: "
+            "outlook.example defers since 12:04"
             f" (550 <script>alert(1)</script> {'é' * 29}…)",
             id="long and hostile replies are cut and stay text",
         ),
@@ -192,7 +196,7 @@ def test_a_frame_carries_times_and_ages_as_values_and_text_as_text():
         "parts": [
             "1 of 2 nodes silent: a for ",
             {"age_of": "2026-11-21T11:55:30+00:00"},
-            " · mail flows · 1 thing needs you: outlook.example defers since ",
+            " · mail flows · 1 thing needs attention: outlook.example defers since ",
             {"time": "2026-11-21T12:04:00+00:00"},
         ],
     }

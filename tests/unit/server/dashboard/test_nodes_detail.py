@@ -53,7 +53,7 @@ def test_programs_that_stopped_come_first_and_numbers_of_what_does_not_run_are_u
     assert [(p.name, p.status, p.level) for p in processes] == [
         ("Rspamd", "stopped", "critical"),
         ("Redis", "running", "ok"),
-        ("WildDuck", "not here", "none"),
+        ("WildDuck", "not found", "none"),
     ]
     assert [(p.memory, p.cpu) for p in processes] == [("–", "–"), ("24.1 MB", "–"), ("–", "–")]  # noqa: RUF001
 
@@ -119,7 +119,7 @@ def test_a_failing_source_says_its_error_a_missing_program_is_no_failure(agent):
 
     assert [(s.state, s.level) for s in health.sources] == [
         ("failing", "critical"),
-        ("off: its program is not here", "none"),
+        ("off: its program was not found", "none"),
     ]
     assert health.troubles == ("Redis: NOAUTH <b>x</b>",)
 

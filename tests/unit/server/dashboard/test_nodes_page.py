@@ -128,7 +128,7 @@ def test_a_head_turns_its_own_order_round():
 
 def test_a_menu_offers_every_order_and_the_one_in_force():
     assert ("-cpu", "cpu") in page.list_orders(page.ListParams())
-    assert page.list_orders(page.ListParams(sort="cpu"))[-1] == ("cpu", "cpu, the other way")
+    assert page.list_orders(page.ListParams(sort="cpu"))[-1] == ("cpu", "cpu, reversed")
     assert len(page.list_orders(page.ListParams(sort="-cpu"))) == len(page.COLUMNS)
 
 

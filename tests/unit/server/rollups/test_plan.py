@@ -140,10 +140,10 @@ def test_a_day_that_begins_at_half_past_is_not_made_of_hours():
 @pytest.mark.parametrize(
     ("name", "start", "end", "why"),
     [
-        (None, NOW, NOW - timedelta(hours=1), "not come yet"),
+        (None, NOW, NOW - timedelta(hours=1), "in the future"),
         (None, NOW - timedelta(hours=1), NOW - timedelta(hours=2), "not before"),
         (None, NOW - timedelta(hours=1), NOW - timedelta(hours=1), "not before"),
-        (None, NOW + timedelta(hours=1), None, "not come yet"),
+        (None, NOW + timedelta(hours=1), None, "in the future"),
         (None, None, NOW, "needs a `from`"),
         ("1h", NOW - timedelta(hours=1), None, "exclude"),
     ],
