@@ -97,5 +97,5 @@ def kill_under_load(
         if running.exit_code != 0:
             raise StackError(f"The agent ended badly; its log:\n{running.log_tail()}")
     if "Traceback" in running.log.read_text(errors="replace"):
-        raise StackError(f"The agent stumbled; its log:\n{tail(running.log, 40)}")
+        raise StackError(f"The agent logged a traceback; its log:\n{tail(running.log, 40)}")
     return judge_agent(received, acknowledged, kills=kills, seed=seed)
