@@ -10,22 +10,7 @@ from tests.paths import ROOT
 
 FILE = ROOT / "docs/events.md"
 REWRITE = "EVENTS_DOCUMENT=rewrite make test ARGS='-n0 -k events_document'"
-INTRODUCTION = """# Events
-
-An event is one JSON object: something that happened to one message, and mostly to one recipient.
-[The API](api.md) accepts it alone, in an array, or in a numbered batch; the programs that send them
-are in [sources of outcomes](capture.md). Required: `event_id`, `event_type`, `direction` and
-the time; everything else may be left out or null, which means unknown. Unknown fields are ignored.
-The time has its offset from UTC; `timestamp` and `time` are accepted in the place of `occurred_at`.
-It is refused when more than ten minutes ahead, or older than the retention of events. Longer text
-is cut.
-
-This table is generated from `server/events/wire.py`; it is also the order of the columns in the
-table `email_events`, which adds `received_at`.
-
-| field | values | meaning |
-|---|---|---|
-"""
+TABLE_HEAD = "| field | values | meaning |\n|---|---|---|\n"
 NAME_OF_TYPE = {
     "timestamptz": "time", "uuid": "UUID", "inet": "IP address", "boolean": "true, false",
     "smallint": "integer, 200 to 599", "integer": "integer ≥ 0", "bigint": "integer ≥ 0",
@@ -45,12 +30,14 @@ def values(name: str, sql_type: str, max_chars: int) -> str:
 
 
 def document() -> str:
-    """Return docs/events.md as it should be."""
+    """Return docs/events.md with the table of fields as it should be; the text around it stays."""
+    before, _, after = FILE.read_text().partition(TABLE_HEAD)
+    _, _, after = after.partition("\n\n")
     rows = (
         f"| `{name}` | {values(name, sql_type, max_chars)} | {meaning} |\n"
         for name, sql_type, max_chars, meaning in COLUMNS
     )
-    return INTRODUCTION + "".join(rows)
+    return f"{before}{TABLE_HEAD}{''.join(rows)}\n{after}"
 
 
 def test_the_events_document_is_what_the_wire_format_declares():
