@@ -5,6 +5,7 @@ services gave no answer, which proves nothing. Vulnerabilities in programs that 
 loopback, are printed and fail nothing.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -24,6 +25,10 @@ TIMEOUT_SECONDS = 300
 UNANSWERED, VULNERABLE = 2, 3
 INSTALLED = ("agent.txt", "server.txt", "server/dashboard/vendor/package-lock.json")
 MAX_NAMES_SHOWN = 3
+# Without pip nothing is resolved again: the lock names everything.
+PIP_AUDIT_OPTIONS = (
+    *("--disable-pip", "--require-hashes", "--format", "json", "--progress-spinner", "off"),
+)
 
 
 @dataclass
@@ -37,29 +42,33 @@ class Report:
 
 
 def main() -> int:
-    """Audit each lock; print a line for each, and each vulnerability."""
+    argparse.ArgumentParser(prog="python -m build.audit", description=__doc__).parse_args()
     try:
         pip_audit = install_python("audit") / "bin" / "pip-audit"
         locks = run(["git", "ls-files", "*package-lock.json"]).split()
     except StackError as error:
         print(f"audit: {error}", file=sys.stderr)
         return UNANSWERED
-    reports = [audit_python(pip_audit, lock) for lock in sorted(ROOT.glob("requirements/*.txt"))]
-    reports += [audit_javascript(lock) for lock in locks]
+    reports = [
+        parse_pip_audit(path.name, _read_json([pip_audit, "-r", path, *PIP_AUDIT_OPTIONS], ROOT))
+        for path in sorted(ROOT.glob("requirements/*.txt"))
+    ]
+    npm_audit = [*npm_command(), "audit", "--json"]
+    reports += [
+        parse_npm_audit(lock, _read_json(npm_audit, (ROOT / lock).parent)) for lock in locks
+    ]
     for report in reports:
         print(format_report(report))
     return exit_code(reports)
 
 
 def exit_code(reports: Sequence[Report]) -> int:
-    """Return the exit code of the audit."""
     if any(report.vulnerabilities for report in reports if report.lock in INSTALLED):
         return VULNERABLE
     return UNANSWERED if any(report.unanswered for report in reports) else 0
 
 
 def format_report(report: Report) -> str:
-    """Return the text for a person."""
     parts = [f"{report.lock}: {report.answered_count} packages checked"]
     parts += [f"VULNERABLE: {each}" for each in report.vulnerabilities]
     if count := len(report.unanswered):
@@ -70,7 +79,8 @@ def format_report(report: Report) -> str:
 
 
 def parse_pip_audit(lock: str, answer: dict[str, Any]) -> Report:
-    """Return the report of pip-audit's JSON."""
+    if not answer:
+        return Report(lock, unanswered=["all: pip-audit gave no answer"])
     report = Report(lock)
     for package in answer["dependencies"]:
         name = f"{package['name']} {package.get('version', '')}".strip()
@@ -85,31 +95,14 @@ def parse_pip_audit(lock: str, answer: dict[str, Any]) -> Report:
 
 
 def parse_npm_audit(lock: str, answer: dict[str, Any]) -> Report:
-    """Return the report of `npm audit --json`."""
     if "metadata" not in answer:
         reason = answer.get("message") or answer.get("error", {}).get("summary") or "no answer"
         return Report(lock, unanswered=[f"all: {reason}"])
-    report = Report(lock, answered_count=answer["metadata"]["dependencies"]["total"])
-    for name, known in answer["vulnerabilities"].items():
-        report.vulnerabilities.append(f"{name} {known['range']}: {known['severity']}")
-    return report
-
-
-def audit_python(pip_audit: Path, lock: Path) -> Report:
-    """Audit a lock of PyPI. Without pip nothing is resolved again: the lock names everything."""
-    options = ("--disable-pip", "--require-hashes", "--format", "json", "--progress-spinner", "off")
-    answer = _read_json([pip_audit, "-r", lock, *options], ROOT)
-    return (
-        parse_pip_audit(lock.name, answer)
-        if answer
-        else Report(lock.name, unanswered=["all: pip-audit gave no answer"])
-    )
-
-
-def audit_javascript(lock: str) -> Report:
-    """Audit a lock of npm."""
-    answer = _read_json([*npm_command(), "audit", "--json"], (ROOT / lock).parent)
-    return parse_npm_audit(lock, answer)
+    vulnerabilities = [
+        f"{name} {known['range']}: {known['severity']}"
+        for name, known in answer["vulnerabilities"].items()
+    ]
+    return Report(lock, answer["metadata"]["dependencies"]["total"], vulnerabilities)
 
 
 def _read_json(argv: Sequence[str | Path], directory: Path) -> dict[str, Any]:
@@ -120,7 +113,6 @@ def _read_json(argv: Sequence[str | Path], directory: Path) -> dict[str, Any]:
             cwd=directory,
             env={**os.environ, **node_environment()},
             capture_output=True,
-            text=True,
             timeout=TIMEOUT_SECONDS,
             check=False,
         )

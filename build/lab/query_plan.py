@@ -1,10 +1,9 @@
-"""Statements of a block of code, with their plans and rows read from EXPLAIN ANALYZE."""
+"""Statements with their plans and rows read, from EXPLAIN ANALYZE."""
 
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +24,6 @@ class Statement:
 
     @property
     def scans(self) -> list[dict[str, Any]]:
-        """The nodes of the plan that read a table."""
         return [node for node in _walk(self.plan["Plan"]) if "Relation Name" in node]
 
     @property
@@ -39,7 +37,6 @@ class Statement:
 
     @property
     def ms(self) -> float:
-        """The time of planning and running."""
         return float(self.plan["Planning Time"] + self.plan["Execution Time"])
 
     def summarize(self) -> str:
@@ -55,26 +52,9 @@ class Statement:
         return ", ".join(f"{n} {scan}" if n > 1 else scan for scan, n in scans.items())
 
 
-@contextmanager
-def capture_statements() -> Iterator[list[tuple[str, Any]]]:
-    """Collect the statements of a block that read our hypertables, with their parameters."""
-    statements: list[tuple[str, Any]] = []
-
-    def collect(
-        execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
-    ) -> Any:
-        if "email_" in sql or "metrics_" in sql:
-            statements.append((sql, params))
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(collect):
-        yield statements
-
-
-def explain(sql: str, params: Any) -> Statement:
-    """Run a statement under EXPLAIN ANALYZE."""
+def explain(sql: str) -> Statement:
     options = "ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON"
-    ((plan,),) = fetch_rows(f"EXPLAIN ({options}) {sql}", params)
+    ((plan,),) = fetch_rows(f"EXPLAIN ({options}) {sql}")
     return Statement(sql, (json.loads(plan) if isinstance(plan, str) else plan)[0])
 
 
@@ -87,7 +67,6 @@ def find_table(relation: str) -> str:
 
 
 def fetch_rows(sql: str, params: Any = None) -> list[Any]:
-    """Run a statement; return its rows."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return list(cursor.fetchall())

@@ -1,10 +1,7 @@
 """Progress, tables and percentiles: for people on standard error, results on standard output."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-Figures = Mapping[str, Any]
+from collections.abc import Sequence
 
 
 def report_progress(text: str) -> None:
@@ -28,22 +25,6 @@ def format_table(rows: Sequence[Sequence[object]]) -> str:
         align = str.ljust if all(isinstance(value, str) for value in values) else str.rjust
         columns.append([align(cell, max(map(len, cells))) for cell in cells])
     return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
-
-
-def format_figures(columns: Sequence[Figures]) -> str:
-    """Return a line for each figure, also of mappings among them, and a column for each of all."""
-    flat = [dict(flatten(figures)) for figures in columns]
-    names = dict.fromkeys(name for figures in flat for name in figures)
-    return format_table([[name, *(figures.get(name) for figures in flat)] for name in names])
-
-
-def flatten(figures: Figures, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yield figures by full name."""
-    for name, value in figures.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{name} ")
-        else:
-            yield prefix + name, value
 
 
 def format_cell(value: object) -> str:

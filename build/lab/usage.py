@@ -1,49 +1,23 @@
-"""CPU time and memory of processes, from /proc."""
+"""CPU time and memory of a process with its children, from /proc."""
 
 import contextlib
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 
 import psutil
 
-from build.stack.supervisor import Running
-
-MB, MIB = 1_000_000, 1024 * 1024
-NS_PER_S = 1_000_000_000
-
 
 def read_cpu_s(pid: int) -> float:
-    """Return the CPU time of a process and its children, ended ones included."""
+    """Return the CPU time, that of ended children included."""
     return _sum_tree(pid, lambda process: sum(process.cpu_times()[:4]))
 
 
-def read_pss_bytes(pid: int) -> float:
-    """Return the memory of a process and its children; shared pages divided among their users."""
-    return _sum_tree(pid, lambda process: process.memory_full_info().pss)
+def read_pss_mb(pid: int) -> float:
+    """Return the memory; shared pages are divided among their users."""
+    return _sum_tree(pid, lambda process: process.memory_full_info().pss) / 1e6
 
 
-def read_rss_bytes(pid: int) -> float:
-    """Return the resident memory of a process and its children."""
-    return _sum_tree(pid, lambda process: process.memory_info().rss)
-
-
-def read_all_cpu_s(programs: Mapping[str, Running]) -> dict[str, float]:
-    """Return the CPU time of each program by name."""
-    return {name: read_cpu_s(running.pid) for name, running in programs.items()}
-
-
-def read_threads(pid: int) -> tuple[dict[str, float], int]:
-    """Return the CPU time of living threads by name, and how often they have gone to sleep."""
-    cpu_s: dict[str, float] = {}
-    wakeups = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(OSError):  # it has ended
-            name = (task / "comm").read_text().strip()
-            used_ns = int((task / "schedstat").read_text().split()[0])
-            cpu_s[name] = cpu_s.get(name, 0.0) + used_ns / NS_PER_S
-            _, _, switches = (task / "status").read_text().partition("\nvoluntary_ctxt_switches:")
-            wakeups += int(switches.split()[0])
-    return cpu_s, wakeups
+def read_rss_mib(pid: int) -> float:
+    return _sum_tree(pid, lambda process: process.memory_info().rss) / 1024**2
 
 
 def list_processes(pid: int) -> list[psutil.Process]:

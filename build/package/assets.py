@@ -5,6 +5,7 @@ copies the files that browsers load. A second run finds its stamp and does nothi
 printed are those a browser receives on its first visit.
 """
 
+import argparse
 import gzip
 import hashlib
 import shutil
@@ -29,28 +30,35 @@ BUDGET_BYTES = 400_000
 
 
 def main() -> int:
-    """Make what is missing, print the sizes, and return the exit code."""
-    sources = sorted(path for path in SOURCE.iterdir() if path.is_file())
-    digest = hashlib.sha256()
-    for path in sources:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    argparse.ArgumentParser(prog="python -m build.package.assets", description=__doc__).parse_args()
     try:
-        with claim.hold_lock(RUN / "assets.lock"):
-            if STAMP.exists() and STAMP.read_text() == digest.hexdigest():
-                print("assets: up to date")
-                return 0
-            print("assets: installing the packages of the pages")
-            install_npm(SOURCE, PACKAGES)
-            for path in sources:
-                shutil.copyfile(path, PACKAGES / path.name)
-            shutil.rmtree(VENDOR, ignore_errors=True)
-            VENDOR.mkdir(parents=True)
-            run([node_program(), "build.mjs", VENDOR], cwd=PACKAGES)
-            STAMP.write_text(digest.hexdigest())
+        if not make():
+            print("assets: up to date")
+            return 0
     except StackError as error:
         print(f"assets: {error}", file=sys.stderr)
         return 1
     return report_sizes(VENDOR, *(DASHBOARD / name for name in ("shell", "charts", "pages")))
+
+
+def make() -> bool:
+    """Make what is missing; return whether anything was. Raise StackError."""
+    sources = sorted(path for path in SOURCE.iterdir() if path.is_file())
+    digest = hashlib.sha256()
+    for path in sources:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    with claim.hold_lock(RUN / "assets.lock"):
+        if STAMP.exists() and STAMP.read_text() == digest.hexdigest():
+            return False
+        print("assets: installing the packages of the pages")
+        install_npm(SOURCE, PACKAGES)
+        for path in sources:
+            shutil.copyfile(path, PACKAGES / path.name)
+        shutil.rmtree(VENDOR, ignore_errors=True)
+        VENDOR.mkdir(parents=True)
+        run([node_program(), "build.mjs", VENDOR], cwd=PACKAGES)
+        STAMP.write_text(digest.hexdigest())
+    return True
 
 
 def report_sizes(*folders: Path) -> int:

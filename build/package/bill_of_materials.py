@@ -26,7 +26,6 @@ Component = dict[str, Any]
 def build_bill_of_materials(
     name: str, version: str, *, digest: str, components: list[Component]
 ) -> dict[str, Any]:
-    """Return the document of a program with this SHA-256."""
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -47,7 +46,7 @@ def build_bill_of_materials(
 
 def list_packages(python: Path, *, lock: Path, frozen_lock: Path) -> Iterator[Component]:
     """Yield the interpreter and its packages that are frozen, with the hashes of `lock`."""
-    version = platform_version(python)
+    version = run([python, "-c", "import platform; print(platform.python_version())"]).strip()
     yield _component("platform", "cpython", version, url=f"pkg:generic/cpython@{version}") | {
         "licenses": [{"license": {"id": "PSF-2.0"}}]
     }
@@ -90,11 +89,6 @@ def list_libraries(tree: Path, collected: Path) -> Iterator[Component]:
         yield component
 
 
-def platform_version(python: Path) -> str:
-    """Return the version of an interpreter."""
-    return run([python, "-c", "import platform; print(platform.python_version())"]).strip()
-
-
 def _component(kind: str, name: str, version: str, *, url: str) -> Component:
     return {"type": kind, "bom-ref": url, "name": name, "version": version, "purl": url}
 
@@ -102,8 +96,7 @@ def _component(kind: str, name: str, version: str, *, url: str) -> Component:
 def _licence(metadata: dict[str, Any]) -> str:
     if expression := metadata.get("license_expression") or metadata.get("license", ""):
         return str(expression).split("\n")[0]
-    classifiers = metadata.get("classifier", [])
-    names = [line.rpartition(":: ")[2] for line in classifiers if line.startswith("License ::")]
+    names = re.findall(r"License ::.*:: (.*)", "\n".join(metadata.get("classifier", [])))
     return names[0] if names else ""
 
 
@@ -125,7 +118,6 @@ def _normalize(name: str) -> str:
 
 
 def _locked_hashes(lock: Path) -> dict[str, list[str]]:
-    """Return the hashes of each package in a lock, by its name."""
     hashes = {}
     for block in re.split(r"\n(?=[A-Za-z0-9])", lock.read_text()):
         if match := re.match(r"([A-Za-z0-9._-]+)==", block):

@@ -8,6 +8,7 @@ processes; and the files of a killed one stay. `agent-head.sh` unpacks once per 
 agent keeps its state.
 """
 
+import argparse
 import gzip
 import hashlib
 import io
@@ -45,15 +46,8 @@ MAX_GLIBC = (2, 35)
 #: A marker instead of a version: relative relocations, which glibc reads from 2.36 on.
 RELATIVE_RELOCATIONS = "GLIBC_ABI_DT_RELR"
 #: Libraries the program may take from the system: glibc. All others must be in the file.
-GLIBC_LIBRARIES = {
-    "ld-linux-x86-64.so.2",
-    "libc.so.6",
-    "libdl.so.2",
-    "libm.so.6",
-    "libpthread.so.0",
-    "librt.so.1",
-    "libutil.so.1",
-}
+GLIBC_LIBRARIES = {"ld-linux-x86-64.so.2", "libc.so.6", "libdl.so.2", "libm.so.6"}
+GLIBC_LIBRARIES |= {"libpthread.so.0", "librt.so.1", "libutil.so.1"}
 ELF = b"\x7fELF"
 
 
@@ -76,7 +70,6 @@ class Binary:
 
 
 def parse_objdump(text: str) -> Needs:
-    """Return the needs of a file from the output of `objdump -p`."""
     versions = re.findall(r"\bGLIBC_(\d+(?:\.\d+)+)", text)
     glibc = max((tuple(map(int, version.split("."))) for version in versions), default=(0,))
     if RELATIVE_RELOCATIONS in text:
@@ -101,7 +94,6 @@ def find_problems(needs_by_path: Mapping[str, Needs], *, present: set[str]) -> l
 
 
 def format_version(version: tuple[int, ...]) -> str:
-    """Return a version as people write it."""
     return ".".join(map(str, version))
 
 
@@ -144,7 +136,6 @@ def freeze(python: Path, *, again: bool = True) -> Binary:
 
 
 def hash_inputs(python: Path) -> str:
-    """Return a digest of everything the binary is made from."""
     sources = [*(ROOT / "agent").rglob("*.py"), *PACKAGE.iterdir(), LOCK]
     digest = hashlib.sha256(run([python, "-VV"]).encode())
     for path in sorted(path for path in sources if path.is_file()):
@@ -154,7 +145,6 @@ def hash_inputs(python: Path) -> str:
 
 
 def _make(python: Path, path: Path) -> tuple[int, ...]:
-    """Write the binary, its digest and its list of contents; return the glibc it needs."""
     DIST.mkdir(exist_ok=True)
     clean = _clean_environment(python)
     tree = _run_pyinstaller(clean)
@@ -196,7 +186,6 @@ def _run_pyinstaller(python: Path) -> Path:
 
 
 def elf_files(tree: Path) -> Iterator[Path]:
-    """Yield the programs and libraries in a tree."""
     for path in sorted(tree.rglob("*")):
         if path.is_file() and not path.is_symlink():
             with path.open("rb") as file:
@@ -236,27 +225,16 @@ def pack(tree: Path) -> bytes:
 
 
 def build_head(payload: bytes) -> bytes:
-    """Return the script in front of the payload."""
     digest = hashlib.sha256(payload).hexdigest()
     text = HEAD.read_text()
-    values = {
-        "@ID@": digest[:16],
-        "@DIGEST@": digest,
-        "@FIRST_LINE@": str(text.count("\n") + 1),
-    }
-    for mark, value in values.items():
-        if text.count(mark) != 1:
-            raise StackError(f"{HEAD} must hold {mark} once.")
-        text = text.replace(mark, value)
-    return text.encode()
+    text = text.replace("@ID@", digest[:16]).replace("@DIGEST@", digest)
+    return text.replace("@FIRST_LINE@", str(text.count("\n") + 1)).encode()
 
 
 def agent_version() -> str:
     """Return the version in agent/__init__.py, without importing the agent."""
-    match = re.search(r'__version__ = "([^"]+)"', (ROOT / "agent" / "__init__.py").read_text())
-    if match is None:
-        raise StackError("agent/__init__.py names no __version__.")
-    return match[1]
+    text = (ROOT / "agent" / "__init__.py").read_text()
+    return str(re.findall(r'__version__ = "([^"]+)"', text)[0])
 
 
 def _write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -268,7 +246,7 @@ def _write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
 
 def main() -> int:
-    """Make the binary; return the exit code."""
+    argparse.ArgumentParser(prog="python -m build.package.freeze", description=__doc__).parse_args()
     try:
         binary = freeze(base_python())
     except StackError as error:

@@ -112,7 +112,6 @@ def pack(entries: dict[str, Entry]) -> bytes:
 
 
 def project_version() -> str:
-    """Return the version in pyproject.toml."""
     return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
 
 
@@ -128,7 +127,6 @@ def make(python_versions: Sequence[str] = (), *, directory: Path = DIST) -> Path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Make it; return the exit code."""
     parser = argparse.ArgumentParser(prog="build.package.server_archive", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--wheels", nargs="*", default=[], metavar="VERSION")

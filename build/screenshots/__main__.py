@@ -11,19 +11,17 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterable
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 from build.browser import open_chromium
+from build.lab.installation import Installation, start_installation
 from build.screenshots.camera import Camera, Look
-from build.screenshots.cluster import RECEIVING, SENDING, Cluster, set_last_seen
-from build.stack import postgres, redis, server
+from build.screenshots.cluster import RECEIVING, SENDING, Cluster
 from build.stack.errors import StackError
 from build.stack.paths import RUN
 from build.stack.supervisor import Supervisor, end_on_signals
 
 HOME = RUN / "screenshots"
-USER, PASSWORD = "admin", "a password for pictures"
 STALE_FOR = timedelta(minutes=3, seconds=12)
 WIDE_DARK, WIDE_LIGHT = Look("dark", 1920, 1080), Look("light", 1920, 1080)
 PHONE_DARK, PHONE_LIGHT = Look("dark", 390, 844), Look("light", 390, 844)
@@ -46,58 +44,60 @@ PAGES_WITHOUT_NODE = tuple(name for name, path in PAGES.items() if SENDING[0] no
 
 
 def main() -> int:
-    """Take the pictures; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m build.screenshots", description=__doc__)
     parser.add_argument("--pages", help=f"only these, with commas: {','.join(PAGES)}")
     parser.add_argument("--serve", action="store_true", help="take none, keep the server running")
     parser.add_argument("--states", action="store_true", help="every page empty and stale too")
     options = parser.parse_args()
     end_on_signals()
+    shutil.rmtree(HOME, ignore_errors=True)
+    drafts = HOME / "images"
+    drafts.mkdir(parents=True)
     try:
-        with ExitStack() as stack:
-            take_all(
-                stack,
-                options.pages.split(",") if options.pages else None,
-                serve=options.serve,
-                states=options.states,
-            )
+        with Supervisor(HOME) as supervisor, open_chromium() as browser:
+            installation = start_installation(supervisor, durable=False, user="admin")
+            camera = Camera(browser, installation.server.url, drafts)
+            pages = options.pages.split(",") if options.pages else None
+            take_all(camera, installation, pages, serve=options.serve, states=options.states)
     except StackError as error:
         print(f"screenshots: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def take_all(stack: ExitStack, pages: list[str] | None, *, serve: bool, states: bool) -> None:
-    """Start everything and go through the states of the pages, from empty to stale.
+def take_all(
+    camera: Camera,
+    installation: Installation,
+    pages: list[str] | None,
+    *,
+    serve: bool,
+    states: bool,
+) -> None:
+    """Go through the states of the pages, from empty to stale.
 
     `pages`: names of PAGES, None: all of them and the states that the documents show. `states`:
     every page in the others too.
     """
-    shutil.rmtree(HOME, ignore_errors=True)
-    drafts = HOME / "images"
-    drafts.mkdir(parents=True)
-    site = start_site(stack.enter_context(Supervisor(HOME)))
-    address = f"http://127.0.0.1:{site.web_port}"
-    browser = stack.enter_context(open_chromium())
-    camera = Camera(browser, address, drafts, user=USER, password=PASSWORD)
     names = pages or list(PAGES)
-
-    if pages is None and not serve:
-        camera.take_login("login", WIDE_DARK)
+    takes_others = pages is None and not serve
+    if takes_others:
+        camera.take("login", WIDE_DARK, path="/login/", live=False)
+    camera.session = installation.log_in()
+    if takes_others:
         camera.take("overview-empty", WIDE_DARK, path="/")
     if states:
         take_state(camera, [name for name in names if name in PAGES_WITHOUT_NODE], "empty")
-    cluster = Cluster(site)
+    cluster = Cluster(installation)
     cluster.fill()
     with cluster.stream():
         if serve:
-            print(f"  {address} {USER} {PASSWORD!r}", flush=True)
+            print(f"  {camera.address} {installation.user} {installation.password!r}", flush=True)
             signal.pause()
         for name in names:
             for look in LOOKS:
                 camera.take(name, look, path=PAGES[name])
             camera.print(name, WIDE_DARK, path=PAGES[name])
-    set_last_seen(site.database_url, datetime.now(UTC) - STALE_FOR)
+    cluster.set_last_seen(datetime.now(UTC) - STALE_FOR)
     if states:
         take_state(camera, names, "stale")
     if pages is None:
@@ -111,19 +111,6 @@ def take_state(camera: Camera, names: Iterable[str], state: str) -> None:
     for name in names:
         for look in (WIDE_DARK, PHONE_LIGHT):
             camera.take(f"{name}-{state}", look, path=PAGES[name], state=data, for_documents=False)
-
-
-def start_site(supervisor: Supervisor) -> server.Site:
-    """Start a server with databases of its own, a user, and no data."""
-    site = server.Site(
-        postgres.start(supervisor, HOME, durable=False).url,
-        redis.start(supervisor, HOME).url,
-        logs=HOME / "log",
-        more={"STATIC_ROOT": str(HOME / "static")},
-    )
-    site.set_up(USER, PASSWORD)
-    server.start(supervisor, site)
-    return site
 
 
 if __name__ == "__main__":

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
-from playwright.sync_api import Browser, Page, StorageState, expect
+from playwright.sync_api import Browser, Page, expect
 
 from build.stack.paths import ROOT
 
@@ -30,27 +29,17 @@ class Look:
 
     @property
     def name(self) -> str:
-        """The end of a picture's name."""
         return f"{self.theme}-{self.width}"
 
 
 class Camera:
     """Takes pictures of the pages of one site: WebP for the documents, PNG in `drafts`."""
 
-    def __init__(
-        self, browser: Browser, address: str, drafts: Path, *, user: str, password: str
-    ) -> None:
+    def __init__(self, browser: Browser, address: str, drafts: Path) -> None:
         self.address = address
+        self.session: str | None = None  # of the person who sees the pages
         self._browser = browser
         self._drafts = drafts
-        self._user, self._password = user, password
-        self._session: StorageState | None = None
-
-    def take_login(self, name: str, look: Look) -> None:
-        """Take the login page."""
-        with self._page(look) as page:
-            page.goto(f"{self.address}/login/")
-            self._shoot(page, f"{name}-{look.name}")
 
     def take(
         self,
@@ -68,7 +57,7 @@ class Camera:
         """
         ready = f'#page[data-connection="live"]{f"[data-data={state}]" if state else ""}'
         with self._page(look) as page:
-            self._open(page, path)
+            page.goto(f"{self.address}{path}")
             if live:
                 page.wait_for_selector(ready, timeout=LOADED_WITHIN_MS)
             # As tall as the page: parts that stick to the window's edges are then in their place,
@@ -87,7 +76,7 @@ class Camera:
     def print(self, name: str, look: Look, *, path: str) -> None:
         """Print the page into `drafts`: a PDF, and a picture of the paper's layout."""
         with self._page(look) as page:
-            self._open(page, path)
+            page.goto(f"{self.address}{path}")
             for panel in page.locator("[data-panel]").all():
                 panel.scroll_into_view_if_needed()  # or a chart far down is not loaded
             self._wait_for_panels(page)
@@ -95,18 +84,6 @@ class Camera:
             page.emulate_media(media="print")
             page.wait_for_timeout(SETTLE_MS)
             page.screenshot(path=self._drafts / f"{name}-print.png", full_page=True)
-
-    def _open(self, page: Page, path: str) -> None:
-        """Go to the page at `path`, with the session of the first login."""
-        if self._session is not None:
-            page.goto(f"{self.address}{path}")
-            return
-        page.goto(f"{self.address}/login/?next={quote(path)}")
-        page.fill("#id_username", self._user)
-        page.fill("#id_password", self._password)
-        page.press("#id_password", "Enter")
-        page.wait_for_url(f"{self.address}{path}")
-        self._session = page.context.storage_state()
 
     def _wait_for_panels(self, page: Page) -> None:
         if page.locator('#page[data-empty="true"]').count():
@@ -121,8 +98,9 @@ class Camera:
         context = self._browser.new_context(
             viewport={"width": look.width, "height": look.height},
             timezone_id="Asia/Bangkok",
-            storage_state=self._session,
         )
+        if self.session:
+            context.add_cookies([{"name": "sessionid", "value": self.session, "url": self.address}])
         context.add_init_script(f"localStorage.setItem('mallard-theme', '{look.theme}')")
         page = context.new_page()
         page.on("console", lambda message: print(f"  console: {message.text}"))

@@ -44,7 +44,6 @@ SERVICES: Mapping[str, tuple[str, Callable[[Supervisor, Path], str]]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command of the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m build.stack", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     runner = commands.add_parser("exec", help="run a command beside private services")
@@ -74,7 +73,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def execute(services: Sequence[str], program: Sequence[str]) -> int:
-    """Start `services`, run `program` with their addresses, stop them; return its exit code."""
     with temporary_run() as supervisor, leaving_no_child():
         environment = dict(os.environ)
         for name in services:
@@ -105,7 +103,6 @@ def run_in_foreground(program: Sequence[str], environment: Mapping[str, str]) ->
 
 
 def status() -> int:
-    """Print what runs; exit code 0 when the demo does, 3 when not."""
     if claim.find_runner(DEMO) is None:
         print("mallard: the demo does not run")
         return 3

@@ -1,15 +1,14 @@
 """Mallard's agent, as the node that a test's or the demo's ZoneMTA is."""
 
 import os
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from build.stack.paths import ROOT, socket_directory
+from build.stack.ports import answers
 from build.stack.supervisor import Program, Running, Supervisor, python
 
-REQUEST_TIMEOUT_SECONDS = 2
 #: The path of a frozen agent; with it, whatever starts an agent here starts that one.
 BINARY_VARIABLE = "AGENT_BINARY"
 
@@ -23,7 +22,6 @@ class Agent:
 
 
 def receiver_socket(directory: Path) -> Path:
-    """Return where the agent of `directory` listens for plugins."""
     return socket_directory(directory / "agent-run") / "receiver.sock"
 
 
@@ -66,7 +64,7 @@ def start(
             **(environment or {}),
         },
         cwd=home,
-        is_ready=lambda: listens(listening),
+        is_ready=lambda: answers(listening),
         restarts=restarts,
     )
     return Agent(listening, supervisor.start(started))
@@ -76,14 +74,3 @@ def command() -> list[str]:
     """Return the agent's command: the file AGENT_BINARY names, else the source here."""
     binary = os.environ.get(BINARY_VARIABLE)
     return [str(Path(binary).resolve())] if binary else python("agent")
-
-
-def listens(path: Path) -> bool:
-    """Return whether a Unix socket accepts connections."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(REQUEST_TIMEOUT_SECONDS)
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True

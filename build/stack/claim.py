@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -52,7 +53,6 @@ def hold_lock(lock: Path) -> Iterator[None]:
 
 
 def is_claimed(directory: Path) -> bool:
-    """Return whether a living run holds `directory`."""
     try:
         with (directory / "lock").open("r") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -63,23 +63,20 @@ def is_claimed(directory: Path) -> bool:
     return False
 
 
-def read_note(directory: Path) -> dict[str, object]:
-    """Return the runner's note about itself; empty when it has not written one yet."""
+def read_note(directory: Path) -> dict[str, Any]:
     try:
-        note = json.loads((directory / "runner.json").read_text())
+        note: dict[str, Any] = json.loads((directory / "runner.json").read_text())
     except (FileNotFoundError, ValueError):
         return {}
-    return note if isinstance(note, dict) else {}
+    return note
 
 
 def find_runner(directory: Path) -> psutil.Process | None:
     """Return the living process that holds `directory`, checked by number and start time."""
     note = read_note(directory)
-    pid, created_at = note.get("pid"), note.get("created_at")
-    if not is_claimed(directory) or not isinstance(pid, int) or not isinstance(created_at, float):
-        return None
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        if abs(process.create_time() - created_at) < 1:
-            return process
+    if is_claimed(directory) and note:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(note["pid"])
+            if abs(process.create_time() - note["created_at"]) < 1:
+                return process
     return None

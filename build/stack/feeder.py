@@ -2,68 +2,39 @@
 
 The local part of a recipient decides the outcome, see build/stack/sink.py. The same seed
 gives the same messages in the same order.
-
-    python -m build.stack.feeder --port 2525 --rate 2 --seed 1
 """
 
-import argparse
 import math
 import random
-import re
-import signal
 import smtplib
-import sys
 import threading
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 
-from build.stack.paths import ROOT
 from build.stack.ports import LOOPBACK
-from build.stack.supervisor import Program, Running, Supervisor, python
 
 T = TypeVar("T")
 MAX_RATE_PER_SECOND = 100.0
 SMTP_TIMEOUT_SECONDS = 30
 MESSAGES_PER_CONNECTION = 50
-MAX_BACKOFF_SECONDS = 30.0
-REPORT_EVERY_SECONDS = 60.0
+MIN_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 1.0, 30.0
 # The rate swings around its mean like a day does, only faster, so that lines on a page move.
 SWING = 0.5
 SWING_PERIOD_SECONDS = 180.0
 BODY_MEDIAN_BYTES = 3_000
 MAX_BODY_BYTES = 300_000
 
-SENDERS = {  # domain: share
-    "corp.example": 35,
-    "shop.example": 30,
-    "news.example": 25,
-    "school.example": 10,
-}
-DESTINATIONS = {
-    "bigmail.example": 40,
-    "fastpost.example": 25,
-    "isp.example": 15,
-    "university.example": 10,
-    "firma.example": 6,
-    "tiny.example": 4,
-}
-OUTCOMES = {  # the sink's answers
-    "ok": 800,
-    "slow": 30,
-    "once": 70,
-    "bounce": 45,
-    "full": 20,
-    "policy": 10,
-    "datareject": 8,
-    "grey": 7,
-    "defer": 6,
-    "rate": 4,
-}
-RECIPIENTS = {1: 90, 2: 6, 3: 3, 5: 1}  # how many a message has: share
+# Name → share. OUTCOMES are the sink's answers, RECIPIENTS how many a message has.
+MIX = tomllib.loads(Path(__file__).with_name("mail.toml").read_text())
+SENDERS, DESTINATIONS, OUTCOMES = MIX["senders"], MIX["destinations"], MIX["outcomes"]
+RECIPIENTS = {int(count): share for count, share in MIX["recipients"].items()}
 LOCAL_PARTS = ("alice", "bob", "carol", "billing", "info", "newsletter", "support")
 
 
@@ -77,23 +48,7 @@ class Message:
     body_bytes: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Receipt:
-    """The mail server's answer to a message: `reply` starts with its code."""
-
-    message: Message
-    at: datetime
-    reply: str
-
-    @property
-    def queue_id(self) -> str | None:
-        """ZoneMTA's id of the message, from "250 Message queued as 1a2b…"; None if refused."""
-        match = re.match(r"250.*queued as (\S+)", self.reply)
-        return match[1] if match else None
-
-
 def messages(*, seed: int) -> Iterator[Message]:
-    """Yield messages without end, the same for the same seed."""
     chance = random.Random(seed)  # noqa: S311  (variety, not secrets)
     number = 0
     while True:
@@ -126,8 +81,8 @@ def compose(message: Message) -> bytes:
     return mail.as_bytes(policy=mail.policy.clone(linesep="\r\n"))
 
 
-def submit(connection: smtplib.SMTP, message: Message) -> Receipt:
-    """Send one message over an open connection; return the server's answer.
+def submit(connection: smtplib.SMTP, message: Message) -> str:
+    """Send one message over an open connection; return the reply to it with its code.
 
     Raise smtplib.SMTPException or OSError when the connection is gone or all recipients are
     refused.
@@ -137,67 +92,28 @@ def submit(connection: smtplib.SMTP, message: Message) -> Receipt:
     for recipient in message.recipients:
         connection.rcpt(recipient)
     code, words = connection.data(compose(message))
-    reply = f"{code} {words.decode(errors='replace')}"
-    return Receipt(message=message, at=datetime.now(UTC), reply=reply)
+    return f"{code} {words.decode(errors='replace')}"
 
 
 def feed(stop: threading.Event, *, port: int, rate_per_s: float, seed: int) -> None:
-    """Send messages to `port` at a rate until `stop` is set; while the server is down, wait."""
+    """Send messages until `stop` is set; while the server is down, wait."""
     rate_per_s = min(rate_per_s, MAX_RATE_PER_SECOND)
-    stream = messages(seed=seed)
-    chance = random.Random(seed)  # noqa: S311
-    connection: smtplib.SMTP | None = None
-    sent_count = failed_count = failures_in_row = 0
-    reported_at = started_at = time.monotonic()
+    stream, chance = messages(seed=seed), random.Random(seed)  # noqa: S311
+    started_at, backoff_s = time.monotonic(), MIN_BACKOFF_SECONDS
     while not stop.is_set():
         try:
-            if connection is None:
-                connection = smtplib.SMTP(LOOPBACK, port, timeout=SMTP_TIMEOUT_SECONDS)
-            submit(connection, next(stream))
-            sent_count += 1
-            failures_in_row = 0
-            elapsed_s = time.monotonic() - started_at
-            swing = 1 + SWING * math.sin(2 * math.pi * elapsed_s / SWING_PERIOD_SECONDS)
-            wait_s = chance.expovariate(rate_per_s * swing)
-        except (smtplib.SMTPException, OSError) as error:
-            failed_count += 1
-            failures_in_row += 1
-            wait_s = min(MAX_BACKOFF_SECONDS, 0.5 * 2 ** min(failures_in_row, 10))
-            print(f"not sent, again in {wait_s:.0f} s: {error}", flush=True)
-        if connection and (failures_in_row or sent_count % MESSAGES_PER_CONNECTION == 0):
-            connection.close()
-            connection = None
-        if time.monotonic() - reported_at >= REPORT_EVERY_SECONDS:
-            reported_at = time.monotonic()
-            print(f"sent {sent_count}, failed {failed_count}", flush=True)
-        stop.wait(wait_s)
-    print(f"ended: sent {sent_count}, failed {failed_count}", flush=True)
-
-
-def start(supervisor: Supervisor, *, smtp_port: int, rate_per_s: float, seed: int) -> Running:
-    """Start one that sends without end to the mail server at `smtp_port`."""
-    options = [f"--port={smtp_port}", f"--rate={rate_per_s}", f"--seed={seed}"]
-    argv = [*python("build.stack.feeder"), *options]
-    return supervisor.start(Program(name="feeder", argv=argv, cwd=ROOT, restarts=5))
+            with smtplib.SMTP(LOOPBACK, port, timeout=SMTP_TIMEOUT_SECONDS) as connection:
+                for message in islice(stream, MESSAGES_PER_CONNECTION):
+                    submit(connection, message)
+                    backoff_s = MIN_BACKOFF_SECONDS
+                    phase = (time.monotonic() - started_at) / SWING_PERIOD_SECONDS
+                    swing = 1 + SWING * math.sin(2 * math.pi * phase)
+                    if stop.wait(chance.expovariate(rate_per_s * swing)):
+                        break
+        except (smtplib.SMTPException, OSError):
+            stop.wait(backoff_s)
+            backoff_s = min(MAX_BACKOFF_SECONDS, 2 * backoff_s)
 
 
 def _pick(chance: random.Random, shares: Mapping[T, int]) -> T:
     return chance.choices(list(shares), weights=list(shares.values()))[0]
-
-
-def main() -> int:
-    """Send mail until a signal; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m build.stack.feeder", description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--rate", type=float, default=2.0, help="messages a second, on average")
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    feed(stop, port=options.port, rate_per_s=options.rate, seed=options.seed)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

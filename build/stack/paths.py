@@ -1,4 +1,4 @@
-"""Paths of the checkout and its working folder, and a folder for Unix sockets."""
+"""Paths of the checkout and its working folder; private files and folders of Unix sockets."""
 
 import hashlib
 import os
@@ -16,6 +16,15 @@ DIST = ROOT / ".dist"
 MAX_SOCKET_DIRECTORY_BYTES = 80
 
 
+def write_private(path: Path, text: str) -> None:
+    """Write a file for us alone; a half written one never takes the place of a complete one."""
+    half_written = path.with_name(f"{path.name}.new")
+    half_written.unlink(missing_ok=True)
+    half_written.touch(mode=0o600)
+    half_written.write_text(text)
+    half_written.rename(path)
+
+
 def socket_directory(directory: Path) -> Path:
     """Return an existing folder for Unix sockets: `directory`, or a short one standing for it.
 
@@ -30,6 +39,5 @@ def socket_directory(directory: Path) -> Path:
     short.mkdir(mode=0o700, exist_ok=True)
     status = short.lstat()
     if short.is_symlink() or status.st_uid != os.getuid():
-        message = f"{short} belongs to another user; set TMPDIR to a folder of yours"
-        raise MissingError(message)
+        raise MissingError(f"{short} belongs to another user; set TMPDIR to a folder of yours")
     return short

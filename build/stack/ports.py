@@ -4,10 +4,10 @@ import contextlib
 import http.client
 import socket
 from collections.abc import Iterable
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
-CONNECT_TIMEOUT_SECONDS = 1.0
-HTTP_TIMEOUT_SECONDS = 2.0
+TIMEOUT_SECONDS = 2.0
 
 
 def free_ports(count: int) -> list[int]:
@@ -34,18 +34,23 @@ def free_port(preferred: Iterable[int] = ()) -> int:
     return free_ports(1)[0]
 
 
-def answers(port: int) -> bool:
-    """Return whether a TCP connection to `port` on loopback is accepted."""
-    try:
-        with socket.create_connection((LOOPBACK, port), timeout=CONNECT_TIMEOUT_SECONDS):
-            return True
-    except OSError:
-        return False
+def answers(address: int | Path, *, send: bytes = b"", greeting: bytes = b"") -> bool:
+    """Return whether a port on loopback or a Unix socket accepts connections and, where a
+    `greeting` is given, begins with it once it got `send`."""
+    is_unix = isinstance(address, Path)
+    with socket.socket(socket.AF_UNIX if is_unix else socket.AF_INET) as probe:
+        probe.settimeout(TIMEOUT_SECONDS)
+        try:
+            probe.connect(str(address) if is_unix else (LOOPBACK, address))
+            probe.sendall(send)
+            return probe.recv(len(greeting)) == greeting
+        except OSError:
+            return False
 
 
 def answers_http(port: int, path: str) -> bool:
     """Return whether a GET of `path` from `port` on loopback is answered with 200."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=HTTP_TIMEOUT_SECONDS)
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=TIMEOUT_SECONDS)
     with contextlib.closing(connection):
         try:
             connection.request("GET", path)

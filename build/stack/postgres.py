@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -17,26 +16,15 @@ from psycopg2 import sql
 
 from build.stack.command import run
 from build.stack.errors import MissingError, StackError
-from build.stack.paths import ROOT
+from build.stack.paths import ROOT, write_private
 from build.stack.ports import LOOPBACK, free_port
 from build.stack.supervisor import Program, Running, Supervisor
 
 NAME = "mallard"
 BUILD_TIMEOUT_SECONDS = 900
 CONNECT_TIMEOUT_SECONDS = 2
-SETTINGS = {
-    "listen_addresses": LOOPBACK,
-    "unix_socket_directories": "",
-    "shared_preload_libraries": "timescaledb",
-    "timescaledb.telemetry_level": "off",
-    "password_encryption": "scram-sha-256",
-    "shared_buffers": "256MB",
-    "max_worker_processes": "32",  # TimescaleDB keeps one per database, tests make several
-    "max_locks_per_transaction": "256",  # a lock per chunk
-    "timezone": "UTC",
-    "log_timezone": "UTC",
-    "jit": "off",  # statements of a hundred expressions took seconds to compile
-}
+SETTINGS = Path(__file__).with_name("postgresql.conf")
+AS_POSTGRES = Path(__file__).with_name("as-postgres.sh")
 # As production is set up (ansible/roles/mallard_server/files/postgresql.conf), for measurements.
 PRODUCTION = {
     "shared_buffers": "2GB",
@@ -80,25 +68,22 @@ def start(
     _refuse_other_version(programs, data)
     port = port or free_port()
     superuser_url = f"postgres://postgres:{passwords['superuser']}@{LOOPBACK}:{port}/postgres"
-    settings = SETTINGS | ({} if durable else NOT_DURABLE) | dict(more or {})
-    running = supervisor.start(
-        Program(
-            name="postgres",
-            argv=[
-                programs / "postgres",
-                *("-D", data, "-p", str(port)),
-                *(part for key, value in settings.items() for part in ("-c", f"{key}={value}")),
-            ],
-            # Not the system's PostgreSQL: its libraries are found relative to the program.
-            is_ready=lambda: _accepts(superuser_url),
-            ready_within_s=60,
-            stop_signal=signal.SIGINT,  # ends sessions; SIGTERM would wait for them
-            run_as=_identity(home),
-        )
+    settings = ({} if durable else NOT_DURABLE) | dict(more or {})
+    program = Program(
+        name="postgres",
+        # Not the system's PostgreSQL: its libraries are found relative to the program.
+        argv=[
+            *("sh", AS_POSTGRES, home, programs / "postgres", "-D", data, "-p", str(port)),
+            *("-c", f"config_file={SETTINGS}"),
+            *(part for key, value in settings.items() for part in ("-c", f"{key}={value}")),
+        ],
+        is_ready=lambda: _accepts(superuser_url),
+        ready_within_s=60,
+        stop_signal=signal.SIGINT,  # ends sessions; SIGTERM would wait for them
     )
+    running = supervisor.start(program)
     _make_role_and_database(superuser_url, password=passwords["role"])
-    url = url_at(directory, port)
-    return Postgres(port=port, url=url, superuser_url=superuser_url, running=running)
+    return Postgres(port, url_at(directory, port), superuser_url, running)
 
 
 def url_at(directory: Path, port: int) -> str:
@@ -115,8 +100,7 @@ def programs_directory() -> Path:
         ["sh", script, "build"], stdout=subprocess.PIPE, timeout=BUILD_TIMEOUT_SECONDS, check=False
     )
     if result.returncode != 0:
-        message = "there is no PostgreSQL with TimescaleDB; see the lines above"
-        raise MissingError(message)
+        raise MissingError("there is no PostgreSQL with TimescaleDB; see the lines above")
     return Path(os.fsdecode(result.stdout.strip()))
 
 
@@ -125,8 +109,7 @@ def _passwords(home: Path) -> dict[str, str]:
     path = home / "passwords.json"
     if not path.exists():
         made = {name: secrets.token_urlsafe(24) for name in ("superuser", "role")}
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(made))
+        write_private(path, json.dumps(made))
     passwords: dict[str, str] = json.loads(path.read_text())
     return passwords
 
@@ -137,16 +120,13 @@ def _initialise(programs: Path, data: Path, *, password: str) -> None:
     password_file = half_made.with_name("password")
     shutil.rmtree(half_made, ignore_errors=True)
     half_made.mkdir(mode=0o700)
-    password_file.touch(mode=0o600)
-    password_file.write_text(password)
-    identity = _identity(data.parent)
-    if identity:
-        for path in (half_made, password_file):
-            shutil.chown(path, "postgres", "postgres")
+    write_private(password_file, password)
+    if os.getuid() == 0:
+        run(["chown", "postgres:postgres", half_made, password_file])
     try:
         run(
             [
-                *("setpriv", *identity, "--"),
+                *("sh", AS_POSTGRES, data.parent),
                 *(programs / "initdb", "-D", half_made, "--username=postgres"),
                 *(f"--pwfile={password_file}", "--auth=scram-sha-256"),
                 *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"),
@@ -157,45 +137,14 @@ def _initialise(programs: Path, data: Path, *, password: str) -> None:
     half_made.rename(data)
 
 
-def _identity(home: Path) -> list[str]:
-    """Return setpriv's options for another user: PostgreSQL refuses to run as root."""
-    if os.getuid() != 0:
-        return []
-    try:
-        pwd.getpwnam("postgres")
-    except KeyError as error:
-        message = "PostgreSQL does not run as root and there is no user named postgres: add one"
-        raise MissingError(message) from error
-    identity = ["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
-    access = subprocess.run(["setpriv", *identity, "--", "test", "-x", home], check=False)
-    if access.returncode == 0:
-        return identity
-    # A checkout under /root, for example, is closed to that user. The right to pass through closed
-    # folders costs less than opening them for all. Containers often grant only the broader one.
-    capability = "dac_read_search" if _may_grant(2) else "dac_override"
-    grant = f"-all,+{capability}"
-    # initdb uses access(2), which leaves capabilities out unless that bit is set.
-    bits = ["--securebits", "+no_setuid_fixup"]
-    return [*identity, *bits, "--inh-caps", grant, "--ambient-caps", grant]
-
-
-def _may_grant(capability_number: int) -> bool:
-    """Return whether this process may give that capability on (its bounding set has it)."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapBnd:"):
-            return bool(int(line.split()[1], 16) >> capability_number & 1)
-    return False
-
-
 def _refuse_other_version(programs: Path, data: Path) -> None:
     made_by = (data / "PG_VERSION").read_text().strip()
     installed = run([programs / "postgres", "--version"]).split()[2].split(".")[0]
     if made_by != installed:
-        message = (
+        raise StackError(
             f"the data in {data} was made by PostgreSQL {made_by}, but {installed} is installed; "
             "`make clean` removes it"
         )
-        raise StackError(message)
 
 
 def _accepts(url: str) -> bool:
@@ -209,13 +158,13 @@ def _accepts(url: str) -> bool:
 def _make_role_and_database(superuser_url: str, *, password: str) -> None:
     connection = psycopg2.connect(superuser_url, connect_timeout=CONNECT_TIMEOUT_SECONDS)
     connection.autocommit = True  # CREATE DATABASE refuses a transaction
-    name = sql.Identifier(NAME)
+    name, values = sql.Identifier(NAME), {"name": NAME, "password": password}
+    missing = {
+        "pg_roles WHERE rolname": "CREATE ROLE {name} LOGIN CREATEDB PASSWORD %(password)s",
+        "pg_database WHERE datname": "CREATE DATABASE {name} OWNER {name}",
+    }
     with contextlib.closing(connection), connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [NAME])
-        if cursor.fetchone() is None:
-            cursor.execute(
-                sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD %s").format(name), [password]
-            )
-        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME])
-        if cursor.fetchone() is None:
-            cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+        for place, statement in missing.items():
+            cursor.execute(f"SELECT 1 FROM {place} = %(name)s", values)  # noqa: S608 (from above)
+            if cursor.fetchone() is None:
+                cursor.execute(sql.SQL(statement).format(name=name), values)

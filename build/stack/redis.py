@@ -1,17 +1,12 @@
 """A private Redis that loses nothing it acknowledged: its file is synced at every write."""
 
-import contextlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import redis
-
 from build.stack.errors import MissingError
-from build.stack.ports import LOOPBACK, free_port
+from build.stack.ports import LOOPBACK, answers, free_port
 from build.stack.supervisor import Program, Running, Supervisor
-
-CONNECT_TIMEOUT_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -28,22 +23,20 @@ def start(supervisor: Supervisor, directory: Path, *, port: int | None = None) -
     home = directory / "redis"
     home.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
-    running = supervisor.start(
-        Program(
-            name="redis",
-            argv=[
-                *(server_program(home), "--port", str(port), "--bind", LOOPBACK),
-                *("--dir", home, "--appendonly", "yes", "--appendfsync", "always", "--save", ""),
-                *("--maxmemory-policy", "noeviction", "--daemonize", "no"),
-            ],
-            is_ready=lambda: _answers(port),
-        )
+    program = Program(
+        name="redis",
+        argv=[
+            *(server_program(home), "--port", str(port), "--bind", LOOPBACK),
+            *("--dir", home, "--appendonly", "yes", "--appendfsync", "always", "--save", ""),
+            *("--maxmemory-policy", "noeviction", "--daemonize", "no"),
+        ],
+        # While it loads its file it answers with an error.
+        is_ready=lambda: answers(port, send=b"PING\r\n", greeting=b"+PONG"),
     )
-    return Redis(port=port, url=url_at(port), running=running)
+    return Redis(port, url_at(port), supervisor.start(program))
 
 
 def url_at(port: int) -> str:
-    """Return the address of one at `port`, without a database."""
     return f"redis://{LOOPBACK}:{port}"
 
 
@@ -57,21 +50,11 @@ def server_program(home: Path) -> Path:
         return Path(program)
     twin = shutil.which("redis-check-rdb")
     if twin is None:
-        message = (
+        raise MissingError(
             "there is no Redis (on Debian: apt-get install redis-tools). "
             "Or give the address of one: REDIS_URL=redis://host:6379"
         )
-        raise MissingError(message)
     link = home / "redis-server"
     link.unlink(missing_ok=True)
     link.symlink_to(twin)
     return link
-
-
-def _answers(port: int) -> bool:
-    client = redis.Redis(LOOPBACK, port, socket_timeout=CONNECT_TIMEOUT_SECONDS)
-    with contextlib.closing(client):
-        try:
-            return bool(client.ping())
-        except redis.RedisError:
-            return False

@@ -30,7 +30,6 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The address a person and an agent use."""
         return f"http://{LOOPBACK}:{self.web_port}"
 
 
@@ -48,7 +47,6 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that the server's settings read."""
         return {
             "DJANGO_SETTINGS_MODULE": SETTINGS_MODULE,
             "SECRET_KEY": self.secret_key,
@@ -75,10 +73,7 @@ class Site:
         self.manage("collectstatic", "--noinput", "--verbosity", "0")
 
     def set_up(self, user: str, password: str) -> None:
-        """Make the tables, the files that pages load and an administrator. Safe to repeat.
-
-        Raise StackError.
-        """
+        """Make the tables, the files that pages load and an administrator. Raise StackError."""
         self.manage("migrate", "--noinput", "--verbosity", "0")
         self.make_assets()
         self.make_user(user, password)
@@ -95,9 +90,23 @@ class Site:
 
 def start(supervisor: Supervisor, site: Site, *, restarts: int = 0) -> Server:
     """Start web, live and worker of `site`, which is set up; each may be restarted."""
-
-    def spawn(name: str, argv: list[str], is_ready: Callable[[], bool] | None) -> Running:
-        return supervisor.spawn(
+    web_port, live_port = site.web_port, site.live_port
+    granian = [*python("granian"), "--host", LOOPBACK, "--workers", "1", "--interface"]
+    worker = ["--processes", "1", "--threads", "4", "--worker-shutdown-timeout", "10000"]
+    commands: dict[str, tuple[list[str], Callable[[], bool] | None]] = {
+        "worker": ([sys.executable, "manage.py", "rundramatiq", *worker], None),
+        "web": (
+            [*granian, "wsgi", "--port", str(web_port), "--blocking-threads", "8",
+             "server.config.wsgi:application"],
+            lambda: answers_http(web_port, "/api/v1/health"),
+        ),
+        "live": (
+            [*granian, "asgi", "--port", str(live_port), "server.config.asgi:application"],
+            lambda: answers(live_port),
+        ),
+    }  # fmt: skip
+    started = {
+        name: supervisor.spawn(
             Program(
                 name=name,
                 argv=argv,
@@ -107,29 +116,8 @@ def start(supervisor: Supervisor, site: Site, *, restarts: int = 0) -> Server:
                 restarts=restarts,
             )
         )
-
-    granian = [*python("granian"), "--host", LOOPBACK, "--workers", "1", "--interface"]
-    server = Server(
-        web_port=site.web_port,
-        live_port=site.live_port,
-        worker=spawn(
-            "worker",
-            [sys.executable, "manage.py", "rundramatiq", "--processes", "1", "--threads", "4",
-             "--worker-shutdown-timeout", "10000"],
-            None,
-        ),
-        web=spawn(
-            "web",
-            [*granian, "wsgi", "--port", str(site.web_port), "--blocking-threads", "8",
-             "server.config.wsgi:application"],
-            lambda: answers_http(site.web_port, "/api/v1/health"),
-        ),
-        live=spawn(
-            "live",
-            [*granian, "asgi", "--port", str(site.live_port), "server.config.asgi:application"],
-            lambda: answers(site.live_port),
-        ),
-    )  # fmt: skip
-    for running in (server.worker, server.web, server.live):
+        for name, (argv, is_ready) in commands.items()
+    }
+    for running in started.values():
         running.wait_until_ready()
-    return server
+    return Server(web_port, live_port, **started)

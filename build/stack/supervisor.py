@@ -14,12 +14,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from types import FrameType
+from typing import Self
 
 import psutil
 
@@ -37,8 +38,6 @@ PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 # In every program's environment: marks it as ours, where another process got the same number.
 MARK = "MALLARD_RUN"
 TEMPORARY_RUNS = RUN / "exec"
-Options = ParamSpec("Options")
-Service = TypeVar("Service")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +57,9 @@ class Program:
     ready_within_s: float = 30.0
     stop_signal: signal.Signals = signal.SIGTERM
     restarts: int = 0
-    run_as: Sequence[str] = ()  # options of setpriv
 
 
 def python(module: str) -> list[str]:
-    """Return the command line that runs a module of this checkout with this interpreter."""
     return [sys.executable, "-m", module]
 
 
@@ -80,12 +77,10 @@ class Running:
 
     @property
     def pid(self) -> int:
-        """The process id of the session's leader."""
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative for the signal that ended it."""
         return self._process.poll()
 
     def wait_until_ready(self) -> None:
@@ -93,12 +88,11 @@ class Running:
         deadline = time.monotonic() + self.program.ready_within_s
         while True:
             if self.exit_code is not None:
-                raise StartError(self._describe_failure(f"ended with code {self.exit_code}"))
+                raise self._failure(f"ended with code {self.exit_code}")
             if self.program.is_ready is None or self.program.is_ready():
                 return
             if time.monotonic() > deadline:
-                within = f"{self.program.ready_within_s:.0f} s"
-                raise StartError(self._describe_failure(f"did not answer within {within}"))
+                raise self._failure(f"did not answer within {self.program.ready_within_s:.0f} s")
             time.sleep(POLL_SECONDS)
 
     def stop(self, *, within_s: float = STOP_WITHIN_SECONDS) -> None:
@@ -118,17 +112,14 @@ class Running:
             self.wait_until_ready()
 
     def log_tail(self) -> str:
-        """Return the last lines it wrote."""
         return tail(self.log)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         program = self.program
-        launcher = shutil.which("setpriv")
-        if launcher is None:
-            message = "setpriv is missing; it belongs to util-linux (apt-get install util-linux)"
-            raise MissingError(message)
+        if (launcher := shutil.which("setpriv")) is None:
+            raise MissingError("setpriv is missing (apt-get install util-linux)")
         stop = program.stop_signal.name.removeprefix("SIG")
-        argv = [launcher, *program.run_as, "--pdeathsig", stop, "--", *map(str, program.argv)]
+        argv = [launcher, "--pdeathsig", stop, "--", *map(str, program.argv)]
         for folder in (self.log.parent, self._pid_file.parent):
             folder.mkdir(parents=True, exist_ok=True)
         shrink(self.log)
@@ -160,8 +151,9 @@ class Running:
         self._process.wait(timeout=KILL_WITHIN_SECONDS)
         self._pid_file.unlink(missing_ok=True)
 
-    def _describe_failure(self, event: str) -> str:
-        return f"{self.program.name} {event}; the end of {self.log}:\n{self.log_tail()}"
+    def _failure(self, event: str) -> StartError:
+        end = f"the end of {self.log}:\n{self.log_tail()}"
+        return StartError(f"{self.program.name} {event}; {end}")
 
 
 @dataclass(frozen=True)
@@ -172,7 +164,7 @@ class Ended:
     code: int
     log: Path
     log_tail: str
-    started_again: bool = False
+    started_again: bool
 
 
 class Supervisor:
@@ -185,27 +177,21 @@ class Supervisor:
         self.directory = directory
         self.log_directory = log_directory or directory / "log"
         self.programs: list[Running] = []
+        self.on_stop = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         stop_leftovers(self.directory)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def start(self, program: Program) -> Running:
-        """Start `program`, wait until it answers, and return it."""
         running = self.spawn(program)
         running.wait_until_ready()
         return running
 
     def spawn(self, program: Program) -> Running:
-        """Start `program` and return at once; `wait_until_ready` waits for it later."""
         running = Running(
             program,
             log=self.log_directory / f"{program.name}.log",
@@ -222,6 +208,7 @@ class Supervisor:
             while self.programs:
                 self.programs[-1].stop(within_s=max(0.0, deadline - time.monotonic()))
                 self.programs.pop()
+            self.on_stop.close()
 
     def restart_ended(self) -> Iterator[Ended]:
         """Yield what has ended since; what may not be started again is yielded once."""
@@ -230,34 +217,17 @@ class Supervisor:
             shrink(running.log)
             if code is None:
                 continue
-            ended = Ended(running.program.name, code, running.log, running.log_tail())
-            now = time.monotonic()
+            log_tail, now = running.log_tail(), time.monotonic()
             recent = [at for at in running.restarted_at if now - at < RESTART_WINDOW_SECONDS]
-            running.restarted_at = recent
-            if len(recent) >= running.program.restarts:
-                self.programs.remove(running)
-                running.stop()
-                yield ended
-                continue
-            running.restarted_at.append(now)
+            may_restart = len(recent) < running.program.restarts
             running.stop()  # children of a leader that died
-            with contextlib.suppress(
-                StartError
-            ):  # then it has ended again: the next round reports it
-                running.start_again()
-            yield replace(ended, started_again=True)
-
-
-@contextlib.contextmanager
-def run_service(
-    start: Callable[Concatenate[Supervisor, Path, Options], Service],
-    directory: Path,
-    *args: Options.args,
-    **options: Options.kwargs,
-) -> Iterator[Service]:
-    """Run one service, with a supervisor of its own: `run_service(redis.start, directory)`."""
-    with Supervisor(directory) as supervisor:
-        yield start(supervisor, directory, *args, **options)
+            if may_restart:
+                running.restarted_at = [*recent, now]
+                with contextlib.suppress(StartError):  # it ended again, as the next round reports
+                    running.start_again()
+            else:
+                self.programs.remove(running)
+            yield Ended(running.program.name, code, running.log, log_tail, may_restart)
 
 
 @contextlib.contextmanager
@@ -291,9 +261,8 @@ def sweep_temporary_runs() -> list[str]:
 def family(leader: int, *, created_at: float, run: str) -> list[psutil.Process]:
     """Return the living processes of the session that `leader` leads or led, the leader first.
 
-    Sessions below it count too (PostgreSQL's children lead their own). The leader is known by its
-    start time, children it left behind by the mark they inherited: another process that got
-    an old number is never in the list.
+    Sessions below it count too (PostgreSQL's children lead their own). Known by start time, or by
+    the mark they inherited: another process that got an old number is never in the list.
     """
     members: dict[int, psutil.Process] = {}
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -353,7 +322,6 @@ def _wait_for_end(
 
 
 def pid_directory(directory: Path) -> Path:
-    """Return where the process files of the run in `directory` lie."""
     return directory / "pid"
 
 
@@ -386,7 +354,6 @@ def stop_leftovers(directory: Path, *, within_s: float = STOP_WITHIN_SECONDS) ->
 
 
 def find_marked(run: str) -> list[psutil.Process]:
-    """Return the living processes that carry the mark of a run, but for this one."""
     processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -396,7 +363,6 @@ def find_marked(run: str) -> list[psutil.Process]:
 
 
 def tail(path: Path, lines: int = LOG_TAIL_LINES) -> str:
-    """Return the last lines of a file, indented, or a remark when there are none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 64 * 1024))
@@ -421,16 +387,13 @@ def hold_interrupts() -> Iterator[None]:
 
     A no-op outside the main thread, where signals never arrive.
     """
-    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    try:
-        before = [signal.signal(each, signal.SIG_IGN) for each in caught]
-    except ValueError:
-        yield
-        return
+    is_main = threading.current_thread() is threading.main_thread()
+    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if is_main else ()
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in caught}
     try:
         yield
     finally:
-        for each, handler in zip(caught, before, strict=True):
+        for each, handler in before.items():
             signal.signal(each, handler)
 
 

@@ -9,14 +9,14 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from build.lab.delivery import wait_until
 from build.lab.fake_plugin import FakePlugin
 from build.lab.fake_server import Received, run_fake_server
 from build.lab.oracle import AgentVerdict, judge_agent
+from build.lab.traffic import wait_until
 from build.package import freeze
 from build.stack import agent
 from build.stack.errors import StackError
@@ -43,7 +43,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Kill as often as the options demand; return 1 when anything is wrong."""
     frozen = None if options.source else freeze.freeze(freeze.base_python(), again=False)
     command = [str(frozen.path)] if frozen else python("agent")
     # A Unix socket's path may have only 107 characters.
@@ -53,6 +52,12 @@ def run(options: argparse.Namespace) -> int:
         )
     print(json.dumps(asdict(verdict)), flush=True)
     return 0 if verdict.is_clean else 1
+
+
+def plan_batches(seed: str) -> Iterator[tuple[float, int]]:
+    chance = random.Random(seed)  # noqa: S311 (reproducible)
+    while True:
+        yield chance.random() * MAX_PAUSE_S, chance.randint(1, MAX_EVENTS)
 
 
 def kill_under_load(
@@ -67,12 +72,7 @@ def kill_under_load(
         )
         running = started.running
         plugins = [
-            FakePlugin(
-                started.socket,
-                f"{seed} {number}",
-                choose_size=lambda chance: chance.randint(1, MAX_EVENTS),
-                choose_pause_s=lambda chance: chance.random() * MAX_PAUSE_S,
-            )
+            FakePlugin(started.socket, f"{seed} {number}", plan_batches(f"{seed} {number}"))
             for number in range(PLUGINS)
         ]
         for number in range(1, kills + 1):

@@ -16,12 +16,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 
-from build.lab.batches import Batch, plan_batches
 from build.lab.faults import ServerFaults
 from build.lab.installation import Installation, run_installation
 from build.lab.oracle import ServerVerdict, judge_server
-from build.lab.report import format_figures, report_progress
-from build.lab.traffic import INGEST_PATH, Connection, post_until_accepted
+from build.lab.report import report_progress
+from build.lab.traffic import (
+    INGEST_PATH,
+    Batch,
+    Connection,
+    Sender,
+    plan_batches,
+    post_until_accepted,
+)
 
 AGENTS = 4
 #: Entries of a dead worker are claimed ten times sooner than by default: harsher on living ones.
@@ -49,7 +55,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the cycles; the last line of standard output is JSON."""
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
     report_progress(f"crash: {options.cycles} cycles, seed {seed}")
     with run_under_faults("crash", seed=seed, cycles=options.cycles) as survivor:
@@ -81,30 +86,23 @@ def run_under_faults(
                 acknowledged = sum(b.count for agent in agents for b in list(agent.acknowledged))
                 report_progress(f"  {cycle} kills, {acknowledged:,} events acknowledged")
         for agent in agents:
-            agent.finish.set()
-        for agent in agents:
-            agent.join_or_give_up()
+            if not agent.finish(within_s=FINISH_WITHIN_S):
+                agent.join(2 * TIMEOUT_S)
         report_progress(f"  {installation.count_waiting():,} batches wait in the inbox")
         installation.drain()
         yield installation, agents, faults
 
 
-class NumberedAgent(threading.Thread):
-    """Sends numbered batches until `finish`, then until all of them are acknowledged.
-
-    `acknowledged` has exactly the batches that were answered with 202.
-    """
+class NumberedAgent(Sender):
+    """Sends numbered batches; `acknowledged` has exactly those that were answered with 202."""
 
     def __init__(self, installation: Installation, node: int, *, seed: int) -> None:
-        super().__init__(name=f"agent-{node}", daemon=True)
+        super().__init__()
         self.acknowledged: list[Batch] = []
-        self.answers: Counter[str] = Counter()
         self.tricks: Counter[str] = Counter()
         self.given_up: list[Batch] = []
         self._rng = random.Random(f"{seed}|{node}")  # noqa: S311 (the same batches for a seed)
         self._plan = plan_batches(node, self._rng)
-        self.finish = threading.Event()
-        self._give_up = threading.Event()
         headers = {"Authorization": f"Bearer {installation.keys[f'crash-mta-{node}']}"}
         port = installation.server.web_port
         self._first, self._second = (
@@ -113,7 +111,6 @@ class NumberedAgent(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Send. Batches held back go after younger ones."""
         held: list[tuple[int, Batch]] = []
         for turn, batch in enumerate(self._plan):
             if self._rng.random() < HELD_SHARE and len(held) < MAX_HELD_BATCHES:
@@ -121,7 +118,7 @@ class NumberedAgent(threading.Thread):
                 held.append((turn + self._rng.randint(0, 29), batch))
             else:
                 self._deliver(batch)
-            is_last = self.finish.wait(REST_S)
+            is_last = self.stopping.wait(REST_S)
             for one in [one for one in held if one[0] <= turn or is_last]:
                 held.remove(one)
                 self._deliver(one[1])
@@ -130,14 +127,7 @@ class NumberedAgent(threading.Thread):
         self._first.close()
         self._second.close()
 
-    def join_or_give_up(self) -> None:
-        """Wait for the end."""
-        self.join(FINISH_WITHIN_S)
-        self._give_up.set()
-        self.join(2 * TIMEOUT_S)
-
     def _deliver(self, batch: Batch) -> None:
-        """Send until acknowledged, with the tricks that real networks and agents play."""
         body, dice = batch.build_body(), self._rng.random()
         if dice < HANG_UP_TO:
             self.tricks["answer not awaited"] += 1
@@ -152,7 +142,7 @@ class NumberedAgent(threading.Thread):
             inferred = batch.build_inferred_body(later=later)
             second = threading.Thread(target=self._post, args=(self._second, inferred))
             second.start()
-        if post_until_accepted(self._first, body, self.answers, self._give_up) is None:
+        if post_until_accepted(self._first, body, self.answers, self.give_up) is None:
             self.given_up.append(batch)
             return
         self.acknowledged.append(batch)
@@ -169,7 +159,6 @@ class NumberedAgent(threading.Thread):
 def format_text(
     agents: Sequence[NumberedAgent], faults: ServerFaults, verdict: ServerVerdict, *, seed: int
 ) -> str:
-    """Return all counts for a person."""
     figures = {
         "killed": faults.kills,
         "also": faults.others,
@@ -181,11 +170,10 @@ def format_text(
     }
     examples = figures.pop("examples")
     again = f"again: --cycles {faults.kills.total()} --seed {seed}"
-    return "\n".join([format_figures([figures]), *examples, *faults.stuck, again])
+    return "\n".join([json.dumps(figures, indent=1), *examples, *faults.stuck, again])
 
 
 def format_json(faults: ServerFaults, verdict: ServerVerdict, *, seed: int) -> str:
-    """Return the one line for programs."""
     names = ("acknowledged", "missing", "twice", "rollup_difference", "ledger_difference")
     counts = {name: getattr(verdict, name) for name in names}
     return json.dumps({"kills": faults.kills.total(), **counts, "seed": seed})

@@ -66,12 +66,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Start everything and measure."""
     home = HOME / f"{options.days}-{options.events_per_day}-{options.nodes}"
     with claim.claim_directory(home), leaving_no_child(), Supervisor(home) as supervisor:
-        installation = start_installation(
-            supervisor, durable=False, prepare=lambda site: fill(site, home / "filled", options)
-        )
+        installation = start_installation(supervisor, durable=False)
+        fill(installation.site, home / "filled", options)
         if options.fill_only:
             return 0
         url, session = installation.server.url, installation.log_in()
@@ -87,22 +85,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def fill(site: server.Site, filled: Path, options: argparse.Namespace) -> None:
-    """Fill the days that are missing up to now."""
     now = datetime.now(UTC).timestamp()
     if filled.exists() and now - filled.stat().st_mtime < FILLED_FOR_S:
         return
     report_progress("filling what is missing")
-    text = site.manage(
-        "fill",
-        *("--days", str(options.days), "--events-per-day", str(options.events_per_day)),
-        *("--nodes", str(options.nodes), "--samples-every-s", "300"),
-    )
-    report_progress(text.strip())
+    days, per_day, nodes = map(str, (options.days, options.events_per_day, options.nodes))
+    words = ("--days", days, "--events-per-day", per_day, "--nodes", nodes)
+    report_progress(site.manage("fill", *words, "--samples-every-s", "300").strip())
     filled.touch()
 
 
 def visit_twice(browser: Browser, url: str, session: str, path: str) -> tuple[Visit, Visit]:
-    """Open a page in a browser that was never here, and again."""
     with closing(browser.new_context(viewport=VIEWPORT)) as context:  # type: ignore[arg-type]
         context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
         context.add_init_script(WATCH_PANELS)
@@ -124,7 +117,6 @@ def visit_twice(browser: Browser, url: str, session: str, path: str) -> tuple[Vi
 
 
 def format_text(visits: Visits) -> str:
-    """Return a table: the medians of each page's first visits, and of its second ones."""
     rows: list[Sequence[object]] = [HEAD]
     for name, rounds in visits.items():
         for label, its in zip(("first", "again"), zip(*rounds, strict=True), strict=True):
@@ -133,7 +125,6 @@ def format_text(visits: Visits) -> str:
 
 
 def format_json(visits: Visits) -> str:
-    """Return one line: of each page the medians."""
     rows = {}
     for name, rounds in visits.items():
         first, again = (take_medians(its) for its in zip(*rounds, strict=True))
@@ -148,5 +139,4 @@ def format_json(visits: Visits) -> str:
 
 
 def take_medians(visits: Sequence[Visit]) -> Visit:
-    """Return the median of each figure, rounded. Pure."""
     return Visit(*(round(median(values)) for values in zip(*map(astuple, visits), strict=True)))

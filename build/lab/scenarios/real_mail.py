@@ -29,7 +29,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_modes(text: str) -> list[str]:
-    """Return the modes of an option."""
     names = text.split(",")
     if unknown := set(names) - set(MODES):
         message = f"no such mode: {', '.join(sorted(unknown))}; there are {', '.join(MODES)}"
@@ -38,7 +37,6 @@ def parse_modes(text: str) -> list[str]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run every mode; return 1 when a verdict is not clean."""
     with tempfile.NamedTemporaryFile("r", prefix="verdicts-") as verdicts, leaving_no_child():
         chosen = {
             "messages": options.messages,

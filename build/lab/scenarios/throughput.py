@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from build.lab import oracle, usage
-from build.lab.batches import Bodies
 from build.lab.installation import Installation, run_installation
 from build.lab.live_probe import LiveProbe
-from build.lab.report import Figures, compute_percentile, format_figures, report_progress
-from build.lab.traffic import Load
+from build.lab.report import compute_percentile, report_progress
+from build.lab.traffic import Bodies, Load
 
+Figures = dict[str, Any]
 BATCHES = (1, 10, 100, 500)
 NODES = ["bench-mta-01", "bench-mta-02", "bench-mta-03", "bench-mta-04"]
 #: One batch in flight each, as agents have.
@@ -29,6 +29,7 @@ STEADY_EVENTS_PER_S = 10_000.0
 #: The steady rate is no more than this share of what the same batch size stored at full load.
 STEADY_SHARE = 0.7
 MAX_STEADY_S = 60.0
+PROBED_WITHIN_S = 20.0
 COPY_ROWS = 100_000
 COPY_BATCH = 500
 COPY_NODE = "plain-copy"
@@ -48,14 +49,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure every batch size; the last line of standard output is JSON."""
     with run_installation("bench", nodes=NODES) as installation:
         bench = Bench(installation, seconds=options.seconds, gzip=options.gzip)
         results = []
         for batch in options.batches:
             report_progress(f"batches of {batch} (load average {os.getloadavg()[0]:.1f})")
             results.append(bench.measure(batch))
-    print(format_text(results))
+    print(json.dumps(results, indent=1))
     print(format_json(results), flush=True)
     return 1 if any(row["missing"] or row["twice"] for row in results) else 0
 
@@ -96,52 +96,45 @@ class Bench:
         }
 
     def _load(self, batch: int, connections: int, seconds: float, *, rate: float = 0.0) -> Figures:
-        """Send while a browser looks on, drain, and return the figures; memory in MiB."""
-        programs = self._installation.programs
-        memory_mib: dict[str, float] = {}
-
-        def sample_memory() -> None:
-            for name, running in programs.items():
-                mib = usage.read_pss_bytes(running.pid) / usage.MIB
-                memory_mib[name] = max(mib, memory_mib.get(name, 0.0))
-
-        before = usage.read_all_cpu_s(programs)
+        """Send while a browser looks on, drain, and return the figures."""
+        before = self._read_cpu_s()
         probe = LiveProbe(self._installation, session=self._session)
-        # Sampling takes time that the latencies of a steady load would show.
-        sample = (lambda: None) if rate else sample_memory
         port, keys = self._installation.server.web_port, sorted(self._installation.keys.items())
         load = Load(
             *(port, keys, connections, self._next_mark, batch, seconds), rate=rate, gzip=self._gzip
         )
         self._next_mark += connections
-        result = load.run(sample=sample)
+        result = load.run()
         sent_at = time.monotonic()
-        probe.stop_posting()
+        probe.finish(within_s=PROBED_WITHIN_S)
         if waiting := self._installation.drain():
             message = f"{waiting} batches wait in the inbox, and it no longer shrinks"
             raise TimeoutError(message)
         drain_s = time.monotonic() - sent_at
-        probe.stop()
+        live_ms = probe.close()
         events = result.acknowledged - result.refused_events + probe.posted
-        figures: dict[str, Any] = {
+        figures: Figures = {
             "events": events,
             "accepted_per_s": round(result.acknowledged / result.took_s),
             "stored_per_s": round(events / (result.took_s + drain_s)),
             "drain_s": round(drain_s, 1),
             "answers": dict(result.answers),
-            "probes": len(probe.latency_ms),
+            "probes": len(live_ms),
             "cpu_us_per_event": {
                 name: round((cpu_s - before[name]) / max(1, events) * 1e6, 1)
-                for name, cpu_s in usage.read_all_cpu_s(programs).items()
+                for name, cpu_s in self._read_cpu_s().items()
             },
-            "memory_mib": {name: round(mib) for name, mib in memory_mib.items()},
             "generator_cpu_percent": round(100 * result.cpu_s / result.took_s),
         }
         for name, share in LATENCIES.items():
-            values = result.ack_ms if name.startswith("ack") else probe.latency_ms
+            values = result.ack_ms if name.startswith("ack") else live_ms
             value = compute_percentile(values, share)
             figures[name] = None if value is None else round(value, 1)
         return figures
+
+    def _read_cpu_s(self) -> dict[str, float]:
+        programs = self._installation.programs
+        return {name: usage.read_cpu_s(running.pid) for name, running in programs.items()}
 
 
 def copy_plainly(installation: Installation, *, rows: int) -> float:
@@ -162,7 +155,6 @@ def copy_plainly(installation: Installation, *, rows: int) -> float:
 
 
 def derive_columns(body: bytes) -> list[dict[str, object]]:
-    """Return the events of a body with the columns that the server derives."""
     events: list[dict[str, object]] = json.loads(body)["events"]
     for event in events:
         event["from_user"], _, event["from_domain"] = str(event["from_address"]).rpartition("@")
@@ -171,15 +163,6 @@ def derive_columns(body: bytes) -> list[dict[str, object]]:
 
 
 def format_json(results: Sequence[Figures]) -> str:
-    """Return one line: a list with one object per batch size, without the loads' own figures."""
     return json.dumps(
         [{name: row[name] for name in row if not name.endswith(" load")} for row in results]
     )
-
-
-def format_text(results: Sequence[Figures]) -> str:
-    """Return a line for each figure and program, a column for each batch size."""
-    rows = [dict(row) for row in results]
-    for row in rows:
-        row["cpu_us_per_event all"] = round(sum(row["cpu_us_per_event"].values()), 1)
-    return format_figures(rows)

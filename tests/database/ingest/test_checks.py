@@ -8,9 +8,9 @@ from django.conf import settings
 from django.test import override_settings
 
 from build.stack import redis as stack
-from build.stack.supervisor import run_service
 from server.config.broker import redis_database
 from server.ingest.checks import limits_can_be_read, redis_keeps_the_inbox
+from tests.programs import run_service
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from agent.roles import ports_of, programs_of
 from agent.spool import read_summary
 from agent.transport.client import Action, Outcome
 from tests.agent_fixtures import take
+from tests.programs import enable_pre_images
 
 DAY_S = 86_400
 
@@ -283,7 +284,7 @@ def test_a_real_mongodb_is_examined_down_to_the_oplog(mongodb):
         client[name].create_collection("zone-queue")
         client[name].create_collection("mail.files")
         off = by_subject(examine(uri))
-        mongodb.enable_pre_images(name, ("zone-queue", "mail.files"))
+        enable_pre_images(mongodb, name, ("zone-queue", "mail.files"))
         on = by_subject(examine(uri))
         client.drop_database(name)
 

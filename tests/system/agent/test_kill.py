@@ -17,6 +17,7 @@ from agent.lifecycle import EVENTS_ROUTE
 from agent.wire import event_id
 from tests.fakes.agent_process import AgentProcess
 from tests.fakes.zonemta_writer import accept
+from tests.programs import enable_pre_images
 from tests.waiting import until
 
 pytestmark = pytest.mark.stack
@@ -64,7 +65,7 @@ def test_nothing_is_lost_or_doubled_by_kill_9(mongodb, fake_server, pre_images):
     name = f"zone-mta-{secrets.token_hex(4)}"
     client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(mongodb.uri)
     if pre_images:
-        mongodb.enable_pre_images(name, ("zone-queue", "mail.files"))
+        enable_pre_images(mongodb, name, ("zone-queue", "mail.files"))
     expected: set[str] = set()
     settings = {
         "AGENT_ZONEMTA_MONGODB_URI": mongodb.uri_of(name),

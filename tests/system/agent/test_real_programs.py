@@ -32,7 +32,7 @@ def config(tmp_path_factory):
         mongodb = mongodb_stack.start(supervisor, directory)
         redis = redis_stack.start(supervisor, directory)
         rspamd = rspamd_stack.start(supervisor, directory, redis_port=redis.port)
-        sink = sink_stack.start(supervisor, directory)
+        sink = sink_stack.start(supervisor)
         haraka = haraka_stack.start(supervisor, directory, sink_port=sink.port)
         queue = mongodb.uri_of(zonemta_stack.DATABASE)
         zonemta = zonemta_stack.start(

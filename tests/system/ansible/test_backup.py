@@ -14,7 +14,7 @@ import pytest
 from build.stack import postgres
 from build.stack.paths import ROOT
 from build.stack.server import Site
-from build.stack.supervisor import run_service
+from tests.programs import run_service
 
 SCRIPT = ROOT / "ansible" / "roles" / "mallard_server" / "files" / "mallard-backup"
 TABLES = (

@@ -26,8 +26,8 @@ from build.package import freeze
 from build.package.freeze import Needs, find_problems, parse_objdump
 from build.stack import mongodb
 from build.stack.paths import ROOT
-from build.stack.supervisor import run_service
 from tests.fakes.agent_process import AgentProcess
+from tests.programs import run_service
 from tests.waiting import until
 
 OBJDUMP = """

@@ -10,7 +10,8 @@ import pytest
 import redis as redis_client
 
 from build.stack import feeder, mongodb, postgres, redis, sink, zonemta
-from build.stack.supervisor import find_marked, run_service
+from build.stack.supervisor import find_marked
+from tests.programs import enable_pre_images, parse_queue_id, run_service
 
 DEADLINE_SECONDS = 30.0
 
@@ -76,7 +77,7 @@ def test_redis_writes_through_to_disk_and_never_evicts(tmp_path):
 @pytest.mark.stack
 def test_mongodb_streams_changes_with_the_document_as_it_was_before(tmp_path):
     with run_service(mongodb.start, tmp_path) as server:
-        server.enable_pre_images("mail", ("queue",))
+        enable_pre_images(server, "mail", ("queue",))
         with (
             pymongo.MongoClient(server.uri) as client,
             client["mail"]["queue"].watch(
@@ -109,7 +110,7 @@ def test_zonemta_delivers_defers_and_bounces_as_the_sink_answers(tmp_path):
     with (
         run_service(redis.start, tmp_path / "redis") as cache,
         run_service(mongodb.start, tmp_path / "mongodb") as store,
-        run_service(sink.start, tmp_path / "sink") as receiving,
+        run_service(lambda supervisor, _: sink.start(supervisor), tmp_path / "sink") as receiving,
         run_service(
             zonemta.start,
             tmp_path / "zonemta",
@@ -128,7 +129,7 @@ def test_zonemta_delivers_defers_and_bounces_as_the_sink_answers(tmp_path):
                     recipients=(f"{kind}-1@there.example",),
                     body_bytes=500,
                 )
-                queue_ids.append(feeder.submit(connection, message).queue_id)
+                queue_ids.append(parse_queue_id(feeder.submit(connection, message)))
         assert all(queue_ids)
 
         def replies():

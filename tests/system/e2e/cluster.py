@@ -13,6 +13,7 @@ from build.stack import agent, haraka, mongodb, redis, rspamd, server, sink, zon
 from build.stack.redis import Redis
 from build.stack.supervisor import Supervisor
 from tests.databases import own_database
+from tests.programs import enable_pre_images
 
 NODE = "mta-01"
 # The first retry after two seconds; the second is later than any test waits.
@@ -80,7 +81,7 @@ def run_server(directory: Path, environment: Mapping[str, str]) -> Iterator[Base
         site.set_up("admin", ADMIN_PASSWORD)
         key = site.manage("create_api_key", "--node", NODE, "--name", "test").strip()
         started = server.start(supervisor, site)
-        receiving = sink.start(supervisor, directory)
+        receiving = sink.start(supervisor)
         yield Base(supervisor, own_redis, site, started, key, receiving)
 
 
@@ -100,7 +101,7 @@ def running(
         mongo = mongodb.start(base.supervisor, directory)
         uri = mongo.uri_of(zonemta.DATABASE)
         if pre_images:
-            mongo.enable_pre_images(zonemta.DATABASE, ("zone-queue", "mail.files"))
+            enable_pre_images(mongo, zonemta.DATABASE, ("zone-queue", "mail.files"))
         watching = base.start_agent(mongo_uri=uri if stream else "")
         mta = zonemta.start(
             base.supervisor,

@@ -11,6 +11,7 @@ from build.stack import feeder
 from build.stack.feeder import Message
 from build.stack.ports import LOOPBACK
 from build.stack.zonemta import Zone
+from tests.programs import parse_queue_id
 from tests.system.e2e.comparison import FINAL, Event, Key
 
 #: Two waits between attempts; the third failure bounces, so that the queue is empty in the end.
@@ -84,7 +85,7 @@ class Submission:
             for turn in range(MAX_TRIES):
                 try:
                     connection = connection or smtplib.SMTP(LOOPBACK, self.port, timeout=TIMEOUT_S)
-                    receipt = feeder.submit(connection, message)
+                    queue_id = parse_queue_id(feeder.submit(connection, message))
                 except (smtplib.SMTPException, OSError):
                     if connection is not None:
                         connection.close()
@@ -92,8 +93,8 @@ class Submission:
                         self.submitted.append(Submitted(message, None))
                         message = rename(message, turn)
                 else:
-                    if receipt.queue_id:
-                        self.submitted.append(Submitted(message, receipt.queue_id))
+                    if queue_id:
+                        self.submitted.append(Submitted(message, queue_id))
                         break
                     self.refused.append(message)
                     message = rename(message, turn)

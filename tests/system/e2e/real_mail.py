@@ -20,10 +20,10 @@ import pymongo
 import pytest
 from pymongo.errors import PyMongoError
 
-from build.lab.delivery import Delivery, wait_until
 from build.lab.installation import NO_LIMITS
 from build.lab.report import report_progress
 from build.lab.scenarios.real_mail import MODES
+from build.lab.traffic import wait_until
 from build.stack import rspamd, zonemta
 from build.stack.mongodb import MongoDB
 from build.stack.ports import LOOPBACK
@@ -31,6 +31,7 @@ from build.stack.supervisor import Running
 from tests.system.e2e import cluster, inbound_mail, outbound_mail
 from tests.system.e2e.cluster import Base, Cluster, InboundCluster
 from tests.system.e2e.comparison import Event, MailVerdict, judge_mail
+from tests.system.e2e.delivery import Delivery
 from tests.system.e2e.inbound_mail import Mail, Outcome
 from tests.system.e2e.outbound_mail import Submission
 

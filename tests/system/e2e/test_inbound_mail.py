@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from build.browser import open_chromium
-from build.lab.delivery import wait_until
+from build.lab.traffic import wait_until
 from build.stack import rspamd
 from tests.system.e2e import cluster
 from tests.system.e2e.cluster import ADMIN_PASSWORD, NODE, InboundCluster

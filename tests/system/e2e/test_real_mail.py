@@ -9,11 +9,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from build.browser import open_chromium
-from build.lab.delivery import wait_until
-from build.stack.feeder import Receipt
+from build.lab.traffic import wait_until
 from tests.system.e2e import cluster, traffic
 from tests.system.e2e.cluster import Cluster
-from tests.system.e2e.traffic import Outcome
+from tests.system.e2e.traffic import Outcome, Receipt
 
 pytestmark = pytest.mark.stack
 MESSAGES = 300

@@ -10,7 +10,7 @@ from typing import Any
 import pymongo
 import pytest
 
-from build.lab.delivery import wait_until
+from build.lab.traffic import wait_until
 from build.stack import zonemta
 from tests.system.e2e import cluster, traffic
 from tests.system.e2e.cluster import NODE, Cluster

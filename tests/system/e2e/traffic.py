@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from build.stack import feeder, sink
-from build.stack.feeder import Message, Receipt
+from build.stack.feeder import Message
 from build.stack.ports import LOOPBACK
+from tests.programs import parse_queue_id
 from tests.system.e2e.outbound_mail import lower_domain
 
 #: By the number of the message: six of ten delivered, one each deferred once, deferred, bounced,
@@ -14,6 +15,14 @@ from tests.system.e2e.outbound_mail import lower_domain
 PATTERN = [("ok",)] * 6 + [("once",), ("defer",), ("bounce",), ("ok", "bounce", "once")]
 SENDERS = ("alice@corp.example", "shop@shop.example", "news@news.example")
 DESTINATIONS = ("good.example", "big.example", "Other.example")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A message and ZoneMTA's id of it."""
+
+    message: Message
+    queue_id: str | None
 
 
 @dataclass(frozen=True)
@@ -57,9 +66,10 @@ def one_more() -> Message:
 def submit(port: int, batch: list[Message]) -> list[Receipt]:
     """Send messages over one connection; each must be taken."""
     with smtplib.SMTP(LOOPBACK, port, timeout=30) as connection:
-        receipts = [feeder.submit(connection, message) for message in batch]
-    assert all(receipt.queue_id for receipt in receipts)
-    return receipts
+        replies = [feeder.submit(connection, message) for message in batch]
+    queue_ids = [parse_queue_id(reply) for reply in replies]
+    assert all(queue_ids)
+    return [Receipt(*each) for each in zip(batch, queue_ids, strict=True)]
 
 
 def expected_outcomes(receipts: list[Receipt]) -> set[Outcome]:

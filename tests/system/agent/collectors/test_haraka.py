@@ -77,7 +77,7 @@ def test_a_real_haraka_says_its_counters_through_its_plugin(spool, in_thread):
         receiver = Receiver(spool, ReceiverSettings(), folder, node="mx-01", plugins=readings)
         receiver.open()
         in_thread(receiver)
-        sink = sink_stack.start(supervisor, folder)
+        sink = sink_stack.start(supervisor)
         stack.start(supervisor, folder, sink_port=sink.port, plugin_socket=receiver.path)
         collector = HarakaCollector(Config(node_id="mx-01"), AgentStatus(plugins=readings))
         until(readings.haraka_processes)

@@ -11,7 +11,7 @@ import pytest
 from agent.collectors.processes import ProcessWatch
 from build.stack import redis as redis_stack
 from build.stack.packages import node_program
-from build.stack.supervisor import run_service
+from tests.programs import run_service
 from tests.waiting import until
 
 BUSY = "process.title = 'zone-mta: master process'; setInterval(() => {}, 1000);"

@@ -12,8 +12,9 @@ from agent.config import Config, Discovery, Secret
 from agent.errors import CollectError, SourceAbsent
 from build.stack import redis as stack
 from build.stack.ports import free_port
-from build.stack.supervisor import Program, Supervisor, run_service
+from build.stack.supervisor import Program, Supervisor
 from tests.fakes.local_server import Talker
+from tests.programs import run_service
 
 NOBODY = "redis://127.0.0.1:1"
 

@@ -11,6 +11,7 @@ from build.stack import mongodb
 from build.stack.errors import StartError
 from build.stack.ports import LOOPBACK, free_port
 from build.stack.supervisor import Running, Supervisor
+from tests.programs import takes_writes
 
 ELECTED_WITHIN_SECONDS = 60
 
@@ -37,7 +38,7 @@ class ReplicaSet:
 
     def primary(self) -> Running:
         """Return the member that takes writes. Raise StopIteration when none does now."""
-        return next(self.members[port] for port in self.members if mongodb.takes_writes(port))
+        return next(self.members[port] for port in self.members if takes_writes(port))
 
 
 def start_set(supervisor: Supervisor, directory: Path, *, members: int = 3) -> ReplicaSet:
@@ -67,7 +68,7 @@ def start_set(supervisor: Supervisor, directory: Path, *, members: int = 3) -> R
             },
         )
     deadline = time.monotonic() + ELECTED_WITHIN_SECONDS
-    while not any(mongodb.takes_writes(port) for port in ports):
+    while not any(takes_writes(port) for port in ports):
         if time.monotonic() > deadline:
             message = f"no member of the set was elected within {ELECTED_WITHIN_SECONDS} s"
             raise StartError(message)

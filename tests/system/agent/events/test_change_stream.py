@@ -15,6 +15,7 @@ from agent.events.change_stream import database as queries
 from agent.spool import Accepted
 from tests.agent_fixtures import read_events, take_reported
 from tests.fakes.zonemta_writer import accept
+from tests.programs import enable_pre_images
 from tests.system.agent.events.helpers import (
     NODE,
     connect,
@@ -35,7 +36,7 @@ def database(mongodb, request):
         for collection in ("zone-queue", "mail.files"):
             client[name].create_collection(collection)
         if request.param == "pre-images":
-            mongodb.enable_pre_images(name, ("zone-queue", "mail.files"))
+            enable_pre_images(mongodb, name, ("zone-queue", "mail.files"))
         yield client[name]
         client.drop_database(name)
 

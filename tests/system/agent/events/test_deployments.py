@@ -89,7 +89,9 @@ def test_a_position_that_fell_out_of_the_oplog_is_a_gap_with_its_times(
     make_spool, supervisor, in_thread, caplog, tmp_path
 ):
     # Nothing younger than the last checkpoint is cut from the oplog.
-    running = stack.start(supervisor, tmp_path / "stack", oplog_mb=1, checkpoint_every_s=1)
+    running = stack.start(
+        supervisor, tmp_path / "stack", options=["--oplogSize", "1", "--syncdelay", "1"]
+    )
     spool = make_spool(grace_s=0)
     with connect(running.uri) as client:
         db = client[DATABASE]
@@ -188,7 +190,7 @@ def with_users(supervisor, home, tmp_path):
     key_file = tmp_path / "key"
     key_file.write_text(secrets.token_hex(32))
     key_file.chmod(0o600)
-    running = stack.start(supervisor, home, key_file=key_file)
+    running = stack.start(supervisor, home, options=["--keyFile", str(key_file)])
     roles = {"admin": ["root"], "reader": [{"role": "read", "db": DATABASE}], "stranger": []}
     with pymongo.MongoClient("127.0.0.1", running.port, directConnection=True) as client:
         client.admin.command("createUser", "admin", pwd="secret", roles=["root"])

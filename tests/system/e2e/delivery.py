@@ -1,22 +1,13 @@
-"""Items shared among threads: messages handed in over several connections at once."""
+"""Messages shared among threads, which hand them in over several connections at once."""
 
 import contextlib
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 CONNECTIONS = 4
-POLL_S = 0.5
-
-
-def wait_until(condition: Callable[[], bool], *, within_s: float, poll_s: float = POLL_S) -> None:
-    """Return when it holds or time is over; what is compared then shows what is missing."""
-    deadline = time.monotonic() + within_s
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(poll_s)
 
 
 class Delivery(Generic[Item]):
