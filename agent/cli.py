@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from agent import __version__, logs
 from agent.config import Config, Loaded, load
 from agent.config.load import ENV_FILE_NAME, SECRETS
-from agent.config.settings import environment_names
+from agent.config.settings import TYPES, environment_names
 from agent.errors import AgentError, AlreadyRunning, CollectError, ConfigError
 
 logger = logging.getLogger(__name__)
@@ -94,13 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, work, needs_backend, text, more in COMMANDS:
         command = commands.add_parser(
-            name,
-            help=text,
-            description=f"{text[0].upper()}{text[1:]}. {more}",
+            name, help=text, description=f"{text[0].upper()}{text[1:]}. {more}"
         )
         command.set_defaults(work=work, backend_needed=needs_backend)
-    text = "print the version"
-    commands.add_parser("version", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    commands.add_parser("version", help="print the version", description="Print the version.")
     return parser
 
 
@@ -110,8 +108,11 @@ def _run(loaded: Loaded, options: argparse.Namespace) -> int:
 
     signals = Signals()
     journal = logs.goes_to_journal(os.environ)
-    logs.configure(loaded.config.log_level, journal=journal)
-    _log_warnings(loaded)
+
+    def configure_logs(loaded: Loaded) -> None:
+        logs.configure(loaded.config.log_level, journal=journal)
+        for warning in loaded.warnings:
+            logger.warning("%s", warning)
 
     def reload() -> Config | None:
         try:
@@ -119,18 +120,13 @@ def _run(loaded: Loaded, options: argparse.Namespace) -> int:
         except ConfigError as error:
             logger.error("Not reloaded, the present configuration stays: %s", error)
             return None
-        logs.configure(fresh.config.log_level, journal=journal)
-        _log_warnings(fresh)
+        configure_logs(fresh)
         logger.info("Configuration reloaded.")
         return fresh.config
 
+    configure_logs(loaded)
     run(loaded.config, signals=signals, notifier=Notifier(), reload=reload)
     return EXIT_OK
-
-
-def _log_warnings(loaded: Loaded) -> None:
-    for warning in loaded.warnings:
-        logger.warning("%s", warning)
 
 
 def _once(loaded: Loaded, _options: argparse.Namespace) -> int:
@@ -163,25 +159,18 @@ def _doctor(loaded: Loaded, _options: argparse.Namespace) -> int:
 
 
 def _check_config(loaded: Loaded, _options: argparse.Namespace) -> int:
-    _warn(loaded)
+    for warning in loaded.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
     variables = {key: name for name, key in environment_names().items()}
-    for key, value in _settings(loaded.config):
-        shown = "(set)" if key in SECRETS and value else "(not set)" if key in SECRETS else value
-        source = loaded.sources.get(".".join(key), "default")
-        print(f"{'.'.join(key)} = {shown}  [{source}]  (variable: {variables[key]})")
+    for key in TYPES:
+        name = ".".join(key)
+        shown = value = attrgetter(name)(loaded.config)
+        if key in SECRETS:
+            shown = "(set)" if value else "(not set)"
+        source = loaded.sources.get(key, "default")
+        print(f"{name} = {shown}  [{source}]  (variable: {variables[key]})")
     print("The configuration is valid.")
     return EXIT_OK
-
-
-def _settings(config: Config) -> list[tuple[tuple[str, ...], object]]:
-    settings: list[tuple[tuple[str, ...], object]] = []
-    for name in config.__struct_fields__:
-        value = getattr(config, name)
-        if isinstance(value, msgspec.Struct):
-            settings += [((name, key), getattr(value, key)) for key in value.__struct_fields__]
-        else:
-            settings.append(((name,), value))
-    return settings
 
 
 def _spool(loaded: Loaded, _options: argparse.Namespace) -> int:
@@ -189,11 +178,6 @@ def _spool(loaded: Loaded, _options: argparse.Namespace) -> int:
 
     print(json.dumps(read_summary(Path(loaded.config.state_dir)), indent=2))
     return EXIT_OK
-
-
-def _warn(loaded: Loaded) -> None:
-    for warning in loaded.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
 
 
 # Name, function, whether it needs a server and a key, one line, and details.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -21,7 +21,9 @@ from agent.config.settings import (
     IN_MILLISECONDS,
     TABLES,
     TOKEN_CHARS,
+    TYPES,
     Config,
+    Key,
     Secret,
     environment_names,
 )
@@ -31,12 +33,7 @@ DEFAULT_TOML = Path("/etc/mallard-agent/agent.toml")
 ENV_FILE_NAME = ".agent.env"
 TOML_PATH_NAME = "AGENT_CONFIG"
 ENVIRONMENT = "the environment"
-SECRETS = frozenset(
-    (table, field.name)
-    for table, struct in TABLES.items()
-    for field in msgspec.structs.fields(struct)
-    if field.type is Secret
-)
+SECRETS = frozenset(key for key, expected in TYPES.items() if expected is Secret)
 # An empty variable means "none" for these, "not set" for all others.
 MAY_BE_EMPTY = frozenset(
     {
@@ -51,8 +48,6 @@ MAY_BE_EMPTY = frozenset(
     }
 )
 
-Path_ = tuple[str, ...]
-
 
 @dataclass
 class Loaded:
@@ -60,7 +55,7 @@ class Loaded:
 
     config: Config
     warnings: list[str] = field(default_factory=list)
-    sources: dict[str, str] = field(default_factory=dict)
+    sources: dict[Key, str] = field(default_factory=dict)
 
 
 def load(
@@ -82,17 +77,18 @@ def load(
     if not env_file and toml_path:
         env_file = _env_file(toml_path.parent)
 
-    values: dict[Path_, Any] = {("node_id",): default_node_id()}
-    sources: dict[str, str] = {}
-    layers = [
-        _from_toml(toml_path) if toml_path else {},
-        _from_variables(env_file[1], str(env_file[0]), strict_names=True) if env_file else {},
-        _from_variables(env, ENVIRONMENT, strict_names=False),
-    ]
-    for layer in layers:
-        for key, (value, source) in layer.items():
-            values[key] = value
-            sources[".".join(key)] = source
+    layers: list[tuple[str, dict[Key, Any]]] = []
+    if toml_path:
+        layers.append((str(toml_path), _from_toml(toml_path)))
+    if env_file:
+        path, variables = env_file
+        layers.append((str(path), _from_variables(variables, str(path))))
+    layers.append((ENVIRONMENT, _from_variables(env, ENVIRONMENT)))
+    values: dict[Key, Any] = {("node_id",): default_node_id()}
+    sources: dict[Key, str] = {}
+    for source, layer in layers:
+        values |= layer
+        sources |= dict.fromkeys(layer, source)
 
     config = _assemble(values, sources)
     warnings = _check_backend(config, sources, needed=backend_needed)
@@ -133,48 +129,46 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _from_toml(path: Path) -> dict[Path_, tuple[Any, str]]:
+def _from_toml(path: Path) -> dict[Key, Any]:
     try:
         document = tomllib.loads(_read(path).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}.") from error
-    top = {f.name for f in msgspec.structs.fields(Config)}
-    layer: dict[Path_, tuple[Any, str]] = {}
+    source, layer = str(path), dict[Key, Any]()
+    names = {key[0] for key in TYPES}
     for name, value in document.items():
-        if name in TABLES:
-            if not isinstance(value, dict):
-                raise ConfigError(f"{path}: {name!r} is a table. Write [{name}] and keys below it.")
-            known = [f.name for f in msgspec.structs.fields(TABLES[name])]
-            for key, inner in value.items():
-                if key not in known:
-                    raise _unknown(str(path), f"[{name}] {key}", key, known)
-                layer[name, key] = _convert((name, key), inner, str(path), f"[{name}] {key}")
-        elif name in top:
-            layer[name,] = _convert((name,), value, str(path), name)
-        else:
+        if name not in names:
             shown = f"[{name}]" if isinstance(value, dict) else name
-            raise _unknown(str(path), shown, name, top | set(TABLES))
+            raise _unknown(source, shown, name, names)
+        if name not in TABLES:
+            layer[name,] = _convert((name,), value, source, name, strict=True)
+            continue
+        if not isinstance(value, dict):
+            raise ConfigError(f"{path}: {name!r} is a table. Write [{name}] and keys below it.")
+        for key, inner in value.items():
+            shown = f"[{name}] {key}"
+            if (name, key) not in TYPES:
+                known = [known[1] for known in TYPES if known[0] == name]
+                raise _unknown(source, shown, key, known)
+            layer[name, key] = _convert((name, key), inner, source, shown, strict=True)
     return layer
 
 
-def _from_variables(
-    variables: Mapping[str, str], source: str, *, strict_names: bool
-) -> dict[Path_, tuple[Any, str]]:
+def _from_variables(variables: Mapping[str, str], source: str) -> dict[Key, Any]:
     known = environment_names()
-    layer: dict[Path_, tuple[Any, str]] = {}
+    layer: dict[Key, Any] = {}
     for name, text in variables.items():
         if name == TOML_PATH_NAME:
             continue
         if name not in known:
             # The environment is shared; only names with our prefix are checked.
-            if strict_names or name.startswith("AGENT_"):
+            if source != ENVIRONMENT or name.startswith("AGENT_"):
                 raise _unknown(source, name, name, [*known, TOML_PATH_NAME])
             continue
         key = known[name]
         if text == "" and key not in MAY_BE_EMPTY:
             continue  # shells and unit files write "not set" as an empty variable
-        value, _ = _convert(key, text, source, name, milliseconds=name == IN_MILLISECONDS)
-        layer[key] = (value, source)
+        layer[key] = _convert(key, text, source, name, strict=False)
     return layer
 
 
@@ -184,17 +178,13 @@ def _unknown(source: str, shown: str, name: str, known: Iterable[str]) -> Config
     return ConfigError(f"{source}: unknown key {shown}. {fix}")
 
 
-def _convert(
-    key: Path_, value: Any, source: str, shown: str, *, milliseconds: bool = False
-) -> tuple[Any, str]:
-    struct: type[msgspec.Struct] = TABLES[key[0]] if len(key) > 1 else Config
-    expected = next(f.type for f in msgspec.structs.fields(struct) if f.name == key[-1])
+def _convert(key: Key, value: Any, source: str, shown: str, *, strict: bool) -> Any:
     if key == ("log_level",) and isinstance(value, str):
         value = value.lower()
-    strict = source != ENVIRONMENT and not source.endswith(ENV_FILE_NAME)
+    milliseconds = shown == IN_MILLISECONDS
     try:
         number = float(value) / 1000 if milliseconds else value
-        return msgspec.convert(number, expected, strict=strict, dec_hook=_secret), source
+        return msgspec.convert(number, TYPES[key], strict=strict, dec_hook=_secret)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
         # An address may contain a password even where none belongs.
         hides = key in SECRETS or "@" in str(value)
@@ -212,30 +202,31 @@ def _secret(wanted: type, value: Any) -> Any:
     raise ValueError("Expected text")
 
 
-def _assemble(values: dict[Path_, Any], sources: dict[str, str]) -> Config:
-    tables: dict[str, dict[str, Any]] = {name: {} for name in TABLES}
-    top: dict[str, Any] = {}
-    for key, value in values.items():
-        if len(key) == 1:
-            top[key[0]] = value
-        else:
-            tables[key[0]][key[1]] = value
-    backend = tables["backend"]
-    if "url" in backend:
-        backend["url"] = _clean_url(backend["url"], sources["backend.url"])
-    for name, struct in TABLES.items():
-        top[name] = struct(**tables[name])
-    return Config(**top)
+def _assemble(values: dict[Key, Any], sources: dict[Key, str]) -> Config:
+    url = ("backend", "url")
+    if url in values:
+        values[url] = _clean_url(values[url], sources[url])
+    settings: dict[str, Any] = {key[0]: value for key, value in values.items() if len(key) == 1}
+    for table, struct in TABLES.items():
+        given = {key[1]: value for key, value in values.items() if key[0] == table}
+        settings[table] = struct(**given)
+    return Config(**settings)
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of an address, None for none, or one whose port is no number."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises
+    except ValueError:
+        return None
+    return parts
 
 
 def _clean_url(url: str, source: str) -> str:
     shown = "DASHBOARD_URL (or url in [backend])"
-    try:
-        parts = urlsplit(url)
-        ok = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
-    except ValueError:
-        ok = False
-    if not ok:
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(
             f"{source}: {shown} cannot be {url!r}: not an address."
             " Write it like https://dashboard.example."
@@ -247,7 +238,7 @@ def _clean_url(url: str, source: str) -> str:
     return url.rstrip("/")
 
 
-def _check_backend(config: Config, sources: dict[str, str], *, needed: bool) -> list[str]:
+def _check_backend(config: Config, sources: dict[Key, str], *, needed: bool) -> list[str]:
     places = f"in the environment, in {ENV_FILE_NAME}, or in the TOML file"
     if needed and not config.backend.url:
         raise ConfigError(
@@ -260,18 +251,18 @@ def _check_backend(config: Config, sources: dict[str, str], *, needed: bool) -> 
             " python manage.py create_api_key --scope agent --name LABEL, or its admin pages."
         )
     if config.backend.ca_file:
-        _check_ca_file(config.backend.ca_file, sources["backend.ca_file"])
+        _check_ca_file(config.backend.ca_file, sources["backend", "ca_file"])
     key = config.backend.api_key.reveal()
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigError(
-            f"{sources['backend.api_key']}: API_KEY holds a space or a character no key has."
+            f"{sources['backend', 'api_key']}: API_KEY holds a space or a character no key has."
             " Copy the key again, alone."
         )
     parts = urlsplit(config.backend.url)
     if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
         return [
-            f"{sources['backend.url']}: DASHBOARD_URL is http and not this machine: the key and all"
-            " addresses travel in the clear. Use https."
+            f"{sources['backend', 'url']}: DASHBOARD_URL is http and not this machine: the key and"
+            " all addresses travel in the clear. Use https."
         ]
     return []
 
@@ -299,17 +290,19 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _check_addresses(config: Config, sources: dict[str, str]) -> None:
+def _check_addresses(config: Config, sources: dict[Key, str]) -> None:
     discovery = config.discovery
     for name, uri, database in [
         ("zonemta_mongodb_uri", discovery.zonemta_mongodb_uri, "zone-mta"),
         ("wildduck_mongodb_uri", discovery.wildduck_mongodb_uri, "wildduck"),
         ("mongodb_uri", discovery.mongodb_uri, ""),
     ]:
-        if f"discovery.{name}" in sources and uri:
-            _check_mongodb(name, uri.reveal(), sources[f"discovery.{name}"], database=database)
-    if "discovery.redis_url" in sources and discovery.redis_url:
-        _check_redis(discovery.redis_url.reveal(), sources["discovery.redis_url"])
+        source = sources.get(("discovery", name))
+        if source and uri:
+            _check_mongodb(name, uri.reveal(), source, database=database)
+    source = sources.get(("discovery", "redis_url"))
+    if source and discovery.redis_url:
+        _check_redis(discovery.redis_url.reveal(), source)
 
 
 def _check_mongodb(name: str, uri: str, source: str, *, database: str) -> None:
@@ -334,13 +327,11 @@ def _check_mongodb(name: str, uri: str, source: str, *, database: str) -> None:
 
 
 def _check_redis(url: str, source: str) -> None:
-    try:
-        parts = urlsplit(url)
-        tcp = parts.scheme in ("redis", "rediss") and parts.hostname and (parts.port or True)
-        ok = tcp or (parts.scheme == "unix" and parts.path)
-    except ValueError:
-        ok = False
-    if not ok:
+    parts = _split(url)
+    if parts is None or not (
+        (parts.scheme in ("redis", "rediss") and parts.hostname)
+        or (parts.scheme == "unix" and parts.path)
+    ):
         raise ConfigError(
             f"{source}: redis_url of [discovery] is no address of a Redis. Write it like"
             " redis://user:password@127.0.0.1:6379, rediss:// with TLS, or"
@@ -348,11 +339,11 @@ def _check_redis(url: str, source: str) -> None:
         )
 
 
-def _check_receiver(config: Config, sources: dict[str, str]) -> None:
+def _check_receiver(config: Config, sources: dict[Key, str]) -> None:
     receiver = config.receiver
     if receiver.tcp_port and len(receiver.tcp_token.reveal()) < TOKEN_CHARS:
         raise ConfigError(
-            f"{sources['receiver.tcp_port']}: tcp_port in [receiver] needs a tcp_token of at least"
-            f" {TOKEN_CHARS} characters, which the plugins send as their key. Make one:"
+            f"{sources['receiver', 'tcp_port']}: tcp_port in [receiver] needs a tcp_token of at"
+            f" least {TOKEN_CHARS} characters, which the plugins send as their key. Make one:"
             " openssl rand -hex 24."
         )

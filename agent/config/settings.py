@@ -1,6 +1,6 @@
 """Every setting: name, unit, range and default. Read by `load`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -168,17 +168,25 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     receiver: Receiver = Receiver()
 
 
+Key = tuple[str, ...]  # ("node_id",), or table and name
+
 TABLES: dict[str, type[msgspec.Struct]] = {
-    "discovery": Discovery,
-    "intervals": Intervals,
-    "backend": Backend,
-    "spool": Spool,
-    "events": Events,
-    "receiver": Receiver,
+    field.name: field.type
+    for field in msgspec.structs.fields(Config)
+    if isinstance(field.default, msgspec.Struct)
+}
+TYPES: dict[Key, Any] = {
+    (field.name,): field.type
+    for field in msgspec.structs.fields(Config)
+    if field.name not in TABLES
+} | {
+    (table, field.name): field.type
+    for table, struct in TABLES.items()
+    for field in msgspec.structs.fields(struct)
 }
 
 # Short names; every other setting of a table is AGENT_<TABLE>_<KEY>.
-NAMED: dict[str, tuple[str, ...]] = {
+NAMED: dict[str, Key] = {
     "DASHBOARD_URL": ("backend", "url"),
     "API_KEY": ("backend", "api_key"),
     "NODE_ID": ("node_id",),
@@ -192,13 +200,7 @@ NAMED: dict[str, tuple[str, ...]] = {
 IN_MILLISECONDS = "HEARTBEAT_INTERVAL"
 
 
-def environment_names() -> dict[str, tuple[str, ...]]:
+def environment_names() -> dict[str, Key]:
     """Return every environment variable with the setting it fills."""
-    named_settings = set(NAMED.values())
-    generated = {
-        f"AGENT_{table}_{field.name}".upper(): (table, field.name)
-        for table, struct in TABLES.items()
-        for field in msgspec.structs.fields(struct)
-        if (table, field.name) not in named_settings
-    }
-    return NAMED | generated
+    named = set(NAMED.values())
+    return NAMED | {f"AGENT_{'_'.join(key)}".upper(): key for key in TYPES if key not in named}

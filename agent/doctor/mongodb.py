@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from pymongo.errors import PyMongoError
+
 from agent.config import Config, Secret
 from agent.doctor.finding import Finding
 from agent.events.change_stream import database, zonemta
@@ -32,65 +34,49 @@ def check_mongodb(config: Config) -> Iterator[Finding]:
 def examine(uri: Secret, *, instance: str = "") -> Iterator[Finding]:
     """Yield findings from the connection to the oplog; stop at one that makes the rest pointless.
     `instance`: this node's share of the queue, where that is configured."""
-    from pymongo.errors import PyMongoError  # noqa: PLC0415
-
     where = uri.reveal().rpartition("@")[2].partition("://")[2] or uri.reveal().rpartition("@")[2]
     where = where.partition("?")[0]
     try:
-        client = database.connect(uri.reveal())
+        with database.connect(uri.reveal()) as client:
+            yield from _examine(client, where, instance)
     except PyMongoError as error:
         yield _failure(error, "mongodb", where)
+
+
+def _examine(client: Any, where: str, instance: str) -> Iterator[Finding]:
+    hello = client.admin.command("hello")
+    version = database.major_version(client)
+    yield Finding("ok", "mongodb", f"{where} responds, version {version}.")
+    if hello.get("msg") == "isdbgrid":
+        line = f"{where} is a mongos, the router of a sharded cluster."
+        fix = "Name a member of the replica set in AGENT_ZONEMTA_MONGODB_URI."
+        yield Finding("failure", "replica set", line, fix)
         return
-    with client:
-        try:
-            hello = client.admin.command("hello")
-            version = database.major_version(client)
-        except PyMongoError as error:
-            yield _failure(error, "mongodb", where)
-            return
-        db = client.get_default_database()
-        yield Finding("ok", "mongodb", f"{where} responds, version {version}.")
-        if hello.get("msg") == "isdbgrid":
-            line = f"{where} is a mongos, the router of a sharded cluster."
-            fix = "Name a member of the replica set in AGENT_ZONEMTA_MONGODB_URI."
-            yield Finding("failure", "replica set", line, fix)
-            return
-        if not hello.get("setName"):
-            yield Finding(
-                "failure",
-                "replica set",
-                f"{where} is not a replica set, so it has no change stream.",
-                "Start mongod with --replSet rs0 and run rs.initiate() once; one node is enough.",
-            )
-            return
-        yield Finding("ok", "replica set", f"It is one: {hello['setName']}.")
-        rights = _rights(db, version)
-        if rights is not None:
-            yield _failure(rights, "mongodb rights", where)
-            return
-        yield Finding("ok", "mongodb rights", f"{db.name} can be read and its changes followed.")
-        yield from _instances(db, instance)
-        yield from _pre_images(db, version)
-        yield _oplog(client)
+    if not hello.get("setName"):
+        line = f"{where} is not a replica set, so it has no change stream."
+        fix = "Start mongod with --replSet rs0 and run rs.initiate() once; one node is enough."
+        yield Finding("failure", "replica set", line, fix)
+        return
+    yield Finding("ok", "replica set", f"It is one: {hello['setName']}.")
+    db = client.get_default_database()
+    try:
+        for name in zonemta.COLLECTIONS:
+            db[name].find_one({}, {"_id": 1})
+        pipeline = database.pipeline(version)
+        with db.watch(pipeline, max_await_time_ms=database.AWAIT_MS) as stream:
+            stream.try_next()
+    except PyMongoError as error:
+        yield _failure(error, "mongodb rights", where)
+        return
+    yield Finding("ok", "mongodb rights", f"{db.name} can be read and its changes followed.")
+    yield from _instances(db, instance)
+    yield from _pre_images(db, version)
+    yield _oplog(client)
 
 
 def _failure(error: Exception, subject: str, where: str) -> Finding:
     line, _, fix = database.explain(error, where=where)[1].partition("). ")
     return Finding("failure", subject, f"{line})." if fix else line, fix)
-
-
-def _rights(db: Any, version: int) -> Exception | None:
-    from pymongo.errors import PyMongoError  # noqa: PLC0415
-
-    try:
-        for name in (zonemta.QUEUE, zonemta.FILES):
-            db[name].find_one({}, {"_id": 1})
-        options: dict[str, Any] = {"pipeline": database.pipeline(version)}
-        with db.watch(max_await_time_ms=database.AWAIT_MS, **options) as stream:
-            stream.try_next()
-    except PyMongoError as error:
-        return error
-    return None
 
 
 def _instances(db: Any, instance: str) -> Iterator[Finding]:
@@ -118,23 +104,17 @@ def _instances(db: Any, instance: str) -> Iterator[Finding]:
 
 
 def _pre_images(db: Any, version: int) -> Iterator[Finding]:
-    from pymongo.errors import PyMongoError  # noqa: PLC0415
-
     subject = "pre-images"
     if version < database.PRE_IMAGES_SINCE:
         line = f"MongoDB {version} has none; the agent remembers the queue's documents instead."
         yield Finding("note", subject, line)
         return
-    names = (zonemta.QUEUE, zonemta.FILES)
     try:
-        collections = {
-            item["name"]: item
-            for item in db.list_collections(filter={"name": {"$in": list(names)}})
-        }
+        states = database.pre_images(db)
     except PyMongoError as error:
         yield Finding("note", subject, f"Their state cannot be read ({str(error)[:200]}).")
         return
-    if zonemta.QUEUE not in collections:
+    if zonemta.QUEUE not in states:
         yield Finding(
             "warning",
             "mail queue",
@@ -142,15 +122,7 @@ def _pre_images(db: Any, version: int) -> Iterator[Finding]:
             "Check the database's name in AGENT_ZONEMTA_MONGODB_URI against ZoneMTA's dbs-config.",
         )
         return
-    off = [
-        name
-        for name in names
-        if name in collections
-        and not collections[name]
-        .get("options", {})
-        .get("changeStreamPreAndPostImages", {})
-        .get("enabled")
-    ]
+    off = [name for name, is_on in states.items() if not is_on]
     if not off:
         yield Finding("ok", subject, "They are enabled.")
         return
@@ -168,8 +140,6 @@ def _pre_images(db: Any, version: int) -> Iterator[Finding]:
 
 
 def _oplog(client: Any) -> Finding:
-    from pymongo.errors import PyMongoError  # noqa: PLC0415
-
     oplog = client.local["oplog.rs"]
     try:
         first, last = (

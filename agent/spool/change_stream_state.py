@@ -1,10 +1,10 @@
 """State of the change stream: queue documents, messages, held events, its position.
 
-A delete without a pre-image carries only an id, so all fields of an event is stored
+A delete without a pre-image carries only an id, so all fields of an event are stored
 from the time the message was queued.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -24,9 +24,9 @@ NOTICE_MEMORY_MS = 600_000
 RELEASE_STEP = 1000
 
 
-@dataclass(frozen=True)
-class HeldEvent:
-    """An event in its grace. `final`: an inferred outcome, which a notification may yet change."""
+class HeldEvent(NamedTuple):
+    """An event in its grace, a row of the table `held`. `final`: an inferred outcome, which a
+    notification may yet change."""
 
     event_id: bytes
     final: bool
@@ -38,14 +38,16 @@ class HeldEvent:
     body: bytes
 
 
-@dataclass(frozen=True)
-class Notice:
+class Notice(NamedTuple):
     """One recipient of a delivery status notification. `n`: its row, 0 before."""
 
     recipient: str
     message_id: str | None
     session_id: str | None
     n: int = 0
+
+
+_HELD = ", ".join(HeldEvent._fields)
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -186,19 +188,8 @@ class ChangeStreamState:
     def hold(self, event: HeldEvent, now_ms: int) -> None:
         """Store an event for its grace. The same id again changes nothing."""
         self.tx.execute(
-            "INSERT OR IGNORE INTO held (event_id, due_ms, at_ms, final, recipient, queue_id,"
-            " message_id, session_id, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                event.event_id,
-                now_ms + self.grace_ms,
-                event.at_ms,
-                event.final,
-                event.recipient,
-                event.queue_id,
-                event.message_id,
-                event.session_id,
-                event.body,
-            ),
+            f"INSERT OR IGNORE INTO held ({_HELD}, due_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            (*event, now_ms + self.grace_ms),
         )
 
     def renew_grace(self, now_ms: int) -> None:
@@ -210,7 +201,7 @@ class ChangeStreamState:
         """Return held events whose grace is over. Outcomes only if they happened before
         `finals_until_ms`: as far as notifications about them would have been seen."""
         rows = self.tx.execute(
-            "SELECT event_id, final, at_ms, queue_id, recipient, message_id, session_id, body"
+            f"SELECT {_HELD}"  # noqa: S608
             # The second half: a clock set back must not hold events for as long.
             " FROM held WHERE (due_ms <= ? OR due_ms > ?) AND (final = 0 OR at_ms <= ?)"
             " ORDER BY due_ms LIMIT ?",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from agent.spool.items import Items, Run
 from agent.spool.transaction import Transaction
 
 # Half of one POST by default, so that two blocks go into one.
@@ -45,55 +46,36 @@ class CompressedBlocks:
     """The blocks of one queue. All their numbers are below those of its loose items."""
 
     def __init__(self, queue: str) -> None:
-        self._queue = queue
+        self._loose = Items(queue)
         self.table = f"{queue}_packed"
 
-    def compress_oldest(self, tx: Transaction, *, overhead_bytes: int) -> int:
+    def compress_oldest(self, tx: Transaction) -> int:
         """Compress the oldest loose items while there are more than enough of them; return how many
         bytes that saved."""
         saved = 0
-        while True:
-            first, last = tx.execute(
-                f"SELECT (SELECT min(seq) FROM {self._queue}), (SELECT max(seq) FROM {self._queue})"  # noqa: S608 (our own names)
-            ).fetchone()
-            if first is None or last - first + 1 < LOOSE_ITEMS + MAX_ITEMS:
-                return saved
-            saved += self._compress_block(tx, overhead_bytes)
-
-    def _compress_block(self, tx: Transaction, overhead_bytes: int) -> int:
-        rows = tx.execute(
-            f"SELECT seq, at_ms, body FROM {self._queue} ORDER BY seq LIMIT ?",  # noqa: S608
-            (MAX_ITEMS,),
-        ).fetchall()
-        bodies: list[bytes] = []
-        size = 0
-        first_seq, at_ms, _ = rows[0]
-        for seq, _, body in rows:
-            # The numbers of a block have no holes.
-            if bodies and (size + len(body) > MAX_BYTES or seq != first_seq + len(bodies)):
+        while oldest := self._loose.oldest(tx):
+            first_seq, at_ms = oldest
+            (last_seq,) = tx.execute(f"SELECT max(seq) FROM {self._loose.table}").fetchone()  # noqa: S608 (our own names)
+            if last_seq - first_seq + 1 < LOOSE_ITEMS + MAX_ITEMS:
                 break
-            bodies.append(bytes(body))
-            size += len(body)
-        last_seq = first_seq + len(bodies) - 1
-        tx.execute(f"DELETE FROM {self._queue} WHERE seq <= ?", (last_seq,))  # noqa: S608
-        added = self._insert(tx, first_seq, at_ms, bodies)
-        return size + overhead_bytes * len(bodies) - added
+            run = Run(max_count=MAX_ITEMS, max_bytes=MAX_BYTES)
+            self._loose.peek(tx, run, after=0)
+            _, freed = self._loose.delete_up_to(tx, first_seq + len(run.bodies) - 1)
+            saved += freed - self._insert(tx, first_seq, at_ms, run.bodies)
+        return saved
 
     def _insert(self, tx: Transaction, first_seq: int, at_ms: int, bodies: list[bytes]) -> int:
         block = compress(bodies)
         tx.execute(
-            f"INSERT INTO {self.table} VALUES (?, ?, ?, ?, ?)",  # noqa: S608
+            f"INSERT INTO {self.table} VALUES (?, ?, ?, ?, ?)",  # noqa: S608 (our own names)
             (first_seq, first_seq + len(bodies) - 1, at_ms, sum(map(len, bodies)), block),
         )
         return len(block) + OVERHEAD_BYTES
 
-    def peek(
-        self, tx: Transaction, *, after: int, max_count: int, max_bytes: int
-    ) -> tuple[int, list[bytes], bool]:
-        """Return the number of the oldest item above `after`, the items from there on within both
-        bounds but at least one, and whether the blocks have no more. Blocks are taken completely,
-        unless the first alone is too much. Raises DamagedBlock when the first is damaged."""
-        first_seq, bodies, size = 0, list[bytes](), 0
+    def peek(self, tx: Transaction, run: Run, *, after: int) -> bool:
+        """Add items above the number `after` to `run`; return whether the blocks have no more.
+        Blocks are taken completely, unless the first alone is too much. Raises DamagedBlock when
+        the first is damaged."""
         rows = tx.execute(
             f"SELECT first_seq, last_seq, raw_bytes, body FROM {self.table}"  # noqa: S608
             " WHERE last_seq > ? ORDER BY first_seq",
@@ -101,28 +83,27 @@ class CompressedBlocks:
         )
         try:
             for first, last, raw_bytes, block in rows:
-                if bodies and (
-                    first != first_seq + len(bodies)
-                    or len(bodies) + last - first + 1 > max_count
-                    or size + raw_bytes > max_bytes
-                ):
-                    return first_seq, bodies, False
+                if run.bodies and not run.has_room(first, last - first + 1, raw_bytes):
+                    return False
                 try:
-                    items = decompress(block)[max(0, after + 1 - first) :]
+                    bodies = decompress(block)
                 except (zlib.error, msgspec.DecodeError) as error:
-                    if bodies:
-                        return first_seq, bodies, False
+                    if run.bodies:
+                        return False
                     raise DamagedBlock(first, last) from error
-                if not bodies:
-                    first_seq = max(first, after + 1)
-                    fit = _fit(items, max_count=max_count, max_bytes=max_bytes)
-                    if fit < len(items):
-                        return first_seq, items[:fit], False
-                bodies += items
-                size += sum(map(len, items)) + len(items)
+                for seq, body in enumerate(bodies, first):
+                    if seq > after and not run.add(seq, body):
+                        return False
         finally:
             rows.close()
-        return first_seq, bodies, True
+        return True
+
+    def oldest(self, tx: Transaction) -> tuple[int, int] | None:
+        """Return number and time of the oldest item."""
+        oldest: tuple[int, int] | None = tx.execute(
+            f"SELECT first_seq, at_ms FROM {self.table} ORDER BY first_seq LIMIT 1"  # noqa: S608
+        ).fetchone()
+        return oldest
 
     def delete_up_to(self, tx: Transaction, last_seq: int) -> tuple[int, int]:
         """Delete all items up to a number; return how many, and the bytes that frees."""
@@ -159,13 +140,3 @@ class CompressedBlocks:
                 break
         rows.close()
         return last_seq, freed
-
-
-def _fit(bodies: Sequence[bytes], *, max_count: int, max_bytes: int) -> int:
-    """Return how many of the first bodies fit, at least one. Pure."""
-    size = 0
-    for index, body in enumerate(bodies[:max_count]):
-        size += len(body) + 1
-        if size > max_bytes and index:
-            return index
-    return min(len(bodies), max_count)

@@ -9,6 +9,7 @@ from agent.errors import SpoolError
 from agent.logs import RateLimitedLog
 from agent.spool.compression import LOOSE_ITEMS, CompressedBlocks, DamagedBlock
 from agent.spool.database import Database
+from agent.spool.items import ROW_OVERHEAD_BYTES, Items, Run
 from agent.spool.postponed import PostponedItems
 from agent.spool.retention import (
     AgeLimit,
@@ -22,8 +23,6 @@ from agent.spool.transaction import Transaction
 
 logger = logging.getLogger(__name__)
 
-# A row costs this beside its body: sequence, time, page overhead.
-ROW_OVERHEAD_BYTES = 32
 MAX_REFUSED = 10_000
 # A queue may have this much on the fullest of disks, or nothing would ever pass.
 FLOOR_BYTES = 16 * 1024**2
@@ -52,9 +51,8 @@ class Queue:
     """One queue of the spool. Sequence numbers are never used twice and have no holes, except
     where items were dropped at the old end, set aside or postponed.
 
-    `reports_drops`: the server is sent the numbers of those. `compresses`: items that wait long are
-    compressed. `postpones`: refused items can wait for another try. `may_grow`: whether the disk
-    has free space.
+    `of_events`: the server is sent the numbers of those, items that wait long are compressed, and
+    refused items can wait for another try. `may_grow`: whether the disk has free space.
     """
 
     def __init__(
@@ -65,18 +63,17 @@ class Queue:
         max_bytes: int,
         max_age_s: float,
         may_grow: Callable[[], bool],
-        reports_drops: bool = False,
-        compresses: bool = False,
-        postpones: bool = False,
+        of_events: bool = False,
     ) -> None:
         if name not in QUEUES:
             raise ValueError(name)  # names become part of SQL
         self.name = name
         self._max_bytes = max_bytes
         self._database = database
-        self._reports_drops = reports_drops
-        self._blocks = CompressedBlocks(name) if compresses else None
-        self._postponed = PostponedItems(name) if postpones else None
+        self._reports_drops = of_events
+        self._blocks = CompressedBlocks(name) if of_events else None
+        self._postponed = PostponedItems(name) if of_events else None
+        self._stores = (self._blocks, Items(name)) if self._blocks else (Items(name),)
         self._may_grow = may_grow
         self._age_limit = AgeLimit(name, max_age_s=max_age_s)
         self._listeners: list[Callable[[], None]] = []
@@ -104,7 +101,7 @@ class Queue:
         if self._postponed is None:
             return False
         with self._database.read() as tx:
-            return self._postponed.has_any(tx)
+            return self._postponed.oldest(tx) is not None
 
     def append(self, tx: Transaction, bodies: Sequence[bytes]) -> None:
         """Add items. Past a bound the oldest are dropped and counted."""
@@ -117,9 +114,9 @@ class Queue:
         )
         added = sum(map(len, bodies)) + len(bodies) * ROW_OVERHEAD_BYTES
         self._count(tx, len(bodies), added)
-        tx.on_commit.append(self._notify)
+        tx.on_commit += self._listeners
         if self._blocks is not None and tx.counter(f"{self.name}.count") > LOOSE_ITEMS:
-            saved = self._blocks.compress_oldest(tx, overhead_bytes=ROW_OVERHEAD_BYTES)
+            saved = self._blocks.compress_oldest(tx)
             self._count(tx, 0, -saved)
         if dropped := self._enforce_age(tx) + self._enforce_bound(tx, added):
             self._warnings.warn(
@@ -194,60 +191,22 @@ class Queue:
             tx.add(f"{self.name}.{NOT_KNOWN}", count)
         return count
 
-    def _notify(self) -> None:
-        for listener in self._listeners:
-            listener()
-
     def _peek(self, *, max_count: int, max_bytes: int) -> Batch | None:
-        bodies: list[bytes] = []
-        first_seq, blocks_end = 0, True
+        run = Run(max_count=max_count, max_bytes=max_bytes)
         with self._database.read() as tx:
-            name = tx.epoch()
+            epoch = tx.epoch()
             if self._postponed is not None:
-                first_seq, bodies = self._postponed.peek(
-                    tx, max_count=max_count, max_bytes=max_bytes
-                )
-                if bodies:
-                    return Batch(name, first_seq, bodies, postponed=True)
-            acked = self._acked[1] if self._acked[0] == name else 0
-            if self._blocks is not None:
-                first_seq, bodies, blocks_end = self._blocks.peek(
-                    tx, after=acked, max_count=max_count, max_bytes=max_bytes
-                )
-            if blocks_end:
-                first_seq = self._peek_loose(
-                    tx, bodies, first_seq, acked, max_count=max_count, max_bytes=max_bytes
-                )
+                self._postponed.peek_due(tx, run)
+                if run.bodies:
+                    return Batch(epoch, run.first_seq, run.bodies, postponed=True)
+            acked = self._acked[1] if self._acked[0] == epoch else 0
+            for store in self._stores:
+                if not store.peek(tx, run, after=acked):
+                    break
             dropped = read_dropped(tx) if self._reports_drops else ()
-            if not bodies and not dropped:
+            if not run.bodies and not dropped:
                 return None
-            return Batch(name, first_seq or self._next_seq(tx), bodies, dropped)
-
-    def _peek_loose(
-        self,
-        tx: Transaction,
-        bodies: list[bytes],
-        first_seq: int,
-        acked: int,
-        *,
-        max_count: int,
-        max_bytes: int,
-    ) -> int:
-        """Add loose items to `bodies`, which begin with number `first_seq`; return with which they
-        begin now."""
-        size = sum(map(len, bodies)) + len(bodies)
-        rows = tx.execute(
-            f"SELECT seq, body FROM {self.name} WHERE seq > ? ORDER BY seq LIMIT ?",  # noqa: S608
-            (acked, max_count - len(bodies)),
-        )
-        for seq, body in rows:
-            size += len(body) + 1
-            if bodies and (size > max_bytes or seq != first_seq + len(bodies)):
-                break
-            first_seq = first_seq or seq
-            bodies.append(bytes(body))
-        rows.close()
-        return first_seq
+            return Batch(epoch, run.first_seq or self._next_seq(tx), run.bodies, dropped)
 
     def _drop_damaged(self, damaged: DamagedBlock) -> None:
         with self._database.begin() as tx:
@@ -273,23 +232,14 @@ class Queue:
             return 0
         dropped = last_seq = 0
         if self._postponed is not None:
-            overhead = ROW_OVERHEAD_BYTES
-            dropped = self._drop_postponed(
-                tx, self._postponed.find_oldest(tx, excess_bytes=excess, overhead_bytes=overhead)
-            )
-            excess -= used - tx.counter(f"{self.name}.bytes")
-            if excess <= 0:
-                return dropped
-        if self._blocks is not None:
-            last_seq, freed = self._blocks.find_oldest(tx, excess_bytes=excess)
+            last_postponed, freed = self._postponed.find_oldest(tx, excess_bytes=excess)
+            dropped = self._drop_postponed(tx, last_postponed)
             excess -= freed
-        if excess > 0:
-            rows = tx.execute(f"SELECT seq, length(body) FROM {self.name} ORDER BY seq")  # noqa: S608
-            for seq, length in rows:
-                last_seq, excess = seq, excess - length - ROW_OVERHEAD_BYTES
-                if excess <= 0:
-                    break
-            rows.close()
+        for store in self._stores:
+            if excess > 0:
+                last, freed = store.find_oldest(tx, excess_bytes=excess)
+                last_seq = max(last_seq, last)
+                excess -= freed
         return dropped + self._drop_up_to(tx, last_seq)
 
     def _drop_postponed(self, tx: Transaction, last_seq: int) -> int:
@@ -297,7 +247,7 @@ class Queue:
         if self._postponed is None or not last_seq:
             return 0
         count, size = self._postponed.delete_up_to(tx, last_seq)
-        self._count(tx, -count, -size - count * ROW_OVERHEAD_BYTES)
+        self._count(tx, -count, -size)
         tx.add(f"{self.name}.dropped", count)
         return count
 
@@ -319,16 +269,9 @@ class Queue:
 
     def _oldest(self, tx: Transaction) -> tuple[int, int]:
         """Return number and time of the oldest item not postponed; 0 and now without any."""
-        tables = [self.name]
-        if self._blocks is not None:
-            tables.insert(0, self._blocks.table)
-        for table in tables:
-            column = "seq" if table == self.name else "first_seq"
-            row = tx.execute(
-                f"SELECT {column}, at_ms FROM {table} ORDER BY {column} LIMIT 1"  # noqa: S608
-            ).fetchone()
-            if row is not None:
-                return int(row[0]), int(row[1])
+        for store in self._stores:
+            if oldest := store.oldest(tx):
+                return oldest
         return 0, clock.now_ms()
 
     def _next_seq(self, tx: Transaction) -> int:
@@ -342,7 +285,7 @@ class Queue:
             numbered = enumerate(batch.bodies, batch.first_seq)
             gone = [item for place, item in enumerate(numbered) if place not in postponed]
             count, size = self._postponed.delete(tx, gone)
-            self._count(tx, -count, -size - count * ROW_OVERHEAD_BYTES)
+            self._count(tx, -count, -size)
             return
         _, at_ms = self._oldest(tx)
         self._delete_up_to(tx, batch.last_seq)
@@ -352,15 +295,9 @@ class Queue:
             self._count(tx, len(items), size + len(items) * ROW_OVERHEAD_BYTES)
 
     def _delete_up_to(self, tx: Transaction, last_seq: int) -> None:
-        if self._blocks is not None:
-            count, size = self._blocks.delete_up_to(tx, last_seq)
+        for store in self._stores:
+            count, size = store.delete_up_to(tx, last_seq)
             self._count(tx, -count, -size)
-        where = f"FROM {self.name} WHERE seq <= ?"
-        count, size = tx.execute(
-            f"SELECT count(*), coalesce(sum(length(body)), 0) {where}", (last_seq,)
-        ).fetchone()
-        tx.execute(f"DELETE {where}", (last_seq,))
-        self._count(tx, -count, -size - count * ROW_OVERHEAD_BYTES)
 
     def _count(self, tx: Transaction, count: int, size_bytes: int) -> None:
         tx.add(f"{self.name}.count", count)

@@ -1,7 +1,6 @@
 """The spool's face to the rest of the agent."""
 
 import shutil
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -34,15 +33,15 @@ class Spool:
         self._has_room = True
         seen = SeenKeys(memory_ms=int(events.memory_s * 1000), memory_count=events.memory_count)
         self._database = Database(directory / FILE_NAME, on_new_file=seen.forget_recent)
+        self.begin, self.read = self._database.begin, self._database.read
+        self.close = self._database.close
         queue = partial(
             Queue, self._database, max_age_s=settings.max_age_s, may_grow=self._disk_has_room
         )
         self.events = queue(
             "events",
             max_bytes=settings.max_event_bytes,
-            reports_drops=True,
-            compresses=True,
-            postpones=True,
+            of_events=True,
         )
         self.samples = queue("samples", max_bytes=settings.max_sample_bytes)
         self.source_samples = {
@@ -58,18 +57,6 @@ class Spool:
         with self.begin() as tx:
             self.stream(tx).renew_grace(clock.now_ms())
             self.intake.load(tx)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
-
-    def begin(self) -> AbstractContextManager[Transaction]:
-        """See Database.begin."""
-        return self._database.begin()
-
-    def read(self) -> AbstractContextManager[Transaction]:
-        """See Database.read."""
-        return self._database.read()
 
     def stream(self, tx: Transaction) -> ChangeStreamState:
         """Return the state of the change stream in a transaction."""

@@ -7,7 +7,10 @@ from agent import clock
 from agent.errors import SpoolError
 from agent.samples import SpoolHealth
 from agent.spool.change_stream_state import read_gaps
+from agent.spool.compression import CompressedBlocks
 from agent.spool.database import open_read_only
+from agent.spool.items import Items
+from agent.spool.postponed import PostponedItems
 from agent.spool.schema import (
     FAILED_COMMITS,
     FILE_NAME,
@@ -18,23 +21,17 @@ from agent.spool.schema import (
 )
 from agent.spool.transaction import Transaction
 
-_OLDEST_EVENT = """
-    SELECT at_ms FROM (SELECT at_ms FROM events_postponed ORDER BY seq LIMIT 1)
-    UNION ALL SELECT at_ms FROM (SELECT at_ms FROM events_packed ORDER BY first_seq LIMIT 1)
-    UNION ALL SELECT at_ms FROM (SELECT at_ms FROM events ORDER BY seq LIMIT 1) LIMIT 1
-"""
-
 
 def read_health(tx: Transaction, *, limit_bytes: int) -> SpoolHealth:
     """Return the figures of the spool. `limit_bytes`: bound of its events. Cheap: counters, and the
-    first row of two tables."""
+    first row of three tables."""
     counters = tx.counters()
-    oldest = tx.execute(_OLDEST_EVENT).fetchone()
+    _, oldest_ms = _oldest(tx, "events")
     samples = QUEUES[1:]
     return SpoolHealth(
         spooled_events_count=counters.get("events.count", 0),
         spooled_samples_count=sum(counters.get(f"{name}.count", 0) for name in samples),
-        oldest_event_at=clock.from_ms(oldest[0]) if oldest else None,
+        oldest_event_at=None if oldest_ms is None else clock.from_ms(oldest_ms),
         spool_bytes=sum(counters.get(f"{name}.bytes", 0) for name in QUEUES),
         spool_limit_bytes=limit_bytes,
         dropped_events_total=counters.get("events.dropped", 0),
@@ -81,12 +78,11 @@ def _summary(tx: Transaction, path: Path) -> dict[str, Any]:
             "dropped": counters.pop(f"{name}.dropped", 0),
             "refused": counters.pop(f"{name}.refused", 0),
         }
+        if name in QUEUES[2:]:
+            summary[name]["not_known_to_server"] = counters.pop(f"{name}.{NOT_KNOWN}", 0)
     summary["held_count"] = _count(tx, "held")
     summary["queue_documents_count"] = _count(tx, "documents")
     summary["refused_kept_count"] = _count(tx, "refused")
-    for name in QUEUES[2:]:
-        if name in summary:
-            summary[name]["not_known_to_server"] = counters.pop(f"{name}.{NOT_KNOWN}", 0)
     summary["events"]["postponed"] = _count(tx, "events_postponed")
     summary["events"]["dropped_ranges_to_tell"] = _count(tx, "dropped")
     summary["plugin"] = {
@@ -114,17 +110,9 @@ def _summary(tx: Transaction, path: Path) -> dict[str, Any]:
 
 def _oldest(tx: Transaction, name: str) -> tuple[int | None, int | None]:
     """Return number and time of the oldest item."""
-    for table, column in (
-        (f"{name}_postponed", "seq"),
-        (f"{name}_packed", "first_seq"),
-        (name, "seq"),
-    ):
-        if _has_table(tx, table):
-            row = tx.execute(
-                f"SELECT {column}, at_ms FROM {table} ORDER BY {column} LIMIT 1"  # noqa: S608
-            ).fetchone()
-            if row is not None:
-                return int(row[0]), int(row[1])
+    for store in (PostponedItems(name), CompressedBlocks(name), Items(name)):
+        if _has_table(tx, store.table) and (oldest := store.oldest(tx)):
+            return oldest
     return None, None
 
 

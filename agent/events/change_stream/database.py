@@ -90,7 +90,7 @@ def pipeline(version: int) -> list[dict[str, Any]]:
     stages: list[dict[str, Any]] = [
         {
             "$match": {
-                "ns.coll": {"$in": [zonemta.QUEUE, zonemta.FILES]},
+                "ns.coll": {"$in": list(zonemta.COLLECTIONS)},
                 "operationType": {
                     "$in": ["insert", "update", "replace", "delete", *COLLECTION_ENDS]
                 },
@@ -149,18 +149,25 @@ def message_files(
     ]
 
 
+def pre_images(db: Database[dict[str, Any]]) -> dict[str, bool]:
+    """Return whether pre-images are on for each of ZoneMTA's collections that exists. Raises
+    PyMongoError."""
+    existing = db.list_collections(filter={"name": {"$in": list(zonemta.COLLECTIONS)}})
+    options = {each["name"]: each.get("options", {}) for each in existing}
+    return {
+        name: bool(options[name].get("changeStreamPreAndPostImages", {}).get("enabled"))
+        for name in zonemta.COLLECTIONS
+        if name in options
+    }
+
+
 def enable_pre_images(db: Database[dict[str, Any]]) -> list[str]:
     """Switch pre-images on where they are off; return where. Raises PyMongoError, mostly because
     this user has no right to."""
-    names = [zonemta.QUEUE, zonemta.FILES]
-    switched = []
-    for collection in db.list_collections(filter={"name": {"$in": names}}):
-        name = str(collection["name"])
-        options = collection.get("options", {}).get("changeStreamPreAndPostImages", {})
-        if not options.get("enabled"):
-            db.command({"collMod": name, "changeStreamPreAndPostImages": {"enabled": True}})
-            switched.append(name)
-    return switched
+    off = [name for name, is_on in pre_images(db).items() if not is_on]
+    for name in off:
+        db.command({"collMod": name, "changeStreamPreAndPostImages": {"enabled": True}})
+    return off
 
 
 # AuthenticationFailed

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 import msgspec
 from msgspec.structs import replace
 
-from agent import wire
+from agent import clock, wire
 from agent.events.change_stream.zonemta import (
     BOUNCE_INTERFACE,
     Deferral,
@@ -46,7 +46,7 @@ def deferred_event(
 ) -> EmailEvent:
     """Return the event of the document's last deferral. `at_ms`: its time, if it has none."""
     deferral = document.deferral or Deferral()
-    at = _time(deferral.last or at_ms)
+    at = clock.from_ms(deferral.last or at_ms)
     event = _event(node, document, message, event_type="deferred", at=at, n=deferrals(document))
     return replace(
         event,
@@ -64,7 +64,7 @@ def inferred_outcome(
 ) -> EmailEvent:
     """Return the inferred outcome of a deleted document: dropped when no sender had locked it,
     else delivered, unless there is a notification (`to_bounce`)."""
-    at = _time(at_ms)
+    at = clock.from_ms(at_ms)
     if not document.locked:
         event = _event(node, document, message, event_type="dropped", at=at)
         return replace(event, certainty="inferred")
@@ -92,7 +92,7 @@ def to_held(event: EmailEvent, document: QueueDocument) -> HeldEvent:
     return HeldEvent(
         event_id=event.event_id.bytes,
         final=event.event_type in wire.FINAL_TYPES,
-        at_ms=int(event.occurred_at.timestamp() * 1000),
+        at_ms=clock.to_ms(event.occurred_at),
         queue_id=event.queue_id,
         recipient=event.to_address.lower(),
         message_id=event.message_id,
@@ -189,10 +189,6 @@ def _queue_time_ms(document: QueueDocument) -> int | None:
         return None
     waited = document.lockTime - document.created.timestamp() * 1000
     return int(waited) if waited >= 0 else None
-
-
-def _time(ms: float) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 def _text(value: object) -> str | None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from agent import clock
 from agent.config import Secret
@@ -62,7 +63,19 @@ class ChangeStream:
         self._uri = uri
         self._tracker = Tracker(spool, node=node, instance=instance)
         self._warnings = RateLimitedLog(logger)
-        self._health = _Health()
+        # Replaced as a whole: other threads read it.
+        self._health = SourceHealth(
+            name=self.name,
+            is_on=True,
+            interval_s=HEALTH_INTERVAL_S,
+            runs_total=0,
+            failures_total=0,
+            missed_total=0,
+            last_ms=None,
+            max_ms=None,
+            last_error=None,
+            succeeded_at=None,
+        )
         self._pre_images = True
         self._enable_pre_images = enable_pre_images
         self._where = "the configured address"
@@ -70,7 +83,7 @@ class ChangeStream:
 
     def health(self) -> SourceHealth:
         """Return the health of this source."""
-        return self._health.snapshot(self.name)
+        return self._health
 
     def run(self, stop: threading.Event) -> None:
         """Follow the stream until `stop` is set."""
@@ -155,7 +168,12 @@ class ChangeStream:
         seen_until_ms = 0
         while not stop.is_set() and stream.alive:
             changes, caught_up, gone = _next_batch(stream)
-            self._health.record_success(changes=len(changes))
+            self._health = replace(
+                self._health,
+                runs_total=self._health.runs_total + bool(changes),
+                last_error=None,
+                succeeded_at=clock.utc_now(),
+            )
             if changes:
                 seen_until_ms = changes[-1].at_ms
             if changes or clock.monotonic_s() - saved_s >= IDLE_SAVE_S:
@@ -218,16 +236,18 @@ class ChangeStream:
             return self._spool.stream(tx).position() is None
 
     def _report(self, error: Exception) -> None:
-        self._health.record_failure(_describe(error, where=self._where))
+        if isinstance(error, SpoolError):
+            kind, line = "spool", str(error)
+        else:
+            kind, line = database.explain(error, where=self._where)
+        failures = self._health.failures_total + 1
+        self._health = replace(self._health, failures_total=failures, last_error=line[:300])
         if database.is_event_too_large(error):
             self._pre_images = False
             self._warnings.warn("size", "A change was too large with its pre-image: going without.")
         elif database.is_position_lost(error):
             self._lose_position(OUT_OF_OPLOG)
-        elif isinstance(error, SpoolError):
-            self._warnings.warn("spool", "%s", error)
         else:
-            kind, line = database.explain(error, where=self._where)
             self._warnings.warn(kind, "%s", line)
 
     def _lose_position(self, reason: str) -> None:
@@ -261,47 +281,6 @@ def _next_batch(stream: Any) -> tuple[list[Change], bool, str | None]:
             continue
         changes.append(database.parse_change(raw))
     return changes, False, None
-
-
-def _describe(error: Exception, *, where: str) -> str:
-    return str(error) if isinstance(error, SpoolError) else database.explain(error, where=where)[1]
-
-
-class _Health:
-    """Health of the stream. Written by its thread, read by the collector's."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._runs = 0
-        self._failures = 0
-        self._error: str | None = None
-        self._succeeded_at: datetime | None = None
-
-    def record_success(self, *, changes: int) -> None:
-        with self._lock:
-            self._runs += changes > 0
-            self._error = None
-            self._succeeded_at = clock.utc_now()
-
-    def record_failure(self, error: str) -> None:
-        with self._lock:
-            self._failures += 1
-            self._error = error[:300]
-
-    def snapshot(self, name: str) -> SourceHealth:
-        with self._lock:
-            return SourceHealth(
-                name=name,
-                is_on=True,
-                interval_s=HEALTH_INTERVAL_S,
-                runs_total=self._runs,
-                failures_total=self._failures,
-                missed_total=0,
-                last_ms=None,
-                max_ms=None,
-                last_error=self._error,
-                succeeded_at=self._succeeded_at,
-            )
 
 
 def _encode(token: Any) -> bytes:

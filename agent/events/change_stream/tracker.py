@@ -1,7 +1,7 @@
 """Tracker of ZoneMTA's queue: changes of its database become held, then released, events.
 
 Each batch is one transaction of the spool: caches, held events and the position move together, so
-a kill at any point warnings a batch or does not, and neither loses nor doubles an event.
+a kill at any point takes a batch or does not, and neither loses nor doubles an event.
 """
 
 import logging
@@ -76,7 +76,8 @@ class Tracker:
                 except msgspec.ValidationError as error:
                     self._count_malformed(state, zonemta.QUEUE, error)
                     continue
-                self._take_document(state, document_id, document, clock.now_ms())
+                known = self._document(state, document_id)
+                self._take_document(state, document_id, document, known, clock.now_ms())
 
     def release(self, *, caught_up: bool, seen_until_ms: int = 0) -> int:
         """Queue held events whose grace is over and that no plugin reported; return how many were
@@ -116,7 +117,8 @@ class Tracker:
             self._take_delete(state, change)
         elif change.document is not None:
             document = zonemta.parse_queue_document(change.document)
-            self._take_document(state, change.document_id, document, change.at_ms)
+            known = self._document(state, change.document_id)
+            self._take_document(state, change.document_id, document, known, change.at_ms)
         else:
             self._take_update(state, change)
 
@@ -139,39 +141,34 @@ class Tracker:
             state.put_notice(notice, clock.now_ms())
 
     def _take_document(
-        self, state: ChangeStreamState, document_id: str, document: QueueDocument, at_ms: int
+        self,
+        state: ChangeStreamState,
+        document_id: str,
+        document: QueueDocument,
+        known: QueueDocument | None,
+        at_ms: int,
     ) -> None:
-        """Take a complete document: inserted, replaced or read in a snapshot."""
-        known = self._document(state, document_id)
+        """Take a document as it stands now: inserted, replaced, updated or read in a snapshot.
+        `known`: as it stood before."""
         message = self._message(state, document)
-        if self._is_ours(document) and (known is None or not self._is_ours(known)):
+        is_ours = self._is_ours(document)
+        if is_ours and (known is None or not self._is_ours(known)):
             self._hold(state, mapping.sent_event(self._node, document, message), document)
-        if mapping.deferrals(document) != (mapping.deferrals(known) if known else 0):
-            self._hold_deferral(state, document, message, at_ms)
+        deferrals = mapping.deferrals(document)
+        if is_ours and deferrals > 0 and deferrals != (mapping.deferrals(known) if known else 0):
+            event = mapping.deferred_event(self._node, document, message, at_ms=at_ms)
+            self._hold(state, event, document)
         state.put_document(document_id, _encode(document))
 
     def _take_update(self, state: ChangeStreamState, change: Change) -> None:
-        known = self._document(state, change.document_id)
-        if known is None and change.before is not None:
-            known = zonemta.parse_queue_document(change.before)
-        if known is None:
-            state.tx.add("stream.unknown_documents", 1)
-            return
-        document = zonemta.update_document(known, change.updated)
-        message = self._message(state, document)
-        if self._is_ours(document) and not self._is_ours(known):
-            self._hold(state, mapping.sent_event(self._node, document, message), document)
-        if mapping.deferrals(document) != mapping.deferrals(known):
-            self._hold_deferral(state, document, message, change.at_ms)
-        state.put_document(change.document_id, _encode(document))
+        known = self._known_document(state, change)
+        if known is not None:
+            document = zonemta.update_document(known, change.updated)
+            self._take_document(state, change.document_id, document, known, change.at_ms)
 
     def _take_delete(self, state: ChangeStreamState, change: Change) -> None:
-        document = self._document(state, change.document_id)
-        if document is None and change.before is not None:
-            document = zonemta.parse_queue_document(change.before)
+        document = self._known_document(state, change)
         if document is None:
-            # Queued before this agent watched and not in its snapshot: whose it was is unknown.
-            state.tx.add("stream.unknown_documents", 1)
             return
         state.remove_document(change.document_id)
         message = self._message(state, document)
@@ -184,13 +181,6 @@ class Tracker:
             self._hold(state, mapping.sent_event(self._node, document, message), document)
         event = mapping.inferred_outcome(self._node, document, message, at_ms=change.at_ms)
         self._hold(state, event, document)
-
-    def _hold_deferral(
-        self, state: ChangeStreamState, document: QueueDocument, message: Message, at_ms: int
-    ) -> None:
-        if mapping.deferrals(document) > 0 and self._is_ours(document):
-            event = mapping.deferred_event(self._node, document, message, at_ms=at_ms)
-            self._hold(state, event, document)
 
     def _hold(self, state: ChangeStreamState, event: EmailEvent, document: QueueDocument) -> None:
         held = mapping.to_held(event, document)
@@ -237,6 +227,16 @@ class Tracker:
     def _document(self, state: ChangeStreamState, document_id: str) -> QueueDocument | None:
         body = state.document(document_id)
         return _document_decoder.decode(body) if body is not None else None
+
+    def _known_document(self, state: ChangeStreamState, change: Change) -> QueueDocument | None:
+        """Return the document as it stood before a change. None, and counted, for one that was
+        queued before this agent watched and is not in its snapshot: whose it was is unknown."""
+        known = self._document(state, change.document_id)
+        if known is None and change.before is not None:
+            known = zonemta.parse_queue_document(change.before)
+        if known is None:
+            state.tx.add("stream.unknown_documents", 1)
+        return known
 
     def _message(self, state: ChangeStreamState, document: QueueDocument) -> Message:
         body = state.message(document.queue_id)

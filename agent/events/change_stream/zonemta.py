@@ -6,17 +6,18 @@ Seen on ZoneMTA 3.11 with MongoDB 6.0. Pure.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
+from agent.wire import AwareTime
+
 QUEUE = "zone-queue"
 FILES = "mail.files"
+COLLECTIONS = (QUEUE, FILES)
 FILENAME_PREFIX = "message "  # mail.files.filename is this and the queue id
 UNASSIGNED = "no"  # of a document that no instance has taken yet
 BOUNCE_INTERFACE = "bounce"  # the interface ZoneMTA's own notifications come in by
-
-AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Deferral(msgspec.Struct, frozen=True):
