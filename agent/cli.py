@@ -76,12 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"Configuration: {error}", file=sys.stderr)
         return EXIT_CONFIGURATION
-    except AlreadyRunning as error:
-        print(error, file=sys.stderr)
-        return EXIT_ALREADY_RUNNING
     except AgentError as error:
         print(error, file=sys.stderr)
-        return EXIT_FAILED
+        return EXIT_ALREADY_RUNNING if isinstance(error, AlreadyRunning) else EXIT_FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,7 +5,8 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from datetime import datetime
+
+from msgspec.structs import replace
 
 from agent import clock
 from agent.collectors import Collector
@@ -35,10 +36,6 @@ class CollectorThread:
         first_after_s: float = 0.0,
     ) -> None:
         self.name = f"collect-{collector.name}"
-        self.runs = 0  # since the start, including those without the program
-        self.failures = 0
-        self.absent = False  # the last run found no program
-        self.missed = 0  # runs skipped because the one before was still going
         self._collector = collector
         self._sink = sink
         self._interval_s = interval_s
@@ -46,10 +43,8 @@ class CollectorThread:
         self._warnings = RateLimitedLog(logger)
         self._stuck_warnings = RateLimitedLog(logger)  # from another thread
         self._began_s: float | None = None  # of the present run
-        self._last_ms: float | None = None
-        self._max_ms: float | None = None
-        self._last_error: str | None = None
-        self._succeeded_at: datetime | None = None
+        # Replaced as a whole: other threads read it.
+        self._health = SourceHealth(name=collector.name, interval_s=interval_s)
 
     def run(self, stop: threading.Event) -> None:
         """Collect once, then every interval, counted from the first start, not from each end."""
@@ -60,7 +55,8 @@ class CollectorThread:
             now_s = clock.monotonic_s()
             late = int((now_s - due_s) // self._interval_s)
             if late:
-                self.missed += late
+                missed = self._health.missed_total + late
+                self._health = replace(self._health, missed_total=missed)
                 self._warnings.warn(
                     "slow",
                     "Collecting %s takes longer than its interval of %g s.",
@@ -73,34 +69,26 @@ class CollectorThread:
         self._collector.close()
 
     def run_once(self) -> None:
-        """Collect once and store the sample."""
         began_s = self._began_s = clock.monotonic_s()
-        error = self._attempt()
+        reason = self._attempt()
         self._began_s = None
         duration_ms = round((clock.monotonic_s() - began_s) * 1000, 1)
-        self.runs += 1
-        self._last_ms, self._max_ms = duration_ms, max(duration_ms, self._max_ms or 0.0)
-        self._last_error = text(error, limit=MAX_ERROR_CHARS)
-        if not error:
-            self._succeeded_at = clock.utc_now()
+        before = self._health
+        self._health = replace(
+            before,
+            runs_total=before.runs_total + 1,
+            last_ms=duration_ms,
+            max_ms=max(duration_ms, before.max_ms or 0.0),
+            last_error=text(reason, limit=MAX_ERROR_CHARS),
+            succeeded_at=before.succeeded_at if reason else clock.utc_now(),
+        )
 
     def health(self) -> SourceHealth:
         """Return counts and times of the runs so far. For any thread: a run may be half counted."""
-        error, stuck_s = self._last_error, self.stuck_s()
-        if stuck_s is not None:
-            error = f"stuck: has been collecting for {stuck_s:.0f} s"
-        return SourceHealth(
-            name=self._collector.name,
-            is_on=not self.absent,
-            interval_s=self._interval_s,
-            runs_total=self.runs,
-            failures_total=self.failures,
-            missed_total=self.missed,
-            last_ms=self._last_ms,
-            max_ms=self._max_ms,
-            last_error=error,
-            succeeded_at=self._succeeded_at,
-        )
+        health, stuck_s = self._health, self.stuck_s()
+        if stuck_s is None:
+            return health
+        return replace(health, last_error=f"stuck: has been collecting for {stuck_s:.0f} s")
 
     def stuck_s(self) -> float | None:
         """Return the age of the present run once past MAX_RUN_S, else None. For any thread."""
@@ -128,9 +116,9 @@ class CollectorThread:
         try:
             self._sink(self._collector.collect())
         except SourceAbsent as error:
-            if not self.absent:
+            if self._health.is_on:
                 logger.info("%s is not collected while it is absent: %s", name, error)
-            self.absent = True
+            self._health = replace(self._health, is_on=False)
             return str(error)
         except (CollectError, OSError) as error:
             reason: str | None = str(error)
@@ -141,13 +129,13 @@ class CollectorThread:
         except Exception as error:
             # An unexpected response of a program must not end the thread, nor show only in the log.
             reason = f"unexpected error: {error!r}"
-            if text(reason, limit=MAX_ERROR_CHARS) != self._last_error:
+            if text(reason, limit=MAX_ERROR_CHARS) != self._health.last_error:
                 logger.exception("Collecting %s failed with an unexpected error.", name)
         else:
             reason = None
-            if self.absent:
+            if not self._health.is_on:
                 logger.info("%s is present and collected.", name)
             self._warnings.resolve("Collecting %s works again.", name)
-        self.absent = False
-        self.failures += reason is not None
+        failures = self._health.failures_total + (reason is not None)
+        self._health = replace(self._health, is_on=True, failures_total=failures)
         return reason

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
+
 from agent import clock
 from agent.collectors import ports
 from agent.collectors.greetings import read_greetings
@@ -40,6 +42,9 @@ OS_RELEASE = Path("/etc/os-release")
 MAX_VERSION_CHARS = 64
 
 
+Known = dict[str, tuple[int, str | None]]
+
+
 @dataclass(frozen=True)
 class Discovered:
     """Programs of this node, and their versions where known."""
@@ -49,7 +54,6 @@ class Discovered:
 
     @property
     def role(self) -> str:
-        """The role of these programs."""
         return role_of(self.programs)
 
 
@@ -69,40 +73,40 @@ class Discovery:
         self._proc = proc
         self._processes = ProcessWatch(proc=proc)
         self._file = Path(config.state_dir) / FILE_NAME
-        self._versions: dict[str, str] = {}
-        self._seen_at_s: dict[str, int] = {}  # by the wall clock: it outlives the agent
+        # When each program was last seen, by the wall clock as it outlives the agent; its version.
+        self._known: Known = {}
         self._load()
         self._status.programs = self.programs
 
     def discover(self) -> Discovered:
         """Return the known programs. One without a response keeps its last version."""
         now_s = clock.now_ms() // 1000
-        before = self._versions.copy(), self._status.programs
+        before = self._describe()
         for program, version in self._find_present():
-            self._seen_at_s[program] = now_s
-            if version:
-                self._versions[program] = version
-        for program, seen_at_s in list(self._seen_at_s.items()):
+            _, last_version = self._known.get(program, (0, None))
+            self._known[program] = now_s, version or last_version
+        self._known = {
             # A time in the future comes from a wrong clock and counts as now.
-            self._seen_at_s[program] = min(seen_at_s, now_s)
-            if now_s - seen_at_s > FORGOTTEN_AFTER_S:
-                del self._seen_at_s[program]
-                self._versions.pop(program, None)
+            program: (min(seen_at_s, now_s), version)
+            for program, (seen_at_s, version) in self._known.items()
+            if now_s - seen_at_s <= FORGOTTEN_AFTER_S
+        }
         self._status.programs = self.programs
-        if before != (self._versions, self.programs):
+        if before != self._describe():
             logger.info("This node runs %s.", self._describe() or "no mail program that is known")
         self._save()
+        versions = {program: version for program, (_, version) in self._known.items() if version}
         system = {"os": name} if (name := _system()) else {}
-        return Discovered(self.programs, self._versions | system)
+        return Discovered(self.programs, versions | system)
 
     @property
     def programs(self) -> tuple[str, ...]:
         """The programs known to run here, also before the first look."""
-        return tuple(program for program in PROGRAMS if program in self._seen_at_s)
+        return tuple(program for program in PROGRAMS if program in self._known)
 
     def _describe(self) -> str:
         return ", ".join(
-            f"{program} {self._versions.get(program, '')}".strip() for program in self.programs
+            f"{program} {self._known[program][1] or ''}".strip() for program in self.programs
         )
 
     def _find_present(self) -> Iterator[tuple[str, str | None]]:
@@ -110,7 +114,7 @@ class Discovery:
         for program, its in self._processes.read().items():
             if its.status == "running":
                 yield program, None
-        for process in self._status.haraka_processes():
+        for process in self._status.plugins.haraka_processes():
             yield "haraka", text(process.get("version"), limit=MAX_VERSION_CHARS)
         yield from self._find_by_greeting()
         for look in (self._zonemta, self._wildduck, self._rspamd, self._redis, self._mongodb):
@@ -170,24 +174,19 @@ class Discovery:
         return "mongodb", server_version(uri)
 
     def _load(self) -> None:
-        try:
-            remembered = json.loads(self._file.read_bytes())
-            for program, (seen_at_s, version) in remembered.items():
-                if program in PROGRAMS and isinstance(seen_at_s, int):
-                    self._seen_at_s[program] = seen_at_s
-                    if shown := text(version, limit=MAX_VERSION_CHARS):
-                        self._versions[program] = shown
-        except (OSError, ValueError, TypeError, AttributeError):
-            return  # no file, or no valid one: the programs are found again
+        # Without a file, or a valid one, the programs are found again.
+        with suppress(OSError, msgspec.MsgspecError):
+            remembered = msgspec.json.decode(self._file.read_bytes(), type=Known)
+            self._known = {
+                program: (seen_at_s, text(version, limit=MAX_VERSION_CHARS))
+                for program, (seen_at_s, version) in remembered.items()
+                if program in PROGRAMS
+            }
 
     def _save(self) -> None:
-        remembered = {
-            program: [seen_at_s, self._versions.get(program)]
-            for program, seen_at_s in self._seen_at_s.items()
-        }
         temporary = self._file.with_suffix(".new")
         with suppress(OSError):  # a full disk only costs the memory across restarts
-            temporary.write_text(json.dumps(remembered))
+            temporary.write_bytes(msgspec.json.encode(self._known))
             temporary.replace(self._file)
 
 

@@ -1,13 +1,4 @@
-"""The tree of the agent's errors. Catch the level of your decision.
-
-AgentError
- |- ConfigError       exit 2; the message names the source, the key and the fix
- |- AlreadyRunning    exit 3; another agent holds the state directory
- |- SpoolError        this transaction stored nothing: do not acknowledge, retry
- |- ReceiverError     the receiver's socket cannot be opened
- `- CollectError      this run of this collector failed; the next interval retries
-     `- SourceAbsent  its program is not on this node, or not yet
-"""
+"""The tree of the agent's errors. Catch the level of your decision."""
 
 
 class AgentError(Exception):
@@ -23,7 +14,7 @@ class AlreadyRunning(AgentError):
 
 
 class SpoolError(AgentError):
-    """The spool could not commit; nothing was stored."""
+    """The spool stored nothing of this transaction: do not acknowledge, retry."""
 
 
 class ReceiverError(AgentError):
@@ -31,7 +22,7 @@ class ReceiverError(AgentError):
 
 
 class CollectError(AgentError):
-    """One run of one collector failed."""
+    """This run of this collector failed; the next interval retries."""
 
 
 class SourceAbsent(CollectError):

@@ -38,7 +38,6 @@ class InstanceLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Give the lock back."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

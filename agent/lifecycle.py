@@ -7,21 +7,20 @@ process alive.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from agent import __version__, clock
 from agent.collector_thread import CollectorThread
-from agent.collectors import Collector, build_collectors
+from agent.collectors import build_collectors
 from agent.config import Config
 from agent.discovery import Discovery
 from agent.events.change_stream import ChangeStream
 from agent.events.outcome_counts import OutcomeCounts
 from agent.events.receiver import Receiver, TcpReceiver, health_client
-from agent.events.receiver.plugin_status import PluginRegistry
 from agent.events.reconciliation import Reconciler
 from agent.instance_lock import InstanceLock
 from agent.registration import Registration
@@ -62,9 +61,7 @@ class Worker(Protocol):
 
     name: str
 
-    def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set."""
-        ...
+    def run(self, stop: threading.Event) -> None: ...
 
 
 class Agent:
@@ -84,7 +81,6 @@ class Agent:
         outcomes = OutcomeCounts()
         self._spool.intake.on_event(outcomes.add)
         self.status = AgentStatus(
-            plugins=PluginRegistry(),
             spool=self._spool,
             transport=self._client.stats,
             reconciler=Reconciler(outcomes),
@@ -93,17 +89,13 @@ class Agent:
     def start(self) -> None:
         """Start all threads. Raises ConfigError, AlreadyRunning, SpoolError or ReceiverError when
         it cannot; then nothing runs. Nothing is raised later."""
-        self._lock.acquire()
-        try:
+        with ExitStack() as undo:
+            self._lock.acquire()
+            undo.callback(self._lock.release)
             self._spool.open()
-            try:
-                self._start_all()
-            except BaseException:
-                self._spool.close()
-                raise
-        except BaseException:
-            self._lock.release()
-            raise
+            undo.callback(self._spool.close)
+            self._start_all()
+            undo.pop_all()
 
     def stop(self, *, flush: bool = True) -> None:
         """Stop within the deadline. With `flush`, spooled items are sent first, as far as time
@@ -155,15 +147,13 @@ class Agent:
         return problems
 
     def status_line(self) -> str:
-        """Return one line for `systemctl status`."""
         return f"Node {self.config.node_id}: {self.status.summary()}"
 
     def _start_all(self) -> None:
         config, status = self.config, self.status
         discovery = Discovery(config, status=status)
         producers = list(self._open_receivers())
-        uri = config.discovery.zonemta_mongodb_uri
-        if uri:
+        if uri := config.discovery.zonemta_mongodb_uri:
             status.change_stream = stream = ChangeStream(
                 self._spool,
                 uri,
@@ -213,20 +203,14 @@ class Agent:
             yield over_tcp
 
     def _build_collectors(self) -> list[CollectorThread]:
-        machine, *others = build_collectors(self.config, self.status)
-        store = self._spool.append_sample
-        sinks: list[tuple[Collector, Callable[[bytes], None]]] = [
-            (machine, store),
-            *((other, partial(store, source=other.name)) for other in others),
-        ]
         return [
             CollectorThread(
                 collector,
-                sink,
+                partial(self._spool.append_sample, source=collector.name),
                 interval_s=getattr(self.config.intervals, f"{collector.name}_s"),
                 first_after_s=FIRST_AFTER_S + place * FIRST_APART_S,
             )
-            for place, (collector, sink) in enumerate(sinks)
+            for place, collector in enumerate(build_collectors(self.config, self.status))
         ]
 
     def _start_thread(self, worker: Worker, stop: threading.Event) -> None:

@@ -37,7 +37,6 @@ class OneLine(logging.Formatter):
         self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line without its end."""
         line = super().format(record).translate(ESCAPES)
         return f"<{_PRIORITY.get(record.levelname, 6)}>{line}" if self._journal else line
 

@@ -84,7 +84,6 @@ class Registration:
         self._warnings = RateLimitedLog(logger)
 
     def run(self, stop: threading.Event) -> None:
-        """Register after each change until `stop` is set."""
         while not stop.is_set():
             stop.wait(self.register_once())
 

@@ -422,15 +422,15 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     for a missing sample, None when the last run gave one."""
 
     name: str
-    is_on: bool
+    is_on: bool = True
     interval_s: float
-    runs_total: int
-    failures_total: int
-    missed_total: int
-    last_ms: float | None
-    max_ms: float | None
-    last_error: str | None
-    succeeded_at: AwareTime | None
+    runs_total: int = 0
+    failures_total: int = 0
+    missed_total: int = 0
+    last_ms: float | None = None
+    max_ms: float | None = None
+    last_error: str | None = None
+    succeeded_at: AwareTime | None = None
 
 
 class PluginHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -467,28 +467,20 @@ class SpoolHealth(msgspec.Struct, frozen=True, kw_only=True):
     refused_events_total: int | None = None
 
 
-class SendHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """POSTs to the server since the agent began, None in `once`. `clock_skew_ms`: this clock minus
-    the server's, None before its first response."""
-
-    sends_total: int | None = None
-    send_failures_total: int | None = None
-    send_p95_ms: float | None = None
-    clock_skew_ms: float | None = None
-
-
 class AgentReadings(SpoolHealth, frozen=True, kw_only=True):
-    """The agent itself. `cpu_percent`: of one core since the sample before, None in the first."""
+    """The agent itself. `cpu_percent`: of one core since the sample before, None in the first.
+    `send*`: POSTs to the server since the agent began, None in `once`. `clock_skew_ms`: this clock
+    minus the server's, None before its first response."""
 
     version: str
     uptime_s: int
     memory_rss_bytes: int
     cpu_percent: float | None
     threads_count: int
-    sends_total: int | None
-    send_failures_total: int | None
-    send_p95_ms: float | None
-    clock_skew_ms: float | None
+    sends_total: int | None = None
+    send_failures_total: int | None = None
+    send_p95_ms: float | None = None
+    clock_skew_ms: float | None = None
     sources: list[SourceHealth]
     plugins: list[PluginHealth]
     reconciliation: list[Reconciliation]

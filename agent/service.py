@@ -89,7 +89,6 @@ class _Watchdog:
         self._warnings = RateLimitedLog(logger)
 
     def check(self, agent: Agent) -> None:
-        """Notify systemd when it is time to and the agent is healthy."""
         now_s = clock.monotonic_s()
         if not self._notifier or now_s < self._due_s:
             return

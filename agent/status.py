@@ -12,43 +12,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agent.errors import SpoolError
-from agent.samples import (
-    PluginHealth,
-    Reconciliation,
-    SendHealth,
-    SourceHealth,
-    SpoolHealth,
-    ZoneMtaReadings,
-)
+from agent.events.outcome_counts import OutcomeCounts
+from agent.events.receiver.plugin_status import PluginRegistry
+from agent.events.reconciliation import Reconciler
+from agent.samples import SourceHealth, SpoolHealth
 
 if TYPE_CHECKING:  # `once` starts without them
-    from agent.events.receiver.plugin_status import PluginRegistry
-    from agent.events.reconciliation import Reconciler
     from agent.spool import Spool
     from agent.transport.stats import TransportStats
 
 
 class Source(Protocol):
-    """A thread that reads a program of this node."""
+    """A thread that reads a program of this node. Other threads read its health."""
 
     name: str
 
-    def health(self) -> SourceHealth:
-        """Return counts and times of its runs. For any thread."""
-        ...
+    def health(self) -> SourceHealth: ...
 
 
 class CollectorSource(Source, Protocol):
-    """A source that runs at intervals."""
+    """A source that runs at intervals. `stuck_s`: age of a run past its maximum, else None."""
 
-    def stuck_s(self) -> float | None:
-        """Return the age of the present run once it is past its maximum, else None."""
-        ...
+    def stuck_s(self) -> float | None: ...
 
 
 @dataclass(kw_only=True)
@@ -57,12 +46,12 @@ class AgentStatus:
     that does not run, as in `once`, is None or empty."""
 
     programs: tuple[str, ...] = ()  # found on this node, in the order of roles.PROGRAMS
-    plugins: PluginRegistry | None = None
+    plugins: PluginRegistry = field(default_factory=PluginRegistry)
     collectors: Sequence[CollectorSource] = ()
     change_stream: Source | None = None
     spool: Spool | None = None
     transport: TransportStats | None = None
-    reconciler: Reconciler | None = None
+    reconciler: Reconciler = field(default_factory=lambda: Reconciler(OutcomeCounts()))
 
     def stuck_collectors(self) -> dict[str, float]:
         """Return the seconds that each stuck collector has been running, by its name."""
@@ -70,34 +59,16 @@ class AgentStatus:
         return {name: stuck_s for name, stuck_s in ages.items() if stuck_s is not None}
 
     def source_health(self) -> list[SourceHealth]:
-        """Return the health of the collectors and of the change stream."""
         sources = [*self.collectors, *([self.change_stream] if self.change_stream else [])]
         return [source.health() for source in sources]
-
-    def haraka_processes(self) -> list[dict[str, Any]]:
-        """Return the last counters of each running process of Haraka."""
-        return self.plugins.haraka_processes() if self.plugins else []
-
-    def plugin_health(self) -> list[PluginHealth]:
-        """Return the health of each process whose plugin reports."""
-        return self.plugins.plugins() if self.plugins else []
 
     def spool_health(self) -> SpoolHealth:
         """Return counts and sizes of the spool, all None while it cannot be read."""
         return self.spool.health() if self.spool else SpoolHealth()
 
-    def send_health(self) -> SendHealth:
-        """Return counts and durations of the requests to the server."""
-        return self.transport.health() if self.transport else SendHealth()
-
-    def record_counters(self, readings: ZoneMtaReadings, at: datetime) -> None:
-        """Keep ZoneMTA's own counters, read at `at`, to compare captured events with them."""
-        if self.reconciler is not None:
-            self.reconciler.take(readings, at)
-
-    def reconciliation(self) -> list[Reconciliation]:
-        """Return the comparison of the last hours."""
-        return self.reconciler.lines() if self.reconciler else []
+    def send_health(self) -> dict[str, Any]:
+        """Return the requests to the server as fields of the agent's sample."""
+        return self.transport.health() if self.transport else {}
 
     def summary(self) -> str:
         """Return one line about spool and sending."""

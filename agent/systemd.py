@@ -42,7 +42,6 @@ class Notifier:
         self._send("RELOADING=1", f"MONOTONIC_USEC={now_us}", "STATUS=Reloading")
 
     def stopping(self) -> None:
-        """Notify that the agent stops."""
         self._send("STOPPING=1", "STATUS=Sending spooled items")
 
     def alive(self, status: str) -> None:

@@ -38,10 +38,10 @@ class AgentCollector(Collector):
             cpu_percent=self._cpu_percent(used.user + used.system),
             threads_count=threads,
             **msgspec.structs.asdict(status.spool_health()),
-            **msgspec.structs.asdict(status.send_health()),
+            **status.send_health(),
             sources=status.source_health(),
-            plugins=status.plugin_health()[:MAX_PLUGINS],
-            reconciliation=status.reconciliation()[:MAX_RECONCILIATIONS],
+            plugins=status.plugins.plugins()[:MAX_PLUGINS],
+            reconciliation=status.reconciler.lines()[:MAX_RECONCILIATIONS],
         )
         return self._encode(AgentSample, agent=readings)
 

@@ -41,7 +41,7 @@ class HarakaCollector(Collector):
         self._status = status
 
     def collect(self) -> bytes:
-        processes = self._status.haraka_processes()
+        processes = self._status.plugins.haraka_processes()
         if not processes:
             raise SourceAbsent("no plugin of Haraka reported lately")
         return self._encode(HarakaSample, haraka=combine(processes))

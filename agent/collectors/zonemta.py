@@ -41,7 +41,7 @@ class ZoneMtaCollector(Collector):
         readings: ZoneMtaReadings | None = None
         try:
             readings = self._readings()
-            self._status.record_counters(readings, clock.utc_now())
+            self._status.reconciler.take(readings, clock.utc_now())
         except CollectError as error:
             failure = error
         queue = self._mail_queue(api=readings is not None)

@@ -160,7 +160,6 @@ def _oplog(client: Any) -> Finding:
 
 
 def judge_oplog(*, reach_s: int, used_bytes: int, max_bytes: int) -> Finding:
-    """Return the finding for an oplog of this time span and size. Pure."""
     full_ratio = used_bytes / max_bytes if max_bytes else 1.0
     if full_ratio < FULL_RATIO and reach_s < _HOUR_S:
         return Finding("note", "oplog", "It began less than an hour ago: too early to judge it.")

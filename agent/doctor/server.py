@@ -67,7 +67,6 @@ def judge_node(outcome: Outcome, node: str) -> Finding | None:
 
 
 def judge_skew(ahead: timedelta) -> Finding:
-    """Return the finding for a clock that is `ahead` of the server's. Pure."""
     skew = abs(ahead)
     side = "ahead of" if ahead > timedelta(0) else "behind"
     if skew <= TOLERATED_SKEW:

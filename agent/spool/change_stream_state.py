@@ -76,7 +76,6 @@ class ChangeStreamState:
     # Position and snapshots
 
     def position(self) -> bytes | None:
-        """Return the saved position, as the stream wrote it."""
         return self.tx.meta(POSITION)
 
     def save_position(self, position: bytes) -> None:
@@ -112,7 +111,6 @@ class ChangeStreamState:
         return value.decode() if value is not None else None
 
     def snapshot_pending(self) -> bool:
-        """Return whether a snapshot was begun and not finished."""
         return self.tx.meta(SNAPSHOT) is not None
 
     def begin_snapshot(self, position: bytes, source: str) -> None:
@@ -123,7 +121,6 @@ class ChangeStreamState:
         self.tx.add(GENERATION, 1)
 
     def end_snapshot(self) -> None:
-        """Note that the snapshot is complete."""
         self.tx.set_meta(SNAPSHOT, None)
 
     def forget_position(self) -> None:
@@ -150,30 +147,25 @@ class ChangeStreamState:
     # Queue documents and messages
 
     def document(self, document_id: str) -> bytes | None:
-        """Return the remembered queue document."""
         row = self.tx.execute("SELECT body FROM documents WHERE id = ?", (document_id,)).fetchone()
         return bytes(row[0]) if row else None
 
     def put_document(self, document_id: str, body: bytes) -> None:
-        """Remember a queue document."""
         self.tx.execute(
             "INSERT OR REPLACE INTO documents VALUES (?, ?, ?)",
             (document_id, self.tx.counter(GENERATION), body),
         )
 
     def remove_document(self, document_id: str) -> None:
-        """Forget a queue document."""
         self.tx.execute("DELETE FROM documents WHERE id = ?", (document_id,))
 
     def message(self, queue_id: str) -> bytes | None:
-        """Return the remembered message with this queue id."""
         row = self.tx.execute(
             "SELECT body FROM messages WHERE queue_id = ?", (queue_id,)
         ).fetchone()
         return bytes(row[0]) if row else None
 
     def put_message(self, file_id: str, queue_id: str, body: bytes) -> None:
-        """Remember a message."""
         self.tx.execute(
             "INSERT OR REPLACE INTO messages VALUES (?, ?, ?, ?)",
             (file_id, queue_id, self.tx.counter(GENERATION), body),
@@ -210,11 +202,9 @@ class ChangeStreamState:
         return [HeldEvent(*row) for row in rows.fetchall()]
 
     def remove_held(self, event: HeldEvent) -> None:
-        """Drop a held event."""
         self.tx.execute("DELETE FROM held WHERE event_id = ?", (event.event_id,))
 
     def put_notice(self, notice: Notice, now_ms: int) -> None:
-        """Remember one recipient of a notification."""
         self.tx.execute(
             "INSERT INTO notices (recipient, message_id, session_id, seen_ms) VALUES (?, ?, ?, ?)",
             (notice.recipient, notice.message_id, notice.session_id, now_ms),

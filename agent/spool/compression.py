@@ -17,8 +17,6 @@ MAX_BYTES = 512 * 1024
 LOOSE_ITEMS = 500
 # Higher levels gain little on text so much alike, for several times the time.
 LEVEL = 3
-# Beside its body: numbers, time, page overhead.
-OVERHEAD_BYTES = 40
 
 _decoder = msgspec.msgpack.Decoder(list[bytes])
 
@@ -33,7 +31,6 @@ class DamagedBlock(Exception):
 
 
 def compress(bodies: Sequence[bytes]) -> bytes:
-    """Return the bodies in one block. Pure."""
     return zlib.compress(msgspec.msgpack.encode(bodies), LEVEL)
 
 
@@ -42,12 +39,15 @@ def decompress(block: bytes) -> list[bytes]:
     return _decoder.decode(zlib.decompress(block))
 
 
-class CompressedBlocks:
+class CompressedBlocks(Items):
     """The blocks of one queue. All their numbers are below those of its loose items."""
 
+    first, last = "first_seq", "last_seq"
+    overhead_bytes = 40  # numbers, time, page overhead
+
     def __init__(self, queue: str) -> None:
+        super().__init__(f"{queue}_packed")
         self._loose = Items(queue)
-        self.table = f"{queue}_packed"
 
     def compress_oldest(self, tx: Transaction) -> int:
         """Compress the oldest loose items while there are more than enough of them; return how many
@@ -70,7 +70,7 @@ class CompressedBlocks:
             f"INSERT INTO {self.table} VALUES (?, ?, ?, ?, ?)",  # noqa: S608 (our own names)
             (first_seq, first_seq + len(bodies) - 1, at_ms, sum(map(len, bodies)), block),
         )
-        return len(block) + OVERHEAD_BYTES
+        return len(block) + self.overhead_bytes
 
     def peek(self, tx: Transaction, run: Run, *, after: int) -> bool:
         """Add items above the number `after` to `run`; return whether the blocks have no more.
@@ -98,21 +98,9 @@ class CompressedBlocks:
             rows.close()
         return True
 
-    def oldest(self, tx: Transaction) -> tuple[int, int] | None:
-        """Return number and time of the oldest item."""
-        oldest: tuple[int, int] | None = tx.execute(
-            f"SELECT first_seq, at_ms FROM {self.table} ORDER BY first_seq LIMIT 1"  # noqa: S608
-        ).fetchone()
-        return oldest
-
     def delete_up_to(self, tx: Transaction, last_seq: int) -> tuple[int, int]:
-        """Delete all items up to a number; return how many, and the bytes that frees."""
-        sums = "coalesce(sum(last_seq - first_seq + 1), 0), coalesce(sum(length(body) + ?), 0)"
-        count, size = tx.execute(
-            f"SELECT {sums} FROM {self.table} WHERE last_seq <= ?",  # noqa: S608
-            (OVERHEAD_BYTES, last_seq),
-        ).fetchone()
-        tx.execute(f"DELETE FROM {self.table} WHERE last_seq <= ?", (last_seq,))  # noqa: S608
+        """Also from within a block."""
+        count, size = super().delete_up_to(tx, last_seq)
         torn = tx.execute(
             f"SELECT first_seq, at_ms, body FROM {self.table} WHERE first_seq <= ?",  # noqa: S608
             (last_seq,),
@@ -124,19 +112,4 @@ class CompressedBlocks:
         tx.execute(f"DELETE FROM {self.table} WHERE first_seq = ?", (first_seq,))  # noqa: S608
         # It was read a moment ago, or its numbers would not be known.
         added = self._insert(tx, last_seq + 1, at_ms, decompress(block)[gone:])
-        return count + gone, size + len(block) + OVERHEAD_BYTES - added
-
-    def find_oldest(self, tx: Transaction, *, excess_bytes: int) -> tuple[int, int]:
-        """Return the last number of the oldest blocks that together free so much, or of all of
-        them, and how much that is; zeros without any."""
-        last_seq, freed = 0, 0
-        rows = tx.execute(
-            f"SELECT last_seq, length(body) FROM {self.table} ORDER BY first_seq"  # noqa: S608
-        )
-        for last, length in rows:
-            last_seq = last
-            freed += length + OVERHEAD_BYTES
-            if freed >= excess_bytes:
-                break
-        rows.close()
-        return last_seq, freed
+        return count + gone, size + len(block) + self.overhead_bytes - added

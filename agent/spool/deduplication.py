@@ -61,7 +61,6 @@ class SeenKeys:
         self._merged = False
 
     def find_known(self, tx: Transaction, keys: Sequence[bytes]) -> set[bytes]:
-        """Return which of `keys` are remembered."""
         known = {key for key in keys if key in self._recent or key in self._pending}
         rest = [key for key in keys if key not in known]
         for start in range(0, len(rest), LOOKUP_STEP):
@@ -72,7 +71,6 @@ class SeenKeys:
         return known
 
     def remember(self, tx: Transaction, keys: Iterable[bytes], now_ms: int) -> None:
-        """Remember `keys` from now on."""
         fresh = {key for key in keys if key not in self._recent and key not in self._pending}
         if not fresh:
             return
@@ -85,7 +83,6 @@ class SeenKeys:
             self._expire(tx, now_ms)
 
     def _expire(self, tx: Transaction, now_ms: int) -> None:
-        """Drop keys that are too old or too many."""
         tx.execute(
             "DELETE FROM seen WHERE n <= (SELECT max(n) FROM seen) - ?", (self._memory_count,)
         )
@@ -108,7 +105,6 @@ class SeenKeys:
 
 
 def _recent_keys(tx: Transaction) -> Iterator[bytes]:
-    """Yield the keys that are not in the index."""
     for (keys,) in tx.execute("SELECT keys FROM seen_recent ORDER BY n"):
         for start in range(0, len(keys), KEY_BYTES):
             yield bytes(keys[start : start + KEY_BYTES])

@@ -51,7 +51,6 @@ class Intake:
         self._listeners: list[Listener] = []
 
     def load(self, tx: Transaction) -> None:
-        """Load the memory, when the file is opened."""
         self._seen.load(tx)
         self._may_infer = tx.counter(RELEASED) > 0
 

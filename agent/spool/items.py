@@ -34,6 +34,9 @@ class Run:
 class Items:
     """The items of one table. Sizes include what a row costs."""
 
+    first = last = "seq"  # columns: the first and the last number in a row
+    overhead_bytes = ROW_OVERHEAD_BYTES
+
     def __init__(self, table: str) -> None:
         self.table = table
 
@@ -50,18 +53,20 @@ class Items:
     def oldest(self, tx: Transaction) -> tuple[int, int] | None:
         """Return number and time of the oldest item."""
         oldest: tuple[int, int] | None = tx.execute(
-            f"SELECT seq, at_ms FROM {self.table} ORDER BY seq LIMIT 1"  # noqa: S608
+            f"SELECT {self.first}, at_ms FROM {self.table} ORDER BY {self.first} LIMIT 1"  # noqa: S608
         ).fetchone()
         return oldest
 
     def find_oldest(self, tx: Transaction, *, excess_bytes: int) -> tuple[int, int]:
-        """Return the last number of the oldest items that together free so much, or of all of them,
+        """Return the last number of the oldest rows that together free so much, or of all of them,
         and how much that is; zeros without any."""
         last_seq = freed = 0
-        rows = tx.execute(f"SELECT seq, length(body) FROM {self.table} ORDER BY seq")  # noqa: S608
+        rows = tx.execute(
+            f"SELECT {self.last}, length(body) FROM {self.table} ORDER BY {self.first}"  # noqa: S608
+        )
         for seq, length in rows:
             last_seq = seq
-            freed += length + ROW_OVERHEAD_BYTES
+            freed += length + self.overhead_bytes
             if freed >= excess_bytes:
                 break
         rows.close()
@@ -69,11 +74,11 @@ class Items:
 
     def delete_up_to(self, tx: Transaction, last_seq: int) -> tuple[int, int]:
         """Delete all items up to a number; return how many, and the bytes that frees."""
-        where = f"FROM {self.table} WHERE seq <= ?"
-        count, size = tx.execute(
-            f"SELECT count(*), coalesce(sum(length(body) + ?), 0) {where}",
-            (ROW_OVERHEAD_BYTES, last_seq),
+        count = f"coalesce(sum({self.last} - {self.first} + 1), 0)"
+        size = "coalesce(sum(length(body) + ?), 0)"
+        where = f"FROM {self.table} WHERE {self.last} <= ?"
+        sums: tuple[int, int] = tx.execute(
+            f"SELECT {count}, {size} {where}", (self.overhead_bytes, last_seq)
         ).fetchone()
-        if count:
-            tx.execute(f"DELETE {where}", (last_seq,))
-        return count, size
+        tx.execute(f"DELETE {where}", (last_seq,))
+        return sums

@@ -43,7 +43,6 @@ class Batch:
 
     @property
     def last_seq(self) -> int:
-        """The sequence number of the last item."""
         return self.first_seq + len(self.bodies) - 1
 
 
@@ -73,7 +72,7 @@ class Queue:
         self._reports_drops = of_events
         self._blocks = CompressedBlocks(name) if of_events else None
         self._postponed = PostponedItems(name) if of_events else None
-        self._stores = (self._blocks, Items(name)) if self._blocks else (Items(name),)
+        self._stores = [self._blocks, Items(name)] if self._blocks else [Items(name)]
         self._may_grow = may_grow
         self._age_limit = AgeLimit(name, max_age_s=max_age_s)
         self._listeners: list[Callable[[], None]] = []
@@ -130,11 +129,11 @@ class Queue:
     def peek(self, *, max_count: int, max_bytes: int) -> Batch | None:
         """Return the oldest items up to both bounds, at least one, and the ranges that were
         dropped; None when there is neither."""
-        try:
-            return self._peek(max_count=max_count, max_bytes=max_bytes)
-        except DamagedBlock as damaged:
-            self._drop_damaged(damaged)
-        return self._peek(max_count=max_count, max_bytes=max_bytes)
+        while True:
+            try:
+                return self._peek(Run(max_count=max_count, max_bytes=max_bytes))
+            except DamagedBlock as damaged:
+                self._drop_damaged(damaged)
 
     def ack(self, batch: Batch, *, refused: int = 0, postponed: Collection[int] = ()) -> None:
         """Delete the items and the records of drops that the server has. `refused`: how many of
@@ -191,8 +190,7 @@ class Queue:
             tx.add(f"{self.name}.{NOT_KNOWN}", count)
         return count
 
-    def _peek(self, *, max_count: int, max_bytes: int) -> Batch | None:
-        run = Run(max_count=max_count, max_bytes=max_bytes)
+    def _peek(self, run: Run) -> Batch | None:
         with self._database.read() as tx:
             epoch = tx.epoch()
             if self._postponed is not None:

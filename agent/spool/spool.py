@@ -62,11 +62,10 @@ class Spool:
         """Return the state of the change stream in a transaction."""
         return ChangeStreamState(tx, grace_ms=self._grace_ms)
 
-    def append_sample(self, body: bytes, *, source: str | None = None) -> None:
-        """Store one sample of the machine or of a `source`. Raises SpoolError."""
-        queue = self.source_samples[source] if source else self.samples
+    def append_sample(self, body: bytes, *, source: str = "system") -> None:
+        """Store one sample of a `source`, by default of the machine. Raises SpoolError."""
         with self.begin() as tx:
-            queue.append(tx, [body])
+            self.source_samples.get(source, self.samples).append(tx, [body])
 
     def health(self) -> SpoolHealth:
         """Return counts and sizes of items that wait and were lost, all None while the file cannot

@@ -19,7 +19,6 @@ class Transaction:
         self.on_commit: list[Callable[[], None]] = []
 
     def add(self, counter: str, amount: int) -> None:
-        """Add `amount` to a durable counter."""
         if amount:
             self.execute(
                 "INSERT INTO counters VALUES (?, ?)"
@@ -33,11 +32,9 @@ class Transaction:
         return int(row[0]) if row else 0
 
     def counters(self) -> dict[str, int]:
-        """Return all durable counters by name."""
         return dict(self.execute("SELECT name, value FROM counters ORDER BY name"))
 
     def meta(self, name: str) -> bytes | None:
-        """Return the value stored under `name`."""
         row = self.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         if row is None:
             return None

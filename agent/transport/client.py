@@ -140,9 +140,7 @@ class Client:
             reason = f"{self._settings.url}{path} did not answer within {self._max_s:g} s"
             outcome = Outcome(Action.RETRY, reason)
         duration_s = clock.monotonic_s() - sent_s
-        accepted = outcome.action is Action.ACCEPTED
-        self.stats.record_send(duration_s * 1000, accepted=accepted)
-        self.stats.record_error(path, None if accepted else outcome.reason)
+        self.stats.record_send(duration_s * 1000, accepted=outcome.action is Action.ACCEPTED)
         if outcome.server_at is not None:
             answered_at = sent_at + timedelta(seconds=duration_s)
             self.stats.record_clock(outcome.server_at, sent_at=sent_at, answered_at=answered_at)
@@ -173,8 +171,10 @@ class Client:
                 request.end_s = min(request.end_s, end_s)
 
     def close(self) -> None:
-        """Close idle connections."""
-        self._drop_pool()
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.clear()
 
     @contextmanager
     def _request(self, now_s: float) -> Iterator[_Request]:
@@ -212,7 +212,7 @@ class Client:
             if "mismatch, certificate is not valid" in shown:
                 fix = NAME_FIX
             if fix:
-                self._drop_pool()  # it has the authorities of its creation
+                self.close()  # the pool has the authorities of its creation
             return Outcome(Action.RETRY, f"{url} is not reachable: {shown}{fix}", fix)
         outcome = _judge(url, response, text, answer_needed=answer_needed)
         return replace(outcome, status=response.status, server_at=_server_at(response))
@@ -222,12 +222,6 @@ class Client:
             if self._pool is None:
                 self._pool = _build_pool(self._settings, self._set_connection)
             return self._pool
-
-    def _drop_pool(self) -> None:
-        with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.clear()
 
     def _set_connection(self, connection: socket.socket | None) -> None:
         if self._current.request is not None:
@@ -353,7 +347,6 @@ def _judge_ok(summary: str, status: int, text: bytes, *, answer_needed: bool) ->
 
 
 def _server_at(response: BaseHTTPResponse) -> datetime | None:
-    """Return the time of the Date header; None without a valid one."""
     return http_date(response.headers.get("Date"))
 
 

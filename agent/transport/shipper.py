@@ -186,7 +186,7 @@ class Shipper:
         self, lane: Lane, batch: Batch, outcome: Outcome, curable: dict[int, Cause]
     ) -> float:
         if self._is_held(batch, curable):
-            self._warn_curable(lane, outcome, curable, "kept")
+            _warn_curable(lane, outcome, curable, "kept")
             lane.failures += 1
             return KEEP_WAIT_S
         self._acknowledge(lane, batch, outcome, curable if lane.queue.can_postpone else {})
@@ -201,23 +201,6 @@ class Shipper:
         return (ahead is not None and ahead > TOLERATED_SKEW) or set(curable.values()) == {
             Cause.NODE
         }
-
-    def _warn_curable(
-        self, lane: Lane, outcome: Outcome, curable: dict[int, Cause], done: str
-    ) -> None:
-        reason = next(each.error for each in outcome.refusals if each.index in curable)
-        self._client.stats.record_error(lane.route.path, f"{len(curable)} refused: {reason}")
-        lane.is_faulty = True
-        lane.faults.warn(
-            f"curable {kind_of(reason)}",
-            "The server refuses some of the %s for now (%d of this batch): %s. They are %s and sent"
-            " again. %s",
-            lane.queue.name,
-            len(curable),
-            reason.rstrip("."),
-            done,
-            _CURES[curable[min(curable)]],
-        )
 
     def _acknowledge(
         self, lane: Lane, batch: Batch, outcome: Outcome, curable: dict[int, Cause]
@@ -236,7 +219,7 @@ class Shipper:
         if rejected:
             _log_refusal(lane, len(rejected), rejected[0].error)
         if curable:
-            self._warn_curable(lane, outcome, curable, "postponed")
+            _warn_curable(lane, outcome, curable, "postponed")
         elif is_cured:
             lane.is_faulty = False
             lane.faults.resolve("The server accepts all %s again.", lane.queue.name)
@@ -256,6 +239,21 @@ def _find_curable(batch: Batch, outcome: Outcome) -> dict[int, Cause]:
     causes = {each.index: find_cause(each.error) for each in outcome.refusals}
     places = range(len(batch.bodies))
     return {place: cause for place, cause in causes.items() if cause and place in places}
+
+
+def _warn_curable(lane: Lane, outcome: Outcome, curable: dict[int, Cause], done: str) -> None:
+    reason = next(each.error for each in outcome.refusals if each.index in curable)
+    lane.is_faulty = True
+    lane.faults.warn(
+        f"curable {kind_of(reason)}",
+        "The server refuses some of the %s for now (%d of this batch): %s. They are %s and sent"
+        " again. %s",
+        lane.queue.name,
+        len(curable),
+        reason.rstrip("."),
+        done,
+        _CURES[curable[min(curable)]],
+    )
 
 
 def _drop_unknown(lane: Lane) -> float:

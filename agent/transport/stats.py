@@ -3,8 +3,7 @@
 import threading
 from collections import deque
 from datetime import datetime, timedelta
-
-from agent.samples import SendHealth
+from typing import Any
 
 MAX_TIMES = 200
 MAX_MEASUREMENTS = 60
@@ -58,23 +57,8 @@ class TransportStats:
         self._lock = threading.Lock()
         self._times_ms: deque[float] = deque(maxlen=MAX_TIMES)
         self._skew = Skew()
-        self._errors: dict[str, str] = {}
-
-    def record_error(self, path: str, reason: str | None) -> None:
-        """Keep why the last request to `path` failed; None: it succeeded."""
-        with self._lock:
-            if reason is None:
-                self._errors.pop(path, None)
-            else:
-                self._errors[path] = reason
-
-    def errors(self) -> dict[str, str]:
-        """Return the reason of each path whose last request failed."""
-        with self._lock:
-            return dict(self._errors)
 
     def record_send(self, duration_ms: float, *, accepted: bool) -> None:
-        """Count one POST and its duration."""
         with self._lock:
             self.sends_total += 1
             self.failures_total += not accepted
@@ -87,30 +71,21 @@ class TransportStats:
         with self._lock:
             self._skew.add(server_at, sent_at=sent_at, answered_at=answered_at)
 
-    def health(self) -> SendHealth:
-        """Return all of them for the agent's sample."""
-        return SendHealth(
-            sends_total=self.sends_total,
-            send_failures_total=self.failures_total,
-            send_p95_ms=self.p95_ms,
-            clock_skew_ms=self.clock_skew_ms,
-        )
-
-    @property
-    def p95_ms(self) -> float | None:
-        """The 95th percentile of the last POSTs' durations; None before the first."""
+    def health(self) -> dict[str, Any]:
+        """Return them as fields of AgentReadings: the 95th percentile is of the last POSTs."""
         with self._lock:
             times = sorted(self._times_ms)
-        return times[min(int(len(times) * PERCENTILE), len(times) - 1)] if times else None
+            ahead = self._skew.ahead()
+        p95_place = min(int(len(times) * PERCENTILE), len(times) - 1)
+        return {
+            "sends_total": self.sends_total,
+            "send_failures_total": self.failures_total,
+            "send_p95_ms": times[p95_place] if times else None,
+            "clock_skew_ms": None if ahead is None else round(ahead.total_seconds() * 1000, 1),
+        }
 
     @property
     def clock_ahead(self) -> timedelta | None:
         """The clock skew; see Skew.ahead."""
         with self._lock:
             return self._skew.ahead()
-
-    @property
-    def clock_skew_ms(self) -> float | None:
-        """The same in milliseconds."""
-        ahead = self.clock_ahead
-        return None if ahead is None else round(ahead.total_seconds() * 1000, 1)

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import fields
+
 from agent import clock
 from agent.events.change_stream import zonemta
-from agent.events.change_stream.zonemta import Change
+from agent.events.change_stream.zonemta import Change, MessageData
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -36,18 +38,6 @@ EVENT_TOO_LARGE = 10334
 
 # The SMTP dialogue of every attempt, kilobytes a document: never read.
 _LOG = "_deferred.log"
-# The fields of metadata.data that are used; dkim, parsedEnvelope and the rest are not read.
-_DATA = (
-    "id",
-    "from",
-    "interface",
-    "origin",
-    "user",
-    "messageId",
-    "sessionId",
-    "bodySize",
-    "headers",
-)
 
 
 def connect(uri: str) -> MongoClient[dict[str, Any]]:
@@ -74,7 +64,6 @@ def connect(uri: str) -> MongoClient[dict[str, Any]]:
 
 
 def major_version(client: MongoClient[dict[str, Any]]) -> int:
-    """Return the server's major version."""
     return int(client.server_info()["versionArray"][0])
 
 
@@ -100,8 +89,8 @@ def pipeline(version: int) -> list[dict[str, Any]]:
     ]
     if version >= UNSET_FIELD_SINCE:
         # A repeated deferral sets a field whose name is "_deferred.log", dot included.
-        fields = "$updateDescription.updatedFields"
-        without_log = {"$unsetField": {"field": {"$literal": _LOG}, "input": fields}}
+        updated = "$updateDescription.updatedFields"
+        without_log = {"$unsetField": {"field": {"$literal": _LOG}, "input": updated}}
         stages.append({"$set": {"updateDescription.updatedFields": without_log}})
     return stages
 
@@ -131,7 +120,6 @@ def parse_change(raw: Mapping[str, Any]) -> Change:
 
 
 def queue_documents(db: Database[dict[str, Any]]) -> Any:
-    """Return a cursor over all documents of the queue."""
     return db[zonemta.QUEUE].find({}, {_LOG: 0}, batch_size=BATCH)
 
 
@@ -140,7 +128,8 @@ def message_files(
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return id and `metadata.data` of the messages with these queue ids."""
     names = [zonemta.FILENAME_PREFIX + queue_id for queue_id in queue_ids]
-    projection = {f"metadata.data.{name}": 1 for name in _DATA}
+    # dkim, parsedEnvelope and the rest are not read.
+    projection = {f"metadata.data.{field.encode_name}": 1 for field in fields(MessageData)}
     files = db[zonemta.FILES].find({"filename": {"$in": names}}, projection)
     return [
         (str(file["_id"]), file["metadata"]["data"])
@@ -214,7 +203,6 @@ def explain(error: Exception, *, where: str) -> tuple[str, str]:
 
 
 def is_position_lost(error: Exception) -> bool:
-    """Return whether the stream cannot go on from the saved position."""
     return getattr(error, "code", None) in POSITION_LOST
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import getaddresses
 from ipaddress import ip_address
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -32,8 +33,8 @@ _FOLD = re.compile(r"\r?\n[ \t]+")
 def sent_event(node: str, document: QueueDocument, message: Message) -> EmailEvent:
     """Return the event of a recipient entering the queue. Its time is the document's own, so that
     a snapshot and the stream give the same."""
-    event = _event(node, document, message, event_type="sent", at=document.created.astimezone(UTC))
-    return replace(event, attempt=0, client_ip=message.client_ip)
+    at = document.created.astimezone(UTC)
+    return _event(node, document, message, "sent", at, attempt=0, client_ip=message.client_ip)
 
 
 def deferrals(document: QueueDocument) -> int:
@@ -46,10 +47,13 @@ def deferred_event(
 ) -> EmailEvent:
     """Return the event of the document's last deferral. `at_ms`: its time, if it has none."""
     deferral = document.deferral or Deferral()
-    at = clock.from_ms(deferral.last or at_ms)
-    event = _event(node, document, message, event_type="deferred", at=at, n=deferrals(document))
-    return replace(
-        event,
+    return _event(
+        node,
+        document,
+        message,
+        "deferred",
+        clock.from_ms(deferral.last or at_ms),
+        n=deferrals(document),
         attempt=deferrals(document),
         status_code=reply_code(deferral.response),
         status_message=deferral.response,
@@ -66,11 +70,13 @@ def inferred_outcome(
     else delivered, unless there is a notification (`to_bounce`)."""
     at = clock.from_ms(at_ms)
     if not document.locked:
-        event = _event(node, document, message, event_type="dropped", at=at)
-        return replace(event, certainty="inferred")
-    event = _event(node, document, message, event_type="delivered", at=at)
-    return replace(
-        event,
+        return _event(node, document, message, "dropped", at, certainty="inferred")
+    return _event(
+        node,
+        document,
+        message,
+        "delivered",
+        at,
         certainty="inferred",
         attempt=deferrals(document) + 1,
         queue_time_ms=_queue_time_ms(document),
@@ -158,14 +164,15 @@ def _event(
     node: str,
     document: QueueDocument,
     message: Message,
-    *,
     event_type: EventType,
     at: datetime,
+    *,
     n: int = 0,
+    certainty: Literal["reported", "inferred"] = "reported",
+    **more: Any,
 ) -> EmailEvent:
-    identity = wire.event_id(wire.ZONEMTA, document.queue_id, document.recipient, event_type, n)
     return EmailEvent(
-        event_id=identity,
+        event_id=wire.event_id(wire.ZONEMTA, document.queue_id, document.recipient, event_type, n),
         occurred_at=at,
         event_type=event_type,
         direction=wire.OUTBOUND,
@@ -179,7 +186,8 @@ def _event(
         auth_user=message.user,
         message_size_bytes=message.size_bytes,
         source="change_stream",
-        certainty="reported",
+        certainty=certainty,
+        **more,
     )
 
 

@@ -64,29 +64,16 @@ class ChangeStream:
         self._tracker = Tracker(spool, node=node, instance=instance)
         self._warnings = RateLimitedLog(logger)
         # Replaced as a whole: other threads read it.
-        self._health = SourceHealth(
-            name=self.name,
-            is_on=True,
-            interval_s=HEALTH_INTERVAL_S,
-            runs_total=0,
-            failures_total=0,
-            missed_total=0,
-            last_ms=None,
-            max_ms=None,
-            last_error=None,
-            succeeded_at=None,
-        )
+        self._health = SourceHealth(name=self.name, interval_s=HEALTH_INTERVAL_S)
         self._pre_images = True
         self._enable_pre_images = enable_pre_images
         self._where = "the configured address"
         self._wait_s = FIRST_WAIT_S
 
     def health(self) -> SourceHealth:
-        """Return the health of this source."""
         return self._health
 
     def run(self, stop: threading.Event) -> None:
-        """Follow the stream until `stop` is set."""
         from bson.errors import BSONError  # noqa: PLC0415
         from pymongo.errors import PyMongoError  # noqa: PLC0415
 

@@ -1,12 +1,16 @@
-"""Requests of plugins to the receiver, and its answers. The sockets are in server.py."""
+"""Requests of plugins to the receiver, and its answers. The sockets are opened in server.py."""
 
 import hmac
 import logging
 import socket
+import socketserver
+import sys
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -29,22 +33,11 @@ MAX_READINGS_BYTES = 16_384
 RETRY_AFTER_S = 2
 MAX_DISCARDED_BYTES = 16 * 1024**2
 DISCARD_STEP_BYTES = 65_536
-
-
-class Listener(Protocol):
-    """The parts of its server that a handler uses."""
-
-    spool: Spool
-    plugins: PluginRegistry
-    settings: ReceiverSettings
-    node: str
-    warnings: RateLimitedLog
-    token: str  # empty: whoever may open the socket may send
-    stuck: Callable[[], dict[str, float]]
-
-    def set_timeout(self, request: socket.socket, timeout_s: float) -> None:
-        """Let the connection live at most so long from now."""
-        ...
+_POLL_S = 0.5
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\n"
+    b"Connection: close\r\n\r\n"
+)
 
 
 def read_events(body: bytes, *, node: str) -> tuple[list[Accepted], list[dict[str, Any]]]:
@@ -73,7 +66,7 @@ class Handler(BaseHTTPRequestHandler):
     """One connection of a plugin, kept alive between requests."""
 
     protocol_version = "HTTP/1.1"
-    server: Listener  # type: ignore[assignment]
+    server: "Listener"
     server_version = f"mallard-agent/{__version__}"
     sys_version = ""
 
@@ -83,7 +76,6 @@ class Handler(BaseHTTPRequestHandler):
         return super().parse_request()
 
     def do_GET(self) -> None:
-        """Answer with the agent's health."""
         if self.path == HEALTH_PATH:
             stuck = {name: round(stuck_s) for name, stuck_s in self.server.stuck().items()}
             content = {"status": "ok", "version": __version__, "stuck_s": stuck}
@@ -94,30 +86,26 @@ class Handler(BaseHTTPRequestHandler):
             )
 
     def do_POST(self) -> None:
-        """Take events, or a plugin's status."""
         take, limit = {
             EVENTS_PATH: (self._take_events, self.server.settings.max_body_bytes),
             READINGS_PATH: (self._take_status, MAX_READINGS_BYTES),
         }.get(self.path, (None, 0))
-        length = self.headers.get("Content-Length", "")
+        digits = self.headers.get("Content-Length", "")
+        length = int(digits) if digits.isdecimal() else 0
         if not self._is_authorized():
-            self._discard(int(length) if length.isdecimal() else 0)
-            self._refuse(HTTPStatus.UNAUTHORIZED, "the agent's tcp_token is needed")
+            self._refuse(HTTPStatus.UNAUTHORIZED, "the agent's tcp_token is needed", length)
             return
         if take is None:
-            self._discard(int(length) if length.isdecimal() else 0)
-            self._refuse(HTTPStatus.NOT_FOUND, f"POST {EVENTS_PATH} or {READINGS_PATH}")
+            self._refuse(HTTPStatus.NOT_FOUND, f"POST {EVENTS_PATH} or {READINGS_PATH}", length)
             return
-        if not length.isdecimal():
-            self._refuse(HTTPStatus.BAD_REQUEST, "Content-Length is needed")
+        if not digits.isdecimal():
+            self._refuse(HTTPStatus.BAD_REQUEST, "Content-Length is needed", length)
             return
-        if int(length) > limit:
-            # Read and forget it, or the client, still sending, would not get the answer.
-            self._discard(int(length))
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {limit} bytes")
+        if length > limit:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {limit} bytes", length)
             return
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):
+        body = self.rfile.read(length)
+        if len(body) < length:
             self.close_connection = True
             return
         try:
@@ -178,13 +166,12 @@ class Handler(BaseHTTPRequestHandler):
         given = self.headers.get("Authorization", "").removeprefix("Bearer ")
         return not token or hmac.compare_digest(given.encode(), token.encode())
 
-    def _discard(self, length: int) -> None:
+    def _refuse(self, status: HTTPStatus, error: str, length: int) -> None:
+        # Read and forget the body, or the client, still sending, would not get the answer.
         left = min(length, MAX_DISCARDED_BYTES)
         while left > 0 and (part := self.rfile.read(min(left, DISCARD_STEP_BYTES))):
             left -= len(part)
-
-    def _refuse(self, status: HTTPStatus, error: str) -> None:
-        # The rest of the body would be taken for the next request.
+        # The rest of it would be taken for the next request.
         self.close_connection = True
         self._answer(status, {"error": error})
 
@@ -210,5 +197,85 @@ class Handler(BaseHTTPRequestHandler):
         return "plugin"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (http.server's name)
-        """Log a line of http.server at level debug."""
         logger.debug("receiver: " + format, *args)  # noqa: G003
+
+
+class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """A server of the plugins on one socket: a thread a connection, all bounded."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+    allow_reuse_address = True
+    name: str
+    token = ""  # empty: whoever may open the socket may send
+
+    def __init__(
+        self,
+        address: Any,
+        spool: Spool,
+        settings: ReceiverSettings,
+        *,
+        node: str,
+        plugins: PluginRegistry | None = None,
+        stuck: Callable[[], dict[str, float]] = dict,
+    ) -> None:
+        self.spool = spool
+        self.plugins = plugins or PluginRegistry()
+        self.stuck = stuck
+        self.settings = settings
+        self.node = node
+        self.warnings = RateLimitedLog(logger)
+        self._slots = threading.BoundedSemaphore(settings.max_connections)
+        self._deadlines: dict[socket.socket, float] = {}
+        self._lock = threading.Lock()
+        super().__init__(address, Handler, bind_and_activate=False)
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until `stop` is set, then close the socket."""
+
+        def shut_down_at_stop() -> None:
+            stop.wait()
+            self.shutdown()
+
+        threading.Thread(target=shut_down_at_stop, name=f"{self.name}-stop", daemon=True).start()
+        self.serve_forever(poll_interval=_POLL_S)
+        self.server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give the connection a thread, or answer that there is none left."""
+        if not self._slots.acquire(blocking=False):
+            self.warnings.warn("connections", "Too many connections to the receiver: refusing.")
+            with suppress(OSError):  # it may have gone away by itself
+                request.setblocking(False)
+                request.send(_BUSY)
+            self.shutdown_request(request)
+            return
+        self.set_timeout(request, self.settings.read_timeout_s)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve one connection, then give its slot back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                self._deadlines.pop(request, None)
+            self._slots.release()
+
+    def set_timeout(self, request: socket.socket, timeout_s: float) -> None:
+        with self._lock:
+            self._deadlines[request] = clock.monotonic_s() + timeout_s
+
+    def service_actions(self) -> None:
+        """Shut connections whose time is over: a byte now and then does not keep one alive."""
+        now_s = clock.monotonic_s()
+        with self._lock:
+            overdue = [request for request, end_s in self._deadlines.items() if end_s < now_s]
+        for request in overdue:
+            with suppress(OSError):  # it may be closed in between
+                request.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Note a connection that broke; one does not matter."""
+        logger.debug("A connection to the receiver broke: %r", sys.exc_info()[1])

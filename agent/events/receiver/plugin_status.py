@@ -4,7 +4,6 @@ In memory: each process sends it again every 30 s.
 
 import threading
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -35,11 +34,8 @@ class PluginStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class _Process:
-    plugin: str
-    name: str
-    dropped_total: int
+    health: PluginHealth
     at_s: float  # by the monotonic clock
-    at: datetime
     haraka: HarakaProcess | None
 
 
@@ -56,7 +52,6 @@ class PluginRegistry:
         self._processes: dict[str, _Process] = {}  # by name, the least recent first
 
     def update(self, status: PluginStatus) -> None:
-        """Store the status of a process."""
         self._put(status.plugin, status.process, status.dropped_total, status.haraka)
 
     def note_events(self, plugin: str, process: str, dropped_total: int) -> None:
@@ -70,8 +65,8 @@ class PluginRegistry:
         plugin (`plugin_dropped_total`) beside them."""
         return [
             {
-                "process": process.name,
-                "plugin_dropped_total": process.dropped_total,
+                "process": process.health.process,
+                "plugin_dropped_total": process.health.dropped_total,
                 **msgspec.structs.asdict(process.haraka),
             }
             for process in self._fresh()
@@ -80,24 +75,17 @@ class PluginRegistry:
 
     def plugins(self) -> list[PluginHealth]:
         """Return every process that lives and reported since the agent began."""
-        return [
-            PluginHealth(
-                name=process.plugin,
-                process=process.name,
-                heard_at=process.at,
-                dropped_total=process.dropped_total,
-            )
-            for process in self._fresh()
-        ]
+        return [process.health for process in self._fresh()]
 
     def _put(
         self, plugin: str, name: str, dropped_total: int, haraka: HarakaProcess | None
     ) -> None:
-        now = clock.monotonic_s(), clock.utc_now()
-        process = _Process(plugin, name, dropped_total, *now, haraka)
+        health = PluginHealth(
+            name=plugin, process=name, heard_at=clock.utc_now(), dropped_total=dropped_total
+        )
         with self._lock:
             self._processes.pop(name, None)
-            self._processes[name] = process
+            self._processes[name] = _Process(health, clock.monotonic_s(), haraka)
             if len(self._processes) > MAX_PROCESSES:
                 del self._processes[next(iter(self._processes))]
 

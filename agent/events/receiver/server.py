@@ -7,121 +7,26 @@ An event that is refused is refused alone; the rest of its batch is taken.
 
 import errno
 import grp
-import logging
 import os
 import socket
-import socketserver
 import stat
-import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from agent import clock
 from agent.config import Receiver as ReceiverSettings
 from agent.errors import ReceiverError
-from agent.events.receiver.handler import Handler
+from agent.events.receiver.handler import Listener
 from agent.events.receiver.plugin_status import PluginRegistry
-from agent.logs import RateLimitedLog
 from agent.spool import Spool
-
-logger = logging.getLogger(__name__)
 
 SOCKET_NAME = "receiver.sock"
 LOOPBACK = "127.0.0.1"
 MAX_PATH_BYTES = 107  # of a unix socket on Linux
-_POLL_S = 0.5
-_BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\n"
-    b"Connection: close\r\n\r\n"
-)
 
 
-class _Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """A server of the plugins on one socket: a thread a connection, all bounded."""
-
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
-    allow_reuse_address = True
-    name: str
-    token = ""
-
-    def __init__(
-        self,
-        address: Any,
-        spool: Spool,
-        settings: ReceiverSettings,
-        *,
-        node: str,
-        plugins: PluginRegistry | None = None,
-        stuck: Callable[[], dict[str, float]] = dict,
-    ) -> None:
-        self.spool = spool
-        self.plugins = plugins or PluginRegistry()
-        self.stuck = stuck
-        self.settings = settings
-        self.node = node
-        self.warnings = RateLimitedLog(logger)
-        self._slots = threading.BoundedSemaphore(settings.max_connections)
-        self._deadlines: dict[socket.socket, float] = {}
-        self._lock = threading.Lock()
-        super().__init__(address, Handler, bind_and_activate=False)
-
-    def run(self, stop: threading.Event) -> None:
-        """Serve until `stop` is set, then close the socket."""
-
-        def shut_down_at_stop() -> None:
-            stop.wait()
-            self.shutdown()
-
-        threading.Thread(target=shut_down_at_stop, name=f"{self.name}-stop", daemon=True).start()
-        self.serve_forever(poll_interval=_POLL_S)
-        self.server_close()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Give the connection a thread, or answer that there is none left."""
-        if not self._slots.acquire(blocking=False):
-            self.warnings.warn("connections", "Too many connections to the receiver: refusing.")
-            with suppress(OSError):  # it may have gone away by itself
-                request.setblocking(False)
-                request.send(_BUSY)
-            self.shutdown_request(request)
-            return
-        self.set_timeout(request, self.settings.read_timeout_s)
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve one connection, then give its slot back."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            with self._lock:
-                self._deadlines.pop(request, None)
-            self._slots.release()
-
-    def set_timeout(self, request: socket.socket, timeout_s: float) -> None:
-        """Let the connection live at most so long from now."""
-        with self._lock:
-            self._deadlines[request] = clock.monotonic_s() + timeout_s
-
-    def service_actions(self) -> None:
-        """Shut connections whose time is over: a byte now and then does not keep one alive."""
-        now_s = clock.monotonic_s()
-        with self._lock:
-            overdue = [request for request, end_s in self._deadlines.items() if end_s < now_s]
-        for request in overdue:
-            with suppress(OSError):  # it may be closed in between
-                request.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Note a connection that broke; one does not matter."""
-        logger.debug("A connection to the receiver broke: %r", sys.exc_info()[1])
-
-
-class Receiver(_Listener):
+class Receiver(Listener):
     """The server on `<directory>/receiver.sock`. `run` serves until `stop` is set."""
 
     name = "receiver"
@@ -181,7 +86,7 @@ class Receiver(_Listener):
         self.path.unlink(missing_ok=True)
 
 
-class TcpReceiver(_Listener):
+class TcpReceiver(Listener):
     """The same on the loopback address, for a mail program that cannot see the socket (a container
     with the host's network). Clients must send the token."""
 

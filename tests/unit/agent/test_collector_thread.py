@@ -31,7 +31,7 @@ def test_an_absent_source_is_no_failure_and_is_collected_when_it_appears(caplog)
         for _ in range(3):
             source.run_once()
 
-    assert (source.failures, source.absent, taken) == (0, False, [b"{}"])
+    assert (source.health().failures_total, source.health().is_on, taken) == (0, True, [b"{}"])
     assert caplog.text.count("while it is absent") == 1
     assert "is present and collected" in caplog.text
 
@@ -59,10 +59,10 @@ def test_runs_that_were_due_while_one_was_going_are_counted_not_caught_up(in_thr
     )
 
     in_thread(source)
-    until(lambda: source.missed >= 4)
+    until(lambda: source.health().missed_total >= 4)
     gate.set()
 
-    assert len(runs) <= source.missed
+    assert len(runs) <= source.health().missed_total
 
 
 def test_a_failing_collector_is_counted_and_tried_again(in_thread, caplog):
@@ -72,7 +72,7 @@ def test_a_failing_collector_is_counted_and_tried_again(in_thread, caplog):
     source = CollectorThread(Fake("broken", fail), print, interval_s=0.02)
     in_thread(source)
 
-    until(lambda: source.failures >= 3)
+    until(lambda: source.health().failures_total >= 3)
 
     assert caplog.text.count("no such counter") == 1
 
@@ -84,4 +84,4 @@ def test_a_spool_that_cannot_write_does_not_end_the_thread(in_thread):
     source = CollectorThread(Fake("fine", lambda: b"{}"), full, interval_s=0.02)
     in_thread(source)
 
-    until(lambda: source.failures >= 3)
+    until(lambda: source.health().failures_total >= 3)
