@@ -24,11 +24,6 @@ def since_boot_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def uptime_s() -> int:
-    """Return whole seconds since the machine started, suspended time included."""
-    return int(since_boot_s())
-
-
 def from_ms(ms: float) -> datetime:
     """Return the time `ms` milliseconds after 1970, aware, UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC)

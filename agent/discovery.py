@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import platform
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -38,7 +39,6 @@ GREETING_PORTS = (24, 25, 110, 143, 587, 2424, 2525, 9143)
 FILE_NAME = "discovery.json"
 FORGOTTEN_AFTER_S = 7 * 86_400
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-OS_RELEASE = Path("/etc/os-release")
 MAX_VERSION_CHARS = 64
 
 
@@ -96,8 +96,11 @@ class Discovery:
             logger.info("This node runs %s.", self._describe() or "no mail program that is known")
         self._save()
         versions = {program: version for program, (_, version) in self._known.items() if version}
-        system = {"os": name} if (name := _system()) else {}
-        return Discovered(self.programs, versions | system)
+        with suppress(OSError):
+            system = platform.freedesktop_os_release()["PRETTY_NAME"]
+            if shown := text(system, limit=MAX_VERSION_CHARS):
+                versions["os"] = shown
+        return Discovered(self.programs, versions)
 
     @property
     def programs(self) -> tuple[str, ...]:
@@ -140,9 +143,8 @@ class Discovery:
     def _wildduck(self) -> tuple[str, str | None] | None:
         settings = self._config.discovery
         token = settings.wildduck_token.reveal()
-        with _connect(
-            settings.wildduck_api_url, "WildDuck", **_header("X-Access-Token", token)
-        ) as http:
+        headers = {"X-Access-Token": token} if token else {}
+        with _connect(settings.wildduck_api_url, "WildDuck", **headers) as http:
             answer = http.request("/health")
             is_known = answer.server == wildduck.SERVER
             health = wildduck.parse_health(answer.status, answer.body, is_known=is_known)
@@ -195,16 +197,3 @@ def _connect(url: str, what: str, **headers: str) -> closing[LocalHttp]:
     if urlsplit(url).hostname not in LOOPBACK:
         raise SourceAbsent(f"{what} is configured on another machine")
     return closing(LocalHttp(url, what=what, headers=headers))
-
-
-def _header(name: str, value: str) -> dict[str, str]:
-    return {name: value} if value else {}
-
-
-def _system() -> str | None:
-    try:
-        lines = OS_RELEASE.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return None
-    named = (line.partition("=")[2] for line in lines if line.startswith("PRETTY_NAME="))
-    return text(next(named, "").strip("\"'"), limit=MAX_VERSION_CHARS)

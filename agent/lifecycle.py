@@ -77,7 +77,6 @@ class Agent:
         self._spool = Spool(state_dir, config.spool, config.events)
         self._client = Client(config.backend)
         self._receiver: Receiver | None = None
-        self._collectors: list[CollectorThread] = []
         outcomes = OutcomeCounts()
         self._spool.intake.on_event(outcomes.add)
         self.status = AgentStatus(
@@ -125,8 +124,9 @@ class Agent:
     def tick(self) -> None:
         """Abort overdue requests and log stuck collectors. To be called every few seconds."""
         self._client.abort_overdue()
-        for collector in self._collectors:
-            collector.report_if_stuck()
+        for _, worker, _ in self._threads:
+            if isinstance(worker, CollectorThread):
+                worker.report_if_stuck()
 
     def problems(self) -> list[str]:
         """Return the parts that no longer work, in words. Queries the receiver itself."""
@@ -162,8 +162,9 @@ class Agent:
                 enable_pre_images=config.discovery.zonemta_pre_images,
             )
             producers.append(stream)
-        status.collectors = self._collectors = self._build_collectors()
-        producers.extend(self._collectors)
+        collectors = self._build_collectors()
+        status.collectors = collectors
+        producers.extend(collectors)
         events = [(self._spool.events, EVENTS_ROUTE)]
         samples = [(self._spool.samples, SAMPLES_ROUTE)] + [
             (queue, samples_route(source)) for source, queue in self._spool.source_samples.items()

@@ -1,5 +1,8 @@
 """Catalogue of samples: the bodies of POST /api/v1/metrics/{kind} (tests/contract/metrics_*.json).
 
+Every sample has `node_id`, `timestamp` and, under the name of its kind, the readings; ZoneMTA's has
+`queue` beside them. Either is null when it cannot be read.
+
 `*_total` counts since the program began, or since its counters were reset. None: this version has
 no such value, or the agent has no right to read it; never a guess. Published names are permanent.
 """
@@ -12,13 +15,6 @@ from msgspec import Meta
 from agent.wire import AwareTime
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
-
-
-class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """Fields of every sample."""
-
-    node_id: str
-    timestamp: AwareTime
 
 
 class Core(msgspec.Struct, frozen=True):
@@ -64,9 +60,11 @@ class ProcessReadings(msgspec.Struct, frozen=True, kw_only=True):
     started_at: AwareTime | None = None
 
 
-class SystemSample(Sample, frozen=True, kw_only=True):
+class SystemSample(msgspec.Struct, frozen=True, kw_only=True):
     """One sample of the machine. `services`: whether a port accepts connections, by "port_25"."""
 
+    node_id: str
+    timestamp: AwareTime
     system: SystemReadings
     processes: dict[str, ProcessReadings]
     services: dict[str, bool]
@@ -162,13 +160,6 @@ class MailQueue(msgspec.Struct, frozen=True, kw_only=True):
     destinations_of_count: int | None = None
 
 
-class ZoneMtaSample(Sample, frozen=True, kw_only=True):
-    """One sample of ZoneMTA. Either half may be missing."""
-
-    zonemta: ZoneMtaReadings | None
-    queue: MailQueue | None
-
-
 class RedisReadings(msgspec.Struct, frozen=True, kw_only=True):
     """INFO of one Redis. `maxmemory_bytes` 0: no limit. `rdb_changes_count`: writes since the last
     save. `master_link_up`, `master_link_down_s`: of a replica. `replication_lag_bytes`: of a
@@ -208,12 +199,6 @@ class RedisReadings(msgspec.Struct, frozen=True, kw_only=True):
     master_link_up: bool | None
     master_link_down_s: int | None
     replication_lag_bytes: int | None
-
-
-class RedisSample(Sample, frozen=True, kw_only=True):
-    """One sample of Redis."""
-
-    redis: RedisReadings
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -277,12 +262,6 @@ class MongoReadings(msgspec.Struct, frozen=True, kw_only=True):
     refused: list[str]
 
 
-class MongoSample(Sample, frozen=True, kw_only=True):
-    """One sample of MongoDB."""
-
-    mongodb: MongoReadings
-
-
 class ActionCount(msgspec.Struct, frozen=True):
     """Messages with this action of Rspamd."""
 
@@ -309,12 +288,6 @@ class RspamdReadings(msgspec.Struct, frozen=True, kw_only=True):
     scan_time_max_s: float | None
     allocated_bytes: int | None
     fuzzy_hashes_count: int | None
-
-
-class RspamdSample(Sample, frozen=True, kw_only=True):
-    """One sample of Rspamd."""
-
-    rspamd: RspamdReadings
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
@@ -382,12 +355,6 @@ class WildDuckReadings(WildDuckMetrics, frozen=True, kw_only=True):
     uptime_s: int | None = None
 
 
-class WildDuckSample(Sample, frozen=True, kw_only=True):
-    """One sample of WildDuck."""
-
-    wildduck: WildDuckReadings
-
-
 class HarakaProcess(msgspec.Struct, frozen=True, kw_only=True):
     """Counters of one process of Haraka since it began, as reported by its plugin."""
 
@@ -408,12 +375,6 @@ class HarakaReadings(HarakaProcess, frozen=True, kw_only=True):
 
     processes_count: int
     plugin_dropped_total: int
-
-
-class HarakaSample(Sample, frozen=True, kw_only=True):
-    """One sample of Haraka."""
-
-    haraka: HarakaReadings
 
 
 class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -484,9 +445,3 @@ class AgentReadings(SpoolHealth, frozen=True, kw_only=True):
     sources: list[SourceHealth]
     plugins: list[PluginHealth]
     reconciliation: list[Reconciliation]
-
-
-class AgentSample(Sample, frozen=True, kw_only=True):
-    """One sample of the agent."""
-
-    agent: AgentReadings

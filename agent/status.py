@@ -71,7 +71,6 @@ class AgentStatus:
         return self.transport.health() if self.transport else {}
 
     def summary(self) -> str:
-        """Return one line about spool and sending."""
         parts = []
         if self.spool:
             try:

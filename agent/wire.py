@@ -89,15 +89,9 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class IngestAnswer(msgspec.Struct, frozen=True):
-    """The body of 202."""
+    """The body of 202, and without `queued` of 422."""
 
-    queued: int
-    rejected: list[Refusal] = []
-
-
-class RefusalAnswer(msgspec.Struct, frozen=True):
-    """The body of 422."""
-
+    queued: int | None = None
     rejected: list[Refusal] = []
 
 

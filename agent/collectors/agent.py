@@ -6,7 +6,7 @@ import psutil
 from agent import __version__, clock
 from agent.collectors.base import Collector
 from agent.config import Config
-from agent.samples import AgentReadings, AgentSample
+from agent.samples import AgentReadings
 from agent.status import AgentStatus
 
 MAX_PLUGINS = 100
@@ -43,7 +43,7 @@ class AgentCollector(Collector):
             plugins=status.plugins.plugins()[:MAX_PLUGINS],
             reconciliation=status.reconciler.lines()[:MAX_RECONCILIATIONS],
         )
-        return self._encode(AgentSample, agent=readings)
+        return self._encode(agent=readings)
 
     def _cpu_percent(self, used_s: float) -> float | None:
         now_s = clock.monotonic_s()

@@ -10,7 +10,7 @@ from agent.collectors.base import Collector
 from agent.config import Config
 from agent.errors import SourceAbsent
 from agent.parsers.values import count, text
-from agent.samples import HarakaReadings, HarakaSample
+from agent.samples import HarakaReadings
 from agent.status import AgentStatus
 
 NOT_SUMMED = {"version", "processes_count", "uptime_s"}
@@ -44,4 +44,4 @@ class HarakaCollector(Collector):
         processes = self._status.plugins.haraka_processes()
         if not processes:
             raise SourceAbsent("no plugin of Haraka reported lately")
-        return self._encode(HarakaSample, haraka=combine(processes))
+        return self._encode(haraka=combine(processes))

@@ -22,7 +22,7 @@ from agent.errors import CollectError, SourceAbsent
 from agent.logs import RateLimitedLog
 from agent.parsers import mongodb
 from agent.parsers.values import count, text
-from agent.samples import MongoReadings, MongoSample
+from agent.samples import MongoReadings
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -130,7 +130,7 @@ class MongoCollector(Collector):
 
         with translate_errors(UNREADABLE):
             try:
-                return self._encode(MongoSample, mongodb=self._readings())
+                return self._encode(mongodb=self._readings())
             except errors.ServerSelectionTimeoutError as error:
                 if "refused" not in str(error):
                     raise

@@ -17,7 +17,6 @@ from agent.collectors.deadline import DeadlineReader
 from agent.config import Config, Secret
 from agent.errors import CollectError, SourceAbsent
 from agent.parsers import redis
-from agent.samples import RedisSample
 
 PORT = 6379
 # For connecting, logging in and the response together.
@@ -43,7 +42,7 @@ class RedisCollector(Collector):
             readings = redis.parse_info(info)
         except ValueError as error:
             raise CollectError(f"Redis's INFO cannot be read: {error}") from error
-        return self._encode(RedisSample, redis=readings)
+        return self._encode(redis=readings)
 
 
 def query(url: Secret, command: str) -> str:

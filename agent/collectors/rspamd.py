@@ -5,7 +5,6 @@ from agent.collectors.local_http import OK, LocalHttp
 from agent.config import Config
 from agent.errors import CollectError, SourceAbsent
 from agent.parsers import rspamd
-from agent.samples import RspamdSample
 
 PASSWORD_STATUSES = (401, 403)
 
@@ -41,7 +40,7 @@ class RspamdCollector(Collector):
             readings = rspamd.parse_stat(answer.body)
         except (ValueError, RecursionError) as error:
             raise CollectError(f"Rspamd's /stat cannot be read: {error}") from error
-        return self._encode(RspamdSample, rspamd=readings)
+        return self._encode(rspamd=readings)
 
     def close(self) -> None:
         self._http.close()

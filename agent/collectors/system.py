@@ -129,7 +129,7 @@ class SystemCollector(Collector):
             tcp_established=sockets.parse_established(self._text("net/snmp")) or 0,
             tcp_time_wait=sockets.parse_time_wait(self._text("net/sockstat")) or 0,
             open_files=int(open_files[0]) if open_files else 0,
-            uptime_seconds=clock.uptime_s(),
+            uptime_seconds=int(clock.since_boot_s()),
         )
 
     def _counters(self) -> Counters:

@@ -23,7 +23,6 @@ from agent.samples import (
     QuotaRotation,
     WildDuckMetrics,
     WildDuckReadings,
-    WildDuckSample,
 )
 
 logger = logging.getLogger(__name__)
@@ -68,7 +67,7 @@ class WildDuckCollector(Collector):
             now_s=clock.now_ms() // 1000,
             has_api=bool(self._api.url),
         )
-        return self._encode(WildDuckSample, wildduck=readings)
+        return self._encode(wildduck=readings)
 
     def close(self) -> None:
         self._api.close()

@@ -14,7 +14,7 @@ from agent.config import Config
 from agent.errors import CollectError, SourceAbsent
 from agent.logs import RateLimitedLog
 from agent.parsers import zonemta
-from agent.samples import MailQueue, ZoneMtaReadings, ZoneMtaSample
+from agent.samples import MailQueue, ZoneMtaReadings
 from agent.status import AgentStatus
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class ZoneMtaCollector(Collector):
                 raise failure
             if not isinstance(failure, SourceAbsent):
                 self._warnings.warn("counters", "Only ZoneMTA's queue can be read: %s", failure)
-        return self._encode(ZoneMtaSample, zonemta=readings, queue=queue)
+        return self._encode(zonemta=readings, queue=queue)
 
     def close(self) -> None:
         self._http.close()

@@ -35,7 +35,6 @@ def check_spool(config: Config) -> Iterator[Finding]:
 
 
 def judge_gaps(gaps: list[dict[str, Any]], *, now: datetime) -> Iterator[Finding]:
-    """Yield the recent gaps of the change stream. Pure."""
     for gap in gaps:
         if now - datetime.fromisoformat(gap["to_at"]) > MAX_GAP_AGE:
             continue
@@ -77,7 +76,6 @@ def judge_disk(directory: Path, config: Config) -> Finding:
 
 
 def judge_spool(summary: dict[str, Any], *, now: datetime) -> Iterator[Finding]:
-    """Yield the findings that follow from the spool's summary. Pure."""
     events = summary["events"]
     oldest = events["oldest_at"]
     if oldest and now - datetime.fromisoformat(oldest) > MAX_WAIT:

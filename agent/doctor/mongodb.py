@@ -18,7 +18,6 @@ _HOUR_S = 3600
 
 
 def check_mongodb(config: Config) -> Iterator[Finding]:
-    """Check the database of the change stream where one is configured."""
     uri = config.discovery.zonemta_mongodb_uri
     if uri:
         yield from examine(uri, instance=config.discovery.zonemta_instance)

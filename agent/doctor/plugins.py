@@ -49,7 +49,6 @@ def check_receiver(config: Config) -> Iterator[Finding]:
 
 
 def judge_plugins(plugin: dict[str, Any], *, now: datetime) -> Iterator[Finding]:
-    """Yield the findings about the plugins in the spool's summary. Pure."""
     last_at = plugin["heard_at"]
     if last_at is None:
         yield Finding(

@@ -8,13 +8,11 @@ import msgspec
 from agent import clock
 from agent.config import Config
 from agent.doctor.finding import Finding
-from agent.transport.client import NODE_FIX, Action, Client, Outcome
+from agent.transport.client import NODE_FIX, TOLERATED_SKEW, Action, Client, Outcome
 from agent.transport.refusals import Cause, find_cause
 
 # An empty batch needs the key and its scope, and adds nothing.
 INGEST_PATH, EMPTY_BATCH = "/api/v1/events/ingest", b"[]"
-# The Date header has whole seconds.
-TOLERATED_SKEW = timedelta(seconds=5)
 # The server refuses events more than ten minutes ahead; long before that, pages look odd.
 MAX_SKEW = timedelta(seconds=60)
 KEY_STATUSES = (401, 403)

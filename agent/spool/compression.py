@@ -4,6 +4,7 @@ without the server fits on a mail server's disk. Events sent within seconds are 
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -21,13 +22,12 @@ LEVEL = 3
 _decoder = msgspec.msgpack.Decoder(list[bytes])
 
 
+@dataclass(eq=False)
 class DamagedBlock(Exception):
     """A block cannot be read again. `first_seq`, `last_seq`: numbers of the items in it."""
 
-    def __init__(self, first_seq: int, last_seq: int) -> None:
-        super().__init__(f"items {first_seq} to {last_seq}")
-        self.first_seq = first_seq
-        self.last_seq = last_seq
+    first_seq: int
+    last_seq: int
 
 
 def compress(bodies: Sequence[bytes]) -> bytes:

@@ -4,7 +4,7 @@ A plugin that never received our answer sends again; the change stream, resumed 
 repeats what the plugin reported yesterday: both are recognised here.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 from agent.spool.transaction import Transaction
@@ -44,7 +44,11 @@ class SeenKeys:
 
     def load(self, tx: Transaction) -> None:
         """Load the keys that are not in the index yet, when the file is opened."""
-        self._recent = set(_recent_keys(tx))
+        self._recent = {
+            bytes(keys[start : start + KEY_BYTES])
+            for (keys,) in tx.execute("SELECT keys FROM seen_recent")
+            for start in range(0, len(keys), KEY_BYTES)
+        }
 
     def forget_recent(self) -> None:
         """Forget keys that are not in the index, since its file is gone. An event that is reported
@@ -102,9 +106,3 @@ class SeenKeys:
         tx.execute("DELETE FROM seen_recent")
         self._merged = True
         self._pending.clear()  # keys from here on are not in the index
-
-
-def _recent_keys(tx: Transaction) -> Iterator[bytes]:
-    for (keys,) in tx.execute("SELECT keys FROM seen_recent ORDER BY n"):
-        for start in range(0, len(keys), KEY_BYTES):
-            yield bytes(keys[start : start + KEY_BYTES])

@@ -92,7 +92,6 @@ class Queue:
 
     @property
     def can_postpone(self) -> bool:
-        """Whether items can wait apart to be sent again."""
         return self._postponed is not None
 
     def has_postponed(self) -> bool:
@@ -143,22 +142,19 @@ class Queue:
         if batch.postponed and self._postponed is not None:
             self._postponed.pass_by(batch.last_seq)
         try:
-            self._delete_sent(batch, refused, postponed)
+            with self._database.begin() as tx:
+                if batch.epoch != tx.epoch():
+                    return  # the file was set aside meanwhile: these are numbers of other items now
+                if batch.dropped:
+                    forget_dropped(tx, batch.dropped)
+                self._remove(tx, batch, postponed)
+                tx.add(f"{self.name}.refused", refused)
+                tx.add(f"{self.name}.sent", len(batch.bodies) - refused - len(postponed))
+            self._database.shrink()
         except SpoolError:
             if not postponed and not batch.postponed:
                 self._acked = (batch.epoch, batch.last_seq)
             raise
-
-    def _delete_sent(self, batch: Batch, refused: int, postponed: Collection[int]) -> None:
-        with self._database.begin() as tx:
-            if batch.epoch != tx.epoch():
-                return  # the file was set aside meanwhile: these are numbers of other items now
-            if batch.dropped:
-                forget_dropped(tx, batch.dropped)
-            self._remove(tx, batch, postponed)
-            tx.add(f"{self.name}.refused", refused)
-            tx.add(f"{self.name}.sent", len(batch.bodies) - refused - len(postponed))
-        self._database.shrink()
 
     def set_aside(self, batch: Batch, reason: str, *, keep: bool = True) -> None:
         """Remove a batch that the server refuses; `keep`: into a table for a person to look at.

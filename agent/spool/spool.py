@@ -59,7 +59,6 @@ class Spool:
             self.intake.load(tx)
 
     def stream(self, tx: Transaction) -> ChangeStreamState:
-        """Return the state of the change stream in a transaction."""
         return ChangeStreamState(tx, grace_ms=self._grace_ms)
 
     def append_sample(self, body: bytes, *, source: str = "system") -> None:

@@ -25,7 +25,7 @@ from agent.logs import RateLimitedLog
 from agent.transport.backoff import http_date, retry_after_s
 from agent.transport.refusals import Cause, find_cause
 from agent.transport.stats import TransportStats
-from agent.wire import IngestAnswer, Refusal, RefusalAnswer
+from agent.wire import IngestAnswer, Refusal
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
@@ -143,7 +143,7 @@ class Client:
         self.stats.record_send(duration_s * 1000, accepted=outcome.action is Action.ACCEPTED)
         if outcome.server_at is not None:
             answered_at = sent_at + timedelta(seconds=duration_s)
-            self.stats.record_clock(outcome.server_at, sent_at=sent_at, answered_at=answered_at)
+            self.stats.skew.add(outcome.server_at, sent_at=sent_at, answered_at=answered_at)
             self._check_clock()
         return outcome
 
@@ -228,7 +228,7 @@ class Client:
             self._current.request.connection = connection
 
     def _check_clock(self) -> None:
-        ahead = self.stats.clock_ahead
+        ahead = self.stats.skew.ahead()
         if ahead is None:
             return
         if abs(ahead) > TOLERATED_SKEW:
@@ -327,7 +327,7 @@ def _judge(url: str, response: BaseHTTPResponse, text: bytes, *, answer_needed: 
     refusals: tuple[Refusal, ...] = ()
     if action is Action.INVALID:
         with suppress(msgspec.MsgspecError):
-            refusals = tuple(msgspec.json.decode(text, type=RefusalAnswer).rejected)
+            refusals = tuple(msgspec.json.decode(text, type=IngestAnswer).rejected)
         if not refusals and find_cause(shown) is Cause.NODE:
             action, fix = Action.KEEP, NODE_FIX
     reason = f"{summary}: {shown}{fix}"
@@ -335,15 +335,13 @@ def _judge(url: str, response: BaseHTTPResponse, text: bytes, *, answer_needed: 
 
 
 def _judge_ok(summary: str, status: int, text: bytes, *, answer_needed: bool) -> Outcome:
-    try:
+    answer = IngestAnswer()
+    with suppress(msgspec.MsgspecError):
         answer = msgspec.json.decode(text, type=IngestAnswer)
-    except msgspec.MsgspecError:
-        answer = None
-    if answer_needed and (answer is None or status != ACCEPTED_STATUS):
+    if answer_needed and (answer.queued is None or status != ACCEPTED_STATUS):
         fix = " Check DASHBOARD_URL."
         return Outcome(Action.KEEP, f"{summary}, but not as Mallard does.{fix}", fix)
-    refusals = tuple(answer.rejected) if answer else ()
-    return Outcome(Action.ACCEPTED, summary, refusals=refusals)
+    return Outcome(Action.ACCEPTED, summary, refusals=tuple(answer.rejected))
 
 
 def _server_at(response: BaseHTTPResponse) -> datetime | None:

@@ -197,7 +197,7 @@ class Shipper:
         """Return whether the queue is to wait as it is: nothing that follows would fare better."""
         if batch.postponed or len(curable) < len(batch.bodies):
             return False
-        ahead = self._client.stats.clock_ahead
+        ahead = self._client.stats.skew.ahead()
         return (ahead is not None and ahead > TOLERATED_SKEW) or set(curable.values()) == {
             Cause.NODE
         }

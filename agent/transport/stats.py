@@ -19,29 +19,32 @@ class Skew:
 
     Each response gives a range that is one second plus its own duration wide; the true skew lies
     where the ranges overlap. Ranges that do not overlap mean that a clock was set: only the newest
-    is kept.
+    is kept. Safe to share between threads.
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._ranges: deque[tuple[timedelta, timedelta]] = deque(maxlen=MAX_MEASUREMENTS)
 
     def add(self, server_at: datetime, *, sent_at: datetime, answered_at: datetime) -> None:
         """Add one response: its `Date`, and by this clock the times of request and response."""
         if answered_at < sent_at:
             return  # this clock was set back meanwhile
-        self._ranges.append((sent_at - server_at - DATE_STEP, answered_at - server_at))
-        low, high = self._overlap()
-        if low > high + MAX_SLEW:
-            newest = self._ranges[-1]
-            self._ranges.clear()
+        newest = sent_at - server_at - DATE_STEP, answered_at - server_at
+        with self._lock:
             self._ranges.append(newest)
+            low, high = self._overlap()
+            if low > high + MAX_SLEW:
+                self._ranges.clear()
+                self._ranges.append(newest)
 
     def ahead(self) -> timedelta | None:
         """Return the smallest skew that explains all measurements, negative when this clock is
         behind; None before the first response with a Date."""
-        if not self._ranges:
-            return None
-        low, high = self._overlap()
+        with self._lock:
+            if not self._ranges:
+                return None
+            low, high = self._overlap()
         return max(min(timedelta(0), high), low)
 
     def _overlap(self) -> tuple[timedelta, timedelta]:
@@ -56,7 +59,7 @@ class TransportStats:
         self.failures_total = 0  # of those, not accepted or without a response
         self._lock = threading.Lock()
         self._times_ms: deque[float] = deque(maxlen=MAX_TIMES)
-        self._skew = Skew()
+        self.skew = Skew()
 
     def record_send(self, duration_ms: float, *, accepted: bool) -> None:
         with self._lock:
@@ -64,18 +67,11 @@ class TransportStats:
             self.failures_total += not accepted
             self._times_ms.append(duration_ms)
 
-    def record_clock(
-        self, server_at: datetime, *, sent_at: datetime, answered_at: datetime
-    ) -> None:
-        """Compare the clocks; see Skew."""
-        with self._lock:
-            self._skew.add(server_at, sent_at=sent_at, answered_at=answered_at)
-
     def health(self) -> dict[str, Any]:
         """Return them as fields of AgentReadings: the 95th percentile is of the last POSTs."""
         with self._lock:
             times = sorted(self._times_ms)
-            ahead = self._skew.ahead()
+        ahead = self.skew.ahead()
         p95_place = min(int(len(times) * PERCENTILE), len(times) - 1)
         return {
             "sends_total": self.sends_total,
@@ -83,9 +79,3 @@ class TransportStats:
             "send_p95_ms": times[p95_place] if times else None,
             "clock_skew_ms": None if ahead is None else round(ahead.total_seconds() * 1000, 1),
         }
-
-    @property
-    def clock_ahead(self) -> timedelta | None:
-        """The clock skew; see Skew.ahead."""
-        with self._lock:
-            return self._skew.ahead()

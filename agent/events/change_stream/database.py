@@ -105,7 +105,6 @@ def describe_end(raw: Mapping[str, Any]) -> str | None:
 
 
 def parse_change(raw: Mapping[str, Any]) -> Change:
-    """Return a change event as the tracker takes it."""
     wall = raw.get("wallTime")  # since MongoDB 6.0; before, the cluster time has whole seconds
     at_ms = clock.to_ms(wall) if wall is not None else raw["clusterTime"].time * 1000
     return Change(

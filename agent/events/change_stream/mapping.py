@@ -127,9 +127,7 @@ def to_message(data: MessageData) -> Message:
 def bounce_notices(data: MessageData) -> list[Notice]:
     """Return a notice for each failed recipient if the message is ZoneMTA's notification of a
     failure; none for any other message, a notification of delay included."""
-    if data.interface != BOUNCE_INTERFACE:
-        return []
-    if "(delay" in _header(data, "subject").lower():
+    if data.interface != BOUNCE_INTERFACE or "(delay" in _header(data, "subject").lower():
         return []
     failed = getaddresses([_header(data, "x-failed-recipients")])
     return [

@@ -5,7 +5,8 @@ a kill at any point takes a batch or does not, and neither loses nor doubles an 
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -50,10 +51,8 @@ class Tracker:
         with self._spool.begin() as tx:
             state = self._spool.stream(tx)
             for change in changes:
-                try:
+                with self._count_malformed(state, change.collection):
                     self._take(state, change)
-                except msgspec.ValidationError as error:
-                    self._count_malformed(state, change.collection, error)
             state.save_position(position)
             state.save_seen(seen_ms)
 
@@ -66,18 +65,13 @@ class Tracker:
         with self._spool.begin() as tx:
             state = self._spool.stream(tx)
             for file_id, raw in files:
-                try:
+                with self._count_malformed(state, zonemta.FILES):
                     self._take_message(state, file_id, raw)
-                except msgspec.ValidationError as error:
-                    self._count_malformed(state, zonemta.FILES, error)
             for document_id, raw in documents:
-                try:
+                with self._count_malformed(state, zonemta.QUEUE):
                     document = zonemta.parse_queue_document(raw)
-                except msgspec.ValidationError as error:
-                    self._count_malformed(state, zonemta.QUEUE, error)
-                    continue
-                known = self._document(state, document_id)
-                self._take_document(state, document_id, document, known, clock.now_ms())
+                    known = self._document(state, document_id)
+                    self._take_document(state, document_id, document, known, clock.now_ms())
 
     def release(self, *, caught_up: bool, seen_until_ms: int = 0) -> int:
         """Queue held events whose grace is over and that no plugin reported; return how many were
@@ -242,13 +236,16 @@ class Tracker:
         body = state.message(document.queue_id)
         return _message_decoder.decode(body) if body is not None else Message()
 
-    def _count_malformed(
-        self, state: ChangeStreamState, collection: str, error: msgspec.ValidationError
-    ) -> None:
-        state.tx.add("stream.malformed", 1)
-        self._warnings.warn(
-            collection,
-            "A document of %s does not have ZoneMTA's format and is skipped (counted): %s.",
-            collection,
-            error,
-        )
+    @contextmanager
+    def _count_malformed(self, state: ChangeStreamState, collection: str) -> Iterator[None]:
+        """Skip a document that does not have ZoneMTA's format."""
+        try:
+            yield
+        except msgspec.ValidationError as error:
+            state.tx.add("stream.malformed", 1)
+            self._warnings.warn(
+                collection,
+                "A document of %s does not have ZoneMTA's format and is skipped (counted): %s.",
+                collection,
+                error,
+            )

@@ -201,7 +201,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """A server of the plugins on one socket: a thread a connection, all bounded."""
+    """A server of the plugins on one socket: a thread a connection, all bounded. `stuck`: returns
+    threads of the agent that do not come back, and their seconds."""
 
     daemon_threads = True
     block_on_close = False
@@ -232,8 +233,6 @@ class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
         super().__init__(address, Handler, bind_and_activate=False)
 
     def run(self, stop: threading.Event) -> None:
-        """Serve until `stop` is set, then close the socket."""
-
         def shut_down_at_stop() -> None:
             stop.wait()
             self.shutdown()

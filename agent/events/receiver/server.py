@@ -11,14 +11,12 @@ import os
 import socket
 import stat
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from agent.config import Receiver as ReceiverSettings
 from agent.errors import ReceiverError
 from agent.events.receiver.handler import Listener
-from agent.events.receiver.plugin_status import PluginRegistry
 from agent.spool import Spool
 
 SOCKET_NAME = "receiver.sock"
@@ -33,18 +31,11 @@ class Receiver(Listener):
     address_family = socket.AF_UNIX
 
     def __init__(
-        self,
-        spool: Spool,
-        settings: ReceiverSettings,
-        directory: Path,
-        *,
-        node: str,
-        plugins: PluginRegistry | None = None,
-        stuck: Callable[[], dict[str, float]] = dict,
+        self, spool: Spool, settings: ReceiverSettings, directory: Path, **others: Any
     ) -> None:
-        """`stuck`: returns threads of the agent that do not come back, and their seconds."""
+        """`others`: see Listener."""
         self.path = directory / SOCKET_NAME
-        super().__init__(str(self.path), spool, settings, node=node, plugins=plugins, stuck=stuck)
+        super().__init__(str(self.path), spool, settings, **others)
 
     def open(self) -> None:
         """Make the socket, in place of one a killed agent left. Raises ReceiverError."""
@@ -92,16 +83,10 @@ class TcpReceiver(Listener):
 
     name = "receiver-tcp"
 
-    def __init__(
-        self,
-        spool: Spool,
-        settings: ReceiverSettings,
-        *,
-        node: str,
-        plugins: PluginRegistry | None = None,
-    ) -> None:
+    def __init__(self, spool: Spool, settings: ReceiverSettings, **others: Any) -> None:
+        """`others`: see Listener."""
         self.token = settings.tcp_token.reveal()
-        super().__init__((LOOPBACK, settings.tcp_port), spool, settings, node=node, plugins=plugins)
+        super().__init__((LOOPBACK, settings.tcp_port), spool, settings, **others)
 
     def open(self) -> None:
         """Listen. Raises ReceiverError."""
