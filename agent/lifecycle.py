@@ -141,7 +141,7 @@ class Agent:
         if self._receiver is not None:
             try:
                 # Any response will do: too many connections are no reason for a restart.
-                health_client.is_alive(self._receiver.path)
+                health_client.read_health(self._receiver.path)
             except OSError as error:
                 problems.append(f"the receiver does not respond ({error.strerror or error})")
         return problems

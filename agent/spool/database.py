@@ -135,7 +135,9 @@ class Database:
             if self.path.stat().st_size < CHECKED_AT_START_BYTES:
                 (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
                 if verdict != "ok":
-                    raise _damage(str(verdict))
+                    damage = sqlite3.DatabaseError(verdict)
+                    damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+                    raise damage
             connection.executescript(LATER_TABLES)
         except BaseException:
             connection.close()
@@ -186,12 +188,6 @@ class Database:
         for stem in stems[:-MAX_DAMAGED_FILES]:
             for suffix in ("", "-wal", "-shm"):
                 self.path.with_name(stem + suffix).unlink(missing_ok=True)
-
-
-def _damage(verdict: str) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(verdict)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

@@ -35,10 +35,9 @@ class Transaction:
         return dict(self.execute("SELECT name, value FROM counters ORDER BY name"))
 
     def meta(self, name: str) -> bytes | None:
-        row = self.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        if row is None:
-            return None
-        return row[0].encode() if isinstance(row[0], str) else bytes(row[0])
+        rows = self.execute("SELECT CAST(value AS BLOB) FROM meta WHERE name = ?", (name,))
+        row: tuple[bytes] | None = rows.fetchone()
+        return row[0] if row else None
 
     def set_meta(self, name: str, value: bytes | None) -> None:
         """Store `value` under `name`; None removes it."""

@@ -20,15 +20,9 @@ class Health(msgspec.Struct, frozen=True):
     stuck_s: dict[str, float] = {}
 
 
-def is_alive(path: Path) -> bool:
-    """Return whether the listener at `path` answers as a receiver does. Raises OSError when there
-    is none or it does not answer in time."""
-    return _get(path).startswith(_OK)
-
-
 def read_health(path: Path) -> Health | None:
-    """Return the health of the agent behind `path`, None when it is no agent. Raises OSError as
-    `is_alive`."""
+    """Return the health of the agent behind `path`, None when it is no agent or is too busy. Raises
+    OSError when nothing listens or it does not answer in time."""
     head, _, body = _get(path).partition(b"\r\n\r\n")
     if not head.startswith(_OK):
         return None
