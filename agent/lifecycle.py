@@ -20,7 +20,8 @@ from agent.config import Config
 from agent.discovery import Discovery
 from agent.events.change_stream import ChangeStream
 from agent.events.outcome_counts import OutcomeCounts
-from agent.events.receiver import Receiver, TcpReceiver, health_client
+from agent.events.receiver import health_client
+from agent.events.receiver.server import Receiver, TcpReceiver
 from agent.events.reconciliation import Reconciler
 from agent.instance_lock import InstanceLock
 from agent.registration import Registration

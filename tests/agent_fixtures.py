@@ -79,7 +79,7 @@ def directory() -> Iterator[Path]:
 @pytest.fixture
 def receiver(spool: Spool, directory: Path, in_thread: Callable[[Any], threading.Event]) -> Any:
     """A running receiver on a real unix socket."""
-    from agent.events.receiver import Receiver
+    from agent.events.receiver.server import Receiver
 
     made = Receiver(spool, ReceiverSettings(), directory, node="mta-01")
     made.open()

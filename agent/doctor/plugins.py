@@ -9,7 +9,8 @@ from typing import Any
 from agent.collectors.ports import PortWatch
 from agent.config import Config
 from agent.doctor.finding import Finding
-from agent.events.receiver import SOCKET_NAME, health_client
+from agent.events.receiver import health_client
+from agent.events.receiver.server import SOCKET_NAME
 from agent.roles import ports_of, programs_of
 
 PLUGIN_SILENT = timedelta(hours=1)

@@ -11,8 +11,8 @@ from agent.collectors.haraka import HarakaCollector
 from agent.config import Config
 from agent.config import Receiver as ReceiverSettings
 from agent.errors import SourceAbsent
-from agent.events.receiver import Receiver
 from agent.events.receiver.plugin_status import PluginRegistry
+from agent.events.receiver.server import Receiver
 from agent.status import AgentStatus
 from build.stack import haraka as stack
 from build.stack import sink as sink_stack

@@ -14,7 +14,7 @@ import pytest
 from agent.config import Receiver as ReceiverSettings
 from agent.config import Secret
 from agent.errors import ReceiverError, SpoolError
-from agent.events.receiver import Receiver, TcpReceiver
+from agent.events.receiver.server import Receiver, TcpReceiver
 from agent.spool import read_summary
 from build.stack.ports import free_port
 from tests.agent_fixtures import read_events
