@@ -6,6 +6,8 @@ from functools import cached_property
 
 from django.utils.html import strip_tags
 
+CELL = r"<t[hd]\b[^>]*>(.*?)</t[hd]>"
+
 
 class Page:
     """The HTML of one page. `source` is as it was sent; everything else is unescaped."""
@@ -51,6 +53,18 @@ class Page:
         """Return the status of each node in the table, and whether it is stale."""
         rows = re.findall(r'<tr data-status="(\w+)"( data-stale)?>', self.markup)
         return [(status, bool(stale)) for status, stale in rows]
+
+    def rows(self) -> list[list[str]]:
+        """Return what a reader sees in the cells of each row, of all tables."""
+        bodies = "".join(re.findall(r"<tbody>(.*?)</tbody>", self.source, re.DOTALL))
+        return [
+            [_plain(strip_tags(cell)).strip() for cell in re.findall(CELL, row, re.DOTALL)]
+            for row in re.findall(r"<tr\b[^>]*>(.*?)</tr>", bodies, re.DOTALL)
+        ]
+
+    def replies(self) -> list[str]:
+        """Return the replies of remote servers, verbatim."""
+        return re.findall(r"<summary><code>([^<]*)</code>", self.markup)
 
     def event_count(self) -> int:
         """Return how many events the table lists."""
