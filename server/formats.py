@@ -1,4 +1,4 @@
-"""Numbers and times as people read them. Pure.
+"""Numbers and times as people read them; a dash for None, which is unknown. Pure.
 
 Charts format their values with server/dashboard/shell/formats.js by the same rules; the vectors in
 shell/tests/formats.json are run against both.
@@ -12,9 +12,9 @@ SECOND_MS = 1_000
 KILO = 1_000
 
 
-def thousands(count: int) -> str:
+def thousands(count: int | None) -> str:
     """11890 → "11,890"."""
-    return f"{count:,}"
+    return UNKNOWN if count is None else f"{count:,}"
 
 
 def percent(part: int, total: int) -> str:
@@ -38,8 +38,10 @@ def percent(part: int, total: int) -> str:
     return "< 0.01 %" if part * 2 < total else "> 99.99 %"
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float | None) -> str:
     """Return seconds as people say them: "45 s", "4 min", "3 h 12 min", "2 d 5 h"."""
+    if seconds is None:
+        return UNKNOWN
     whole_s = max(0, int(seconds))
     if whole_s < MINUTE_S:
         return f"{whole_s} s"

@@ -1,9 +1,12 @@
 """Routes of the pages."""
 
+from collections.abc import Callable
+
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.templatetags.static import static
-from django.urls import path
+from django.urls import URLPattern, path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
@@ -19,6 +22,11 @@ from server.dashboard.pages.performance.view import performance
 from server.dashboard.pages.queue.view import destination, queue
 
 
+def page(route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
+    """Return the route of a page: only read, and only by those who are logged in."""
+    return path(route, require_safe(login_required(view)), name=name)
+
+
 @require_safe
 def icon(request: HttpRequest) -> HttpResponse:
     """The icon of pages that name none, such as those of the admin."""
@@ -26,20 +34,20 @@ def icon(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("", overview, name="overview"),
-    path("overview/facts", overview_facts, name="overview-facts"),
-    path("email/outbound/", outbound, name="outbound"),
-    path("email/inbound/", inbound, name="inbound"),
-    path("email/performance/", performance, name="performance"),
-    path("email/queue/", queue, name="queue"),
-    path("email/queue/destination/", destination, name="queue-destination"),
-    path("nodes/", node_list, name="nodes-list"),
-    path("nodes/compare/", compare, name="nodes-compare"),
-    path("nodes/heat-map/", heat_map, name="nodes-heat-map"),
+    page("", overview, "overview"),
+    page("overview/facts", overview_facts, "overview-facts"),
+    page("email/outbound/", outbound, "outbound"),
+    page("email/inbound/", inbound, "inbound"),
+    page("email/performance/", performance, "performance"),
+    page("email/queue/", queue, "queue"),
+    page("email/queue/destination/", destination, "queue-destination"),
+    page("nodes/", node_list, "nodes-list"),
+    page("nodes/compare/", compare, "nodes-compare"),
+    page("nodes/heat-map/", heat_map, "nodes-heat-map"),
     # A node may have any name, one with a slash or of a page as well.
-    path("nodes/named/<path:name>/", node, name="node-page"),
-    path("events/", search, name="events"),
-    path("events/<uuid:event_id>/", event, name="event"),
+    page("nodes/named/<path:name>/", node, "node-page"),
+    page("events/", search, "events"),
+    page("events/<uuid:event_id>/", event, "event"),
     path("favicon.ico", icon),
     # Links of an earlier version.
     path("email-flow/", RedirectView.as_view(pattern_name="outbound", query_string=True)),

@@ -93,7 +93,10 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "server", BASE_DIR / "server" / "dashboard" / "shell" / "errors"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "libraries": {"icons": "server.dashboard.shell.assets.icons"},
+            "libraries": {
+                "icons": "server.dashboard.shell.assets.icons",
+                "formats": "server.dashboard.shell.format_filters",
+            },
             "context_processors": CONTEXT_PROCESSORS,
         },
     }

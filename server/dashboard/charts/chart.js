@@ -6,7 +6,7 @@ import { placeMarks, marksWithin } from "./changes.js";
 import { rate, thousands } from "../shell/formats.js";
 import { page } from "../shell/page.js";
 import { FITTED } from "../shell/controls/print.js";
-import { make } from "../shell/text.js";
+import { make, swatch } from "../shell/text.js";
 import { CHANGED } from "../shell/controls/theme.js";
 
 const library = import("../../vendor/echarts.js");
@@ -134,7 +134,7 @@ export class TimeChart {
 
   #series(series, i, theme) {
     const { id, name, meaning, colour = meaning, stroke = "solid", area = this.stacked, weight } = series;
-    const { partialMs } = this.data;
+    const partialMs = this.data.partialMs ?? Infinity;
     const paint = theme(colour);
     const hatch = area && HATCH[meaning];
     const one = {
@@ -148,10 +148,8 @@ export class TimeChart {
       areaStyle: area ? { color: paint, opacity: 0.75 } : undefined,
       emphasis: { disabled: true },
     };
-    const points = series.points;
-    if (partialMs === undefined || partialMs === null) return [{ ...one, id, stack: this.stacked ? "ended" : undefined, data: points }];
-    const ended = points.filter(([ms]) => ms < partialMs);
-    const running = points.filter(([ms]) => ms >= partialMs);
+    const ended = series.points.filter(([ms]) => ms < partialMs);
+    const running = series.points.filter(([ms]) => ms >= partialMs);
     // A single point would be no line: it begins at the last bucket that ended.
     const partial = running.length ? [...ended.slice(-1), ...running] : [];
     return [
@@ -196,11 +194,8 @@ export class TimeChart {
     const title = widthMs ? page.zone.span(ms, ms + widthMs, nowMs) : page.zone.hourMinuteSecond(ms);
     const values = this.#at(ms).sort((a, b) => b.value - a.value);
     const running = partialMs && ms >= partialMs ? ", still running" : "";
-    const rows = values.slice(0, MAX_TOOLTIP_LINES).map(({ series: { name, meaning, colour }, value }) => {
-      const label = make("th", { scope: "row", class: `swatch swatch-${meaning ?? "plain"}` }, name);
-      if (colour) label.style.setProperty("--mark", `var(--${colour})`);
-      return make("tr", {}, label, make("td", {}, this.format(value)));
-    });
+    const rows = values.slice(0, MAX_TOOLTIP_LINES).map(({ series: { name, meaning, colour }, value }) =>
+      make("tr", {}, swatch("th", { name, meaning, colour }, { scope: "row" }), make("td", {}, this.format(value))));
     if (this.total && values.length > 1) {
       const sum = values.reduce((total, { value }) => total + value, 0);
       rows.push(make("tr", { class: "total" }, make("th", { scope: "row" }, "total"), make("td", {}, this.format(sum))));

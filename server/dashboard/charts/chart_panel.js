@@ -2,7 +2,7 @@
 
 import { page } from "../shell/page.js";
 import { TimeChart } from "./chart.js";
-import { STRETCH } from "./flow.js";
+import { tableOf } from "./flow.js";
 import { panel } from "./panel.js";
 
 /**
@@ -23,17 +23,13 @@ export function chartPanel(id, { chart: options, show, ...others }) {
 
 /**
  * A table of buckets, newest first. `columns`: {name, cell(bucket)}. The first column is the
- * bucket's stretch of time where `widthS` is known, else its beginning.
+ * bucket's stretch of time where `widthS` is known (a file has its beginning, in UTC), else its beginning.
  */
 export function bucketTable(buckets, columns, widthS = null) {
-  const first = ({ start, partial }) => {
-    const ms = Date.parse(start);
-    const nowMs = page.nowMs();
-    const text = widthS === null ? page.zone.moment(ms, nowMs) : page.zone.span(ms, ms + 1000 * widthS, nowMs);
-    return { text: text + (partial ? " (running)" : ""), value: start };
-  };
-  return {
-    columns: [widthS === null ? { name: "from" } : STRETCH, ...columns.map(({ name }) => ({ name, numeric: true }))],
-    rows: buckets.toReversed().map((bucket) => [first(bucket), ...columns.map(({ cell }) => cell(bucket))]),
-  };
+  const nowMs = page.nowMs();
+  if (widthS === null) return tableOf(buckets, columns, { name: "from" }, ({ start }) => page.zone.moment(Date.parse(start), nowMs));
+  return tableOf(buckets, columns, { name: "from – to", file: "start" }, ({ start, end }) => {
+    const startMs = Date.parse(start);
+    return page.zone.span(startMs, end ? Date.parse(end) : startMs + 1000 * widthS, nowMs);
+  });
 }

@@ -1,12 +1,14 @@
 // The answer of /api/v1/email/throughput made into series, table rows and drill-downs. Pure.
 
+import { columnsOf } from "./table.js";
+
 /** Outcomes of mail, bottom of the stack first; the usual ones are always shown. */
 const OUTCOMES = {
   outbound: ["delivered", "deferred", "bounced", "rejected", "dropped"],
   inbound: ["delivered", "spam", "greylisted", "deferred", "rejected", "dropped"],
 };
 /** Events of outbound mail that tables count. */
-export const OUTBOUND_TYPES = ["sent", "delivered", "deferred", "bounced"];
+const OUTBOUND_TYPES = ["sent", "delivered", "deferred", "bounced"];
 /** "Just now" is this share of a range's buckets, and at least so many of them. */
 const LATELY_SHARE = 0.03;
 const LATELY_MIN = 2;
@@ -60,23 +62,28 @@ export function chartWidth(lengthMs) {
   return hours <= 15 * 24 ? "1h" : "1d";
 }
 
-/** The column with a row's stretch of time; a file has its beginning, in UTC. */
-export const STRETCH = { name: "from – to", file: "start" };
+/** Columns of a table of buckets: how many events of each type, all of these, and how many were inferred. */
+export function outcomeColumns(types) {
+  const count = (bucket, type) => bucket.events[type] ?? 0;
+  return [
+    ...types.map((name) => ({ name, cell: (bucket) => count(bucket, name) })),
+    { name: "total", cell: (bucket) => types.reduce((sum, type) => sum + count(bucket, type), 0) },
+    { name: "inferred", cell: ({ inferred }) => inferred },
+  ];
+}
 
-/** Rows of a table, newest first: start, each outcome, total, inferred. `name(startMs, endMs)`. */
-export function tableOf(answer, types, name) {
-  const columns = [STRETCH, ...[...types, "total", "inferred"].map((text) => ({ name: text, numeric: true }))];
-  const rows = answer.buckets.map((bucket) => {
-    const counts = types.map((type) => bucket.events[type] ?? 0);
-    const running = bucket.partial ? " (running)" : "";
-    return [
-      { text: name(Date.parse(bucket.start), Date.parse(bucket.end)) + running, value: bucket.start },
-      ...counts,
-      counts.reduce((sum, count) => sum + count, 0),
-      bucket.inferred,
-    ];
-  });
-  return { columns, rows: rows.reverse() };
+/** A table of buckets, newest first: `first` is the column of their time, `nameOf` its text; columns: {name, cell(bucket)}. */
+export function tableOf(buckets, columns, first, nameOf) {
+  const rows = buckets.map((bucket) => [
+    { text: nameOf(bucket) + (bucket.partial ? " (running)" : ""), value: bucket.start },
+    ...columns.map(({ cell }) => cell(bucket)),
+  ]);
+  return { columns: [first, ...columns.map(({ name }) => ({ name, numeric: true }))], rows: rows.reverse() };
+}
+
+/** A table of what became of outbound mail. lines: [[cell, events(type)], …]. */
+export function outboundTable(first, lines) {
+  return { columns: columnsOf(first, ...OUTBOUND_TYPES), rows: lines.map(([cell, events]) => [cell, ...OUTBOUND_TYPES.map(events)]) };
 }
 
 /**

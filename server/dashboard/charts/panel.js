@@ -3,10 +3,10 @@
 // refresh failed, or it failed from the start.
 
 import { marksWithin } from "./changes.js";
-import { csvCell, thousands } from "../shell/formats.js";
+import { csvCell } from "../shell/formats.js";
 import { loadMarks } from "./marks.js";
 import { RequestError, page } from "../shell/page.js";
-import { setText, make } from "../shell/text.js";
+import { make, setText, swatch } from "../shell/text.js";
 import { table } from "./table.js";
 import { toast } from "../shell/controls/toast.js";
 
@@ -80,8 +80,7 @@ export class Panel {
     this.root.toggleAttribute("data-none", Boolean(words));
     await this.draw(data, this.body);
     if (this.rows) {
-      this.part("csv").disabled = false;
-      if (this.part("as-table")) this.part("as-table").disabled = false;
+      for (const button of this.root.querySelectorAll(".card-tools [disabled]")) button.disabled = false;
       if (!this.part("table").hidden) this.#fillTable();
     }
     this.root.dataset.loaded = "";
@@ -97,11 +96,8 @@ export class Panel {
    * swatch (delivered, deferred …); note: quiet words at its end.
    */
   legend(items, note = "") {
-    const lines = items.map(({ name, meaning, colour, stroke, value, title }) => {
-      const swatch = make("span", { class: `swatch swatch-${meaning ?? "plain"}${stroke ? ` stroke-${stroke}` : ""}` }, name);
-      if (colour) swatch.style.setProperty("--mark", `var(--${colour})`);
-      return make("li", { title, "data-name": name }, swatch, " ", value === undefined ? null : make("b", {}, value));
-    });
+    const lines = items.map((item) => make("li", { title: item.title, "data-name": item.name },
+      swatch("span", item), " ", item.value === undefined ? null : make("b", {}, item.value)));
     if (note) lines.push(make("li", { class: "legend-note quiet" }, note));
     this.part("legend").replaceChildren(...lines);
   }
@@ -168,6 +164,3 @@ async function copyLink(id) {
     toast(link); // without a secure address there is no clipboard
   }
 }
-
-/** Numbers of a legend or a cell that may be unknown. */
-export const counted = (count) => (count === null || count === undefined ? "–" : thousands(count));

@@ -1,9 +1,8 @@
 // Readings of nodes over time from the read API: requests, values, texts with units.
 
-import { byteSize, duration, milliseconds, thousands } from "../shell/formats.js";
+import { byteSize, duration, milliseconds, thousands, UNKNOWN } from "../shell/formats.js";
+import { bounds } from "./flow.js";
 import { page } from "../shell/page.js";
-
-const UNKNOWN = "–";
 
 /** How a value of each unit is written. */
 const FORMATS = {
@@ -47,10 +46,8 @@ export function pointsOf(buckets, reading) {
 
 /** The bounds of an answer in time, as TimeChart takes them. */
 export function boundsOf(answer) {
-  const [startMs, endMs] = [Date.parse(answer.start), Date.parse(answer.end)];
-  const widthMs = 1000 * answer.width_s;
-  const lastMs = endMs - widthMs;
-  return { startMs, endMs, widthMs, partialMs: endMs > page.nowMs() ? lastMs : null };
+  const times = bounds(answer, []);
+  return { ...times, partialMs: times.endMs > page.nowMs() ? times.endMs - times.widthMs : null };
 }
 
 /** The newest known value of a reading, null for none. */

@@ -1,7 +1,7 @@
 // Outcomes of mail over time, stacked; a click leads to the events.
 
-import { chartPanel } from "./chart_panel.js";
-import { bounds, chartWidth, points, shownOutcomes, tableOf, totalOf, widthWords } from "./flow.js";
+import { bucketTable, chartPanel } from "./chart_panel.js";
+import { bounds, chartWidth, outcomeColumns, points, shownOutcomes, totalOf, widthWords } from "./flow.js";
 import { thousands } from "../shell/formats.js";
 import { page } from "../shell/page.js";
 import { rfc3339 } from "../shell/params.js";
@@ -41,7 +41,7 @@ export function stackedPanel(id, { direction, load, type = (outcome) => outcome,
         note: (ms) => (inferred.get(ms) ? `${thousands(inferred.get(ms))} inferred by the change stream` : ""),
       };
     },
-    table: (answer) => tableOf(answer, shownOutcomes(answer), (startMs, endMs) => page.zone.span(startMs, endMs, page.nowMs())),
+    table: (answer) => bucketTable(answer.buckets, outcomeColumns(shownOutcomes(answer)), answer.width_s),
     file,
   });
 }

@@ -5,7 +5,7 @@ import { make } from "../shell/text.js";
 
 /**
  * Make a table of {columns, rows}. columns: {name, numeric, title, wide}; a cell is text, a number
- * (shown with separators), an element, or {text, value, href, node}: what is shown, what is sorted
+ * (shown with separators), or {text, value, href, node}: what is shown, what is sorted
  * and saved by, where it leads. options: sort {column, descending} to begin with; onSort(sort) when
  * the reader sorts; caption.
  */
@@ -40,6 +40,11 @@ export function table({ columns, rows }, { sort = null, onSort = null, caption =
   return made;
 }
 
+/** Columns of a table: words first, then numbers. */
+export function columnsOf(first, ...numbers) {
+  return [{ name: first }, ...numbers.map((name) => ({ name, numeric: true }))];
+}
+
 /** Compare rows by a column; what is unknown comes last either way. Pure. */
 export function by({ column, descending }) {
   const sign = descending ? -1 : 1;
@@ -57,17 +62,14 @@ function worth(cell) {
 }
 
 function line(row, columns) {
-  const cells = row.map((cell, i) => {
-    const head = i === 0;
-    return make(head ? "th" : "td", { scope: head ? "row" : null, class: columns[i].numeric ? "number" : null }, shown(cell));
-  });
-  return make("tr", {}, ...cells);
+  return make("tr", {}, ...row.map((cell, i) => {
+    const [tag, scope] = i ? ["td", null] : ["th", "row"];
+    return make(tag, { scope, class: columns[i].numeric ? "number" : null }, shown(cell));
+  }));
 }
 
 function shown(cell) {
-  if (cell === null || cell === undefined) return "–";
-  if (cell instanceof Node) return cell;
-  if (typeof cell === "number") return thousands(cell);
+  if (cell === null || cell === undefined || typeof cell === "number") return thousands(cell);
   if (typeof cell !== "object") return cell;
   const inside = cell.node ?? cell.text;
   return cell.href ? make("a", { href: cell.href }, inside) : inside;

@@ -4,10 +4,12 @@
 const MINUTE_S = 60;
 const HOUR_S = 60 * MINUTE_S;
 const DAY_S = 24 * HOUR_S;
-const UNKNOWN = "–";
+export const UNKNOWN = "–";
+const isUnknown = (value) => value === null || value === undefined;
 
 /** 11890 → "11,890". */
 export function thousands(count) {
+  if (isUnknown(count)) return UNKNOWN;
   return String(count).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 }
 
@@ -66,7 +68,7 @@ export function rate(perSecond) {
 
 /** Milliseconds: "320 ms", "1.2 s", "45 s", "4 min". */
 export function milliseconds(ms) {
-  if (ms === null || ms === undefined) return UNKNOWN;
+  if (isUnknown(ms)) return UNKNOWN;
   const whole = Math.floor(ms + 0.5);
   if (whole < 1_000) return `${whole} ms`;
   const tenths = Math.floor((whole + 50) / 100);
@@ -76,7 +78,7 @@ export function milliseconds(ms) {
 
 /** Bytes, in thousands: "512 B", "44.5 KB", "1.2 MB". */
 export function byteSize(count) {
-  if (count === null || count === undefined) return UNKNOWN;
+  if (isUnknown(count)) return UNKNOWN;
   const whole = Math.floor(count + 0.5);
   if (whole < 1_000) return `${whole} B`;
   let unit = 1_000;
@@ -91,7 +93,7 @@ export function byteSize(count) {
 
 /** A share that is known as a ratio: one decimal, a dash when it is not known. */
 export function ratio(value) {
-  return value === null || value === undefined ? UNKNOWN : percent(Math.round(value * 1e6), 1e6);
+  return isUnknown(value) ? UNKNOWN : percent(Math.round(value * 1e6), 1e6);
 }
 
 /** What a spreadsheet would run: strangers choose the names of domains. As server/api/csv_safe.py. */

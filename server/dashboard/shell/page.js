@@ -15,7 +15,7 @@ class Page extends EventTarget {
   #tasks = [];
   #round = new Map();
   #timer = null;
-  #refreshedAtMs = -Infinity;
+  #refreshedAtMs = performance.now();
   #everyMs = null;
   #search = location.search;
 
@@ -49,20 +49,18 @@ class Page extends EventTarget {
    * Change parameters of the URL (null removes one) and refresh. Back undoes it, unless
    * `replace`: for what is typed letter by letter.
    */
-  set(changes, { replace = false } = {}) {
+  set(changes, { replace = false, state = {} } = {}) {
     const search = changed(location.search, changes);
     if (search === location.search) return;
     const url = `${location.pathname}${search}${location.hash}`;
     if (replace) history.replaceState(history.state, "", url);
-    else history.pushState({}, "", url);
+    else history.pushState(state, "", url);
     this.#moved();
   }
 
   /** Show [startMs, endMs]; `zoomOut` leads back. */
   zoomIn(startMs, endMs) {
-    const search = changed(location.search, { range: null, from: rfc3339(startMs), to: rfc3339(endMs) });
-    history.pushState({ zoomed: true }, "", `${location.pathname}${search}${location.hash}`);
-    this.#moved();
+    this.set({ range: null, from: rfc3339(startMs), to: rfc3339(endMs) }, { state: { zoomed: true } });
   }
 
   /** Go back to the range before zooming in. */
@@ -157,8 +155,7 @@ class Page extends EventTarget {
   #moved() {
     if (location.search === this.#search) return; // a link inside the page
     this.#search = location.search;
-    const { zone } = this.range();
-    this.zone = new Zone(zone);
+    this.zone = new Zone(this.range().zone);
     this.dispatchEvent(new Event("moved"));
     this.#run(this.#tasks);
   }
@@ -176,7 +173,6 @@ class Page extends EventTarget {
     const { refreshMs } = this.range();
     const everyMs = this.param("refresh") ? refreshMs : (this.#everyMs ?? refreshMs);
     if (document.hidden || everyMs === null || !this.#tasks.some(({ timer }) => timer)) return;
-    if (this.#refreshedAtMs === -Infinity) this.#refreshedAtMs = performance.now();
     const waitMs = Math.max(0, this.#refreshedAtMs + everyMs - performance.now());
     this.#timer = setTimeout(() => this.autoRefresh(), waitMs);
   }

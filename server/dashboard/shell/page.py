@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import available_timezones
 
 from django.conf import settings
@@ -109,6 +110,7 @@ def render_page(
     most three queries, besides the session's two.
     """
     totals = totals or messages.read_totals()
+    carried = carried_params(request.GET)
     script = page_script(page)
     response = render(
         request,
@@ -118,6 +120,8 @@ def render_page(
             "sentence": painted_sentence(totals),
             "nothing_watched": totals.nodes.known == 0 and not totals.has_mail,
             "params": parse_params(request.GET),
+            "carried_params": carried,
+            "carried": urlencode(carried),
             "ranges": RANGES,
             "refreshes": REFRESHES,
             "zones": ZONES,
@@ -147,6 +151,4 @@ def _time(text: str | None) -> datetime | None:
     return at if at.tzinfo else None
 
 
-@cache
-def _all_zones() -> set[str]:
-    return available_timezones()
+_all_zones = cache(available_timezones)

@@ -1,8 +1,16 @@
 // Text and elements. Text is only ever text: nothing here reads markup.
 
+/** The part of the page that templates call `data-part="name"`. */
+export const part = (name) => document.querySelector(`[data-part="${name}"]`);
+
 /** Set text only when it changed: a screen reader does not repeat it. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/** Set `data-name` only when it changed: each write restyles all that a rule ties to it. */
+export function setData(element, name, value) {
+  if (element.dataset[name] !== value) element.dataset[name] = value;
 }
 
 /**
@@ -18,12 +26,15 @@ export function make(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** A reply of the remote server as it is, cut at two lines, the rest on demand. */
+/** A reply of the remote server as it is, cut at two lines, the rest on demand; as shell/reply.html. */
 export function replyElement(text) {
   if (!text) return make("span", { class: "quiet" }, "–");
-  const box = make("code", { class: "words", tabindex: "0", title: "Click for all of it" }, text);
-  const toggle = () => box.classList.toggle("open");
-  box.addEventListener("click", toggle);
-  box.addEventListener("keydown", (event) => event.key === "Enter" && toggle());
-  return box;
+  return make("details", { class: "words-cut" }, make("summary", {}, make("code", {}, text)));
+}
+
+/** A name with the colour and stroke of its line; `meaning` is a class of swatch, such as "delivered". */
+export function swatch(tag, { name, meaning, colour, stroke }, attributes = {}) {
+  const made = make(tag, { ...attributes, class: `swatch swatch-${meaning ?? "plain"}${stroke ? ` stroke-${stroke}` : ""}` }, name);
+  if (colour) made.style.setProperty("--mark", `var(--${colour})`);
+  return made;
 }

@@ -84,11 +84,8 @@ export class Zone {
 
   /** "UTC+7", "UTC+5:30", "UTC" at `ms`. */
   label(ms) {
-    const offset = this.offsetMinutes(ms);
-    if (offset === 0) return "UTC";
-    const size = Math.abs(offset);
-    const minutes = size % 60 ? `:${pad(size % 60)}` : "";
-    return `UTC${offset > 0 ? "+" : "−"}${Math.floor(size / 60)}${minutes}`;
+    const parts = new Intl.DateTimeFormat("en", { timeZone: this.name, timeZoneName: "shortOffset" }).formatToParts(ms);
+    return parts.find(({ type }) => type === "timeZoneName").value.replace(/^GMT(\+0$)?/, "UTC").replace("-", "−");
   }
 
   /** Moments of [startMs, endMs] for an axis with at most `max` labels: round ones of this zone. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { bounds, chartWidth, oddOnes, oddOnesNowAndBefore, points, shownOutcomes, tableOf, totalOf, widthWords } from "../flow.js";
+import { bounds, chartWidth, oddOnes, oddOnesNowAndBefore, outcomeColumns, points, shownOutcomes, tableOf, totalOf, widthWords } from "../flow.js";
 
 const answer = {
   direction: "outbound",
@@ -35,7 +35,7 @@ test("totals are over the whole range", () => {
 });
 
 test("the table has a line for each bucket, the newest first, with the total of what is shown", () => {
-  const { columns, rows } = tableOf(answer, ["delivered", "bounced"], () => "then");
+  const { columns, rows } = tableOf(answer.buckets, outcomeColumns(["delivered", "bounced"]), { name: "from – to" }, () => "then");
 
   assert.deepEqual(columns.map(({ name }) => name), ["from – to", "delivered", "bounced", "total", "inferred"]);
   assert.equal(rows.length, 3);

@@ -2,7 +2,7 @@
 
 import "../../shell/shell.js";
 import { chartPanel } from "../../charts/chart_panel.js";
-import { bounds, OUTBOUND_TYPES, points, totalOf } from "../../charts/flow.js";
+import { bounds, outboundTable, points, totalOf } from "../../charts/flow.js";
 import { thousands } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
 import { bucketsOf, getSamples } from "../../charts/readings.js";
@@ -14,7 +14,6 @@ const STROKES = ["solid", "dashed", "dotted", "solid", "dashed"];
 const look = (i) => ({ colour: `series-${i + 1}`, stroke: STROKES[i] });
 
 function showReading(reading, [title, unit, top]) {
-  if (!document.getElementById(reading)) return;
   readingsPanel(reading, {
     marked: nodes,
     load: () => getSamples("system", { fields: Object.keys(readings) }),
@@ -26,7 +25,6 @@ function showReading(reading, [title, unit, top]) {
 }
 
 function showDelivered() {
-  if (!document.getElementById("delivered")) return;
   const of = (answer, node) => answer.series.find(({ value }) => value === node)?.buckets ?? [];
   chartPanel("delivered", {
     marked: nodes,
@@ -40,13 +38,12 @@ function showDelivered() {
         series: nodes.map((node, i) => ({ id: node, name: node, ...look(i), points: points(of(answer, node), "delivered") })),
       };
     },
-    table: (answer) => ({
-      columns: [{ name: "node" }, ...OUTBOUND_TYPES.map((name) => ({ name, numeric: true }))],
-      rows: nodes.map((node) => [node, ...OUTBOUND_TYPES.map((type) => totalOf(of(answer, node), type))]),
-    }),
+    table: (answer) => outboundTable("node", nodes.map((node) => [node, (type) => totalOf(of(answer, node), type)])),
     file: "compared-delivered",
   });
 }
 
-showDelivered();
-for (const [reading, about] of Object.entries(readings)) showReading(reading, about);
+if (document.getElementById("delivered")) { // enough nodes are chosen
+  showDelivered();
+  for (const [reading, about] of Object.entries(readings)) showReading(reading, about);
+}

@@ -26,7 +26,6 @@ class Line:
     node: str
     sender: str
     recipient: str
-    code: int | None
     reply: str
     peer: str
     is_inferred: bool
@@ -52,83 +51,57 @@ class Fact:
     value: str
     query: str = ""
     is_foreign: bool = False
-    at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Group:
-    """Facts that belong together."""
-
-    title: str
-    facts: tuple[Fact, ...]
 
 
 #: The parts of an event's page: heading → (column, label, how to write it).
 _PLAIN, _FOREIGN, _MS, _SIZE, _COUNT = "plain", "foreign", "ms", "size", "count"
-GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
-    (
-        "Envelope",
-        (
-            ("from_address", "from", _FOREIGN),
-            ("from_domain", "from domain", _FOREIGN),
-            ("to_address", "to", _FOREIGN),
-            ("to_domain", "to domain", _FOREIGN),
-            ("auth_user", "submitted by", _FOREIGN),
-        ),
+WRITTEN = {_MS: milliseconds, _SIZE: byte_size, _COUNT: thousands}
+GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "Envelope": (
+        ("from_address", "from", _FOREIGN),
+        ("from_domain", "from domain", _FOREIGN),
+        ("to_address", "to", _FOREIGN),
+        ("to_domain", "to domain", _FOREIGN),
+        ("auth_user", "submitted by", _FOREIGN),
     ),
-    (
-        "Outcome",
-        (
-            ("status_code", "reply code", _PLAIN),
-            ("mx_host", "remote server", _FOREIGN),
-            ("bounce_type", "bounce type", _PLAIN),
-            ("bounce_category", "bounce category", _FOREIGN),
-            ("attempt", "attempt", _COUNT),
-            ("tls", "TLS", _FOREIGN),
-        ),
+    "Outcome": (
+        ("status_code", "reply code", _PLAIN),
+        ("mx_host", "remote server", _FOREIGN),
+        ("bounce_type", "bounce type", _PLAIN),
+        ("bounce_category", "bounce category", _FOREIGN),
+        ("attempt", "attempt", _COUNT),
+        ("tls", "TLS", _FOREIGN),
     ),
-    (
-        "Times",
-        (
-            ("delivery_time_ms", "delivery (connect to final reply)", _MS),
-            ("queue_time_ms", "in the queue before this attempt", _MS),
-            ("total_time_ms", "both", _MS),
-        ),
+    "Times": (
+        ("delivery_time_ms", "delivery (connect to final reply)", _MS),
+        ("queue_time_ms", "in the queue before this attempt", _MS),
+        ("total_time_ms", "both", _MS),
     ),
-    (
-        "Where",
-        (
-            ("mta_node", "node", _FOREIGN),
-            ("zone", "zone", _FOREIGN),
-            ("sending_ip", "sending IP", _PLAIN),
-            ("sending_ip_v6", "sending IPv6", _PLAIN),
-            ("client_ip", "handed in by", _PLAIN),
-        ),
+    "Where": (
+        ("mta_node", "node", _FOREIGN),
+        ("zone", "zone", _FOREIGN),
+        ("sending_ip", "sending IP", _PLAIN),
+        ("sending_ip_v6", "sending IPv6", _PLAIN),
+        ("client_ip", "handed in by", _PLAIN),
     ),
-    (
-        "Message",
-        (
-            ("message_id", "message id", _FOREIGN),
-            ("queue_id", "queue id", _FOREIGN),
-            ("queue_seq", "recipient's number", _FOREIGN),
-            ("message_size_bytes", "size", _SIZE),
-            ("has_attachment", "attachments", _PLAIN),
-            ("attachment_count", "number of attachments", _COUNT),
-            ("subject_hash", "hash of the subject", _FOREIGN),
-        ),
+    "Message": (
+        ("message_id", "message id", _FOREIGN),
+        ("queue_id", "queue id", _FOREIGN),
+        ("queue_seq", "recipient's number", _FOREIGN),
+        ("message_size_bytes", "size", _SIZE),
+        ("has_attachment", "attachments", _PLAIN),
+        ("attachment_count", "number of attachments", _COUNT),
+        ("subject_hash", "hash of the subject", _FOREIGN),
     ),
-    (
-        "Checks",
-        (
-            ("spf_result", "SPF", _PLAIN),
-            ("dkim_result", "DKIM", _PLAIN),
-            ("dmarc_result", "DMARC", _PLAIN),
-            ("spam_score", "spam score", _PLAIN),
-            ("spam_action", "spam action", _FOREIGN),
-            ("spam_symbols", "spam symbols", _FOREIGN),
-        ),
+    "Checks": (
+        ("spf_result", "SPF", _PLAIN),
+        ("dkim_result", "DKIM", _PLAIN),
+        ("dmarc_result", "DMARC", _PLAIN),
+        ("spam_score", "spam score", _PLAIN),
+        ("spam_action", "spam action", _FOREIGN),
+        ("spam_symbols", "spam symbols", _FOREIGN),
     ),
-)
+}
 
 
 def build_line(event: Event) -> Line:
@@ -141,7 +114,6 @@ def build_line(event: Event) -> Line:
         node=event["mta_node"],
         sender=event["from_address"] or UNKNOWN,
         recipient=event["to_address"] or event["to_domain"] or UNKNOWN,
-        code=event["status_code"],
         reply=find_reply(event),
         peer=event["mx_host"] or event["client_ip"] or "",
         is_inferred=event["certainty"] == "inferred",
@@ -153,18 +125,17 @@ def find_reply(event: Event) -> str:
     return event["bounce_message"] or event["status_message"] or ""
 
 
-def group_facts(event: Event, carried_query: str) -> list[Group]:
-    """Return what is known of an event; what is not known is left out."""
-    groups = []
-    for title, columns in GROUPS:
-        facts = tuple(
+def group_facts(event: Event, carried_query: str) -> dict[str, tuple[Fact, ...]]:
+    """Return what is known of an event by heading; what is not known is left out."""
+    groups = {
+        title: tuple(
             _fact(event, column, label, how, carried_query)
             for column, label, how in columns
             if event[column] not in (None, "", [])
         )
-        if facts:
-            groups.append(Group(title, facts))
-    return groups
+        for title, columns in GROUPS.items()
+    }
+    return {title: facts for title, facts in groups.items() if facts}
 
 
 def build_chips(filters: Mapping[str, Any], carried: Mapping[str, str]) -> list[Chip]:
@@ -217,12 +188,8 @@ def find_history(events: Sequence[Event], of: Event) -> list[Event]:
 
 def _fact(event: Event, column: str, label: str, how: str, carried_query: str) -> Fact:
     value = event[column]
-    if how == _MS:
-        return Fact(label, milliseconds(value))
-    if how == _SIZE:
-        return Fact(label, byte_size(value))
-    if how == _COUNT:
-        return Fact(label, thousands(value))
+    if write := WRITTEN.get(how):
+        return Fact(label, write(value))
     if isinstance(value, bool):
         return Fact(label, "yes" if value else "none")
     text = ", ".join(value) if isinstance(value, list) else str(value)

@@ -6,9 +6,8 @@ from uuid import UUID
 
 from django import forms
 
-from server.events.columns import COLUMNS
 from server.events.queries import FOUND_BY_ID
-from server.events.vocabulary import DIRECTIONS, EVENT_TYPES
+from server.events.vocabulary import BOUNCE_TYPES, CERTAINTIES, DIRECTIONS, EVENT_TYPES
 from server.http.client_address import is_ip, validate_no_zone
 
 MAX_TEXT = 255
@@ -17,33 +16,18 @@ ZONEMTA_ID = re.compile(r"[0-9a-f]{16,20}(\.[0-9a-f]{3})?", re.IGNORECASE)
 HARAKA_ID = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}(\.\d+)*")
 STATUS_CODE = re.compile(r"[2-5]\d\d")
 DOMAIN = re.compile(r"[^\s@/]+\.[^\s@/.]{2,}")
-#: Labels of the filters, in the order of the form.
-LABELS = {
-    "event_type": "type",
-    "direction": "direction",
-    "mta_node": "node",
-    "to_domain": "to domain",
-    "to_address": "to address",
-    "from_domain": "from domain",
-    "from_address": "from address",
-    "queue_id": "queue id",
-    "message_id": "message id",
-    "status_code": "reply code",
-    "bounce_type": "bounce type",
-    "bounce_category": "bounce category",
-    "mx_host": "remote server",
-    "sending_ip": "sending IP",
-    "zone": "zone",
-    "certainty": "certainty",
-}
-#: Filters that are always in sight; the others are behind "more filters".
-FIRST = ("event_type", "direction", "mta_node", "to_domain")
+#: Fields that are always in sight; the others are behind "more filters".
+FIRST = ("type", "direction", "mta_node", "to_domain")
 LOWERED = ("from_domain", "to_domain")
-_CHARACTERS = {column.name: column.max_chars for column in COLUMNS}
 
 
-def _choices(values: list[str]) -> list[tuple[str, str]]:
-    return [("", "any"), *((value, value) for value in values)]
+def _choice(label: str, values: tuple[str, ...]) -> forms.ChoiceField:
+    choices = [("", "any"), *((value, value) for value in values)]
+    return forms.ChoiceField(choices=choices, required=False, label=label)
+
+
+def _text(label: str) -> forms.CharField:
+    return forms.CharField(max_length=MAX_TEXT, required=False, label=label)
 
 
 class SearchForm(forms.Form):
@@ -51,27 +35,26 @@ class SearchForm(forms.Form):
 
     use_required_attribute = False
 
-    type = forms.ChoiceField(choices=_choices(list(EVENT_TYPES)), required=False)
-    direction = forms.ChoiceField(choices=_choices(list(DIRECTIONS)), required=False)
-    mta_node = forms.CharField(max_length=MAX_TEXT, required=False)
-    to_domain = forms.CharField(max_length=MAX_TEXT, required=False)
-    to_address = forms.CharField(max_length=MAX_TEXT, required=False)
-    from_domain = forms.CharField(max_length=MAX_TEXT, required=False)
-    from_address = forms.CharField(max_length=MAX_TEXT, required=False)
-    queue_id = forms.CharField(max_length=MAX_TEXT, required=False)
-    message_id = forms.CharField(max_length=MAX_TEXT, required=False)
-    status_code = forms.IntegerField(min_value=200, max_value=599, required=False)
-    bounce_type = forms.ChoiceField(choices=_choices(["hard", "soft"]), required=False)
-    bounce_category = forms.CharField(max_length=MAX_TEXT, required=False)
-    mx_host = forms.CharField(max_length=MAX_TEXT, required=False)
-    sending_ip = forms.GenericIPAddressField(required=False, validators=[validate_no_zone])
-    zone = forms.CharField(max_length=MAX_TEXT, required=False)
-    certainty = forms.ChoiceField(choices=_choices(["reported", "inferred"]), required=False)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name, label in LABELS.items():
-            self.fields[param_name(name)].label = label
+    type = _choice("type", EVENT_TYPES)
+    direction = _choice("direction", DIRECTIONS)
+    mta_node = _text("node")
+    to_domain = _text("to domain")
+    to_address = _text("to address")
+    from_domain = _text("from domain")
+    from_address = _text("from address")
+    queue_id = _text("queue id")
+    message_id = _text("message id")
+    status_code = forms.IntegerField(
+        min_value=200, max_value=599, required=False, label="reply code"
+    )
+    bounce_type = _choice("bounce type", BOUNCE_TYPES)
+    bounce_category = _text("bounce category")
+    mx_host = _text("remote server")
+    sending_ip = forms.GenericIPAddressField(
+        required=False, validators=[validate_no_zone], label="sending IP"
+    )
+    zone = _text("zone")
+    certainty = _choice("certainty", CERTAINTIES)
 
     def filters(self) -> dict[str, Any]:
         """Return the filters as events.queries takes them. The form must be valid."""
@@ -83,12 +66,19 @@ class SearchForm(forms.Form):
         for name in LOWERED:
             if name in values:
                 values[name] = values[name].lower()  # as they are stored
-        return {name: values[name] for name in LABELS if name in values}
+        return values
 
 
 def param_name(filter_name: str) -> str:
     """Return how the query string of the page and of the API calls a filter."""
     return "type" if filter_name == "event_type" else filter_name
+
+
+#: The labels of the filters.
+LABELS = {
+    "event_type" if name == "type" else name: str(field.label)
+    for name, field in SearchForm.base_fields.items()
+}
 
 
 def is_by_id(filters: dict[str, Any]) -> bool:

@@ -5,12 +5,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
 from django.db import OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from server.dashboard.pages.events import page
 from server.dashboard.pages.events.search import FIRST, SearchForm, interpret_text, is_by_id
@@ -24,8 +22,6 @@ PAGE_SIZE = 50
 MAX_SEARCH_MS = 8_000
 
 
-@require_safe
-@login_required
 def search(request: HttpRequest) -> HttpResponse:
     """List the events of the range that have these values, newest first, page by page."""
     carried = carried_params(request.GET)
@@ -37,7 +33,11 @@ def search(request: HttpRequest) -> HttpResponse:
     form = SearchForm(request.GET)
     valid = form.is_valid()
     filters = form.filters() if valid else {}
-    start, end = _time_range(request, filters)
+    everything = is_by_id(filters) and not {"range", "from"} & carried.keys()
+    now = timezone.now()
+    start, end = parse_params(request.GET).span(now)
+    if everything:
+        start, end = now - timedelta(days=settings.EVENTS_RETENTION_DAYS), now
     after = page.parse_cursor(request.GET.get("after", ""))
     if after and not start <= after.occurred_at <= end:
         after = None  # of another range
@@ -50,39 +50,30 @@ def search(request: HttpRequest) -> HttpResponse:
         if events[PAGE_SIZE:]
         else ""
     )
+    more_fields = [field for field in form if field.name not in FIRST]
     context: dict[str, Any] = {
         "form": form,
-        "first_fields": [form["type" if name == "event_type" else name] for name in FIRST],
-        "more_fields": [form[name] for name in _more(form)],
-        "more_open": any(name in filters for name in _more(form)) or _wrong(form, _more(form)),
+        "first_fields": [form[name] for name in FIRST],
+        "more_fields": more_fields,
+        "more_open": any(field.name in filters or field.errors for field in more_fields),
         "nodes": nodes,
         "not_understood": typed,
         "chips": page.build_chips(filters, carried),
-        "carried_params": carried,
         "lines": [page.build_line(event) for event in shown],
         "searched": valid and not typed,
         "too_slow": too_slow,
         "seconds": MAX_SEARCH_MS // 1000,
         "start": start,
         "end": end,
-        "all_stored": is_by_id(filters) and not {"range", "from"} & carried.keys(),
+        "all_stored": everything,
         "newest": page.build_query(filters, carried) if after else "",
         "is_paged": after is not None,
         "older": older,
         "export": page.build_query(
             filters, {}, **{"from": start.isoformat(), "to": end.isoformat()}
         ),
-        "carried": urlencode(carried),
     }
     return render_page(request, "events/page", context)
-
-
-def _time_range(request: HttpRequest, filters: dict[str, Any]) -> tuple[datetime, datetime]:
-    """Return the range of the URL. By id and without a range: all that is stored."""
-    now = timezone.now()
-    if is_by_id(filters) and not {"range", "from"} & request.GET.keys():
-        return now - timedelta(days=settings.EVENTS_RETENTION_DAYS), now
-    return parse_params(request.GET).span(now)
 
 
 def _search_within_limit(
@@ -103,11 +94,3 @@ def _url_of_match(parameter: str, value: str, carried: dict[str, str]) -> str:
     if parameter == "event":
         return f"{reverse('event', args=[value])}?{urlencode(carried)}"
     return f"{reverse('events')}?{urlencode({parameter: value, **carried})}"
-
-
-def _more(form: SearchForm) -> list[str]:
-    return [name for name in form.fields if name not in FIRST and name != "type"]
-
-
-def _wrong(form: SearchForm, names: list[str]) -> bool:
-    return any(name in form.errors for name in names)

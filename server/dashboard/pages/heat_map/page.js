@@ -6,6 +6,7 @@ import { proportional } from "../../charts/heat.js";
 import { page } from "../../shell/page.js";
 import { panel } from "../../charts/panel.js";
 import { getSamples, newestOf, formatReading } from "../../charts/readings.js";
+import { columnsOf } from "../../charts/table.js";
 import { make } from "../../shell/text.js";
 
 /** Rows drawn; the others are in the table. */
@@ -71,7 +72,7 @@ panel("nodes-by-time", {
     const { reading, unit } = chosen();
     const starts = answer.series[0]?.buckets.map(({ start }) => start) ?? [];
     return {
-      columns: [{ name: "node" }, ...starts.map((start) => ({ name: page.zone.moment(Date.parse(start), page.nowMs()), numeric: true }))],
+      columns: columnsOf("node", ...starts.map((start) => page.zone.moment(Date.parse(start), page.nowMs()))),
       rows: sorted(answer, reading).map(({ node, buckets }) => [node, ...buckets.map((bucket) => ({ text: formatReading(bucket[reading], unit), value: bucket[reading] ?? null }))]),
     };
   },

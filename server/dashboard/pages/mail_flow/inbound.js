@@ -2,13 +2,13 @@
 
 import "../../shell/shell.js";
 import { bars } from "../../charts/bars.js";
-import { live } from "../../shell/live/connection.js";
-import { Counters } from "./counters.js";
+import { bindCounters } from "./counters.js";
 import { percent, ratio, thousands } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
 import { panel } from "../../charts/panel.js";
 import { ratePanel } from "./rate_panel.js";
 import { stackedPanel, width } from "../../charts/stacked_panel.js";
+import { columnsOf } from "../../charts/table.js";
 
 const load = () => page.get("email/inbound", { width: width() });
 const REFUSED = ["rejected", "greylisted", "deferred"];
@@ -34,7 +34,7 @@ function pluginsPanel() {
       })));
     },
     table: (answer) => ({
-      columns: [{ name: "plugin" }, ...[...REFUSED, "total"].map((name) => ({ name, numeric: true }))],
+      columns: columnsOf("plugin", ...REFUSED, "total"),
       rows: answer.plugins.map(({ value, count, events }) => [plugin(value), ...REFUSED.map((kind) => events[kind] ?? 0), count]),
     }),
   });
@@ -56,7 +56,7 @@ function symbolsPanel() {
       })), { max: 1 });
     },
     table: (answer) => ({
-      columns: [{ name: "symbol" }, ...["refused messages", "of refused", "of accepted"].map((name) => ({ name, numeric: true }))],
+      columns: columnsOf("symbol", "refused messages", "of refused", "of accepted"),
       rows: answer.symbols.map(({ value, count, refused_ratio: refused, let_in_ratio: letIn }) => [
         value, count, { text: ratio(refused), value: refused }, { text: ratio(letIn), value: letIn },
       ]),
@@ -64,8 +64,7 @@ function symbolsPanel() {
   });
 }
 
-const counters = new Counters(page.element);
-live.onFrame(({ hour }) => counters.show(hour));
+bindCounters();
 stackedPanel("outcomes", { direction: "inbound", load, type, file: "inbound" });
 ratePanel("rate", [
   { field: "inbound:received", name: "received", colour: "received", stroke: "solid" },

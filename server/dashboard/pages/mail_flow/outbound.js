@@ -3,13 +3,13 @@
 import "../../shell/shell.js";
 import { chartPanel } from "../../charts/chart_panel.js";
 import { live } from "../../shell/live/connection.js";
-import { Counters } from "./counters.js";
-import { bounds, OUTBOUND_TYPES, oddOnesNowAndBefore, partialMs, points, totalOf, widthWords } from "../../charts/flow.js";
+import { bindCounters } from "./counters.js";
+import { bounds, oddOnesNowAndBefore, outboundTable, partialMs, points, totalOf, widthWords } from "../../charts/flow.js";
 import { thousands } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
 import { ratePanel } from "./rate_panel.js";
 import { showEvents, stackedPanel, width } from "../../charts/stacked_panel.js";
-import { make, setText } from "../../shell/text.js";
+import { make, part, setText } from "../../shell/text.js";
 
 /** Nodes of the chart; in buckets of an hour of two weeks more would be too large an answer. */
 const MAX_NODES = 50;
@@ -66,21 +66,17 @@ function byNodePanel() {
       );
       return { ...bounds(answer), series: lines.map((line) => ({ ...line, ...looks.get(line.id) })) };
     },
-    table: (answer) => ({
-      columns: [{ name: "node" }, ...OUTBOUND_TYPES.map((name) => ({ name, numeric: true }))],
-      rows: answer.series.map(({ value, buckets }) => [
-        { text: value, href: page.href("/events/", { direction: "outbound", mta_node: value }) },
-        ...OUTBOUND_TYPES.map((type) => totalOf(buckets, type)),
-      ]),
-    }),
+    table: (answer) => outboundTable("node", answer.series.map(({ value, buckets }) => [
+      { text: value, href: page.href("/events/", { direction: "outbound", mta_node: value }) },
+      (type) => totalOf(buckets, type),
+    ])),
     file: "outbound-by-node",
   });
 }
 
-const counters = new Counters(page.element);
-const inferred = document.querySelector('[data-part="inferred"]');
+bindCounters();
+const inferred = part("inferred");
 live.onFrame(({ hour }) => {
-  counters.show(hour);
   inferred.hidden = hour.inferred === 0;
   const [noun, verb] = hour.inferred === 1 ? ["outcome", "is"] : ["outcomes", "are"];
   setText(inferred, `${thousands(hour.inferred)} of these ${noun} ${verb} inferred by the change stream.`);

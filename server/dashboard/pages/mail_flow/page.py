@@ -4,17 +4,15 @@ from dataclasses import dataclass
 
 from server.dashboard.shell.event_types import EVENT_TYPES, EventType
 from server.events.vocabulary import OUTCOMES
-from server.formats import percent, thousands
+from server.formats import percent
 
 
 @dataclass(frozen=True)
 class Counter:
     """One big number. `share` is of the section's outcomes; None for what is no outcome."""
 
-    direction: str
     kind: EventType
     count: int
-    count_text: str
     share: str | None
 
 
@@ -23,13 +21,11 @@ class Section:
     """The counters of one direction. `outcomes` are the types whose sum is 100 %."""
 
     direction: str
-    title: str
     outcomes: tuple[str, ...]
     share_of: str
     counters: list[Counter]
 
 
-TITLES = {"outbound": "Outbound", "inbound": "Inbound"}
 #: What a percentage is of, in words that stand under the numbers.
 SHARE_OF = {
     "outbound": "% of all delivery attempts that ended: delivered, bounced or deferred. "
@@ -45,12 +41,10 @@ def build_section(direction: str, counts: dict[str, int]) -> Section:
     decided = sum(counts[event_type] for event_type in outcomes)
     counters = [
         Counter(
-            direction,
             EVENT_TYPES[event_type],
             count,
-            thousands(count),
             percent(count, decided) if event_type in outcomes else None,
         )
         for event_type, count in counts.items()
     ]
-    return Section(direction, TITLES[direction], outcomes, SHARE_OF[direction], counters)
+    return Section(direction, outcomes, SHARE_OF[direction], counters)

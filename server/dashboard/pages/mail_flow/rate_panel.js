@@ -6,6 +6,7 @@ import { rate } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
 import { Panel } from "../../charts/panel.js";
 import { Seconds, WINDOW_S } from "./rates.js";
+import { columnsOf } from "../../charts/table.js";
 import { setText } from "../../shell/text.js";
 
 const EVERY_MS = 1_000;
@@ -13,8 +14,7 @@ const EVERY_MS = 1_000;
 /** Fill the panel `id`. lines: {field: "outbound:delivered", name, colour, stroke}. */
 export function ratePanel(id, lines) {
   const seconds = new Seconds();
-  let drawn = lines.map(() => []);
-  const panel = new Panel(document.getElementById(id), { load: () => null, draw: () => {}, table: secondsTable, file: "emails-per-second" });
+  const panel = new Panel(document.getElementById(id), { draw, table: secondsTable, file: "emails-per-second" });
   const chart = new TimeChart(panel.body, { format: rate, axis: (value) => String(value), alone: true });
   panel.root.querySelector(".panel-area").classList.replace("range-data", "live-data");
   panel.root.querySelector(".range-note").classList.remove("range-note"); // of this moment, whatever the range
@@ -23,35 +23,36 @@ export function ratePanel(id, lines) {
   lines.forEach(({ field }, i) => (figures[i].dataset.rate = field));
   live.onFrame((frame) => {
     seconds.take(frame);
-    if (!("loaded" in panel.root.dataset)) draw(); // the first at once, before its second ends
+    if (!("loaded" in panel.root.dataset)) beat(); // the first at once, before its second ends
   });
 
   /** As of the moment it is opened: a table that moves cannot be read. */
-  function secondsTable() {
-    const rows = (drawn[0] ?? []).map(([ms], i) => [
+  function secondsTable(drawn) {
+    const rows = drawn[0].map(([ms], i) => [
       { text: page.zone.hourMinuteSecond(ms), value: new Date(ms).toISOString() },
       ...drawn.map((points) => ({ text: rate(points[i][1]), value: points[i][1] })),
     ]);
-    return { columns: [{ name: "second" }, ...lines.map(({ name }) => ({ name: `${name} (/s)`, numeric: true }))], rows: rows.reverse() };
+    return { columns: columnsOf("second", ...lines.map(({ name }) => `${name} (/s)`)), rows: rows.reverse() };
   }
 
-  function draw() {
-    if (document.hidden || !Number.isFinite(seconds.knownUntilS)) return;
-    const nowS = page.nowMs() / 1000;
-    const sampledUntilS = live.isStale() ? Date.parse(live.totals.nodes.newest_sample_at) / 1000 : Infinity;
-    drawn = lines.map(({ field }) => seconds.series(field, nowS, sampledUntilS));
+  function draw(drawn) {
     const endMs = drawn[0].at(-1)[0];
-    panel.body.querySelector(".skeleton")?.remove();
-    chart.show({
+    return chart.show({
       startMs: endMs - (WINDOW_S - 1) * 1000,
       endMs,
       series: lines.map(({ field, name, colour, stroke }, i) => ({ id: field, name, colour, stroke, points: drawn[i] })),
     });
-    drawn.forEach((points, i) => setText(figures[i], rate(points.at(-1)[1])));
-    panel.root.dataset.loaded = "";
-    panel.part("as-table").disabled = panel.part("csv").disabled = false;
-    panel.root.setAttribute("aria-busy", "false");
   }
 
-  setInterval(draw, EVERY_MS);
+  function beat() {
+    if (document.hidden || !Number.isFinite(seconds.knownUntilS)) return;
+    const nowS = page.nowMs() / 1000;
+    const sampledUntilS = live.isStale() ? Date.parse(live.totals.nodes.newest_sample_at) / 1000 : Infinity;
+    const drawn = lines.map(({ field }) => seconds.series(field, nowS, sampledUntilS));
+    drawn.forEach((points, i) => setText(figures[i], rate(points.at(-1)[1])));
+    panel.root.setAttribute("aria-busy", "false");
+    if (panel.part("table").hidden) panel.show(drawn);
+  }
+
+  setInterval(beat, EVERY_MS);
 }

@@ -22,8 +22,8 @@ function showChart(kind, { id, title, unit, lines, top }) {
     marked: [facts.node],
     unit,
     top,
-    lines: (answer) => lines.map((line) => ({
-      ...line, id: line.reading, column: `${line.name} (${unit.replace("_", "/")})`, buckets: bucketsOf(answer, facts.node),
+    lines: (answer) => lines.map(([reading, name, colour = "series-1", stroke = "solid"]) => ({
+      id: reading, reading, name, colour, stroke, column: `${name} (${unit.replace("_", "/")})`, buckets: bucketsOf(answer, facts.node),
     })),
     file: `${facts.node}-${title}`.replaceAll(/[^\w.-]+/g, "-"),
   });

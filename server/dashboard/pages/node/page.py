@@ -4,7 +4,7 @@ Samples come as rows of their tables in JSON (metrics.newest): times are texts, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +35,17 @@ PORTS = {
     "143": "IMAP", "12080": "ZoneMTA API", "11334": "Rspamd", "8080": "WildDuck API",
     "27017": "MongoDB", "6379": "Redis", "24": "LMTP",
 }  # fmt: skip
+#: Losses, on purpose or by refusal: field, label, what a number other than 0 means.
+LOSSES = (
+    (
+        "dropped_events_total",
+        "events dropped",
+        "the spool was full; the ledger shows them as dropped",
+    ),
+    ("dropped_samples_total", "samples dropped", "the spool was full"),
+    ("plugin_dropped_total", "events dropped by plugins", "the agent did not answer them in time"),
+    ("refused_events_total", "events refused by the server", "see the ledger below"),
+)
 
 
 @dataclass(frozen=True)
@@ -70,45 +81,25 @@ class Port:
 
 @dataclass(frozen=True)
 class Source:
-    """One of the agent's sources. `succeeded_at` is None where it never did."""
+    """One of the agent's sources. `reported`: as the agent counts it."""
 
     name: str
     state: str
     level: str
-    runs: str
-    failures: str
-    missed: str
-    last: str
-    slowest: str
     succeeded_at: datetime | None
-    error: str
-
-
-@dataclass(frozen=True)
-class Part:
-    """One kind of readings: when the newest came, and whether that is too long ago."""
-
-    kind: str
-    label: str
-    at: datetime
-    is_stale: bool
+    reported: Row
 
 
 @dataclass(frozen=True)
 class Epoch:
     """One life of the agent's spool: what arrived of its numbers."""
 
-    epoch: str
+    ledger: Completeness
     level: str
     verdict: str
-    numbers: str
     missing: tuple[str, ...]
     more_missing: int
     dropped: str
-    refused: str
-    repeated: str
-    first_at: datetime
-    last_at: datetime
 
 
 @dataclass(frozen=True)
@@ -119,8 +110,8 @@ class AgentHealth:
     sources: tuple[Source, ...]
     plugins: tuple[Line, ...]
     compared: tuple[Line, ...]
-    level: str = "ok"
-    troubles: tuple[str, ...] = field(default=())
+    level: str
+    troubles: tuple[str, ...]
 
 
 def build_processes(rows: Sequence[Row]) -> list[Process]:
@@ -133,43 +124,30 @@ def build_processes(rows: Sequence[Row]) -> list[Process]:
             status=texts.get(row["status"]) or row["status"],
             level=PROCESS_LEVELS.get(row["status"], "none"),
             pid=str(row["pid"]) if row["pid"] is not None else UNKNOWN,
-            memory=_bytes(row["memory_mb"], 1_000_000) if _runs(row) else UNKNOWN,
-            cpu=f"{row['cpu_percent']:.1f} %"
-            if _runs(row) and row["cpu_percent"] is not None
-            else UNKNOWN,
+            memory=_megabytes(row["memory_mb"]) if row["status"] == "running" else UNKNOWN,
+            cpu=_percent(row["cpu_percent"]) if row["status"] == "running" else UNKNOWN,
         )
         for row in sorted(rows, key=lambda row: (order.get(row["status"], 3), row["process"]))
     ]
 
 
-def _runs(row: Row) -> bool:
-    return bool(row["status"] == "running")
-
-
 def build_ports(rows: Sequence[Row]) -> list[Port]:
     """Return the ports, closed ones first."""
-    result = []
-    for row in rows:
-        number = str(row["service"]).removeprefix("port_")
-        result.append(Port(number, PORTS.get(number, ""), bool(row["is_open"])))
-    return sorted(result, key=lambda p: (p.is_open, int(p.number) if p.number.isdecimal() else 0))
+    numbers = {str(row["service"]).removeprefix("port_"): bool(row["is_open"]) for row in rows}
+    ports = [Port(number, PORTS.get(number, ""), is_open) for number, is_open in numbers.items()]
+    return sorted(ports, key=lambda p: (p.is_open, int(p.number) if p.number.isdecimal() else 0))
 
 
-def build_parts(
+def find_newest(
     newest: Mapping[str, Sequence[Row]], *, now: datetime, stale_after_s: float
-) -> list[Part]:
-    """Return the kinds of which samples came, with the age of the newest."""
-    return [
-        Part(
-            kind,
-            LABELS.get(kind, kind),
-            at,
-            (now - at).total_seconds() > stale_after(kind, stale_after_s),
-        )
-        for kind, rows in newest.items()
-        for at in [parse_time(rows[0]["time"])]
+) -> dict[str, tuple[datetime, bool]]:
+    """Return when the newest sample of each kind came, and whether that is too long ago."""
+    times = {kind: parse_time(rows[0]["time"]) for kind, rows in newest.items()}
+    return {
+        kind: (at, (now - at).total_seconds() > stale_after(kind, stale_after_s))
+        for kind, at in times.items()
         if at
-    ]
+    }
 
 
 def stale_after(kind: str, stale_after_s: float) -> float:
@@ -184,9 +162,9 @@ def build_agent_health(row: Row | None, now: datetime) -> AgentHealth | None:
     sources = tuple(_source(each, now) for each in row["sources"] or ())
     lines = (
         Line("version", row["version"] or UNKNOWN),
-        Line("running for", _duration(row["uptime_s"])),
-        Line("memory", _bytes(row["memory_rss_bytes"])),
-        Line("CPU", UNKNOWN if row["cpu_percent"] is None else f"{row['cpu_percent']:.1f} %"),
+        Line("running for", duration(row["uptime_s"])),
+        Line("memory", byte_size(row["memory_rss_bytes"])),
+        Line("CPU", _percent(row["cpu_percent"])),
         _clock(row["clock_skew_ms"]),
         _spool(row),
         Line("oldest event waiting", _age(row.get("oldest_event_at"), now)),
@@ -201,7 +179,9 @@ def build_agent_health(row: Row | None, now: datetime) -> AgentHealth | None:
         f"{each.label}: {each.note}" for each in plugins + compared if each.level in TROUBLE
     ]
     troubles += [
-        f"{each.name}: {each.error or each.state}" for each in sources if each.level in TROUBLE
+        f"{each.name}: {each.reported.get('last_error') or each.state}"
+        for each in sources
+        if each.level in TROUBLE
     ]
     levels = {line.level for line in (*lines, *plugins, *compared)} | {s.level for s in sources}
     return AgentHealth(lines, sources, plugins, compared, worst_level(levels), tuple(troubles))
@@ -210,29 +190,17 @@ def build_agent_health(row: Row | None, now: datetime) -> AgentHealth | None:
 def _source(each: Row, now: datetime) -> Source:
     succeeded = parse_time(each.get("succeeded_at"))
     state, level = judge_source(each, succeeded, now)
-    return Source(
-        name=LABELS.get(each["name"]) or each["name"],
-        state=state,
-        level=level,
-        runs=_count(each.get("runs_total")),
-        failures=_count(each.get("failures_total")),
-        missed=_count(each.get("missed_total")),
-        last=milliseconds(each.get("last_ms")),
-        slowest=milliseconds(each.get("max_ms")),
-        succeeded_at=succeeded,
-        error=each.get("last_error") or "",
-    )
+    return Source(LABELS.get(each["name"]) or each["name"], state, level, succeeded, each)
 
 
 def _clock(skew_ms: float | None) -> Line:
     if skew_ms is None:
         return Line("clock", UNKNOWN, "none", "not compared with the server's yet")
-    size = abs(skew_ms)
     way = "ahead of" if skew_ms > 0 else "behind"
+    text = f"{milliseconds(abs(skew_ms))} {way} the server's"
     level = judge_clock(skew_ms)
     if level == "ok":
-        return Line("clock", "right", note=f"{milliseconds(size)} {way} the server's")
-    text = f"{milliseconds(size)} {way} the server's"
+        return Line("clock", "right", note=text)
     return Line("clock", text, level, "its events have wrong times; check NTP on the node")
 
 
@@ -240,36 +208,17 @@ def _spool(row: Row) -> Line:
     events, samples = row["spooled_events_count"], row["spooled_samples_count"]
     if events is None:
         return Line("spool", UNKNOWN, "none")
-    value = f"{thousands(events)} events, {_count(samples)} samples wait"
+    value = f"{thousands(events)} events, {thousands(samples)} samples wait"
     used, limit = row["spool_bytes"], row["spool_limit_bytes"]
-    note = f"{_bytes(used)} of {_bytes(limit)} used" if used is not None and limit else ""
+    note = f"{byte_size(used)} of {byte_size(limit)} used" if used is not None and limit else ""
     return Line("spool", value, judge_spool(used, limit), note)
 
 
 def _losses(row: Row) -> list[Line]:
-    """Counts of events dropped on purpose or refused, also those that are 0."""
-    kinds = (
-        (
-            "dropped_events_total",
-            "events dropped",
-            "the spool was full; the ledger shows them as dropped",
-        ),
-        ("dropped_samples_total", "samples dropped", "the spool was full"),
-        (
-            "plugin_dropped_total",
-            "events dropped by plugins",
-            "the agent did not answer them in time",
-        ),
-        ("refused_events_total", "events refused by the server", "see the ledger below"),
-    )
+    """The losses, also those that are 0."""
     return [
-        Line(
-            label,
-            _count(row[name]),
-            judge_losses(row[name]),
-            note if row[name] else "",
-        )
-        for name, label, note in kinds
+        Line(label, thousands(row[name]), judge_losses(row[name]), note if row[name] else "")
+        for name, label, note in LOSSES
     ]
 
 
@@ -277,9 +226,8 @@ def _sends(row: Row) -> Line:
     sends, failures = row["sends_total"], row["send_failures_total"]
     if sends is None:
         return Line("sends", UNKNOWN, "none")
-    return Line(
-        "sends", thousands(sends), note=f"{_count(failures)} of them failed and were repeated"
-    )
+    note = f"{thousands(failures)} of them failed and were repeated"
+    return Line("sends", thousands(sends), note=note)
 
 
 def _plugin(each: Row, now: datetime) -> Line:
@@ -306,38 +254,29 @@ def _comparison_line(each: Row) -> Line:
 
 def build_epoch(of: Completeness) -> Epoch:
     """Return one epoch of the ledger, in words."""
-    shown = of.missing_ranges[:MAX_RANGES_NAMED]
-    if of.complete:
-        verdict = "complete"
-    else:
-        noun = "event" if of.missing_count == 1 else "events"
-        verdict = f"{thousands(of.missing_count)} {noun} missing"
-    last = of.last_seq if of.last_seq is not None else of.first_seq
+    noun = "event" if of.missing_count == 1 else "events"
     return Epoch(
-        epoch=of.epoch,
+        ledger=of,
         level=judge_completeness(of.missing_count, 0),
-        verdict=verdict,
-        numbers=f"{thousands(of.first_seq)} to {thousands(last)}",
-        missing=tuple(_range(first, last_one) for first, last_one in shown),
-        more_missing=max(0, len(of.missing_ranges) - len(shown)),
+        verdict="complete" if of.complete else f"{thousands(of.missing_count)} {noun} missing",
+        missing=_name_ranges(of.missing_ranges),
+        more_missing=max(0, len(of.missing_ranges) - MAX_RANGES_NAMED),
         dropped=_describe_drops(of),
-        refused=thousands(of.refused_count),
-        repeated=thousands(of.repeated_count),
-        first_at=of.first_received_at,
-        last_at=of.last_received_at,
     )
 
 
 def _describe_drops(of: Completeness) -> str:
     if not of.dropped_count:
         return "0"
-    ranges = ", ".join(_range(first, last) for first, last in of.dropped_ranges[:MAX_RANGES_NAMED])
     more = ", …" if len(of.dropped_ranges) > MAX_RANGES_NAMED else ""
-    return f"{thousands(of.dropped_count)} ({ranges}{more})"
+    return f"{thousands(of.dropped_count)} ({', '.join(_name_ranges(of.dropped_ranges))}{more})"
 
 
-def _range(first: int, last: int) -> str:
-    return thousands(first) if first == last else f"{thousands(first)}{UNKNOWN}{thousands(last)}"
+def _name_ranges(ranges: Sequence[Sequence[int]]) -> tuple[str, ...]:
+    return tuple(
+        thousands(first) if first == last else f"{thousands(first)}{UNKNOWN}{thousands(last)}"
+        for first, last in ranges[:MAX_RANGES_NAMED]
+    )
 
 
 def summarize_completeness(epochs: Sequence[Completeness]) -> Line:
@@ -350,9 +289,8 @@ def summarize_completeness(epochs: Sequence[Completeness]) -> Line:
     if missing:
         noun = "event is" if missing == 1 else "events are"
         text = f"{thousands(missing)} {noun} missing without explanation{explained}"
-        return Line(
-            "Completeness", text, "critical", "they may still be in the spool, or on their way"
-        )
+        note = "they may still be in the spool, or on their way"
+        return Line("Completeness", text, "critical", note)
     return Line("Completeness", f"complete{explained}", judge_completeness(0, dropped))
 
 
@@ -366,13 +304,9 @@ def _age(text: str | None, now: datetime) -> str:
     return UNKNOWN if at is None else duration((now - at).total_seconds())
 
 
-def _duration(seconds: float | None) -> str:
-    return UNKNOWN if seconds is None else duration(seconds)
+def _megabytes(value: float | None) -> str:
+    return byte_size(None if value is None else value * 1_000_000)
 
 
-def _bytes(value: float | None, unit: int = 1) -> str:
-    return UNKNOWN if value is None else byte_size(value * unit)
-
-
-def _count(value: int | None) -> str:
-    return UNKNOWN if value is None else thousands(value)
+def _percent(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.1f} %"

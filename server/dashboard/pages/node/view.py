@@ -1,20 +1,17 @@
 """View of the page of one node."""
 
 from datetime import timedelta
-from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from server.dashboard.pages.node import charts
 from server.dashboard.pages.node import page as detail
 from server.dashboard.pages.node.forecast import forecast_disk
 from server.dashboard.pages.nodes import page
 from server.dashboard.pages.nodes.view import MAX_CLOCK_AHEAD, MAX_SAMPLE_AGE
-from server.dashboard.shell.page import carried_params, render_page
+from server.dashboard.shell.page import render_page
 from server.ledger.queries import completeness
 from server.metrics.newest import disk_free_by_hour, newest_of_all, newest_system
 from server.nodes.models import Node
@@ -23,8 +20,6 @@ FORECAST_HISTORY = timedelta(days=7)
 LEDGER_HISTORY = timedelta(days=7)
 
 
-@require_safe
-@login_required
 def node(request: HttpRequest, name: str) -> HttpResponse:
     """All that is known of one node: readings, programs, ports, its agent and completeness."""
     now = timezone.now()
@@ -37,34 +32,26 @@ def node(request: HttpRequest, name: str) -> HttpResponse:
     epochs = completeness(now - LEDGER_HISTORY, node=node_row.name)
     always = {"system", "queue"} if "zonemta" in newest else {"system"}
     kinds = [kind for kind in charts.CHARTS if kind in newest or kind in always]
-    carried = carried_params(request.GET)
+    newest_at = detail.find_newest(newest, now=now, stale_after_s=offline_after_s)
     context = {
         "node": node_row,
-        "row": page.build_row(
-            node_row,
-            system,
-            now=now,
-            offline_after_s=offline_after_s,
-            maintenance=node_row.in_maintenance,
-        ),
-        "offline_after_s": offline_after_s,
-        "system_at": system and system.time,
+        "row": page.build_row(node_row, system, now=now, offline_after_s=offline_after_s),
         "forecast": forecast_disk(disk_free_by_hour(node_row.pk, now - FORECAST_HISTORY, until)),
         "processes": detail.build_processes(programs),
         "processes_at": detail.parse_time(programs[0]["time"]) if programs else None,
         "ports": detail.build_ports(ports),
-        "parts": detail.build_parts(newest, now=now, stale_after_s=offline_after_s),
         "agent": detail.build_agent_health(next(iter(newest.get("agent", ())), None), now),
         "completeness": detail.summarize_completeness(epochs),
         "epochs": [detail.build_epoch(each) for each in epochs],
         "ledger_days": LEDGER_HISTORY.days,
-        "kinds": [(kind, detail.LABELS[kind], charts.CHARTS[kind]) for kind in kinds],
+        "kinds": [
+            (kind, detail.LABELS[kind], charts.CHARTS[kind], *newest_at.get(kind, (None, False)))
+            for kind in kinds
+        ],
         "chart_facts": {
             "node": node_row.name,
-            "charts": {kind: charts.list_charts(kind) for kind in kinds},
+            "charts": {kind: charts.CHARTS[kind] for kind in kinds},
         },
-        "at": now,
-        "carried": urlencode(carried),
     }
     return render_page(request, "node/page", context)
 

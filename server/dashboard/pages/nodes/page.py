@@ -114,16 +114,17 @@ def parse_params(query: Mapping[str, str]) -> ListParams:
     )
 
 
-def build_row(
-    node: Any, sample: Any, *, now: datetime, offline_after_s: float, maintenance: bool = False
-) -> Row:
+def build_row(node: Any, sample: Any, *, now: datetime, offline_after_s: float) -> Row:
     """Return one node (nodes.models.Node) with its newest sample (metrics.models) or None."""
     age_s = max(0.0, (now - node.last_seen_at).total_seconds()) if node.last_seen_at else None
     readings = _readings(sample) if sample else dict.fromkeys(READINGS, NOTHING)
     return Row(
         name=node.name,
         status=judge_status(
-            node.last_seen_at, now=now, offline_after_s=offline_after_s, maintenance=maintenance
+            node.last_seen_at,
+            now=now,
+            offline_after_s=offline_after_s,
+            maintenance=node.in_maintenance,
         ),
         role=node.role,
         hostname=node.hostname,

@@ -4,13 +4,13 @@ import "../../shell/shell.js";
 import { bars } from "../../charts/bars.js";
 import { bucketTable, chartPanel } from "../../charts/chart_panel.js";
 import { live } from "../../shell/live/connection.js";
-import { bounds, OUTBOUND_TYPES, widthWords } from "../../charts/flow.js";
+import { bounds, outboundTable, widthWords } from "../../charts/flow.js";
 import { duration, ratio, thousands } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
 import { panel } from "../../charts/panel.js";
 import { stackedPanel, width } from "../../charts/stacked_panel.js";
 import { table } from "../../charts/table.js";
-import { make, replyElement, setText } from "../../shell/text.js";
+import { make, replyElement, setData, setText } from "../../shell/text.js";
 
 /** From this share of attempts on, bounces harm a sender's name. */
 const MAX_BOUNCE_RATIO = 0.05;
@@ -21,7 +21,7 @@ function showTiles({ tiles }) {
     const element = document.querySelector(`[data-tile="${name}"]`);
     setText(element.querySelector("[data-text]"), text);
     setText(element.querySelector("[data-note]"), note);
-    element.dataset.level = level;
+    setData(element, "level", level);
   }
 }
 
@@ -123,10 +123,7 @@ function sendersPanel() {
         href: page.href("/events/", { direction: "outbound", from_domain: value }),
       })));
     },
-    table: ({ values }) => ({
-      columns: [{ name: "domain" }, ...OUTBOUND_TYPES.map((name) => ({ name, numeric: true }))],
-      rows: values.map(({ value, events }) => [value || "no domain", ...OUTBOUND_TYPES.map((type) => events[type] ?? 0)]),
-    }),
+    table: ({ values }) => outboundTable("domain", values.map(({ value, events }) => [value || "no domain", (type) => events[type] ?? 0])),
     file: "senders",
   });
 }

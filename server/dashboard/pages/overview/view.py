@@ -1,10 +1,8 @@
 """Views of the page Overview."""
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from server.alerts.problems import read_facts
 from server.dashboard.pages.overview.page import overview_json
@@ -13,16 +11,12 @@ from server.live.messages import read_totals
 from server.nodes.models import Node
 
 
-@require_safe
-@login_required
 def overview(request: HttpRequest) -> HttpResponse:
     """Whether anything is wrong, since when, where."""
     totals = read_totals(read_facts(timezone.now()))
     return render_page(request, "overview/page", {"tiles": totals.tiles}, totals=totals)
 
 
-@require_safe
-@login_required
 def overview_facts(request: HttpRequest) -> HttpResponse:
     """Panels that no live frame carries, for the open page."""
     now = timezone.now()

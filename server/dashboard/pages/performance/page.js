@@ -8,18 +8,22 @@ import { byteSize, milliseconds, percent, thousands } from "../../shell/formats.
 import { page } from "../../shell/page.js";
 import { panel } from "../../charts/panel.js";
 import { width } from "../../charts/stacked_panel.js";
-import { table } from "../../charts/table.js";
+import { pointsOf } from "../../charts/readings.js";
+import { columnsOf, table } from "../../charts/table.js";
 
 /** Bars from the first on are slow, from the second on very slow; as the gauges of page.py. */
 const THRESHOLDS_MS = [3_000, 10_000];
 const LEVELS = ["ok", "warning", "critical"];
-const NAMES = { average: "average", p95: "P95", p99: "P99" };
-const COLOURS = { average: "series-1", p95: "series-4", p99: "series-3" };
-const STROKES = { average: "solid", p95: "dashed", p99: "dotted" };
+const LINES = [
+  { id: "average", name: "average", colour: "series-1", stroke: "solid" },
+  { id: "p95", name: "P95", colour: "series-4", stroke: "dashed" },
+  { id: "p99", name: "P99", colour: "series-3", stroke: "dotted" },
+];
 
 const times = () => page.get("email/performance", { width: width(), limit: 100 });
 const sizes = () => page.get("email/sizes", { width: width() });
 const nothing = ({ delivery_ms: { count } }) => (count ? "" : "No deliveries in this range.");
+const noSizes = ({ count }) => (count ? "" : "No message whose size is known in this range.");
 
 /** "1 – 3 s", "over 300 s", with units of their own. */
 function bracketName({ from, to }, format) {
@@ -30,9 +34,7 @@ function bracketName({ from, to }, format) {
 const seconds = (ms) => (ms < 60_000 ? `${ms / 1000} s` : `${ms / 60_000} min`);
 const round = (bytes) => byteSize(bytes).replace(".0", "");
 
-function level(bracket) {
-  return LEVELS[THRESHOLDS_MS.filter((threshold) => bracket.from >= threshold).length];
-}
+const level = ({ from }) => LEVELS[THRESHOLDS_MS.filter((threshold) => from >= threshold).length];
 
 function histogramPanel(id, { load, empty, format, meaning, what }) {
   panel(id, {
@@ -49,28 +51,24 @@ function histogramPanel(id, { load, empty, format, meaning, what }) {
       })));
     },
     table: ({ histogram }) => ({
-      columns: [{ name: what }, { name: "count", numeric: true }],
+      columns: columnsOf(what, "count"),
       rows: histogram.map((bracket) => [{ text: bracketName(bracket, format), value: bracket.from }, bracket.count]),
     }),
   });
 }
 
 function trendPanel() {
-  const kinds = Object.keys(NAMES);
   chartPanel("trend", {
     load: times,
     chart: { format: milliseconds, axis: (ms) => (ms < 60_000 ? `${Math.round(ms / 100) / 10} s` : milliseconds(ms)) },
     empty: nothing,
     show(answer) {
       this.note(widthWords(answer.width_s, "of the deliveries"));
-      this.legend(kinds.map((kind) => ({ name: NAMES[kind], colour: COLOURS[kind], stroke: STROKES[kind], value: milliseconds(answer.delivery_ms[kind]) })), "gap: no deliveries");
+      this.legend(LINES.map((line) => ({ ...line, value: milliseconds(answer.delivery_ms[line.id]) })), "gap: no deliveries");
       const worst = Math.max(0, ...answer.trend.map(({ p99 }) => p99 ?? 0));
       return {
         ...bounds(answer, answer.trend),
-        series: kinds.map((kind) => ({
-          id: kind, name: NAMES[kind], colour: COLOURS[kind], stroke: STROKES[kind],
-          points: answer.trend.map((bucket) => [Date.parse(bucket.start), bucket[kind]]),
-        })),
+        series: LINES.map((line) => ({ ...line, points: pointsOf(answer.trend, line.id) })),
         levels: [
           { value: 3_000, text: "3 s", meaning: "deferred" },
           ...(worst > 6_000 ? [{ value: 10_000, text: "10 s", meaning: "bounced" }] : []),
@@ -79,7 +77,7 @@ function trendPanel() {
       };
     },
     table: (answer) => bucketTable(answer.trend, [
-      ...kinds.map((kind) => ({ name: NAMES[kind], cell: (bucket) => ({ text: milliseconds(bucket[kind]), value: bucket[kind] }) })),
+      ...LINES.map(({ id, name }) => ({ name, cell: (bucket) => ({ text: milliseconds(bucket[id]), value: bucket[id] }) })),
       { name: "deliveries", cell: ({ count }) => count },
     ], answer.width_s),
     file: "delivery-time",
@@ -87,11 +85,11 @@ function trendPanel() {
 }
 
 function destinationsPanel() {
-  const columns = [{ name: "destination" }, ...["deliveries", "average", "P95", "P99"].map((name) => ({ name, numeric: true }))];
+  const columns = columnsOf("destination", "deliveries", ...LINES.map(({ name }) => name));
   const rows = ({ destinations }) => destinations.filter(({ count }) => count).map(({ value, count, ...ms }) => [
     { text: value || "–", value, href: page.href("/events/", { direction: "outbound", type: "delivered", to_domain: value }) },
     count,
-    ...["average", "p95", "p99"].map((kind) => ({ text: milliseconds(ms[kind]), value: ms[kind] })),
+    ...LINES.map(({ id }) => ({ text: milliseconds(ms[id]), value: ms[id] })),
   ]);
   /** The sort lives in the URL: "p95" is descending, "-destination" ascending. */
   const sort = () => {
@@ -116,13 +114,13 @@ function sizeTrendPanel() {
   chartPanel("size-trend", {
     load: sizes,
     chart: { format: byteSize, axis: round },
-    empty: ({ count }) => (count ? "" : "No message whose size is known in this range."),
+    empty: noSizes,
     show(answer) {
-      this.note(`of delivered messages, ${widthWords(answer.width_s, "mean").replace("mean ", "")}`);
+      this.note(widthWords(answer.width_s, "of delivered messages,"));
       this.legend([{ name: "average", colour: "series-1", stroke: "solid", value: byteSize(answer.average) }], "gap: nothing known");
       return {
         ...bounds(answer, answer.trend),
-        series: [{ id: "average", name: "average", colour: "series-1", points: answer.trend.map((bucket) => [Date.parse(bucket.start), bucket.average]) }],
+        series: [{ id: "average", name: "average", colour: "series-1", points: pointsOf(answer.trend, "average") }],
       };
     },
     table: (answer) => bucketTable(answer.trend, [
@@ -136,11 +134,5 @@ function sizeTrendPanel() {
 trendPanel();
 histogramPanel("histogram", { load: times, empty: nothing, format: seconds, meaning: level, what: "delivery time" });
 destinationsPanel();
-histogramPanel("sizes", {
-  load: sizes,
-  empty: ({ count }) => (count ? "" : "No message whose size is known in this range."),
-  format: round,
-  meaning: () => "plain",
-  what: "size",
-});
+histogramPanel("sizes", { load: sizes, empty: noSizes, format: round, meaning: () => "plain", what: "size" });
 sizeTrendPanel();

@@ -1,6 +1,7 @@
 """Gauges of the delivery times. Pure."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from server.formats import milliseconds
 from server.rollups.histogram import DeliveryTimes
@@ -8,15 +9,16 @@ from server.rollups.histogram import DeliveryTimes
 #: Below the first it is fast, below the second slow, above very slow.
 THRESHOLDS_MS = (3_000, 10_000)
 LEVELS = (("ok", "fast"), ("warning", "slow"), ("critical", "very slow"))
+#: How much of its ring, in percent, a gauge fills at so many ms; it grows evenly in between.
+SHARES = ((0, 0), (3_000, 50), (10_000, 80), (30_000, 100))
 
 
 @dataclass(frozen=True)
 class Gauge:
-    """One number of the delivery times, None: unknown. `share`: how much of its ring it fills."""
+    """One number of the delivery times. `share`: how much of its ring it fills, in percent."""
 
     name: str
     label: str
-    ms: float | None
     text: str
     share: float
     level: str
@@ -33,21 +35,14 @@ def build_gauges(times: DeliveryTimes) -> list[Gauge]:
 
 
 def _gauge(name: str, label: str, ms: float | None) -> Gauge:
-    if ms is None:
-        return Gauge(name, label, None, milliseconds(None), 0, "none", "no deliveries")
-    level, word = LEVELS[sum(ms >= threshold for threshold in THRESHOLDS_MS)]
-    return Gauge(name, label, ms, milliseconds(ms), gauge_share(ms), level, word)
+    level, word = "none", "no deliveries"
+    if ms is not None:
+        level, word = LEVELS[sum(ms >= threshold for threshold in THRESHOLDS_MS)]
+    return Gauge(name, label, milliseconds(ms), gauge_share(ms or 0), level, word)
 
 
-def gauge_share(ms: float | None) -> float:
-    """Return how much of its ring, in percent, a gauge fills: half of it at 3 s.
-
-    80 % at 10 s, all of it from 30 s on.
-    """
-    lower_ms, lower_share = 0, 0
-    for upper_ms, upper_share in ((3_000, 50), (10_000, 80), (30_000, 100)):
-        if (ms or 0) < upper_ms:
-            within = ((ms or 0) - lower_ms) / (upper_ms - lower_ms)
-            return lower_share + within * (upper_share - lower_share)
-        lower_ms, lower_share = upper_ms, upper_share
+def gauge_share(ms: float) -> float:
+    for (lower_ms, lower), (upper_ms, upper) in pairwise(SHARES):
+        if ms < upper_ms:
+            return lower + (ms - lower_ms) / (upper_ms - lower_ms) * (upper - lower)
     return 100

@@ -8,11 +8,11 @@ import { bucketTable, chartPanel } from "../../charts/chart_panel.js";
 import { duration, percent, thousands } from "../../shell/formats.js";
 import { logarithmic } from "../../charts/heat.js";
 import { page } from "../../shell/page.js";
-import { counted, panel } from "../../charts/panel.js";
+import { panel } from "../../charts/panel.js";
 import { boundsOf, pointsOf } from "../../charts/readings.js";
 import { localise } from "../../shell/parts.js";
 import { donut, sparkline } from "../../charts/small_charts.js";
-import { table } from "../../charts/table.js";
+import { columnsOf, table } from "../../charts/table.js";
 import { make, replyElement } from "../../shell/text.js";
 
 const EVERY_MS = 10_000;
@@ -24,13 +24,11 @@ const load = () => page.get("email/queue");
 const dialog = document.getElementById("destination-dialog");
 let newest = null;
 
+const ageOf = ({ read_at: at }) => duration((page.nowMs() - Date.parse(at)) / 1000);
+
 /** "read 8 s ago", and whether that is too long ago: beside the title of each part. */
 function readNote(made, part) {
-  if (part.read_at === null || part.read_at === undefined) {
-    made.note("not known");
-    return;
-  }
-  made.note(`read ${duration((page.nowMs() - Date.parse(part.read_at)) / 1000)} ago${part.stale ? ", stale" : ""}`);
+  made.note(part.read_at ? `read ${ageOf(part)} ago${part.stale ? ", stale" : ""}` : "not known");
   made.root.toggleAttribute("data-old", Boolean(part.stale));
 }
 
@@ -91,7 +89,7 @@ panel("destinations", {
     if (focused) body.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   },
   table: ({ destinations: { domains, rest, up_to_s: bounds } }) => ({
-    columns: [{ name: "destination" }, { name: "all", numeric: true }, ...ageNames(bounds).map((name) => ({ name, numeric: true }))],
+    columns: columnsOf("destination", "all", ...ageNames(bounds)),
     rows: [
       ...domains.map(({ domain, count, counts }) => [domain || "(no domain)", count, ...counts]),
       ...(rest?.domains_count ? [[`${rest.domains_count} others`, rest.count, ...rest.counts]] : []),
@@ -112,7 +110,7 @@ panel("reasons", {
     body.replaceChildren(...(parts.length ? [donut(parts, { total: thousands(ofCount), what: "deferred" })] : []), ...(note ? [note] : []));
   },
   table: (answer) => ({
-    columns: [{ name: "reason" }, { name: "recipients", numeric: true }, { name: "share", numeric: true }],
+    columns: columnsOf("reason", "recipients", "share"),
     rows: reasonParts(answer).map(([name, count]) => [name, count, share(count, answer.reasons.of_count ?? 0)]),
   }),
   file: "queue-reasons",
@@ -126,18 +124,13 @@ function reasonParts({ reasons: { classes, rest_count: rest } }) {
 
 panel("by-node", {
   load,
-  empty: (answer) => none(answer),
+  empty: none,
   draw(answer, body) {
     readNote(this, answer);
-    const lines = nodeLines(answer);
-    bars(body, lines.map((each) => ({
-      name: each.name,
-      value: each.count ?? 0,
-      text: counted(each.count),
-      note: each.note,
-      meaning: each.stale ? "unknown" : each.stranded ? "critical" : "deferred",
-      href: each.node && page.href(`/nodes/named/${encodeURIComponent(each.node)}/`),
-      title: each.title,
+    bars(body, nodeLines(answer).map(({ name, count, note, title, node, stale, stranded }) => ({
+      name, value: count ?? 0, text: thousands(count), note, title,
+      meaning: stale ? "unknown" : stranded ? "critical" : "deferred",
+      href: node && page.href(`/nodes/named/${encodeURIComponent(node)}/`),
     })));
   },
   table: (answer) => ({
@@ -149,22 +142,18 @@ panel("by-node", {
 
 /** Shares of nodes, then mail without an owner. */
 function nodeLines(answer) {
-  const age = ({ read_at: at, stale }) => `${stale ? "stale, " : ""}${duration((page.nowMs() - Date.parse(at)) / 1000)} ago`;
-  const lines = answer.nodes.map((share) => ({
-    name: share.node, node: share.node, instance: share.instance, count: share.waiting_count, database: share.database,
-    note: age(share), stale: share.stale,
-    title: share.waiting_count === null ? "Not known: its agent does not report its instance" : `Read by ${share.read_by}`,
-  }));
-  for (const share of answer.stranded) {
-    lines.push({ name: `stranded at ${share.instance}`, instance: share.instance, count: share.waiting_count, database: share.database, note: age(share), stale: share.stale, stranded: true, title: "No agent knows this instance: nothing sends it" });
-  }
-  for (const share of answer.unclaimed) {
-    lines.push({ name: `at ${share.instance}, owner unknown`, instance: share.instance, count: share.waiting_count, database: share.database, note: age(share), stale: share.stale, title: "No agent claims this instance" });
-  }
-  if (answer.unassigned_count !== null) {
-    lines.push({ name: "of no instance yet", instance: null, count: answer.unassigned_count, database: null, note: "not tried yet", stale: answer.stale, title: "The next free instance takes it" });
-  }
-  return lines;
+  const line = (share, name, title, more = {}) => ({
+    name, title, instance: share.instance, count: share.waiting_count, database: share.database, stale: share.stale,
+    note: `${share.stale ? "stale, " : ""}${ageOf(share)} ago`, ...more,
+  });
+  const unknown = "Not known: its agent does not report its instance";
+  const unassigned = { waiting_count: answer.unassigned_count, stale: answer.stale };
+  return [
+    ...answer.nodes.map((share) => line(share, share.node, share.waiting_count === null ? unknown : `Read by ${share.read_by}`, { node: share.node })),
+    ...answer.stranded.map((share) => line(share, `stranded at ${share.instance}`, "No agent knows this instance: nothing sends it", { stranded: true })),
+    ...answer.unclaimed.map((share) => line(share, `at ${share.instance}, owner unknown`, "No agent claims this instance")),
+    ...(answer.unassigned_count === null ? [] : [line(unassigned, "of no instance yet", "The next free instance takes it", { note: "not tried yet" })]),
+  ];
 }
 
 panel("by-age", {
@@ -172,23 +161,25 @@ panel("by-age", {
   empty: (answer) => none(answer) || (answer.ages.of_count === null ? "This reading has no ages." : ""),
   draw(answer, body) {
     readNote(this, answer.ages);
-    bars(body, answer.ages.brackets.map(({ up_to_s: upTo, count }, i, all) => ({
-      name: ageName(i ? all[i - 1].up_to_s : 0, upTo),
-      value: count,
-      text: thousands(count),
-      note: percent(count, answer.ages.of_count),
-      meaning: (i ? all[i - 1].up_to_s : 0) >= OVER_AN_HOUR_S ? "deferred" : "plain",
+    bars(body, agesOf(answer).map(({ name, fromS, count }) => ({
+      name, value: count, text: thousands(count), note: percent(count, answer.ages.of_count),
+      meaning: fromS >= OVER_AN_HOUR_S ? "deferred" : "plain",
     })));
   },
-  table: ({ ages: { brackets, of_count: ofCount } }) => ({
+  table: (answer) => ({
     columns: [{ name: "waits for", file: "waits for at least (s)" }, { name: "recipients", numeric: true }, { name: "share", numeric: true }],
-    rows: brackets.map(({ up_to_s: upTo, count }, i) => {
-      const fromS = i ? brackets[i - 1].up_to_s : 0;
-      return [{ text: ageName(fromS, upTo), value: fromS }, count, share(count, ofCount)];
-    }),
+    rows: agesOf(answer).map(({ name, fromS, count }) => [{ text: name, value: fromS }, count, share(count, answer.ages.of_count)]),
   }),
   file: "queue-ages",
 });
+
+/** Brackets of ages: {name, fromS, count}. */
+function agesOf({ ages: { brackets } }) {
+  return brackets.map(({ up_to_s: upToS, count }, i) => {
+    const fromS = i ? brackets[i - 1].up_to_s : 0;
+    return { name: ageName(fromS, upToS), fromS, count };
+  });
+}
 
 panel("by-zone", {
   load,
@@ -200,7 +191,7 @@ panel("by-zone", {
     })));
   },
   table: ({ zones }) => ({
-    columns: [{ name: "zone" }, ...["waiting", "due now", "deferred"].map((name) => ({ name, numeric: true }))],
+    columns: columnsOf("zone", "waiting", "due now", "deferred"),
     rows: zones.map((zone) => [zone.zone || "(no zone)", zone.waiting_count, zone.active_count, zone.deferred_count]),
   }),
   file: "queue-zones",
@@ -212,7 +203,7 @@ chartPanel("history", {
   empty: (answer) => (answer.history.buckets.some(({ waiting_count: count }) => count !== null) ? "" : "The queue was not read in this range."),
   show(answer) {
     const { buckets } = answer.history;
-    this.legend([{ name: "deferred", meaning: "deferred", value: counted(answer.deferred_count) }, { name: "due now", colour: "series-1", value: counted(answer.active_count) }], "dashed: still running");
+    this.legend([{ name: "deferred", meaning: "deferred", value: thousands(answer.deferred_count) }, { name: "due now", colour: "series-1", value: thousands(answer.active_count) }], "dashed: still running");
     spark(pointsOf(buckets, "waiting_count"));
     return {
       ...boundsOf(answer.history),

@@ -6,10 +6,10 @@ import { setUpKeys } from "./keys.js";
 import { page } from "../page.js";
 import { setUpPrinting } from "./print.js";
 import { setUpTheme } from "./theme.js";
+import { part, setText } from "../text.js";
 import { toast } from "./toast.js";
 
 const CLOCK_EVERY_MS = 1_000;
-const part = (name) => document.querySelector(`[data-part="${name}"]`);
 const menus = document.querySelectorAll("details.menu");
 
 function setUp() {
@@ -22,12 +22,7 @@ function setUp() {
     f: fullScreen,
     "/": search,
     "?": toggleKeys,
-    "g o": () => go("overview"),
-    "g e": () => go("outbound"),
-    "g i": () => go("inbound"),
-    "g q": () => go("queue"),
-    "g p": () => go("performance"),
-    "g n": () => go("nodes-list"),
+    ...Object.fromEntries([...document.querySelectorAll(".side [data-key]")].map((link) => [`g ${link.dataset.key}`, () => link.click()])),
   });
   document.getElementById("show-keys").addEventListener("click", toggleKeys);
   document.getElementById("full-screen").addEventListener("click", fullScreen);
@@ -41,17 +36,10 @@ function setUp() {
   setInterval(showClock, CLOCK_EVERY_MS);
 }
 
-/** Links to other pages, by the name of the page; nothing where there is no such page. */
-function go(name) {
-  const link = document.querySelector(`.side [data-page="${name}"]`);
-  if (link) location.assign(link.href);
-  else toast(`There is no page “${name}” here.`, "error");
-}
-
 function search() {
   const field = document.querySelector("[data-search]");
   if (field) field.focus();
-  else go("events");
+  else document.querySelector('.side [data-page="events"]').click();
 }
 
 function fullScreen() {
@@ -75,9 +63,8 @@ function setUpMenus() {
     if (!choice || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     choice.closest("details").open = false;
-    const given = new URL(choice.href).searchParams;
-    const names = ["range", "from", "to", "refresh", "tz"];
-    page.set(Object.fromEntries(names.map((name) => [name, given.get(name)])));
+    const { range, refresh, zone } = choice.dataset;
+    page.set(range ? { range, from: null, to: null } : refresh ? { refresh } : { tz: zone });
   });
 }
 
@@ -147,9 +134,8 @@ function mark(name, value) {
 }
 
 function showClock() {
-  const clock = document.getElementById("clock");
-  const text = `${page.zone.hourMinute(page.nowMs())} ${page.zone.label(page.nowMs())}`;
-  if (clock.textContent !== text) clock.textContent = text;
+  const nowMs = page.nowMs();
+  setText(document.getElementById("clock"), `${page.zone.hourMinute(nowMs)} ${page.zone.label(nowMs)}`);
 }
 
 setUp();

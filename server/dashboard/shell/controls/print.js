@@ -2,7 +2,7 @@
 // with a line that names its time range and time zone.
 
 import { page } from "../page.js";
-import { setText } from "../text.js";
+import { part, setText } from "../text.js";
 import { CHANGED } from "./theme.js";
 
 /** Sent to `document` once the layout is the paper's, and again when it is the screen's: charts fit. */
@@ -23,7 +23,7 @@ function prepare() {
   theme = root.dataset.bsTheme;
   root.dataset.bsTheme = "light";
   root.classList.add("printing");
-  setText(document.querySelector('[data-part="print-note"]'), note());
+  setText(part("print-note"), note());
   fit();
 }
 

@@ -4,11 +4,10 @@
 import { duration, frameAge, stopwatch } from "../formats.js";
 import { LiveSocket, socketUrl } from "./socket.js";
 import { page } from "../page.js";
-import { make, setText } from "../text.js";
+import { make, part, setData, setText } from "../text.js";
 
 const BEAT_MS = 250;
 const { element, facts } = page;
-const part = (name) => document.querySelector(`[data-part="${name}"]`);
 
 class Live {
   #listeners = [];
@@ -54,7 +53,8 @@ class Live {
   }
 
   #changed(state) {
-    element.dataset.connection = state;
+    setData(element, "connection", state);
+    setData(part("connection"), "connection", state);
     if (state === "live") {
       if (this.#wasLive) page.autoRefresh(); // what happened while the connection was lost
       this.#wasLive = true;
@@ -88,8 +88,9 @@ class Live {
 
     const age = this.dataAgeS();
     const stale = this.isStale();
-    element.dataset.data = age === null ? "never" : stale ? "stale" : "fresh";
-    element.dataset.empty = String(this.totals.nodes.known === 0 && !hasMail(this.totals.hour));
+    setData(element, "data", age === null ? "never" : stale ? "stale" : "fresh");
+    setData(element, "empty", String(this.totals.nodes.known === 0 && !hasMail(this.totals.hour)));
+    part("data-age").toggleAttribute("data-stale", stale);
     setText(part("data-age"), age === null ? "no sample yet" : `newest sample ${duration(age)} ago`);
 
     const cutOff = state === "lost" || state === "loggedout";
@@ -110,7 +111,7 @@ class Live {
     const nowMs = cutOff ? Date.parse(this.totals.at) : page.nowMs();
     const nodes = parts.map((each) => sentencePart(each, nowMs));
     if (cutOff) nodes.unshift(`A${asOf.slice(1)}: `);
-    box.dataset.level = cutOff ? "none" : level;
+    setData(box, "level", cutOff ? "none" : level);
     const text = nodes.map((node) => node.textContent ?? node).join("");
     const shown = part("verdict-text");
     if (shown.textContent !== text) shown.replaceChildren(...nodes);

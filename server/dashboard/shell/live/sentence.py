@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from server.alerts.sentence import Age, ClockTime, Part, Sentence
+from server.alerts.sentence import Age, Part, Sentence
 from server.live.messages import Totals
 
 
@@ -18,9 +18,8 @@ def painted_sentence(totals: Totals) -> dict[str, Any]:
 
 
 def _html(part: Part, now: datetime) -> str | SafeString:
+    if isinstance(part, str):
+        return part
+    at = part.since if isinstance(part, Age) else part.at
     text = Sentence("", (part,)).text(now)
-    if isinstance(part, ClockTime):
-        return format_html('<time datetime="{}">{}</time>', part.at.isoformat(), text)
-    if isinstance(part, Age):
-        return format_html('<time datetime="{}">{}</time>', part.since.isoformat(), text)
-    return text
+    return format_html('<time datetime="{}">{}</time>', at.isoformat(), text)

@@ -14,7 +14,7 @@ def node(name, *, silent_s=5.0, **fields):
     seen_at = None if silent_s is None else NOW - timedelta(seconds=silent_s)
     values = {
         "name": name, "hostname": "", "role": "", "addresses": [], "agent_version": "",
-        "last_seen_at": seen_at,
+        "last_seen_at": seen_at, "in_maintenance": False,
     }  # fmt: skip
     return SimpleNamespace(**values | fields)
 
@@ -29,10 +29,8 @@ def sample(**readings):
     return SimpleNamespace(**values | readings)
 
 
-def row(name, *, taken=None, maintenance=False, **fields):
-    return page.build_row(
-        node(name, **fields), taken, now=NOW, offline_after_s=45, maintenance=maintenance
-    )
+def row(name, *, taken=None, **fields):
+    return page.build_row(node(name, **fields), taken, now=NOW, offline_after_s=45)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +44,7 @@ def row(name, *, taken=None, maintenance=False, **fields):
     ],
 )
 def test_status_is_by_the_age_of_the_last_sample(silent_s, maintenance, key):
-    assert row("mta-01", silent_s=silent_s, maintenance=maintenance).status.key == key
+    assert row("mta-01", silent_s=silent_s, in_maintenance=maintenance).status.key == key
 
 
 def test_readings_have_units_and_what_is_high_says_so():
@@ -74,7 +72,12 @@ def test_a_silent_node_keeps_its_last_readings_marked_as_old():
 
 
 def test_the_nodes_that_want_you_come_first():
-    rows = [row("a"), row("b", silent_s=500), row("c", silent_s=None), row("d", maintenance=True)]
+    rows = [
+        row("a"),
+        row("b", silent_s=500),
+        row("c", silent_s=None),
+        row("d", in_maintenance=True),
+    ]
 
     assert [each.name for each in page.filter_rows(rows, page.ListParams())] == ["b", "c", "d", "a"]
 

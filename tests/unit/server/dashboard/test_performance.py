@@ -2,13 +2,13 @@
 
 import pytest
 
-from server.dashboard.pages.performance.page import gauge_share
+from server.dashboard.pages.performance.page import build_gauges, gauge_share
+from server.rollups.histogram import NOTHING
 
 
 @pytest.mark.parametrize(
     ("ms", "share"),
     [
-        (None, 0),
         (0, 0),
         (1500, 25),
         (3000, 50),
@@ -21,3 +21,7 @@ from server.dashboard.pages.performance.page import gauge_share
 )
 def test_a_gauge_is_half_full_at_3_s_and_full_at_30_s(ms, share):
     assert gauge_share(ms) == share
+
+
+def test_without_deliveries_a_gauge_is_empty():
+    assert {(gauge.share, gauge.level) for gauge in build_gauges(NOTHING)} == {(0, "none")}
