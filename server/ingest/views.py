@@ -1,7 +1,9 @@
 """Views of the ingest endpoint. Each reads, decodes, appends to the inbox, answers."""
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -28,6 +30,8 @@ from server.ingest.permissions import MayIngest
 from server.nodes import store as nodes
 from server.nodes.authentication import ApiKeyAuthentication, KeyHolder
 from server.nodes.models import ApiKey
+
+logger = logging.getLogger(__name__)
 
 
 class IngestView(APIView):
@@ -109,6 +113,8 @@ class SamplesView(IngestView):
             context,
             max_samples=settings.INGEST_MAX_EVENTS,
         )
+        for reason in batch.unreadable:
+            _log_unreadable(reason)
         if batch.accepted and SAMPLES.append(_entry(request, batch, b"\n".join(batch.accepted))):
             actors.write_samples.send()
         return _answer(batch)
@@ -129,6 +135,11 @@ class RegistrationView(IngestView):
         return Response(
             {"node_id": node.name, "heartbeat_offline_after_s": settings.NODE_OFFLINE_AFTER_S}
         )
+
+
+@lru_cache(maxsize=1_000)  # an agent repeats it every few seconds
+def _log_unreadable(reason: str) -> None:
+    logger.warning("A reading is unknown. %s", reason)
 
 
 def _holder(request: Request) -> KeyHolder:

@@ -32,10 +32,16 @@ Untracked = Annotated[T, Measure.UNTRACKED]
 
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
-Rate = Annotated[float, msgspec.Meta(ge=0)]
+#: Of rates and totals: sums of a level overflow neither a float nor a bigint, and JavaScript reads
+#: every number exactly.
+MAX_TOTAL = 2**53
+Rate = Annotated[float, msgspec.Meta(ge=0, le=MAX_TOTAL)]
 MAX_COUNT = 2**31 - 1
+#: Differences, which may be negative: of clocks, of positions in a log.
+Shift = Annotated[float, msgspec.Meta(ge=-MAX_TOTAL, le=MAX_TOTAL)]
+Offset = Annotated[int, msgspec.Meta(ge=-MAX_TOTAL, le=MAX_TOTAL)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
-Total = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Total = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOTAL)]
 NodeName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Name = Annotated[str, msgspec.Meta(max_length=255)]
 Text = Annotated[str, msgspec.Meta(max_length=4000)]

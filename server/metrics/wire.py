@@ -16,8 +16,10 @@ from server.metrics.measures import (
     Gauge,
     Name,
     NodeName,
+    Offset,
     Percent,
     Rate,
+    Shift,
     Text,
     Total,
     Untracked,
@@ -202,7 +204,7 @@ class ReplicaMember(msgspec.Struct, frozen=True):
     name: Name
     state: Name
     is_healthy: bool | None = None
-    lag_s: float | None = None
+    lag_s: Shift | None = None
 
 
 class MongoDatabase(msgspec.Struct, frozen=True):
@@ -241,7 +243,7 @@ class MongoDb(msgspec.Struct, frozen=True):
     page_faults_total: Counter[Total | None] = None
     replica_set: Name | None = None
     member_state: Name | None = None
-    replication_lag_s: Gauge[float | None] = None
+    replication_lag_s: Gauge[Shift | None] = None
     members: Annotated[list[ReplicaMember], msgspec.Meta(max_length=100)] | None = None
     oplog_window_s: Gauge[Rate | None] = None
     oplog_bytes: Gauge[Total | None] = None
@@ -290,7 +292,7 @@ class Redis(msgspec.Struct, frozen=True):
     aof_last_write_ok: Gauge[bool | None] = None
     replicas_count: Gauge[Total | None] = None
     master_link_up: Gauge[bool | None] = None
-    replication_lag_bytes: Gauge[int | None] = None
+    replication_lag_bytes: Gauge[Offset | None] = None
     clients_limit_count: Gauge[Total | None] = None
     used_memory_peak_bytes: Gauge[Total | None] = None
     maxmemory_policy: Name | None = None
@@ -392,7 +394,7 @@ class Agent(msgspec.Struct, frozen=True):
     sends_total: Counter[Total | None] = None
     send_failures_total: Counter[Total | None] = None
     send_p95_ms: Gauge[Rate | None] = None
-    clock_skew_ms: Gauge[float | None] = None
+    clock_skew_ms: Gauge[Shift | None] = None
     oldest_event_at: AwareTime | None = None
     sources: Annotated[list[AgentSource], msgspec.Meta(max_length=100)] | None = None
     plugins: Annotated[list[AgentPlugin], msgspec.Meta(max_length=1000)] | None = None

@@ -5,18 +5,24 @@ tests/database/test_fuzz.py, which makes its values up from the API's descriptio
 """
 
 import json
-from datetime import UTC, datetime
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import msgspec
 import pytest
 from django.urls import URLPattern
+from django.utils import timezone
 
+from server.alerts.problems import read_facts
 from server.dashboard import urls as pages
 from server.events.wire import Event
 from server.ingest import writer
 from server.ingest.inbox import EVENTS
+from server.ingest.inbox import SAMPLES as SAMPLES_INBOX
 from server.ingest.models import DeadLetter
+from server.live import messages
+from server.metrics.wire import SAMPLES
 from tests.factories import stored_events
 
 #: JSON texts, because some of these Python would not write.
@@ -73,6 +79,21 @@ HOSTILE_TEXTS = [
     "{{ 7 * 7 }}%(name)s",
     "fe80::1%eth0",
 ]
+HOSTILE_READINGS = [
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59.999999-14:00",
+    "</script><script>alert(1)</script>",
+    "\u202egnp.exe\x1b[2J",
+    -1,
+    0,
+    2**53,
+    2**63,
+    1e308,
+    True,
+    None,
+    [],
+    {},
+]
 QUESTIONS = (
     "after", "direction", "domain", "event_type", "from", "kind", "metric", "node", "order", "page",
     "q", "range", "reading", "reason", "role", "sending_ip", "sort", "status_code", "theme", "to",
@@ -127,16 +148,63 @@ def test_a_body_that_is_none_is_refused_with_a_reason(path, body, post):
     assert answer.json()
 
 
-@pytest.mark.parametrize("text", HOSTILE_TEXTS)
-@pytest.mark.django_db
-def test_no_question_breaks_a_page(text, admin_client):
-    # A page that raises raises here.
-    paths = [
+def hostile_samples(golden):
+    """The golden sample of each kind, once for each hostile value, which stands everywhere."""
+    now = datetime.now(UTC).isoformat()
+    for kind in SAMPLES:
+        for value in HOSTILE_READINGS:
+            sample = golden(f"metrics_{kind}.json")
+            yield kind, replace_leaves(sample, value) | {"node_id": "mta-01", "timestamp": now}
+            for name, readings in sample.items():
+                if isinstance(readings, dict):
+                    for field in readings:
+                        changed = sample | {name: readings | {field: value}}
+                        yield kind, changed | {"node_id": "mta-01", "timestamp": now}
+
+
+def replace_leaves(value, leaf):
+    if isinstance(value, dict):
+        return {key: replace_leaves(each, leaf) for key, each in value.items()}
+    return [replace_leaves(each, leaf) for each in value] if isinstance(value, list) else leaf
+
+
+@pytest.mark.usefixtures("committing_database")
+def test_no_sample_breaks_the_writer_a_page_or_the_live_tick(golden, post, admin_client):
+    by_kind = defaultdict(list)
+    for number, (kind, sample) in enumerate(hostile_samples(golden)):
+        # Of different times: the second sample of one time would be the first one's repetition.
+        at = datetime.now(UTC) - timedelta(seconds=number)
+        by_kind[kind].append(sample | {"timestamp": at.isoformat()})
+    for kind, samples in by_kind.items():
+        assert post(f"metrics/{kind}", samples).status_code in (202, 422), kind
+
+    writer.drain_samples()
+
+    assert SAMPLES_INBOX.length() == 0
+    assert not DeadLetter.objects.exists()
+    for path in ("/nodes/named/mta-01/", *plain_pages()):
+        assert admin_client.get(path).status_code < 500, path
+    for kind in SAMPLES:
+        answer = admin_client.get(f"/api/v1/nodes/mta-01/metrics?kind={kind}&range=1h")
+        assert answer.status_code < 500, (kind, answer.content)
+    totals = messages.read_totals(read_facts(timezone.now()))
+    json.dumps(messages.frame(1, totals.as_json(), {}, kind="tick"), allow_nan=False)
+
+
+def plain_pages():
+    """Return the paths of all pages without an argument."""
+    return [
         "/" + str(each.pattern)
         for each in pages.urlpatterns
         if isinstance(each, URLPattern) and "<" not in str(each.pattern)
     ]
-    for path in paths:
+
+
+@pytest.mark.parametrize("text", HOSTILE_TEXTS)
+@pytest.mark.django_db
+def test_no_question_breaks_a_page(text, admin_client):
+    # A page that raises raises here.
+    for path in plain_pages():
         answer = admin_client.get(path, dict.fromkeys(QUESTIONS, text))
         assert answer.status_code < 500, path
     # Where one wrong answer could hide the next.

@@ -9,6 +9,11 @@ import msgspec
 from server.events.mapping import Context, Refused, WrongNode, copy_line, plain_line
 from server.events.wire import Event
 from server.ingest.errors import Malformed, NodeMismatch, TooLarge
+from server.ingest.parsing.readings import (
+    MAX_UNREADABLE_PER_BODY,
+    decode_strictly,
+    read_sample,
+)
 from server.ingest.parsing.text import clean_json, null_no_numbers
 from server.metrics.wire import SAMPLES, Sample
 
@@ -30,13 +35,15 @@ class Envelope(msgspec.Struct, Generic[Item], frozen=True):
 
 @dataclass
 class Batch:
-    """One decoded POST. `rejected`: index and reason of each refused item."""
+    """One decoded POST. `rejected`: index and reason of each refused item; `unreadable`: why
+    readings of accepted samples are unknown."""
 
     accepted: list[Any] = field(default_factory=list)
     rejected: list[dict[str, object]] = field(default_factory=list)
     epoch: str | None = None
     first_seq: int = 0
     dropped: tuple[tuple[int, int], ...] = ()
+    unreadable: list[str] = field(default_factory=list)
 
 
 _decode_envelope = msgspec.json.Decoder(Envelope[msgspec.Raw]).decode
@@ -82,7 +89,10 @@ def parse_sample_batch(kind: str, body: bytes, context: Context, *, max_samples:
     items = _decode_body(_decode_list, body) if body.lstrip()[:1] == b"[" else [msgspec.Raw(body)]
     if len(items) > max_samples:
         raise TooLarge(f"{len(items)} samples; send at most {max_samples} in one batch")
-    return _split_items(items, lambda raw: _sample_line(kind, raw, context))
+    unreadable: list[str] = []
+    batch = _split_items(items, lambda raw: _sample_line(kind, raw, context, unreadable))
+    batch.unreadable = unreadable
+    return batch
 
 
 def decode_sample(line: bytes) -> Sample:
@@ -93,8 +103,12 @@ def decode_sample(line: bytes) -> Sample:
     return _decode_sample[kind.decode()](body)
 
 
-def _sample_line(kind: str, raw: msgspec.Raw, context: Context) -> bytes:
-    sample = _decode_sample[kind](raw)
+def _sample_line(kind: str, raw: msgspec.Raw, context: Context, unreadable: list[str]) -> bytes:
+    decode = _decode_sample[kind]
+    if len(unreadable) < MAX_UNREADABLE_PER_BODY:
+        sample, reasons = read_sample(raw, decode)
+    else:
+        sample, reasons = decode_strictly(raw, decode), []
     if context.node is not None and sample.node_id != context.node:
         raise WrongNode(context.node, sample.node_id)
     if not context.oldest <= sample.timestamp <= context.newest:
@@ -102,6 +116,7 @@ def _sample_line(kind: str, raw: msgspec.Raw, context: Context) -> bytes:
             f"timestamp: {sample.timestamp.isoformat()} is not between"
             f" {context.oldest.isoformat()} and {context.newest.isoformat()}"
         )
+    unreadable += [f"{kind} of {sample.node_id}: {reason}" for reason in reasons]
     return kind.encode() + b" " + _encode(sample)
 
 

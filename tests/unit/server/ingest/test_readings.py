@@ -1,0 +1,97 @@
+"""A reading that cannot be read is unknown, and costs no other."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from server.events.mapping import Context
+from server.ingest.parsing.batch import decode_sample, parse_sample_batch
+
+NOW = datetime(2026, 11, 21, 10, 10, tzinfo=UTC)
+CONTEXT = Context.at(NOW, node=None, retention=timedelta(days=30))
+
+
+@pytest.fixture
+def parse(golden):
+    """Parse the golden sample of a kind after a change of it; return the stored sample, reasons."""
+
+    def parse(kind, change):
+        payload = golden(f"metrics_{kind}.json") | {"timestamp": NOW.isoformat()}
+        change(payload)
+        batch = parse_sample_batch(kind, json.dumps(payload).encode(), CONTEXT, max_samples=1)
+        (line,) = batch.accepted
+        return decode_sample(line), batch.unreadable
+
+    return parse
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999-14:00", "soon"])
+def test_a_time_that_cannot_be_is_unknown(parse, golden, at):
+    queue = golden("metrics_zonemta.json")["queue"]
+
+    sample, reasons = parse("zonemta", lambda p: p["queue"].update(oldest_created_at=at))
+
+    assert sample.queue.oldest_created_at is None
+    assert sample.queue.active_count == queue["active_count"]
+    assert len(reasons) == 1
+    assert "oldest_created_at" in reasons[0]
+
+
+@pytest.mark.parametrize("number", [-1, 2**53 + 1, 2**70, 1e300, "12", [], {}, True])
+def test_a_number_out_of_bounds_is_unknown(parse, golden, number):
+    before = golden("metrics_haraka.json")["haraka"]
+
+    sample, reasons = parse("haraka", lambda p: p["haraka"].update(connections_total=number))
+
+    assert sample.haraka.connections_total is None
+    assert sample.haraka.transactions_total == before["transactions_total"]
+    assert len(reasons) == 1
+
+
+def test_a_member_of_a_list_goes_alone(parse, golden):
+    before = golden("metrics_zonemta.json")["queue"]["reasons"]
+    assert before
+
+    sample, reasons = parse(
+        "zonemta",
+        lambda p: p["queue"]["reasons"].extend([5, {"response": None, "count": 1}, 6]),
+    )
+
+    assert len(sample.queue.reasons) == len(before)
+    assert len(reasons) == 3
+
+
+def test_a_member_of_a_table_goes_alone(parse, golden):
+    before = golden("metrics_system.json")["processes"]
+
+    sample, _ = parse(
+        "system",
+        lambda p: p["processes"].update(
+            {
+                "haraka": {"status": "dancing"},
+                "rspamd": {"status": "running", "started_at": "9999-01-01T00:00:00Z"},
+            }
+        ),
+    )
+
+    assert sample.processes.keys() == before.keys() - {"haraka", "rspamd"}
+
+
+def test_a_required_reading_refuses_its_sample_with_the_reason(golden):
+    payload = golden("metrics_system.json") | {"timestamp": NOW.isoformat()}
+    payload["system"]["cpu_percent"] = 101
+
+    batch = parse_sample_batch("system", json.dumps(payload).encode(), CONTEXT, max_samples=1)
+
+    assert not batch.accepted
+    assert "$.system.cpu_percent" in batch.rejected[0]["error"]
+
+
+def test_too_many_unreadable_readings_refuse_their_sample(golden):
+    payload = golden("metrics_zonemta.json") | {"timestamp": NOW.isoformat()}
+    payload["queue"]["reasons"] = list(range(40))
+
+    batch = parse_sample_batch("zonemta", json.dumps(payload).encode(), CONTEXT, max_samples=1)
+
+    assert len(batch.rejected) == 1
