@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from django.core.management import call_command
 from django.db import connection
@@ -17,19 +18,7 @@ from django.db import connection
 from build.lab.query_plan import fetch_rows
 
 LEVELS = ("email_stats_daily", "email_stats_1h", "email_stats_5m")
-#: Of the 5-minute level the days before the raw ones have only the dimensions of few values:
-#: nothing reads the others so far back, as levels are put together, and they would be 20 GB.
-FEW_VALUES = "dimension NOT IN ('from_domain', 'to_domain')"
-#: Columns of a raw row that are another day's own: ids as long as the real ones, as random.
-OWN = {
-    "occurred_at": "occurred_at + %(moved)s::interval",
-    "event_id": "gen_random_uuid()",
-    "message_id": "'<' || left(md5(message_id || %(moved)s), 24) || '@' || from_domain || '>'",
-    "queue_id": "left(md5(queue_id || %(moved)s), length(queue_id))",
-    "bucket": "bucket + %(moved)s::interval",
-}
-COLUMNS = """SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
-WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped"""
+COPY_DAY = Path(__file__).with_name("scale_set.sql").read_text()
 TABLES = ("email_events", "email_stats_1m", *LEVELS, "metrics_system")
 
 
@@ -66,8 +55,8 @@ def fill(scale: Scale, until: datetime, *, report: Callable[[str], object]) -> N
     with ThreadPoolExecutor(2) as pool:
         copies = [pool.submit(_copy, table, day, n) for table in TABLES[:-1] for n in raw]
         for table in LEVELS:
-            condition = FEW_VALUES if table == "email_stats_5m" else "true"
-            copies += [pool.submit(_copy, table, day, n, condition) for n in before]
+            few = table == "email_stats_5m"
+            copies += [pool.submit(_copy, table, day, n, few=few) for n in before]
         for done, copy in enumerate(copies, 1):
             copy.result()
             report(f"{done} of {len(copies)} copies of that day")
@@ -85,20 +74,12 @@ def count_events() -> int:
     return int(fetch_rows(events)[0][0] or 0)
 
 
-def _copy(table: str, day: datetime, days: int, condition: str = "true") -> None:
+def _copy(table: str, day: datetime, days: int, *, few: bool = False) -> None:
     """Insert the rows of a day again, moved by `days`. In a thread, on a connection of its own."""
-    time_column, order = "bucket", "dimension, bucket"
-    if table == "email_events":
-        time_column = order = "occurred_at"
     try:
-        ((columns,),) = fetch_rows(COLUMNS, [table])
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO {table} ({', '.join(columns)})"  # noqa: S608 (names from above)
-                f" SELECT {', '.join(OWN.get(column, column) for column in columns)} FROM {table}"
-                f" WHERE {time_column} >= %(start)s AND {time_column} < %(end)s AND {condition}"
-                f" ORDER BY {order}",
-                {"moved": f"{days} days", "start": day, "end": day + timedelta(days=1)},
-            )
+            cursor.execute(COPY_DAY)
+            copy = "SELECT pg_temp.copy_day(%s, %s, %s::interval, %s)"
+            cursor.execute(copy, [table, day, f"{days} days", few])
     finally:
         connection.close()

@@ -18,7 +18,7 @@ import re
 import shutil
 import sys
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,6 @@ from build.package.bill_of_materials import (
 from build.stack import claim
 from build.stack.command import run
 from build.stack.errors import MissingError, StackError
-from build.stack.packages import PIP_OPTIONS
 from build.stack.paths import DIST, ROOT, RUN
 
 WORK = RUN / "freeze"
@@ -38,7 +37,6 @@ LOCK = ROOT / "requirements" / "build.txt"
 FROZEN_LOCK = ROOT / "requirements" / "agent.txt"
 PACKAGE = Path(__file__).parent
 HEAD = PACKAGE / "agent-head.sh"
-SPEC = PACKAGE / "agent.spec"
 NAME = "mallard-agent"
 
 # Ubuntu 22.04's, the oldest of the supported systems.
@@ -146,8 +144,8 @@ def hash_inputs(python: Path) -> str:
 
 def _make(python: Path, path: Path) -> tuple[int, ...]:
     DIST.mkdir(exist_ok=True)
-    clean = _clean_environment(python)
-    tree = _run_pyinstaller(clean)
+    run(["sh", PACKAGE / "freeze.sh", python, WORK])
+    clean, tree = WORK / "venv" / "bin" / "python", WORK / "dist" / "agent"
     glibc = check(tree)
     payload = pack(tree)
     content = build_head(payload) + payload
@@ -163,42 +161,13 @@ def _make(python: Path, path: Path) -> tuple[int, ...]:
     return glibc
 
 
-def _clean_environment(python: Path) -> Path:
-    """Return the interpreter of an environment that holds exactly what the lock names."""
-    venv = WORK / "venv"
-    shutil.rmtree(venv, ignore_errors=True)
-    run([python, "-m", "venv", venv])
-    run([venv / "bin" / "pip", *PIP_OPTIONS, "-r", LOCK])
-    return venv / "bin" / "python"
-
-
-def _run_pyinstaller(python: Path) -> Path:
-    shutil.rmtree(WORK / "dist", ignore_errors=True)
-    run(
-        [
-            *(python, "-m", "PyInstaller", "--noconfirm", "--clean"),
-            *("--workpath", WORK / "work", "--distpath", WORK / "dist", SPEC),
-        ],
-        # The same sources give the same sets in the same order; nothing of the person's settings.
-        environment={"PYTHONHASHSEED": "1", "PYINSTALLER_CONFIG_DIR": str(WORK / "config")},
-    )
-    return WORK / "dist" / "agent"
-
-
-def elf_files(tree: Path) -> Iterator[Path]:
-    for path in sorted(tree.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            with path.open("rb") as file:
-                if file.read(len(ELF)) == ELF:
-                    yield path
-
-
 def check(tree: Path) -> tuple[int, ...]:
     """Return the newest GLIBC version the tree needs. Raise StackError when that is too new, or
     when a library is missing."""
     needs_by_path = {
         str(path.relative_to(tree)): parse_objdump(run(["objdump", "-p", path]))
-        for path in elf_files(tree)
+        for path in tree.rglob("*")
+        if path.is_file() and not path.is_symlink() and path.read_bytes().startswith(ELF)
     }
     if not needs_by_path:
         raise StackError(f"{tree} holds no program.")

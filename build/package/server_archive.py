@@ -29,7 +29,7 @@ NAME = "mallard-server.tar.gz"
 LOCK = "requirements/server.txt"
 SOURCES = ("server", "manage.py", LOCK, "LICENSE", "CHANGELOG.md")
 WHEELS = RUN / "wheels"
-PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+COLLECT = Path(__file__).with_name("wheels.sh")
 
 
 @dataclass(frozen=True)
@@ -58,26 +58,14 @@ def read_sources(vendor: Path = assets.VENDOR) -> dict[str, Entry]:
 
 
 def collect_wheels(versions: Iterable[str]) -> dict[str, Entry]:
-    """Return the locked packages for these Pythons (3.13) and a lock of exactly these files.
-
-    A package that is published only as source is built here; its wheel must fit every machine.
-    """
+    """Return the locked packages for these Pythons (3.13) and a lock of exactly these files."""
+    # The folder of another lock would hold other files.
+    lock_digest = hashlib.sha256((ROOT / LOCK).read_bytes()).hexdigest()[:8]
     paths: list[Path] = []
     for version in versions:
-        # The folder of another lock would hold other files.
-        lock_digest = hashlib.sha256((ROOT / LOCK).read_bytes()).hexdigest()[:8]
         folder = WHEELS / f"{version}-{lock_digest}"
         folder.mkdir(parents=True, exist_ok=True)
-        platforms = [word for name in PLATFORMS for word in ("--platform", name)]
-        pip = (sys.executable, "-m", "pip")
-        words = [
-            *(*pip, "download", "--quiet", "--dest", str(folder), "--no-deps"),
-            *("--require-hashes", "--python-version", version, "--implementation", "cp"),
-            *("--requirement", LOCK),
-        ]
-        run([*words, *platforms])
-        for source in folder.glob("*.tar.gz"):
-            run([*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, source])
+        run(["sh", COLLECT, sys.executable, version, folder])
         paths += folder.glob("*.whl")
     if not paths:
         return {}

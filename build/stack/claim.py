@@ -53,13 +53,11 @@ def hold_lock(lock: Path) -> Iterator[None]:
 
 
 def is_claimed(directory: Path) -> bool:
-    try:
-        with (directory / "lock").open("r") as lock:
+    with contextlib.suppress(FileNotFoundError), (directory / "lock").open("r") as lock:
+        try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
+        except BlockingIOError:
+            return True
     return False
 
 

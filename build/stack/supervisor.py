@@ -44,9 +44,8 @@ TEMPORARY_RUNS = RUN / "exec"
 class Program:
     """A program to start, and how to know that it is up.
 
-    `environment` is added to the runner's. `restarts` is how often a watched program may be
-    started again within a minute. A program ends when the *thread* that started it ends, so start
-    from one that lives as long as the program should.
+    `environment` is added to the runner's. A program ends when the *thread* that started it ends,
+    so start from one that lives as long as the program should.
     """
 
     name: str
@@ -56,7 +55,7 @@ class Program:
     is_ready: Callable[[], bool] | None = None
     ready_within_s: float = 30.0
     stop_signal: signal.Signals = signal.SIGTERM
-    restarts: int = 0
+    restarts: int = 0  # of a watched one, within a minute
 
 
 def python(module: str) -> list[str]:
@@ -299,26 +298,19 @@ def end(
 
     Only the first gets it: a program knows best how to end its children.
     """
-    with contextlib.suppress(psutil.NoSuchProcess, IndexError):
-        processes[0].send_signal(number)
-    if not _wait_for_end(processes, within_s=within_s, reap=reap):
-        for process in processes:
+    steps = ((processes[:1], number, within_s), (processes, signal.SIGKILL, KILL_WITHIN_SECONDS))
+    for signalled, each, wait_s in steps:
+        for process in signalled:
             with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        _wait_for_end(processes, within_s=KILL_WITHIN_SECONDS, reap=reap)
-
-
-def _wait_for_end(
-    members: Sequence[psutil.Process], *, within_s: float, reap: Callable[[], object]
-) -> bool:
-    deadline = time.monotonic() + within_s
-    while True:
-        reap()
-        if not any(is_alive(process) for process in members):
-            return True
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(POLL_SECONDS)
+                process.send_signal(each)
+        deadline = time.monotonic() + wait_s
+        while True:
+            reap()
+            if not any(map(is_alive, processes)):
+                return
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(POLL_SECONDS)
 
 
 def pid_directory(directory: Path) -> Path:
@@ -326,10 +318,7 @@ def pid_directory(directory: Path) -> Path:
 
 
 def stop_leftovers(directory: Path, *, within_s: float = STOP_WITHIN_SECONDS) -> list[str]:
-    """End the programs an earlier run in `directory` left behind; return their names.
-
-    See `family` for how they are known.
-    """
+    """End the programs an earlier run in `directory` left behind; return their names."""
     notes = []
     for path in pid_directory(directory).glob("*.json"):
         try:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from itertools import repeat
 from pathlib import Path
@@ -193,15 +194,12 @@ def measure_starts(command: list[str], environment: Mapping[str, str]) -> tuple[
 
 def read_collection_times(samples: Mapping[str, list[Any]]) -> dict[str, tuple[float, float]]:
     """Return the agent's own times by source, in ms: 95th percentile and longest collection."""
-    collections: dict[str, list[Any]] = {}
-    for sample in samples.get("/api/v1/metrics/agent", []):
+    times: dict[str, list[float]] = defaultdict(list)
+    for sample in samples["/api/v1/metrics/agent"]:
         for source in sample["agent"]["sources"]:
             if source.get("is_on") and source.get("last_ms") is not None:
-                collections.setdefault(source["name"], []).append(source)
+                times[source["name"]].append(source["last_ms"])
     return {
-        name: (
-            round(compute_percentile([one["last_ms"] for one in its], 0.95) or 0.0, 1),
-            round(its[-1]["max_ms"], 1),
-        )
-        for name, its in sorted(collections.items())
+        name: (round(compute_percentile(its, 0.95) or 0.0, 1), round(max(its), 1))
+        for name, its in sorted(times.items())
     }
