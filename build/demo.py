@@ -121,7 +121,16 @@ def run_demo(
     threading.Thread(target=feeder.feed, args=[stop], kwargs=stream, daemon=True).start()
     held.write_note(address=address)
     seconds = time.monotonic() - started_at
-    print_welcome(site, address, password=stored["admin_password"], seconds=seconds)
+    ports = (site.web_port, site.live_port)
+    welcome = WELCOME.read_text().format(
+        seconds=seconds,
+        address=address,
+        user=USER,
+        password=stored["admin_password"],
+        logs=LOGS.relative_to(ROOT),
+        forward=" ".join(f"-L {port}:{LOOPBACK}:{port}" for port in ports),
+    )
+    print(welcome, flush=True)
     return watch(supervisor, stop)
 
 
@@ -239,22 +248,6 @@ def watch(supervisor: Supervisor, stop: threading.Event) -> int:
             print(ended.log_tail, file=sys.stderr, flush=True)
             code = code if ended.started_again else 1
     return code
-
-
-def print_welcome(site: server.Site, address: str, *, password: str, seconds: float) -> None:
-    print(
-        WELCOME.read_text().format(
-            seconds=seconds,
-            address=address,
-            user=USER,
-            password=password,
-            logs=LOGS.relative_to(ROOT),
-            forward=" ".join(
-                f"-L {port}:{LOOPBACK}:{port}" for port in (site.web_port, site.live_port)
-            ),
-        ),
-        flush=True,
-    )
 
 
 def read_secrets() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from build.lab import traffic
-from build.lab.traffic import Connection, Sender, post_until_accepted
+from build.lab.traffic import Connection, Sender
 
 EVENTS_PATH = "/v1/events"
 TIMEOUT_S = 5.0
@@ -61,7 +61,7 @@ class FakePlugin(Sender):
                 break
             events = [build_event(self._chance) for _ in range(size)]
             body = json.dumps(events, separators=(",", ":")).encode()
-            if post_until_accepted(self._connection, body, self.answers, self.give_up) is not None:
+            if self.post_until_accepted(self._connection, body) is not None:
                 self.acknowledged += [event["event_id"] for event in events]
                 self.sent_bytes += len(body)
         self._connection.close()

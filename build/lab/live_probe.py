@@ -21,7 +21,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from build.lab.installation import Installation
-from build.lab.traffic import ACCEPTED, INGEST_PATH, Connection, Sender, wait_until
+from build.lab.traffic import ACCEPTED, Sender, connect_ingest, wait_until
 from build.stack.ports import LOOPBACK
 
 COUNTED_AS = "inbound:greylisted"
@@ -38,10 +38,7 @@ class LiveProbe(Sender):
         super().__init__()
         web = installation.server
         self._node, key = min(installation.keys.items())
-        headers = {"Authorization": f"Bearer {key}"}
-        self._connection = Connection(
-            web.web_port, INGEST_PATH, headers, timeout_s=CONNECT_WITHIN_S
-        )
+        self._connection = connect_ingest(web.web_port, key, timeout_s=CONNECT_WITHIN_S)
         self._socket = connect(
             f"ws://{LOOPBACK}:{web.live_port}/ws/live/",
             origin=Origin(web.url),

@@ -289,6 +289,11 @@ class Connection:
         self._socket = None
 
 
+def connect_ingest(port: int, key: str, *, timeout_s: float, **headers: str) -> Connection:
+    headers = {"Authorization": f"Bearer {key}", **headers}
+    return Connection(port, INGEST_PATH, headers, timeout_s=timeout_s)
+
+
 def _receive(connection: socket.socket) -> tuple[str, bytes]:
     received = b""
     while data := connection.recv(RECEIVE_BYTES):
@@ -332,6 +337,9 @@ class Sender(threading.Thread):
         is_in_time = not self.is_alive()
         self.give_up.set()
         return is_in_time
+
+    def post_until_accepted(self, connection: Connection, body: bytes) -> bytes | None:
+        return post_until_accepted(connection, body, self.answers, self.give_up)
 
 
 @dataclass
@@ -388,10 +396,8 @@ class Load:
 
         def send_all(sender: tuple[str, Bodies]) -> Counter[str]:
             key, bodies = sender
-            headers = {"Authorization": f"Bearer {key}"}
-            if self.gzip:
-                headers["Content-Encoding"] = "gzip"
-            connection = Connection(self.port, INGEST_PATH, headers, timeout_s=ANSWER_WITHIN_S)
+            encoding = {"Content-Encoding": "gzip"} if self.gzip else {}
+            connection = connect_ingest(self.port, key, timeout_s=ANSWER_WITHIN_S, **encoding)
             answers: Counter[str] = Counter()
             while (due_at := take_due()) < stop_at:
                 time.sleep(max(0.0, due_at - time.monotonic()))

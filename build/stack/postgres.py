@@ -15,7 +15,7 @@ import psycopg2
 from psycopg2 import sql
 
 from build.stack.command import run
-from build.stack.errors import MissingError, StackError
+from build.stack.errors import MissingError
 from build.stack.paths import ROOT, write_private
 from build.stack.ports import LOOPBACK, free_port
 from build.stack.supervisor import Program, Running, Supervisor
@@ -65,7 +65,6 @@ def start(
     data = home / "data"
     if not data.exists():
         _initialise(programs, data, password=passwords["superuser"])
-    _refuse_other_version(programs, data)
     port = port or free_port()
     superuser_url = f"postgres://postgres:{passwords['superuser']}@{LOOPBACK}:{port}/postgres"
     settings = ({} if durable else NOT_DURABLE) | dict(more or {})
@@ -135,16 +134,6 @@ def _initialise(programs: Path, data: Path, *, password: str) -> None:
     finally:
         password_file.unlink()
     half_made.rename(data)
-
-
-def _refuse_other_version(programs: Path, data: Path) -> None:
-    made_by = (data / "PG_VERSION").read_text().strip()
-    installed = run([programs / "postgres", "--version"]).split()[2].split(".")[0]
-    if made_by != installed:
-        raise StackError(
-            f"the data in {data} was made by PostgreSQL {made_by}, but {installed} is installed; "
-            "`make clean` removes it"
-        )
 
 
 def _accepts(url: str) -> bool:

@@ -20,14 +20,7 @@ from build.lab.faults import ServerFaults
 from build.lab.installation import Installation, run_installation
 from build.lab.oracle import ServerVerdict, judge_server
 from build.lab.report import report_progress
-from build.lab.traffic import (
-    INGEST_PATH,
-    Batch,
-    Connection,
-    Sender,
-    plan_batches,
-    post_until_accepted,
-)
+from build.lab.traffic import Batch, Connection, Sender, connect_ingest, plan_batches
 
 AGENTS = 4
 #: Entries of a dead worker are claimed ten times sooner than by default: harsher on living ones.
@@ -103,10 +96,9 @@ class NumberedAgent(Sender):
         self.given_up: list[Batch] = []
         self._rng = random.Random(f"{seed}|{node}")  # noqa: S311 (the same batches for a seed)
         self._plan = plan_batches(node, self._rng)
-        headers = {"Authorization": f"Bearer {installation.keys[f'crash-mta-{node}']}"}
-        port = installation.server.web_port
+        port, key = installation.server.web_port, installation.keys[f"crash-mta-{node}"]
         self._first, self._second = (
-            Connection(port, INGEST_PATH, headers, timeout_s=TIMEOUT_S) for _ in range(2)
+            connect_ingest(port, key, timeout_s=TIMEOUT_S) for _ in range(2)
         )
         self.start()
 
@@ -142,7 +134,7 @@ class NumberedAgent(Sender):
             inferred = batch.build_inferred_body(later=later)
             second = threading.Thread(target=self._post, args=(self._second, inferred))
             second.start()
-        if post_until_accepted(self._first, body, self.answers, self.give_up) is None:
+        if self.post_until_accepted(self._first, body) is None:
             self.given_up.append(batch)
             return
         self.acknowledged.append(batch)

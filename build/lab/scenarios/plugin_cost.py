@@ -97,8 +97,8 @@ def measure(program: str, variant: str, messages: int) -> dict[str, float]:
         began_s = time.monotonic()
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             list(pool.map(send_all, (range(n, messages, CONNECTIONS) for n in range(CONNECTIONS))))
-        all_lines = messages * RECIPIENTS
-        wait_until(lambda: len(receiving.truth()) >= all_lines, within_s=WITHIN_S, poll_s=POLL_S)
+        answers = messages * RECIPIENTS
+        wait_until(lambda: len(receiving.truth()) >= answers, within_s=WITHIN_S, poll_s=POLL_S)
         took_s = time.monotonic() - began_s
         return {
             "messages_per_s": messages / took_s,
