@@ -11,7 +11,7 @@ class Cause(enum.Enum):
     """Value: how the server's reason names it."""
 
     TIME = re.compile(r"minutes ahead")
-    NODE = re.compile(r"this key speaks for|bound to no node")
+    NODE = re.compile(r"[Tt]his key speaks for|bound to no node")
 
 
 def find_cause(reason: str) -> Cause | None:

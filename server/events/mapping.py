@@ -61,6 +61,14 @@ class Context:
         """Return the context of a batch that arrives at `now`."""
         return cls(node=node, oldest=now - retention, newest=now + MAX_AHEAD)
 
+    def check_time(self, field: str, at: datetime) -> None:
+        """Raise Refused when an item is not of an accepted time. Agents know the first reason, and
+        send the item again when their clock is set."""
+        if at > self.newest:
+            raise Refused(f"{field} {at.isoformat()} is more than 10 minutes ahead")
+        if at < self.oldest:
+            raise Refused(f"{field} {at.isoformat()} is older than the retention")
+
     def is_plain(self, body: bytes) -> bool:
         """Return whether no text of the events in `body`, which is JSON, needs escaping for COPY.
 
@@ -153,10 +161,7 @@ def _occurred_at(event: Event, context: Context) -> datetime:
     at = event.occurred_at or event.timestamp or event.time
     if at is None:
         raise Refused("Object missing required field `occurred_at`")
-    if at > context.newest:
-        raise Refused(f"occurred_at {at.isoformat()} is more than 10 minutes ahead")
-    if at < context.oldest:
-        raise Refused(f"occurred_at {at.isoformat()} is older than the retention of events")
+    context.check_time("occurred_at", at)
     return at.astimezone(UTC)
 
 

@@ -111,11 +111,7 @@ def _sample_line(kind: str, raw: msgspec.Raw, context: Context, unreadable: list
         sample, reasons = decode_strictly(raw, decode), []
     if context.node is not None and sample.node_id != context.node:
         raise WrongNode(context.node, sample.node_id)
-    if not context.oldest <= sample.timestamp <= context.newest:
-        raise Refused(
-            f"timestamp: {sample.timestamp.isoformat()} is not between"
-            f" {context.oldest.isoformat()} and {context.newest.isoformat()}"
-        )
+    context.check_time("timestamp", sample.timestamp)
     unreadable += [f"{kind} of {sample.node_id}: {reason}" for reason in reasons]
     return kind.encode() + b" " + _encode(sample)
 
