@@ -38,6 +38,7 @@ FROZEN_LOCK = ROOT / "requirements" / "agent.txt"
 PACKAGE = Path(__file__).parent
 HEAD = PACKAGE / "agent-head.sh"
 NAME = "mallard-agent"
+FREEZE_WITHIN_S = 1800.0
 
 # Ubuntu 22.04's, the oldest of the supported systems.
 MAX_GLIBC = (2, 35)
@@ -144,7 +145,7 @@ def hash_inputs(python: Path) -> str:
 
 def _make(python: Path, path: Path) -> tuple[int, ...]:
     DIST.mkdir(exist_ok=True)
-    run(["sh", PACKAGE / "freeze.sh", python, WORK])
+    run(["sh", PACKAGE / "freeze.sh", python, WORK], timeout_s=FREEZE_WITHIN_S)
     clean, tree = WORK / "venv" / "bin" / "python", WORK / "dist" / "agent"
     glibc = check(tree)
     payload = pack(tree)

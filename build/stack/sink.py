@@ -6,6 +6,7 @@ is recorded, for tests that compare them with Mallard's counts.
 
 import asyncio
 import email
+import logging
 import tomllib
 from collections import Counter
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ def start(supervisor: Supervisor) -> "Sink":
         server_hostname=HOST_NAME,
         data_size_limit=SIZE_LIMIT_BYTES,
     )
+    logging.getLogger("mail").setLevel(logging.WARNING)  # or it logs every command
     controller.start()
     supervisor.on_stop.callback(controller.stop)
     return sink
