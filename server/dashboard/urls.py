@@ -14,7 +14,7 @@ from server.dashboard.pages.compare.view import compare
 from server.dashboard.pages.event.view import event
 from server.dashboard.pages.events.view import search
 from server.dashboard.pages.heat_map.view import heat_map
-from server.dashboard.pages.mail_flow.view import inbound, outbound
+from server.dashboard.pages.mail_flow.view import mail_flow
 from server.dashboard.pages.node.view import node
 from server.dashboard.pages.nodes.view import node_list
 from server.dashboard.pages.overview.view import overview, overview_facts
@@ -22,9 +22,9 @@ from server.dashboard.pages.performance.view import performance
 from server.dashboard.pages.queue.view import destination, queue
 
 
-def page(route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
+def page(route: str, view: Callable[..., HttpResponse], name: str, **given: str) -> URLPattern:
     """Return the route of a page: only read, and only by those who are logged in."""
-    return path(route, require_safe(login_required(view)), name=name)
+    return path(route, require_safe(login_required(view)), given, name=name)
 
 
 @require_safe
@@ -36,8 +36,8 @@ def icon(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     page("", overview, "overview"),
     page("overview/facts", overview_facts, "overview-facts"),
-    page("email/outbound/", outbound, "outbound"),
-    page("email/inbound/", inbound, "inbound"),
+    page("email/outbound/", mail_flow, "outbound", direction="outbound"),
+    page("email/inbound/", mail_flow, "inbound", direction="inbound"),
     page("email/performance/", performance, "performance"),
     page("email/queue/", queue, "queue"),
     page("email/queue/destination/", destination, "queue-destination"),

@@ -56,8 +56,9 @@ export class TimeChart {
         this.#resize();
         this.chart.getZr().flush(); // paper waits for no frame
       });
+      if (alone) return;
+      all.add(this);
       this.#listen();
-      if (!alone) all.add(this);
     });
   }
 
@@ -224,14 +225,11 @@ export class TimeChart {
 
   #listen() {
     const zr = this.chart.getZr();
-    if (!this.alone) {
-      this.hair = make("div", { class: "cross-hair", "aria-hidden": "true", hidden: true });
-      this.choice = make("div", { class: "zoom-choice", "aria-hidden": "true", hidden: true });
-      this.element.append(this.hair, this.choice);
-      zr.on("mousemove", ({ offsetX, offsetY }) => this.#point(offsetX, offsetY));
-      zr.on("globalout", () => this.#point(-1, -1));
-      zr.on("dblclick", () => page.zoomOut());
-    }
+    this.hair = make("div", { class: "cross-hair", "aria-hidden": "true", hidden: true });
+    this.choice = make("div", { class: "zoom-choice", "aria-hidden": "true", hidden: true });
+    this.element.append(this.hair, this.choice);
+    zr.on("globalout", () => this.#point(-1, -1));
+    zr.on("dblclick", () => page.zoomOut());
     let fromX = null;
     zr.on("mousedown", (event) => {
       if (event.event.button !== 0 || !this.#inside(event.offsetX, event.offsetY)) return;
@@ -239,14 +237,15 @@ export class TimeChart {
       // Wherever the button is let go.
       addEventListener("mouseup", (up) => {
         const toX = up.clientX - this.element.getBoundingClientRect().left;
-        if (this.choice) this.choice.hidden = true;
+        this.choice.hidden = true;
         if (Math.abs(toX - fromX) >= DRAG_PX) this.#zoom(fromX, toX);
         else this.#pick(event.offsetX, event.offsetY);
         fromX = null;
       }, { once: true });
     });
-    zr.on("mousemove", ({ offsetX }) => {
-      if (fromX === null || this.alone || Math.abs(offsetX - fromX) < DRAG_PX) return;
+    zr.on("mousemove", ({ offsetX, offsetY }) => {
+      this.#point(offsetX, offsetY);
+      if (fromX === null || Math.abs(offsetX - fromX) < DRAG_PX) return;
       this.choice.hidden = false;
       this.choice.style.left = `${Math.min(fromX, offsetX)}px`;
       this.choice.style.width = `${Math.abs(offsetX - fromX)}px`;
@@ -276,7 +275,6 @@ export class TimeChart {
   }
 
   #zoom(fromX, toX) {
-    if (this.alone) return;
     const { startMs, endMs, widthMs = 0 } = this.data;
     const [first, last] = [fromX, toX].sort((a, b) => a - b).map((x) => this.#ms(x));
     // Points stand at the start of their bucket.

@@ -21,7 +21,6 @@ export function shownOutcomes(answer) {
   return OUTCOMES[answer.direction].filter((type) => !RARE.has(type) || totalOf(answer.buckets, type) > 0);
 }
 
-/** Events of one type in all buckets. */
 export function totalOf(buckets, type) {
   return buckets.reduce((sum, bucket) => sum + (bucket.events[type] ?? 0), 0);
 }

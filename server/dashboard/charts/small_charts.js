@@ -34,7 +34,8 @@ export function shares(values) {
  * line in the list repeats; steps of one colour, because all parts mean the same.
  */
 export function donut(parts, { total, what }) {
-  const ring = shares(parts.map(({ value }) => value)).map(([start, length], i) => {
+  const places = shares(parts.map(({ value }) => value));
+  const ring = places.map(([start, length], i) => {
     const arc = svg("circle", {
       cx: 60, cy: 60, r: RADIUS, fill: "none", "stroke-width": 22,
       "stroke-dasharray": `${Math.max(0.6, length * AROUND - (parts.length > 1 ? GAP : 0))} ${AROUND}`,
@@ -45,18 +46,13 @@ export function donut(parts, { total, what }) {
     arc.style.setProperty("--step", String(parts[i].step));
     return arc;
   });
-  const numbers = shares(parts.map(({ value }) => value)).flatMap(([start, length], i) => {
-    if (length < 0.06) return [];
+  const numbers = places.map(([start, length], i) => {
     const angle = 2 * Math.PI * (start + length / 2) - Math.PI / 2;
-    const text = svg("text", { x: 60 + RADIUS * Math.cos(angle), y: 60 + RADIUS * Math.sin(angle), class: `ring-number${pale(parts[i])}` });
-    text.textContent = String(i + 1);
-    return [text];
+    const at = { x: 60 + RADIUS * Math.cos(angle), y: 60 + RADIUS * Math.sin(angle) };
+    return length < 0.06 ? "" : svg("text", { ...at, class: `ring-number${pale(parts[i])}` }, String(i + 1));
   });
-  const middle = svg("text", { x: 60, y: 58, class: "ring-total" });
-  middle.textContent = total;
-  const below = svg("text", { x: 60, y: 72, class: "ring-what" });
-  below.textContent = what;
-  const picture = svg("svg", { viewBox: "0 0 120 120", class: "ring", "aria-hidden": "true" }, ...ring, ...numbers, middle, below);
+  const picture = svg("svg", { viewBox: "0 0 120 120", class: "ring", "aria-hidden": "true" }, ...ring, ...numbers,
+    svg("text", { x: 60, y: 58, class: "ring-total" }, total), svg("text", { x: 60, y: 72, class: "ring-what" }, what));
   const list = make("ol", { class: "ring-list figures" }, ...parts.map((part) => {
     const { name, text, note, step } = part;
     const swatch = make("span", { class: `ring-swatch${pale(part)}`, "aria-hidden": "true" });
@@ -72,18 +68,8 @@ export function sparkPaths(values, width, height) {
   const max = Math.max(1, ...known);
   const x = (i) => (values.length > 1 ? (i * width) / (values.length - 1) : 0);
   const y = (value) => height - 1 - ((height - 2) * value) / max;
-  const paths = [];
-  let path = [];
-  values.forEach((value, i) => {
-    if (value !== null) {
-      path.push(`${x(i).toFixed(1)},${y(value).toFixed(1)}`);
-    } else if (path.length) {
-      paths.push(path);
-      path = [];
-    }
-  });
-  if (path.length) paths.push(path);
-  return paths.map((points) => points.join(" "));
+  const points = values.map((value, i) => (value === null ? "|" : `${x(i).toFixed(1)},${y(value).toFixed(1)}`));
+  return points.join(" ").split("|").map((path) => path.trim()).filter(Boolean);
 }
 
 /** A line the size of a word, from zero. */

@@ -12,16 +12,8 @@ class EventType:
     sign: str
 
 
-EVENT_TYPES = {
-    each.event_type: each
-    for each in (
-        EventType("sent", "Sent", "↑"),
-        EventType("received", "Received", "↓"),
-        EventType("delivered", "Delivered", "✓"),
-        EventType("deferred", "Deferred", "◷"),
-        EventType("bounced", "Bounced", "✕"),
-        EventType("rejected", "Rejected", "⊘"),
-        EventType("greylisted", "Greylisted", "◐"),
-        EventType("dropped", "Dropped", "⌫"),
-    )
-}
+_SIGNS = {
+    "sent": "↑", "received": "↓", "delivered": "✓", "deferred": "◷", "bounced": "✕",
+    "rejected": "⊘", "greylisted": "◐", "dropped": "⌫",
+}  # fmt: skip
+EVENT_TYPES = {name: EventType(name, name.capitalize(), sign) for name, sign in _SIGNS.items()}

@@ -30,7 +30,6 @@ class Page extends EventTarget {
     document.addEventListener("visibilitychange", () => this.#schedule());
   }
 
-  /** The server's clock, as far as it is known here. */
   nowMs() {
     return this.clock.nowMs();
   }
@@ -63,7 +62,6 @@ class Page extends EventTarget {
     this.set({ range: null, from: rfc3339(startMs), to: rfc3339(endMs) }, { state: { zoomed: true } });
   }
 
-  /** Go back to the range before zooming in. */
   zoomOut() {
     if (history.state?.zoomed) history.back();
   }

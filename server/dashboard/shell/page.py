@@ -43,8 +43,6 @@ REFRESHES = {
 DEFAULT_REFRESH = "30s"
 #: Parameters that every link carries on to other pages; CARRIED in params.js.
 CARRIED = ("range", "from", "to", "refresh", "tz", "theme")
-#: Time zones a menu offers beside the reader's own; any other of the IANA's list may be typed.
-ZONES = ("UTC",)
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,6 @@ class PageParams:
 
 
 def parse_params(query: Mapping[str, str]) -> PageParams:
-    """Parse a query string. Pure."""
     start, end = _time(query.get("from")), _time(query.get("to"))
     custom = start is not None and end is not None and start < end
     name = query.get("range", DEFAULT_RANGE)
@@ -91,7 +88,6 @@ def parse_params(query: Mapping[str, str]) -> PageParams:
 
 
 def carried_params(query: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters that every link carries on to other pages."""
     return {name: query[name] for name in CARRIED if query.get(name)}
 
 
@@ -124,7 +120,6 @@ def render_page(
             "carried": urlencode(carried),
             "ranges": RANGES,
             "refreshes": REFRESHES,
-            "zones": ZONES,
             "navigation": build_entries(request.path),
             "page_module": script,
             "modules": imported_modules(script),

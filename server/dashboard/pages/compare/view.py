@@ -12,7 +12,7 @@ from server.dashboard.shell.page import render_page
 def compare(request: HttpRequest) -> HttpResponse:
     """Two to five nodes beside each other, now and over the range."""
     now = timezone.now()
-    rows = {row.name: row for row in node_rows(now)}
+    rows = {row.node.name: row for row in node_rows(now)}
     names = page.select_compared(request.GET.getlist("node"), rows)
     unknown = [name for name in request.GET.getlist("node")[:20] if name and name not in rows]
     context = {

@@ -24,20 +24,16 @@ def event(request: HttpRequest, event_id: UUID) -> HttpResponse:
         raise Http404(f"no event {event_id}")
     carried = urlencode(carried_params(request.GET))
     events: list[dict[str, Any]] = []
-    if row["queue_id"]:
-        around = (
-            row["occurred_at"] - MAX_MESSAGE_LIFETIME,
-            row["occurred_at"] + MAX_MESSAGE_LIFETIME,
-        )
-        events = queries.search(*around, {"queue_id": row["queue_id"]}, limit=MAX_HISTORY)
+    if queue_id := row["queue_id"]:
+        start, end = (row["occurred_at"] + sign * MAX_MESSAGE_LIFETIME for sign in (-1, 1))
+        events = queries.search(start, end, {"queue_id": queue_id}, limit=MAX_HISTORY)
+    line = page.build_line(row)
     history = page.find_history(events, row)
     context = {
         "event": row,
-        "line": page.build_line(row),
+        "line": line,
         "groups": page.group_facts(row, carried),
-        "full_reply": row["status_message"]
-        if row["status_message"] != page.find_reply(row)
-        else None,
+        "full_reply": row["status_message"] if row["status_message"] != line.reply else None,
         "history": [page.build_line(each) for each in history],
         "others_count": len(events) - len(history),
         "history_cut": len(events) == MAX_HISTORY,

@@ -17,7 +17,7 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Line:
-    """One event of the list. `reply`: the remote server's reply, verbatim."""
+    """One event of the list. `reply`: the remote server's, verbatim; empty: not known."""
 
     event_id: UUID
     at: datetime
@@ -29,15 +29,6 @@ class Line:
     reply: str
     peer: str
     is_inferred: bool
-
-
-@dataclass(frozen=True)
-class Chip:
-    """A filter in force, and the query string without it."""
-
-    label: str
-    value: str
-    without: str
 
 
 @dataclass(frozen=True)
@@ -105,7 +96,6 @@ GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
 
 
 def build_line(event: Event) -> Line:
-    """Return an event as a line of the list."""
     return Line(
         event_id=event["event_id"],
         at=event["occurred_at"],
@@ -114,15 +104,10 @@ def build_line(event: Event) -> Line:
         node=event["mta_node"],
         sender=event["from_address"] or UNKNOWN,
         recipient=event["to_address"] or event["to_domain"] or UNKNOWN,
-        reply=find_reply(event),
+        reply=event["bounce_message"] or event["status_message"] or "",
         peer=event["mx_host"] or event["client_ip"] or "",
         is_inferred=event["certainty"] == "inferred",
     )
-
-
-def find_reply(event: Event) -> str:
-    """Return the reply of the other side; empty when it is not known."""
-    return event["bounce_message"] or event["status_message"] or ""
 
 
 def group_facts(event: Event, carried_query: str) -> dict[str, tuple[Fact, ...]]:
@@ -138,26 +123,22 @@ def group_facts(event: Event, carried_query: str) -> dict[str, tuple[Fact, ...]]
     return {title: facts for title, facts in groups.items() if facts}
 
 
-def build_chips(filters: Mapping[str, Any], carried: Mapping[str, str]) -> list[Chip]:
-    """Return the filters in force, each with the way to be rid of it."""
+def build_chips(
+    filters: Mapping[str, Any], carried: Mapping[str, str]
+) -> list[tuple[str, Any, str]]:
+    """Return label and value of the filters in force, and the query string without each."""
     return [
-        Chip(
-            LABELS[name],
-            str(value),
-            build_query({k: v for k, v in filters.items() if k != name}, carried),
-        )
+        (LABELS[name], value, build_query({**filters, name: None}, carried))
         for name, value in filters.items()
     ]
 
 
 def build_query(filters: Mapping[str, Any], carried: Mapping[str, str], **more: str) -> str:
-    """Return the query string of a search with the carried parameters."""
-    named = {param_name(name): value for name, value in filters.items()}
+    named = {param_name(name): value for name, value in filters.items() if value is not None}
     return urlencode({**named, **carried, **more})
 
 
 def format_cursor(event: Event) -> str:
-    """Return the place of an event as the URL carries it."""
     return f"{event['occurred_at'].isoformat()}~{event['event_id']}"
 
 

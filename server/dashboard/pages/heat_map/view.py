@@ -7,7 +7,6 @@ from server.dashboard.shell.page import render_page
 
 
 def heat_map(request: HttpRequest) -> HttpResponse:
-    """All nodes over the range, by one reading."""
     reading = request.GET.get("reading", "")
     chosen = reading if reading in charts.COMPARED else next(iter(charts.COMPARED))
     context = {

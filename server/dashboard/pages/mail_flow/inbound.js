@@ -1,11 +1,10 @@
 // The page /email/inbound/.
 
 import "../../shell/shell.js";
-import { bars } from "../../charts/bars.js";
+import { barsPanel } from "../../charts/bars.js";
 import { bindCounters } from "./counters.js";
 import { percent, ratio, thousands } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
-import { panel } from "../../charts/panel.js";
 import { ratePanel } from "./rate_panel.js";
 import { stackedPanel, width } from "../../charts/stacked_panel.js";
 import { columnsOf } from "../../charts/table.js";
@@ -18,20 +17,19 @@ const type = (outcome) => (outcome === "spam" ? "delivered" : outcome);
 const plugin = (name) => name || "unknown";
 
 function pluginsPanel() {
-  panel("plugins", {
+  barsPanel("plugins", {
     load,
     empty: (answer) => (answer.plugins.length ? "" : "Nothing was refused in this range."),
-    draw(answer, body) {
+    items(answer) {
       const all = answer.plugins.reduce((sum, { count }) => sum + count, 0);
-      bars(body, answer.plugins.map(({ value, count, events }) => ({
+      return answer.plugins.map(({ value, count, events }) => ({
         name: plugin(value),
         value: count,
-        text: thousands(count),
         note: percent(count, all),
         meaning: REFUSED.reduce((top, kind) => ((events[kind] ?? 0) > (events[top] ?? 0) ? kind : top)),
         title: REFUSED.filter((kind) => events[kind]).map((kind) => `${thousands(events[kind])} ${kind}`).join(", "),
         href: value && page.href("/events/", { direction: "inbound", bounce_category: value }),
-      })));
+      }));
     },
     table: (answer) => ({
       columns: columnsOf("plugin", ...REFUSED, "total"),
@@ -41,19 +39,20 @@ function pluginsPanel() {
 }
 
 function symbolsPanel() {
-  panel("symbols", {
+  barsPanel("symbols", {
+    max: 1,
     load,
     empty: (answer) => (answer.symbols.length ? "" : answer.symbols_of ? "No symbol distinguishes refused mail from the rest." : "No refused mail with symbols in this range."),
-    draw(answer, body) {
+    items(answer) {
       this.note(answer.symbols_of ? `of the newest ${thousands(answer.symbols_of)} refused with symbols; rarer in accepted mail` : "");
-      bars(body, answer.symbols.map(({ value, count, refused_ratio: refused, let_in_ratio: letIn }) => ({
+      return answer.symbols.map(({ value, count, refused_ratio: refused, let_in_ratio: letIn }) => ({
         name: value,
         value: refused,
         text: ratio(refused),
         note: `accepted: ${ratio(letIn)}`,
         meaning: "rejected",
         title: `${thousands(count)} refused messages`,
-      })), { max: 1 });
+      }));
     },
     table: (answer) => ({
       columns: columnsOf("symbol", "refused messages", "of refused", "of accepted"),
@@ -66,10 +65,6 @@ function symbolsPanel() {
 
 bindCounters();
 stackedPanel("outcomes", { direction: "inbound", load, type, file: "inbound" });
-ratePanel("rate", [
-  { field: "inbound:received", name: "received", colour: "received", stroke: "solid" },
-  { field: "inbound:rejected", name: "rejected", colour: "rejected", stroke: "dashed" },
-  { field: "inbound:greylisted", name: "greylisted", colour: "greylisted", stroke: "dotted" },
-]);
+ratePanel("rate", "inbound", ["received", "rejected", "greylisted"]);
 pluginsPanel();
 symbolsPanel();

@@ -82,8 +82,5 @@ live.onFrame(({ hour }) => {
   setText(inferred, `${thousands(hour.inferred)} of these ${noun} ${verb} inferred by the change stream.`);
 });
 stackedPanel("outcomes", { direction: "outbound", load: () => page.get("email/throughput", { direction: "outbound", width: width() }), file: "outbound" });
-ratePanel("rate", [
-  { field: "outbound:delivered", name: "delivered", colour: "delivered", stroke: "solid" },
-  { field: "outbound:sent", name: "sent", colour: "sent", stroke: "dashed" },
-]);
+ratePanel("rate", "outbound", ["delivered", "sent"]);
 byNodePanel();

@@ -10,9 +10,11 @@ import { columnsOf } from "../../charts/table.js";
 import { setText } from "../../shell/text.js";
 
 const EVERY_MS = 1_000;
+const STROKES = ["solid", "dashed", "dotted"];
 
-/** Fill the panel `id`. lines: {field: "outbound:delivered", name, colour, stroke}. */
-export function ratePanel(id, lines) {
+/** Fill the panel `id` with the rates of these types of events. */
+export function ratePanel(id, direction, types) {
+  const lines = types.map((type, i) => ({ field: `${direction}:${type}`, name: type, colour: type, stroke: STROKES[i] }));
   const seconds = new Seconds();
   const panel = new Panel(document.getElementById(id), { draw, table: secondsTable, file: "emails-per-second" });
   const chart = new TimeChart(panel.body, { format: rate, axis: (value) => String(value), alone: true });

@@ -40,12 +40,9 @@ export class Seconds {
    * without any event: they are not known.
    */
   series(field, nowS, sampledUntilS = Infinity) {
-    const points = [];
-    const endS = Math.floor(nowS) - SETTLE_S;
-    for (let s = endS - WINDOW_S + 1; s <= endS; s += 1) {
-      points.push([s * 1000, this.#mean(field, s, sampledUntilS)]);
-    }
-    return points;
+    const startS = Math.floor(nowS) - SETTLE_S - WINDOW_S + 1;
+    const seconds = Array.from({ length: WINDOW_S }, (_, i) => startS + i);
+    return seconds.map((s) => [s * 1000, this.#mean(field, s, sampledUntilS)]);
   }
 
   #mean(field, endS, sampledUntilS) {
@@ -61,7 +58,7 @@ export class Seconds {
   #value(field, second, sampledUntilS) {
     if (second < this.knownFromS || second > this.knownUntilS) return null;
     const counts = this.counts.get(second);
-    if (counts === undefined) return second > sampledUntilS ? null : 0;
-    return counts[field] ?? 0;
+    if (counts === undefined && second > sampledUntilS) return null;
+    return counts?.[field] ?? 0;
   }
 }

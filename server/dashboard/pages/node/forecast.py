@@ -49,10 +49,11 @@ def forecast_disk(readings: Sequence[tuple[datetime, float]]) -> Forecast:
     if count == 0:
         return Forecast("none", "unknown", "no reading of the disk in this time")
     span = readings[-1][0] - readings[0][0]
+    means = f"{count} hourly means" if count != 1 else "1 hourly mean"
+    over = f"{means} over {duration(span.total_seconds())}"
     if count < MIN_READINGS or span < MIN_SPAN:
         needed = duration(MIN_SPAN.total_seconds())
-        basis = f"{_means(count)} over {duration(span.total_seconds())}; it takes {needed} of them"
-        return Forecast("none", "not known yet", basis)
+        return Forecast("none", "not known yet", f"{over}; it takes {needed} of them")
     slopes = [
         (later[1] - earlier[1]) / (later[0] - earlier[0]).total_seconds()
         for earlier, later in combinations(readings, 2)
@@ -60,7 +61,6 @@ def forecast_disk(readings: Sequence[tuple[datetime, float]]) -> Forecast:
     ]
     per_second = median(slopes)
     falling = sum(slope < 0 for slope in slopes) / len(slopes)
-    over = f"{_means(count)} over {duration(span.total_seconds())}"
     if per_second >= 0 or falling < FALLING_PAIRS:
         return Forecast("ok", "not filling", f"free space has no downward trend in {over}")
     seconds = readings[-1][1] / -per_second
@@ -77,7 +77,3 @@ def approximate(length: timedelta) -> str:
     unit, size, _ = next(each for each in UNITS if length < each[2])
     count = max(1, round(length / size))
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
-
-
-def _means(count: int) -> str:
-    return f"{count} hourly means" if count != 1 else "1 hourly mean"

@@ -29,19 +29,13 @@ function showChart(kind, { id, title, unit, lines, top }) {
   });
 }
 
-const waiting = new Map();
-const near = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    if (!isIntersecting) continue;
-    near.unobserve(target);
-    showChart(...waiting.get(target));
-  }
-}, { rootMargin: NEAR });
-
-for (const [kind, charts] of Object.entries(facts.charts)) {
-  for (const chart of charts) {
-    const place = document.getElementById(chart.id);
-    waiting.set(place, [kind, chart]);
-    near.observe(place);
-  }
+function showOnceNear(kind, chart) {
+  const near = new IntersectionObserver((entries) => {
+    if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+    near.disconnect();
+    showChart(kind, chart);
+  }, { rootMargin: NEAR });
+  near.observe(document.getElementById(chart.id));
 }
+
+for (const [kind, charts] of Object.entries(facts.charts)) for (const chart of charts) showOnceNear(kind, chart);

@@ -23,6 +23,8 @@ from server.ledger.queries import Completeness
 Row = Mapping[str, Any]
 
 TROUBLE = ("warning", "critical")
+#: Kinds that are read more seldom: WildDuck every five minutes.
+STALE_AFTER_S = {"wildduck": 900.0}
 #: Ranges of missing numbers that are named.
 MAX_RANGES_NAMED = 5
 LABELS = {
@@ -144,15 +146,10 @@ def find_newest(
     """Return when the newest sample of each kind came, and whether that is too long ago."""
     times = {kind: parse_time(rows[0]["time"]) for kind, rows in newest.items()}
     return {
-        kind: (at, (now - at).total_seconds() > stale_after(kind, stale_after_s))
+        kind: (at, (now - at).total_seconds() > STALE_AFTER_S.get(kind, max(stale_after_s, 120.0)))
         for kind, at in times.items()
         if at
     }
-
-
-def stale_after(kind: str, stale_after_s: float) -> float:
-    """Return after how long a reading of this kind is old: WildDuck is read every five minutes."""
-    return {"wildduck": 900.0}.get(kind, max(stale_after_s, 120.0))
 
 
 def build_agent_health(row: Row | None, now: datetime) -> AgentHealth | None:
@@ -253,7 +250,6 @@ def _comparison_line(each: Row) -> Line:
 
 
 def build_epoch(of: Completeness) -> Epoch:
-    """Return one epoch of the ledger, in words."""
     noun = "event" if of.missing_count == 1 else "events"
     return Epoch(
         ledger=of,
@@ -295,7 +291,6 @@ def summarize_completeness(epochs: Sequence[Completeness]) -> Line:
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """Return a time of JSON; None for none."""
     return datetime.fromisoformat(text) if text else None
 
 

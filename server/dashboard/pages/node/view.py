@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from server.dashboard.pages.node import charts
@@ -57,8 +58,6 @@ def node(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def find_node(name: str) -> Node:
-    """Return the node. Raises Http404."""
-    node = Node.objects.filter(name=name).first() if "\0" not in name else None
-    if node is None:
+    if "\0" in name:
         raise Http404(f"no node {name!r}")
-    return node
+    return get_object_or_404(Node, name=name)

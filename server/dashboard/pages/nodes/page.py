@@ -30,15 +30,10 @@ NOTHING = Reading(None, UNKNOWN, "none")
 
 @dataclass(frozen=True)
 class Row:
-    """One node. `is_stale`: its readings are older than an online node's may be."""
+    """A node (nodes.models.Node) now. `is_stale`: its readings are older than may be online."""
 
-    name: str
+    node: Any
     status: Status
-    role: str
-    hostname: str
-    addresses: tuple[str, ...]
-    version: str
-    seen_at: datetime | None
     age_s: float | None
     is_stale: bool
     cpu: Reading
@@ -63,15 +58,15 @@ class Column:
 
 COLUMNS = (
     Column("status", "Status", attrgetter("status.weight"), largest_first=True),
-    Column("name", "Node", attrgetter("name")),
-    Column("role", "Role", attrgetter("role")),
+    Column("name", "Node", attrgetter("node.name")),
+    Column("role", "Role", attrgetter("node.role")),
     Column("cpu", "CPU", attrgetter("cpu.value"), True, True, "mean of all cores"),
     Column("memory", "Memory", attrgetter("memory.value"), True, True, "used"),
     Column("disk", "Disk", attrgetter("disk.value"), True, True, "used, and what is free"),
     Column("network", "Network", attrgetter("network.value"), True, True, "in and out, a second"),
     Column("load", "Load", attrgetter("load.value"), True, True, "mean of one minute"),
     Column("uptime", "Up for", attrgetter("uptime.value"), False, True, "since it was started"),
-    Column("version", "Agent", attrgetter("version")),
+    Column("version", "Agent", attrgetter("node.agent_version")),
     Column("age", "Last sample", attrgetter("age_s"), True, True, "age"),
 )
 DEFAULT_SORT = "-status"
@@ -97,13 +92,12 @@ class ListParams:
 
     def parameters(self) -> dict[str, str]:
         """Return the parameters that differ from the defaults."""
-        all_of = {"status": self.status, "role": self.role, "q": self.text, "sort": self.sort}
-        default = {"status": "", "role": "", "q": "", "sort": DEFAULT_SORT}
-        return {name: value for name, value in all_of.items() if value != default[name]}
+        sort = self.sort if self.sort != DEFAULT_SORT else ""
+        all_of = {"status": self.status, "role": self.role, "q": self.text, "sort": sort}
+        return {name: value for name, value in all_of.items() if value}
 
 
 def parse_params(query: Mapping[str, str]) -> ListParams:
-    """Parse a query string."""
     sort = query.get("sort", "")
     status = query.get("status", "")
     return ListParams(
@@ -119,18 +113,13 @@ def build_row(node: Any, sample: Any, *, now: datetime, offline_after_s: float) 
     age_s = max(0.0, (now - node.last_seen_at).total_seconds()) if node.last_seen_at else None
     readings = _readings(sample) if sample else dict.fromkeys(READINGS, NOTHING)
     return Row(
-        name=node.name,
+        node=node,
         status=judge_status(
             node.last_seen_at,
             now=now,
             offline_after_s=offline_after_s,
             maintenance=node.in_maintenance,
         ),
-        role=node.role,
-        hostname=node.hostname,
-        addresses=tuple(str(address) for address in node.addresses),
-        version=node.agent_version,
-        seen_at=node.last_seen_at,
         age_s=age_s,
         is_stale=age_s is not None and age_s > offline_after_s,
         **readings,
@@ -179,18 +168,18 @@ def filter_rows(rows: Iterable[Row], params: ListParams) -> list[Row]:
         row
         for row in rows
         if (not params.status or row.status.key == params.status)
-        and (not params.role or row.role == params.role)
-        and (not wanted or any(wanted in text.casefold() for text in _texts(row)))
+        and (not params.role or row.node.role == params.role)
+        and (not wanted or any(wanted in text.casefold() for text in _texts(row.node)))
     ]
     column = next(column for column in COLUMNS if column.key == params.sort.removeprefix("-"))
-    matches.sort(key=attrgetter("name"))
+    matches.sort(key=attrgetter("node.name"))
     known = [row for row in matches if column.value(row) not in {None, ""}]
     known.sort(key=column.value, reverse=params.sort.startswith("-"))
     return known + [row for row in matches if column.value(row) in {None, ""}]
 
 
-def _texts(row: Row) -> tuple[str, ...]:
-    return (row.name, row.hostname, row.role, *row.addresses)
+def _texts(node: Any) -> tuple[str, ...]:
+    return (node.name, node.hostname, node.role, *map(str, node.addresses))
 
 
 def build_heads(params: ListParams, more: Mapping[str, str]) -> list[Head]:

@@ -37,7 +37,7 @@ def node_list(request: HttpRequest) -> HttpResponse:
             for status, count in page.count_statuses(rows)
         ],
         "everybody": urlencode({**params.parameters(), **carried} | {"status": ""}),
-        "roles": sorted({row.role for row in rows if row.role}),
+        "roles": sorted({row.node.role for row in rows if row.node.role}),
         "list_params": params,
         "heads": page.build_heads(params, carried),
         "orders": page.list_orders(params),

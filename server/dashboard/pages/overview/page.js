@@ -1,7 +1,7 @@
 // The page /: problems, and the state of everything at a glance.
 
 import "../../shell/shell.js";
-import { bars } from "../../charts/bars.js";
+import { barsPanel } from "../../charts/bars.js";
 import { bucketTable, chartPanel } from "../../charts/chart_panel.js";
 import { live } from "../../shell/live/connection.js";
 import { bounds, outboundTable, widthWords } from "../../charts/flow.js";
@@ -27,9 +27,9 @@ function showTiles({ tiles }) {
 
 live.onFrame(showTiles);
 
-function throughput() {
-  return page.get("email/throughput", { direction: "outbound", width: width() });
-}
+const throughput = () => page.get("email/throughput", { direction: "outbound", width: width() });
+/** Facts of panels that no live frame carries; one request for both. */
+const loadFacts = () => page.getJson("/overview/facts");
 
 function bounceRatePanel() {
   const share = ({ events }) => {
@@ -83,11 +83,6 @@ function troublePanel() {
   });
 }
 
-/** Facts of panels that no live frame carries; one request for both. */
-function loadFacts() {
-  return page.getJson("/overview/facts");
-}
-
 function nodeGridPanel() {
   const state = ({ state: text, silent_since: since }) => (since ? `silent for ${duration((page.nowMs() - Date.parse(since)) / 1000)}` : text);
   const order = { critical: 0, none: 1, ok: 2 };
@@ -110,18 +105,17 @@ function nodeGridPanel() {
 }
 
 function sendersPanel() {
-  panel("senders", {
+  barsPanel("senders", {
     load: () => page.get("email/stats", { direction: "outbound", by: "domain", sort: "sent", limit: SENDERS, width: width() }),
     empty: ({ values }) => (values.some(({ events }) => events.sent) ? "" : "No mail in this range."),
-    draw(answer, body) {
+    items(answer) {
       this.note(answer.values_count > SENDERS ? `${SENDERS} of ${thousands(answer.values_count)}, sent; bounced` : "sent; bounced");
-      bars(body, answer.values.filter(({ events }) => events.sent).map(({ value, events, ratios }) => ({
+      return answer.values.filter(({ events }) => events.sent).map(({ value, events, ratios }) => ({
         name: value || "no domain",
         value: events.sent,
-        text: thousands(events.sent),
         note: ratios.bounced === undefined ? "" : `${ratio(ratios.bounced)} bounced`,
         href: page.href("/events/", { direction: "outbound", from_domain: value }),
-      })));
+      }));
     },
     table: ({ values }) => outboundTable("domain", values.map(({ value, events }) => [value || "no domain", (type) => events[type] ?? 0])),
     file: "senders",

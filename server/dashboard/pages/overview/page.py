@@ -1,6 +1,7 @@
 """The page Overview: destinations that refuse mail, and nodes with their state. Pure."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -25,15 +26,10 @@ def overview_json(
 
 
 def _destination(each: Destination) -> dict[str, Any]:
-    return {
-        "domain": each.domain,
+    return asdict(each) | {
         "attempts": each.attempts,
-        "delivered": each.delivered,
-        "deferred": each.deferred,
-        "bounced": each.bounced,
         "failed_percent": percent(each.deferred + each.bounced, each.attempts),
         "since": each.since and each.since.isoformat(),
-        "words": each.words,
     }
 
 

@@ -1,10 +1,10 @@
 // The page /email/performance/.
 
 import "../../shell/shell.js";
-import { bars } from "../../charts/bars.js";
+import { barsPanel } from "../../charts/bars.js";
 import { bucketTable, chartPanel } from "../../charts/chart_panel.js";
 import { bounds, widthWords } from "../../charts/flow.js";
-import { byteSize, milliseconds, percent, thousands } from "../../shell/formats.js";
+import { byteSize, milliseconds, percent } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
 import { panel } from "../../charts/panel.js";
 import { width } from "../../charts/stacked_panel.js";
@@ -37,18 +37,14 @@ const round = (bytes) => byteSize(bytes).replace(".0", "");
 const level = ({ from }) => LEVELS[THRESHOLDS_MS.filter((threshold) => from >= threshold).length];
 
 function histogramPanel(id, { load, empty, format, meaning, what }) {
-  panel(id, {
+  barsPanel(id, {
     load,
     empty,
-    draw({ histogram }, body) {
+    items({ histogram }) {
       const all = histogram.reduce((sum, { count }) => sum + count, 0);
-      bars(body, histogram.map((bracket) => ({
-        name: bracketName(bracket, format),
-        value: bracket.count,
-        text: thousands(bracket.count),
-        note: percent(bracket.count, all),
-        meaning: meaning(bracket),
-      })));
+      return histogram.map((bracket) => ({
+        name: bracketName(bracket, format), value: bracket.count, note: percent(bracket.count, all), meaning: meaning(bracket),
+      }));
     },
     table: ({ histogram }) => ({
       columns: columnsOf(what, "count"),

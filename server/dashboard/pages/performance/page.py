@@ -26,7 +26,6 @@ class Gauge:
 
 
 def build_gauges(times: DeliveryTimes) -> list[Gauge]:
-    """Return average, P95 and P99."""
     return [
         _gauge("average", "Average", times.average_ms),
         _gauge("p95", "95 % within", times.percentile_ms(0.95)),

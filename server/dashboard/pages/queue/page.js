@@ -3,7 +3,7 @@
 
 import "../../shell/shell.js";
 import { ageName, ageNames, reasonName } from "./names.js";
-import { bars } from "../../charts/bars.js";
+import { barsPanel } from "../../charts/bars.js";
 import { bucketTable, chartPanel } from "../../charts/chart_panel.js";
 import { duration, percent, thousands } from "../../shell/formats.js";
 import { logarithmic } from "../../charts/heat.js";
@@ -66,15 +66,13 @@ function heatTable({ domains: all, rest, up_to_s: bounds, of_count: ofCount }, a
 }
 
 function cell(count, i, domain, names, max) {
-  const made = make("td", { class: count ? null : "zero" });
+  const label = `${domain}, ${names[i]}: ${thousands(count)}`;
+  // The row's name leads to the same: a hundred cells are no stops for the Tab key.
+  const inside = count && domain !== null
+    ? make("button", { type: "button", tabindex: "-1", "data-domain": domain, "aria-label": label, title: label }, thousands(count))
+    : make("span", {}, thousands(count));
+  const made = make("td", { class: count ? null : "zero" }, inside);
   made.style.setProperty("--heat-share", String(logarithmic(count, max)));
-  if (count && domain !== null) {
-    const label = `${domain}, ${names[i]}: ${thousands(count)}`;
-    // The row's name leads to the same: a hundred cells are no stops for the Tab key.
-    made.append(make("button", { type: "button", tabindex: "-1", "data-domain": domain, "aria-label": label, title: label }, thousands(count)));
-  } else {
-    made.append(make("span", {}, thousands(count)));
-  }
   return made;
 }
 
@@ -122,16 +120,16 @@ function reasonParts({ reasons: { classes, rest_count: rest } }) {
   return rest ? [...parts, ["rarer replies, not listed", rest]] : parts;
 }
 
-panel("by-node", {
+barsPanel("by-node", {
   load,
   empty: none,
-  draw(answer, body) {
+  items(answer) {
     readNote(this, answer);
-    bars(body, nodeLines(answer).map(({ name, count, note, title, node, stale, stranded }) => ({
+    return nodeLines(answer).map(({ name, count, note, title, node, stale, stranded }) => ({
       name, value: count ?? 0, text: thousands(count), note, title,
       meaning: stale ? "unknown" : stranded ? "critical" : "deferred",
       href: node && page.href(`/nodes/named/${encodeURIComponent(node)}/`),
-    })));
+    }));
   },
   table: (answer) => ({
     columns: [{ name: "owner" }, { name: "instance" }, { name: "recipients", numeric: true }, { name: "read" }, { name: "queue" }],
@@ -156,15 +154,14 @@ function nodeLines(answer) {
   ];
 }
 
-panel("by-age", {
+barsPanel("by-age", {
   load,
   empty: (answer) => none(answer) || (answer.ages.of_count === null ? "This reading has no ages." : ""),
-  draw(answer, body) {
+  items(answer) {
     readNote(this, answer.ages);
-    bars(body, agesOf(answer).map(({ name, fromS, count }) => ({
-      name, value: count, text: thousands(count), note: percent(count, answer.ages.of_count),
-      meaning: fromS >= OVER_AN_HOUR_S ? "deferred" : "plain",
-    })));
+    return agesOf(answer).map(({ name, fromS, count }) => ({
+      name, value: count, note: percent(count, answer.ages.of_count), meaning: fromS >= OVER_AN_HOUR_S ? "deferred" : "plain",
+    }));
   },
   table: (answer) => ({
     columns: [{ name: "waits for", file: "waits for at least (s)" }, { name: "recipients", numeric: true }, { name: "share", numeric: true }],
@@ -181,14 +178,14 @@ function agesOf({ ages: { brackets } }) {
   });
 }
 
-panel("by-zone", {
+barsPanel("by-zone", {
   load,
   empty: (answer) => none(answer) || (answer.zones.length ? "" : "Nothing waits in any zone."),
-  draw(answer, body) {
+  items(answer) {
     readNote(this, answer);
-    bars(body, answer.zones.map(({ zone, waiting_count: count, active_count: active }) => ({
-      name: zone || "(no zone)", value: count, text: thousands(count), note: `${thousands(active)} due now`, meaning: "plain",
-    })));
+    return answer.zones.map(({ zone, waiting_count: count, active_count: active }) => ({
+      name: zone || "(no zone)", value: count, note: `${thousands(active)} due now`,
+    }));
   },
   table: ({ zones }) => ({
     columns: columnsOf("zone", "waiting", "due now", "deferred"),
@@ -223,17 +220,17 @@ panel("replies", {
   load,
   empty: (answer) => none(answer) || (answer.reasons.replies.length ? "" : "No reply to a deferred message was read."),
   draw(answer, body) {
-    body.replaceChildren(...(answer.reasons.replies.length ? [make("div", { class: "list-scroll", tabindex: "0", role: "region", "aria-label": "Last replies" }, table(repliesTable(answer, replyElement), { sort: { column: 2, descending: true } }))] : []));
+    body.replaceChildren(...(answer.reasons.replies.length ? [make("div", { class: "list-scroll", tabindex: "0", role: "region", "aria-label": "Last replies" }, table(repliesTable(answer), { sort: { column: 2, descending: true } }))] : []));
   },
-  table: (answer) => repliesTable(answer, null),
+  table: repliesTable,
   file: "queue-replies",
 });
 
-function repliesTable({ reasons: { replies } }, shown) {
+function repliesTable({ reasons: { replies } }) {
   return {
     columns: [{ name: "reply" }, { name: "reason" }, { name: "recipients", numeric: true }],
     rows: replies.map(({ response, reason_class: name, count }) => [
-      { text: response, value: response, node: shown ? shown(response) : undefined }, reasonName(name), count,
+      { value: response, node: replyElement(response) }, reasonName(name), count,
     ]),
   };
 }

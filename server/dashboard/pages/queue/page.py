@@ -41,15 +41,20 @@ def build_headline(databases: Sequence[Database], now: datetime) -> Headline:
     created_at = oldest_created_at(databases)
     oldest = now - created_at if created_at else None
     stale = tuple(_name(d) for d in databases if d.reading.is_stale(now))
-    stranded = [share for d in databases for share in d.stranded or ()]
+    queues = [database.reading.queue for database in databases]
     tiles = (
         Tile("waiting", "Recipients waiting", thousands(waiting)),
-        _sum_tile("active", "Due now", databases, "active_count"),
-        _sum_tile("deferred", "Deferred", databases, "deferred_count", "due later"),
-        _oldest_tile(oldest, waiting, [database for database in databases if not database.detail]),
-        _stranded_tile(databases, sum(share.count or 0 for share in stranded)),
+        Tile("active", "Due now", thousands(sum(queue.active_count for queue in queues))),
+        Tile(
+            "deferred",
+            "Deferred",
+            thousands(sum(queue.deferred_count for queue in queues)),
+            note="due later",
+        ),
+        _oldest_tile(oldest, waiting, all_report=all(d.detail for d in databases)),
+        _stranded_tile(databases),
     )
-    text = "The queue is empty" if waiting == 0 else f"{_count_recipients(waiting)}"
+    text = _count_recipients(waiting) if waiting else "The queue is empty"
     if waiting and oldest is not None:
         text += f", the oldest for {duration(oldest.total_seconds())}"
     if tiles[4].level == "critical":
@@ -67,34 +72,27 @@ def _count_recipients(count: int) -> str:
     return "1 recipient waits" if count == 1 else f"{thousands(count)} recipients wait"
 
 
-def _sum_tile(
-    key: str, label: str, databases: Sequence[Database], field: str, note: str = ""
-) -> Tile:
-    total = sum(getattr(database.reading.queue, field) for database in databases)
-    return Tile(key, label, thousands(total), note=note)
-
-
-def _oldest_tile(oldest: timedelta | None, waiting: int, unread: Sequence[Database]) -> Tile:
+def _oldest_tile(oldest: timedelta | None, waiting: int, *, all_report: bool) -> Tile:
     label = "Oldest message"
+    if oldest is None and waiting == 0:
+        return Tile("oldest", label, "none", note="nothing waits")
     if oldest is None:
-        if waiting == 0:
-            return Tile("oldest", label, "none", note="nothing waits")
         return Tile("oldest", label, UNKNOWN, "none", "not in this reading")
     level = judge_age(oldest)
     over = f"over {duration(OLDEST_WARNING.total_seconds())}" if level != "ok" else ""
-    note = "; ".join(filter(None, [over, "of the databases that report it" if unread else ""]))
+    note = "; ".join(filter(None, [over, "" if all_report else "of the databases that report it"]))
     return Tile("oldest", label, duration(oldest.total_seconds()), level, note)
 
 
-def _stranded_tile(databases: Sequence[Database], count: int) -> Tile:
+def _stranded_tile(databases: Sequence[Database]) -> Tile:
     """Mail of an instance that no agent knows is never sent: it counts, however little."""
-    label = "Stranded"
+    label, note = "Stranded", "of instances no agent knows"
+    count = sum(share.count or 0 for d in databases for share in d.stranded or ())
     if all(database.stranded is None for database in databases):
         return Tile("stranded", label, UNKNOWN, "none", "not known, see below")
     if count:
-        note = "of instances no agent knows: nothing sends it"
-        return Tile("stranded", label, thousands(count), "critical", note)
-    return Tile("stranded", label, "0", note="of instances no agent knows")
+        return Tile("stranded", label, thousands(count), "critical", f"{note}: nothing sends it")
+    return Tile("stranded", label, "0", note=note)
 
 
 def _list_unknown(databases: Sequence[Database]) -> list[str]:

@@ -41,7 +41,6 @@ class DashboardFinder(FileSystemFinder):
         return super().find_location(root, path, prefix) if is_public(path) else None
 
     def list(self, ignore_patterns: Iterable[str] | None) -> Iterator[tuple[str, Any]]:
-        """Yield all files that browsers may load."""
         for path, storage in super().list(ignore_patterns):
             if is_public(path):
                 yield path, storage
@@ -73,5 +72,4 @@ class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
             yield from super().compress_files(some)
 
     def create_compressor(self, **kwargs: Any) -> Compressor:
-        """Return what compresses the files at hand."""
         return super().create_compressor(use_brotli=self._with_brotli, **kwargs)

@@ -76,35 +76,35 @@ function fillCustomRange() {
 }
 
 function setUpForms() {
-  part("custom-range").addEventListener("submit", (event) => {
-    event.preventDefault();
-    const { from, to } = event.target.elements;
+  setUpForm("custom-range", "custom-error", ({ from, to }) => {
     const [startMs, endMs] = [page.zone.momentMs(from.value), page.zone.momentMs(to.value)];
-    const wrong = !(startMs < endMs) ? "“From” is not before “To”." : startMs > page.nowMs() ? "“From” is in the future." : "";
-    complain("custom-error", wrong);
-    if (wrong) return;
-    event.target.closest("details").open = false;
-    page.set({ range: null, from: rfc3339(startMs), to: rfc3339(endMs) });
+    if (!(startMs < endMs)) return "“From” is not before “To”.";
+    if (startMs > page.nowMs()) return "“From” has not come yet.";
+    return { range: null, from: rfc3339(startMs), to: rfc3339(endMs) };
   });
   const zones = document.getElementById("zones");
   part("other-zone").addEventListener("focusin", () => {
     if (zones.childElementCount) return;
     zones.append(...Intl.supportedValuesOf("timeZone").map((name) => new Option(name)));
   });
-  part("other-zone").addEventListener("submit", (event) => {
-    event.preventDefault();
-    const name = event.target.elements.tz.value.trim();
-    const wrong = isZone(name) ? "" : "There is no such time zone; write it like Europe/Berlin.";
-    complain("zone-error", wrong);
-    if (wrong) return;
-    event.target.closest("details").open = false;
-    page.set({ tz: name });
+  setUpForm("other-zone", "zone-error", ({ tz }) => {
+    const name = tz.value.trim();
+    return isZone(name) ? { tz: name } : "There is no such time zone; write it like Europe/Berlin.";
   });
 }
 
-function complain(name, text) {
-  part(name).textContent = text;
-  part(name).hidden = !text;
+/** A form of a menu: `read(fields)` returns the changes of the URL, or text: what is wrong. */
+function setUpForm(name, errorName, read) {
+  part(name).addEventListener("submit", (event) => {
+    event.preventDefault();
+    const changes = read(event.target.elements);
+    const wrong = typeof changes === "string" ? changes : "";
+    part(errorName).textContent = wrong;
+    part(errorName).hidden = !wrong;
+    if (wrong) return;
+    event.target.closest("details").open = false;
+    page.set(changes);
+  });
 }
 
 /** Show the parameters of the URL: labels, the chosen menu items, links that carry them on. */

@@ -5,12 +5,10 @@ const CHOICES = ["dark", "light", "auto"];
 /** Sent to `document` when the colours changed: charts are drawn again. */
 export const CHANGED = "mallard:theme";
 
-/** The colours a choice means. */
 export function resolved(choice, systemIsLight) {
   return choice === "light" || (choice === "auto" && systemIsLight) ? "light" : "dark";
 }
 
-/** The choice after `choice`. */
 export function next(choice) {
   return CHOICES[(CHOICES.indexOf(choice) + 1) % CHOICES.length];
 }

@@ -13,7 +13,6 @@ export class ServerClock {
     this.offsetMs = Math.max(this.offsetMs, Date.parse(at) - this.monotonicMs());
   }
 
-  /** Milliseconds since the epoch, by the server. */
   nowMs() {
     return this.monotonicMs() + this.offsetMs;
   }

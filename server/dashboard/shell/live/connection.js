@@ -22,13 +22,15 @@ class Live {
       onState: (state) => this.#changed(state),
     });
     page.addEventListener("refresh", () => this.#catchUp());
-    page.addEventListener("loggedout", () => this.#loggedOut());
+    page.addEventListener("loggedout", () => {
+      this.socket.pause();
+      this.#changed("loggedout");
+    });
     document.addEventListener("visibilitychange", () => this.#look());
     this.#look();
     setInterval(() => document.hidden || this.#show(), BEAT_MS);
   }
 
-  /** Call `listener(frame)` for every frame. */
   onFrame(listener) {
     this.#listeners.push(listener);
   }
@@ -55,16 +57,9 @@ class Live {
   #changed(state) {
     setData(element, "connection", state);
     setData(part("connection"), "connection", state);
-    if (state === "live") {
-      if (this.#wasLive) page.autoRefresh(); // what happened while the connection was lost
-      this.#wasLive = true;
-    }
+    if (state === "live" && this.#wasLive) page.autoRefresh(); // what happened while the connection was lost
+    this.#wasLive ||= state === "live";
     this.#show();
-  }
-
-  #loggedOut() {
-    this.socket.pause();
-    this.#changed("loggedout");
   }
 
   #catchUp() {

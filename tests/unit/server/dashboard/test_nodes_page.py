@@ -79,7 +79,12 @@ def test_the_nodes_that_want_you_come_first():
         row("d", in_maintenance=True),
     ]
 
-    assert [each.name for each in page.filter_rows(rows, page.ListParams())] == ["b", "c", "d", "a"]
+    assert [each.node.name for each in page.filter_rows(rows, page.ListParams())] == [
+        "b",
+        "c",
+        "d",
+        "a",
+    ]
 
 
 def test_sorting_puts_what_is_unknown_last_either_way():
@@ -89,8 +94,16 @@ def test_sorting_puts_what_is_unknown_last_either_way():
         row("c", taken=sample(cpu_percent=90)),
     ]
 
-    assert [r.name for r in page.filter_rows(rows, page.ListParams(sort="-cpu"))] == ["c", "a", "b"]
-    assert [r.name for r in page.filter_rows(rows, page.ListParams(sort="cpu"))] == ["a", "c", "b"]
+    assert [r.node.name for r in page.filter_rows(rows, page.ListParams(sort="-cpu"))] == [
+        "c",
+        "a",
+        "b",
+    ]
+    assert [r.node.name for r in page.filter_rows(rows, page.ListParams(sort="cpu"))] == [
+        "a",
+        "c",
+        "b",
+    ]
 
 
 def test_filters_look_at_status_role_and_any_name_or_address():
@@ -100,7 +113,7 @@ def test_filters_look_at_status_role_and_any_name_or_address():
     ]
 
     def find_names(**params):
-        return [each.name for each in page.filter_rows(rows, page.ListParams(**params))]
+        return [each.node.name for each in page.filter_rows(rows, page.ListParams(**params))]
 
     assert find_names(status="offline") == ["mx-01"]
     assert find_names(role="zonemta-outbound") == ["mta-01"]
