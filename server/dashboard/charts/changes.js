@@ -12,8 +12,6 @@ const WEIGHTS = { host: 4, agent: 1 };
 const GAP_PX = 10;
 /** Vertical lines in one chart beside the labelled ones, weightiest first: more hide what they explain. */
 const MAX_LINES = 16;
-/** The end of a label that is cut. */
-const CUT = "…";
 
 /**
  * The marks of the API's changes, in the order of time: [{ms, text, short, meaning, stroke,
@@ -21,24 +19,22 @@ const CUT = "…";
  * over has two marks. Of several marks that share a label the heaviest is named.
  */
 export function marksOf(changes, { named = true } = {}) {
-  const marks = changes.flatMap((change) => {
-    const made = (mark) => ({ ...mark, short: mark.text, text: named ? `${change.node}: ${mark.text}` : mark.text });
-    const ms = Date.parse(change.at);
-    const what = PROGRAMS[change.subject] ?? change.subject;
-    if (change.kind === "version") {
-      return [made({ ms, text: `${what} ${change.before} → ${change.after}`, meaning: "information", stroke: "solid", weight: 3 })];
-    }
-    if (change.kind === "started") {
-      return [made({ ms, text: `${what} started`, meaning: "information", stroke: "dotted", weight: WEIGHTS[change.subject] ?? 2 })];
-    }
-    if (change.kind !== "silent") return []; // of a newer server
-    const silent = made({ ms, text: "silent", meaning: "bounced", stroke: "solid", weight: 5 });
-    if (change.ended_at === null) return [silent];
-    const endMs = Date.parse(change.ended_at);
-    const back = made({ ms: endMs, text: `back after ${duration((endMs - ms) / 1000)}`, meaning: "delivered", stroke: "dashed", weight: 1 });
-    return [silent, back];
-  });
+  const marks = changes.flatMap((change) => marksOfOne(change).map((mark) => (
+    { ...mark, short: mark.text, text: named ? `${change.node}: ${mark.text}` : mark.text })));
   return marks.sort((one, other) => one.ms - other.ms);
+}
+
+function marksOfOne({ kind, at, ended_at: endedAt, subject, before, after }) {
+  const ms = Date.parse(at);
+  const what = PROGRAMS[subject] ?? subject;
+  if (kind === "version") return [{ ms, text: `${what} ${before} → ${after}`, meaning: "information", stroke: "solid", weight: 3 }];
+  if (kind === "started") return [{ ms, text: `${what} started`, meaning: "information", stroke: "dotted", weight: WEIGHTS[subject] ?? 2 }];
+  if (kind !== "silent") return []; // of a newer server
+  const silent = { ms, text: "silent", meaning: "bounced", stroke: "solid", weight: 5 };
+  if (endedAt === null) return [silent];
+  const endMs = Date.parse(endedAt);
+  const text = `back after ${duration((endMs - ms) / 1000)}`;
+  return [silent, { ms: endMs, text, meaning: "delivered", stroke: "dashed", weight: 1 }];
 }
 
 /** The marks that lie in [startMs, endMs). */
@@ -91,6 +87,6 @@ function groupMarks(marks, { width, xOf, widthOf }) {
 function shorten(texts, more, fits) {
   const rest = more ? ` +${more}` : "";
   let cut = texts.find((text) => fits(text + rest)) ?? texts.at(-1);
-  while (cut.length > 4 && !fits(cut + rest)) cut = `${cut.slice(0, -2).trimEnd()}${CUT}`;
+  while (cut.length > 4 && !fits(cut + rest)) cut = `${cut.slice(0, -2).trimEnd()}…`;
   return cut + rest;
 }

@@ -45,11 +45,7 @@ def search(request: HttpRequest) -> HttpResponse:
         _search_within_limit(start, end, filters, after) if valid and not typed else ([], False)
     )
     shown = events[:PAGE_SIZE]
-    older = (
-        page.build_query(filters, carried, after=page.format_cursor(shown[-1]))
-        if events[PAGE_SIZE:]
-        else ""
-    )
+    last = page.format_cursor(shown[-1]) if events[PAGE_SIZE:] else ""
     more_fields = [field for field in form if field.name not in FIRST]
     context: dict[str, Any] = {
         "form": form,
@@ -68,10 +64,8 @@ def search(request: HttpRequest) -> HttpResponse:
         "all_stored": everything,
         "newest": page.build_query(filters, carried) if after else "",
         "is_paged": after is not None,
-        "older": older,
-        "export": page.build_query(
-            filters, {}, **{"from": start.isoformat(), "to": end.isoformat()}
-        ),
+        "older": last and page.build_query(filters, carried, after=last),
+        "export": page.build_query(filters, {"from": start.isoformat(), "to": end.isoformat()}),
     }
     return render_page(request, "events/page", context)
 

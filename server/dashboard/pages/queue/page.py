@@ -41,16 +41,12 @@ def build_headline(databases: Sequence[Database], now: datetime) -> Headline:
     created_at = oldest_created_at(databases)
     oldest = now - created_at if created_at else None
     stale = tuple(_name(d) for d in databases if d.reading.is_stale(now))
-    queues = [database.reading.queue for database in databases]
+    active = sum(database.reading.queue.active_count for database in databases)
+    deferred = sum(database.reading.queue.deferred_count for database in databases)
     tiles = (
         Tile("waiting", "Recipients waiting", thousands(waiting)),
-        Tile("active", "Due now", thousands(sum(queue.active_count for queue in queues))),
-        Tile(
-            "deferred",
-            "Deferred",
-            thousands(sum(queue.deferred_count for queue in queues)),
-            note="due later",
-        ),
+        Tile("active", "Due now", thousands(active)),
+        Tile("deferred", "Deferred", thousands(deferred), note="due later"),
         _oldest_tile(oldest, waiting, all_report=all(d.detail for d in databases)),
         _stranded_tile(databases),
     )
