@@ -12,17 +12,7 @@ import msgspec
 
 from server.metrics import wire
 from server.metrics.mail_queue import MailQueue
-from server.metrics.measures import (
-    Column,
-    ColumnType,
-    Counter,
-    Gauge,
-    Measure,
-    Name,
-    Rate,
-    Total,
-    columns_of,
-)
+from server.metrics.measures import Column, Counter, Gauge, Measure, Name, Rate, Total, columns_of
 
 
 class Port(msgspec.Struct, frozen=True):
@@ -107,10 +97,7 @@ class SampleKind:
     def gauges(self) -> tuple[GaugeReading, ...]:
         """The gauges; of yes and no as 1 and 0."""
         columns = [column for column in self.columns() if column.measure is Measure.GAUGE]
-        sql = {
-            column.name: column.name + "::int" * (column.type is ColumnType.BOOLEAN)
-            for column in columns
-        }
+        sql = {column.name: column.name + "::int" * (column.type is bool) for column in columns}
         return tuple(
             GaugeReading(name, f"({expression})::float")
             for name, expression in (*self.expressions, *sql.items())
@@ -120,11 +107,6 @@ class SampleKind:
     def counters(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.columns() if c.measure is Measure.COUNTER)
 
-    @cached_property
-    def untracked(self) -> tuple[str, ...]:
-        """Numbers that no level stores."""
-        return tuple(c.name for c in self.columns() if c.measure is Measure.UNTRACKED)
-
     def columns(self) -> Iterator[Column]:
         """Yield the columns of the table, all but the node and the time."""
         derived = list(columns_of(self.derived)) if self.derived else []
@@ -133,7 +115,7 @@ class SampleKind:
         present = {column.name for column in (*derived, *fields)}
         for name in self.dimensions:
             if name not in present:
-                yield Column(name, ColumnType.TEXT, is_nullable=False, measure=None)
+                yield Column(name, str, is_nullable=False, measure=None)
         yield from fields
         yield from derived
 

@@ -1,6 +1,6 @@
 """Rows of a decoded sample, in the tables that the catalogue names, without their node. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec.structs import asdict
@@ -11,6 +11,7 @@ from server.metrics.mail_queue import MailQueue
 
 #: Kind and the values of one row of its table, by column; `node_id` is the node's name still.
 Row = tuple[SampleKind, dict[str, Any]]
+Columns = Callable[[Any], dict[str, Any]]
 
 
 def rows(sample: wire.Sample) -> Iterator[Row]:
@@ -28,8 +29,9 @@ def _rows(sample: wire.Sample) -> Iterator[Row]:
         if sample.queue is not None:
             yield catalogue.MAIL_QUEUE, queue_values(sample.queue)
     else:
-        kind, values = _PROGRAMS[type(sample)]
-        yield kind, values(getattr(sample, kind.name))
+        name = sample.__struct_fields__[-1]
+        values: Columns = _VALUES.get(name, asdict)
+        yield _KINDS[name], values(getattr(sample, name))
 
 
 def _system_rows(sample: wire.SystemSample) -> Iterator[Row]:
@@ -82,11 +84,6 @@ def queue_values(queue: MailQueue) -> dict[str, Any]:
     return asdict(queue) | asdict(columns)
 
 
-_PROGRAMS: Mapping[type[wire.Sample], tuple[SampleKind, Callable[[Any], dict[str, Any]]]] = {
-    wire.HarakaSample: (catalogue.HARAKA, asdict),
-    wire.WildDuckSample: (catalogue.WILDDUCK, wildduck_values),
-    wire.MongoDbSample: (catalogue.MONGODB, asdict),
-    wire.RedisSample: (catalogue.REDIS, asdict),
-    wire.RspamdSample: (catalogue.RSPAMD, rspamd_values),
-    wire.AgentSample: (catalogue.AGENT, asdict),
-}
+_KINDS = {kind.name: kind for kind in catalogue.METRICS}
+#: Kind → columns of its payload, where they are not just its fields.
+_VALUES: dict[str, Columns] = {"rspamd": rspamd_values, "wildduck": wildduck_values}

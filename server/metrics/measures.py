@@ -12,7 +12,7 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -47,34 +47,13 @@ Name = Annotated[str, msgspec.Meta(max_length=255)]
 Text = Annotated[str, msgspec.Meta(max_length=4000)]
 
 
-class ColumnType(enum.Enum):
-    """How PostgreSQL stores a reading."""
-
-    INTEGER = "integer"
-    BIGINT = "bigint"
-    FLOAT = "float"
-    FLOATS = "float[]"
-    BOOLEAN = "boolean"
-    TIME = "timestamptz"
-    TEXT = "text"
-    JSON = "jsonb"
-
-
-_SCALARS = {
-    int: ColumnType.BIGINT,
-    float: ColumnType.FLOAT,
-    bool: ColumnType.BOOLEAN,
-    datetime: ColumnType.TIME,
-    str: ColumnType.TEXT,
-}
-
-
 @dataclass(frozen=True)
 class Column:
-    """One reading as a column. `measure`: None where it is no number."""
+    """One reading as a column. `type`: of its values; `Count` for small integers. `measure`: None
+    where it is no number."""
 
     name: str
-    type: ColumnType
+    type: Any
     is_nullable: bool
     measure: Measure | None
 
@@ -104,11 +83,7 @@ def _unwrap(hint: Any) -> tuple[Any, list[Any], bool]:
             return hint, marks, is_optional
 
 
-def _column_type(type_: Any, marks: list[Any]) -> ColumnType:
+def _column_type(type_: Any, marks: list[Any]) -> Any:
     if any(isinstance(mark, msgspec.Meta) and mark.le == MAX_COUNT for mark in marks):
-        return ColumnType.INTEGER
-    if type_ == list[float]:
-        return ColumnType.FLOATS
-    if get_origin(type_) is not None and all(isinstance(arg, str) for arg in get_args(type_)):
-        return ColumnType.TEXT  # Literal
-    return _SCALARS.get(type_, ColumnType.JSON)
+        return Count
+    return str if get_origin(type_) is Literal else type_

@@ -13,17 +13,17 @@ from django.db import models
 from timescale.db.models.fields import TimescaleDateTimeField
 
 from server.metrics import catalogue
-from server.metrics.measures import Column, ColumnType
+from server.metrics.measures import Column, Count
 from server.nodes.models import Node
 
-_FIELDS: dict[ColumnType, type[models.Field[Any, Any]]] = {
-    ColumnType.INTEGER: models.IntegerField,
-    ColumnType.BIGINT: models.BigIntegerField,
-    ColumnType.FLOAT: models.FloatField,
-    ColumnType.BOOLEAN: models.BooleanField,
-    ColumnType.TIME: models.DateTimeField,
-    ColumnType.TEXT: models.TextField,
-    ColumnType.JSON: models.JSONField,
+#: Type of a reading → its field; all others are stored as JSON.
+_FIELDS: dict[Any, type[models.Field[Any, Any]]] = {
+    Count: models.IntegerField,
+    int: models.BigIntegerField,
+    float: models.FloatField,
+    bool: models.BooleanField,
+    datetime: models.DateTimeField,
+    str: models.TextField,
 }
 
 
@@ -73,9 +73,10 @@ def sample_model(
 
 
 def _field(column: Column, help_text: str) -> models.Field[Any, Any]:
-    if column.type is ColumnType.FLOATS:
+    if column.type == list[float]:
         return ArrayField(models.FloatField())
-    return _FIELDS[column.type](null=column.is_nullable, help_text=help_text)
+    field = _FIELDS.get(column.type, models.JSONField)
+    return field(null=column.is_nullable, help_text=help_text)
 
 
 SystemSample = sample_model("SystemSample", catalogue.SYSTEM, module=__name__)

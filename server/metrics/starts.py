@@ -21,8 +21,9 @@ def _starts_of(sample: wire.Sample) -> Iterator[ProgramStart]:
         for program, process in sample.processes.items():
             if process.started_at is not None:
                 yield sample.node_id, program, process.started_at
-    elif isinstance(sample, wire.AgentSample) and sample.agent.uptime_s is not None:
-        yield sample.node_id, AGENT, _before(sample.timestamp, sample.agent.uptime_s)
+    agent: wire.Agent | None = getattr(sample, "agent", None)
+    if agent is not None and agent.uptime_s is not None:
+        yield sample.node_id, AGENT, _before(sample.timestamp, agent.uptime_s)
 
 
 def _before(at: datetime, uptime_s: float) -> datetime:

@@ -4,7 +4,7 @@ Each of a program's readings may be missing or null: versions differ in what the
 and servers are upgraded on different days. Null is unknown, never 0. Unknown keys are ignored.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import msgspec
 
@@ -128,12 +128,6 @@ class Haraka(msgspec.Struct, frozen=True):
     plugin_dropped_total: Counter[Total | None] = None
 
 
-class HarakaSample(Sample, frozen=True):
-    """One sample of Haraka."""
-
-    haraka: Haraka
-
-
 class Quota(msgspec.Struct, frozen=True):
     """How much of a quota one user has used. `allowed_bytes` 0: no limit."""
 
@@ -190,12 +184,6 @@ class WildDuck(msgspec.Struct, frozen=True):
     uptime_s: Untracked[Rate | None] = None
     memory_rss_bytes: Gauge[Total | None] = None
     event_loop_lag_p99_ms: Gauge[Rate | None] = None
-
-
-class WildDuckSample(Sample, frozen=True):
-    """One sample of WildDuck."""
-
-    wildduck: WildDuck
 
 
 class ReplicaMember(msgspec.Struct, frozen=True):
@@ -257,12 +245,6 @@ class MongoDb(msgspec.Struct, frozen=True):
     databases: Annotated[list[MongoDatabase], msgspec.Meta(max_length=1000)] | None = None
 
 
-class MongoDbSample(Sample, frozen=True):
-    """One sample of MongoDB."""
-
-    mongodb: MongoDb
-
-
 class Redis(msgspec.Struct, frozen=True):
     """Redis's INFO. `maxmemory_bytes` 0: no bound."""
 
@@ -302,12 +284,6 @@ class Redis(msgspec.Struct, frozen=True):
     master_link_down_s: Gauge[Rate | None] = None
 
 
-class RedisSample(Sample, frozen=True):
-    """One sample of Redis."""
-
-    redis: Redis
-
-
 class RspamdAction(msgspec.Struct, frozen=True):
     """How many messages ended in one action."""
 
@@ -332,12 +308,6 @@ class Rspamd(msgspec.Struct, frozen=True):
     allocated_bytes: Gauge[Total | None] = None
     fuzzy_hashes_count: Gauge[Total | None] = None
     config_id: Name | None = None
-
-
-class RspamdSample(Sample, frozen=True):
-    """One sample of Rspamd."""
-
-    rspamd: Rspamd
 
 
 class AgentSource(msgspec.Struct, frozen=True):
@@ -401,20 +371,23 @@ class Agent(msgspec.Struct, frozen=True):
     reconciliation: Annotated[list[Reconciliation], msgspec.Meta(max_length=1000)] | None = None
 
 
-class AgentSample(Sample, frozen=True):
-    """One sample of the agent itself."""
-
-    agent: Agent
+def _sample_of(payload: type[msgspec.Struct]) -> type[Sample]:
+    """Return the struct of a program's samples; the payload is in the field named like its kind."""
+    name = payload.__name__
+    doc = {"__doc__": f"One sample of {name}."}
+    fields = [(name.lower(), payload)]
+    struct = msgspec.defstruct(
+        f"{name}Sample", fields, bases=(Sample,), frozen=True, module=__name__, namespace=doc
+    )
+    return cast("type[Sample]", struct)
 
 
 #: Kind, as in POST /metrics/{kind} → the payload sent there.
 SAMPLES: dict[str, type[Sample]] = {
     "system": SystemSample,
     "zonemta": ZoneMtaSample,
-    "haraka": HarakaSample,
-    "wildduck": WildDuckSample,
-    "mongodb": MongoDbSample,
-    "redis": RedisSample,
-    "rspamd": RspamdSample,
-    "agent": AgentSample,
+    **{
+        payload.__name__.lower(): _sample_of(payload)
+        for payload in (Haraka, WildDuck, MongoDb, Redis, Rspamd, Agent)
+    },
 }
