@@ -10,10 +10,7 @@ class AccountsConfig(AppConfig):
     name = "server.accounts"
 
     def ready(self) -> None:
-        """Keep the groups of the roles in step with roles.py.
-
-        This app stands last in INSTALLED_APPS: by then every app has made its permissions.
-        """
+        """Keep the groups of the roles in step with roles.py."""
         from server.accounts import roles
 
         post_migrate.connect(roles.ensure_groups, sender=self, dispatch_uid="accounts-roles")

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
 
 from server.accounts import roles
 
@@ -13,15 +14,9 @@ from server.accounts import roles
 OPEN = ("login", "logout")
 
 
-class RequireRole:
+class RequireRole(MiddlewareMixin):
     """Refuses people who are logged in and have no role. The read API and sockets check by
     themselves, ingest knows no people, and the views send others to the login."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self._get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self._get_response(request)
 
     def process_view(
         self,

@@ -8,9 +8,6 @@ from django.http import HttpRequest
 
 
 def history(request: HttpRequest) -> dict[str, Any]:
-    """Return the time before which history is generated, None without any.
-
-    Raises ValueError when DEMO_HISTORY_UNTIL is no time.
-    """
+    """Return the time before which history is generated, None without any."""
     text = settings.DEMO_HISTORY_UNTIL
     return {"demo_history_until": datetime.fromisoformat(text) if text else None}

@@ -39,12 +39,8 @@ class NodeAdmin(AuditedAdmin[Node]):
     @admin.action(description="Retire: leave out of lists, revoke its keys", permissions=["change"])
     def retire(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
         """Retire the nodes for good. Their data stays."""
-        now = timezone.now()
-        for key in ApiKey.objects.filter(node__in=queryset, revoked_at=None):
-            key.revoked_at = now
-            key.save(update_fields=["revoked_at"])
-            note(request, key, "Revoked: its node was retired.")
-        self._each(request, queryset, "Retired.", retired_at=now)
+        _revoke(request, ApiKey.objects.filter(node__in=queryset), "Revoked: its node was retired.")
+        self._each(request, queryset, "Retired.", retired_at=timezone.now())
 
     @admin.action(description="Bring back (make a new key for it)", permissions=["change"])
     def bring_back(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
@@ -102,12 +98,18 @@ class ApiKeyAdmin(AuditedAdmin[ApiKey]):
     @admin.action(description="Revoke the selected keys", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         """Refuse the keys from now on (once the short caches of the web processes expire)."""
-        live = list(queryset.filter(revoked_at=None))
-        for key in live:
-            key.revoked_at = timezone.now()
-            key.save(update_fields=["revoked_at"])
-            note(request, key, "Revoked.")
-        messages.success(request, f"Revoked {len(live)} keys.")
+        count = _revoke(request, queryset, "Revoked.")
+        messages.success(request, f"Revoked {count} keys.")
+
+
+def _revoke(request: HttpRequest, chosen: QuerySet[ApiKey], message: str) -> int:
+    """Revoke the live ones of `chosen` with an entry in the log each; return how many."""
+    live = list(chosen.filter(revoked_at=None))
+    for key in live:
+        key.revoked_at = timezone.now()
+        key.save(update_fields=["revoked_at"])
+        note(request, key, message)
+    return len(live)
 
 
 def _show_once(request: HttpRequest, text: str, *, of: str = "") -> None:

@@ -68,19 +68,10 @@ def mark_seen(node_id: int, seen_at: datetime) -> None:
 
 def record_contact(node_id: int, at: datetime) -> None:
     """Mark a node as seen by the server's clock, and record the silence that this ends, if any."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _RECORD_SILENCE,
-            {
-                "node": node_id,
-                "host": HOST,
-                "ended_at": at,
-                "silent_if_before": at - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S),
-                "oldest": _oldest(timezone.now()),
-            },
-        )
-        if cursor.rowcount:
-            _delete_old()
+    silent_if_before = at - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S)
+    _insert(
+        _RECORD_SILENCE, node=node_id, host=HOST, ended_at=at, silent_if_before=silent_if_before
+    )
     mark_seen(node_id, at)
 
 
@@ -98,19 +89,20 @@ def record_silence(node_id: int, start: datetime, end: datetime) -> None:
 def record_starts(starts: Collection[Start]) -> None:
     """Record the starts that are not known yet. Safe to repeat; one query."""
     in_order = list(_merge_close(starts))
-    if not in_order:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
+    if in_order:
+        _insert(
             _RECORD_STARTS,
-            {
-                "nodes": [start.node_id for start in in_order],
-                "subjects": [start.subject for start in in_order],
-                "times": [start.at for start in in_order],
-                "same_s": SAME_START.total_seconds(),
-                "oldest": _oldest(timezone.now()),
-            },
+            nodes=[start.node_id for start in in_order],
+            subjects=[start.subject for start in in_order],
+            times=[start.at for start in in_order],
+            same_s=SAME_START.total_seconds(),
         )
+
+
+def _insert(sql: str, **values: Any) -> None:
+    """Insert changes that are not past their retention; then delete those that are by now."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values | {"oldest": _oldest(timezone.now())})
         if cursor.rowcount:
             _delete_old()
 

@@ -1,5 +1,6 @@
 """The hypertables of this database as TimescaleDB knows them, continuous aggregates among them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,15 +24,6 @@ WHERE format('%%I.%%I', hypertable_schema, hypertable_name) = %(relation)s"""
 
 
 @dataclass(frozen=True)
-class Hypertable:
-    """One hypertable: its name as queries use it, where its rows are, its time column."""
-
-    name: str
-    relation: str
-    time_column: str
-
-
-@dataclass(frozen=True)
 class Usage:
     """Rows (PostgreSQL's estimate), size (with indexes) and age of one hypertable."""
 
@@ -43,22 +35,19 @@ class Usage:
     oldest_chunk_ends_at: datetime | None
 
 
-def find(names: list[str]) -> list[Hypertable]:
-    """Return the hypertables of these names; other names are left out."""
+def measure(names: list[str]) -> Iterator[tuple[str, Usage]]:
+    """Yield the usage of the hypertables of these names; other names are left out."""
     with connection.cursor() as cursor:
         cursor.execute(HYPERTABLES, [names])
-        return [Hypertable(*row) for row in cursor.fetchall()]
-
-
-def measure(table: Hypertable) -> Usage:
-    with connection.cursor() as cursor:
-        cursor.execute(MEASURED, {"relation": table.relation})
-        rows, size_bytes, chunks, compressed, oldest_end = cursor.fetchone()
-        # Bounded by the oldest chunk: without an index on time alone this would read all of them.
-        cursor.execute(
-            f"SELECT min({table.time_column}) FROM {table.relation}"  # noqa: S608 (of the catalogue)
-            f" WHERE {table.time_column} < %s",
-            [oldest_end],
-        )
-        (oldest_at,) = cursor.fetchone()
-    return Usage(rows, size_bytes, chunks, compressed, oldest_at, oldest_end)
+        for name, relation, time_column in cursor.fetchall():
+            cursor.execute(MEASURED, {"relation": relation})
+            rows, size_bytes, chunks, compressed, oldest_end = cursor.fetchone()
+            # Bounded by the oldest chunk: without an index on time alone this would read all of
+            # them.
+            cursor.execute(
+                f"SELECT min({time_column}) FROM {relation}"  # noqa: S608 (of the catalogue)
+                f" WHERE {time_column} < %s",
+                [oldest_end],
+            )
+            (oldest_at,) = cursor.fetchone()
+            yield name, Usage(rows, size_bytes, chunks, compressed, oldest_at, oldest_end)

@@ -26,8 +26,6 @@ DEBUG = False
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 ROOT_URLCONF = "server.config.urls"
-WSGI_APPLICATION = "server.config.wsgi.application"
-ASGI_APPLICATION = "server.config.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TIME_ZONE = "UTC"
 USE_I18N = False
@@ -159,8 +157,6 @@ SESSION_COOKIE_NAME = "__Host-sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken"
 # Whether the name goes onto the browsers' preload lists is the domain owner's decision.
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
-SECURE_REFERRER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
 
 # Where the browser opens its socket; empty: this site's own /ws/live/.
 LIVE_URL = env.str("LIVE_URL", default="")

@@ -35,9 +35,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"dropped {chunk}")
         by_policy = edition.is_community(connection)
         lines: list[tuple[str, ...]] = [HEAD]
-        for table in hypertables.find(list(settings.RETENTION_DAYS)):
-            days = settings.RETENTION_DAYS[table.name]
-            lines.append(_line(table.name, hypertables.measure(table), days=days))
+        for name, usage in hypertables.measure(list(settings.RETENTION_DAYS)):
+            lines.append(_line(name, usage, days=settings.RETENTION_DAYS[name]))
         widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
         for line in lines:
             cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
