@@ -1,11 +1,8 @@
 'use strict';
 
 /**
- * Mapping of Haraka's data at the end of a transaction → events of Mallard's wire format. Pure.
- *
- * No clock, no I/O, no state. Anything may be missing, of a wrong type or written by a hostile peer,
- * so every value goes through a converter that returns null for an invalid one. Keys whose value is
- * unknown are omitted: absent and null mean the same.
+ * Mapping of Haraka's data at the end of a transaction → events of Mallard's wire format. Pure, and
+ * every value goes through a converter of text.js.
  *
  * Every decision gives two events, `received` and its outcome, so that the counts add up:
  * received = delivered + rejected + greylisted + deferred.
@@ -70,7 +67,6 @@ const DMARC_SYMBOLS = {
 const RESULTS = ['pass', 'fail', 'softfail', 'neutral', 'none', 'policy', 'temperror', 'permerror'];
 
 const isObject = value => typeof value === 'object' && value !== null;
-const part = (value, name) => (isObject(value) ? value[name] : undefined);
 const listOf = value => (Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]);
 
 /** Returns an address of Haraka 3 (a property) or 2 (a method); '' is the null sender. */
@@ -78,7 +74,7 @@ function addressOf(value) {
     if (typeof value === 'string') {
         return value;
     }
-    const address = part(value, 'address');
+    const address = value?.address;
     const plain = typeof address === 'function' ? address.call(value) : address;
     if (typeof plain === 'string') {
         return plain;
@@ -100,7 +96,7 @@ function senderOf(transaction) {
 
 /** Returns a plugin's words as one line; a DSN object's `reply` begins with its status. */
 function wordsOf(message) {
-    const words = isObject(message) && !Array.isArray(message) ? part(message, 'reply') : message;
+    const words = isObject(message) && !Array.isArray(message) ? message.reply : message;
     return listOf(words)
         .filter(word => typeof word === 'string')
         .join(' ');
@@ -118,7 +114,7 @@ function denial(params, at) {
         plugin: text(plugin, LIMITS.category),
         hook: typeof hook === 'string' ? hook : '',
         soft: value === DENYSOFT || value === DENYSOFTDISCONNECT,
-        code: replyCode(String(part(message, 'code') ?? '')),
+        code: replyCode(String(message?.code ?? '')),
         words: wordsOf(message),
         recipient: RECIPIENT_HOOKS.includes(hook) ? addressOf(listOf(hookParams)[0]) : null
     };
@@ -171,8 +167,8 @@ const isGreylisting = (denial, transaction) => {
     }
     if (denial.plugin === 'rspamd') {
         // Rspamd greylists by a soft reject, which it also uses for rate limits.
-        const symbol = part(part(resultsOf(transaction, 'rspamd'), 'symbols'), 'GREYLIST');
-        const options = listOf(part(symbol, 'options'));
+        const symbol = resultsOf(transaction, 'rspamd').symbols?.GREYLIST;
+        const options = listOf(symbol?.options);
         return symbol !== undefined && !options.includes('pass') && !options.includes('passed');
     }
     if (denial.plugin === 'greylist') {
@@ -209,7 +205,7 @@ function recipientsOf(transaction, denials, at) {
         const key = address.toLowerCase();
         if (action === 'accept') {
             recipients.set(key, { address, accepted: true });
-        } else if (!part(recipients.get(key), 'accepted')) {
+        } else if (!recipients.get(key)?.accepted) {
             const soft = action === 'tempfail';
             const words = wordsOf(msg);
             const denial = denials.findLast(
@@ -278,7 +274,7 @@ function authResult(value) {
     return RESULTS.includes(word) ? word : null;
 }
 
-const statusOf = checked => authResult(part(part(checked, 'status'), 'result'));
+const statusOf = checked => authResult(checked?.status?.result);
 const best = words => RESULTS.find(word => words.includes(word)) || null;
 const bySymbol = (symbols, meanings) => {
     const name = isObject(symbols) ? Object.keys(meanings).find(one => Object.hasOwn(symbols, one)) : undefined;
@@ -301,7 +297,7 @@ function authFields(connection, transaction) {
     const notes = isObject(transaction.notes) ? transaction.notes : {};
     const { symbols } = resultsOf(transaction, 'rspamd');
     const spf = name => authResult(resultsOf(name, 'spf').result);
-    const signatures = listOf(part(notes.dkimResult, 'results')).map(statusOf);
+    const signatures = listOf(notes.dkimResult?.results).map(statusOf);
     return {
         spf_result: statusOf(notes.spfResult) || spf(transaction) || spf(connection) || bySymbol(symbols, SPF_SYMBOLS),
         dkim_result: best(signatures) || passOrFail(resultsOf(transaction, 'dkim')) || bySymbol(symbols, DKIM_SYMBOLS),
@@ -311,10 +307,10 @@ function authFields(connection, transaction) {
 }
 
 function tlsOf(connection) {
-    if (part(connection.tls, 'enabled') !== true) {
+    if (connection.tls?.enabled !== true) {
         return null;
     }
-    return text(part(part(connection.tls, 'cipher'), 'version'), LIMITS.tls) || 'TLS';
+    return text(connection.tls?.cipher?.version, LIMITS.tls) || 'TLS';
 }
 
 function messageId(transaction) {
@@ -326,8 +322,8 @@ function messageId(transaction) {
 /** Fields of the peer, for every event of its connection. */
 function connectionFields(connection) {
     return {
-        client_ip: ip(part(connection.remote, 'ip')),
-        auth_user: text(part(connection.notes, 'auth_user'), LIMITS.authUser),
+        client_ip: ip(connection.remote?.ip),
+        auth_user: text(connection.notes?.auth_user, LIMITS.authUser),
         tls: tlsOf(connection)
     };
 }
@@ -423,19 +419,14 @@ function connectionEvents(connection, denials, at) {
 }
 
 /** Mail that Haraka sends itself: its queue adds a number to the transaction's uuid. */
-function outboundQueueId(hmail) {
-    const uuid = text(part(part(hmail, 'todo'), 'uuid'), LIMITS.queueId);
-    return uuid && uuid.replace(/^(.+\.\d+)\.\d+$/, '$1');
-}
-
 function outboundEvents(hmail, recipients, make, at) {
-    const queueId = outboundQueueId(hmail);
-    const todo = part(hmail, 'todo');
+    const todo = hmail?.todo;
+    const queueId = text(todo?.uuid, LIMITS.queueId)?.replace(/^(.+\.\d+)\.\d+$/, '$1');
     if (!queueId) {
         return [];
     }
     const deferrals = isCount(hmail.num_failures) ? hmail.num_failures : 0;
-    const queuedAt = part(todo, 'queue_time');
+    const queuedAt = todo.queue_time;
     return listOf(recipients)
         .map(recipient => [recipient, addressOf(recipient)])
         .filter(([, address]) => address)
@@ -465,8 +456,8 @@ function deliveredEvents(hmail, params, at) {
 
 /** The remote server's reply for one recipient, or Haraka's error of the whole attempt. */
 function remoteFields(recipient, fallback, mx) {
-    const reply = text(part(recipient, 'reason'), LIMITS.reply) || text(fallback, LIMITS.reply);
-    const host = text(part(recipient, 'dsn_remote_mta'), LIMITS.host) || text(part(mx, 'exchange'), LIMITS.host);
+    const reply = text(recipient?.reason, LIMITS.reply) || text(fallback, LIMITS.reply);
+    const host = text(recipient?.dsn_remote_mta, LIMITS.host) || text(mx?.exchange, LIMITS.host);
     return {
         mx_host: host,
         status_code: replyCode(reply),
@@ -477,22 +468,22 @@ function remoteFields(recipient, fallback, mx) {
 
 /** `deferred`: {delay, err} and, when only some recipients were, fail_recips and mx */
 function deferredEvents(hmail, params, at) {
-    const recipients = part(params, 'fail_recips') || part(part(hmail, 'todo'), 'rcpt_to');
+    const recipients = params?.fail_recips || hmail?.todo?.rcpt_to;
     const make = (recipient, deferrals) => ({
         type: 'deferred',
         n: deferrals,
         attempt: deferrals,
         bounce_type: 'soft',
-        ...remoteFields(recipient, part(params, 'err'), part(params, 'mx'))
+        ...remoteFields(recipient, params?.err, params?.mx)
     });
     return outboundEvents(hmail, recipients, make, at);
 }
 
 /** `bounce`: an Error with, when recipients were refused by name, bounced_rcpt and mx */
 function bouncedEvents(hmail, error, at) {
-    const recipients = part(error, 'bounced_rcpt') || part(part(hmail, 'todo'), 'rcpt_to');
+    const recipients = error?.bounced_rcpt || hmail?.todo?.rcpt_to;
     const make = (recipient, deferrals) => {
-        const fields = remoteFields(recipient, part(error, 'message'), part(error, 'mx'));
+        const fields = remoteFields(recipient, error?.message, error?.mx);
         return { type: 'bounced', attempt: deferrals + 1, bounce_type: hardOrSoft(fields.status_code), ...fields };
     };
     return outboundEvents(hmail, recipients, make, at);

@@ -32,21 +32,19 @@ function readOptions(config, more = {}, foreign = []) {
     const numbers = { ...NUMBERS, ...more };
     const options = {};
     const problems = [];
-    for (const [name, [fallback, min, max]] of Object.entries(numbers)) {
+    const read = (name, fallback, isGood, expected) => {
         const value = given[name] === undefined ? fallback : given[name];
-        const good = Number.isInteger(value) && value >= min && value <= max;
-        options[name] = good ? value : fallback;
-        if (!good) {
-            problems.push(`${name}: expected a whole number from ${min} to ${max}; using ${fallback}`);
+        options[name] = isGood(value) ? value : fallback;
+        if (!isGood(value)) {
+            problems.push(`${name}: expected ${expected}; using ${fallback === '' ? 'none' : JSON.stringify(fallback)}`);
         }
+    };
+    for (const [name, [fallback, min, max]] of Object.entries(numbers)) {
+        const isInRange = value => Number.isInteger(value) && value >= min && value <= max;
+        read(name, fallback, isInRange, `a whole number from ${min} to ${max}`);
     }
     for (const [name, fallback] of Object.entries(TEXTS)) {
-        const value = given[name] === undefined ? fallback : given[name];
-        const good = typeof value === 'string' && !/[^\x20-\x7e]/.test(value);
-        options[name] = good ? value : fallback;
-        if (!good) {
-            problems.push(`${name}: expected printable text; using ${fallback ? '"' + fallback + '"' : 'none'}`);
-        }
+        read(name, fallback, value => typeof value === 'string' && !/[^\x20-\x7e]/.test(value), 'printable text');
     }
     for (const name of Object.keys(given)) {
         if (!(name in numbers) && !(name in TEXTS) && !foreign.includes(name)) {

@@ -13,12 +13,9 @@ const FIRST_MS = 1000;
 
 class Pulse {
     /**
-     * @param {object} options
+     * @param {object} options as of Reporter, and
      * @param {import('./sender').Sender} options.sender whose connection is used
-     * @param {string} options.name of the plugin
-     * @param {string} options.label name of the process
      * @param {number} options.everyMs 0: never
-     * @param {() => object} options.readings of the mail program, by its name: {haraka: {…}}; may throw
      */
     constructor({ sender, name, label, everyMs, readings = () => ({}) }) {
         this.sender = sender;

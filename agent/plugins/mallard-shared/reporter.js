@@ -18,7 +18,7 @@ class Reporter {
      * @param {string} name of the plugin, for the User-Agent
      * @param {string} label name of the process, for the receiver's page
      * @param {(level: 'info'|'error', message: string) => void} log may throw
-     * @param {() => object} [readings] counters of the mail program, by its name
+     * @param {() => object} [readings] counters of the mail program, by its name: {haraka: {…}}; may throw
      */
     constructor(config, { numbers, foreign, name, label, log, readings }) {
         const { options, problems } = readOptions(config, numbers, foreign);

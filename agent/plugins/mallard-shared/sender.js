@@ -66,11 +66,7 @@ class Fifo {
 
 class Sender {
     /**
-     * @param {object} options numbers of options.js, and
-     * @param {{socketPath: string}|{url: URL, key: string}} options.target
-     * @param {string} options.name of the plugin
-     * @param {string} options.label name of the process, for the receiver's page
-     * @param {(level: 'info'|'error', message: string) => void} options.log
+     * @param {object} options numbers and target of options.js; name, label and log as of Reporter
      */
     constructor(options) {
         this.options = options;

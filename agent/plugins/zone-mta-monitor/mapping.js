@@ -1,11 +1,8 @@
 'use strict';
 
 /**
- * Mapping of one `log:entry` of ZoneMTA → events of Mallard's wire format. Pure.
- *
- * No clock, no I/O, no state. Everything in an entry may be missing, of a wrong type or written by a
- * hostile remote server, so every value goes through a converter that returns null for an invalid
- * one. Keys whose value is unknown are omitted: absent and null mean the same.
+ * Mapping of one `log:entry` of ZoneMTA → events of Mallard's wire format. Pure, and every value
+ * goes through a converter of text.js.
  *
  * The subject of a message is never read.
  */

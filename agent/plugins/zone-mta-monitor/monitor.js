@@ -17,6 +17,7 @@
  * So a delivered event is held until its `sender:delivered`, or `holdMs`. Every map is bounded.
  */
 
+const { withoutUnknown } = require('../mallard-shared/text');
 const { deliveredTimes, toEvents } = require('./mapping');
 
 /** A Map of at most `limit` keys that drops its oldest. */
@@ -107,8 +108,8 @@ class Monitor {
         const deliveryMs = info ? info.envelopeTime + info.messageTime : undefined;
         const held = this.held.take(key);
         if (held) {
-            const times = deliveredTimes(held.at, { ...held.known, deliveryMs });
-            return held.events.map(event => withTimes(event, times));
+            const times = withoutUnknown(deliveredTimes(held.at, { ...held.known, deliveryMs }));
+            return held.events.map(event => Object.assign(event, times));
         }
         const known = this.attempts.get(key);
         if (known) {
@@ -241,15 +242,6 @@ class Monitor {
         }
         return { from, messageId, user, recipients: taken };
     }
-}
-
-function withTimes(event, times) {
-    for (const key of Object.keys(times)) {
-        if (times[key] !== null) {
-            event[key] = times[key];
-        }
-    }
-    return event;
 }
 
 module.exports = { Monitor };
