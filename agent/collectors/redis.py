@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import socket
 import ssl
-from contextlib import closing
+from contextlib import ExitStack, closing
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from agent.collectors.base import Collector
@@ -104,24 +104,19 @@ class _Exchange:
 
 
 def _connect(parts: SplitResult) -> socket.socket:
-    if parts.scheme == "unix":
-        connection = socket.socket(socket.AF_UNIX)
-        try:
+    with ExitStack() as on_error:
+        if parts.scheme == "unix":
+            connection = on_error.enter_context(socket.socket(socket.AF_UNIX))
             connection.settimeout(DEADLINE_S)
             connection.connect(unquote(parts.path))
-        except BaseException:
-            connection.close()
-            raise
+        else:
+            place = parts.hostname or "127.0.0.1", parts.port or PORT
+            connection = on_error.enter_context(socket.create_connection(place, DEADLINE_S))
+            if parts.scheme == "rediss":
+                tls = ssl.create_default_context()
+                connection = tls.wrap_socket(connection, server_hostname=place[0])
+        on_error.pop_all()
         return connection
-    host = parts.hostname or "127.0.0.1"
-    plain = socket.create_connection((host, parts.port or PORT), timeout=DEADLINE_S)
-    if parts.scheme != "rediss":
-        return plain
-    try:
-        return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
-    except BaseException:
-        plain.close()
-        raise
 
 
 def _check(answer: str, parts: SplitResult) -> str:

@@ -19,7 +19,7 @@ from agent.collectors.base import Collector
 from agent.collectors.ports import PortWatch
 from agent.collectors.processes import ProcessWatch
 from agent.errors import CollectError
-from agent.parsers import machine, sockets
+from agent.parsers import machine
 from agent.parsers.machine import Disk, Interface, rate
 from agent.roles import ports_of
 from agent.samples import Core, SystemReadings, SystemSample
@@ -55,12 +55,10 @@ class SystemCollector(Collector):
         programs: tuple[str, ...] = (),
         status: AgentStatus | None = None,
         more_ports: str = "",
-        disk_path: str = "/",
         proc: Path = Path("/proc"),
         sys: Path = Path("/sys"),
     ) -> None:
         self._node = node
-        self._disk_path = disk_path
         self._proc = proc
         self._sys = sys
         self._is_disk_known: dict[str, bool] = {}
@@ -106,7 +104,7 @@ class SystemCollector(Collector):
             time.sleep(min(max(0.0, MIN_FIRST_CPU_S - watched_s), MIN_FIRST_CPU_S))
         cores = psutil.cpu_percent(percpu=True)
         memory = psutil.virtual_memory()
-        disk = psutil.disk_usage(self._disk_path)
+        disk = psutil.disk_usage("/")
         now = self._counters()
         before, self._before = self._before or now, now
         elapsed_s = 0.0 if first else now.at_s - before.at_s
@@ -126,8 +124,8 @@ class SystemCollector(Collector):
             net_rx_errors=sum(counts.rx_errors for counts in now.interfaces.values()),
             net_tx_errors=sum(counts.tx_errors for counts in now.interfaces.values()),
             load_avg=os.getloadavg(),
-            tcp_established=sockets.parse_established(self._text("net/snmp")) or 0,
-            tcp_time_wait=sockets.parse_time_wait(self._text("net/sockstat")) or 0,
+            tcp_established=machine.parse_established(self._text("net/snmp")) or 0,
+            tcp_time_wait=machine.parse_time_wait(self._text("net/sockstat")) or 0,
             open_files=int(open_files[0]) if open_files else 0,
             uptime_seconds=int(clock.since_boot_s()),
         )

@@ -19,11 +19,7 @@ from agent.errors import CollectError, SourceAbsent
 from agent.logs import RateLimitedLog
 from agent.parsers import wildduck
 from agent.parsers.wildduck import Health, Metrics
-from agent.samples import (
-    QuotaRotation,
-    WildDuckMetrics,
-    WildDuckReadings,
-)
+from agent.samples import QuotaRotation, WildDuckMetrics, WildDuckReadings
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +55,18 @@ class WildDuckCollector(Collector):
             raise SourceAbsent(f"WildDuck does not listen at {self._api.url or 'any address'}")
         self._was_present = self._was_present or health is not None or metrics is not None
         users, rotation = self._read_users(health)
-        readings = build_readings(
-            health,
-            metrics,
+        metrics = metrics or Metrics()
+        uptime_s = None
+        if metrics.started_at_s:
+            uptime_s = max(clock.now_ms() // 1000 - metrics.started_at_s, 0)
+        silent = False if self._api.url else None  # a configured API that does not respond is down
+        readings = msgspec.structs.replace(
             users,
-            rotation,
-            now_s=clock.now_ms() // 1000,
-            has_api=bool(self._api.url),
+            version=(health.version if health else None) or metrics.version,
+            is_healthy=health.is_healthy if health else silent,
+            quota_rotation=rotation,
+            uptime_s=uptime_s,
+            **{name: getattr(metrics, name) for name in WildDuckMetrics.__struct_fields__},
         )
         return self._encode(wildduck=readings)
 
@@ -136,26 +137,3 @@ class WildDuckCollector(Collector):
             return wildduck.parse_default_quota(self._api.get("/settings"))
         except (CollectError, ValueError, RecursionError):
             return None  # no token, or a version without settings
-
-
-def build_readings(
-    health: Health | None,
-    metrics: Metrics | None,
-    users: WildDuckReadings,
-    rotation: QuotaRotation | None = None,
-    *,
-    now_s: int,
-    has_api: bool,
-) -> WildDuckReadings:
-    """Return the readings of one sample. Pure. `now_s`: seconds since 1970; `has_api`: whether no
-    health means that the API does not respond."""
-    metrics = metrics or Metrics()
-    started_at_s = metrics.started_at_s
-    return msgspec.structs.replace(
-        users,
-        version=(health.version if health else None) or metrics.version,
-        is_healthy=health.is_healthy if health else (False if has_api else None),
-        quota_rotation=rotation,
-        uptime_s=max(now_s - started_at_s, 0) if started_at_s else None,
-        **{name: getattr(metrics, name) for name in WildDuckMetrics.__struct_fields__},
-    )

@@ -2,6 +2,8 @@
 
 import re
 
+from agent.parsers.values import text
+
 # Parts of an SMTP greeting after code and host name, or of one of IMAP.
 GREETINGS = (
     # The greeting names its interface, and the version unless disabled.
@@ -20,16 +22,11 @@ def parse_greeting(line: str) -> tuple[str, str | None] | None:
         return None
     for program, pattern in GREETINGS:
         if match := pattern.search(line):
-            return program, _version(match)
+            return program, text(match["version"], limit=MAX_VERSION_CHARS)
     return None
 
 
 def parse_rspamd_server(server: str) -> tuple[bool, str | None]:
     """Return whether a Server header is Rspamd's, and its version."""
     match = RSPAMD.match(server.strip())
-    return match is not None, _version(match) if match else None
-
-
-def _version(match: re.Match[str]) -> str | None:
-    version = match["version"]
-    return version[:MAX_VERSION_CHARS] if version else None
+    return match is not None, text(match and match["version"], limit=MAX_VERSION_CHARS)

@@ -1,7 +1,12 @@
-"""Parsers of the kernel's counters of disks and network interfaces, and their rates. Pure."""
+"""Parsers of the kernel's counters of disks, interfaces and connections, and their rates. Pure.
+
+Counting the lines of /proc/net/tcp would make the kernel walk all its tables, milliseconds each.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple
+
+from agent.parsers.values import count
 
 SECTOR_BYTES = 512  # of /proc/diskstats, whatever the disk's own size
 
@@ -42,6 +47,24 @@ def parse_net_dev(net_dev: str) -> dict[str, Interface]:
             numbers = [int(column) for column in columns[:11]]
             interfaces[name.strip()] = Interface(numbers[0], numbers[8], numbers[2], numbers[10])
     return interfaces
+
+
+def parse_established(snmp: str) -> int | None:
+    """Return the established connections of both families (CurrEstab of RFC 4022, which includes
+    those the other side has closed) in a text of /proc/net/snmp; None without a value."""
+    rows = [line.split() for line in snmp.splitlines() if line.startswith("Tcp:")]
+    if len(rows) != 2:  # noqa: PLR2004 (names, numbers)
+        return None
+    return count(dict(zip(*rows, strict=False)).get("CurrEstab"))
+
+
+def parse_time_wait(sockstat: str) -> int | None:
+    """Return the connections in TIME_WAIT in a text of /proc/net/sockstat; None without a value."""
+    for line in sockstat.splitlines():
+        words = line.split()
+        if words[:1] == ["TCP:"]:
+            return count(dict(zip(words[1::2], words[2::2], strict=False)).get("tw"))
+    return None
 
 
 def rate(

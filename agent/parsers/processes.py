@@ -20,7 +20,7 @@ BY_NAME = {
     "rspamd": "rspamd",
 }
 # Debian's redis-server is a link to redis-check-rdb, and the kernel may name it so.
-ALIASES = {"redis-check-rdb", "redis-check-aof"}
+NAMES = BY_NAME.keys() | {"redis-check-rdb", "redis-check-aof"}
 NODE = {"node", "nodejs"}
 # Titles are "zone-mta: sender/default"; Node.js writes one over its arguments.
 TITLE = re.compile(r"(?P<name>zone-mta|zonemta|wildduck|haraka)(?::|\s*$)", re.IGNORECASE)
@@ -78,8 +78,7 @@ def may_be_watched(comm: str) -> bool:
     """Return whether a process of this name may be a mail program, so that its arguments are
     read."""
     return (
-        comm in BY_NAME
-        or comm in ALIASES
+        comm in NAMES
         or comm in NODE
         or comm == "MainThread"  # Node.js from 24 on names its first thread
         or TITLE.match(comm) is not None
@@ -92,7 +91,7 @@ def program_of(comm: str, arguments: Sequence[str], *, folder: str = "") -> str 
     if not arguments:
         return None  # a thread of the kernel, or a zombie
     name = PurePosixPath(arguments[0].split(" ", 1)[0]).name.rstrip(":")
-    if comm in BY_NAME or comm in ALIASES:
+    if comm in NAMES:
         return BY_NAME.get(name)  # not by `comm` alone: a script of that name has it too
     if name in NODE:
         return _program_of_script(arguments[1:], folder)

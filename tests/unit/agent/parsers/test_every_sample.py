@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from agent.parsers import banners, machine, prometheus, redis, rspamd, sockets, wildduck, zonemta
+from agent.parsers import banners, machine, prometheus, redis, rspamd, wildduck, zonemta
 from tests.damage import assert_sane, cut
 from tests.paths import TESTS
 
@@ -28,7 +28,7 @@ READERS = {
     "Prometheus": lambda text: len(list(prometheus.parse(text))),
     "disks": lambda text: len(machine.parse_diskstats(text)),
     "interfaces": lambda text: len(machine.parse_net_dev(text)),
-    "connections": sockets.parse_established,
+    "connections": machine.parse_established,
     "greetings": lambda text: banners.parse_greeting(text) or "nobody's",
 }
 # Whose answer each reader takes, by the beginning of the file's name.

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.parsers import machine, sockets
+from agent.parsers import machine
 from agent.parsers.machine import Disk, Interface, rate
 from tests.recorded import SNMP, SOCKSTAT
 
@@ -39,10 +39,10 @@ def test_interfaces_are_read_with_and_without_a_space_after_the_name():
 
 
 def test_connections_are_those_the_kernel_counts():
-    assert sockets.parse_established(SNMP) == 344
-    assert sockets.parse_time_wait(SOCKSTAT) == 623
-    assert sockets.parse_established("") is None
-    assert sockets.parse_time_wait("TCP6: inuse 5\n") is None
+    assert machine.parse_established(SNMP) == 344
+    assert machine.parse_time_wait(SOCKSTAT) == 623
+    assert machine.parse_established("") is None
+    assert machine.parse_time_wait("TCP6: inuse 5\n") is None
 
 
 @pytest.mark.parametrize(
@@ -68,5 +68,5 @@ def test_a_rate_is_of_what_can_be_compared(before, now, elapsed_s, expected):
 def test_no_text_upsets_the_readers(text):
     machine.parse_diskstats(text)
     machine.parse_net_dev(text)
-    sockets.parse_established("Tcp:" + text + "\nTcp:" + text)
-    sockets.parse_time_wait("TCP: " + text)
+    machine.parse_established("Tcp:" + text + "\nTcp:" + text)
+    machine.parse_time_wait("TCP: " + text)
