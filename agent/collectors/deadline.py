@@ -1,7 +1,6 @@
 """Reader of a connection until a deadline."""
 
 import io
-import math
 import socket
 from typing import Any
 
@@ -12,12 +11,7 @@ class DeadlineReader(io.RawIOBase):
     """Bounds each wait, and all of them together, counted from its creation."""
 
     def __init__(
-        self,
-        raw: io.RawIOBase,
-        connection: socket.socket,
-        *,
-        deadline_s: float,
-        wait_s: float = math.inf,
+        self, raw: io.RawIOBase, connection: socket.socket, *, deadline_s: float, wait_s: float
     ) -> None:
         self._raw = raw
         self._connection = connection

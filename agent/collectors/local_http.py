@@ -67,16 +67,11 @@ class LocalHttp:
 
         shown = f"{self.url}{path.partition('?')[0]}"
         try:
-            response = self._get_pool().request(
+            # A connection whose response was read whole is in the pool again, any other is closed.
+            with self._get_pool().request(
                 "GET", self.url + path, headers=self._headers, redirect=False, preload_content=False
-            )
-            try:
+            ) as response:
                 body = self._read(response, shown)
-            except BaseException:
-                response.close()
-                raise
-            finally:
-                response.release_conn()
         except exceptions.NewConnectionError as error:
             raise SourceAbsent(f"{self._what} does not listen at {self.url}") from error
         except exceptions.TimeoutError as error:

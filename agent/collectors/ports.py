@@ -128,11 +128,12 @@ class PortWatch:
 
 def read_listening(proc: Path) -> dict[int, list[str]]:
     """Return the listening addresses of each port. The kernel takes milliseconds for them."""
-    return parse_listening(*(_text(proc / "net" / name) for name in ("tcp", "tcp6")))
+    return parse_listening(*(read_or_empty(proc / "net" / name) for name in ("tcp", "tcp6")))
 
 
-def _text(path: Path) -> str:
+def read_or_empty(path: Path) -> str:
+    """Return a file of the kernel; empty without IPv6, or in a container that hides it."""
     try:
         return path.read_text()
     except OSError:
-        return ""  # no IPv6, or a container that hides it
+        return ""

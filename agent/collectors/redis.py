@@ -79,7 +79,8 @@ class _Exchange:
 
     def __init__(self, connection: socket.socket, raw: io.RawIOBase) -> None:
         self._connection = connection
-        self._reader = io.BufferedReader(DeadlineReader(raw, connection, deadline_s=DEADLINE_S))
+        reader = DeadlineReader(raw, connection, deadline_s=DEADLINE_S, wait_s=DEADLINE_S)
+        self._reader = io.BufferedReader(reader)
 
     def send(self, *words: str) -> str:
         """Return the reply, a _Refusal for an error. Raises OSError, ValueError for a reply that is

@@ -16,7 +16,7 @@ import psutil
 
 from agent import clock
 from agent.collectors.base import Collector
-from agent.collectors.ports import PortWatch
+from agent.collectors.ports import PortWatch, read_or_empty
 from agent.collectors.processes import ProcessWatch
 from agent.errors import CollectError
 from agent.parsers import machine
@@ -108,7 +108,7 @@ class SystemCollector(Collector):
         now = self._counters()
         before, self._before = self._before or now, now
         elapsed_s = 0.0 if first else now.at_s - before.at_s
-        open_files = self._text("sys/fs/file-nr").split()
+        open_files = read_or_empty(self._proc / "sys/fs/file-nr").split()
         return SystemReadings(
             cpu_percent=round(min(sum(cores) / max(len(cores), 1), MAX_PERCENT), 1),
             cpu_cores=[Core(n, min(percent, MAX_PERCENT)) for n, percent in enumerate(cores)],
@@ -124,15 +124,15 @@ class SystemCollector(Collector):
             net_rx_errors=sum(counts.rx_errors for counts in now.interfaces.values()),
             net_tx_errors=sum(counts.tx_errors for counts in now.interfaces.values()),
             load_avg=os.getloadavg(),
-            tcp_established=machine.parse_established(self._text("net/snmp")) or 0,
-            tcp_time_wait=machine.parse_time_wait(self._text("net/sockstat")) or 0,
+            tcp_established=machine.parse_established(read_or_empty(self._proc / "net/snmp")) or 0,
+            tcp_time_wait=machine.parse_time_wait(read_or_empty(self._proc / "net/sockstat")) or 0,
             open_files=int(open_files[0]) if open_files else 0,
             uptime_seconds=int(clock.since_boot_s()),
         )
 
     def _counters(self) -> Counters:
-        disks = machine.parse_diskstats(self._text("diskstats"))
-        interfaces = machine.parse_net_dev(self._text("net/dev"))
+        disks = machine.parse_diskstats(read_or_empty(self._proc / "diskstats"))
+        interfaces = machine.parse_net_dev(read_or_empty(self._proc / "net/dev"))
         return Counters(
             at_s=clock.monotonic_s(),
             disks={name: counts for name, counts in disks.items() if self._is_disk(name)},
@@ -157,9 +157,3 @@ class SystemCollector(Collector):
         names = [name for name in interfaces if name != LOOPBACK]
         real = [name for name in names if (self._sys / "class/net" / name / "device").exists()]
         return real or names
-
-    def _text(self, name: str) -> str:
-        try:
-            return (self._proc / name).read_text()
-        except OSError:
-            return ""  # a container that hides it

@@ -20,22 +20,17 @@ class Role(StrEnum):
 
 #: Permissions in the admin, beside seeing all pages: app label → actions on models.
 #: Keys and log entries are never deleted; the admin's own classes see to it.
-PERMISSIONS: dict[Role, dict[str, tuple[str, ...]]] = {
-    Role.ADMIN: {
-        "nodes": ("view_node", "change_node", "view_apikey", "add_apikey", "change_apikey"),
-        "ingest": ("view_deadletter", "change_deadletter"),
-        "ledger": ("view_epoch",),
-        "admin": ("view_logentry",),
-        "auth": ("view_user", "add_user", "change_user"),
-    },
-    Role.OPERATOR: {
-        "nodes": ("view_node", "change_node", "view_apikey"),
-        "ingest": ("view_deadletter", "change_deadletter"),
-        "ledger": ("view_epoch",),
-        "admin": ("view_logentry",),
-    },
-    Role.VIEWER: {},
+_OPERATOR: dict[str, tuple[str, ...]] = {
+    "nodes": ("view_node", "change_node", "view_apikey"),
+    "ingest": ("view_deadletter", "change_deadletter"),
+    "ledger": ("view_epoch",),
+    "admin": ("view_logentry",),
 }
+_ADMIN = _OPERATOR | {
+    "nodes": (*_OPERATOR["nodes"], "add_apikey", "change_apikey"),
+    "auth": ("view_user", "add_user", "change_user"),
+}
+PERMISSIONS = {Role.ADMIN: _ADMIN, Role.OPERATOR: _OPERATOR, Role.VIEWER: {}}
 #: These may use the Django admin.
 STAFF = (Role.ADMIN, Role.OPERATOR)
 

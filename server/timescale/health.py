@@ -24,8 +24,8 @@ def database() -> ProbeResult:
     if timescaledb is None:
         text = "TimescaleDB is not switched on in the database: run manage.py migrate."
         return ProbeResult("database", ok=False, text=text)
-    name = edition.name(connection)
-    text = f"PostgreSQL {postgresql}, TimescaleDB {timescaledb}, {name} edition."
+    licence = edition.name(connection)
+    text = f"PostgreSQL {postgresql}, TimescaleDB {timescaledb}, {licence} edition."
     return ProbeResult("database", ok=True, text=text)
 
 

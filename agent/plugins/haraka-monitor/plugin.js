@@ -26,6 +26,10 @@ const HOOKS = ['connect_init', 'deny', 'reset_transaction', 'disconnect', 'deliv
 const WITHOUT_EVENTS = ['on_connect_init', 'on_deny'];
 
 class Plugin {
+    on_delivered = mapping.deliveredEvents;
+    on_deferred = mapping.deferredEvents;
+    on_bounce = mapping.bouncedEvents;
+
     constructor(haraka, process, now) {
         this.now = now;
         this.counters = new Counters(haraka, process);
@@ -85,18 +89,6 @@ class Plugin {
     on_disconnect(connection, _params, at) {
         this.counters.disconnected(connection);
         return mapping.connectionEvents(connection, this.denialsOf(connection), at);
-    }
-
-    on_delivered(hmail, params, at) {
-        return mapping.deliveredEvents(hmail, params, at);
-    }
-
-    on_deferred(hmail, params, at) {
-        return mapping.deferredEvents(hmail, params, at);
-    }
-
-    on_bounce(hmail, error, at) {
-        return mapping.bouncedEvents(hmail, error, at);
     }
 
     denialsOf(about) {
