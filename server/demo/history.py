@@ -3,6 +3,7 @@
 Another kind of facts is another function in FILLERS.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -171,10 +172,8 @@ def _in_order(history: History, part: DayPart) -> Iterator[str]:
 def _is_filled(history: History, part: DayPart) -> bool:
     """Return whether the first event of each hour is stored, and the last of the day."""
     firsts = [next(history.hour(hour), None) for hour in events.hours(part.start, part.end)]
-    last = None
-    for last in history.hour(part.end - events.HOUR):  # noqa: B007 (only the last is wanted)
-        pass
-    marks = {row["event_id"]: row["occurred_at"] for row in [*firsts, last] if row}
+    last = deque(history.hour(part.end - events.HOUR), maxlen=1)
+    marks = {row["event_id"]: row["occurred_at"] for row in [*firsts, *last] if row}
     with connection.cursor() as cursor:
         ids, times = [str(event_id) for event_id in marks], list(marks.values())
         cursor.execute(IS_STORED, {"ids": ids, "times": times, **vars(part)})

@@ -22,7 +22,6 @@ const CONFIG_FILE = 'haraka-monitor.ini';
 const FIRST = -100;
 const MAX_DENIALS = 1000; // of one transaction or connection
 const HOOKS = ['connect_init', 'deny', 'reset_transaction', 'disconnect', 'delivered', 'deferred', 'bounce'];
-
 const WITHOUT_EVENTS = ['on_connect_init', 'on_deny'];
 
 class Plugin {
@@ -67,7 +66,7 @@ class Plugin {
 
     on_deny(connection, params, at) {
         const about = connection.transaction || connection;
-        const known = this.denials.get(about) || [];
+        const known = this.denialsOf(about);
         if (known.length < MAX_DENIALS) {
             known.push(mapping.denial(params, at));
             this.denials.set(about, known);

@@ -65,9 +65,7 @@ class Fifo {
 }
 
 class Sender {
-    /**
-     * @param {object} options numbers and target of options.js; name, label and log as of Reporter
-     */
+    /** @param {object} options numbers and target of options.js; name, label and log as of Reporter */
     constructor(options) {
         this.options = options;
         this.log = options.log;
