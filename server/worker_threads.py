@@ -34,12 +34,10 @@ class PeriodicThread(Middleware):
         raise NotImplementedError
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Start the thread."""
         self._thread = Thread(target=self._run, args=(broker,), name=self.name, daemon=True)
         self._thread.start()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        """Stop within STOP_WITHIN_S."""
         self._stop.set()
         if self._thread:
             self._thread.join(STOP_WITHIN_S)

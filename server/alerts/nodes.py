@@ -74,7 +74,6 @@ def judge_clock(skew_ms: float | None) -> str:
 
 
 def judge_spool(used_bytes: int | None, limit_bytes: int | None) -> str:
-    """Return the level of an agent's spool."""
     if not used_bytes or not limit_bytes:
         return "ok"
     return "warning" if used_bytes > SPOOL_WARNING_SHARE * limit_bytes else "ok"

@@ -34,14 +34,7 @@ class FailingDestination:
     words: str
 
     def as_json(self) -> dict[str, Any]:
-        """Return the problem as JSON."""
-        return {
-            "kind": "destination",
-            "domain": self.domain,
-            "verb": self.verb,
-            "since": self.since.isoformat(),
-            "words": self.words,
-        }
+        return {"kind": "destination", **vars(self), "since": self.since.isoformat()}
 
 
 @dataclass(frozen=True)
@@ -52,8 +45,7 @@ class MissingEvents:
     count: int
 
     def as_json(self) -> dict[str, Any]:
-        """Return the problem as JSON."""
-        return {"kind": "missing", "node": self.node, "count": self.count}
+        return {"kind": "missing", **vars(self)}
 
 
 @dataclass(frozen=True)
@@ -64,7 +56,6 @@ class OldMail:
     waits_s: float
 
     def as_json(self) -> dict[str, Any]:
-        """Return the problem as JSON."""
         return {"kind": "queue", "oldest_s": self.waits_s}
 
 

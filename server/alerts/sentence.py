@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from server.alerts.problems import FailingDestination, MissingEvents, Problem
+from server.events.vocabulary import OUTCOMES
 from server.formats import duration, thousands
 from server.nodes.queries import Reporting
 from server.rollups.mail.queries import HourTotals
@@ -107,7 +108,7 @@ def _judge_mail(hour: HourTotals) -> tuple[str, str]:
     outbound = hour.outbound
     if not any([*hour.inbound.values(), *outbound.values()]):
         return "ok", QUIET
-    if outbound["delivered"] == 0 and outbound["bounced"] + outbound["deferred"] > 0:
+    if not outbound["delivered"] and any(outbound[outcome] for outcome in OUTCOMES["outbound"]):
         return "critical", "nothing delivered in the last 60 minutes"
     return "ok", "mail flows"
 

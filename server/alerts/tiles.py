@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from server.alerts.nodes import judge_completeness
 from server.alerts.problems import Facts
 from server.alerts.queues import judge_age, oldest_created_at
+from server.events.vocabulary import OUTCOMES
 from server.formats import UNKNOWN, change, duration, percent, thousands
 from server.ledger.queries import Completeness
 from server.mailqueues.accounting import Database
@@ -34,7 +36,7 @@ def build_tiles(
 ) -> tuple[Tile, ...]:
     """Return the tiles of one moment, in the order of the page."""
     outbound = hour.outbound
-    outcomes = outbound["delivered"] + outbound["bounced"] + outbound["deferred"]
+    outcomes = sum(outbound[outcome] for outcome in OUTCOMES["outbound"])
     against = change(outbound["sent"], facts.sent_yesterday)
     return (
         _nodes(nodes),
@@ -65,28 +67,27 @@ def _nodes(nodes: Reporting) -> Tile:
 
 def queue_tile(databases: Sequence[Database], now: datetime) -> Tile:
     """Judge what waits in all mail queues. A queue that is not read in time is stale."""
-    name, label = "queue", "In the queues"
+    tile = partial(Tile, "queue", "In the queues")
     if not databases:
-        return Tile(name, label, UNKNOWN, note="no queue was read", level="none")
+        return tile(UNKNOWN, note="no queue was read", level="none")
     text = thousands(sum(database.waiting for database in databases))
     if any(database.reading.is_stale(now) for database in databases):
         age = now - min(database.reading.at for database in databases)
-        note = f"stale: read {duration(age.total_seconds())} ago"
-        return Tile(name, label, text, note=note, level="none")
+        return tile(text, note=f"stale: read {duration(age.total_seconds())} ago", level="none")
     created_at = oldest_created_at(databases)
     oldest = now - created_at if created_at else None
     note = f"oldest {duration(oldest.total_seconds())}" if oldest else ""
-    return Tile(name, label, text, note=note, level=judge_age(oldest))
+    return tile(text, note=note, level=judge_age(oldest))
 
 
 def completeness_tile(epochs: Sequence[Completeness]) -> Tile:
-    """Judge the ledger."""
-    name, label = "complete", "Data, 24 h"
+    tile = partial(Tile, "complete", "Data, 24 h")
     missing = sum(epoch.missing_count for epoch in epochs)
     dropped = sum(epoch.dropped_count for epoch in epochs)
-    note = f"{thousands(dropped)} dropped by agents" if dropped else ""
     if not epochs:
-        return Tile(name, label, "not known", note="no numbered events", level="none")
-    if missing:
-        return Tile(name, label, f"{thousands(missing)} missing", note=note, level="critical")
-    return Tile(name, label, "complete", note=note, level=judge_completeness(0, dropped))
+        return tile("not known", note="no numbered events", level="none")
+    return tile(
+        f"{thousands(missing)} missing" if missing else "complete",
+        note=f"{thousands(dropped)} dropped by agents" if dropped else "",
+        level=judge_completeness(missing, dropped),
+    )

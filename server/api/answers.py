@@ -23,7 +23,6 @@ class SpanAnswer(serializers.Serializer[Any]):
 
 
 def build_span(buckets: Buckets) -> dict[str, Any]:
-    """Return the values of SpanAnswer. Pure."""
     return {
         "start": buckets.start,
         "end": buckets.end,
@@ -87,7 +86,6 @@ class DeliveryTimesAnswer(serializers.Serializer[Any]):
 
 
 def build_times(times: DeliveryTimes) -> dict[str, Any]:
-    """Return the values of DeliveryTimesAnswer. Pure."""
     return {
         "count": times.count,
         "average": times.average_ms,

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
-from django.http import HttpResponse, HttpResponseNotModified
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.http import parse_etags
+from django.utils.cache import get_conditional_response
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -34,15 +34,9 @@ def cache_answer(get: Get) -> Callable[..., HttpResponseBase]:
             cached = f'"{hashlib.sha256(body).hexdigest()[:32]}"', body
             cache.set(key, cached, settings.READ_CACHE_SECONDS)
         etag, body = cached
-        known = parse_etags(request.headers.get("If-None-Match", ""))
-        response: HttpResponseBase = (
-            HttpResponseNotModified()
-            if etag in known or "*" in known
-            else HttpResponse(body, content_type="application/json")
-        )
-        response.headers["ETag"] = etag
         # Browsers keep it and revalidate each time.
-        response.headers["Cache-Control"] = "private, no-cache"
-        return response
+        headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+        response = HttpResponse(body, content_type="application/json", headers=headers)
+        return get_conditional_response(request, etag=etag, response=response) or response
 
     return answer

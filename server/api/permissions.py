@@ -26,7 +26,6 @@ class MayRead(BasePermission):
     message = "This key's scope, or an account without a role, does not allow reading."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Check the role or the scope."""
         user: Any = request.user
         if isinstance(user, KeyHolder):
             return user.scope == ApiKey.Scope.READ

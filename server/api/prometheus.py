@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.core import Metric as MetricFamily
 from prometheus_client.registry import Collector
@@ -28,7 +28,6 @@ class PrometheusView(ReadView):
     content_negotiation_class = SingleMediaType  # Prometheus asks for types no renderer of ours has
 
     def get(self, request: Request) -> HttpResponse:
-        """Answer the text format."""
         samples, silent = metrics.collect()
         return HttpResponse(text(samples, silent), content_type=CONTENT_TYPE)
 
@@ -40,9 +39,7 @@ def text(samples: Sequence[Metric], silent: Sequence[str]) -> bytes:
         def collect(self) -> Iterable[MetricFamily]:
             return build_families(samples, silent)
 
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(Collected())
-    return generate_latest(registry)
+    return generate_latest(Collected())
 
 
 def build_families(samples: Sequence[Metric], silent: Sequence[str]) -> list[MetricFamily]:

@@ -108,13 +108,11 @@ class BucketsQuery(SpanQuery):
     )
 
     def validate_tz(self, value: str) -> ZoneInfo:
-        """Return the zone."""
         if value not in _zones():
             raise serializers.ValidationError("Not a time zone of the IANA's list.")
         return ZoneInfo(value)
 
     def plan(self, span: Span, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Plan the buckets of the zone."""
         width, zone = WIDTHS.get(attrs.pop("width", "")), attrs.pop("tz")
         buckets = plan_counts(span, width=width, zone=zone, oldest=oldest_counts(span.now))
         return {**attrs, "buckets": buckets, "now": span.now}
@@ -135,9 +133,9 @@ class DestinationsQuery(DirectionQuery):
 
 
 class SampleBucketsQuery(SpanQuery):
-    """A range of time in buckets, of one `kind` of samples, or of that of the context."""
+    """A range of time in buckets, of one kind of samples: that of the context, or of the class."""
 
-    kind: ClassVar[SampleKind]
+    sample_kind: ClassVar[SampleKind]
 
     width = serializers.ChoiceField(
         choices=list(WIDTHS),
@@ -146,8 +144,7 @@ class SampleBucketsQuery(SpanQuery):
     )
 
     def plan(self, span: Span, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Plan the buckets of the kind."""
-        kind: SampleKind = self.context.get("kind") or self.kind
+        kind: SampleKind = self.context.get("kind") or self.sample_kind
         width = WIDTHS.get(attrs.pop("width", ""))
         buckets = plan_samples(span, width=width, oldest=oldest_samples(kind, span.now))
         return {**attrs, "buckets": buckets, "now": span.now}

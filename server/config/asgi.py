@@ -10,7 +10,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "server.config.settings.production")
 get_asgi_application()  # sets Django up before our apps are imported
 
-from server.live.lifespan import Lifespan  # noqa: E402
+from server.live.lifespan import lifespan  # noqa: E402
 from server.live.routing import websocket_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
@@ -18,6 +18,6 @@ application = ProtocolTypeRouter(
         "websocket": AllowedHostsOriginValidator(
             AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
         ),
-        "lifespan": Lifespan(),
+        "lifespan": lifespan,
     }
 )

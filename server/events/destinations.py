@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from server.timescale.rows import fetch_rows
 
 #: ZoneMTA tries a deferred recipient again after four hours at the latest: whoever still waits was
 #: deferred within this time.
@@ -72,11 +72,12 @@ class Destination:
 def read_destination(domain: str, now: datetime) -> Destination:
     """Return what happened at a domain before `now`. Runs three queries."""
     values: dict[str, Any] = {"to_domain": domain.lower(), "now": now, "limit": MAX_REPLIES}
-    with connection.cursor() as cursor:
-        cursor.execute(LAST_REPLIES, values | {"since": now - REPLIES_LOOKED_BACK})
-        refusals = tuple(Refusal(*row) for row in cursor.fetchall())
-        cursor.execute(DEFERRING_NODES, values | {"since": now - LOOKED_BACK})
-        nodes = tuple(DeferringNode(*row) for row in cursor.fetchall())
-        cursor.execute(LAST_DELIVERED, values | {"since": now - REPLIES_LOOKED_BACK})
-        delivered = cursor.fetchone()
-    return Destination(domain, refusals, nodes, delivered[0] if delivered else None)
+    recent = values | {"since": now - LOOKED_BACK}
+    longer = values | {"since": now - REPLIES_LOOKED_BACK}
+    delivered = fetch_rows(LAST_DELIVERED, longer)
+    return Destination(
+        domain,
+        tuple(Refusal(*row) for row in fetch_rows(LAST_REPLIES, longer)),
+        tuple(DeferringNode(*row) for row in fetch_rows(DEFERRING_NODES, recent)),
+        delivered[0][0] if delivered else None,
+    )

@@ -58,7 +58,6 @@ class Context:
 
     @classmethod
     def at(cls, now: datetime, *, node: str | None, retention: timedelta) -> "Context":
-        """Return the context of a batch that arrives at `now`."""
         return cls(node=node, oldest=now - retention, newest=now + MAX_AHEAD)
 
     def check_time(self, field: str, at: datetime) -> None:

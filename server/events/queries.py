@@ -6,33 +6,20 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection
-
+from server.events.columns import COLUMNS as EVENT_COLUMNS
 from server.events.columns import NAMES
 from server.events.vocabulary import EMPTY_SENDER, FAILURES
+from server.timescale.rows import fetch_rows
 
 #: The columns of an answer: those of the wire, and when it was stored.
 COLUMNS = (*NAMES, "received_at")
-#: Columns to search by → their type in SQL. The value must be equal.
-FILTERS = {
-    "event_type": "text",
-    "direction": "text",
-    "mta_node": "text",
-    "message_id": "text",
-    "queue_id": "text",
-    "from_address": "text",
-    "from_domain": "text",
-    "to_address": "text",
-    "to_domain": "text",
-    "sending_ip": "inet",
-    "mx_host": "text",
-    "status_code": "smallint",
-    "bounce_type": "text",
-    "bounce_category": "text",
-    "zone": "text",
-    "source": "text",
-    "certainty": "text",
-}
+#: Columns to search by. The value must be equal.
+FILTERS = (
+    "event_type", "direction", "mta_node", "message_id", "queue_id", "from_address", "from_domain",
+    "to_address", "to_domain", "sending_ip", "mx_host", "status_code", "bounce_type",
+    "bounce_category", "zone", "source", "certainty",
+)  # fmt: skip
+SQL_TYPES = {column.name: column.type.removesuffix(" NOT NULL") for column in EVENT_COLUMNS}
 #: Columns whose index finds few rows in any stretch of time.
 FOUND_BY_ID = ("message_id", "queue_id")
 #: Columns that have an index of their own in the order of time.
@@ -111,7 +98,7 @@ def _search(
 ) -> list[dict[str, Any]]:
     """Search one stretch; `all_of_it`: at once and in parallel, not in order until `limit`."""
     conditions = ["occurred_at >= %(start)s::timestamptz", "occurred_at < %(end)s::timestamptz"]
-    conditions += [f"{name} = %({name})s::{FILTERS[name]}" for name in filters]
+    conditions += [f"{name} = %({name})s::{SQL_TYPES[name]}" for name in filters]
     values = {"start": start, "end": end, "limit": limit, **filters}
     if after:
         conditions.append(
@@ -144,15 +131,13 @@ def _windows(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetim
     all of a window at once: the planner, who does not know how rare they are, would rather go
     through the events one by one until it has enough, which it never has.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT occurred_at FROM email_events"
-            " WHERE occurred_at >= %(start)s::timestamptz AND occurred_at < %(end)s::timestamptz"
-            " ORDER BY occurred_at DESC LIMIT 1 OFFSET %(looked_at)s",
-            {"start": start, "end": end, "looked_at": FIRST_WINDOW_EVENTS},
-        )
-        row = cursor.fetchone()
-    first = row[0] if row else start
+    rows = fetch_rows(
+        "SELECT occurred_at FROM email_events"
+        " WHERE occurred_at >= %(start)s::timestamptz AND occurred_at < %(end)s::timestamptz"
+        " ORDER BY occurred_at DESC LIMIT 1 OFFSET %(looked_at)s",
+        {"start": start, "end": end, "looked_at": FIRST_WINDOW_EVENTS},
+    )
+    first = rows[0][0] if rows else start
     yield first, end
     length = end - first
     while first > start:
@@ -177,7 +162,6 @@ def search_all(
 
 
 def find_event(event_id: UUID) -> dict[str, Any] | None:
-    """Return the event of this id, or None."""
     events = _events(
         f"SELECT {_SELECTED} FROM email_events WHERE event_id = %(id)s::uuid LIMIT 1",  # noqa: S608
         {"id": str(event_id)},
@@ -187,15 +171,9 @@ def find_event(event_id: UUID) -> dict[str, Any] | None:
 
 def newest_bounces(start: datetime, end: datetime, *, direction: str) -> list[Reply]:
     """Return the replies of the newest MAX_BOUNCES bounces, each once."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            NEWEST_BOUNCES,
-            {"start": start, "end": end, "direction": direction, "limit": MAX_BOUNCES},
-        )
-        return [Reply(*row) for row in cursor.fetchall()]
+    values = {"start": start, "end": end, "direction": direction, "limit": MAX_BOUNCES}
+    return [Reply(*row) for row in fetch_rows(NEWEST_BOUNCES, values)]
 
 
 def _events(statement: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return [dict(zip(COLUMNS, row, strict=True)) for row in cursor.fetchall()]
+    return [dict(zip(COLUMNS, row, strict=True)) for row in fetch_rows(statement, values)]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
+from server.timescale.rows import fetch_rows
 
 #: So many of the newest refusals are read, and events for mail that was let in beside them.
 MAX_REFUSALS = 2_000
@@ -55,17 +55,8 @@ class Symbols:
 
 def symbols(start: datetime, end: datetime) -> Symbols:
     """Return the symbols of the newest refusals of [start, end), in no order."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            SYMBOLS,
-            {
-                "start": start,
-                "end": end,
-                "refusals": MAX_REFUSALS,
-                "events": MAX_EVENTS,
-            },
-        )
-        rows = cursor.fetchall()
+    values = {"start": start, "end": end, "refusals": MAX_REFUSALS, "events": MAX_EVENTS}
+    rows = fetch_rows(SYMBOLS, values)
     if not rows:
         return Symbols(0, 0, ())
     return Symbols(rows[0][0], rows[0][1], [Symbol(*row[2:]) for row in rows])

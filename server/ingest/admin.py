@@ -1,5 +1,7 @@
 """Dead letters in the Django admin: view, retry, discard."""
 
+from collections.abc import Callable
+
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, DELETION
 from django.db.models import QuerySet
@@ -46,8 +48,7 @@ class DeadLetterAdmin(admin.ModelAdmin[DeadLetter]):
 
     @admin.action(description="Discard for good")
     def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
-        """Delete each."""
-        count = self._each(request, queryset, DELETION, "Discarded.", dead_letters.discard)
+        count = self._each(request, queryset, DELETION, "Discarded.", DeadLetter.delete)
         messages.success(request, f"{count} dead letters discarded.")
 
     def _each(
@@ -56,7 +57,7 @@ class DeadLetterAdmin(admin.ModelAdmin[DeadLetter]):
         queryset: QuerySet[DeadLetter],
         flag: int,
         message: str,
-        action: dead_letters.Action,
+        action: Callable[[DeadLetter], object],
     ) -> int:
         selected = list(queryset)
         for dead_letter in selected:

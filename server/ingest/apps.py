@@ -9,7 +9,6 @@ class IngestConfig(AppConfig):
     name = "server.ingest"
 
     def ready(self) -> None:
-        """Register the checks, probes and metrics."""
         from server.ingest import checks, health, metrics  # noqa: F401 (checks register themselves)
         from server.observability.health import register as register_probe
         from server.observability.metrics import register as register_source

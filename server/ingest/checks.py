@@ -1,5 +1,6 @@
 """Deployment checks: Redis must keep what was accepted. Run by `manage.py check --deploy`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import redis
@@ -37,16 +38,16 @@ def redis_keeps_the_inbox(app_configs: object, **kwargs: Any) -> list[CheckMessa
     return [*_databases(), *_persistence()]
 
 
-def _databases() -> list[CheckMessage]:
+def _databases() -> Iterator[CheckMessage]:
     urls = [settings.INBOX_REDIS_URL, settings.BROKER_REDIS_URL, settings.LIVE_REDIS_URL]
-    if len(set(urls)) == len(urls):
-        return []
-    hint = "Give INBOX_REDIS_URL, BROKER_REDIS_URL and LIVE_REDIS_URL different database numbers."
-    message = "Inbox, broker and live counters share a Redis database."
-    return [Error(message, hint=hint, id="ingest.E001")]
+    if len(set(urls)) < len(urls):
+        names = "INBOX_REDIS_URL, BROKER_REDIS_URL and LIVE_REDIS_URL"
+        hint = f"Give {names} different database numbers."
+        message = "Inbox, broker and live counters share a Redis database."
+        yield Error(message, hint=hint, id="ingest.E001")
 
 
-def _persistence() -> list[CheckMessage]:
+def _persistence() -> Iterator[CheckMessage]:
     client = redis.Redis.from_url(
         settings.INBOX_REDIS_URL,
         decode_responses=True,
@@ -59,24 +60,19 @@ def _persistence() -> list[CheckMessage]:
         sync = _config(client, "appendfsync")
     except redis.RedisError as error:
         hint = "Look at INBOX_REDIS_URL, and whether Redis runs."
-        return [Error(f"The inbox's Redis cannot be reached: {error}", hint=hint, id="ingest.E002")]
+        yield Error(f"The inbox's Redis cannot be reached: {error}", hint=hint, id="ingest.E002")
+        return
     finally:
         client.close()
-    problems: list[CheckMessage] = []
     if not persistence["aof_enabled"]:
         message = "The inbox's Redis has no append-only file: a restart loses accepted batches."
-        problems.append(Error(message, hint=f"appendonly yes. {SHIPPED}", id="ingest.E003"))
+        yield Error(message, hint=f"appendonly yes. {SHIPPED}", id="ingest.E003")
     elif sync not in {"always", None}:
         message = f"The inbox's Redis syncs {sync!r}: a power cut may lose accepted batches."
-        problems.append(
-            CheckWarning(message, hint=f"appendfsync always. {SHIPPED}", id="ingest.W001")
-        )
+        yield CheckWarning(message, hint=f"appendfsync always. {SHIPPED}", id="ingest.W001")
     if memory["maxmemory_policy"] != "noeviction":
         message = f"The inbox's Redis may evict batches ({memory['maxmemory_policy']})."
-        problems.append(
-            Error(message, hint=f"maxmemory-policy noeviction. {SHIPPED}", id="ingest.E004")
-        )
-    return problems
+        yield Error(message, hint=f"maxmemory-policy noeviction. {SHIPPED}", id="ingest.E004")
 
 
 def _config(client: "redis.Redis", name: str) -> str | None:

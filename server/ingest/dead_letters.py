@@ -1,7 +1,6 @@
-"""Actions on dead letters: retry, discard, preview."""
+"""Retry and preview of dead letters."""
 
 import json
-from collections.abc import Callable
 
 from django.utils import timezone
 
@@ -9,7 +8,6 @@ from server.events.columns import NAMES
 from server.ingest.inbox import EVENTS, SAMPLES, Entry
 from server.ingest.models import DeadLetter
 
-Action = Callable[[DeadLetter], None]
 INBOXES = {inbox.kind: inbox for inbox in (EVENTS, SAMPLES)}
 NULL = "\\N"
 
@@ -28,11 +26,6 @@ def retry(dead_letter: DeadLetter) -> None:
             payload=dead_letter.payload.encode(),
         )
     )
-    dead_letter.delete()
-
-
-def discard(dead_letter: DeadLetter) -> None:
-    """Delete a dead letter."""
     dead_letter.delete()
 
 

@@ -1,16 +1,6 @@
-"""Refusals of entire batches.
+"""Refusals of entire batches: those of Unavailable are to be sent again later."""
 
-IngestError
- |- TooLarge       413: on the wire, unpacked, or too many events
- |- WrongEncoding  415: neither plain nor gzip
- |- Malformed      400: not JSON, or gzip that is not gzip
- |- NothingValid   422: every item was refused
- |- NodeMismatch   403: an item is of another node than the key
- `- Unavailable    503, to be sent again later:
-     |- InboxFull            the bound of the inbox is reached; agents keep their spools
-     |- InboxUnavailable     Redis does not answer or refuses to write
-     `- DatabaseUnavailable  PostgreSQL does not answer, and is needed for this
-"""
+from typing import Any
 
 from rest_framework.exceptions import APIException
 
@@ -18,7 +8,7 @@ from rest_framework.exceptions import APIException
 class IngestError(APIException):
     """Base of all refusals of a batch. DRF turns it into its answer."""
 
-    retry_after_s: int | None = None
+    detail: Any  #: A text, or all fields of the answer.
 
 
 class TooLarge(IngestError):
@@ -49,8 +39,8 @@ class NothingValid(IngestError):
     default_code = "nothing_valid"
 
     def __init__(self, rejected: list[dict[str, object]]) -> None:
-        super().__init__("nothing in this batch was valid")
-        self.rejected = rejected
+        super().__init__()
+        self.detail = {"detail": "nothing in this batch was valid", "rejected": rejected}
 
 
 class NodeMismatch(IngestError):
@@ -61,18 +51,19 @@ class NodeMismatch(IngestError):
     default_code = "node_mismatch"
 
     def __init__(self, key_node: str, node: str) -> None:
-        super().__init__(
+        super().__init__()
+        text = (
             f"This key speaks for {key_node!r} only, not for {node!r}: nothing was accepted."
             " Keep the batch, and mend the key or the node id."
         )
-        self.key_node, self.node = key_node, node
+        self.detail = {"detail": text, "key_node": key_node, "node": node}
 
 
 class Unavailable(IngestError):
     """Nothing can be accepted just now. Sending it again later helps."""
 
     status_code = 503
-    retry_after_s = 5
+    wait = 5  #: Seconds, which DRF names in Retry-After.
 
 
 class InboxFull(Unavailable):

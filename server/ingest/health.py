@@ -1,6 +1,7 @@
 """Probes: the Redis databases answer, accepted batches are stored, a worker is alive."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import redis
@@ -18,6 +19,7 @@ HEARTBEAT_EVERY_S = 5.0
 SILENT_AFTER_S = 30.0
 #: A batch that waits longer than this is not being stored.
 WAITS_TOO_LONG_S = 60.0
+REDIS_IS_SILENT = "Not known, as Redis does not answer."
 DATABASES = {
     "inbox": "INBOX_REDIS_URL",
     "broker": "BROKER_REDIS_URL",
@@ -32,7 +34,6 @@ class WorkerHeartbeat(PeriodicThread):
     every_s = HEARTBEAT_EVERY_S
 
     def work(self, broker: Broker) -> None:
-        """Write the time of this moment."""
         with _client(settings.BROKER_REDIS_URL) as client:
             client.set(HEARTBEAT_KEY, datetime.now(UTC).isoformat())
 
@@ -54,6 +55,7 @@ def redis_databases() -> ProbeResult:
 
 def inbox() -> ProbeResult:
     """Look how many batches are accepted and not yet stored, and for how long."""
+    result = partial(ProbeResult, "inbox", needed=False)
     figures: dict[str, Any] = {}
     problems = []
     try:
@@ -71,33 +73,31 @@ def inbox() -> ProbeResult:
                         " they are not being stored"
                     )
     except redis.RedisError:
-        text = "Not known, as Redis does not answer."
-        return ProbeResult("inbox", ok=False, text=text, needed=False)
+        return result(ok=False, text=REDIS_IS_SILENT)
     waiting = sum(each["batches"] for each in figures.values())
     text = f"{'; '.join(problems)}." if problems else f"{waiting} batches wait to be stored."
-    text = text[0].upper() + text[1:]
-    return ProbeResult("inbox", ok=not problems, text=text, needed=False, figures=figures)
+    return result(ok=not problems, text=text[0].upper() + text[1:], figures=figures)
 
 
 def worker() -> ProbeResult:
     """Look for the last heartbeat of a worker."""
+    result = partial(ProbeResult, "worker", needed=False)
     try:
         with _client(settings.BROKER_REDIS_URL) as client:
             heartbeat: Any = client.get(HEARTBEAT_KEY)
     except redis.RedisError:
-        text = "Not known, as Redis does not answer."
-        return ProbeResult("worker", ok=False, text=text, needed=False)
+        return result(ok=False, text=REDIS_IS_SILENT)
     if heartbeat is None:
         text = "No worker has reported yet: accepted batches are not stored. Start one."
-        return ProbeResult("worker", ok=False, text=text, needed=False)
+        return result(ok=False, text=text)
     heard_at = datetime.fromisoformat(heartbeat.decode())
     silent_s = max(0.0, (datetime.now(UTC) - heard_at).total_seconds())
-    figures = {"heard_at": heard_at, "silent_s": silent_s}
-    if silent_s > SILENT_AFTER_S:
-        text = f"No worker has reported for {silent_s:.0f} s: accepted batches are not stored."
-        return ProbeResult("worker", ok=False, text=text, needed=False, figures=figures)
+    is_silent = silent_s > SILENT_AFTER_S
     text = f"A worker reported {silent_s:.0f} s ago."
-    return ProbeResult("worker", ok=True, text=text, needed=False, figures=figures)
+    if is_silent:
+        text = f"No worker has reported for {silent_s:.0f} s: accepted batches are not stored."
+    figures = {"heard_at": heard_at, "silent_s": silent_s}
+    return result(ok=not is_silent, text=text, figures=figures)
 
 
 def _client(url: str) -> "redis.Redis":

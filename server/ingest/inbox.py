@@ -5,7 +5,7 @@ exactly what is not yet stored. Redis runs with AOF and `noeviction`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from time import time as epoch_s  # noqa: TID251 (compared with the clock of Redis)
 from typing import Any, NamedTuple
 
@@ -98,19 +98,16 @@ class Inbox:
         self._bytes = f"{self.stream}:bytes"
         self._awake = f"{self.stream}:awake"
         self._second_writer = f"{self.stream}:help"
-        self._client: redis.Redis | None = None
         self._group_commit = GroupCommit(self._append, max_bytes=_MAX_COMMIT_BYTES)
 
-    @property
+    @cached_property
     def client(self) -> "redis.Redis":
         """The connection pool, made when first needed."""
-        if self._client is None:
-            self._client = redis.Redis.from_url(
-                settings.INBOX_REDIS_URL,
-                socket_timeout=_SOCKET_TIMEOUT_S,
-                socket_connect_timeout=_SOCKET_TIMEOUT_S,
-            )
-        return self._client
+        return redis.Redis.from_url(
+            settings.INBOX_REDIS_URL,
+            socket_timeout=_SOCKET_TIMEOUT_S,
+            socket_connect_timeout=_SOCKET_TIMEOUT_S,
+        )
 
     def append(self, entry: Entry) -> bool:
         """Append `entry` durably; return whether a writer must be woken.
@@ -170,17 +167,10 @@ class Inbox:
         """
         cursor, is_done = b"0-0", False
         while not is_done:
-            answer: Any = self._with_group(
-                partial(self._autoclaim, consumer, cursor, count, idle_ms)
-            )
-            cursor, claimed = answer[0], answer[1]
+            claim = partial(self.client.xautoclaim, self.stream, GROUP, consumer, idle_ms)
+            cursor, claimed, *_ = self._with_group(partial(claim, start_id=cursor, count=count))
             is_done = cursor == b"0-0"
             yield _entries(claimed)
-
-    def _autoclaim(self, consumer: str, cursor: bytes, count: int, idle_ms: int) -> Any:
-        return self.client.xautoclaim(
-            self.stream, GROUP, consumer, min_idle_time=idle_ms, start_id=cursor, count=count
-        )
 
     def size_bytes(self) -> int:
         """Return how many bytes of batches are accepted and not yet stored."""
@@ -193,7 +183,6 @@ class Inbox:
         return age_s(first[0][0]) if first else None
 
     def acknowledge(self, rows: Iterable[StreamEntry]) -> None:
-        """Acknowledge and delete stored entries."""
         pairs = [part for row in rows for part in (row.id, str(row.size_bytes))]
         if pairs:
             self.client.eval(_ACKNOWLEDGE, 2, self.stream, self._bytes, GROUP, *pairs)

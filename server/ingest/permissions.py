@@ -15,6 +15,5 @@ class MayIngest(BasePermission):
     message = "This key's scope does not allow this."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Compare the scope."""
         holder: Any = request.user
         return isinstance(holder, KeyHolder) and holder.scope in getattr(view, "scopes", ())

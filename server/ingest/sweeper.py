@@ -16,7 +16,6 @@ class InboxSweeper(PeriodicThread):
     every_s = 0.25
 
     def work(self, broker: Broker) -> None:
-        """Sweep once."""
         sweep(broker)
 
 

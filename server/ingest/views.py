@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 from server.events.mapping import Context
 from server.http.negotiation import SingleMediaType
 from server.ingest import actors, openapi, rate_limit
-from server.ingest.errors import DatabaseUnavailable, IngestError, NodeMismatch, NothingValid
+from server.ingest.errors import DatabaseUnavailable, NodeMismatch, NothingValid
 from server.ingest.inbox import EVENTS, SAMPLES, Entry
 from server.ingest.parsing.batch import Batch, parse_event_batch, parse_sample_batch
 from server.ingest.parsing.body import read_body
@@ -65,16 +65,10 @@ class IngestView(APIView):
         rate_limit.check_key(_holder(request).key_id)
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Add to a refusal its Retry-After and the refused items."""
+        """Refuse, to be sent again, what needs a database that does not answer."""
         if self._is_ingest and isinstance(exc, OperationalError | InterfaceError):
             exc = DatabaseUnavailable()
         response: Response = super().handle_exception(exc)
-        if isinstance(exc, IngestError) and exc.retry_after_s:
-            response["Retry-After"] = str(exc.retry_after_s)
-        if isinstance(exc, NothingValid):
-            response.data["rejected"] = exc.rejected
-        if isinstance(exc, NodeMismatch):
-            response.data |= {"key_node": exc.key_node, "node": exc.node}
         return response
 
 
@@ -85,9 +79,7 @@ class EventsView(IngestView):
     scopes = (ApiKey.Scope.AGENT, ApiKey.Scope.WEBHOOK)
 
     def post(self, request: Request) -> HttpResponse:
-        """Accept one event, an array, or a numbered envelope."""
-        retention = timedelta(days=settings.EVENTS_RETENTION_DAYS)
-        context = Context.at(timezone.now(), node=_holder(request).node, retention=retention)
+        context = _context(request, settings.EVENTS_RETENTION_DAYS)
         body = read_body(request._request)  # noqa: SLF001
         batch = parse_event_batch(body, context, max_events=settings.INGEST_MAX_EVENTS)
         # A numbered batch goes on even when all of it is refused: the ledger records its numbers.
@@ -104,15 +96,10 @@ class SamplesView(IngestView):
     kind: ClassVar[str]
 
     def post(self, request: Request) -> HttpResponse:
-        """Accept one sample or an array of them."""
-        retention = timedelta(days=settings.METRICS_RETENTION_DAYS)
-        context = Context.at(timezone.now(), node=_holder(request).node, retention=retention)
-        batch = parse_sample_batch(
-            self.kind,
-            read_body(request._request),  # noqa: SLF001
-            context,
-            max_samples=settings.INGEST_MAX_EVENTS,
-        )
+        context = _context(request, settings.METRICS_RETENTION_DAYS)
+        body = read_body(request._request)  # noqa: SLF001
+        limit = settings.INGEST_MAX_EVENTS
+        batch = parse_sample_batch(self.kind, body, context, max_samples=limit)
         for reason in batch.unreadable:
             _log_unreadable(reason)
         if batch.accepted and SAMPLES.append(_entry(request, batch, b"\n".join(batch.accepted))):
@@ -147,6 +134,11 @@ def _holder(request: Request) -> KeyHolder:
     if not isinstance(holder, KeyHolder):
         raise APIException  # the authentication class gives nothing else
     return holder
+
+
+def _context(request: Request, retention_days: int) -> Context:
+    retention = timedelta(days=retention_days)
+    return Context.at(timezone.now(), node=_holder(request).node, retention=retention)
 
 
 def _entry(request: Request, batch: Batch, payload: bytes) -> Entry:

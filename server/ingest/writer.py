@@ -112,12 +112,10 @@ def _numbered_batches(entries: Sequence[Entry]) -> list[NumberedBatch]:
 
 
 def drain_events(*, wake_second_writer: Callable[[], object] | None = None) -> bool:
-    """Drain the inbox of events."""
     return drain(EVENTS, store_events, wake_second_writer=wake_second_writer)
 
 
 def drain_samples(*, wake_second_writer: Callable[[], object] | None = None) -> bool:
-    """Drain the inbox of samples."""
     return drain(SAMPLES, store_samples, wake_second_writer=wake_second_writer)
 
 

@@ -1,9 +1,10 @@
 """Pure: numbered batches → as few ledger entries as record the same."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
+from operator import attrgetter
 
 Range = tuple[int, int]
 
@@ -38,7 +39,6 @@ class LedgerEntry:
 
     @property
     def first_seq(self) -> int:
-        """The lowest number known."""
         return min(lower for lower, _ in (*self.received, *self.dropped))
 
 
@@ -49,17 +49,14 @@ def merge_batches(batches: Iterable[NumberedBatch]) -> list[list[LedgerEntry]]:
     Batches of an epoch are merged where nothing is lost by it: not where they overlap, as repeated
     numbers are counted, and not with refusals, which are counted once for each batch.
     """
-    ordered = sorted(batches, key=lambda each: (each.node, each.epoch, each.first_seq))
-    epochs = [_merge_epoch(list(of_one)) for _, of_one in groupby(ordered, _key)]
+    ordered = sorted(batches, key=attrgetter("node", "epoch", "first_seq"))
+    by_epoch = groupby(ordered, attrgetter("node", "epoch"))
+    epochs = [_merge_epoch(of_one) for _, of_one in by_epoch]
     count = max(map(len, epochs), default=0)
     return [[entries[n] for entries in epochs if n < len(entries)] for n in range(count)]
 
 
-def _key(batch: NumberedBatch) -> tuple[str, str]:
-    return batch.node, batch.epoch
-
-
-def _merge_epoch(batches: Sequence[NumberedBatch]) -> list[LedgerEntry]:
+def _merge_epoch(batches: Iterable[NumberedBatch]) -> list[LedgerEntry]:
     merged: list[LedgerEntry] = []
     for entry in map(_to_entry, batches):
         if merged and not entry.refused and not merged[-1].refused and _follows(merged[-1], entry):

@@ -7,7 +7,6 @@ class MultirangeField(models.Field[str, str]):
     """PostgreSQL's int8multirange, as its text: {[1,5),[7,9)}. Django has no field for it."""
 
     def db_type(self, connection: object) -> str:
-        """Return the column's type."""
         return "int8multirange"
 
 

@@ -3,20 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
+from server.timescale.rows import fetch_rows
 
 #: Ranges listed of one epoch; all of them are counted.
 RANGES_LISTED = 50
 
 COMPLETENESS = """
-SELECT node, epoch, first_seq, last_seq, received, repeated_count, refused_count,
+SELECT node, epoch, first_seq, last_seq, repeated_count, refused_count,
   first_received_at, last_received_at,
-  (SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(missing) AS r) AS missing_count,
-  (SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(explained) AS r) AS dropped_count,
+  (SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint FROM unnest(missing) AS r),
+  (SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint FROM unnest(explained) AS r),
   ARRAY(SELECT ARRAY[lower(r), upper(r) - 1] FROM unnest(missing) AS r
-        ORDER BY lower(r) LIMIT %(listed)s) AS missing_ranges,
+        ORDER BY lower(r) LIMIT %(listed)s),
   ARRAY(SELECT ARRAY[lower(r), upper(r) - 1] FROM unnest(explained) AS r
-        ORDER BY lower(r) LIMIT %(listed)s) AS dropped_ranges
+        ORDER BY lower(r) LIMIT %(listed)s)
 FROM (
   SELECT *, spanned - received - dropped AS missing, dropped - received AS explained,
     upper(spanned) - 1 AS last_seq
@@ -55,14 +55,5 @@ class Completeness:
 
 def completeness(since: datetime, *, node: str | None = None) -> list[Completeness]:
     """Return every epoch received from since `since`, of one node or of all."""
-    with connection.cursor() as cursor:
-        cursor.execute(COMPLETENESS, {"node": node, "since": since, "listed": RANGES_LISTED})
-        names = [column.name for column in cursor.description]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    for row in rows:
-        del row["received"]
-        row["missing_count"], row["dropped_count"] = (
-            int(row["missing_count"]),
-            int(row["dropped_count"]),
-        )
-    return [Completeness(**row) for row in rows]
+    values = {"node": node, "since": since, "listed": RANGES_LISTED}
+    return [Completeness(*row) for row in fetch_rows(COMPLETENESS, values)]

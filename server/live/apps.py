@@ -9,7 +9,6 @@ class LiveConfig(AppConfig):
     name = "server.live"
 
     def ready(self) -> None:
-        """Register the metrics."""
         from server.live import metrics
         from server.observability.metrics import register
 

@@ -36,7 +36,6 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
         await self._send_snapshot()
 
     async def disconnect(self, code: int) -> None:
-        """Leave."""
         open_sockets.discard(self.channel_name)
         await self.channel_layer.group_discard(GROUP, self.channel_name)
 
@@ -48,7 +47,6 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
             await self._send_snapshot()
 
     async def flow(self, event: dict[str, Any]) -> None:
-        """Hand on one frame of the pump."""
         await self.send_json(event["frame"])
 
     async def _send_snapshot(self) -> None:

@@ -4,7 +4,7 @@ Written after each commit, read by the pump. They are a convenience: the tables 
 what a crash between commit and publish loses here is still counted there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 #: Messages name the seconds that have new counts.
 CHANNEL = "mallard:live"
@@ -22,13 +22,7 @@ def second_key(second: int) -> str:
 
 
 def field(direction: str, event_type: str) -> str:
-    """Return the name of one count."""
     return f"{direction}:{event_type}"
-
-
-def decode_second(counts: Mapping[bytes, bytes]) -> dict[str, int]:
-    """Return the counts of one second as they came from Redis."""
-    return {name.decode(): int(count) for name, count in counts.items()}
 
 
 def window(now_s: int) -> range:

@@ -6,19 +6,13 @@ from server.live import consumers
 from server.live.pump import Pump
 
 
-class Lifespan:
-    """The ASGI lifespan application."""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Run the pump between startup and shutdown."""
-        pump = Pump()
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                pump.start()
-                consumers.use_pump(pump)
-                await send({"type": "lifespan.startup.complete"})
-            else:
-                await pump.stop()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
+async def lifespan(scope: Any, receive: Any, send: Any) -> None:
+    """The ASGI lifespan application: run the pump between startup and shutdown."""
+    pump = Pump()
+    await receive()  # lifespan.startup
+    pump.start()
+    consumers.use_pump(pump)
+    await send({"type": "lifespan.startup.complete"})
+    await receive()  # lifespan.shutdown
+    await pump.stop()
+    await send({"type": "lifespan.shutdown.complete"})

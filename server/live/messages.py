@@ -34,7 +34,6 @@ class Totals:
 
     @property
     def sentence(self) -> Sentence:
-        """The sentence of this moment."""
         facts = self.facts
         if facts is None:
             return build_sentence(self.hour, self.nodes)
@@ -49,11 +48,9 @@ class Totals:
 
     @property
     def has_mail(self) -> bool:
-        """Whether any mail was counted in the hour."""
         return any([*self.hour.inbound.values(), *self.hour.outbound.values()])
 
     def as_json(self) -> dict[str, Any]:
-        """Return what a frame carries of it."""
         nodes = self.nodes
         return {
             "at": self.at.isoformat(),

@@ -57,7 +57,6 @@ class Pump:
         ]
 
     async def stop(self) -> None:
-        """End both tasks."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -135,7 +134,7 @@ class Pump:
             self._changed.update(changed)
             raise
         for second, counts in zip(changed, answers, strict=True):
-            self._seconds[second] = counters.decode_second(counts)
+            self._seconds[second] = {name.decode(): int(n) for name, n in counts.items()}
         self._seconds = self._window()
         self._refreshed = set(changed)
         self._ready.set()

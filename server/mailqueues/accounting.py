@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from server.metrics.mail_queue import MailQueue
 
@@ -105,8 +106,9 @@ def count_once(readings: Iterable[Reading], now: datetime) -> list[Database]:
 
 def _database(group: Sequence[Reading], now: datetime) -> Database:
     newest = max(group, key=lambda r: (not r.is_stale(now), _reads(r), r.at))
-    name, nodes = newest.database, tuple(sorted(reading.node for reading in group))
+    nodes = tuple(sorted(reading.node for reading in group))
     detail = max((r.detail for r in group if r.detail), key=lambda each: each[0], default=None)
+    database = partial(Database, newest.database, nodes, newest, detail)
     if not _reads(newest) or newest.queue.shares is None:
         # Totals only, of which nobody knows whose they are; an agent alone has them all.
         total = newest.queue.active_count + newest.queue.deferred_count
@@ -114,22 +116,25 @@ def _database(group: Sequence[Reading], now: datetime) -> Database:
             _share(r, total if len(group) == 1 else None, of=newest, now=now, instance=r.instance)
             for r in group
         ]
-        return Database(name, nodes, newest, detail, tuple(own), None, None, ())
-    return _shared(group, newest, detail, now)
-
-
-def _shared(
-    group: Sequence[Reading],
-    newest: Reading,
-    detail: tuple[datetime, MailQueue] | None,
-    now: datetime,
-) -> Database:
+        return database(tuple(own), unassigned=None, stranded=None, unclaimed=())
     counts = _shares_by_instance(newest)
     unassigned = _share(None, counts.pop(UNASSIGNED, 0), of=newest, now=now, instance=UNASSIGNED)
-    nodes = tuple(sorted(reading.node for reading in group))
     if len(group) == 1 and newest.instance is None:
-        own = _share(newest, sum(counts.values()), of=newest, now=now, instance=None)
-        return Database(newest.database, nodes, newest, detail, (own,), unassigned, (), ())
+        alone = _share(newest, sum(counts.values()), of=newest, now=now, instance=None)
+        return database((alone,), unassigned, stranded=(), unclaimed=())
+    shares = _shares_of_nodes(group, newest, now)
+    claimed = {reading.instance for reading in group}
+    unclaimed = tuple(
+        _share(None, count, of=newest, now=now, instance=instance)
+        for instance, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        if instance not in claimed
+    )
+    if None in claimed:
+        return database(shares, unassigned, stranded=None, unclaimed=unclaimed)
+    return database(shares, unassigned, stranded=unclaimed, unclaimed=())
+
+
+def _shares_of_nodes(group: Sequence[Reading], newest: Reading, now: datetime) -> tuple[Share, ...]:
     shares = []
     for reading in sorted(group, key=lambda one: one.node):
         if reading.instance is None:
@@ -138,23 +143,7 @@ def _shared(
         read_by = newest if reading.is_stale(now) or not _reads(reading) else reading
         count = _shares_by_instance(read_by).get(reading.instance, 0)
         shares.append(_share(reading, count, of=read_by, now=now, instance=reading.instance))
-    claimed = {reading.instance for reading in group}
-    unclaimed = tuple(
-        _share(None, count, of=newest, now=now, instance=instance)
-        for instance, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        if instance not in claimed
-    )
-    all_known = None not in claimed
-    return Database(
-        newest.database,
-        nodes,
-        newest,
-        detail,
-        tuple(shares),
-        unassigned,
-        unclaimed if all_known else None,
-        () if all_known else unclaimed,
-    )
+    return tuple(shares)
 
 
 def _reads(reading: Reading) -> bool:

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
-from django.db import connection
 
 from server.mailqueues.accounting import UNASSIGNED, Reading
 from server.metrics.mail_queue import MailQueue
 from server.nodes import freshness
+from server.timescale.rows import fetch_rows
 
 #: A node that has read no mail queue for longer has none.
 NEWEST_WITHIN = timedelta(days=7)
@@ -47,22 +47,16 @@ ORDER BY n.name"""  # noqa: S608 (a number of ours)
 def newest_readings(now: datetime) -> list[Reading]:
     """Return the newest reading of each node; what a wrong clock dates into the future is none."""
     values = {"since": now - NEWEST_WITHIN, "known_since": now - DATABASE_WITHIN, "now": now}
-    with connection.cursor() as cursor:
-        cursor.execute(NEWEST, values)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    readings = []
-    for node, at, queue, detail_at, detail, times in rows:
-        stale_after_s = freshness.stale_after_s(times, at_least_s=FRESH_FOR_S)
-        readings.append(
-            Reading(
-                node=node,
-                at=at,
-                queue=_queue(queue),
-                stale_after=timedelta(seconds=stale_after_s),
-                detail=(detail_at, _queue(detail)) if detail_at else None,
-            )
+    return [
+        Reading(
+            node=node,
+            at=at,
+            queue=_queue(queue),
+            stale_after=timedelta(seconds=freshness.stale_after_s(times, at_least_s=FRESH_FOR_S)),
+            detail=(detail_at, _queue(detail)) if detail_at else None,
         )
-    return readings
+        for node, at, queue, detail_at, detail, times in fetch_rows(NEWEST, values)
+    ]
 
 
 def _queue(row: str) -> MailQueue:
@@ -102,18 +96,13 @@ def shares_of_node(node_id: int, edges: Sequence[datetime], *, alone: bool) -> l
 
     `alone`: whether its agent alone reads the database; all shares are this node's then.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            OF_NODE_BY_BUCKET,
-            {"starts": list(edges[:-1]), "ends": list(edges[1:]), "node": node_id},
+    values = {"starts": list(edges[:-1]), "ends": list(edges[1:]), "node": node_id}
+    return [
+        OwnShare(
+            place, at, *own_share(_shares(text), instance, waiting=waiting, alone=alone), waiting
         )
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    shares_of_buckets = []
-    for place, at, instance, waiting, text in rows:
-        shares = _shares(text)
-        own, unassigned = own_share(shares, instance, waiting=waiting, alone=alone)
-        shares_of_buckets.append(OwnShare(place, at, own, unassigned, waiting))
-    return shares_of_buckets
+        for place, at, instance, waiting, text in fetch_rows(OF_NODE_BY_BUCKET, values)
+    ]
 
 
 def own_share(

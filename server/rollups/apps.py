@@ -9,5 +9,4 @@ class RollupsConfig(AppConfig):
     name = "server.rollups"
 
     def ready(self) -> None:
-        """Register the checks."""
         from server.rollups import checks  # noqa: F401

@@ -8,9 +8,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from server.metrics import catalogue
+from server.rollups.continuous_aggregates import REFRESH_WINDOW
 from server.rollups.levels import LEVELS, ONE_MINUTE
-from server.rollups.mail.sql import REFRESH_WINDOW
-from server.rollups.samples import sql as sample_sql
 from server.rollups.samples.levels import levels_of
 
 
@@ -27,12 +26,8 @@ def levels_are_kept_long_enough(app_configs: object, **kwargs: Any) -> list[Chec
             " anew from it for so long, and would lose what it has lost."
         )
         problems.append(Error(message, hint=hint, id="rollups.E001"))
-    for narrow, wide in pairwise(LEVELS):
-        if days[wide.table] < days[narrow.table]:
-            message = f"{wide.table} is kept shorter than {narrow.table}, which is larger."
-            hint = f"{wide.table.upper()}_RETENTION_DAYS of {days[narrow.table]} at least."
-            problems.append(Error(message, hint=hint, id="rollups.E002"))
-    return problems
+    settings_of = {level.table: f"{level.table.upper()}_RETENTION_DAYS" for level in LEVELS}
+    return problems + _wider_ones_kept_shorter(settings_of, "rollups.E002")
 
 
 @register()
@@ -40,7 +35,7 @@ def samples_are_kept_long_enough(app_configs: object, **kwargs: Any) -> list[Che
     """Compare how long samples, readings of the mail queue and their levels are stored."""
     days: dict[str, int] = settings.RETENTION_DAYS
     problems: list[CheckMessage] = []
-    shortest = (sample_sql.REFRESH_WINDOW + timedelta(days=1)).days
+    shortest = (REFRESH_WINDOW + timedelta(days=1)).days
     for table, setting in (
         (catalogue.SYSTEM.table, "METRICS_RETENTION_DAYS"),
         (catalogue.MAIL_QUEUE.table, "MAIL_QUEUE_RETENTION_DAYS"),
@@ -51,10 +46,22 @@ def samples_are_kept_long_enough(app_configs: object, **kwargs: Any) -> list[Che
                 f"{setting} of {shortest} at least: its levels are made anew from it for so long."
             )
             problems.append(Error(message, hint=hint, id="rollups.E003"))
-    for narrow, wide in pairwise(levels_of(catalogue.SYSTEM)):
-        if days[wide.table] < days[narrow.table]:
-            message = f"{wide.table} is kept shorter than {narrow.table}, which is larger."
-            name = f"METRICS_{wide.of.name.upper()}_RETENTION_DAYS"
-            hint = f"{name} of {days[narrow.table]} at least."
-            problems.append(Error(message, hint=hint, id="rollups.E004"))
-    return problems
+    settings_of = {
+        level.table: f"METRICS_{level.of.name.upper()}_RETENTION_DAYS"
+        for level in levels_of(catalogue.SYSTEM)
+    }
+    return problems + _wider_ones_kept_shorter(settings_of, "rollups.E004")
+
+
+def _wider_ones_kept_shorter(settings_of: dict[str, str], check_id: str) -> list[CheckMessage]:
+    """Compare the tables of levels, narrowest first, each with its setting."""
+    days: dict[str, int] = settings.RETENTION_DAYS
+    return [
+        Error(
+            f"{wide} is kept shorter than {narrow}, which is larger.",
+            hint=f"{settings_of[wide]} of {days[narrow]} at least.",
+            id=check_id,
+        )
+        for narrow, wide in pairwise(settings_of)
+        if days[wide] < days[narrow]
+    ]

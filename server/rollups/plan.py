@@ -71,7 +71,6 @@ class Buckets:
 
     @property
     def start(self) -> datetime:
-        """The first edge."""
         return self.edges[0]
 
     @property
@@ -209,7 +208,6 @@ class Part(NamedTuple):
 
     @property
     def starts(self) -> list[datetime]:
-        """Where its buckets begin."""
         width = self.level.width
         return [self.start + i * width for i in range((self.end - self.start) // width)]
 

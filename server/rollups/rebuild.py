@@ -7,15 +7,17 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.utils import timezone
 
-from server.rollups import maintainer
+from server.rollups import continuous_aggregates, maintainer
 from server.rollups.levels import KEY, LEVELS, MEASURES, Level
 from server.rollups.mail import sql
 from server.rollups.plan import DAY, floor
 from server.rollups.retention import RAW_TABLE, holds, oldest_whole_day
+from server.timescale.rows import fetch_rows
 
 RAW_ROWS = f"""(SELECT * FROM {RAW_TABLE}
 WHERE occurred_at >= %(start)s AND occurred_at < %(end)s) AS of_the_day"""  # noqa: S608
 
+OF_THE_DAY = "bucket >= %(start)s AND bucket < %(end)s"
 #: Millions of rows are grouped in seven ways at once; with PostgreSQL's 4 MB that goes to disk.
 MEMORY = "SET LOCAL work_mem = '128MB'"
 
@@ -28,7 +30,7 @@ class RawRowsGone(ValueError):
 class Compared:
     """One level and day: how many of its rows there should be, and how many differ."""
 
-    level: Level
+    table: str
     day: datetime
     rows: int
     different: int
@@ -41,7 +43,7 @@ def verify(first: datetime, last: datetime, *, now: datetime) -> Iterator[Compar
     """
     for day in _days(first, last, now):
         for level in LEVELS:
-            if holds(level, day, now):
+            if holds(level.table, day, now):
                 yield _compare(level, day)
 
 
@@ -67,17 +69,19 @@ def count_day(day: datetime, *, now: datetime) -> tuple[Level, ...]:
         cursor.execute(maintainer.ALONE)
         written = maintainer.written_levels()
         # What TimescaleDB keeps is made from the 1-minute level, so that is needed all the same.
-        into = [at for at in written if holds(at, day, now)] if written == LEVELS else written
+        into = [at for at in written if holds(at.table, day, now)] if written == LEVELS else written
         cursor.execute(MEMORY)
-        span = {"start": day, "end": day + DAY}
-        for level in into:
-            cursor.execute(
-                f"DELETE FROM {level.table}"  # noqa: S608 (names of the declaration)
-                " WHERE bucket >= %(start)s AND bucket < %(end)s",
-                span,
-            )
-        cursor.execute(f"WITH {sql.write(written, RAW_ROWS, into=into)} SELECT", span)
+        replace_day([level.table for level in into], sql.write(written, RAW_ROWS, into=into), day)
     return LEVELS[len(written) :]
+
+
+def replace_day(tables: Iterable[str], write: str, day: datetime) -> None:
+    """Delete a UTC day from levels, and write it anew by the CTEs `write`."""
+    span = {"start": day, "end": day + DAY}
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f"DELETE FROM {table} WHERE {OF_THE_DAY}", span)  # noqa: S608
+        cursor.execute(f"WITH {write} SELECT", span)
 
 
 def refresh(levels: Iterable[Level], day: datetime) -> None:
@@ -90,28 +94,30 @@ def refresh(levels: Iterable[Level], day: datetime) -> None:
     for level in levels:
         end = min(day + DAY, floor(now, level.width))
         if day < end:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "CALL refresh_continuous_aggregate(%s, %s::timestamptz, %s::timestamptz)",
-                    [level.table, day, end],
-                )
+            continuous_aggregates.refresh(level.table, day, end)
 
 
 def _compare(level: Level, day: datetime) -> Compared:
     wanted, kept = (
         ", ".join(sql.number(m, relation) for m in MEASURES) for relation in ("wanted", "kept")
     )
-    statement = f"""SELECT count(wanted.events), count(*) FILTER (WHERE
-  ({wanted}) IS DISTINCT FROM ({kept}))
-FROM ({sql.aggregate(level, RAW_ROWS)}) AS wanted
+    differs = f"({wanted}) IS DISTINCT FROM ({kept})"
+    return compare_day(level.table, day, sql.aggregate(level, RAW_ROWS), KEY, differs)
+
+
+def compare_day(
+    table: str, day: datetime, wanted: str, key: Iterable[str], differs: str
+) -> Compared:
+    """Compare the rows of a level, as `kept`, with those that the SELECT `wanted` makes anew."""
+    statement = f"""SELECT count(wanted.bucket), count(*) FILTER (WHERE
+  {differs})
+FROM ({wanted}) AS wanted
 FULL JOIN (
-  SELECT {sql.COLUMNS} FROM {level.table} WHERE bucket >= %(start)s AND bucket < %(end)s
-) AS kept USING ({", ".join(KEY)})"""  # noqa: S608 (names of the declaration)
-    with connection.cursor() as cursor:
-        # One statement sees one moment: rows and counts of the same transactions.
-        cursor.execute(statement, {"start": day, "end": day + DAY})
-        rows, different = cursor.fetchone()
-    return Compared(level, day, rows, different)
+  SELECT * FROM {table} WHERE {OF_THE_DAY}
+) AS kept USING ({", ".join(key)})"""  # noqa: S608 (names of the declaration)
+    # One statement sees one moment: rows and counts of the same transactions.
+    ((rows, different),) = fetch_rows(statement, {"start": day, "end": day + DAY})
+    return Compared(table, day, rows, different)
 
 
 def check_raw_rows(day: datetime, *, now: datetime) -> None:
@@ -125,6 +131,11 @@ def check_raw_rows(day: datetime, *, now: datetime) -> None:
 
 def _days(first: datetime, last: datetime, now: datetime) -> Iterator[datetime]:
     check_raw_rows(first, now=now)
+    yield from days(first, last)
+
+
+def days(first: datetime, last: datetime) -> Iterator[datetime]:
+    """Yield the beginnings of UTC days from `first` to `last`."""
     while first <= last:
         yield first
         first += DAY

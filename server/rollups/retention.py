@@ -30,6 +30,6 @@ def oldest_samples(kind: SampleKind, now: datetime) -> Mapping[Level, datetime]:
     return {SAMPLES: oldest_whole_day(kind.table, now), **levels}
 
 
-def holds(level: Level, at: datetime, now: datetime) -> bool:
-    """Return whether a level still holds everything from `at` on."""
-    return at >= oldest_whole_day(level.table, now)
+def holds(table: str, at: datetime, now: datetime) -> bool:
+    """Return whether `table` still holds everything from `at` on."""
+    return at >= oldest_whole_day(table, now)

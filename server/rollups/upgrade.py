@@ -13,13 +13,14 @@ from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from server.metrics.catalogue import KINDS, SampleKind
-from server.rollups import maintainer
+from server.rollups import continuous_aggregates, maintainer
 from server.rollups.levels import LEVELS, ONE_MINUTE, WIDER_LEVELS
 from server.rollups.mail import sql
 from server.rollups.plan import DAY, floor
 from server.rollups.samples import maintainer as sample_maintainer
 from server.rollups.samples import sql as sample_sql
 from server.rollups.samples.levels import levels_of
+from server.timescale.rows import fetch_rows
 
 MATERIALIZED_IN = """SELECT format('%%I.%%I', materialization_hypertable_schema,
   materialization_hypertable_name)
@@ -69,9 +70,7 @@ MAIL = Family(
 
 def older_extension() -> tuple[str, str] | None:
     """Return the version in the database and the installed one, where they differ."""
-    with connection.cursor() as cursor:
-        cursor.execute(EXTENSION)
-        inside, installed = cursor.fetchone()
+    ((inside, installed),) = fetch_rows(EXTENSION)
     return None if inside == installed else (inside, installed)
 
 
@@ -102,11 +101,7 @@ def show_history(at: datetime) -> None:
     for family in (MAIL, *map(_family, KINDS)):
         start = _recent_from(family, at)
         for table, width in zip(family.tables, family.widths, strict=True):
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "CALL refresh_continuous_aggregate(%s, %s::timestamptz, %s::timestamptz)",
-                    [table, start, floor(at, width)],
-                )
+            continuous_aggregates.refresh(table, start, floor(at, width))
 
 
 def _recent_from(family: Family, at: datetime) -> datetime:
@@ -116,10 +111,8 @@ def _recent_from(family: Family, at: datetime) -> datetime:
     dropped already. But the day of the newest fact at least, as a refresh that finds nothing would
     show nothing; what dropped it would have dropped all of its day.
     """
-    recent = floor(at - sql.REFRESH_WINDOW, DAY) + DAY
-    with connection.cursor() as cursor:
-        cursor.execute(family.newest)
-        (newest,) = cursor.fetchone()
+    recent = floor(at - continuous_aggregates.REFRESH_WINDOW, DAY) + DAY
+    ((newest,),) = fetch_rows(family.newest)
     return min(recent, floor(newest, DAY)) if newest else recent
 
 
@@ -154,8 +147,7 @@ def _move(family: Family, recent: datetime) -> Iterator[Moved]:
         for statement in family.creation(connection):
             cursor.execute(statement)
         for table in family.tables:
-            cursor.execute(MATERIALIZED_IN, [table])
-            (materialized_in,) = cursor.fetchone()
+            ((materialized_in,),) = fetch_rows(MATERIALIZED_IN, [table])
             cursor.execute(
                 f"INSERT INTO {materialized_in} ({family.columns}) SELECT {family.columns}"  # noqa: S608
                 f" FROM {_before(table)} WHERE bucket < %s",
@@ -176,6 +168,5 @@ def _before(table: str) -> str:
 
 
 def _number(statement: str, at: datetime) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [at])
-        return int(cursor.fetchone()[0])
+    ((number,),) = fetch_rows(statement, [at])
+    return int(number)

@@ -17,7 +17,6 @@ from server.rollups import maintainer
 from server.rollups.levels import ONE_MINUTE, Level
 from server.rollups.mail import sql
 from server.storage import events_writer as reference
-from server.storage import retraction
 from server.storage.events_writer import COLUMNS, PADDING, STAGING, NewEvents
 
 _ID = NAMES.index("event_id")
@@ -173,7 +172,14 @@ def _counted_ahead(level: Level) -> str:
 
 @cache
 def _retraction(levels: tuple[Level, ...]) -> str:
-    return retraction.statement(levels, removal=reference.REMOVE_REPLACED)
+    """Return what removes the outcomes that are replaced, and takes exactly these out of levels."""
+    columns = ", ".join(f"stored.{name}" for name in sql.RAW_COLUMNS)
+    return f"""WITH removed AS (
+{reference.REMOVE_REPLACED}
+RETURNING {columns}
+),
+{sql.write(levels, "removed", is_removal=True)}
+SELECT count(*) FROM removed"""  # noqa: S608 (names of the declaration)
 
 
 @cache

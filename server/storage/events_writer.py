@@ -16,7 +16,6 @@ from server.events.columns import NAMES
 from server.rollups import maintainer
 from server.rollups.levels import IS_NULL_SENDER
 from server.rollups.mail import sql
-from server.storage import retraction
 
 COLUMNS = ", ".join(NAMES)
 #: One writer at a time between the look for known events and the commit: the unique key has the
@@ -104,7 +103,7 @@ def insert_events(lines: Sequence[str]) -> list[NewEvents]:
         _collect(cursor, "new_events", INSERT_NEW, "email_events", span)
         for level in levels:
             replaced = f"({sql.aggregate(level, 'replaced_events')}) AS counted"
-            cursor.execute(sql.upsert(level, f"({retraction.negate(replaced)}) AS negated"))
+            cursor.execute(sql.upsert(level, f"({sql.negate(replaced)}) AS negated"))
             cursor.execute(sql.upsert(level, f"({sql.aggregate(level, 'new_events')}) AS counted"))
 
         cursor.execute(count_by_second("new_events"))

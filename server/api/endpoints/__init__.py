@@ -1,1 +1,4 @@
-"""Endpoints of the read API: each module has the query, the answer and the view of one."""
+"""Endpoints of the read API: each module has the query, the answer and the view of one.
+
+`build_…` returns the values of the answer of that name.
+"""

@@ -60,7 +60,6 @@ class BounceAnswer(SpanAnswer):
 
 
 def build_bounces(*, buckets: Buckets, direction: str, limit: int, **_: Any) -> dict[str, Any]:
-    """Return the values of BounceAnswer."""
     by_kind = queries.totals(
         LevelQuery.of(buckets.merged, direction, "bounce"), event_type="bounced"
     )

@@ -51,7 +51,6 @@ class CompletenessAnswer(serializers.Serializer[Any]):
 
 
 def build_completeness(*, hours: int, node: str | None) -> dict[str, Any]:
-    """Return the values of CompletenessAnswer for the last `hours`, of one node or of all."""
     epochs = queries.completeness(timezone.now() - timedelta(hours=hours), node=node)
     return {
         "complete": all(epoch.complete for epoch in epochs),

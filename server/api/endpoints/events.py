@@ -108,7 +108,6 @@ class EventsQuery(EventsFilter):
     )
 
     def validate_cursor(self, value: str) -> Position:
-        """Return the place."""
         try:
             at, _, event_id = base64.urlsafe_b64decode(value.encode()).decode().partition("|")
             place = Position(datetime.fromisoformat(at), UUID(event_id))
@@ -131,7 +130,6 @@ class EventAnswer(serializers.Serializer[dict[str, Any]]):
     received_at = serializers.DateTimeField()
 
     def get_fields(self) -> dict[str, Any]:
-        """Add the columns of the table."""
         fields = {}
         for name, sql_type, *_ in EVENT_COLUMNS:
             is_required = sql_type.endswith(" NOT NULL")
@@ -155,7 +153,6 @@ class EventsAnswer(serializers.Serializer[Any]):
 def build_events(
     *, span: Span, cut: bool, filters: dict[str, Any], limit: int, cursor: Position | None = None
 ) -> dict[str, Any]:
-    """Return the values of EventsAnswer."""
     events = queries.search(span.start, span.end, filters, limit=limit + 1, after=cursor)
     page = events[:limit]
     return {

@@ -36,7 +36,6 @@ class ReadyAnswer(serializers.Serializer[Any]):
 
 
 def _status(results: list[ProbeResult]) -> str:
-    """Return the status. Pure."""
     wrong = [result for result in results if not result.ok]
     if any(result.needed for result in wrong):
         return "not ready"

@@ -71,7 +71,6 @@ class InboundAnswer(SpanAnswer):
 
 
 def build_inbound(*, buckets: Buckets, limit: int, now: datetime) -> dict[str, Any]:
-    """Return the values of InboundAnswer."""
     counts = queries.counts(LevelQuery.of(buckets, INBOUND, REASON))
     answers = build_buckets(counts, buckets, now, kind_of=_kind_of)
     totals: Counter[str] = Counter()

@@ -42,7 +42,6 @@ class MetricsQuery(SampleBucketsQuery):
         return {**super().get_fields(), "fields": chosen}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Make the `chosen` readings."""
         attrs = super().validate(attrs)
         kind: SampleKind = self.context["kind"]
         try:
@@ -53,12 +52,9 @@ class MetricsQuery(SampleBucketsQuery):
 
 
 class NodeMetricsQuery(MetricsQuery):
-    """Query for one node, which may name the kind."""
+    """Query for one node, which may name the kind. The view reads that beforehand."""
 
-    def get_fields(self) -> dict[str, Any]:
-        """Add `kind`, which a view reads beforehand."""
-        kinds = serializers.ChoiceField(choices=list(KINDS), default="system")
-        return {**super().get_fields(), "kind": kinds}
+    kind = serializers.ChoiceField(choices=list(KINDS), default="system")
 
 
 class AllMetricsQuery(MetricsQuery):

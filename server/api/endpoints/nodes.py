@@ -51,7 +51,6 @@ class NodesAnswer(serializers.Serializer[Any]):
 
 
 def build_nodes() -> dict[str, Any]:
-    """Return the values of NodesAnswer."""
     return {"nodes": Node.objects.filter(retired_at=None).order_by("name")}
 
 

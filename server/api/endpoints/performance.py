@@ -49,7 +49,6 @@ class PerformanceAnswer(SpanAnswer):
 def build_performance(
     *, buckets: Buckets, direction: str, limit: int, now: datetime
 ) -> dict[str, Any]:
-    """Return the values of PerformanceAnswer."""
     times = queries.delivery_times(LevelQuery.of(buckets, direction))
     by_bucket = {t.bucket: t.times for t in times}
     total = add_times(list(by_bucket.values()))

@@ -29,7 +29,7 @@ HISTORY = Chosen((*summary.MEANS, "oldest_age_s"))
 class QueueQuery(SampleBucketsQuery):
     """Query of /email/queue. The range is that of `history` alone."""
 
-    kind = MAIL_QUEUE
+    sample_kind = MAIL_QUEUE
 
 
 class ReadAnswer(serializers.Serializer[Any]):
@@ -217,13 +217,7 @@ class QueueAnswer(ReadAnswer):
 
 
 def build_queue(*, buckets: Buckets, now: datetime) -> dict[str, Any]:
-    """Return the values of QueueAnswer."""
     databases = count_once(queries.newest_readings(now), now)
-    return {**build_current(databases, now), "history": _build_history(buckets)}
-
-
-def build_current(databases: Sequence[Database], now: datetime) -> dict[str, Any]:
-    """Return all of QueueAnswer but its history. Pure."""
     return {
         **_build_read([_read_at(database, now) for database in databases], now),
         **summary.sum_totals(databases, now),
@@ -248,6 +242,7 @@ def build_current(databases: Sequence[Database], now: datetime) -> dict[str, Any
         "ages": _build_ages(databases, now),
         "reasons": _build_reasons(databases, now),
         "destinations": _build_destinations(databases, now),
+        "history": _build_history(buckets),
     }
 
 

@@ -18,7 +18,7 @@ from server.rollups.retention import oldest_whole_day
 class ShareQuery(SampleBucketsQuery):
     """Query of /email/queue/share."""
 
-    kind = MAIL_QUEUE
+    sample_kind = MAIL_QUEUE
 
     node = serializers.CharField(max_length=64)
 

@@ -35,7 +35,6 @@ class SizesAnswer(SpanAnswer):
 
 
 def build_sizes(*, buckets: Buckets, direction: str, now: datetime) -> dict[str, Any]:
-    """Return the values of SizesAnswer."""
     sizes = queries.sizes(LevelQuery.of(buckets, direction))
     by_bucket = {each.bucket: [each] for each in sizes}
     zeros = (0,) * (len(SIZE_BOUNDS_BYTES) + 1)

@@ -1,5 +1,6 @@
 """/email/stats: statistics of each domain, destination, node, address or zone."""
 
+from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -52,27 +53,12 @@ class StatsAnswer(SpanAnswer):
 
 
 def build_stats(
-    *,
-    buckets: Buckets,
-    direction: str,
-    by: str,
-    sort: str,
-    order: str,
-    limit: int,
-    offset: int,
-    **_: Any,
+    *, buckets: Buckets, direction: str, by: str, order: str, now: datetime, **page_of: Any
 ) -> dict[str, Any]:
-    """Return the values of StatsAnswer."""
-    page = statistics.stats(
-        LevelQuery.of(buckets.merged, direction, GROUPINGS[by]),
-        sort=sort,
-        descending=order == "desc",
-        limit=limit,
-        offset=offset,
-    )
-    totals = statistics.stats(
-        LevelQuery.of(buckets.merged, direction), sort="value", descending=False, limit=1, offset=0
-    )
+    """Return the values of StatsAnswer. `page_of`: `sort`, `limit` and `offset`."""
+    query = LevelQuery.of(buckets.merged, direction, GROUPINGS[by])
+    page = statistics.stats(query, descending=order == "desc", **page_of)
+    totals = statistics.stats(LevelQuery.of(buckets.merged, direction))
     return {
         **build_span(buckets),
         "direction": direction,
@@ -84,7 +70,6 @@ def build_stats(
 
 
 def _build_one(stats: Stats, direction: str) -> dict[str, Any]:
-    """Return the values of OneStatsAnswer. Pure."""
     decided = sum(stats.events.get(kind, 0) for kind in OUTCOMES[direction])
     return {
         "value": stats.value,

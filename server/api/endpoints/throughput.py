@@ -34,7 +34,6 @@ class ThroughputQuery(DirectionQuery):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Bound the answer."""
         attrs = super().validate(attrs)
         if "by" in attrs and attrs["limit"] * len(attrs["buckets"].edges) > MAX_CELLS:
             text = f"more than {MAX_CELLS} numbers: choose a larger `width` or a smaller `limit`"
@@ -61,7 +60,6 @@ class ThroughputAnswer(SpanAnswer):
 def build_throughput(
     *, buckets: Buckets, direction: str, limit: int, now: datetime, by: str | None = None
 ) -> dict[str, Any]:
-    """Return the values of ThroughputAnswer."""
     series = []
     if by:
         query = LevelQuery.of(buckets, direction, ALL_GROUPINGS[by])

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection
-
 from server.events.mapping import MAX_AHEAD
 from server.events.vocabulary import OUTCOMES
 from server.rollups.levels import FIVE_MINUTES
 from server.rollups.mail.level_query import LevelQuery
 from server.rollups.mail.queries import Count, counts
 from server.rollups.plan import bucket_edges, floor
+from server.timescale.rows import fetch_rows
 
 #: The time that counts as now, and how far back the beginning is looked for.
 NOW, LOOKED_BACK = timedelta(hours=1), timedelta(hours=6)
@@ -25,9 +24,9 @@ MIN_ATTEMPTS = 10
 FAILING_RATIO = 0.5
 MAX_DESTINATIONS = 10
 ATTEMPTS = """SELECT value,
-  sum(events) FILTER (WHERE event_type = 'delivered'),
-  sum(events) FILTER (WHERE event_type = 'deferred'),
-  sum(events) FILTER (WHERE event_type = 'bounced')
+  coalesce(sum(events) FILTER (WHERE event_type = 'delivered'), 0)::bigint,
+  coalesce(sum(events) FILTER (WHERE event_type = 'deferred'), 0)::bigint,
+  coalesce(sum(events) FILTER (WHERE event_type = 'bounced'), 0)::bigint
 FROM email_stats_1m
 WHERE dimension = 'to_domain' AND direction = 'outbound'
   AND bucket > %(since)s AND bucket < %(until)s
@@ -35,10 +34,9 @@ WHERE dimension = 'to_domain' AND direction = 'outbound'
 GROUP BY 1
 HAVING sum(events) FILTER (WHERE event_type <> 'delivered') > 0
 ORDER BY sum(events) FILTER (WHERE event_type <> 'delivered') DESC, value LIMIT %(limit)s"""
-LAST_REPLIES = """SELECT DISTINCT ON (domain) domain, event_type,
-  coalesce(bounce_message, status_message, '')
+LAST_REPLIES = """SELECT DISTINCT ON (domain) domain, coalesce(bounce_message, status_message, '')
 FROM unnest(%(domains)s::text[]) AS domain CROSS JOIN LATERAL (
-  SELECT occurred_at, event_type, bounce_message, status_message FROM email_events
+  SELECT occurred_at, bounce_message, status_message FROM email_events
   WHERE to_domain = domain AND direction = 'outbound' AND event_type IN ('deferred', 'bounced')
     AND occurred_at > %(since)s
   ORDER BY occurred_at DESC LIMIT 1
@@ -62,7 +60,6 @@ class Destination:
 
     @property
     def attempts(self) -> int:
-        """All attempts that ended."""
         return self.delivered + self.deferred + self.bounced
 
 
@@ -71,11 +68,8 @@ def destinations(now: datetime) -> list[Destination]:
 
     Runs three queries at most.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            ATTEMPTS, {"since": now - NOW, "until": now + MAX_AHEAD, "limit": MAX_DESTINATIONS}
-        )
-        rows = [(row[0], *(int(n or 0) for n in row[1:])) for row in cursor.fetchall()]
+    bounds = {"since": now - NOW, "until": now + MAX_AHEAD, "limit": MAX_DESTINATIONS}
+    rows = fetch_rows(ATTEMPTS, bounds)
     if not rows:
         return []
     domains = [row[0] for row in rows]
@@ -83,9 +77,7 @@ def destinations(now: datetime) -> list[Destination]:
     edges = bucket_edges(end - LOOKED_BACK, end, FIVE_MINUTES.width)
     query = LevelQuery(FIVE_MINUTES, edges, "outbound", "to_domain")
     began = find_beginnings(counts(query, values=domains), edges)
-    with connection.cursor() as cursor:
-        cursor.execute(LAST_REPLIES, {"domains": domains, "since": now - LOOKED_BACK})
-        replies = {domain: reply for domain, _, reply in cursor.fetchall()}
+    replies = dict(fetch_rows(LAST_REPLIES, {"domains": domains, "since": now - LOOKED_BACK}))
     return [
         Destination(
             domain,

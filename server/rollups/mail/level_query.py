@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-
 from server.rollups.levels import Level
 from server.rollups.mail.sql import COLUMNS
 from server.rollups.plan import Buckets, Part, split_by_level
+from server.timescale.rows import fetch_rows
 
 PART = """SELECT {columns} FROM {table}
   WHERE dimension = %(dimension)s AND direction = %(direction)s
@@ -32,12 +31,10 @@ class LevelQuery:
 
     @classmethod
     def of(cls, buckets: Buckets, direction: str, dimension: str = "all") -> "LevelQuery":
-        """Return the query of planned buckets."""
         return cls(buckets.level, buckets.edges, direction, dimension)
 
     @property
     def is_single(self) -> bool:
-        """Whether there is one bucket."""
         return len(self.edges) == 2  # noqa: PLR2004 (its two edges)
 
     @property
@@ -73,10 +70,7 @@ class LevelQuery:
         for i, part in enumerate(self.parts):
             starts = part.starts if len(part.starts) <= MAX_NAMED else None
             values |= {f"start_{i}": part.start, f"end_{i}": part.end, f"starts_{i}": starts}
-        with connection.cursor() as cursor:
-            cursor.execute(statement, values)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+        return fetch_rows(statement, values)
 
 
 def fast_sum(column: str) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db import connection
 from django.utils import timezone
 
 from server.events.mapping import MAX_AHEAD
@@ -21,6 +20,7 @@ from server.rollups.plan import (
     shifts_to_midnight,
     starts_by_level,
 )
+from server.timescale.rows import fetch_rows
 
 HOUR = timedelta(hours=1)
 #: Looking up more rows than these one by one takes longer than reading all of them.
@@ -67,13 +67,11 @@ class Sizes:
 def hour_totals() -> HourTotals:
     """Count the last 60 whole minutes and the running one."""
     now = timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT direction, event_type, sum(events), sum(inferred_events) FROM email_stats_1m"
-            " WHERE dimension = 'all' AND bucket > %s AND bucket < %s GROUP BY 1, 2",
-            [now - HOUR - timedelta(minutes=1), now + MAX_AHEAD],
-        )
-        rows = cursor.fetchall()
+    rows = fetch_rows(
+        "SELECT direction, event_type, sum(events), sum(inferred_events) FROM email_stats_1m"
+        " WHERE dimension = 'all' AND bucket > %s AND bucket < %s GROUP BY 1, 2",
+        [now - HOUR - timedelta(minutes=1), now + MAX_AHEAD],
+    )
     counts = {(direction, kind): int(events) for direction, kind, events, _ in rows}
     inbound, outbound = (
         {kind: counts.get((direction, kind), 0) for kind in SHOWN[direction]}
@@ -152,21 +150,15 @@ WHERE dimension = %(dimension)s AND direction = %(direction)s
 GROUP BY 1, 2, 3"""  # noqa: S608 (names of the declaration)
     if not starts:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            statement,
-            {
-                "edges": list(query.edges),
-                "dimension": query.dimension,
-                "direction": query.direction,
-                "start": min(starts),
-                "last": max(starts),
-                "starts": list(starts),
-                "types": list(event_types),
-                "values": list(values),
-            },
-        )
-        return [Count(*row) for row in cursor.fetchall()]
+    rows = query.execute(
+        statement,
+        start=min(starts),
+        last=max(starts),
+        starts=list(starts),
+        types=list(event_types),
+        values=list(values),
+    )
+    return [Count(*row) for row in rows]
 
 
 def largest_values(query: LevelQuery, *, limit: int, event_type: str | None = None) -> list[str]:

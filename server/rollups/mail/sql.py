@@ -1,9 +1,9 @@
 """SQL of the levels, made from their declaration. Pure: every name comes from the declaration."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from server.events.vocabulary import EMPTY_SENDER
+from server.rollups.continuous_aggregates import interval
 from server.rollups.levels import (
     DELIVERY_BOUNDS_MS,
     DIMENSIONS,
@@ -25,10 +25,6 @@ RAW_COLUMNS = (
 
 #: The columns of every level, in order.
 COLUMNS = ", ".join([*KEY, *(m.column for m in MEASURES)])
-#: How late an event may be to reach the continuous aggregates by itself: as long as an outage that
-#: spools are to survive, and shorter than the 1-minute level is kept. If it were longer, a refresh
-#: would replace the counts of days whose minutes are dropped by what little is left of them.
-REFRESH_WINDOW = timedelta(days=7)
 
 
 def create_table(level: Level) -> str:
@@ -47,20 +43,36 @@ def create_table(level: Level) -> str:
 )"""
 
 
-def write(levels: Sequence[Level], source: str, *, into: Sequence[Level] | None = None) -> str:
+def write(
+    levels: Sequence[Level],
+    source: str,
+    *,
+    into: Sequence[Level] | None = None,
+    is_removal: bool = False,
+) -> str:
     """Return the CTEs that add the raw rows of relation `source` to `levels`, or only some of them.
 
     The first level is aggregated from the rows, each other from the rows of the one before it:
     exact, because all measures are sums, and much less work than reading the raw rows again.
-    `levels` are LEVELS from the first on, without a hole.
+    `levels` are LEVELS from the first on, without a hole. `is_removal`: take the rows out again.
     """
     parts = []
+    rows = aggregate(levels[0], source)
+    if is_removal:
+        rows = negate(f"({rows}) AS removed_rows")
     for level in levels:
-        rows = merge(level, f"of_{level.narrower.name}") if level.narrower else None
-        parts.append(f"of_{level.name} AS (\n{rows or aggregate(level, source)}\n)")
+        if level.narrower:
+            rows = merge(level, f"of_{level.narrower.name}")
+        parts.append(f"of_{level.name} AS (\n{rows}\n)")
         if into is None or level in into:
             parts.append(f"into_{level.name} AS (\n{upsert(level, f'of_{level.name}')}\n)")
     return ",\n".join(parts)
+
+
+def negate(rows: str) -> str:
+    """Return the SELECT of level rows with each measure negated: adding these takes them out."""
+    measures = ", ".join(f"-{m.column} AS {m.column}" for m in MEASURES)
+    return f"SELECT {', '.join(KEY)}, {measures} FROM {rows}"
 
 
 def upsert(level: Level, rows: str) -> str:
@@ -97,31 +109,9 @@ FROM {rows}
 GROUP BY 1, {", ".join(dimensions)}"""
 
 
-def create_continuous_aggregate(level: Level) -> list[str]:
-    """Return the statements that let TimescaleDB keep a level (Community licence only).
-
-    Without data, so that a migration may do it in its transaction. Real-time, which since 2.13 must
-    be set: queries add up what is not yet refreshed.
-    """
-    if level.narrower is None:
-        raise ValueError(f"{level.table} is kept by the writer in every edition")
-    start = _interval(REFRESH_WINDOW)
-    return [
-        f"""CREATE MATERIALIZED VIEW {level.table} WITH (
-  timescaledb.continuous, timescaledb.materialized_only = false,
-  timescaledb.create_group_indexes = false
-) AS
-{merge(level, level.narrower.table)}
-WITH NO DATA""",
-        f"CREATE INDEX ON {level.table} (dimension, bucket, direction, event_type, value)",
-        f"SELECT add_continuous_aggregate_policy('{level.table}', start_offset => {start},"
-        f" end_offset => {_interval(level.width)}, schedule_interval => interval '1 minute')",
-    ]
-
-
 def bucket(level: Level, column: str) -> str:
     """Return the expression of the bucket into which a time falls."""
-    return f"time_bucket({_interval(level.width)}, {column})"
+    return f"time_bucket({interval(level.width)}, {column})"
 
 
 def aggregate(level: Level, source: str) -> str:
@@ -162,7 +152,3 @@ def _mask(column: str | None) -> int:
 
 def _numbers(bounds: tuple[int, ...]) -> str:
     return ",".join(map(str, bounds))
-
-
-def _interval(length: timedelta) -> str:
-    return f"interval '{length.total_seconds():.0f} seconds'"

@@ -32,7 +32,6 @@ class Stats(NamedTuple):
     events: dict[str, int]
     inferred: int
     size_bytes: int
-    size_count: int
     times: DeliveryTimes
 
 
@@ -44,7 +43,14 @@ class StatsPage:
     values: list[Stats]
 
 
-def stats(query: LevelQuery, *, sort: str, descending: bool, limit: int, offset: int) -> StatsPage:
+def stats(
+    query: LevelQuery,
+    *,
+    sort: str = "value",
+    descending: bool = False,
+    limit: int = 1,
+    offset: int = 0,
+) -> StatsPage:
     """Return a page of the values of a dimension, sorted by a key of SORTS.
 
     The query has one bucket. Values without what they are sorted by come last, equal ones by value.
@@ -71,13 +77,12 @@ def stats(query: LevelQuery, *, sort: str, descending: bool, limit: int, offset:
     statement = f"""WITH by_type AS (
   SELECT value, event_type, {fast_sum("events")} AS events,
     {fast_sum("inferred_events")} AS inferred,
-    {fast_sum("size_bytes")} AS size_bytes, {fast_sum("size_count")} AS size_count,
+    {fast_sum("size_bytes")} AS size_bytes,
     {fast_sum("delivery_ms_sum")} AS delivery_ms, {fast_sum("delivery_count")} AS delivery_count
   FROM {query.relation} GROUP BY 1, 2
 ), by_value AS (
   SELECT value, {events}, sum(events)::bigint AS events, sum(inferred)::bigint AS inferred,
     coalesce(sum(size_bytes) {sized}, 0)::bigint AS size_bytes,
-    coalesce(sum(size_count) {sized}, 0)::bigint AS size_count,
     sum(delivery_ms) {timed} AS delivery_ms, sum(delivery_count) {timed} AS delivery_count
   FROM by_type GROUP BY 1
 )
@@ -97,7 +102,6 @@ ORDER BY {key} {order} NULLS LAST, value LIMIT %(limit)s OFFSET %(offset)s"""  #
                 {kind: n for kind, n in zip(EVENT_TYPES, row[1:], strict=False) if n},
                 inferred=row[kinds + 2],
                 size_bytes=row[kinds + 3],
-                size_count=row[kinds + 4],
                 times=times.get(row[0], NOTHING),
             )
             for row in rows

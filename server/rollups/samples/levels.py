@@ -39,7 +39,6 @@ def levels_of(kind: SampleKind) -> tuple[SampleLevel, ...]:
 
 
 def all_levels() -> Iterator[SampleLevel]:
-    """Yield every level of every kind."""
     for kind in KINDS:
         yield from levels_of(kind)
 

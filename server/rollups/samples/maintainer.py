@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from server.metrics import catalogue
 from server.metrics.catalogue import SampleKind
+from server.rollups import continuous_aggregates
+from server.rollups.maintainer import ARE_TABLES, drop
 from server.rollups.samples import sql as sample_sql
 from server.rollups.samples.levels import SampleLevel, levels_of
 from server.timescale import edition
 from server.timescale.migrations_sql import hypertable_sql
-
-ARE_TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname = ANY(%s)"
+from server.timescale.rows import fetch_rows
 
 
 def written_kinds(kinds: Sequence[SampleKind]) -> set[SampleKind]:
@@ -22,30 +22,31 @@ def written_kinds(kinds: Sequence[SampleKind]) -> set[SampleKind]:
     converted. Whoever converts a kind takes its table of samples alone first, as recounting does.
     """
     narrowest = {levels_of(kind)[0].table: kind for kind in kinds}
-    with connection.cursor() as cursor:
-        cursor.execute(ARE_TABLES, [list(narrowest)])
-        return {narrowest[name] for (name,) in cursor.fetchall()}
+    return {narrowest[name] for (name,) in fetch_rows(ARE_TABLES, [list(narrowest)])}
 
 
 def creation(
     connection: BaseDatabaseWrapper, kinds: Sequence[SampleKind] = catalogue.KINDS
 ) -> list[str]:
     """Return the statements that make the levels of `kinds` in this database's edition."""
-    levels = [level for kind in kinds for level in levels_of(kind)]
-    if edition.is_community(connection):
-        return [s for level in levels for s in sample_sql.create_continuous_aggregate(level)]
-    return [statement for level in levels for statement in _table(level)]
+    create = _aggregate if edition.is_community(connection) else _table
+    return [s for kind in kinds for level in levels_of(kind) for s in create(level)]
 
 
-def removal(
-    connection: BaseDatabaseWrapper, kinds: Sequence[SampleKind] = catalogue.KINDS
-) -> list[str]:
-    """Return the statements that drop the levels of `kinds`, whoever maintains them."""
-    names = [level.table for kind in kinds for level in reversed(levels_of(kind))]
-    with connection.cursor() as cursor:
-        cursor.execute(ARE_TABLES, [names])
-        tables = {name for (name,) in cursor.fetchall()}
-    return [f"DROP {'TABLE' if name in tables else 'MATERIALIZED VIEW'} {name}" for name in names]
+def removal(connection: BaseDatabaseWrapper) -> list[str]:
+    """Return the statements that drop the levels of all kinds, whoever maintains them."""
+    levels = [level for kind in catalogue.KINDS for level in reversed(levels_of(kind))]
+    return drop(connection, [level.table for level in levels])
+
+
+def _aggregate(level: SampleLevel) -> list[str]:
+    return continuous_aggregates.creation(
+        level.table,
+        sample_sql.aggregate(level),
+        key=sample_sql.level_key(level.kind),
+        width=level.of.width,
+        every="5 minutes",
+    )
 
 
 def _table(level: SampleLevel) -> list[str]:

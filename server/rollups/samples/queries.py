@@ -9,14 +9,13 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from django.db import connection
-
 from server.metrics.catalogue import SampleKind
 from server.nodes.freshness import READINGS
 from server.rollups.levels import Level
 from server.rollups.plan import SAMPLES, Buckets
 from server.rollups.samples import sql as sample_sql
 from server.rollups.samples.levels import SampleLevel, rate_name
+from server.timescale.rows import fetch_rows
 
 #: How far before the first edge the row is looked for from which a counter grew: so many buckets of
 #: the level, or this long where samples are read.
@@ -71,18 +70,14 @@ def series(
 ) -> list[Bucket]:
     """Return the readings by series and bucket; buckets without samples are left out."""
     before = buckets.level.width * ROWS_BEFORE or SAMPLES_BEFORE
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _series(kind, buckets.level, chosen),
-            {
-                "edges": list(buckets.edges),
-                "start": buckets.start,
-                "end": buckets.end,
-                "before": buckets.start - before,
-                "node": node,
-            },
-        )
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    values = {
+        "edges": list(buckets.edges),
+        "start": buckets.start,
+        "end": buckets.end,
+        "before": buckets.start - before,
+        "node": node,
+    }
+    rows = fetch_rows(_series(kind, buckets.level, chosen), values)
     names, first = chosen.names, 1 + len(kind.dimensions)
     return [
         # The lists are as long as each other: one was made of the other.
@@ -93,11 +88,9 @@ def series(
 
 def newest(kind: SampleKind, now: datetime, *, node: str | None = None) -> list[Newest]:
     """Return the newest sample of each node and series, those of wrong clocks' future left out."""
-    with connection.cursor() as cursor:
-        cursor.execute(_newest(kind), {"since": now - NEWEST_WITHIN, "now": now, "node": node})
-        rows: list[tuple[str, datetime, str, list[datetime]]] = cursor.fetchall()
+    values = {"since": now - NEWEST_WITHIN, "now": now, "node": node}
     samples = []
-    for name, time, text, times in rows:
+    for name, time, text, times in fetch_rows(_newest(kind), values):
         readings: dict[str, Any] = json.loads(text)
         dimensions = tuple(readings[dimension] for dimension in kind.dimensions)
         samples.append(Newest(name, dimensions, time, readings, times))
@@ -106,7 +99,6 @@ def newest(kind: SampleKind, now: datetime, *, node: str | None = None) -> list[
 
 @cache
 def _series(kind: SampleKind, level: Level, chosen: Chosen) -> str:
-    """Return the statement of `series`."""
     if level is SAMPLES:
         time, rows = "time", sample_sql.of_samples(kind, kind.table)
     else:

@@ -1,13 +1,10 @@
 """SQL of the samples' levels, made from their declaration. Pure: names of the declaration only."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
 
 from server.metrics.catalogue import SampleKind
+from server.rollups.continuous_aggregates import interval
 from server.rollups.samples.levels import SampleLevel
-
-#: How late a sample may be to reach the continuous aggregates by itself; see sql.REFRESH_WINDOW.
-REFRESH_WINDOW = timedelta(days=7)
 
 
 def columns(kind: SampleKind) -> tuple[str, ...]:
@@ -40,26 +37,6 @@ def create_table(level: SampleLevel) -> str:
 )"""
 
 
-def create_continuous_aggregate(level: SampleLevel) -> list[str]:
-    """Return the statements that let TimescaleDB keep a level (Community licence only).
-
-    Without data, so that a migration may do it in its transaction; real-time, which since 2.13 must
-    be set.
-    """
-    return [
-        f"""CREATE MATERIALIZED VIEW {level.table} WITH (
-  timescaledb.continuous, timescaledb.materialized_only = false,
-  timescaledb.create_group_indexes = false
-) AS
-{aggregate(level)}
-WITH NO DATA""",
-        f"CREATE INDEX ON {level.table} ({', '.join(level_key(level.kind))})",
-        f"SELECT add_continuous_aggregate_policy('{level.table}',"
-        f" start_offset => {interval(REFRESH_WINDOW)}, end_offset => {interval(level.of.width)},"
-        " schedule_interval => interval '5 minutes')",
-    ]
-
-
 def aggregate(level: SampleLevel, source: str | None = None) -> str:
     """Return the SELECT that makes the rows of a level: of samples, or of the narrower level.
 
@@ -73,42 +50,45 @@ def aggregate(level: SampleLevel, source: str | None = None) -> str:
 
 def of_raw(level: SampleLevel, source: str) -> str:
     """Return the SELECT that makes the rows of a level of the samples themselves."""
-    kind = level.kind
-    parts = ["count(*) AS samples", "max(time) AS last_at"]
-    for g in kind.gauges:
-        parts += [
-            f"coalesce(sum({g.expression}), 0) AS {g.name}_sum",
-            f"count({g.expression}) AS {g.name}_count",
-            f"max({g.expression}) AS {g.name}_max",
-        ]
-    parts += [f"last({name}, time) AS {name}" for name in kind.counters]
-    return _select(level, "time", parts, source)
+    columns = [
+        "count(*) AS samples",
+        "max(time) AS last_at",
+        *_gauges(level.kind, "coalesce(sum({value}), 0)", "count({value})", "max({value})"),
+        *(f"last({name}, time) AS {name}" for name in level.kind.counters),
+    ]
+    return _select(level, "time", columns, source)
 
 
 def merge(level: SampleLevel, source: str) -> str:
     """Return the SELECT that makes the rows of a level of those of a narrower one."""
-    kind = level.kind
-    parts = ["sum(samples)::bigint AS samples", "max(last_at) AS last_at"]
-    for g in kind.gauges:
-        parts += [
-            f"sum({g.name}_sum) AS {g.name}_sum",
-            f"sum({g.name}_count)::bigint AS {g.name}_count",
-            f"max({g.name}_max) AS {g.name}_max",
-        ]
-    parts += [f"last({name}, last_at) AS {name}" for name in kind.counters]
-    return _select(level, "bucket", parts, source)
+    columns = [
+        "sum(samples)::bigint AS samples",
+        "max(last_at) AS last_at",
+        *_gauges(level.kind, "sum({name}_sum)", "sum({name}_count)::bigint", "max({name}_max)"),
+        *(f"last({name}, last_at) AS {name}" for name in level.kind.counters),
+    ]
+    return _select(level, "bucket", columns, source)
 
 
 def of_samples(kind: SampleKind, source: str) -> str:
     """Return the SELECT that gives each sample the columns of a level's row, its time as bucket."""
-    parts = ["time AS bucket", *kind.key, "1::bigint AS samples", "time AS last_at"]
-    for g in kind.gauges:
-        parts += [
-            f"coalesce({g.expression}, 0) AS {g.name}_sum",
-            f"({g.expression} IS NOT NULL)::int::bigint AS {g.name}_count",
-            f"{g.expression} AS {g.name}_max",
-        ]
-    return f"SELECT {', '.join([*parts, *kind.counters])}\nFROM {source}"
+    columns = [
+        "time AS bucket",
+        *kind.key,
+        "1::bigint AS samples",
+        "time AS last_at",
+        *_gauges(kind, "coalesce({value}, 0)", "({value} IS NOT NULL)::int::bigint", "{value}"),
+        *kind.counters,
+    ]
+    return f"SELECT {', '.join(columns)}\nFROM {source}"
+
+
+def _gauges(kind: SampleKind, total: str, count: str, highest: str) -> Iterator[str]:
+    """Yield the three columns of each gauge; `name` and `value` stand for it in the expressions."""
+    for gauge in kind.gauges:
+        for part, expression in (("sum", total), ("count", count), ("max", highest)):
+            column = expression.format(name=gauge.name, value=gauge.expression)
+            yield f"{column} AS {gauge.name}_{part}"
 
 
 def write(kind: SampleKind, fresh: str, levels: Sequence[SampleLevel]) -> str:
@@ -145,11 +125,6 @@ def upsert(level: SampleLevel, rows: str) -> str:
 SELECT {names} FROM {rows}
 ORDER BY {key}
 ON CONFLICT ({key}) DO UPDATE SET {", ".join(changes)}"""  # noqa: S608
-
-
-def interval(length: timedelta) -> str:
-    """Return a length of time as SQL."""
-    return f"interval '{length.total_seconds():.0f} seconds'"
 
 
 def _select(level: SampleLevel, time: str, parts: Sequence[str], source: str) -> str:

@@ -61,3 +61,13 @@ def test_a_cached_answer_is_not_for_those_who_may_not_read(admin_client: Client,
     admin_client.get("/api/v1/email/stats")
 
     assert Client().get("/api/v1/email/stats").status_code == 401
+
+
+def test_who_has_a_compressed_answer_gets_no_body_either(admin_client: Client):
+    address, headers = "/api/v1/email/throughput", {"accept-encoding": "gzip"}
+    first = admin_client.get(address, headers=headers)
+
+    again = admin_client.get(address, headers=headers | {"if-none-match": first["ETag"]})
+
+    assert first["Content-Encoding"] == "gzip"
+    assert (again.status_code, again.content) == (304, b"")

@@ -22,7 +22,6 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Define the options."""
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument(
             "--verify",
@@ -40,7 +39,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do one of the two."""
         now = timezone.now()
         try:
             if options["rebuild"] is not None:
@@ -54,26 +52,20 @@ class Command(BaseCommand):
 
     def _verify(self, first: datetime, last: datetime, *, now: datetime) -> None:
         different = 0
-        for compared in rebuild.verify(first, last, now=now):
-            different += compared.different
-            self._say(compared)
-        for of_samples in sample_rebuild.verify(first, last, now=now):
-            different += of_samples.different
-            if of_samples.rows or of_samples.different:  # most kinds are on few nodes
-                self._say(of_samples)
+        for levels in (rebuild, sample_rebuild):
+            for compared in levels.verify(first, last, now=now):
+                different += compared.different
+                self.stdout.write(
+                    f"{compared.day:%F} {compared.table}: {compared.rows} rows,"
+                    f" {compared.different} different"
+                )
         if different:
             raise CommandError(f"{different} rows differ from the raw ones. See --rebuild.")
-
-    def _say(self, compared: rebuild.Compared | sample_rebuild.Compared) -> None:
-        self.stdout.write(
-            f"{compared.day:%F} {compared.level.table}: {compared.rows} rows,"
-            f" {compared.different} different"
-        )
 
     def _rebuild(self, first: datetime, last: datetime, *, now: datetime) -> None:
         for day in rebuild.rebuild(first, last, now=now):
             self.stdout.write(f"{day:%F} made anew")
-        tables = {table for table, _ in sample_rebuild.rebuild(first, last, now=now)}
+        tables = set(sample_rebuild.rebuild(first, last, now=now))
         self.stdout.write(f"and the levels of {len(tables)} tables of samples")
 
 

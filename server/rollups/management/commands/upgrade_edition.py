@@ -20,7 +20,6 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Convert, refresh, set policies."""
         if not edition.is_community(connection):
             raise CommandError(
                 "TimescaleDB runs under Apache's licence here. Install the Community edition on the"
