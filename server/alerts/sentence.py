@@ -66,30 +66,29 @@ def build_sentence(
 
     `complete`: whether all numbered events arrived; None when that is not known.
     """
-    state = _judge_nodes(hour, nodes)
+    level, parts = _judge_nodes(hour, nodes)
     if not problems:
-        done = [", data complete"] if complete and state.level == "ok" else []
-        return _sentence(state.level, [*state.parts, *done])
+        done = [", data complete"] if complete and level == "ok" else []
+        return Sentence(level, _merge_texts([*parts, *done]))
     named = [_problem_parts(problem) for problem in problems[:MAX_NAMED_PROBLEMS]]
     if len(problems) > MAX_NAMED_PROBLEMS:
         named.append([f"{len(problems) - MAX_NAMED_PROBLEMS} more"])
     count = "1 thing needs" if len(problems) == 1 else f"{len(problems)} things need"
-    level = "critical" if state.level == "critical" else "warning"
-    return _sentence(level, [*state.parts, f" · {count} attention: ", *_join(named, " · ")])
+    level = "critical" if level == "critical" else "warning"
+    return Sentence(level, _merge_texts([*parts, f" · {count} attention: ", *_join(named, " · ")]))
 
 
-def _judge_nodes(hour: HourTotals, nodes: Reporting) -> Sentence:
+def _judge_nodes(hour: HourTotals, nodes: Reporting) -> tuple[str, list[Part]]:
     known, reporting = nodes.known, nodes.reporting
     mail_level, mail = _judge_mail(hour)
     if known == 0:
         counted = "" if mail == QUIET else "; mail is counted nevertheless"
-        return _sentence("none", [f"No node has reported yet{counted}"])
+        return "none", [f"No node has reported yet{counted}"]
     if nodes.newest_sample_at is None:
-        return _sentence("warning", [f"{_nodes(known, 'is', 'are')} known but never sent a sample"])
+        return "warning", [f"{_nodes(known, 'is', 'are')} known but never sent a sample"]
     if reporting == known:
         everyone = "" if known == 1 else "All "
-        text = f"{everyone}{_nodes(known, 'reports', 'report')}, {mail}"
-        return _sentence(mail_level, [text])
+        return mail_level, [f"{everyone}{_nodes(known, 'reports', 'report')}, {mail}"]
     named = [_silence(name, seen_at) for name, seen_at in nodes.silent]
     unnamed = known - reporting - len(named)
     if unnamed > 0:
@@ -99,9 +98,9 @@ def _judge_nodes(hour: HourTotals, nodes: Reporting) -> Sentence:
     )
     silent: list[Part] = [f"{who}: ", *_join(named, ", ")]
     if reporting == 0:
-        return _sentence("critical", silent)
+        return "critical", silent
     level = "critical" if mail_level == "critical" else "warning"
-    return _sentence(level, [*silent, f" · {mail}"])
+    return level, [*silent, f" · {mail}"]
 
 
 def _judge_mail(hour: HourTotals) -> tuple[str, str]:
@@ -145,15 +144,15 @@ def _join(groups: Iterable[Sequence[Part]], separator: str) -> list[Part]:
     return joined
 
 
-def _sentence(level: str, parts: Iterable[Part]) -> Sentence:
-    """Return a sentence in which neighbouring texts are one."""
+def _merge_texts(parts: Iterable[Part]) -> tuple[Part, ...]:
+    """Make neighbouring texts one."""
     merged: list[Part] = []
     for part in parts:
         if merged and isinstance(part, str) and isinstance(merged[-1], str):
             merged[-1] += part
         else:
             merged.append(part)
-    return Sentence(level, tuple(merged))
+    return tuple(merged)
 
 
 def _text(part: Part, now: datetime) -> str:

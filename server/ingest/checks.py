@@ -10,6 +10,7 @@ from django.core.checks import Warning as CheckWarning
 
 from server.http.client_address import networks
 from server.ingest import rate_limit
+from server.ingest.health import DATABASES
 
 SHIPPED = "ansible/roles/mallard_server/files/redis.conf has the settings."
 CONNECT_TIMEOUT_S = 3.0
@@ -39,10 +40,9 @@ def redis_keeps_the_inbox(app_configs: object, **kwargs: Any) -> list[CheckMessa
 
 
 def _databases() -> Iterator[CheckMessage]:
-    urls = [settings.INBOX_REDIS_URL, settings.BROKER_REDIS_URL, settings.LIVE_REDIS_URL]
-    if len(set(urls)) < len(urls):
-        names = "INBOX_REDIS_URL, BROKER_REDIS_URL and LIVE_REDIS_URL"
-        hint = f"Give {names} different database numbers."
+    names = DATABASES.values()
+    if len({getattr(settings, name) for name in names}) < len(names):
+        hint = f"Give {', '.join(names)} different database numbers."
         message = "Inbox, broker and live counters share a Redis database."
         yield Error(message, hint=hint, id="ingest.E001")
 

@@ -15,28 +15,24 @@ class TooLarge(IngestError):
     """More bytes or events than the limits allow. Smaller batches are accepted."""
 
     status_code = 413
-    default_code = "too_large"
 
 
 class WrongEncoding(IngestError):
     """An unknown Content-Encoding."""
 
     status_code = 415
-    default_code = "wrong_encoding"
 
 
 class Malformed(IngestError):
     """The body cannot be read at all. Sending it again will not help."""
 
     status_code = 400
-    default_code = "malformed"
 
 
 class NothingValid(IngestError):
     """Each item was refused, with its reason."""
 
     status_code = 422
-    default_code = "nothing_valid"
 
     def __init__(self, rejected: list[dict[str, object]]) -> None:
         super().__init__()
@@ -48,7 +44,6 @@ class NodeMismatch(IngestError):
     is accepted once the key or the node id is mended."""
 
     status_code = 403
-    default_code = "node_mismatch"
 
     def __init__(self, key_node: str, node: str) -> None:
         super().__init__()
@@ -70,18 +65,15 @@ class InboxFull(Unavailable):
     """The inbox has reached its bound: the writers are behind."""
 
     default_detail = "The inbox is full. Keep the batch and send it again."
-    default_code = "inbox_full"
 
 
 class InboxUnavailable(Unavailable):
     """Nothing can be accepted durably just now."""
 
     default_detail = "The inbox is not available. Keep the batch and send it again."
-    default_code = "inbox_unavailable"
 
 
 class DatabaseUnavailable(Unavailable):
     """A key that is not cached cannot be looked up, or a node not registered, just now."""
 
     default_detail = "The database is not available. Keep the batch and send it again."
-    default_code = "database_away"

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic, sleep
 
 import msgspec
@@ -83,7 +84,9 @@ def store_events(entries: Sequence[Entry]) -> None:
 def store_samples(entries: Sequence[Entry]) -> None:
     """Store the samples of `entries`, and move last_seen_at of the nodes with system samples."""
     samples = [
-        (entry.received_at, decode_sample(line)) for entry in entries for line in _lines(entry)
+        (entry.received_at, decode_sample(line))
+        for entry in entries
+        for line in entry.payload.split(b"\n")
     ]
     write_samples([sample for _, sample in samples])
     seen: dict[str, float] = {}
@@ -111,16 +114,8 @@ def _numbered_batches(entries: Sequence[Entry]) -> list[NumberedBatch]:
     ]
 
 
-def drain_events(*, wake_second_writer: Callable[[], object] | None = None) -> bool:
-    return drain(EVENTS, store_events, wake_second_writer=wake_second_writer)
-
-
-def drain_samples(*, wake_second_writer: Callable[[], object] | None = None) -> bool:
-    return drain(SAMPLES, store_samples, wake_second_writer=wake_second_writer)
-
-
-def _lines(entry: Entry) -> list[bytes]:
-    return entry.payload.split(b"\n")
+drain_events = partial(drain, EVENTS, store_events)
+drain_samples = partial(drain, SAMPLES, store_samples)
 
 
 def _claim_abandoned(inbox: Inbox, consumer: str) -> Rows:

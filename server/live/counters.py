@@ -17,12 +17,8 @@ Seconds = dict[int, dict[str, int]]
 
 
 def second_key(second: int) -> str:
-    """Return the Redis hash that counts the events of one second since the epoch."""
+    """Return the Redis hash of one second since the epoch: "direction:event_type" → events."""
     return f"mallard:live:second:{second}"
-
-
-def field(direction: str, event_type: str) -> str:
-    return f"{direction}:{event_type}"
 
 
 def window(now_s: int) -> range:

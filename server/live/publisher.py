@@ -28,19 +28,23 @@ def _client() -> "redis.Redis":
 def publish(new_events: Sequence[NewEvents]) -> None:
     """Count `new_events` by second and notify the pumps. Redis errors are logged, not raised."""
     recent = epoch_s() - counters.WINDOW_S
-    counted = [e for e in new_events if not e.is_null_sender]
-    fresh = [e for e in counted if e.second.timestamp() >= recent]
+    seconds = set()
     if not new_events:
         return
     try:
         with _client().pipeline(transaction=False) as pipe:
-            for event in fresh:
-                key = counters.second_key(int(event.second.timestamp()))
-                pipe.hincrby(key, counters.field(event.direction, event.event_type), event.events)
-                pipe.expire(key, counters.KEEP_S)
-            seconds = sorted({int(e.second.timestamp()) for e in fresh})
+            for event in new_events:
+                second = int(event.second.timestamp())
+                if second >= recent and not event.is_null_sender:
+                    seconds.add(second)
+                    key, field = (
+                        counters.second_key(second),
+                        f"{event.direction}:{event.event_type}",
+                    )
+                    pipe.hincrby(key, field, event.events)
+                    pipe.expire(key, counters.KEEP_S)
             pipe.incrby(metrics.STORED, sum(event.events for event in new_events))
-            pipe.publish(counters.CHANNEL, json.dumps(seconds))
+            pipe.publish(counters.CHANNEL, json.dumps(sorted(seconds)))
             pipe.execute()
     except redis.RedisError as error:
         logger.warning("Live counts of %d rows not published: %s", len(new_events), error)

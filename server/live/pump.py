@@ -12,7 +12,7 @@ import redis.asyncio as aioredis
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -127,9 +127,10 @@ class Pump:
                 pipe.set(_SOCKETS_KEY, len(open_sockets), ex=metrics.SOCKETS_EXPIRE_S)
                 answers = (await pipe.execute())[: len(changed)]
             if monotonic() - self._facts_at > FACTS_EVERY_S:
-                self._facts = await database_sync_to_async(_facts)()
+                self._facts = await database_sync_to_async(read_facts)(timezone.now())
                 self._facts_at = monotonic()
-            self._totals = await database_sync_to_async(_totals)(self._facts)
+            totals = await database_sync_to_async(messages.read_totals)(self._facts)
+            self._totals = totals.as_json()
         except BaseException:
             self._changed.update(changed)
             raise
@@ -146,16 +147,6 @@ class Pump:
 
     def _window(self) -> Seconds:
         return counters.trim(self._seconds, counters.window(_now_s() + 1))
-
-
-def _totals(facts: Facts | None) -> dict[str, Any]:
-    close_old_connections()
-    return messages.read_totals(facts).as_json()
-
-
-def _facts() -> Facts:
-    close_old_connections()
-    return read_facts(timezone.now())
 
 
 def _redis() -> Any:

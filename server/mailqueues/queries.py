@@ -65,16 +65,16 @@ def _queue(row: str) -> MailQueue:
 
 
 class OwnShare(NamedTuple):
-    """The last reading in a bucket. `own`: this node's share, None: not known which that is.
+    """The last reading in a bucket. `own_count`: this node's share, None: not known which that is.
 
-    `unassigned`: assigned to no instance yet, None: not known. `waiting`: all of the queue.
+    `unassigned_count`: assigned to no instance yet, None: not known. `waiting_count`: all of the
+    queue. Everything is None where nothing was read.
     """
 
-    place: int
-    at: datetime
-    own: int | None
-    unassigned: int | None
-    waiting: int
+    read_at: datetime | None = None
+    own_count: int | None = None
+    unassigned_count: int | None = None
+    waiting_count: int | None = None
 
 
 # One step down the index for each bucket, however many readings there are.
@@ -91,18 +91,18 @@ CROSS JOIN LATERAL (
 ORDER BY 1"""
 
 
-def shares_of_node(node_id: int, edges: Sequence[datetime], *, alone: bool) -> list[OwnShare]:
-    """Return the last reading of one node's agent in each bucket that has one.
+def shares_of_node(node_id: int, edges: Sequence[datetime], *, alone: bool) -> dict[int, OwnShare]:
+    """Return the last reading of one node's agent in each bucket that has one, by its place.
 
     `alone`: whether its agent alone reads the database; all shares are this node's then.
     """
     values = {"starts": list(edges[:-1]), "ends": list(edges[1:]), "node": node_id}
-    return [
-        OwnShare(
-            place, at, *own_share(_shares(text), instance, waiting=waiting, alone=alone), waiting
+    return {
+        place: OwnShare(
+            at, *own_share(_shares(text), instance, waiting=waiting, alone=alone), waiting
         )
         for place, at, instance, waiting, text in fetch_rows(OF_NODE_BY_BUCKET, values)
-    ]
+    }
 
 
 def own_share(

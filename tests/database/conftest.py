@@ -38,9 +38,9 @@ def empty_redis() -> Iterator[None]:
     rate_limit._windows.clear()
     yield
     for inbox in (EVENTS, SAMPLES):
-        if inbox._client is not None:
-            inbox._client.close()
-            inbox._client = None
+        if "client" in vars(inbox):
+            inbox.client.close()
+            del inbox.client
 
 
 @pytest.fixture

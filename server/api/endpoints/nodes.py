@@ -50,10 +50,6 @@ class NodesAnswer(serializers.Serializer[Any]):
     nodes = NodeAnswer(many=True)
 
 
-def build_nodes() -> dict[str, Any]:
-    return {"nodes": Node.objects.filter(retired_at=None).order_by("name")}
-
-
 def find_node(name: str) -> Node:
     """Return the node. Raises Http404."""
     node = Node.objects.filter(name=name).first() if "\0" not in name else None
@@ -74,7 +70,8 @@ class NodesView(ReadView, RegistrationView):
     )
     def get(self, request: Request) -> Response:
         """Answer by name."""
-        return Response(NodesAnswer(build_nodes(), context={"now": timezone.now()}).data)
+        nodes = Node.objects.filter(retired_at=None).order_by("name")
+        return Response(NodesAnswer({"nodes": nodes}, context={"now": timezone.now()}).data)
 
 
 class NodeView(ReadView):

@@ -9,7 +9,7 @@ from server.api.endpoints.nodes import find_node
 from server.api.permissions import NOT_FOUND, REFUSALS, ReadView
 from server.api.query_params import SampleBucketsQuery
 from server.api.views import answer_query
-from server.mailqueues.queries import newest_readings, shares_of_node
+from server.mailqueues.queries import OwnShare, newest_readings, shares_of_node
 from server.metrics.catalogue import MAIL_QUEUE
 from server.rollups.plan import Buckets
 from server.rollups.retention import oldest_whole_day
@@ -56,7 +56,7 @@ def build_share(*, node: str, buckets: Buckets, now: datetime) -> dict[str, Any]
     database = {reading.node: reading.database for reading in newest_readings(now)}
     own = database.get(of.name)
     alone = own is None or list(database.values()).count(own) == 1
-    shares = {share.place: share for share in shares_of_node(of.pk, buckets.edges, alone=alone)}
+    shares = shares_of_node(of.pk, buckets.edges, alone=alone)
     return {
         "node": of.name,
         "start": buckets.start,
@@ -64,13 +64,7 @@ def build_share(*, node: str, buckets: Buckets, now: datetime) -> dict[str, Any]
         "width_s": int(buckets.width.total_seconds()),
         "cut": buckets.cut or buckets.start < oldest_whole_day(MAIL_QUEUE.table, now),
         "buckets": [
-            {
-                "start": start,
-                "read_at": share.at if (share := shares.get(place)) else None,
-                "own_count": share and share.own,
-                "unassigned_count": share and share.unassigned,
-                "waiting_count": share and share.waiting,
-            }
+            {"start": start, **shares.get(place, OwnShare())._asdict()}
             for place, start in enumerate(buckets.edges[:-1])
         ],
     }

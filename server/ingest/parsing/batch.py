@@ -56,6 +56,7 @@ _decode_sample: dict[str, Callable[[bytes | msgspec.Raw], Sample]] = {
 #: Commas an item has at most, by which decoded values are bounded before there are any: an event
 #: has some fifty fields and a hundred symbols, the longest sample of a queue ten thousand counts.
 MAX_EVENT_COMMAS, MAX_SAMPLE_COMMAS = 256, 512
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _skim = msgspec.json.Decoder(msgspec.Raw).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -161,12 +162,8 @@ def _read_envelope(body: bytes) -> Envelope[msgspec.Raw]:
             return Envelope(events=[msgspec.Raw(body)])
 
 
-class _Probe(msgspec.Struct):
-    events: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
 def _is_envelope(body: bytes) -> bool:
-    return _decode_body(msgspec.json.Decoder(_Probe).decode, body).events is not msgspec.UNSET
+    return "events" in _decode_body(_decode_object, body)
 
 
 def _decode_body(decode: Callable[[bytes], Item], body: bytes) -> Item:
