@@ -74,9 +74,8 @@ def judge_clock(skew_ms: float | None) -> str:
 
 
 def judge_spool(used_bytes: int | None, limit_bytes: int | None) -> str:
-    if not used_bytes or not limit_bytes:
-        return "ok"
-    return "warning" if used_bytes > SPOOL_WARNING_SHARE * limit_bytes else "ok"
+    is_filling = used_bytes and limit_bytes and used_bytes > SPOOL_WARNING_SHARE * limit_bytes
+    return "warning" if is_filling else "ok"
 
 
 def judge_losses(count: int | None) -> str:

@@ -89,7 +89,10 @@ def _judge_nodes(hour: HourTotals, nodes: Reporting) -> tuple[str, list[Part]]:
     if reporting == known:
         everyone = "" if known == 1 else "All "
         return mail_level, [f"{everyone}{_nodes(known, 'reports', 'report')}, {mail}"]
-    named = [_silence(name, seen_at) for name, seen_at in nodes.silent]
+    named: list[list[Part]] = [
+        [f"{name} for ", Age(seen_at)] if seen_at else [f"{name} (never seen)"]
+        for name, seen_at in nodes.silent
+    ]
     unnamed = known - reporting - len(named)
     if unnamed > 0:
         named.append([f"{unnamed} more"])
@@ -122,10 +125,6 @@ def _problem_parts(problem: Problem) -> list[Part]:
         events = "1 event is" if count == 1 else f"{thousands(count)} events are"
         return [f"{events} missing from {problem.node}"]
     return ["mail waits for ", Age(problem.since)]
-
-
-def _silence(name: str, seen_at: datetime | None) -> list[Part]:
-    return [f"{name} (never seen)"] if seen_at is None else [f"{name} for ", Age(seen_at)]
 
 
 def _cut(words: str) -> str:

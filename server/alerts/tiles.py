@@ -38,15 +38,10 @@ def build_tiles(
     outbound = hour.outbound
     outcomes = sum(outbound[outcome] for outcome in OUTCOMES["outbound"])
     against = change(outbound["sent"], facts.sent_yesterday)
+    note = against and f"{against} against yesterday"
     return (
         _nodes(nodes),
-        Tile(
-            "sent",
-            "Sent",
-            thousands(outbound["sent"]),
-            unit="/h",
-            note=against and f"{against} against yesterday",
-        ),
+        Tile("sent", "Sent", thousands(outbound["sent"]), unit="/h", note=note),
         Tile("delivered", "Delivered", percent(outbound["delivered"], outcomes)),
         Tile("bounced", "Bounced", percent(outbound["bounced"], outcomes)),
         queue_tile(facts.queues, now),

@@ -15,10 +15,8 @@ from rest_framework.response import Response
 
 from server.http.json_renderer import JSONRenderer
 
-Get = Callable[..., Response]
 
-
-def cache_answer(get: Get) -> Callable[..., HttpResponseBase]:
+def cache_answer(get: Callable[..., Response]) -> Callable[..., HttpResponseBase]:
     """Cache a view's answer for READ_CACHE_SECONDS in this process, and give it an ETag.
 
     For answers that are the same for everybody who may read. Refusals are not cached: they are

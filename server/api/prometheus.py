@@ -46,16 +46,14 @@ def build_families(samples: Sequence[Metric], silent: Sequence[str]) -> list[Met
     """Return one family for each name. Pure."""
     families: dict[str, MetricFamily] = {}
     for metric in samples:
-        family = families.setdefault(metric.name, _family(metric))
+        make = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+        family = families.setdefault(
+            metric.name, make(metric.name, metric.help, labels=list(metric.labels))
+        )
         family.add_metric(list(metric.labels.values()), metric.value)  # type: ignore[attr-defined]
     broken = GaugeMetricFamily("mallard_figures_missing", "Parts of the server that do not answer.")
     broken.add_metric([], len(silent))
     return [*families.values(), broken]
-
-
-def _family(metric: Metric) -> MetricFamily:
-    make = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
-    return make(metric.name, metric.help, labels=list(metric.labels))
 
 
 def server_page(request: HttpRequest) -> HttpResponse:

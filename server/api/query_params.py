@@ -25,6 +25,7 @@ from server.rollups.plan import (
 from server.rollups.retention import oldest_counts, oldest_samples
 
 MAX_TEXT_CHARS = 255
+find_zones = cache(available_timezones)
 #: A grouping by its name in the API → the dimension of the levels.
 GROUPINGS = {
     "domain": "from_domain",
@@ -108,7 +109,7 @@ class BucketsQuery(SpanQuery):
     )
 
     def validate_tz(self, value: str) -> ZoneInfo:
-        if value not in _zones():
+        if value not in find_zones():
             raise serializers.ValidationError("Not a time zone of the IANA's list.")
         return ZoneInfo(value)
 
@@ -148,8 +149,3 @@ class SampleBucketsQuery(SpanQuery):
         width = WIDTHS.get(attrs.pop("width", ""))
         buckets = plan_samples(span, width=width, oldest=oldest_samples(kind, span.now))
         return {**attrs, "buckets": buckets, "now": span.now}
-
-
-@cache
-def _zones() -> set[str]:
-    return available_timezones()

@@ -1,6 +1,5 @@
 """Columns of email_events, in the order in which they travel and are copied: those of the wire."""
 
-from collections.abc import Iterator
 from typing import NamedTuple, get_type_hints
 
 from server.events.wire import Event, Stored
@@ -15,14 +14,12 @@ class Column(NamedTuple):
     meaning: str
 
 
-def _columns() -> Iterator[Column]:
-    for name, hint in get_type_hints(Event, include_extras=True).items():
-        for note in getattr(hint, "__metadata__", ()):
-            if isinstance(note, Stored):
-                yield Column(name, note.type, note.max_chars, note.meaning)
-
-
-COLUMNS = tuple(_columns())
+COLUMNS = tuple(
+    Column(name, note.type, note.max_chars, note.meaning)
+    for name, hint in get_type_hints(Event, include_extras=True).items()
+    for note in getattr(hint, "__metadata__", ())
+    if isinstance(note, Stored)
+)
 NAMES = tuple(column.name for column in COLUMNS)
 #: The most symbols stored of a message, and the most characters of one.
 MAX_SPAM_SYMBOLS, MAX_SPAM_SYMBOL_CHARS = 100, 64

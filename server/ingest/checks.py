@@ -1,6 +1,7 @@
 """Deployment checks: Redis must keep what was accepted. Run by `manage.py check --deploy`."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import redis
@@ -57,7 +58,10 @@ def _persistence() -> Iterator[CheckMessage]:
     try:
         memory: Any = client.info("memory")
         persistence: Any = client.info("persistence")
-        sync = _config(client, "appendfsync")
+        sync: Any = None
+        with suppress(redis.ResponseError):  # a hosted Redis does not allow CONFIG
+            config: Any = client.config_get("appendfsync")
+            sync = config.get("appendfsync")
     except redis.RedisError as error:
         hint = "Look at INBOX_REDIS_URL, and whether Redis runs."
         yield Error(f"The inbox's Redis cannot be reached: {error}", hint=hint, id="ingest.E002")
@@ -73,12 +77,3 @@ def _persistence() -> Iterator[CheckMessage]:
     if memory["maxmemory_policy"] != "noeviction":
         message = f"The inbox's Redis may evict batches ({memory['maxmemory_policy']})."
         yield Error(message, hint=f"maxmemory-policy noeviction. {SHIPPED}", id="ingest.E004")
-
-
-def _config(client: "redis.Redis", name: str) -> str | None:
-    """Return a setting of Redis; None where a hosted Redis does not allow CONFIG."""
-    try:
-        answer: Any = client.config_get(name)
-    except redis.ResponseError:
-        return None
-    return str(answer.get(name))

@@ -34,7 +34,7 @@ class GroupCommit:
 
     def __init__(self, send: Callable[[Sequence[bytes]], Sequence[int]], *, max_bytes: int) -> None:
         self._send = send
-        self._most_bytes = max_bytes
+        self._max_bytes = max_bytes
         self._waiting: deque[_Submission] = deque()
         self._is_calling = False
         self._gate = threading.Lock()
@@ -81,7 +81,7 @@ class GroupCommit:
         """Take the waiting items in order, up to `max_bytes`."""
         group = [self._waiting.popleft()]
         size = len(group[0].item)
-        while self._waiting and size + len(self._waiting[0].item) <= self._most_bytes:
+        while self._waiting and size + len(self._waiting[0].item) <= self._max_bytes:
             group.append(self._waiting.popleft())
             size += len(group[-1].item)
         return group

@@ -93,50 +93,47 @@ EVENT_EXAMPLES = [
     ),
 ]
 
-events = extend_schema_view(
-    post=extend_schema(
-        summary="Send events",
-        description=(
-            "One event, an array of events, or a numbered batch. gzip is allowed. "
-            "Each event is accepted or refused by itself."
-        ),
-        request={"application/json": {"oneOf": [*one_or_many(EVENT)["oneOf"], ENVELOPE]}},
-        responses={202: ACCEPTED, **REFUSALS},
-        examples=EVENT_EXAMPLES,
-    )
+
+def describe_post(body: dict[str, Any], **description: Any) -> Callable[[type[View]], type[View]]:
+    """Return the decorator of a view whose POST takes a body of this schema."""
+    description.setdefault("responses", {202: ACCEPTED, **REFUSALS})
+    return extend_schema_view(post=extend_schema(request={"application/json": body}, **description))
+
+
+events = describe_post(
+    {"oneOf": [*one_or_many(EVENT)["oneOf"], ENVELOPE]},
+    summary="Send events",
+    description=(
+        "One event, an array of events, or a numbered batch. gzip is allowed. "
+        "Each event is accepted or refused by itself."
+    ),
+    examples=EVENT_EXAMPLES,
 )
 
 
 def samples(kind: str) -> Callable[[type[View]], type[View]]:
     """Return the decorator of the view that accepts samples of a kind."""
-    return extend_schema_view(
-        post=extend_schema(
-            operation_id=f"v1_metrics_{kind}_create",
-            summary=f"Send {kind} samples",
-            description=(
-                f"{SAMPLES[kind].__doc__} One or an array of them. gzip is allowed. Each is"
-                " accepted or refused by itself; readings that are not known are null or left out."
-            ),
-            request={"application/json": one_or_many(SAMPLE[kind])},
-            responses={202: ACCEPTED, **REFUSALS},
-        )
+    return describe_post(
+        one_or_many(SAMPLE[kind]),
+        operation_id=f"v1_metrics_{kind}_create",
+        summary=f"Send {kind} samples",
+        description=(
+            f"{SAMPLES[kind].__doc__} One or an array of them. gzip is allowed. Each is"
+            " accepted or refused by itself; readings that are not known are null or left out."
+        ),
     )
 
 
-nodes = extend_schema_view(
-    post=extend_schema(
-        summary="Register a node",
-        description="Creates the node, or renews what is known of it. May be repeated.",
-        request={"application/json": REGISTRATION},
-        responses={
-            200: inline_serializer(
-                "Registered",
-                {
-                    "node_id": serializers.CharField(),
-                    "heartbeat_offline_after_s": serializers.IntegerField(),
-                },
-            ),
-            **{code: REFUSALS[code] for code in (400, 401, 403, 413, 415, 429)},
-        },
-    )
+REGISTERED = inline_serializer(
+    "Registered",
+    {"node_id": serializers.CharField(), "heartbeat_offline_after_s": serializers.IntegerField()},
+)
+nodes = describe_post(
+    REGISTRATION,
+    summary="Register a node",
+    description="Creates the node, or renews what is known of it. May be repeated.",
+    responses={
+        200: REGISTERED,
+        **{code: REFUSALS[code] for code in (400, 401, 403, 413, 415, 429)},
+    },
 )

@@ -69,7 +69,10 @@ def drain(
             and inbox.claim_second_writer()
         ):
             wake_second_writer()
-        _store_rows(inbox, rows, store)
+        for part in _transactions(rows, settings.WRITER_MAX_EVENTS):
+            inbox.renew_wakeup()
+            _store_or_split([row.entry for row in part], inbox.kind, store)
+            inbox.acknowledge(part)
     return True
 
 
@@ -153,13 +156,6 @@ def _count(rows: Rows) -> int:
     return sum(row.entry.count for row in rows)
 
 
-def _store_rows(inbox: Inbox, rows: Rows, store: Callable[[Sequence[Entry]], None]) -> None:
-    for part in _transactions(rows, settings.WRITER_MAX_EVENTS):
-        inbox.renew_wakeup()
-        _store_or_split([row.entry for row in part], inbox.kind, store)
-        inbox.acknowledge(part)
-
-
 def _transactions(rows: Rows, max_events: int) -> Iterator[Rows]:
     """Yield `rows` in parts that each reach `max_events` with their last entry, or end."""
     part: Rows = []
@@ -184,10 +180,8 @@ def _store_or_split(
         raise
     except (DatabaseError, ValueError) as error:
         parts = _bisect(entries)
-        if parts is None:
+        if not parts:
             _dead_letter(entries[0], kind, error)
-            _with_retries(lambda: write_events([], _numbered_batches(entries)))
-            return
         if len(entries) == 1:
             # Each line will be stored or become a dead letter: all its numbers have arrived.
             _with_retries(lambda: write_events([], _numbered_batches(entries)))
@@ -195,22 +189,21 @@ def _store_or_split(
             _store_or_split(part, kind, store)
 
 
-def _bisect(entries: Sequence[Entry]) -> tuple[Sequence[Entry], Sequence[Entry]] | None:
-    """Return two halves of `entries`, splitting a lone entry by its lines; None when it is one."""
+def _bisect(entries: Sequence[Entry]) -> Sequence[Sequence[Entry]]:
+    """Return two halves of `entries`, splitting a lone entry by its lines; none of one line."""
     if len(entries) > 1:
         middle = len(entries) // 2
         return entries[:middle], entries[middle:]
     (entry,) = entries
     lines = entry.payload.split(b"\n")
     if len(lines) == 1:
-        return None
+        return []
     middle = len(lines) // 2
-    first, second = (
+    return [
         # Without its numbers: they were entered when the batch was first split.
-        msgspec.structs.replace(entry, count=len(part), payload=b"\n".join(part), epoch=None)
+        [msgspec.structs.replace(entry, count=len(part), payload=b"\n".join(part), epoch=None)]
         for part in (lines[:middle], lines[middle:])
-    )
-    return [first], [second]
+    ]
 
 
 def _dead_letter(entry: Entry, kind: str, error: Exception) -> None:

@@ -137,12 +137,11 @@ def _database(group: Sequence[Reading], now: datetime) -> Database:
 def _shares_of_nodes(group: Sequence[Reading], newest: Reading, now: datetime) -> tuple[Share, ...]:
     shares = []
     for reading in sorted(group, key=lambda one: one.node):
-        if reading.instance is None:
-            shares.append(_share(reading, None, of=newest, now=now, instance=None))
-            continue
-        read_by = newest if reading.is_stale(now) or not _reads(reading) else reading
-        count = _shares_by_instance(read_by).get(reading.instance, 0)
-        shares.append(_share(reading, count, of=read_by, now=now, instance=reading.instance))
+        instance = reading.instance
+        reads_own = instance is not None and _reads(reading) and not reading.is_stale(now)
+        read_by = reading if reads_own else newest
+        count = None if instance is None else _shares_by_instance(read_by).get(instance, 0)
+        shares.append(_share(reading, count, of=read_by, now=now, instance=instance))
     return tuple(shares)
 
 

@@ -135,7 +135,6 @@ def _days(first: datetime, last: datetime, now: datetime) -> Iterator[datetime]:
 
 
 def days(first: datetime, last: datetime) -> Iterator[datetime]:
-    """Yield the beginnings of UTC days from `first` to `last`."""
     while first <= last:
         yield first
         first += DAY

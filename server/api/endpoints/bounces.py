@@ -6,9 +6,8 @@ from typing import Any
 from rest_framework import serializers
 
 from server.api.answers import SpanAnswer, build_span
-from server.api.permissions import ReadView
 from server.api.query_params import DestinationsQuery
-from server.api.views import answer_query
+from server.api.views import query_view
 from server.events import queries as events
 from server.events.replies import find_meaning, fingerprint, normalize
 from server.events.vocabulary import OUTCOMES
@@ -125,9 +124,6 @@ def _build_samples(replies: list[events.Reply]) -> list[dict[str, Any]]:
     ]
 
 
-class BounceView(ReadView):
-    """Why mail bounces: types, categories, destinations, and the replies of remote servers."""
-
-    get = answer_query(
-        build_bounces, DestinationsQuery, BounceAnswer, summary="Bounce analysis", is_cached=True
-    )
+BounceView = query_view(
+    build_bounces, DestinationsQuery, BounceAnswer, summary="Bounce analysis", is_cached=True
+)

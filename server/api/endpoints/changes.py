@@ -5,9 +5,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from server.api.permissions import ReadView
 from server.api.query_params import SpanQuery
-from server.api.views import answer_query
+from server.api.views import query_view
 from server.nodes.models import Change
 from server.nodes.queries import changes
 from server.rollups.plan import Span
@@ -65,14 +64,11 @@ def build_changes(*, span: Span, node: str | None = None) -> dict[str, Any]:
     }
 
 
-class ChangesView(ReadView):
-    """Changes of nodes: programs that started, other versions, silences."""
-
-    get = answer_query(
-        build_changes,
-        ChangesQuery,
-        ChangesAnswer,
-        summary="Changes",
-        description="Answer, oldest first.",
-        is_cached=True,
-    )
+ChangesView = query_view(
+    build_changes,
+    ChangesQuery,
+    ChangesAnswer,
+    summary="Changes",
+    description="Answer, oldest first.",
+    is_cached=True,
+)

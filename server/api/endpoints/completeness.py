@@ -7,8 +7,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from server.api.permissions import ReadView
-from server.api.views import answer_query
+from server.api.views import query_view
 from server.ledger import queries
 
 MAX_HOURS = 24 * 366
@@ -58,13 +57,10 @@ def build_completeness(*, hours: int, node: str | None) -> dict[str, Any]:
     }
 
 
-class CompletenessView(ReadView):
-    """Which numbered events have arrived, which are missing, which their agent had to drop."""
-
-    get = answer_query(
-        build_completeness,
-        CompletenessQuery,
-        CompletenessAnswer,
-        summary="Completeness",
-        description="Answer for every epoch of the last `hours`.",
-    )
+CompletenessView = query_view(
+    build_completeness,
+    CompletenessQuery,
+    CompletenessAnswer,
+    summary="Completeness",
+    description="Answer for every epoch of the last `hours`.",
+)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -24,13 +25,13 @@ from rest_framework.response import Response
 from server.api.csv_safe import csv_cell
 from server.api.permissions import NOT_FOUND, REFUSALS, ReadView
 from server.api.query_params import MAX_TEXT_CHARS, SpanQuery, parse_query
-from server.api.views import answer_query
+from server.api.views import query_view
 from server.events import queries
 from server.events.columns import COLUMNS as EVENT_COLUMNS
 from server.events.queries import COLUMNS, FILTERS, Position
 from server.events.vocabulary import BOUNCE_TYPES, CERTAINTIES, DIRECTIONS, EVENT_TYPES
 from server.http.client_address import validate_no_zone
-from server.rollups.plan import Span
+from server.rollups.plan import BadRange, Span
 
 MAX_PAGE = 1_000
 EXPORT_PAGE = 2_000
@@ -46,40 +47,36 @@ FIELD_OF_TYPE: dict[str, Callable[..., serializers.Field[Any, Any, Any, Any]]] =
     "inet": serializers.CharField,
     "boolean": serializers.BooleanField,
     "double precision": serializers.FloatField,
-    **{
-        name: partial(
-            serializers.IntegerField, min_value=-(2 ** (bits - 1)), max_value=2 ** (bits - 1) - 1
-        )
-        for name, bits in {"smallint": 16, "integer": 32, "bigint": 64}.items()
-    },
+    "smallint": partial(serializers.IntegerField, min_value=-(2**15), max_value=2**15 - 1),
+    "integer": partial(serializers.IntegerField, min_value=-(2**31), max_value=2**31 - 1),
+    "bigint": partial(serializers.IntegerField, min_value=-(2**63), max_value=2**63 - 1),
 }
 
 
-class NulFreeField(serializers.CharField):
-    """Text to compare with: PostgreSQL has no NUL character, so none can be equal."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=MAX_TEXT_CHARS, required=False, trim_whitespace=False, **kwargs)
+#: Text to compare with. DRF refuses a NUL character, which PostgreSQL does not have.
+TextFilter = partial(
+    serializers.CharField, max_length=MAX_TEXT_CHARS, required=False, trim_whitespace=False
+)
 
 
 class EventsFilter(SpanQuery):
     """Query of a search: values that must be equal."""
 
-    type = serializers.ChoiceField(choices=EVENT_TYPES, required=False)
+    type = serializers.ChoiceField(choices=EVENT_TYPES, required=False, source="event_type")
     direction = serializers.ChoiceField(choices=DIRECTIONS, required=False)
-    mta_node = NulFreeField()
-    message_id = NulFreeField()
-    queue_id = NulFreeField()
-    from_address = NulFreeField()
-    from_domain = NulFreeField()
-    to_address = NulFreeField()
-    to_domain = NulFreeField()
+    mta_node = TextFilter()
+    message_id = TextFilter()
+    queue_id = TextFilter()
+    from_address = TextFilter()
+    from_domain = TextFilter()
+    to_address = TextFilter()
+    to_domain = TextFilter()
     sending_ip = serializers.IPAddressField(required=False, validators=[validate_no_zone])
-    mx_host = NulFreeField()
+    mx_host = TextFilter()
     status_code = serializers.IntegerField(min_value=200, max_value=599, required=False)
     bounce_type = serializers.ChoiceField(choices=BOUNCE_TYPES, required=False)
-    bounce_category = NulFreeField()
-    zone = NulFreeField()
+    bounce_category = TextFilter()
+    zone = TextFilter()
     certainty = serializers.ChoiceField(choices=CERTAINTIES, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -89,14 +86,20 @@ class EventsFilter(SpanQuery):
             retention = timedelta(days=settings.EVENTS_RETENTION_DAYS)
             attrs["from"] = timezone.now() - retention
         attrs = super().validate(attrs)
-        attrs["span"], attrs["cut"] = _cut_to_retention(attrs["span"])
-        if "type" in attrs:
-            attrs["event_type"] = attrs.pop("type")
         for name in ("from_domain", "to_domain"):
             if name in attrs:
                 attrs[name] = attrs[name].lower()  # as they are stored
         attrs["filters"] = {name: attrs.pop(name) for name in FILTERS if name in attrs}
         return attrs
+
+    def plan(self, span: Span, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Cut the span to what is retained."""
+        days = settings.EVENTS_RETENTION_DAYS
+        oldest = span.now - timedelta(days=days)
+        if span.end <= oldest:
+            raise BadRange(f"events are kept for {days} days only")
+        is_cut = span.start < oldest
+        return {**attrs, "span": replace(span, start=max(span.start, oldest)), "cut": is_cut}
 
 
 class EventsQuery(EventsFilter):
@@ -187,35 +190,19 @@ def json_lines(*, span: Span, filters: dict[str, Any], limit: int, **_: Any) -> 
     yield "[]\n" if separator == "[\n" else "\n]\n"
 
 
-def _cut_to_retention(span: Span) -> tuple[Span, bool]:
-    """Return the retained part of a span, and whether it was cut. Raises ValidationError."""
-    retention = timedelta(days=settings.EVENTS_RETENTION_DAYS)
-    oldest = span.now - retention
-    if span.end <= oldest:
-        raise serializers.ValidationError(
-            {"range": f"events are kept for {retention.days} days only"}
-        )
-    if span.start < oldest:
-        return Span(oldest, span.end, span.now), True
-    return span, False
-
-
 def _cursor(event: dict[str, Any]) -> str:
     text = f"{event['occurred_at'].isoformat()}|{event['event_id']}"
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
-class EventsView(ReadView):
-    """Search the raw events."""
-
-    get = answer_query(
-        build_events,
-        EventsQuery,
-        EventsAnswer,
-        operation_id="v1_email_events_search",
-        summary="Events",
-        description="Answer one page, newest first.",
-    )
+EventsView = query_view(
+    build_events,
+    EventsQuery,
+    EventsAnswer,
+    operation_id="v1_email_events_search",
+    summary="Events",
+    description="Answer one page, newest first.",
+)
 
 
 class EventView(ReadView):
@@ -230,37 +217,35 @@ class EventView(ReadView):
         return Response(event)
 
 
-class EventsCsvView(ReadView):
-    """The events of a search as a file for spreadsheets, which find no formulas in it."""
+def _export_view(
+    lines: Callable[..., Iterator[str]], name: str, content_type: str, **description: Any
+) -> type[ReadView]:
+    """Return the view that streams the events of a search as a file."""
 
-    @extend_schema(
-        summary="Events as CSV",
-        parameters=[ExportQuery],
-        responses={(200, "text/csv"): OpenApiTypes.STR, **REFUSALS},
-    )
-    def get(self, request: Request) -> StreamingHttpResponse:
+    def get(view: ReadView, request: Request) -> StreamingHttpResponse:
         """Stream."""
-        return _stream(csv_lines, request, "events.csv", "text/csv; charset=utf-8")
+        return StreamingHttpResponse(
+            lines(**parse_query(ExportQuery, request)),
+            content_type=content_type,
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    describe = extend_schema(parameters=[ExportQuery], **description)
+    return type("ExportView", (ReadView,), {"get": describe(get)})
 
 
-class EventsJsonView(ReadView):
-    """The events of a search as a JSON array, one a line."""
-
-    @extend_schema(
-        summary="Events as JSON",
-        parameters=[ExportQuery],
-        responses={200: EventAnswer(many=True), **REFUSALS},
-    )
-    def get(self, request: Request) -> StreamingHttpResponse:
-        """Stream."""
-        return _stream(json_lines, request, "events.json", "application/json")
-
-
-def _stream(
-    lines: Callable[..., Iterator[str]], request: Request, name: str, content_type: str
-) -> StreamingHttpResponse:
-    return StreamingHttpResponse(
-        lines(**parse_query(ExportQuery, request)),
-        content_type=content_type,
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+#: For spreadsheets, which find no formulas in it.
+EventsCsvView = _export_view(
+    csv_lines,
+    "events.csv",
+    "text/csv; charset=utf-8",
+    summary="Events as CSV",
+    responses={(200, "text/csv"): OpenApiTypes.STR, **REFUSALS},
+)
+EventsJsonView = _export_view(
+    json_lines,
+    "events.json",
+    "application/json",
+    summary="Events as JSON",
+    responses={200: EventAnswer(many=True), **REFUSALS},
+)

@@ -35,16 +35,12 @@ class ReadyAnswer(serializers.Serializer[Any]):
     checks = CheckAnswer(many=True, required=False)
 
 
-def _status(results: list[ProbeResult]) -> str:
-    wrong = [result for result in results if not result.ok]
-    if any(result.needed for result in wrong):
-        return "not ready"
-    return "degraded" if wrong else "ready"
-
-
 def build_ready(results: list[ProbeResult], *, may_read: bool) -> dict[str, Any]:
     """Return the values of ReadyAnswer, the checks for readers alone. Pure."""
-    body: dict[str, Any] = {"status": _status(results)}
+    wrong = [result for result in results if not result.ok]
+    is_served = not any(result.needed for result in wrong)
+    status = ("degraded" if wrong else "ready") if is_served else "not ready"
+    body: dict[str, Any] = {"status": status}
     if may_read:
         body["checks"] = [vars(result) for result in results]
     return body

@@ -8,11 +8,10 @@ from typing import Any
 from rest_framework import serializers
 
 from server.api.answers import BucketAnswer, SpanAnswer, build_buckets, build_span
-from server.api.permissions import ReadView
 from server.api.query_params import BucketsQuery
-from server.api.views import answer_query
+from server.api.views import query_view
 from server.events import refusals
-from server.events.refusals import Symbol, Symbols
+from server.events.refusals import Symbols
 from server.events.vocabulary import OUTCOMES
 from server.rollups.mail import queries
 from server.rollups.mail.level_query import LevelQuery
@@ -114,25 +113,22 @@ def _build_symbols(symbols: Symbols) -> list[dict[str, Any]]:
     is beyond its share of mail that was let in.
     """
 
-    def let_in(symbol: Symbol) -> float | None:
-        return symbol.let_in_count / symbols.let_in_count if symbols.let_in_count else None
-
-    def beyond(symbol: Symbol) -> float:
-        return symbol.refused_count / symbols.refused_count - (let_in(symbol) or 0)
-
-    return [
+    refused, let_in = symbols.refused_count, symbols.let_in_count
+    answers = [
         {
             "value": symbol.name,
             "count": symbol.refused_count,
-            "refused_ratio": symbol.refused_count / symbols.refused_count,
-            "let_in_ratio": let_in(symbol),
+            "refused_ratio": symbol.refused_count / refused,
+            "let_in_ratio": symbol.let_in_count / let_in if let_in else None,
         }
-        for symbol in sorted(symbols.symbols, key=lambda symbol: (-beyond(symbol), symbol.name))
-        if beyond(symbol) >= MIN_TELLING
+        for symbol in symbols.symbols
     ]
 
+    def beyond(answer: dict[str, Any]) -> float:
+        return float(answer["refused_ratio"] - (answer["let_in_ratio"] or 0))
 
-class InboundView(ReadView):
-    """Mail coming in: its outcomes, and by whom and by which symbols it was refused."""
+    telling = [answer for answer in answers if beyond(answer) >= MIN_TELLING]
+    return sorted(telling, key=lambda answer: (-beyond(answer), answer["value"]))
 
-    get = answer_query(build_inbound, InboundQuery, InboundAnswer, summary="Inbound mail")
+
+InboundView = query_view(build_inbound, InboundQuery, InboundAnswer, summary="Inbound mail")

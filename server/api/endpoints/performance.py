@@ -14,9 +14,8 @@ from server.api.answers import (
     build_starts,
     build_times,
 )
-from server.api.permissions import ReadView
 from server.api.query_params import DestinationsQuery
-from server.api.views import answer_query
+from server.api.views import query_view
 from server.rollups.histogram import BRACKETS_MS, NOTHING, DeliveryTimes
 from server.rollups.mail import queries
 from server.rollups.mail.level_query import LevelQuery
@@ -69,20 +68,16 @@ def build_performance(
 
 
 def add_times(parts: list[DeliveryTimes]) -> DeliveryTimes:
-    """Return the times of all parts together. Pure."""
     bins = [sum(column) for column in zip(*(part.bins for part in [NOTHING, *parts]), strict=True)]
     return DeliveryTimes(
         sum(part.count for part in parts), sum(part.ms_sum for part in parts), tuple(bins)
     )
 
 
-class PerformanceView(ReadView):
-    """How long deliveries took: average, percentiles, histogram, destinations, trend."""
-
-    get = answer_query(
-        build_performance,
-        DestinationsQuery,
-        PerformanceAnswer,
-        summary="Delivery performance",
-        is_cached=True,
-    )
+PerformanceView = query_view(
+    build_performance,
+    DestinationsQuery,
+    PerformanceAnswer,
+    summary="Delivery performance",
+    is_cached=True,
+)

@@ -7,9 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from server.api.answers import build_span
-from server.api.permissions import ReadView
 from server.api.query_params import SampleBucketsQuery
-from server.api.views import answer_query
+from server.api.views import query_view
 from server.mailqueues import queries, summary
 from server.mailqueues.accounting import Database, Share, count_once
 from server.mailqueues.reasons import CLASSES, classify_reply
@@ -376,9 +375,6 @@ def _build_destinations(databases: Sequence[Database], now: datetime) -> dict[st
     }
 
 
-class QueueView(ReadView):
-    """The mail that waits now, each queue counted once, and how much waited before."""
-
-    get = answer_query(
-        build_queue, QueueQuery, QueueAnswer, summary="Mail queue", description="Answer as of now."
-    )
+QueueView = query_view(
+    build_queue, QueueQuery, QueueAnswer, summary="Mail queue", description="Answer as of now."
+)

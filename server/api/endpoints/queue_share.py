@@ -6,9 +6,9 @@ from typing import Any
 from rest_framework import serializers
 
 from server.api.endpoints.nodes import find_node
-from server.api.permissions import NOT_FOUND, REFUSALS, ReadView
+from server.api.permissions import NOT_FOUND, REFUSALS
 from server.api.query_params import SampleBucketsQuery
-from server.api.views import answer_query
+from server.api.views import query_view
 from server.mailqueues.queries import OwnShare, newest_readings, shares_of_node
 from server.metrics.catalogue import MAIL_QUEUE
 from server.rollups.plan import Buckets
@@ -70,14 +70,11 @@ def build_share(*, node: str, buckets: Buckets, now: datetime) -> dict[str, Any]
     }
 
 
-class ShareView(ReadView):
-    """How much of the mail queue was one node's, over time."""
-
-    get = answer_query(
-        build_share,
-        ShareQuery,
-        NodeShareAnswer,
-        refusals=REFUSALS | NOT_FOUND,
-        summary="Share of the mail queue",
-        description="Answer bucket by bucket.",
-    )
+ShareView = query_view(
+    build_share,
+    ShareQuery,
+    NodeShareAnswer,
+    refusals=REFUSALS | NOT_FOUND,
+    summary="Share of the mail queue",
+    description="Answer bucket by bucket.",
+)

@@ -6,9 +6,8 @@ from typing import Any
 from rest_framework import serializers
 
 from server.api.answers import BracketAnswer, SpanAnswer, build_brackets, build_span, build_starts
-from server.api.permissions import ReadView
 from server.api.query_params import DirectionQuery
-from server.api.views import answer_query
+from server.api.views import query_view
 from server.rollups.levels import SIZE_BOUNDS_BYTES
 from server.rollups.mail import queries
 from server.rollups.mail.level_query import LevelQuery
@@ -57,9 +56,6 @@ def _build_average(sizes: list[queries.Sizes]) -> dict[str, Any]:
     return {"count": count, "average": total / count if count else None}
 
 
-class SizesView(ReadView):
-    """How large messages are."""
-
-    get = answer_query(
-        build_sizes, DirectionQuery, SizesAnswer, summary="Message sizes", is_cached=True
-    )
+SizesView = query_view(
+    build_sizes, DirectionQuery, SizesAnswer, summary="Message sizes", is_cached=True
+)

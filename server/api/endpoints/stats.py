@@ -6,9 +6,8 @@ from typing import Any
 from rest_framework import serializers
 
 from server.api.answers import DeliveryTimesAnswer, SpanAnswer, build_span, build_times
-from server.api.permissions import ReadView
 from server.api.query_params import GROUPINGS, DirectionQuery
-from server.api.views import answer_query
+from server.api.views import query_view
 from server.events.vocabulary import OUTCOMES
 from server.rollups.mail import statistics
 from server.rollups.mail.level_query import LevelQuery
@@ -83,14 +82,11 @@ def _build_one(stats: Stats, direction: str) -> dict[str, Any]:
     }
 
 
-class StatsView(ReadView):
-    """Totals, rates and delivery times of each domain, destination, node, address or zone."""
-
-    get = answer_query(
-        build_stats,
-        StatsQuery,
-        StatsAnswer,
-        summary="Statistics",
-        description="Answer one page.",
-        is_cached=True,
-    )
+StatsView = query_view(
+    build_stats,
+    StatsQuery,
+    StatsAnswer,
+    summary="Statistics",
+    description="Answer one page.",
+    is_cached=True,
+)

@@ -7,9 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from server.api.answers import BucketAnswer, SpanAnswer, build_buckets, build_span
-from server.api.permissions import ReadView
 from server.api.query_params import GROUPINGS, DirectionQuery
-from server.api.views import answer_query
+from server.api.views import query_view
 from server.rollups.levels import DIMENSIONS
 from server.rollups.mail import queries
 from server.rollups.mail.level_query import LevelQuery
@@ -78,14 +77,11 @@ def build_throughput(
     }
 
 
-class ThroughputView(ReadView):
-    """Events by type over time, empty buckets as zeros, the running bucket marked partial."""
-
-    get = answer_query(
-        build_throughput,
-        ThroughputQuery,
-        ThroughputAnswer,
-        summary="Throughput",
-        description="Answer bucket by bucket, with `by` for each value as well.",
-        is_cached=True,
-    )
+ThroughputView = query_view(
+    build_throughput,
+    ThroughputQuery,
+    ThroughputAnswer,
+    summary="Throughput",
+    description="Answer bucket by bucket, with `by` for each value as well.",
+    is_cached=True,
+)

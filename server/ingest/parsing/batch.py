@@ -156,14 +156,10 @@ def _read_envelope(body: bytes) -> Envelope[msgspec.Raw]:
     match body.lstrip()[:1]:
         case b"[":
             return Envelope(events=_decode_body(_decode_list, body))
-        case b"{" if _is_envelope(body):
+        case b"{" if "events" in _decode_body(_decode_object, body):
             return _decode_body(_decode_envelope, body)
         case _:
             return Envelope(events=[msgspec.Raw(body)])
-
-
-def _is_envelope(body: bytes) -> bool:
-    return "events" in _decode_body(_decode_object, body)
 
 
 def _decode_body(decode: Callable[[bytes], Item], body: bytes) -> Item:

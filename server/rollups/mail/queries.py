@@ -182,7 +182,6 @@ GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"""  # noqa: S608
 
 
 def delivery_times(query: LevelQuery, *, values: Sequence[str] | None = None) -> list[Times]:
-    """Return the times of deliveries by bucket and value."""
     bins = ", ".join(f"coalesce({fast_sum(m.column)}, 0)" for m in DELIVERY_HISTOGRAM)
     statement = f"""SELECT {query.bucket}, value, sum(delivery_count)::bigint,
   sum(delivery_ms_sum)::bigint, ARRAY[{bins}]::bigint[]

@@ -10,8 +10,6 @@ from django.utils import timezone
 from server.rollups import rebuild
 from server.rollups.samples import rebuild as sample_rebuild
 
-Days = tuple[datetime, datetime]
-
 
 class Command(BaseCommand):
     """Print what was compared or made; exit code 1 when something differs."""
@@ -69,7 +67,7 @@ class Command(BaseCommand):
         self.stdout.write(f"and the levels of {len(tables)} tables of samples")
 
 
-def _span(days: list[date]) -> Days:
+def _span(days: list[date]) -> tuple[datetime, datetime]:
     if len(days) != 2:  # noqa: PLR2004 (from and to)
         raise CommandError("give two days, FROM and TO, or none")
     first, last = (datetime.combine(day, time(), UTC) for day in days)
