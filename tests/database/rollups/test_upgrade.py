@@ -12,11 +12,10 @@ from server.demo import mail
 from server.demo.samples import system_samples
 from server.metrics.catalogue import KINDS
 from server.nodes.store import node_ids
-from server.rollups import maintainer, upgrade
+from server.rollups import continuous_aggregates, maintainer, upgrade
 from server.rollups.levels import LEVELS, ONE_MINUTE, WIDER_LEVELS
 from server.rollups.mail import sql
 from server.rollups.samples import maintainer as sample_maintainer
-from server.rollups.samples import sql as sample_sql
 from server.storage.samples_writer import write_samples
 from server.timescale import edition, retention
 from tests.databases import hold_policies
@@ -58,15 +57,15 @@ def upgrade_edition():
     return out.getvalue()
 
 
-def held_back(module):
-    create, policy = module.create_continuous_aggregate, "SELECT add_continuous_aggregate_policy("
+def held_back(create):
+    policy = "SELECT add_continuous_aggregate_policy("
 
-    def without_running(level):
+    def without_running(*arguments, **options):
         return [
             f"SELECT alter_job({s.removeprefix('SELECT ')}, scheduled => false)"
             if s.startswith(policy)
             else s
-            for s in create(level)
+            for s in create(*arguments, **options)
         ]
 
     return without_running
@@ -87,8 +86,8 @@ def made_under_apache(monkeypatch):
     assert maintainer.written_levels() == LEVELS
     assert sample_maintainer.written_kinds(KINDS) == set(KINDS)
     # Policies run at once, by a clock that is not frozen.
-    for module in (sql, sample_sql):
-        monkeypatch.setattr(module, "create_continuous_aggregate", held_back(module))
+    creation = held_back(continuous_aggregates.creation)
+    monkeypatch.setattr(continuous_aggregates, "creation", creation)
     set_policies = retention.set_policies
 
     def set_and_hold_policies(*arguments):
