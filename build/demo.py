@@ -9,31 +9,29 @@ import argparse
 import json
 import math
 import os
-import secrets
 import signal
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from build.stack import agent, claim, feeder, mongodb, postgres, redis, server, sink, zonemta
-from build.stack.command import run
-from build.stack.errors import AlreadyRunningError, StackError
+from build.stack.command import report_progress, run, run_main, step
+from build.stack.errors import AlreadyRunningError
 from build.stack.packages import install_program
-from build.stack.paths import LOGS, ROOT, RUN, write_private
+from build.stack.paths import LOGS, ROOT, RUN, read_secrets, write_file
 from build.stack.ports import LOOPBACK, free_port
 from build.stack.redis import Redis
-from build.stack.supervisor import Supervisor, end_on_signals, leaving_no_child, python
+from build.stack.supervisor import Supervisor, leaving_no_child, python
 
 HOME = RUN / "demo"
 WELCOME = Path(__file__).with_name("demo-welcome.txt")
 SECRETS = HOME / "secrets.json"  # beside the data they belong to
 ALIVE = HOME / "alive"  # touched while the demo runs: its age is how long the demo was down
+#: The private database, or that of the environment: each has its own key and history.
+DATABASE = os.environ.get("DATABASE_URL", "private").rpartition("@")[2]
 
 USER = "admin"
 NODE = zonemta.INSTANCE
@@ -45,11 +43,7 @@ HISTORY_HOURS = 25  # the chart begins with a full quarter of an hour
 HISTORY_EVENTS_PER_HOUR = 8_000
 # ZoneMTA's own waits begin at five minutes; a demo should show a deferred message arrive.
 DEFER_TIMES_MS = (15_000, 60_000, 300_000, 900_000)
-ZONES = (
-    zonemta.Zone(name="default"),
-    zonemta.Zone(name="newsletter", sender_domains=("news.example",)),
-    zonemta.Zone(name="bounces", connections=2),
-)
+ZONES = {**zonemta.DEFAULT_ZONES, "newsletter": {"senderDomains": ["news.example"]}}
 
 
 def main() -> int:
@@ -57,8 +51,6 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=1.0, help="messages a second (default 1)")
     parser.add_argument("--port", type=int, help="of the pages (default 8000, or one that is free)")
     options = parser.parse_args()
-
-    end_on_signals()
     try:
         with (
             claim.claim_directory(HOME) as held,
@@ -68,23 +60,18 @@ def main() -> int:
             try:
                 return run_demo(supervisor, held, rate_per_s=options.rate, port=options.port)
             finally:
-                report("stopping")
+                report_progress("mallard: stopping")
     except AlreadyRunningError as error:
         address = error.note.get("address", "an address it has not got yet: it is starting")
-        report(f"the demo runs already, at {address}; `make stop` ends it")
+        report_progress(f"mallard: the demo runs already, at {address}; `make stop` ends it")
         return 0
-    except StackError as error:
-        report(str(error))
-        return 1
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
 
 
 def run_demo(
     supervisor: Supervisor, held: claim.Claim, *, rate_per_s: float, port: int | None
 ) -> int:
     started_at = time.monotonic()
-    stored = read_secrets()
+    stored = read_secrets(SECRETS, secret_key=48, admin_password=12)
     # npm waits for the network while the databases wait for the disk.
     pool = ThreadPoolExecutor()
     try:
@@ -95,7 +82,14 @@ def run_demo(
         with step("Redis"):
             # Always ours for the mail programs: the server's may have a password or be elsewhere.
             mail_redis = redis.start(supervisor, HOME)
-        site = make_site(supervisor, mail_redis.url, secret_key=stored["secret_key"], port=port)
+        database_url = os.environ.get("DATABASE_URL")
+        if database_url is None:
+            with step("PostgreSQL with TimescaleDB"):
+                database_url = postgres.start(supervisor, HOME).url
+        redis_url = os.environ.get("REDIS_URL", mail_redis.url)
+        web_port = port or free_port(WEB_PORTS)
+        live_port = free_port([web_port + 1])
+        site = server.Site(database_url, redis_url, LOGS, stored["secret_key"], web_port, live_port)
         with step("MongoDB"):
             mongo_uri = mongodb.start(supervisor, HOME).uri_of(zonemta.DATABASE)
         packages.append(pool.submit(site.make_assets))
@@ -116,57 +110,30 @@ def run_demo(
     smtp_port = start_mail(supervisor, mongo_uri, mail_redis, address=address, api_key=api_key)
     stop = stop_event()
     # A new seed each time: the same addresses again would look like repetitions.
-    seed = int(datetime.now(UTC).timestamp())
-    stream = {"port": smtp_port, "rate_per_s": rate_per_s, "seed": seed}
+    stream = {"port": smtp_port, "rate_per_s": rate_per_s, "seed": int(time.time())}
     threading.Thread(target=feeder.feed, args=[stop], kwargs=stream, daemon=True).start()
     held.write_note(address=address)
-    seconds = time.monotonic() - started_at
-    ports = (site.web_port, site.live_port)
     welcome = WELCOME.read_text().format(
-        seconds=seconds,
+        seconds=time.monotonic() - started_at,
         address=address,
         user=USER,
         password=stored["admin_password"],
         logs=LOGS.relative_to(ROOT),
-        forward=" ".join(f"-L {port}:{LOOPBACK}:{port}" for port in ports),
+        web=f"{web_port}:{LOOPBACK}:{web_port}",
+        live=f"{live_port}:{LOOPBACK}:{live_port}",
     )
     print(welcome, flush=True)
     return watch(supervisor, stop)
 
 
-def make_site(
-    supervisor: Supervisor, redis_url: str, *, secret_key: str, port: int | None
-) -> server.Site:
-    """Return the server's installation on our PostgreSQL and Redis, or those of the environment."""
-    database_url = os.environ.get("DATABASE_URL")
-    if database_url is None:
-        with step("PostgreSQL with TimescaleDB"):
-            database_url = postgres.start(supervisor, HOME).url
-    web_port = port or free_port(WEB_PORTS)
-    return server.Site(
-        database_url=database_url,
-        redis_url=os.environ.get("REDIS_URL", redis_url),
-        logs=LOGS,
-        secret_key=secret_key,
-        web_port=web_port,
-        live_port=free_port([web_port + 1]),
-    )
-
-
-def database_name() -> str:
-    """Return a name for the database: the private one, or that of the environment."""
-    return os.environ.get("DATABASE_URL", "private").rpartition("@")[2]
-
-
 def make_key(site: server.Site, stored: dict[str, Any]) -> str:
     """Return the agent's key, made once for each database."""
     keys: dict[str, str] = stored.setdefault("api_keys", {})
-    database = database_name()
-    if database not in keys:
+    if DATABASE not in keys:
         options = ["--scope", "agent", "--node", NODE, "--name", "demo"]
-        keys[database] = site.manage("create_api_key", *options).strip()
-        write_private(SECRETS, json.dumps(stored))
-    return keys[database]
+        keys[DATABASE] = site.manage("create_api_key", *options).strip()
+        write_file(SECRETS, json.dumps(stored).encode())
+    return keys[DATABASE]
 
 
 def fill_history(site: server.Site, stored: dict[str, Any]) -> str:
@@ -176,18 +143,17 @@ def fill_history(site: server.Site, stored: dict[str, Any]) -> str:
     """
     ends: dict[str, str] = stored.setdefault("history_until", {})
     now, away = datetime.now(UTC), timedelta(hours=HISTORY_HOURS)
-    before = ends.get(database_name(), "")
+    before = ends.get(DATABASE, "")
     if before and ALIVE.exists():
         away = now - datetime.fromtimestamp(ALIVE.stat().st_mtime, UTC)
     if before and away < timedelta(hours=1):
         return before
     hours = min(HISTORY_HOURS, math.ceil(away / timedelta(hours=1)))
     until = now.isoformat(timespec="seconds")
-    per_hour = str(HISTORY_EVENTS_PER_HOUR)
-    words = ("--hours", str(hours), "--until", until, "--seed", "1", "--events-per-hour", per_hour)
-    site.manage("fill", *words)
-    ends[database_name()] = until
-    write_private(SECRETS, json.dumps(stored))
+    words = ("--hours", str(hours), "--until", until, "--seed", "1")
+    site.manage("fill", *words, "--events-per-hour", str(HISTORY_EVENTS_PER_HOUR))
+    ends[DATABASE] = until
+    write_file(SECRETS, json.dumps(stored).encode())
     return until
 
 
@@ -243,48 +209,12 @@ def watch(supervisor: Supervisor, stop: threading.Event) -> int:
         ALIVE.touch()
         for ended in supervisor.restart_ended():
             then = "started again" if ended.started_again else "not started again, the rest goes on"
-            log = ended.log.relative_to(ROOT)
-            report(f"{ended.name} ended with code {ended.code}, {then}; the end of {log}:")
-            print(ended.log_tail, file=sys.stderr, flush=True)
+            event = f"{ended.running.program.name} ended with code {ended.code}, {then}"
+            log = ended.running.log.relative_to(ROOT)
+            report_progress(f"mallard: {event}; the end of {log}:\n{ended.log_tail}")
             code = code if ended.started_again else 1
     return code
 
 
-def read_secrets() -> dict[str, Any]:
-    """Return the secrets of this checkout, made at the first call and readable by us alone."""
-    if not SECRETS.exists():
-        write_secrets(
-            secret_key=secrets.token_urlsafe(48), admin_password=secrets.token_urlsafe(12)
-        )
-    stored: dict[str, Any] = json.loads(SECRETS.read_text())
-    return stored
-
-
-def write_secrets(**stored: Any) -> None:
-    """Store the secrets; a file half written never takes the place of a complete one."""
-    half_written = SECRETS.with_suffix(".new")
-    half_written.unlink(missing_ok=True)
-    half_written.touch(mode=0o600)
-    half_written.write_text(json.dumps(stored))
-    half_written.rename(SECRETS)
-
-
-def report(text: str) -> None:
-    print(f"mallard: {text}", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def step(name: str) -> Iterator[None]:
-    """Print what is being done, and how long it took."""
-    started_at = time.monotonic()
-    print(f"mallard: {name} … ", end="", file=sys.stderr, flush=True)
-    try:
-        yield
-    except BaseException:
-        print(file=sys.stderr, flush=True)
-        raise
-    print(f"{time.monotonic() - started_at:.1f} s", file=sys.stderr, flush=True)
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_main(main)

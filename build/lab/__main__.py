@@ -6,17 +6,14 @@ anything is lost, stored twice, wrong or over its budget.
 
 import argparse
 import importlib
-from collections.abc import Sequence
 from pathlib import Path
 
-from build.lab.report import report_progress
-from build.stack.errors import StackError
-from build.stack.supervisor import end_on_signals
+from build.stack.command import run_main
 
 SCENARIOS = Path(__file__).with_name("scenarios")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main() -> int:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         "python -m build.lab", description=__doc__, formatter_class=raw
@@ -30,14 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         scenario.add_options(command)
         command.set_defaults(run=scenario.run)
-    options = parser.parse_args(argv)
-    end_on_signals()
-    try:
-        return int(options.run(options))
-    except StackError as error:
-        report_progress(f"mallard: {error}")
-    return 1
+    options = parser.parse_args()
+    return int(options.run(options))
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_main(main)

@@ -46,7 +46,6 @@ class FakePlugin(Sender):
     def __init__(self, receiver: Path, seed: str, plan: Iterable[tuple[float, int]]) -> None:
         super().__init__()
         self.acknowledged: list[str] = []  # event ids
-        self.sent_bytes = 0
         self._chance = random.Random(seed)  # noqa: S311 (reproducible)
         self._plan = plan
         headers = {"X-Mallard-Process": f"bench/{seed}", "X-Mallard-Dropped": "0"}
@@ -61,7 +60,6 @@ class FakePlugin(Sender):
                 break
             events = [build_event(self._chance) for _ in range(size)]
             body = json.dumps(events, separators=(",", ":")).encode()
-            if self.post_until_accepted(self._connection, body) is not None:
+            if self._connection.post_until_accepted(body, self.answers, self.give_up) is not None:
                 self.acknowledged += [event["event_id"] for event in events]
-                self.sent_bytes += len(body)
         self._connection.close()

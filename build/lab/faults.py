@@ -14,7 +14,7 @@ import redis
 
 from build.lab import usage
 from build.lab.installation import Installation
-from build.lab.report import report_progress
+from build.stack.command import report_progress
 from build.stack.errors import StartError
 from build.stack.supervisor import Running
 
@@ -24,17 +24,15 @@ POLL_S = 0.05
 OTHER_SHARE = 0.5
 #: Sessions of the server's processes.
 SESSIONS = "FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()"
-LIST_SESSIONS, CUT_SESSIONS = (
-    f"SELECT pid {SESSIONS}",
-    f"SELECT pg_terminate_backend(pid) {SESSIONS}",
-)
+LIST_SESSIONS = f"SELECT pid {SESSIONS}"
+CUT_SESSIONS = f"SELECT pg_terminate_backend(pid) {SESSIONS}"
 
 
 class ServerFaults:
     """Seeded faults of one installation, and their counts."""
 
     def __init__(self, installation: Installation, *, seed: int) -> None:
-        self._installation = installation
+        self._installation, self.seed = installation, seed
         self._rng = random.Random(f"{seed}|harm")  # noqa: S311 (the same order for a seed)
         self.kills: Counter[str] = Counter()
         self.others: Counter[str] = Counter()

@@ -6,7 +6,6 @@ Only the rate limits are lifted: they are not what is measured.
 import contextlib
 import re
 import secrets
-import shutil
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,13 +19,12 @@ from urllib.parse import urlencode
 import psycopg2
 import redis as redis_client
 
-from build.stack import claim, postgres, redis, server
+from build.stack import postgres, redis, server
 from build.stack.command import run
 from build.stack.errors import StackError
-from build.stack.paths import LOGS, RUN
 from build.stack.postgres import Postgres
 from build.stack.redis import Redis
-from build.stack.supervisor import Running, Supervisor, leaving_no_child, stop_leftovers
+from build.stack.supervisor import Running, Supervisor, leaving_no_child, temporary_run
 
 #: Rate limits lifted, for loads that no node sends.
 NO_LIMITS = dict.fromkeys(("INGEST_KEY_RATE", "INGEST_ADDRESS_RATE"), "1000000/second")
@@ -74,7 +72,7 @@ class Installation:
         return redis_client.Redis.from_url(f"{self.redis.url}/0", socket_timeout=TIMEOUT_S)
 
     def count_waiting(self) -> int:
-        return int(self.inbox.xlen(server.EVENTS_STREAM))
+        return sum(map(self.inbox.xlen, (server.EVENTS_STREAM, server.SAMPLES_STREAM)))
 
     def drain(self) -> int:
         """Wait until the inbox is empty or no longer shrinks; return how many batches it holds."""
@@ -110,18 +108,15 @@ def run_installation(
 
     With `inbox_disk_mib` Redis has a disk of that size to itself, where one may be mounted.
     """
-    directory = RUN / "exec" / name  # where `make stop` and the next run look for leftovers
-    with claim.claim_directory(directory), contextlib.ExitStack() as stack:
-        stack.callback(_clear, directory)
-        _clear(directory)
-        disk = directory / "redis"
-        disk.mkdir(parents=True, exist_ok=True)
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={inbox_disk_mib}m,mode=0755", "mallard-inbox"]
-        if inbox_disk_mib is not None:
+    with leaving_no_child(), temporary_run(name) as supervisor:
+        disk = supervisor.directory / "redis"
+        disk.mkdir(exist_ok=True)
+        if inbox_disk_mib is not None and not disk.is_mount():  # as after a run that was killed
+            size = f"size={inbox_disk_mib}m,mode=0755"
             with contextlib.suppress(StackError):  # not everybody may
-                run([*mount, disk])
-        stack.enter_context(leaving_no_child())
-        supervisor = stack.enter_context(Supervisor(directory, log_directory=LOGS / name))
+                run(["mount", "-t", "tmpfs", "-o", size, "mallard-inbox", disk])
+        if disk.is_mount():
+            supervisor.on_stop.callback(run, ["umount", disk])
         installation = start_installation(supervisor, nodes=nodes, environment=environment)
         installation.inbox_disk = disk if disk.is_mount() else None
         for number in range(2, workers + 1):
@@ -155,11 +150,3 @@ def start_installation(
     started = server.start(supervisor, site)
     workers = {"worker": started.worker}
     return Installation(database, cache, site, started, workers, user, password, keys)
-
-
-def _clear(directory: Path) -> None:
-    stop_leftovers(directory)
-    if (directory / "redis").is_mount():
-        run(["umount", directory / "redis"])
-    for name in ("postgres", "redis"):
-        shutil.rmtree(directory / name, ignore_errors=True)

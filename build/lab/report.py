@@ -1,20 +1,13 @@
-"""Progress, tables and percentiles: for people on standard error, results on standard output."""
+"""Percentiles, and tables of results."""
 
-import sys
 from collections.abc import Sequence
 
 
-def report_progress(text: str) -> None:
-    """Print to standard error: standard output is for results."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def compute_percentile(values: Sequence[float], share: float) -> float | None:
-    """Return the value that `share` (0..1) of `values` do not exceed; None when there are none."""
-    if not values:
-        return None
+    """Return the value that `share` (0..1) of `values` do not exceed, to a tenth; None without."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    last = len(ordered) - 1
+    return round(ordered[min(last, int(share * len(ordered)))], 1) if ordered else None
 
 
 def format_table(rows: Sequence[Sequence[object]]) -> str:

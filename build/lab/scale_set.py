@@ -5,7 +5,6 @@ rows again, moved by whole days, with ids of their own; the levels of all other 
 levels again, moved likewise: as many rows, values and buckets as so many days of mail have.
 """
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from build.lab.query_plan import fetch_rows
+from build.stack.command import report_progress
 
 LEVELS = ("email_stats_daily", "email_stats_1h", "email_stats_5m")
 COPY_DAY = Path(__file__).with_name("scale_set.sql").read_text()
@@ -43,12 +43,12 @@ def find_last_midnight() -> datetime:
     return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def fill(scale: Scale, until: datetime, *, report: Callable[[str], object]) -> None:
+def fill(scale: Scale, until: datetime) -> None:
     """Fill an empty, migrated database. Takes minutes: most of it is PostgreSQL making indexes."""
     generate = partial(call_command, "fill", nodes=scale.nodes, seed=scale.seed, until=until)
-    report("samples")
+    report_progress("samples")
     generate(days=scale.days, events_per_hour=0, samples_every_s=scale.samples_every_s)
-    report("one day of mail")
+    report_progress("one day of mail")
     generate(days=1, events_per_day=scale.events_per_day, samples_every_s=0)
     day = until - timedelta(days=1)
     raw, before = range(-scale.raw_days + 1, 0), range(-scale.days + 1, -scale.raw_days + 1)
@@ -59,19 +59,18 @@ def fill(scale: Scale, until: datetime, *, report: Callable[[str], object]) -> N
             copies += [pool.submit(_copy, table, day, n, few=few) for n in before]
         for done, copy in enumerate(copies, 1):
             copy.result()
-            report(f"{done} of {len(copies)} copies of that day")
+            report_progress(f"{done} of {len(copies)} copies of that day")
     with connection.cursor() as cursor:  # as autovacuum does in time
         cursor.execute(f"VACUUM (ANALYZE) {', '.join(TABLES)}")
 
 
-def count_raw_rows() -> int:
-    return int(fetch_rows("SELECT count(*) FROM email_events")[0][0])
-
-
-def count_events() -> int:
-    """Return how many events the widest level counts."""
-    events = "SELECT sum(events) FROM email_stats_daily WHERE dimension = 'all'"
-    return int(fetch_rows(events)[0][0] or 0)
+def count_events() -> tuple[int, int]:
+    """Return how many raw rows there are, and how many events the widest level counts."""
+    ((raw_rows, counted),) = fetch_rows(
+        "SELECT count(*), (SELECT sum(events) FROM email_stats_daily WHERE dimension = 'all')"
+        " FROM email_events"
+    )
+    return raw_rows, int(counted or 0)
 
 
 def _copy(table: str, day: datetime, days: int, *, few: bool = False) -> None:

@@ -7,15 +7,11 @@ printed are those a browser receives on its first visit.
 
 import argparse
 import gzip
-import hashlib
 import shutil
-import sys
 from pathlib import Path
 
-from build.stack import claim
-from build.stack.command import run
-from build.stack.errors import StackError
-from build.stack.packages import install_npm, node_program
+from build.stack.command import run, run_main
+from build.stack.packages import if_stale, install_npm, node_program
 from build.stack.paths import ROOT, RUN
 
 DASHBOARD = ROOT / "server" / "dashboard"
@@ -23,7 +19,6 @@ SOURCE = DASHBOARD / "vendor"
 VENDOR = DASHBOARD / "static" / "vendor"
 PACKAGES = RUN / "node" / "frontend"
 MODULES = PACKAGES / "node_modules"
-STAMP = VENDOR / ".stamp"
 
 #: The size of a first visit, our own files included, compressed as the server sends them.
 BUDGET_BYTES = 400_000
@@ -31,34 +26,25 @@ BUDGET_BYTES = 400_000
 
 def main() -> int:
     argparse.ArgumentParser(prog="python -m build.package.assets", description=__doc__).parse_args()
-    try:
-        if not make():
-            print("assets: up to date")
-            return 0
-    except StackError as error:
-        print(f"assets: {error}", file=sys.stderr)
-        return 1
+    if not make():
+        print("assets: up to date")
+        return 0
     return report_sizes(VENDOR, *(DASHBOARD / name for name in ("shell", "charts", "pages")))
 
 
 def make() -> bool:
     """Make what is missing; return whether anything was. Raise StackError."""
     sources = sorted(path for path in SOURCE.iterdir() if path.is_file())
-    digest = hashlib.sha256()
-    for path in sources:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    with claim.hold_lock(RUN / "assets.lock"):
-        if STAMP.exists() and STAMP.read_text() == digest.hexdigest():
-            return False
-        print("assets: installing the packages of the pages")
-        install_npm(SOURCE, PACKAGES)
-        for path in sources:
-            shutil.copyfile(path, PACKAGES / path.name)
-        shutil.rmtree(VENDOR, ignore_errors=True)
-        VENDOR.mkdir(parents=True)
-        run([node_program(), "build.mjs", VENDOR], cwd=PACKAGES)
-        STAMP.write_text(digest.hexdigest())
-    return True
+    with if_stale(sources, VENDOR / ".stamp", RUN / "assets") as is_stale:
+        if is_stale:
+            print("assets: installing the packages of the pages")
+            install_npm(SOURCE, PACKAGES)
+            for path in sources:
+                shutil.copyfile(path, PACKAGES / path.name)
+            shutil.rmtree(VENDOR, ignore_errors=True)
+            VENDOR.mkdir(parents=True)
+            run([node_program(), "build.mjs", VENDOR], cwd=PACKAGES)
+    return is_stale
 
 
 def report_sizes(*folders: Path) -> int:
@@ -77,4 +63,4 @@ def report_sizes(*folders: Path) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_main(main)

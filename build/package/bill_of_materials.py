@@ -10,7 +10,6 @@ import hashlib
 import json
 import platform
 import re
-import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,8 +101,6 @@ def _licence(metadata: dict[str, Any]) -> str:
 
 def _debian_package(path: Path) -> tuple[str, str] | None:
     """Return name and version of the package a file belongs to; None on other systems."""
-    if not shutil.which("dpkg-query"):
-        return None
     for candidate in dict.fromkeys([path, path.resolve(), Path("/usr") / path.relative_to("/")]):
         try:
             package = run(["dpkg-query", "-S", candidate]).partition(":")[0]

@@ -28,9 +28,9 @@ from build.package.bill_of_materials import (
     list_packages,
 )
 from build.stack import claim
-from build.stack.command import run
+from build.stack.command import run, run_main
 from build.stack.errors import MissingError, StackError
-from build.stack.paths import DIST, ROOT, RUN
+from build.stack.paths import DIST, ROOT, RUN, write_file
 
 WORK = RUN / "freeze"
 LOCK = ROOT / "requirements" / "build.txt"
@@ -64,7 +64,6 @@ class Binary:
 
     path: Path
     size_bytes: int
-    sha256: str
     max_glibc: tuple[int, ...]
 
 
@@ -129,17 +128,14 @@ def freeze(python: Path, *, again: bool = True) -> Binary:
             stamp.unlink(missing_ok=True)
             checked.write_text(json.dumps(_make(python, path)))
             stamp.write_text(inputs)
-        content = path.read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
-        return Binary(path, len(content), digest, tuple(json.loads(checked.read_text())))
+        return Binary(path, path.stat().st_size, tuple(json.loads(checked.read_text())))
 
 
 def hash_inputs(python: Path) -> str:
     sources = [*(ROOT / "agent").rglob("*.py"), *PACKAGE.iterdir(), LOCK]
     digest = hashlib.sha256(run([python, "-VV"]).encode())
     for path in sorted(path for path in sources if path.is_file()):
-        digest.update(f"{path.relative_to(ROOT)}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 
 
@@ -156,9 +152,10 @@ def _make(python: Path, path: Path) -> tuple[int, ...]:
         *list_libraries(tree, WORK / "work" / "agent" / "COLLECT-00.toc"),
     ]
     contents = build_bill_of_materials(NAME, agent_version(), digest=digest, components=components)
-    _write(path, content, mode=0o755)
-    _write(DIST / f"{NAME}.sha256", f"{digest}  {NAME}\n".encode())
-    _write(DIST / f"{NAME}.cdx.json", json.dumps(contents, indent=2).encode() + b"\n")
+    write_file(path, content, mode=0o755)
+    write_file(DIST / f"{NAME}.sha256", f"{digest}  {NAME}\n".encode(), mode=0o644)
+    text = json.dumps(contents, indent=2) + "\n"
+    write_file(DIST / f"{NAME}.cdx.json", text.encode(), mode=0o644)
     return glibc
 
 
@@ -207,25 +204,13 @@ def agent_version() -> str:
     return str(re.findall(r'__version__ = "([^"]+)"', text)[0])
 
 
-def _write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    # By renaming: a program that runs cannot be written over.
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_bytes(content)
-    fresh.chmod(mode)
-    fresh.rename(path)
-
-
 def main() -> int:
     argparse.ArgumentParser(prog="python -m build.package.freeze", description=__doc__).parse_args()
-    try:
-        binary = freeze(base_python())
-    except StackError as error:
-        print(error, file=sys.stderr)
-        return 1
+    binary = freeze(base_python())
     print(f"{binary.path.relative_to(ROOT)}: {binary.size_bytes / 1e6:.1f} MB,", end=" ")
-    print(f"needs glibc {format_version(binary.max_glibc)}, sha256 {binary.sha256}")
+    print(f"needs glibc {format_version(binary.max_glibc)}")
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_main(main)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from build.package import assets
-from build.stack.command import run
+from build.stack.command import run, run_main
 from build.stack.errors import StackError
 from build.stack.paths import DIST, ROOT, RUN
 
@@ -99,10 +99,6 @@ def pack(entries: dict[str, Entry]) -> bytes:
     return gzip.compress(raw.getvalue(), 6, mtime=0)
 
 
-def project_version() -> str:
-    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
-
-
 def make(python_versions: Sequence[str] = (), *, directory: Path = DIST) -> Path:
     """Write the archive and, beside it, a line of its digest, name and version. Return its path."""
     content = pack(read_sources() | collect_wheels(python_versions))
@@ -110,24 +106,20 @@ def make(python_versions: Sequence[str] = (), *, directory: Path = DIST) -> Path
     path = directory / NAME
     path.write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
-    path.with_name(f"{NAME}.sha256").write_text(f"{digest}  {NAME}  {project_version()}\n")
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    path.with_name(f"{NAME}.sha256").write_text(f"{digest}  {NAME}  {version}\n")
     return path
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     parser = argparse.ArgumentParser(prog="build.package.server_archive", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--wheels", nargs="*", default=[], metavar="VERSION")
-    options = parser.parse_args(arguments)
-    try:
-        path = make(options.wheels)
-        changes = run(["git", "status", "--porcelain", "--", *SOURCES])
-    except StackError as error:
-        print(error, file=sys.stderr)
-        return 1
-    digest = path.with_name(f"{NAME}.sha256").read_text().split()[0]
+    options = parser.parse_args()
+    path = make(options.wheels)
+    changes = run(["git", "status", "--porcelain", "--", *SOURCES])
+    digest, _, version = path.with_name(f"{NAME}.sha256").read_text().split()
     size_mb = path.stat().st_size / 1e6
-    version = project_version()
     print(f"{path.relative_to(ROOT)}: {size_mb:.1f} MB, version {version}, sha256 {digest}")
     if changes.strip():
         print("There are changes that are not committed; they are not in it.")
@@ -135,4 +127,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_main(main)

@@ -1,8 +1,7 @@
 """A private MongoDB: a replica set of one node, because change streams need one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,36 +43,25 @@ def start(
 ) -> MongoDB:
     """Start one with its data in `directory`/mongodb; it answers as primary when this returns."""
     port = port or free_port()
-    is_ready = partial(_is_primary, port)
-    started = program(directory / "mongodb", port, is_ready=is_ready, options=options)
-    return MongoDB(port, supervisor.start(started))
-
-
-def program(
-    home: Path,
-    port: int,
-    *,
-    is_ready: Callable[[], bool],
-    name: str = "mongodb",
-    replica_set: str = REPLICA_SET,
-    options: Sequence[str] = OPLOG,
-) -> Program:
-    """Return a mongod with its data in `home`; without `replica_set` it is no member of one."""
-    home.mkdir(parents=True, exist_ok=True)
-    return Program(
-        name=name,
-        argv=[
-            *(server_program(), "--dbpath", home, "--port", str(port), "--bind_ip", LOOPBACK),
-            *(("--replSet", replica_set) if replica_set else ()),
-            *("--wiredTigerCacheSizeGB", "0.25", "--nounixsocket", "--quiet"),
-            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-            # A member that stops waits so long for another to take over.
-            *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=1000"),
-            *options,
-        ],
-        is_ready=is_ready,
+    program = Program(
+        name="mongodb",
+        argv=[*command(directory / "mongodb", port), "--replSet", REPLICA_SET, *options],
+        is_ready=lambda: _is_primary(port),
         ready_within_s=60,
     )
+    return MongoDB(port, supervisor.start(program))
+
+
+def command(home: Path, port: int) -> list[str | Path]:
+    """Return a mongod with its data in `home`, alone: a member of no set."""
+    home.mkdir(parents=True, exist_ok=True)
+    return [
+        *(server_program(), "--dbpath", home, "--port", str(port), "--bind_ip", LOOPBACK),
+        *("--wiredTigerCacheSizeGB", "0.25", "--nounixsocket", "--quiet"),
+        *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        # A member that stops waits so long for another to take over.
+        *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=1000"),
+    ]
 
 
 def server_program() -> Path:

@@ -9,7 +9,7 @@ import os
 import shutil
 import string
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def install_npm(source: Path, target: Path) -> None:
     No script of a package runs while installing. Raise StackError with npm's words.
     """
     lock = source / "package-lock.json"
-    with if_stale(lock, target / "node_modules" / ".mallard-stamp", target) as is_stale:
+    with if_stale([lock], target / "node_modules" / ".mallard-stamp", target) as is_stale:
         if is_stale:
             for name in ("package.json", "package-lock.json"):
                 shutil.copyfile(source / name, target / name)
@@ -86,7 +86,7 @@ def install_python(name: str) -> Path:
     """
     lock = ROOT / "requirements" / f"{name}.txt"
     venv = RUN / name / "venv"
-    with if_stale(lock, venv / ".ready", venv.parent) as is_stale:
+    with if_stale([lock], venv / ".ready", venv.parent) as is_stale:
         if is_stale:
             shutil.rmtree(venv, ignore_errors=True)
             run([sys.executable, "-m", "venv", venv])
@@ -95,14 +95,14 @@ def install_python(name: str) -> Path:
 
 
 @contextmanager
-def if_stale(lock: Path, stamp: Path, folder: Path) -> Iterator[bool]:
-    """Yield whether `lock` has changed since the stamp; write the stamp when the block succeeds.
+def if_stale(sources: Iterable[Path], stamp: Path, folder: Path) -> Iterator[bool]:
+    """Yield whether files have changed since the stamp; write the stamp when the block succeeds.
 
     Tests run in several processes, and an installation begins by emptying the folder that another
     may be filling.
     """
     with claim.hold_lock(folder / ".mallard-lock"):
-        digest = hashlib.sha256(lock.read_bytes()).hexdigest()
+        digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
         is_stale = not stamp.exists() or stamp.read_text() != digest
         yield is_stale
         if is_stale:

@@ -1,9 +1,12 @@
 """Paths of the checkout and its working folder; private files and folders of Unix sockets."""
 
 import hashlib
+import json
 import os
+import secrets
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from build.stack.errors import MissingError
 
@@ -16,13 +19,23 @@ DIST = ROOT / ".dist"
 MAX_SOCKET_DIRECTORY_BYTES = 80
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file for us alone; a half written one never takes the place of a complete one."""
-    half_written = path.with_name(f"{path.name}.new")
+def write_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file by renaming: none is ever half written, and a program that runs stays whole."""
+    half_written = path.with_name(f".{path.name}.new")
     half_written.unlink(missing_ok=True)
     half_written.touch(mode=0o600)
-    half_written.write_text(text)
+    half_written.write_bytes(content)
+    half_written.chmod(mode)
     half_written.rename(path)
+
+
+def read_secrets(path: Path, **lengths: int) -> dict[str, Any]:
+    """Return the secrets in a file of ours alone, made of so many bytes each at the first call."""
+    if not path.exists():
+        made = {name: secrets.token_urlsafe(length) for name, length in lengths.items()}
+        write_file(path, json.dumps(made).encode())
+    stored: dict[str, Any] = json.loads(path.read_text())
+    return stored
 
 
 def socket_directory(directory: Path) -> Path:

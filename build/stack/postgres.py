@@ -1,9 +1,7 @@
 """A private PostgreSQL with TimescaleDB: loopback only, passwords, a database and role of ours."""
 
 import contextlib
-import json
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -16,15 +14,15 @@ from psycopg2 import sql
 
 from build.stack.command import run
 from build.stack.errors import MissingError
-from build.stack.paths import ROOT, write_private
+from build.stack.paths import ROOT, read_secrets, write_file
 from build.stack.ports import LOOPBACK, free_port
 from build.stack.supervisor import Program, Running, Supervisor
 
 NAME = "mallard"
 BUILD_TIMEOUT_SECONDS = 900
 CONNECT_TIMEOUT_SECONDS = 2
-SETTINGS = Path(__file__).with_name("postgresql.conf")
-AS_POSTGRES = Path(__file__).with_name("as-postgres.sh")
+SOURCE = Path(__file__).with_name("postgres")
+AS_POSTGRES = SOURCE / "as-postgres.sh"
 # As production is set up (ansible/roles/mallard_server/files/postgresql.conf), for measurements.
 PRODUCTION = {
     "shared_buffers": "2GB",
@@ -73,7 +71,7 @@ def start(
         # Not the system's PostgreSQL: its libraries are found relative to the program.
         argv=[
             *("sh", AS_POSTGRES, home, programs / "postgres", "-D", data, "-p", str(port)),
-            *("-c", f"config_file={SETTINGS}"),
+            *("-c", f"config_file={SOURCE / 'postgresql.conf'}"),
             *(part for key, value in settings.items() for part in ("-c", f"{key}={value}")),
         ],
         is_ready=lambda: _accepts(superuser_url),
@@ -104,13 +102,8 @@ def programs_directory() -> Path:
 
 
 def _passwords(home: Path) -> dict[str, str]:
-    """Return the passwords of the superuser and our role, made at the first call."""
-    path = home / "passwords.json"
-    if not path.exists():
-        made = {name: secrets.token_urlsafe(24) for name in ("superuser", "role")}
-        write_private(path, json.dumps(made))
-    passwords: dict[str, str] = json.loads(path.read_text())
-    return passwords
+    """Return the passwords of the superuser and our role."""
+    return read_secrets(home / "passwords.json", superuser=24, role=24)
 
 
 def _initialise(programs: Path, data: Path, *, password: str) -> None:
@@ -119,7 +112,7 @@ def _initialise(programs: Path, data: Path, *, password: str) -> None:
     password_file = half_made.with_name("password")
     shutil.rmtree(half_made, ignore_errors=True)
     half_made.mkdir(mode=0o700)
-    write_private(password_file, password)
+    write_file(password_file, password.encode())
     if os.getuid() == 0:
         run(["chown", "postgres:postgres", half_made, password_file])
     try:

@@ -3,8 +3,8 @@
 import os
 import secrets
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from build.stack.command import run
@@ -90,34 +90,25 @@ class Site:
 
 def start(supervisor: Supervisor, site: Site, *, restarts: int = 0) -> Server:
     """Start web, live and worker of `site`, which is set up; each may be restarted."""
-    web_port, live_port = site.web_port, site.live_port
+    program = partial(Program, environment=site.environment, cwd=ROOT, restarts=restarts)
     granian = [*python("granian"), "--host", LOOPBACK, "--workers", "1", "--interface"]
     worker = ["--processes", "1", "--threads", "4", "--worker-shutdown-timeout", "10000"]
-    commands: dict[str, tuple[list[str], Callable[[], bool] | None]] = {
-        "worker": ([sys.executable, "manage.py", "rundramatiq", *worker], None),
-        "web": (
-            [*granian, "wsgi", "--port", str(web_port), "--blocking-threads", "8",
-             "server.config.wsgi:application"],
-            lambda: answers_http(web_port, "/api/v1/health"),
+    wsgi = ["wsgi", "--port", str(site.web_port), "--blocking-threads", "8"]
+    asgi = ["asgi", "--port", str(site.live_port)]
+    programs = (
+        program(name="worker", argv=[sys.executable, "manage.py", "rundramatiq", *worker]),
+        program(
+            name="web",
+            argv=[*granian, *wsgi, "server.config.wsgi:application"],
+            is_ready=lambda: answers_http(site.web_port, "/api/v1/health"),
         ),
-        "live": (
-            [*granian, "asgi", "--port", str(live_port), "server.config.asgi:application"],
-            lambda: answers(live_port),
+        program(
+            name="live",
+            argv=[*granian, *asgi, "server.config.asgi:application"],
+            is_ready=lambda: answers(site.live_port),
         ),
-    }  # fmt: skip
-    started = {
-        name: supervisor.spawn(
-            Program(
-                name=name,
-                argv=argv,
-                environment=site.environment,
-                cwd=ROOT,
-                is_ready=is_ready,
-                restarts=restarts,
-            )
-        )
-        for name, (argv, is_ready) in commands.items()
-    }
+    )
+    started = {each.name: supervisor.spawn(each) for each in programs}
     for running in started.values():
         running.wait_until_ready()
-    return Server(web_port, live_port, **started)
+    return Server(site.web_port, site.live_port, **started)

@@ -159,9 +159,8 @@ class Running:
 class Ended:
     """A program that ended by itself: its exit code, and the last lines it wrote."""
 
-    name: str
+    running: Running
     code: int
-    log: Path
     log_tail: str
     started_again: bool
 
@@ -226,25 +225,24 @@ class Supervisor:
                     running.start_again()
             else:
                 self.programs.remove(running)
-            yield Ended(running.program.name, code, running.log, log_tail, may_restart)
+            yield Ended(running, code, log_tail, may_restart)
 
 
 @contextlib.contextmanager
-def temporary_run() -> Iterator[Supervisor]:
-    """Supervise the block's programs in a directory of this process, removed at the end.
+def temporary_run(name: str = "") -> Iterator[Supervisor]:
+    """Supervise the block's programs in a directory of this process, or of this name for one run at
+    a time; removed at the end.
 
     First end what earlier such runs left behind.
     """
     sweep_temporary_runs()
-    directory = TEMPORARY_RUNS / str(os.getpid())
-    try:
-        with (
-            claim.claim_directory(directory),
-            Supervisor(directory, log_directory=LOGS / "test") as supervisor,
-        ):
-            yield supervisor
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    directory = TEMPORARY_RUNS / (name or str(os.getpid()))
+    with claim.claim_directory(directory):
+        try:
+            with Supervisor(directory, log_directory=LOGS / (name or "test")) as supervisor:
+                yield supervisor
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def sweep_temporary_runs() -> list[str]:

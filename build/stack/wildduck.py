@@ -3,15 +3,14 @@
 import contextlib
 import http.client
 import json
-import string
 from dataclasses import dataclass
 from pathlib import Path
 
-from build.stack.packages import install_program, node_program
+from build.stack.packages import fill_templates, install_program, node_program
 from build.stack.ports import LOOPBACK, TIMEOUT_SECONDS, answers, free_ports
 from build.stack.supervisor import Program, Running, Supervisor
 
-TEMPLATE = Path(__file__).parent / "wildduck" / "wildduck.toml.in"
+CONFIG = Path(__file__).with_name("wildduck") / "config"
 DATABASE = "wildduck"
 
 
@@ -45,23 +44,21 @@ class WildDuck:
 def start(supervisor: Supervisor, directory: Path, *, mongo_uri: str, redis_port: int) -> WildDuck:
     """Start one that keeps its users in the database `wildduck`, named in `mongo_uri`."""
     home = directory / "wildduck"
-    home.mkdir(parents=True, exist_ok=True)
     api_port, metrics_port, imap_port, lmtp_port = free_ports(4)
-    config = home / "wildduck.toml"
-    config.write_text(
-        string.Template(TEMPLATE.read_text()).substitute(
-            mongo_uri=mongo_uri,
-            redis_port=redis_port,
-            token=WildDuck.token,
-            api_port=api_port,
-            metrics_port=metrics_port,
-            imap_port=imap_port,
-            lmtp_port=lmtp_port,
-        )
+    fill_templates(
+        CONFIG,
+        home,
+        mongo_uri=mongo_uri,
+        redis_port=redis_port,
+        token=WildDuck.token,
+        api_port=api_port,
+        metrics_port=metrics_port,
+        imap_port=imap_port,
+        lmtp_port=lmtp_port,
     )
     program = Program(
         name="wildduck",
-        argv=[node_program(), "server.js", f"--config={config}"],
+        argv=[node_program(), "server.js", f"--config={home / 'wildduck.toml'}"],
         cwd=install_program("wildduck") / "@zone-eu" / "wildduck",
         environment={"NODE_ENV": "production"},
         is_ready=lambda: all(map(answers, (api_port, metrics_port, imap_port))),

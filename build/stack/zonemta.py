@@ -2,9 +2,10 @@
 
 import json
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from build.stack.packages import install_program, node_program
 from build.stack.paths import ROOT
@@ -21,24 +22,10 @@ INSTANCE = "mta-01"
 LAST_LOADED = b"Initialized Email Bounce Notification"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Zone:
-    """A sending zone: mail of these sender or recipient domains, or all that no other zone takes.
-
-    `port` is where it delivers instead of to the sink; a port that nothing listens on makes every
-    attempt a connection error. `addresses` are the local ones it sends from, by turns.
-    """
-
-    name: str
-    sender_domains: tuple[str, ...] = ()
-    recipient_domains: tuple[str, ...] = ()
-    processes: int = 1
-    connections: int = 5
-    port: int | None = None
-    addresses: tuple[str, ...] = (LOOPBACK,)
-
-
-DEFAULT_ZONES = (Zone(name="default"), Zone(name="bounces", connections=2))
+#: Sending zones by name, in ZoneMTA's own words; `addresses`: the local ones that it sends from, by
+#: turns. A `port` that nothing listens on makes every attempt a connection error.
+Zones = Mapping[str, Mapping[str, Any]]
+DEFAULT_ZONES: Zones = {"default": {}, "bounces": {"connections": 2}}
 
 
 @dataclass(frozen=True)
@@ -59,7 +46,7 @@ def start(
     sink_port: int,
     plugin_socket: Path | None = None,
     defer_times_ms: Sequence[int] = (),
-    zones: Sequence[Zone] = DEFAULT_ZONES,
+    zones: Zones = DEFAULT_ZONES,
     api_port: int | None = None,
 ) -> ZoneMta:
     """Start one that keeps its queue in the database `zone-mta` at `mongo_uri`.
@@ -70,8 +57,8 @@ def start(
     """
     home = directory / "zonemta"
     home.mkdir(parents=True, exist_ok=True)
-    smtp_port, free_api_port, queue_server_port = free_ports(3)
-    api_port = api_port or free_api_port
+    smtp_port, queue_server_port, other_port = free_ports(3)
+    api_port = api_port or other_port
     config = home / "zonemta.toml"
     config.write_text(
         render(
@@ -115,31 +102,20 @@ def render(
     sink_port: int,
     plugin_socket: Path | None,
     defer_times_ms: Sequence[int],
-    zones: Sequence[Zone],
-    instance_id: str = INSTANCE,
+    zones: Zones,
     **ports: int,
 ) -> str:
     """Return the configuration file; `ports` are those of the template. JSON's strings, numbers and
     lists are TOML's too."""
-    sections = [
-        _section(
-            f"[zones.{json.dumps(zone.name)}]",
-            host=LOOPBACK,
-            port=zone.port or sink_port,
-            processes=zone.processes,
-            connections=zone.connections,
-            ignoreTLS=True,
-            pool=zone.name,
-            senderDomains=zone.sender_domains,
-            recipientDomains=zone.recipient_domains,
-        )
-        for zone in zones
-    ]
-    sections += [
-        _section(f"[[pools.{json.dumps(zone.name)}]]", address=each, name=f"{instance_id}.test")
-        for zone in zones
-        for each in zone.addresses
-    ]
+    to_sink = {"host": LOOPBACK, "port": sink_port, "ignoreTLS": True}
+    usual = {"processes": 1, "connections": 5, "addresses": [LOOPBACK], **to_sink}
+    sections = []
+    for name, own in zones.items():
+        zone = {**usual, "pool": name, **own}
+        for each in zone.pop("addresses"):
+            pool = _section(f"[[pools.{json.dumps(name)}]]", address=each, name=f"{INSTANCE}.test")
+            sections.append(pool)
+        sections.append(_section(f"[zones.{json.dumps(name)}]", **zone))
     if plugin_socket:
         enabled = ("main", "receiver", "sender")
         monitor = f"[plugins.{json.dumps(MONITOR)}]"
@@ -148,7 +124,7 @@ def render(
         ports,
         plugins_path=json.dumps(str(PLUGINS)),
         mongo_uri=json.dumps(mongo_uri),
-        instance_id=json.dumps(instance_id),
+        instance_id=json.dumps(INSTANCE),
         defer_times=f"deferTimes = {json.dumps(defer_times_ms)}" if defer_times_ms else "",
         sections="\n".join(sections),
     )

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable
 from itertools import repeat
 from pathlib import Path
 from statistics import median
@@ -21,13 +21,13 @@ from typing import Any
 from build.lab import usage
 from build.lab.fake_plugin import FakePlugin
 from build.lab.fake_server import Received, run_fake_server
-from build.lab.report import compute_percentile, format_table
-from build.lab.traffic import ACCEPTED, INGEST_PATH
+from build.lab.report import compute_percentile
+from build.lab.traffic import INGEST_PATH
 from build.package import freeze
 from build.stack import agent, haraka, mongodb, redis, rspamd, sink, wildduck, zonemta
 from build.stack.errors import StackError
 from build.stack.ports import LOOPBACK, answers
-from build.stack.supervisor import Supervisor
+from build.stack.supervisor import Supervisor, temporary_run
 
 SETTLE_S = 20.0
 SAMPLE_EVERY_S = 5.0
@@ -59,15 +59,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     binary = freeze.freeze(freeze.base_python(), again=False)
-    max_glibc = freeze.format_version(binary.max_glibc)
-    print(f"{binary.size_bytes / 1e6:.1f} MB, glibc {max_glibc}", flush=True)
     command = agent.command() if options.source else [str(binary.path)]
     received = Received()
-    with (
-        tempfile.TemporaryDirectory(prefix="mallard-bench-") as name,
-        run_fake_server(received) as url,
-        Supervisor(Path(name)) as supervisor,
-    ):
+    with run_fake_server(received) as url, temporary_run("agent-cost") as supervisor:
         started = agent.start(
             supervisor,
             supervisor.directory,
@@ -76,41 +70,28 @@ def run(options: argparse.Namespace) -> int:
             environment=start_mail_node(supervisor),
             program=command,
         )
-        pid = started.running.pid
         time.sleep(SETTLE_S)
-        idle = measure_phase("idle", pid, options.seconds)
-        times = read_collection_times(received.samples)
-        posts = sorted(received.posts)  # the last of a path is its largest
-        pause_s = BATCH * PROCESSES / options.rate
-        plan = repeat((pause_s, BATCH))
+        idle_percent, idle_mb = measure_phase(started.running.pid, options.seconds)
+        p95_ms = compute_collection_p95(received.samples["/api/v1/metrics/agent"])
+        payloads = [size for path, size in received.posts if path != INGEST_PATH]
+        plan = repeat((BATCH * PROCESSES / options.rate, BATCH))
         plugins = [FakePlugin(started.socket, f"1 {n}", plan) for n in range(PROCESSES)]
         time.sleep(min(SETTLE_S, options.load_seconds / 4))
-        loaded = measure_phase(f"{options.rate:.0f} events/s", pid, options.load_seconds)
+        loaded_percent, loaded_mb = measure_phase(started.running.pid, options.load_seconds)
         for plugin in plugins:
             plugin.finish(within_s=FINISH_WITHIN_S)
     acknowledged = sum(len(plugin.acknowledged) for plugin in plugins)
-    loaded |= {
-        "events acknowledged": acknowledged,
-        "bytes an event": sum(plugin.sent_bytes for plugin in plugins) // max(1, acknowledged),
-        "POSTs failed": sum(
-            plugin.answers.total() - plugin.answers[str(ACCEPTED)] for plugin in plugins
-        ),
-        "events at the server": len(received.copy_event_ids()),
-    }
-    first_s, start_s = measure_starts(command, {"DASHBOARD_URL": url, "API_KEY": KEY})
-    print(json.dumps([idle, loaded], indent=1))
-    print(f"start: {start_s:.3f} s, {first_s:.3f} s the first time (unpacks)")
-    print(format_table([("collecting", "p95 ms", "max ms"), *((n, *t) for n, t in times.items())]))
-    print(format_table([("payload", "max bytes on the wire"), *dict(posts).items()]))
+    print(f"{acknowledged} events, {len(received.copy_event_ids())} of them at the server")
+    print(f"p95 of each source, ms: {json.dumps(p95_ms)}")
     result = {
-        "pss_mb": max(idle["MB PSS"], loaded["MB PSS"]),
-        "cpu_percent_idle": idle["CPU %"],
-        "cpu_percent_1000": loaded["CPU %"],
-        "start_s": round(start_s, 3),
-        "collect_p95_ms": max((p95 for p95, _ in times.values()), default=0.0),
-        "payload_bytes": max((size for path, size in posts if path != INGEST_PATH), default=0),
+        "pss_mb": max(idle_mb, loaded_mb),
+        "cpu_percent_idle": idle_percent,
+        "cpu_percent_1000": loaded_percent,
+        "start_s": measure_start_s(command, {"DASHBOARD_URL": url, "API_KEY": KEY}),
+        "collect_p95_ms": max(p95_ms.values(), default=0.0),
+        "payload_bytes": max(payloads, default=0),
         "binary_bytes": binary.size_bytes,
-        "max_glibc": float(max_glibc),
+        "max_glibc": float(freeze.format_version(binary.max_glibc)),
     }
     over = [name for name, budget in BUDGETS.items() if result[name] > budget]
     print(f"over budget: {', '.join(over) or 'nothing'}")
@@ -143,7 +124,6 @@ def start_mail_node(supervisor: Supervisor) -> dict[str, str]:
         account = {"username": f"user{n}", "password": False, "quota": (n + 1) * 1_000_000}
         if not mailboxes.post("/users", account).get("success"):
             raise StackError(f"WildDuck accepted {n} of {USERS} users.")
-    print(f"watching {', '.join(p.program.name for p in supervisor.programs)}", flush=True)
     return settings | {
         "NODE_ROLE": "zonemta haraka wildduck rspamd redis mongodb",
         "AGENT_ZONEMTA_MONGODB_URI": zonemta_uri,
@@ -158,48 +138,41 @@ def start_mail_node(supervisor: Supervisor) -> dict[str, str]:
     }
 
 
-def measure_phase(name: str, pid: int, seconds: float) -> dict[str, Any]:
+def measure_phase(pid: int, seconds: float) -> tuple[float, float]:
+    """Return CPU in percent, and the largest memory in MB."""
     cpu_s, started_s, pss_mb = usage.read_cpu_s(pid), time.monotonic(), 0.0
     while (left_s := started_s + seconds - time.monotonic()) > 0:
         time.sleep(min(left_s, SAMPLE_EVERY_S))
         pss_mb = max(pss_mb, usage.read_pss_mb(pid))
     took_s = time.monotonic() - started_s
-    return {
-        "phase": name,
-        "seconds": round(took_s),
-        "CPU %": round(100 * (usage.read_cpu_s(pid) - cpu_s) / took_s, 2),
-        "MB PSS": round(pss_mb, 1),
-    }
+    return round(100 * (usage.read_cpu_s(pid) - cpu_s) / took_s, 2), round(pss_mb, 1)
 
 
-def measure_starts(command: list[str], environment: Mapping[str, str]) -> tuple[float, float]:
-    """Return seconds until the receiver answers: first start, which unpacks; median of the next."""
+def measure_start_s(command: list[str], environment: dict[str, str]) -> float:
+    """Return the median time until the receiver answers, unpacking included."""
     times = []
-    for _ in range(STARTS + 1):
+    for _ in range(STARTS):
         with tempfile.TemporaryDirectory(prefix="ml-") as name:
-            config, receiver = Path(name, "agent.toml"), Path(name, "receiver.sock")
+            config = Path(name, "agent.toml")
             config.touch()
             own = {"AGENT_STATE_DIR": name, "AGENT_RUNTIME_DIR": name, "AGENT_CONFIG": str(config)}
             env = {**os.environ, **environment, **own}
             started_s = time.monotonic()
             with subprocess.Popen([*command, "run"], env=env, stderr=subprocess.DEVNULL) as child:
-                while not answers(receiver):
+                while not answers(Path(name, "receiver.sock")):
                     if child.poll() is not None or time.monotonic() > started_s + START_WITHIN_S:
                         raise StackError("The agent did not start.")
                     time.sleep(0.002)
                 times.append(time.monotonic() - started_s)
                 child.terminate()
-    return times[0], median(times[1:])
+    return round(median(times), 3)
 
 
-def read_collection_times(samples: Mapping[str, list[Any]]) -> dict[str, tuple[float, float]]:
-    """Return the agent's own times by source, in ms: 95th percentile and longest collection."""
+def compute_collection_p95(samples: Iterable[dict[str, Any]]) -> dict[str, float]:
+    """Return the 95th percentile of the agent's own times by source, in ms."""
     times: dict[str, list[float]] = defaultdict(list)
-    for sample in samples["/api/v1/metrics/agent"]:
+    for sample in samples:
         for source in sample["agent"]["sources"]:
             if source.get("is_on") and source.get("last_ms") is not None:
                 times[source["name"]].append(source["last_ms"])
-    return {
-        name: (round(compute_percentile(its, 0.95) or 0.0, 1), round(max(its), 1))
-        for name, its in sorted(times.items())
-    }
+    return {name: compute_percentile(its, 0.95) or 0.0 for name, its in times.items()}

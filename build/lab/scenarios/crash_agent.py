@@ -45,11 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     frozen = None if options.source else freeze.freeze(freeze.base_python(), again=False)
     command = [str(frozen.path)] if frozen else python("agent")
-    # A Unix socket's path may have only 107 characters.
-    with tempfile.TemporaryDirectory(prefix="ml-") as name:
-        verdict = kill_under_load(
-            command, kills=options.kills, seed=options.seed, directory=Path(name)
-        )
+    verdict = kill_under_load(command, kills=options.kills, seed=options.seed)
     print(json.dumps(asdict(verdict)), flush=True)
     return 0 if verdict.is_clean else 1
 
@@ -60,15 +56,17 @@ def plan_batches(seed: str) -> Iterator[tuple[float, int]]:
         yield chance.random() * MAX_PAUSE_S, chance.randint(1, MAX_EVENTS)
 
 
-def kill_under_load(
-    command: Sequence[str], *, kills: int, seed: str, directory: Path
-) -> AgentVerdict:
+def kill_under_load(command: Sequence[str], *, kills: int, seed: str) -> AgentVerdict:
     """Kill an agent under load. Raise StackError when it does not come back."""
     chance = random.Random(seed)  # noqa: S311 (reproducible)
     received = Received(random.Random(f"{seed} server"))  # noqa: S311
-    with run_fake_server(received) as url, Supervisor(directory) as supervisor:
+    with (
+        tempfile.TemporaryDirectory(prefix="ml-") as name,
+        run_fake_server(received) as url,
+        Supervisor(Path(name)) as supervisor,
+    ):
         started = agent.start(
-            supervisor, directory, server_url=url, api_key=KEY, node="crash", program=command
+            supervisor, Path(name), server_url=url, api_key=KEY, node="crash", program=command
         )
         running = started.running
         plugins = [
@@ -96,6 +94,6 @@ def kill_under_load(
         running.stop()
         if running.exit_code != 0:
             raise StackError(f"The agent ended badly; its log:\n{running.log_tail()}")
-    if "Traceback" in running.log.read_text(errors="replace"):
-        raise StackError(f"The agent logged a traceback; its log:\n{tail(running.log, 40)}")
+        if "Traceback" in running.log.read_text(errors="replace"):
+            raise StackError(f"The agent logged a traceback; its log:\n{tail(running.log, 40)}")
     return judge_agent(received, acknowledged, kills=kills, seed=seed)

@@ -19,8 +19,8 @@ from datetime import timedelta
 from build.lab.faults import ServerFaults
 from build.lab.installation import Installation, run_installation
 from build.lab.oracle import ServerVerdict, judge_server
-from build.lab.report import report_progress
 from build.lab.traffic import Batch, Connection, Sender, connect_ingest, plan_batches
+from build.stack.command import report_progress
 
 AGENTS = 4
 #: Entries of a dead worker are claimed ten times sooner than by default: harsher on living ones.
@@ -37,7 +37,7 @@ FINISH_WITHIN_S = 180.0
 #: Rest of an agent after each batch: the faults matter here, not the rate.
 REST_S = 0.02
 MAX_HELD_BATCHES = 8
-HELD_SHARE = 0.06
+HELD_SHARE, RELEASED_SHARE = 0.06, 0.07
 #: Of a die from 0 to 1, up to where each trick goes; beyond the last a batch is sent plainly.
 HANG_UP_TO, SECOND_SOURCE_TO, AGAIN_TO = 0.04, 0.12, 0.2
 
@@ -53,8 +53,8 @@ def run(options: argparse.Namespace) -> int:
     with run_under_faults("crash", seed=seed, cycles=options.cycles) as survivor:
         installation, agents, faults = survivor
         verdict = judge_server(installation, [b for agent in agents for b in agent.acknowledged])
-    print(format_text(agents, faults, verdict, seed=seed))
-    print(format_json(faults, verdict, seed=seed), flush=True)
+    print(format_text(agents, faults, verdict))
+    print(format_json(faults, verdict), flush=True)
     has_given_up = any(agent.given_up for agent in agents)
     return 0 if verdict.is_clean and not has_given_up and not faults.stuck else 1
 
@@ -76,8 +76,7 @@ def run_under_faults(
         for cycle in range(1, cycles + 1):
             faults.inject()
             if cycle % REPORT_EVERY == 0:
-                acknowledged = sum(b.count for agent in agents for b in list(agent.acknowledged))
-                report_progress(f"  {cycle} kills, {acknowledged:,} events acknowledged")
+                report_progress(f"  {cycle} kills")
         for agent in agents:
             if not agent.finish(within_s=FINISH_WITHIN_S):
                 agent.join(2 * TIMEOUT_S)
@@ -97,23 +96,21 @@ class NumberedAgent(Sender):
         self._rng = random.Random(f"{seed}|{node}")  # noqa: S311 (the same batches for a seed)
         self._plan = plan_batches(node, self._rng)
         port, key = installation.server.web_port, installation.keys[f"crash-mta-{node}"]
-        self._first, self._second = (
-            connect_ingest(port, key, timeout_s=TIMEOUT_S) for _ in range(2)
-        )
+        self._first = connect_ingest(port, key, timeout_s=TIMEOUT_S)
+        self._second = connect_ingest(port, key, timeout_s=TIMEOUT_S)
         self.start()
 
     def run(self) -> None:
-        held: list[tuple[int, Batch]] = []
-        for turn, batch in enumerate(self._plan):
+        held: list[Batch] = []
+        for batch in self._plan:
             if self._rng.random() < HELD_SHARE and len(held) < MAX_HELD_BATCHES:
                 self.tricks["held back"] += 1
-                held.append((turn + self._rng.randint(0, 29), batch))
+                held.append(batch)
             else:
                 self._deliver(batch)
             is_last = self.stopping.wait(REST_S)
-            for one in [one for one in held if one[0] <= turn or is_last]:
-                held.remove(one)
-                self._deliver(one[1])
+            while held and (is_last or self._rng.random() < RELEASED_SHARE):
+                self._deliver(held.pop(self._rng.randrange(len(held))))
             if is_last:
                 break
         self._first.close()
@@ -134,7 +131,7 @@ class NumberedAgent(Sender):
             inferred = batch.build_inferred_body(later=later)
             second = threading.Thread(target=self._post, args=(self._second, inferred))
             second.start()
-        if self.post_until_accepted(self._first, body) is None:
+        if self._first.post_until_accepted(body, self.answers, self.give_up) is None:
             self.given_up.append(batch)
             return
         self.acknowledged.append(batch)
@@ -149,7 +146,7 @@ class NumberedAgent(Sender):
 
 
 def format_text(
-    agents: Sequence[NumberedAgent], faults: ServerFaults, verdict: ServerVerdict, *, seed: int
+    agents: Sequence[NumberedAgent], faults: ServerFaults, verdict: ServerVerdict
 ) -> str:
     figures = {
         "killed": faults.kills,
@@ -161,11 +158,11 @@ def format_text(
         **asdict(verdict),
     }
     examples = figures.pop("examples")
-    again = f"again: --cycles {faults.kills.total()} --seed {seed}"
+    again = f"again: --cycles {faults.kills.total()} --seed {faults.seed}"
     return "\n".join([json.dumps(figures, indent=1), *examples, *faults.stuck, again])
 
 
-def format_json(faults: ServerFaults, verdict: ServerVerdict, *, seed: int) -> str:
+def format_json(faults: ServerFaults, verdict: ServerVerdict) -> str:
     names = ("acknowledged", "missing", "twice", "rollup_difference", "ledger_difference")
     counts = {name: getattr(verdict, name) for name in names}
-    return json.dumps({"kills": faults.kills.total(), **counts, "seed": seed})
+    return json.dumps({"kills": faults.kills.total(), **counts, "seed": faults.seed})

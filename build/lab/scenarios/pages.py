@@ -20,12 +20,14 @@ from playwright.sync_api import Browser
 
 from build.browser import open_chromium
 from build.lab.installation import start_installation
-from build.lab.report import format_table, report_progress
+from build.lab.report import format_table
 from build.stack import claim, server
+from build.stack.command import report_progress
 from build.stack.paths import RUN
 from build.stack.supervisor import Supervisor, leaving_no_child
 
 HOME = RUN / "bench-pages"
+DAYS, NODES = 30, 20
 VIEWPORT = {"width": 1920, "height": 1080}
 USABLE_WITHIN_MS = 60_000
 #: A filled database counts as current for so long: the charts then end a little before now.
@@ -53,45 +55,40 @@ class Visit:
     received_bytes: float
 
 
-#: Page → of each round the first visit and the second.
-Visits = dict[str, list[tuple[Visit, Visit]]]
+#: Page → the medians of the first visits and of the second ones.
+Medians = dict[str, tuple[Visit, Visit]]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--events-per-day", type=int, default=50_000)
-    parser.add_argument("--nodes", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5, help="of which the median is printed")
-    parser.add_argument("--fill-only", action="store_true", help="fill the database and end")
 
 
 def run(options: argparse.Namespace) -> int:
-    home = HOME / f"{options.days}-{options.events_per_day}-{options.nodes}"
+    home = HOME / f"{DAYS}-{options.events_per_day}-{NODES}"
     with claim.claim_directory(home), leaving_no_child(), Supervisor(home) as supervisor:
         installation = start_installation(supervisor, durable=False)
-        fill(installation.site, home / "filled", options)
-        if options.fill_only:
-            return 0
+        fill(installation.site, home / "filled", options.events_per_day)
         url, session = installation.server.url, installation.log_in()
-        visits: Visits = {name: [] for name in PAGES}
+        visits: dict[str, list[tuple[Visit, Visit]]] = {name: [] for name in PAGES}
         with open_chromium() as browser:
             for number in range(1, options.rounds + 1):
                 for name, path in PAGES.items():
                     visits[name].append(visit_twice(browser, url, session, path))
                 report_progress(f"round {number} of {options.rounds}")
-    print(format_text(visits))
-    print(format_json(visits), flush=True)
+    medians = {name: take_medians(rounds) for name, rounds in visits.items()}
+    print(format_text(medians))
+    print(format_json(medians), flush=True)
     return 0
 
 
-def fill(site: server.Site, filled: Path, options: argparse.Namespace) -> None:
+def fill(site: server.Site, filled: Path, events_per_day: int) -> None:
     now = datetime.now(UTC).timestamp()
     if filled.exists() and now - filled.stat().st_mtime < FILLED_FOR_S:
         return
     report_progress("filling what is missing")
-    days, per_day, nodes = map(str, (options.days, options.events_per_day, options.nodes))
-    words = ("--days", days, "--events-per-day", per_day, "--nodes", nodes)
-    report_progress(site.manage("fill", *words, "--samples-every-s", "300").strip())
+    words = f"--days {DAYS} --events-per-day {events_per_day} --nodes {NODES} --samples-every-s 300"
+    report_progress(site.manage("fill", *words.split()).strip())
     filled.touch()
 
 
@@ -116,27 +113,30 @@ def visit_twice(browser: Browser, url: str, session: str, path: str) -> tuple[Vi
         return visits[0], visits[1]
 
 
-def format_text(visits: Visits) -> str:
+def format_text(medians: Medians) -> str:
     rows: list[Sequence[object]] = [HEAD]
-    for name, rounds in visits.items():
-        for label, its in zip(("first", "again"), zip(*rounds, strict=True), strict=True):
-            rows.append([name, label, *astuple(take_medians(its))])
+    for name, (first, again) in medians.items():
+        rows += [(name, "first", *astuple(first)), (name, "again", *astuple(again))]
     return f"load average {os.getloadavg()[0]:.1f}\n{format_table(rows)}"
 
 
-def format_json(visits: Visits) -> str:
-    rows = {}
-    for name, rounds in visits.items():
-        first, again = (take_medians(its) for its in zip(*rounds, strict=True))
-        rows[name] = {
+def format_json(medians: Medians) -> str:
+    rows = {
+        name: {
             "usable_ms": first.usable_ms,
             "first_paint_ms": first.paint_ms,
             "bytes": first.received_bytes,
             "again_usable_ms": again.usable_ms,
             "again_bytes": again.received_bytes,
         }
+        for name, (first, again) in medians.items()
+    }
     return json.dumps(rows)
 
 
-def take_medians(visits: Sequence[Visit]) -> Visit:
-    return Visit(*(round(median(values)) for values in zip(*map(astuple, visits), strict=True)))
+def take_medians(rounds: Sequence[tuple[Visit, Visit]]) -> tuple[Visit, Visit]:
+    first, again = (
+        Visit(*(round(median(values)) for values in zip(*map(astuple, visits), strict=True)))
+        for visits in zip(*rounds, strict=True)
+    )
+    return first, again

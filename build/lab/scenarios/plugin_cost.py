@@ -8,7 +8,6 @@ messages. The last lines of standard output are JSON, one a program and variant:
 import argparse
 import contextlib
 import json
-import shutil
 import smtplib
 import socket
 import time
@@ -19,16 +18,15 @@ from statistics import median
 from typing import Any
 
 from build.lab import usage
-from build.lab.report import compute_percentile, report_progress
+from build.lab.report import compute_percentile
 from build.lab.traffic import wait_until
 from build.stack import agent, feeder, haraka, mongodb, redis, sink, zonemta
+from build.stack.command import report_progress
 from build.stack.feeder import Message
 from build.stack.haraka import ProxiedSmtp
-from build.stack.paths import RUN
 from build.stack.ports import LOOPBACK, free_port
-from build.stack.supervisor import Running, Supervisor
+from build.stack.supervisor import Running, Supervisor, temporary_run
 
-DIRECTORY = RUN / "exec" / "plugin-cost"
 VARIANTS = ("off", "on", "agent stopped", "agent hanging")
 CONNECTIONS = 4
 RECIPIENTS = 3
@@ -37,30 +35,22 @@ WITHIN_S = 300.0
 POLL_S = 0.1
 TIMEOUT_S = 60
 KEY = "mlrd_nobody_listens_to_this_key"
-#: Figure of a round, in decimal places: from the first message to the last one at the sink; and ms
-#: of one message, from its first command to the reply that accepts it.
-PLACES = {"messages_per_s": 1, "median_ms": 1, "p99_ms": 1, "cpu_ms_per_message": 2, "rss_mb": None}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--messages", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--programs", default="zonemta,haraka")
 
 
 def run(options: argparse.Namespace) -> int:
-    try:
-        for program in options.programs.split(","):
-            rounds: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS}
-            for number in range(1, options.rounds + 1):
-                for variant in VARIANTS:
-                    one = measure(program, variant, options.messages)
-                    report_progress(f"  {program}, {variant}, round {number}: {one}")
-                    rounds[variant].append(one)
+    for program in ("zonemta", "haraka"):
+        rounds: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS}
+        for number in range(1, options.rounds + 1):
             for variant, its in rounds.items():
-                print(format_json(program, variant, options.messages, its), flush=True)
-    finally:
-        shutil.rmtree(DIRECTORY, ignore_errors=True)
+                its.append(measure(program, variant, options.messages))
+                report_progress(f"  {program}, {variant}, round {number}: {its[-1]}")
+        for variant, its in rounds.items():
+            print(format_json(program, variant, options.messages, its), flush=True)
     return 0
 
 
@@ -68,28 +58,32 @@ def format_json(
     program: str, variant: str, messages: int, rounds: Sequence[Mapping[str, float]]
 ) -> str:
     head = {"program": program, "plugin": variant, "messages": messages, "rounds": len(rounds)}
-    medians = {n: round(median(one[n] for one in rounds), at) for n, at in PLACES.items()}
+    medians = {name: round(median(one[name] for one in rounds), 1) for name in rounds[0]}
     return json.dumps(head | medians)
 
 
 def measure(program: str, variant: str, messages: int) -> dict[str, float]:
-    home = DIRECTORY / "round"
-    shutil.rmtree(home, ignore_errors=True)
-    with Supervisor(home) as supervisor, open_plugin_socket(supervisor, variant) as listening:
+    """Return the rate from the first message to the last one at the sink, and the time of one, from
+    its first command to the reply that accepts it."""
+    with (
+        temporary_run("plugin-cost") as supervisor,
+        open_plugin_socket(supervisor, variant) as listening,
+    ):
         receiving = sink.start(supervisor)
         running, port = start_program(program, supervisor, receiving.port, listening)
         cpu_s = usage.read_cpu_s(running.pid)
         latencies_ms: list[float] = []
 
         def send_all(numbers: range) -> None:
-            client: smtplib.SMTP
-            if program == "haraka":
-                client = ProxiedSmtp(port, "203.0.113.5")
-            else:
-                client = smtplib.SMTP(LOOPBACK, port, timeout=TIMEOUT_S)
-            with contextlib.closing(client):
+            with contextlib.closing(connect(program, port)) as client:
                 for number in numbers:
-                    message = build_message(number)
+                    to = tuple(f"ok-{number}-{n}@Local.example" for n in range(RECIPIENTS))
+                    message = Message(
+                        message_id=f"<cost-{number}@corp.example>",
+                        sender="alice@corp.example",
+                        recipients=to,
+                        body_bytes=BODY_BYTES,
+                    )
                     sent_at = time.monotonic()
                     feeder.submit(client, message)
                     latencies_ms.append(1000 * (time.monotonic() - sent_at))
@@ -107,6 +101,12 @@ def measure(program: str, variant: str, messages: int) -> dict[str, float]:
             "cpu_ms_per_message": 1000 * (usage.read_cpu_s(running.pid) - cpu_s) / messages,
             "rss_mb": usage.read_rss_mib(running.pid),
         }
+
+
+def connect(program: str, port: int) -> smtplib.SMTP:
+    if program == "haraka":
+        return ProxiedSmtp(port, "203.0.113.5")
+    return smtplib.SMTP(LOOPBACK, port, timeout=TIMEOUT_S)
 
 
 def start_program(
@@ -141,12 +141,3 @@ def open_plugin_socket(supervisor: Supervisor, variant: str) -> Iterator[Path | 
             listener.bind(str(path))
             listener.listen(64)
             yield path  # the kernel accepts connections; nothing ever reads them
-
-
-def build_message(number: int) -> Message:
-    return Message(
-        message_id=f"<cost-{number}@corp.example>",
-        sender="alice@corp.example",
-        recipients=tuple(f"ok-{number}-{n}@Local.example" for n in range(RECIPIENTS)),
-        body_bytes=BODY_BYTES,
-    )

@@ -16,8 +16,9 @@ from typing import Any
 from build.lab import oracle, usage
 from build.lab.installation import Installation, run_installation
 from build.lab.live_probe import LiveProbe
-from build.lab.report import compute_percentile, report_progress
+from build.lab.report import compute_percentile
 from build.lab.traffic import Bodies, Load
+from build.stack.command import report_progress
 
 Figures = dict[str, Any]
 BATCHES = (1, 10, 100, 500)
@@ -38,8 +39,8 @@ EMPTY = (
     " ledger_epoch"
 )
 #: Figures of each load at the steady rate, whose latencies are a server's that keeps up.
-LATENCIES = {f"ack_p{n}_ms": n / 100 for n in (50, 99)}
-LATENCIES |= {f"live_p{n}_ms": n / 100 for n in (50, 95, 99)}
+ACK = {"ack_p50_ms": 0.5, "ack_p99_ms": 0.99}
+LIVE = {"live_p50_ms": 0.5, "live_p95_ms": 0.95, "live_p99_ms": 0.99}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -51,10 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     with run_installation("bench", nodes=NODES) as installation:
         bench = Bench(installation, seconds=options.seconds, gzip=options.gzip)
-        results = []
-        for batch in options.batches:
-            report_progress(f"batches of {batch} (load average {os.getloadavg()[0]:.1f})")
-            results.append(bench.measure(batch))
+        results = [bench.measure(batch) for batch in options.batches]
     print(json.dumps(results, indent=1))
     print(format_json(results), flush=True)
     return 1 if any(row["missing"] or row["twice"] for row in results) else 0
@@ -71,6 +69,7 @@ class Bench:
 
     def measure(self, batch: int, *, copy_rows: int = COPY_ROWS) -> Figures:
         """Measure one batch size on emptied tables that then hold one plain COPY."""
+        report_progress(f"batches of {batch} (load average {os.getloadavg()[0]:.1f})")
         self._installation.query(EMPTY)
         copy_per_s = copy_plainly(self._installation, rows=copy_rows)
         report_progress(f"  plain COPY {copy_per_s:,.0f} rows/s")
@@ -87,12 +86,12 @@ class Bench:
             "stored_per_s": full["stored_per_s"],
             "copy_per_s": round(copy_per_s),
             "copy_ratio": round(full["stored_per_s"] / copy_per_s, 3),
-            **{name: steady[name] for name in LATENCIES},
+            **{name: steady[name] for name in ACK | LIVE},
             "cpu_us_per_event": full["cpu_us_per_event"],
             "missing": full["events"] + steady["events"] - events,
             "twice": rows - events,
             "full load": full,
-            "steady load": {"offered_per_s": round(offered_per_s), **steady},
+            "steady load": steady,
         }
 
     def _load(self, batch: int, connections: int, seconds: float, *, rate: float = 0.0) -> Figures:
@@ -100,37 +99,29 @@ class Bench:
         before = self._read_cpu_s()
         probe = LiveProbe(self._installation, session=self._session)
         port, keys = self._installation.server.web_port, sorted(self._installation.keys.items())
-        load = Load(
-            *(port, keys, connections, self._next_mark, batch, seconds), rate=rate, gzip=self._gzip
-        )
+        load = (port, keys, connections, self._next_mark, batch, seconds)
+        result = Load(*load, rate=rate, gzip=self._gzip).run()
         self._next_mark += connections
-        result = load.run()
         sent_at = time.monotonic()
         probe.finish(within_s=PROBED_WITHIN_S)
         if waiting := self._installation.drain():
-            message = f"{waiting} batches wait in the inbox, and it no longer shrinks"
-            raise TimeoutError(message)
+            raise TimeoutError(f"{waiting} batches wait in the inbox, and it no longer shrinks")
         drain_s = time.monotonic() - sent_at
         live_ms = probe.close()
         events = result.acknowledged - result.refused_events + probe.posted
-        figures: Figures = {
+        return {
             "events": events,
             "accepted_per_s": round(result.acknowledged / result.took_s),
             "stored_per_s": round(events / (result.took_s + drain_s)),
-            "drain_s": round(drain_s, 1),
             "answers": dict(result.answers),
             "probes": len(live_ms),
             "cpu_us_per_event": {
                 name: round((cpu_s - before[name]) / max(1, events) * 1e6, 1)
                 for name, cpu_s in self._read_cpu_s().items()
             },
-            "generator_cpu_percent": round(100 * result.cpu_s / result.took_s),
+            **{name: compute_percentile(result.ack_ms, share) for name, share in ACK.items()},
+            **{name: compute_percentile(live_ms, share) for name, share in LIVE.items()},
         }
-        for name, share in LATENCIES.items():
-            values = result.ack_ms if name.startswith("ack") else live_ms
-            value = compute_percentile(values, share)
-            figures[name] = None if value is None else round(value, 1)
-        return figures
 
     def _read_cpu_s(self) -> dict[str, float]:
         programs = self._installation.programs

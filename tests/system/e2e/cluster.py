@@ -93,7 +93,7 @@ def running(
     stream: bool = True,
     pre_images: bool = True,
     defer_times_ms: Sequence[int] = DEFER_TIMES_MS,
-    zones: Sequence[zonemta.Zone] = zonemta.DEFAULT_ZONES,
+    zones: zonemta.Zones = zonemta.DEFAULT_ZONES,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Cluster]:
     """Run one in `directory`, whose agent has the plugin, the change stream, or both."""

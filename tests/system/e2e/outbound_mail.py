@@ -10,7 +10,7 @@ from typing import Any
 from build.stack import feeder
 from build.stack.feeder import Message
 from build.stack.ports import LOOPBACK
-from build.stack.zonemta import Zone
+from build.stack.zonemta import Zones
 from tests.programs import parse_queue_id
 from tests.system.e2e.comparison import FINAL, Event, Key
 
@@ -21,15 +21,16 @@ BULK_DOMAIN = "news.example"
 DEAD_DOMAIN = "dead.example"
 SUPPRESSED_DOMAIN = "suppressed.example"
 CLOSED_PORT = 1  # of the system's, where nothing listens
-ZONES = (
-    Zone(name="default", processes=2, connections=10, addresses=("127.0.0.1", "127.0.0.2")),
-    Zone(
-        name="bulk", sender_domains=(BULK_DOMAIN,), connections=10,
-        addresses=("127.0.0.3", "127.0.0.4"),
-    ),
-    Zone(name="dead", recipient_domains=(DEAD_DOMAIN,), connections=2, port=CLOSED_PORT),
-    Zone(name="bounces", connections=5),
-)  # fmt: skip
+ZONES: Zones = {
+    "default": {"processes": 2, "connections": 10, "addresses": ["127.0.0.1", "127.0.0.2"]},
+    "bulk": {
+        "senderDomains": [BULK_DOMAIN],
+        "connections": 10,
+        "addresses": ["127.0.0.3", "127.0.0.4"],
+    },
+    "dead": {"recipientDomains": [DEAD_DOMAIN], "connections": 2, "port": CLOSED_PORT},
+    "bounces": {"connections": 5},
+}
 
 SENDERS = {"alice@corp.example": 35, "shop@shop.example": 30, f"news@{BULK_DOMAIN}": 30, "": 5}
 DESTINATIONS = {"good.example": 50, "big.example": 30, "Other.example": 20}

@@ -21,10 +21,10 @@ import pytest
 from pymongo.errors import PyMongoError
 
 from build.lab.installation import NO_LIMITS
-from build.lab.report import report_progress
 from build.lab.scenarios.real_mail import MODES
 from build.lab.traffic import wait_until
 from build.stack import rspamd, zonemta
+from build.stack.command import report_progress
 from build.stack.mongodb import MongoDB
 from build.stack.ports import LOOPBACK
 from build.stack.supervisor import Running

@@ -64,16 +64,12 @@ def test_zonemtas_configuration_holds_zones_retries_and_the_plugins_socket():
         queue_server_port=6,
         plugin_socket=Path('/tmp/a "quoted" folder/receiver.sock'),
         defer_times_ms=(2000, 3000),
-        zones=[
-            zonemta.Zone(name="default"),
-            zonemta.Zone(name="dead", recipient_domains=("dead.example",), port=9),
-        ],
-        instance_id="mta-07",
+        zones={"default": {}, "dead": {"recipientDomains": ["dead.example"], "port": 9}},
     )
 
     config = tomllib.loads(text)
 
-    assert config["queue"] == {"instanceId": "mta-07", "deferTimes": [2000, 3000]}
+    assert config["queue"] == {"instanceId": zonemta.INSTANCE, "deferTimes": [2000, 3000]}
     assert config["zones"]["default"]["port"] == 3
     assert config["zones"]["dead"]["port"] == 9
     assert config["zones"]["dead"]["recipientDomains"] == ["dead.example"]
@@ -93,10 +89,9 @@ def test_zonemta_without_an_agent_has_no_plugin_and_its_own_retry_times():
         plugin_socket=None,
         defer_times_ms=(),
         zones=zonemta.DEFAULT_ZONES,
-        instance_id="mta-01",
     )
 
     config = tomllib.loads(text)
 
     assert "zone-mta-monitor" not in config["plugins"]
-    assert config["queue"] == {"instanceId": "mta-01"}
+    assert config["queue"] == {"instanceId": zonemta.INSTANCE}

@@ -10,7 +10,7 @@ from pymongo.errors import PyMongoError
 from build.stack import mongodb
 from build.stack.errors import StartError
 from build.stack.ports import LOOPBACK, free_port
-from build.stack.supervisor import Running, Supervisor
+from build.stack.supervisor import Program, Running, Supervisor
 from tests.programs import takes_writes
 
 ELECTED_WITHIN_SECONDS = 60
@@ -19,10 +19,18 @@ ELECTED_WITHIN_SECONDS = 60
 def start_alone(supervisor: Supervisor, directory: Path) -> mongodb.MongoDB:
     """Start one that is no replica set, and so has no change stream."""
     port = free_port()
-    program = mongodb.program(
-        directory / "mongodb", port, replica_set="", is_ready=lambda: answers(port)
+    return mongodb.MongoDB(port=port, running=supervisor.start(member(directory, port)))
+
+
+def member(directory: Path, port: int, *options: str) -> Program:
+    """Return a MongoDB with its data and its name after the port."""
+    name = f"mongodb-{port}"
+    return Program(
+        name=name,
+        argv=[*mongodb.command(directory / name, port), *options],
+        is_ready=lambda: answers(port),
+        ready_within_s=60,
     )
-    return mongodb.MongoDB(port=port, running=supervisor.start(program))
 
 
 @dataclass(frozen=True)
@@ -46,12 +54,7 @@ def start_set(supervisor: Supervisor, directory: Path, *, members: int = 3) -> R
     ports = [free_port() for _ in range(members)]
     running = {
         port: supervisor.spawn(
-            mongodb.program(
-                directory / f"mongodb-{port}",
-                port,
-                name=f"mongodb-{port}",
-                is_ready=lambda port=port: answers(port),  # type: ignore[misc]
-            )
+            member(directory, port, "--replSet", mongodb.REPLICA_SET, *mongodb.OPLOG)
         )
         for port in ports
     }
