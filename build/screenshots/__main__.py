@@ -10,21 +10,20 @@ import argparse
 import base64
 import shutil
 import signal
-import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from build.browser import open_chromium
 from build.lab.installation import Installation, start_installation
 from build.screenshots.cluster import RECEIVING, SENDING, Cluster
-from build.stack.errors import StackError
+from build.stack.command import run_main
 from build.stack.paths import ROOT, RUN
-from build.stack.supervisor import Supervisor, end_on_signals
+from build.stack.supervisor import Supervisor
 
 HOME = RUN / "screenshots"
 STALE_FOR = timedelta(minutes=3, seconds=12)
@@ -66,8 +65,6 @@ PAGES = {
     "heat-map": "/nodes/heat-map/",
     "events": "/events/",
 }
-#: Without data there is no node to show.
-PAGES_WITHOUT_NODE = tuple(name for name, path in PAGES.items() if SENDING[0] not in path)
 
 
 class Camera:
@@ -94,27 +91,29 @@ class Camera:
         `state`: wait until its data is in that state, such as stale. Without `live` it has no data.
         """
         ready = f'#page[data-connection="live"]{f"[data-data={state}]" if state else ""}'
-        with self._page(look) as page:
-            page.goto(f"{self.address}{path}")
+        with self._open(look, path) as page:
             if live:
                 page.wait_for_selector(ready, timeout=LOADED_WITHIN_MS)
             # As tall as the page: parts that stick to the window's edges are then in their place,
             # and panels in sight load. Again, because charts grow with the window up to a bound.
+            height = look.height
             for _ in range(3):
-                height = page.evaluate("document.documentElement.scrollHeight")
-                page.set_viewport_size({"width": look.width, "height": max(height, look.height)})
+                height = max(height, page.evaluate("document.documentElement.scrollHeight"))
+                page.set_viewport_size({"width": look.width, "height": height})
                 if live:
                     self._wait_for_panels(page)
             if live:
                 page.wait_for_timeout(SETTLE_MS)
                 # A busy machine may have lost the connection meanwhile.
                 page.wait_for_selector(ready, timeout=LOADED_WITHIN_MS)
-            self._shoot(page, f"{name}-{look.name}", for_documents=for_documents)
+            name = f"{name}-{look.name}"
+            page.screenshot(path=self._drafts / f"{name}.png", animations="disabled")
+            if for_documents:
+                write_webp(page, IMAGES / f"{name}.webp", look.width, min(height, MAX_HEIGHT))
 
     def print(self, name: str, look: Look, *, path: str) -> None:
         """Print the page into `drafts`: a PDF, and a picture of the paper's layout."""
-        with self._page(look) as page:
-            page.goto(f"{self.address}{path}")
+        with self._open(look, path) as page:
             for panel in page.locator("[data-panel]").all():
                 panel.scroll_into_view_if_needed()  # or a chart far down is not loaded
             self._wait_for_panels(page)
@@ -132,35 +131,30 @@ class Camera:
             expect(waiting).to_have_count(0, timeout=LOADED_WITHIN_MS)
 
     @contextmanager
-    def _page(self, look: Look) -> Iterator[Page]:
-        context = self._browser.new_context(
-            viewport={"width": look.width, "height": look.height},
-            timezone_id="Asia/Bangkok",
-        )
-        if self.session:
-            context.add_cookies([{"name": "sessionid", "value": self.session, "url": self.address}])
-        context.add_init_script(f"localStorage.setItem('mallard-theme', '{look.theme}')")
-        page = context.new_page()
-        page.on("console", lambda message: print(f"  console: {message.text}"))
-        page.on("pageerror", lambda error: print(f"  error: {error}"))
-        try:
+    def _open(self, look: Look, path: str) -> Iterator[Page]:
+        window = ViewportSize(width=look.width, height=look.height)
+        context = self._browser.new_context(viewport=window, timezone_id="Asia/Bangkok")
+        with closing(context):
+            if self.session:
+                context.add_cookies(
+                    [{"name": "sessionid", "value": self.session, "url": self.address}]
+                )
+            context.add_init_script(f"localStorage.setItem('mallard-theme', '{look.theme}')")
+            page = context.new_page()
+            page.on("console", lambda message: print(f"  console: {message.text}"))
+            page.on("pageerror", lambda error: print(f"  error: {error}"))
+            page.goto(f"{self.address}{path}")
             yield page
-        finally:
-            context.close()
 
-    def _shoot(self, page: Page, name: str, *, for_documents: bool = True) -> None:
-        page.screenshot(path=self._drafts / f"{name}.png", animations="disabled")
-        if not for_documents:
-            return
-        # A fifth of the PNG's size, and text stays sharp; Playwright itself writes no WebP.
-        size = page.viewport_size or {"width": 0, "height": MAX_HEIGHT}
-        clip = {"x": 0, "y": 0, "scale": 1, **size, "height": min(size["height"], MAX_HEIGHT)}
-        answer = page.context.new_cdp_session(page).send(
-            "Page.captureScreenshot", {"format": "webp", "quality": WEBP_QUALITY, "clip": clip}
-        )
-        path = IMAGES / f"{name}.webp"
-        path.write_bytes(base64.b64decode(answer["data"]))
-        print(f"  {path.relative_to(ROOT)} {path.stat().st_size:,} bytes", flush=True)
+
+def write_webp(page: Page, path: Path, width: int, height: int) -> None:
+    """A fifth of the PNG's size, and text stays sharp; Playwright itself writes no WebP."""
+    clip = {"x": 0, "y": 0, "scale": 1, "width": width, "height": height}
+    answer = page.context.new_cdp_session(page).send(
+        "Page.captureScreenshot", {"format": "webp", "quality": WEBP_QUALITY, "clip": clip}
+    )
+    path.write_bytes(base64.b64decode(answer["data"]))
+    print(f"  {path.relative_to(ROOT)} {path.stat().st_size:,} bytes", flush=True)
 
 
 def main() -> int:
@@ -169,48 +163,31 @@ def main() -> int:
     parser.add_argument("--serve", action="store_true", help="take none, keep the server running")
     parser.add_argument("--states", action="store_true", help="every page empty and stale too")
     options = parser.parse_args()
-    end_on_signals()
     shutil.rmtree(HOME, ignore_errors=True)
     drafts = HOME / "images"
     drafts.mkdir(parents=True)
-    try:
-        with Supervisor(HOME) as supervisor, open_chromium() as browser:
-            installation = start_installation(supervisor, durable=False, user="admin")
-            camera = Camera(browser, installation.server.url, drafts)
-            pages = options.pages.split(",") if options.pages else None
-            take_all(camera, installation, pages, serve=options.serve, states=options.states)
-    except StackError as error:
-        print(f"screenshots: {error}", file=sys.stderr)
-        return 1
+    with Supervisor(HOME) as supervisor, open_chromium() as browser:
+        installation = start_installation(supervisor, durable=False, user="admin")
+        take_all(Camera(browser, installation.server.url, drafts), installation, options)
     return 0
 
 
-def take_all(
-    camera: Camera,
-    installation: Installation,
-    pages: list[str] | None,
-    *,
-    serve: bool,
-    states: bool,
-) -> None:
-    """Go through the states of the pages, from empty to stale.
-
-    `pages`: names of PAGES, None: all of them and the states that the documents show. `states`:
-    every page in the others too.
-    """
-    names = pages or list(PAGES)
-    takes_others = pages is None and not serve
+def take_all(camera: Camera, installation: Installation, options: argparse.Namespace) -> None:
+    """Go through the states of the pages, from empty to stale."""
+    names = options.pages.split(",") if options.pages else list(PAGES)
+    takes_others = not options.pages and not options.serve
     if takes_others:
         camera.take("login", WIDE_DARK, path="/login/", live=False)
     camera.session = installation.log_in()
     if takes_others:
         camera.take("overview-empty", WIDE_DARK, path="/")
-    if states:
-        take_state(camera, [name for name in names if name in PAGES_WITHOUT_NODE], "empty")
+    if options.states:
+        # Without data there is no node to show.
+        take_state(camera, [name for name in names if SENDING[0] not in PAGES[name]], "empty")
     cluster = Cluster(installation)
     cluster.fill()
     with cluster.stream():
-        if serve:
+        if options.serve:
             print(f"  {camera.address} {installation.user} {installation.password!r}", flush=True)
             signal.pause()
         for name in names:
@@ -218,9 +195,9 @@ def take_all(
                 camera.take(name, look, path=PAGES[name])
             camera.print(name, WIDE_DARK, path=PAGES[name])
     cluster.set_last_seen(datetime.now(UTC) - STALE_FOR)
-    if states:
+    if options.states:
         take_state(camera, names, "stale")
-    if pages is None:
+    if takes_others:
         camera.take("outbound-stale", WIDE_DARK, path=PAGES["outbound"], state="stale")
         camera.take("not-found", WIDE_DARK, path="/no-such-page", live=False)
 
@@ -234,4 +211,4 @@ def take_state(camera: Camera, names: Iterable[str], state: str) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_main(main)
