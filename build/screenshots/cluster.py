@@ -193,6 +193,7 @@ def samples_of(node: str, at: datetime) -> Iterator[tuple[str, dict[str, Any]]]:
         sample = read_golden(kind, node, at)
         readings = sample[kind]
         if kind == "agent":
+            readings["uptime_s"] = int((at - STARTED + timedelta(days=60)).total_seconds())
             for source in readings["sources"]:
                 source["succeeded_at"] = at.isoformat()
         else:
