@@ -31,10 +31,14 @@ WORDS = {
 }
 
 
+def words_of(role: str) -> list[str]:
+    """Return the words of a role, such as zonemta and outbound."""
+    return re.findall(r"[a-z]+", role.lower().replace("zone-mta", "zonemta"))
+
+
 def programs_of(role: str) -> tuple[str, ...]:
     """Return the programs a role names, in the order of PROGRAMS; none when it names none."""
-    text = role.lower().replace("zone-mta", "zonemta")
-    named = {program for word in re.split(r"[^a-z]+", text) for program in WORDS.get(word, ())}
+    named = {program for word in words_of(role) for program in WORDS.get(word, ())}
     return tuple(program for program in PROGRAMS if program in named)
 
 

@@ -6,6 +6,7 @@ Every message names the source, the key and the fix.
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from agent.config.settings import (
     environment_names,
 )
 from agent.errors import ConfigError
+from agent.roles import WORDS, words_of
 
 DEFAULT_TOML = Path("/etc/mallard-agent/agent.toml")
 ENV_FILE_NAME = ".agent.env"
@@ -91,6 +93,7 @@ def load(
         sources |= dict.fromkeys(layer, source)
 
     config = _assemble(values, sources)
+    _check_node(config, sources)
     warnings = _check_backend(config, sources, needed=backend_needed)
     _check_addresses(config, sources)
     _check_receiver(config, sources)
@@ -139,7 +142,7 @@ def _from_toml(path: Path) -> dict[Key, Any]:
     for name, value in document.items():
         if name not in names:
             shown = f"[{name}]" if isinstance(value, dict) else name
-            raise _unknown(source, shown, name, names)
+            raise _misplaced(source, shown, name) or _unknown(source, shown, name, names)
         if name not in TABLES:
             layer[name,] = _convert((name,), value, source, name, strict=True)
             continue
@@ -149,7 +152,7 @@ def _from_toml(path: Path) -> dict[Key, Any]:
             shown = f"[{name}] {key}"
             if (name, key) not in TYPES:
                 known = [known[1] for known in TYPES if known[0] == name]
-                raise _unknown(source, shown, key, known)
+                raise _misplaced(source, shown, key) or _unknown(source, shown, key, known)
             layer[name, key] = _convert((name, key), inner, source, shown, strict=True)
     return layer
 
@@ -170,6 +173,14 @@ def _from_variables(variables: Mapping[str, str], source: str) -> dict[Key, Any]
             continue  # shells and unit files write "not set" as an empty variable
         layer[key] = _convert(key, text, source, name, strict=False)
     return layer
+
+
+def _misplaced(source: str, shown: str, name: str) -> ConfigError | None:
+    """Return the error of a key that stands in another table than its own; None of any other."""
+    places = [f"[{key[0]}]" if len(key) > 1 else "the top" for key in TYPES if key[-1] == name]
+    if not places or name in TABLES:
+        return None
+    return ConfigError(f"{source}: {shown} does not belong there. Move it to {places[0]}.")
 
 
 def _unknown(source: str, shown: str, name: str, known: Iterable[str]) -> ConfigError:
@@ -223,6 +234,21 @@ def _split(url: str) -> SplitResult | None:
     return parts
 
 
+def _check_node(config: Config, sources: dict[Key, str]) -> None:
+    if re.search(r"[\s/]", config.node_id):
+        raise ConfigError(
+            f"{sources['node_id',]}: NODE_ID cannot be {config.node_id!r}: a blank or a slash is no"
+            " part of a name. Write it like mta-01 or mta-01.mail.example."
+        )
+    for word in words_of(config.node_role):
+        near = difflib.get_close_matches(word, WORDS, n=1, cutoff=0.75)
+        if word not in WORDS and near:
+            raise ConfigError(
+                f"{sources['node_role',]}: NODE_ROLE has the word {word!r}. Did you mean"
+                f" {near[0]!r}? Words that name programs: {', '.join(WORDS)}."
+            )
+
+
 def _clean_url(url: str, source: str) -> str:
     shown = "DASHBOARD_URL (or url in [backend])"
     parts = _split(url)
@@ -233,7 +259,12 @@ def _clean_url(url: str, source: str) -> str:
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError(
-            f"{source}: {shown} must be only scheme, host, port and path; the key goes in API_KEY."
+            f"{source}: {shown} must be only scheme, host and port; the key goes in API_KEY."
+        )
+    if parts.path.strip("/"):
+        raise ConfigError(
+            f"{source}: {shown} cannot have the path {parts.path!r}: the server answers at the root"
+            f" of its name. Write {parts.scheme}://{parts.netloc}."
         )
     return url.rstrip("/")
 
@@ -308,7 +339,13 @@ def _check_addresses(config: Config, sources: dict[Key, str]) -> None:
 def _check_mongodb(name: str, uri: str, source: str, *, database: str) -> None:
     shown = f"AGENT_{name.upper()}" if "zonemta" in name else f"{name} of [discovery]"
     scheme, _, rest = uri.partition("://")
-    hosts, _, path = rest.rpartition("@")[2].partition("/")
+    login, _, place = rest.partition("?")[0].rpartition("@")
+    if re.search(r"[@/]", login) or login.count(":") > 1:
+        raise ConfigError(
+            f"{source}: user or password of {shown} contain an unescaped @, / or :. Write %40 for"
+            " @, %2F for /, %3A for : and %25 for %."
+        )
+    hosts, _, path = place.partition("/")
     if not database:  # the MongoDB of this node
         if uri != "auto" and (scheme != "mongodb" or not hosts or "," in hosts):
             raise ConfigError(
@@ -317,7 +354,7 @@ def _check_mongodb(name: str, uri: str, source: str, *, database: str) -> None:
             )
         return
     # The name of the database stands after the hosts; without one there is nothing to watch.
-    if scheme not in ("mongodb", "mongodb+srv") or not path.partition("?")[0]:
+    if scheme not in ("mongodb", "mongodb+srv") or not path:
         owner = {"zone-mta": "ZoneMTA", "wildduck": "WildDuck"}[database]
         raise ConfigError(
             f"{source}: {shown} must begin with mongodb:// and name {owner}'s"

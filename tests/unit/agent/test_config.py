@@ -124,6 +124,55 @@ def test_a_wrong_key_of_the_file_is_named_with_its_fix(toml, words, tmp_path):
     assert all(word in text for word in words), text
 
 
+@pytest.mark.parametrize(
+    ("env", "toml", "words"),
+    [
+        ({"NODE_ROLE": "zonemta-outbond"}, "", ["NODE_ROLE", "'outbond'", "'outbound'"]),
+        ({"NODE_ROLE": "zonetma"}, "", ["NODE_ROLE", "'zonemta'"]),
+        ({"NODE_ID": "mail/mta-01"}, "", ["NODE_ID", "slash", "mta-01"]),
+        ({"NODE_ID": "mta 01"}, "", ["NODE_ID", "blank"]),
+        (
+            {"DASHBOARD_URL": "https://d.example/mallard"},
+            "",
+            ["/mallard", "Write https://d.example."],
+        ),
+        ({}, 'url = "https://d.example"', ["url", "Move it to [backend]"]),
+        ({}, '[backend]\nnode_id = "mta-01"', ["[backend] node_id", "Move it to the top"]),
+        ({}, "[spool]\ngrace_s = 2", ["[spool] grace_s", "Move it to [events]"]),
+    ],
+)
+def test_a_mistake_that_would_go_unnoticed_is_refused_with_its_fix(env, toml, words, tmp_path):
+    text = complaint(GOOD | env, tmp_path, toml=toml)
+
+    assert all(word in text for word in words), text
+
+
+@pytest.mark.parametrize(
+    "role", ["", "backup-mx", "all-in-one", "zone-mta", "haraka-inbound rspamd"]
+)
+def test_any_other_role_is_accepted(role, tmp_path):
+    assert load_from(GOOD | {"NODE_ROLE": role}, tmp_path).config.node_role == role
+
+
+@pytest.mark.parametrize("name", ["AGENT_ZONEMTA_MONGODB_URI", "AGENT_DISCOVERY_MONGODB_URI"])
+@pytest.mark.parametrize(
+    "login", ["mallard:p@ss", "mallard:pa/ss", "mallard:pa:ss", "mal@lard:pass"]
+)
+def test_a_password_that_is_not_escaped_is_refused_and_not_repeated(name, login, tmp_path):
+    uri = f"mongodb://{login}@127.0.0.1:27017/zone-mta?authSource=admin"
+
+    text = complaint(GOOD | {name: uri}, tmp_path)
+
+    assert "%40" in text
+    assert not any(part in text for part in ("ss@", "pa/", "pa:", "p@", "mallard", "mal@"))
+
+
+def test_an_escaped_password_is_accepted(tmp_path):
+    uri = "mongodb://mallard:p%40%2F%3Ass@db1,db2:27018/zone-mta?replicaSet=rs0&appName=a@b"
+
+    load_from(GOOD | {"AGENT_ZONEMTA_MONGODB_URI": uri}, tmp_path)
+
+
 def test_an_unknown_name_in_the_env_file_is_an_error_whatever_its_prefix(tmp_path):
     text = complaint(GOOD, tmp_path, env_file="DASHBORD_URL=https://x.example\n")
 
