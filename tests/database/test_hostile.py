@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from django.urls import URLPattern
+from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from server.alerts.problems import read_facts
@@ -23,6 +23,7 @@ from server.ingest.inbox import SAMPLES as SAMPLES_INBOX
 from server.ingest.models import DeadLetter
 from server.live import messages
 from server.metrics.wire import SAMPLES
+from server.nodes.models import ApiKey, Node
 from tests.factories import stored_events
 
 #: JSON texts, because some of these Python would not write.
@@ -78,6 +79,21 @@ HOSTILE_TEXTS = [
     "x" * 5_000,
     "{{ 7 * 7 }}%(name)s",
     "fe80::1%eth0",
+]
+HOSTILE_NAMES = [
+    "a\n",
+    "\n",
+    "a\nb",
+    "a\tb",
+    "\u2028",
+    "\u202egnp",
+    "\x1b[2J",
+    " ",
+    ".",
+    "..",
+    "a/b",
+    "?",
+    "#",
 ]
 HOSTILE_READINGS = [
     "0001-01-01T00:00:00Z",
@@ -189,6 +205,29 @@ def test_no_sample_breaks_the_writer_a_page_or_the_live_tick(golden, post, admin
         assert answer.status_code < 500, (kind, answer.content)
     totals = messages.read_totals(read_facts(timezone.now()))
     json.dumps(messages.frame(1, totals.as_json(), {}, kind="tick"), allow_nan=False)
+
+
+@pytest.mark.usefixtures("committing_database")
+def test_no_name_of_a_node_breaks_a_page(golden, post, event, admin_client):
+    _, key = ApiKey.issue(name="roll-out", scope="agent")
+    now = datetime.now(UTC).isoformat()
+    for name in (*HOSTILE_NAMES, *HOSTILE_TEXTS):
+        for path, body in {
+            "nodes": golden("node.json") | {"node_id": name},
+            "metrics/redis": golden("metrics_redis.json") | {"node_id": name, "timestamp": now},
+            "events/ingest": [event(mta_node=name)],
+        }.items():
+            assert post(path, body, key=key).status_code < 500, (path, name)
+    writer.drain_samples()
+    writer.drain_events()
+
+    for path in plain_pages():
+        assert admin_client.get(path).status_code in (200, 301, 302, 404), path
+    nodes = Node.objects.all()
+    assert len(nodes) > 10
+    for node in nodes:
+        assert admin_client.get(reverse("node-page", args=[node.name])).status_code == 200
+    assert admin_client.get("/api/v1/nodes").status_code == 200
 
 
 def plain_pages():

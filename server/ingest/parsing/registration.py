@@ -6,19 +6,20 @@ from typing import Annotated, Any
 import msgspec
 
 from server.ingest.errors import Malformed
+from server.ingest.parsing.text import clean_json
+from server.metrics.measures import NodeName
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Short = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Short = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 
 
 class Registration(msgspec.Struct, frozen=True):
     """A node, as its agent describes it."""
 
-    node_id: Name
-    hostname: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    node_id: NodeName
+    hostname: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
     addresses: Annotated[list[str], msgspec.Meta(max_length=100)] = []
     role: Short = ""
-    agent_version: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    agent_version: Annotated[str, msgspec.Meta(max_length=32, pattern=r"^[^\x00-\x1f\x7f]*\Z")] = ""
     versions: Annotated[dict[Short, Short], msgspec.Meta(max_length=50)] = {}
 
 
@@ -28,7 +29,7 @@ _decode = msgspec.json.Decoder(Registration).decode
 def read_registration(body: bytes) -> dict[str, Any]:
     """Return the columns of the node, with `node_id` for its name. Raises Malformed."""
     try:
-        registration = _decode(body)
+        registration = _decode(clean_json(body))
         addresses = [str(ip_address(text)) for text in registration.addresses]
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Malformed(f"the registration cannot be read: {error}") from error
