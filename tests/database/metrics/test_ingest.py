@@ -153,7 +153,6 @@ def test_each_bad_sample_is_refused_alone_with_its_reason(sample, post):
     now = timezone.now()
     good = sample("redis")
     bad = [
-        sample("redis", keys_count=-1),
         sample("redis") | {"redis": None},
         sample("redis", now - timedelta(days=91)),
         sample("redis", now + timedelta(minutes=11)),
@@ -167,11 +166,19 @@ def test_each_bad_sample_is_refused_alone_with_its_reason(sample, post):
     assert [refused["index"] for refused in answer["rejected"]] == list(range(len(bad)))
     reasons = [refused["error"] for refused in answer["rejected"]]
     for word, reason in zip(
-        ["keys_count", "redis", "timestamp", "timestamp", "timestamp", "object"],
+        ["redis", "timestamp", "timestamp", "timestamp", "object"],
         reasons,
         strict=True,
     ):
         assert word in reason
+
+
+def test_a_reading_that_cannot_be_read_is_unknown(sample, post):
+    answer = post("metrics/redis", sample("redis", keys_count=-1)).json()
+    writer.drain_samples()
+
+    assert answer == {"queued": 1, "rejected": []}
+    assert stored_rows("metrics_redis", "keys_count") == [{"keys_count": None}]
 
 
 def test_no_text_refuses_a_sample(sample, post):
