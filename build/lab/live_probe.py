@@ -39,12 +39,15 @@ class LiveProbe(Sender):
         web = installation.server
         self._node, key = min(installation.keys.items())
         self._connection = connect_ingest(web.web_port, key, timeout_s=CONNECT_WITHIN_S)
-        self._socket = connect(
-            f"ws://{LOOPBACK}:{web.live_port}/ws/live/",
-            origin=Origin(web.url),
-            additional_headers={"Cookie": f"sessionid={session}"},
-            open_timeout=CONNECT_WITHIN_S,
-            compression=None,
+        self._exit = contextlib.ExitStack()
+        self._socket = self._exit.enter_context(
+            connect(
+                f"ws://{LOOPBACK}:{web.live_port}/ws/live/",
+                origin=Origin(web.url),
+                additional_headers={"Cookie": f"sessionid={session}"},
+                open_timeout=CONNECT_WITHIN_S,
+                compression=None,
+            )
         )
         self.posted = 0
         self._counts: dict[str, int] = {}
@@ -80,7 +83,7 @@ class LiveProbe(Sender):
     def close(self) -> list[float]:
         """Wait for the last probes; return how long each took, in ms."""
         wait_until(lambda: self._count_shown() >= self.posted, within_s=SEEN_WITHIN_S, poll_s=0.02)
-        self._socket.close()
+        self._exit.close()
         self._watcher.join(SEEN_WITHIN_S)
         pairs = [(s, self._shown_at[second]) for second, s in self._posted_at.items()]
         latency_ms = [(b - a) * 1000 for pair in pairs for a, b in zip(*pair, strict=False)]
