@@ -9,17 +9,19 @@ from server.ingest.errors import Malformed
 from server.ingest.parsing.text import clean_json
 from server.metrics.measures import NodeName
 
-Short = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+Short = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$")]
 
 
 class Registration(msgspec.Struct, frozen=True):
     """A node, as its agent describes it."""
 
     node_id: NodeName
-    hostname: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+    hostname: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$")]
     addresses: Annotated[list[str], msgspec.Meta(max_length=100)] = []
     role: Short = ""
-    agent_version: Annotated[str, msgspec.Meta(max_length=32, pattern=r"^[^\x00-\x1f\x7f]*\Z")] = ""
+    agent_version: Annotated[
+        str, msgspec.Meta(max_length=32, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$")
+    ] = ""
     versions: Annotated[dict[Short, Short], msgspec.Meta(max_length=50)] = {}
 
 
