@@ -237,8 +237,9 @@ def _split(url: str) -> SplitResult | None:
 def _check_node(config: Config, sources: dict[Key, str]) -> None:
     if re.search(r"[\s/]", config.node_id):
         raise ConfigError(
-            f"{sources['node_id',]}: NODE_ID cannot be {config.node_id!r}: a blank or a slash is no"
-            " part of a name. Write it like mta-01 or mta-01.mail.example."
+            f"{sources.get(('node_id',), 'the host name')}: NODE_ID cannot be"
+            f" {config.node_id!r}: a blank or a slash is no part of a name. Write it like mta-01 or"
+            " mta-01.mail.example."
         )
     for word in words_of(config.node_role):
         near = difflib.get_close_matches(word, WORDS, n=1, cutoff=0.75)
