@@ -83,10 +83,13 @@ class Talker:
         connection.settimeout(0.05)
         connection.sendall(self._greeting)
         parts = list(self._parts)
-        while not self._stop.is_set():
+        while True:
             try:
                 data = connection.recv(65536)
             except TimeoutError:
+                # Only now: what was sent before the end is still received.
+                if self._stop.is_set():
+                    return
                 continue
             if not data:
                 return
