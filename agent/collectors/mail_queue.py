@@ -39,7 +39,7 @@ MAX_REASONS = 20
 MAX_REASON_CHARS = 200
 # Addresses, ids and long numbers in a reply.
 VARIABLE_PARTS = re.compile(
-    r"<[^<>\s]*@[^<>\s]*>|\b(?=\w*\d)(?=\w*[a-z])[\w-]{8,}\b|\b\d{5,}\b", re.IGNORECASE
+    r"<[^<>\s@]*+@[^<>\s]*+>|\b(?=\w*\d)(?=\w*[a-z])[\w-]{8,}\b|\b\d{5,}\b", re.IGNORECASE
 )
 MAX_INSTANCES = 50
 MAX_DESTINATIONS_READ = 50_000

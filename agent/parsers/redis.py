@@ -7,7 +7,7 @@ from agent.samples import RedisReadings
 
 REPLICA = re.compile(r"^slave\d+$")
 KEYSPACE = re.compile(r"^db\d+$")
-PART = re.compile(r"(\w+)=([^,]*)")
+PART = re.compile(r"(?<!\w)(\w++)=([^,]*+)")
 MAX_LINES = 5000
 
 

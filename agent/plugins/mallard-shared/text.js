@@ -66,7 +66,7 @@ function ip(value) {
     if (typeof value !== 'string') {
         return null;
     }
-    const plain = value.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '');
+    const plain = value.split('%', 1)[0].replace(/^::ffff:(?=\d+\.)/i, '');
     return net.isIP(plain) ? plain : null;
 }
 

@@ -22,7 +22,8 @@ MAX_UNREADABLE_PER_BODY = 100
 MIN_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 #: How far after the sample a time in it may be: some are of other machines' clocks.
 MAX_AHEAD = timedelta(days=1)
-_PATH = re.compile(r" - at `\$(.*)`$")
+#: What an error ends with: this, the path, and another `.
+_PATH = " - at `$"
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _ANY_MEMBER = "..."
 
@@ -90,8 +91,8 @@ def _times(value: Any, path: str) -> Iterator[tuple[str, datetime]]:
 
 
 def _path_of(error: msgspec.ValidationError) -> Path:
-    match = _PATH.search(str(error))
-    steps = _STEP.findall(match[1]) if match else []
+    _, found, path = str(error).rpartition(_PATH)
+    steps = _STEP.findall(path.removesuffix("`")) if found else []
     return tuple(name or (int(index) if index.isdigit() else index) for name, index in steps)
 
 

@@ -20,7 +20,8 @@ _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([0-9a-fA-F]{4})|[^u])",
     re.DOTALL,
 )
-_NO_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?\b(?:NaN|Infinity)\b', re.DOTALL)
+# A text that has no end goes to the end, or each quote in it would begin another look at the rest.
+_NO_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.|\\\Z)*+(?:"|\Z)|-?\b(?:NaN|Infinity)\b', re.DOTALL)
 _LINE_BREAKS = frozenset((0x09, 0x0A, 0x0D))
 _FIRST_PRINTABLE, _FIRST_SURROGATE, _LAST_SURROGATE = 0x20, 0xD800, 0xDFFF
 _DELETE, _LAST_C1 = 0x7F, 0x9F
