@@ -42,10 +42,10 @@ Shift = Annotated[float, msgspec.Meta(ge=-MAX_TOTAL, le=MAX_TOTAL)]
 Offset = Annotated[int, msgspec.Meta(ge=-MAX_TOTAL, le=MAX_TOTAL)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 Total = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOTAL)]
-#: Without line breaks, which no path of a page can hold; other controls are cleaned on arrival.
-NodeName = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")
-]
+#: Pattern of a text without line breaks, which no path of a page can hold; other controls are
+#: cleaned on arrival.
+ONE_LINE = r"^[^\x00-\x1f\x7f]*(?!\n)$"
+NodeName = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=ONE_LINE)]
 Name = Annotated[str, msgspec.Meta(max_length=255)]
 Text = Annotated[str, msgspec.Meta(max_length=4000)]
 

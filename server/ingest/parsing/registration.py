@@ -7,21 +7,19 @@ import msgspec
 
 from server.ingest.errors import Malformed
 from server.ingest.parsing.text import clean_json
-from server.metrics.measures import NodeName
+from server.metrics.measures import ONE_LINE, NodeName
 
-Short = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$")]
+Short = Annotated[str, msgspec.Meta(max_length=64, pattern=ONE_LINE)]
 
 
 class Registration(msgspec.Struct, frozen=True):
     """A node, as its agent describes it."""
 
     node_id: NodeName
-    hostname: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$")]
+    hostname: Annotated[str, msgspec.Meta(max_length=255, pattern=ONE_LINE)]
     addresses: Annotated[list[str], msgspec.Meta(max_length=100)] = []
     role: Short = ""
-    agent_version: Annotated[
-        str, msgspec.Meta(max_length=32, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$")
-    ] = ""
+    agent_version: Annotated[str, msgspec.Meta(max_length=32, pattern=ONE_LINE)] = ""
     versions: Annotated[dict[Short, Short], msgspec.Meta(max_length=50)] = {}
 
 

@@ -1,6 +1,6 @@
 """Lines of the event list, and the parts of one event. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,54 +44,48 @@ class Fact:
     is_foreign: bool = False
 
 
-#: The parts of an event's page: heading → (column, label, how to write it).
-_PLAIN, _FOREIGN, _MS, _SIZE, _COUNT = "plain", "foreign", "ms", "size", "count"
-WRITTEN = {_MS: milliseconds, _SIZE: byte_size, _COUNT: thousands}
-GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "Envelope": (
-        ("from_address", "from", _FOREIGN),
-        ("from_domain", "from domain", _FOREIGN),
-        ("to_address", "to", _FOREIGN),
-        ("to_domain", "to domain", _FOREIGN),
-        ("auth_user", "submitted by", _FOREIGN),
-    ),
-    "Outcome": (
-        ("status_code", "reply code", _PLAIN),
-        ("mx_host", "remote server", _FOREIGN),
-        ("bounce_type", "bounce type", _PLAIN),
-        ("bounce_category", "bounce category", _FOREIGN),
-        ("attempt", "attempt", _COUNT),
-        ("tls", "TLS", _FOREIGN),
-    ),
-    "Times": (
-        ("delivery_time_ms", "delivery (connect to final reply)", _MS),
-        ("queue_time_ms", "in the queue before this attempt", _MS),
-        ("total_time_ms", "both", _MS),
-    ),
-    "Where": (
-        ("mta_node", "node", _FOREIGN),
-        ("zone", "zone", _FOREIGN),
-        ("sending_ip", "sending IP", _PLAIN),
-        ("sending_ip_v6", "sending IPv6", _PLAIN),
-        ("client_ip", "handed in by", _PLAIN),
-    ),
-    "Message": (
-        ("message_id", "message id", _FOREIGN),
-        ("queue_id", "queue id", _FOREIGN),
-        ("queue_seq", "recipient's number", _FOREIGN),
-        ("message_size_bytes", "size", _SIZE),
-        ("has_attachment", "attachments", _PLAIN),
-        ("attachment_count", "number of attachments", _COUNT),
-        ("subject_hash", "hash of the subject", _FOREIGN),
-    ),
-    "Checks": (
-        ("spf_result", "SPF", _PLAIN),
-        ("dkim_result", "DKIM", _PLAIN),
-        ("dmarc_result", "DMARC", _PLAIN),
-        ("spam_score", "spam score", _PLAIN),
-        ("spam_action", "spam action", _FOREIGN),
-        ("spam_symbols", "spam symbols", _FOREIGN),
-    ),
+#: The parts of an event's page: heading → column → label.
+GROUPS: dict[str, dict[str, str]] = {
+    "Envelope": {
+        "from_address": "from", "from_domain": "from domain", "to_address": "to",
+        "to_domain": "to domain", "auth_user": "submitted by",
+    },
+    "Outcome": {
+        "status_code": "reply code", "mx_host": "remote server", "bounce_type": "bounce type",
+        "bounce_category": "bounce category", "attempt": "attempt", "tls": "TLS",
+    },
+    "Times": {
+        "delivery_time_ms": "delivery (connect to final reply)",
+        "queue_time_ms": "in the queue before this attempt", "total_time_ms": "both",
+    },
+    "Where": {
+        "mta_node": "node", "zone": "zone", "sending_ip": "sending IP",
+        "sending_ip_v6": "sending IPv6", "client_ip": "handed in by",
+    },
+    "Message": {
+        "message_id": "message id", "queue_id": "queue id", "queue_seq": "recipient's number",
+        "message_size_bytes": "size", "has_attachment": "attachments",
+        "attachment_count": "number of attachments", "subject_hash": "hash of the subject",
+    },
+    "Checks": {
+        "spf_result": "SPF", "dkim_result": "DKIM", "dmarc_result": "DMARC",
+        "spam_score": "spam score", "spam_action": "spam action", "spam_symbols": "spam symbols",
+    },
+}  # fmt: skip
+#: Text of others, by its column.
+FOREIGN = frozenset((
+    "from_address", "from_domain", "to_address", "to_domain", "auth_user", "mx_host",
+    "bounce_category", "tls", "mta_node", "zone", "message_id", "queue_id", "queue_seq",
+    "subject_hash", "spam_action", "spam_symbols",
+))  # fmt: skip
+#: How a number is written, by its column.
+WRITTEN: dict[str, Callable[[Any], str]] = {
+    "attempt": thousands,
+    "delivery_time_ms": milliseconds,
+    "queue_time_ms": milliseconds,
+    "total_time_ms": milliseconds,
+    "message_size_bytes": byte_size,
+    "attachment_count": thousands,
 }
 
 
@@ -114,11 +108,11 @@ def group_facts(event: Event, carried_query: str) -> dict[str, tuple[Fact, ...]]
     """Return what is known of an event by heading; what is not known is left out."""
     groups = {
         title: tuple(
-            _fact(event, column, label, how, carried_query)
-            for column, label, how in columns
+            _fact(event, column, label, carried_query)
+            for column, label in labels.items()
             if event[column] not in (None, "", [])
         )
-        for title, columns in GROUPS.items()
+        for title, labels in GROUPS.items()
     }
     return {title: facts for title, facts in groups.items() if facts}
 
@@ -167,9 +161,9 @@ def find_history(events: Sequence[Event], of: Event) -> list[Event]:
     )
 
 
-def _fact(event: Event, column: str, label: str, how: str, carried_query: str) -> Fact:
+def _fact(event: Event, column: str, label: str, carried_query: str) -> Fact:
     value = event[column]
-    if write := WRITTEN.get(how):
+    if write := WRITTEN.get(column):
         return Fact(label, write(value))
     if isinstance(value, bool):
         return Fact(label, "yes" if value else "none")
@@ -177,4 +171,4 @@ def _fact(event: Event, column: str, label: str, how: str, carried_query: str) -
     same = urlencode({param_name(column): value}) if column in LABELS else ""
     if same and carried_query:
         same = f"{same}&{carried_query}"
-    return Fact(label, text, query=same, is_foreign=how == _FOREIGN)
+    return Fact(label, text, query=same, is_foreign=column in FOREIGN)
