@@ -1,17 +1,22 @@
-"""Waiting for a condition, with a deadline, instead of sleeping."""
+"""Waiting for a condition, with a deadline that stretches with the machine's load, instead of
+sleeping."""
 
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from build.deadline import Deadline
+
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], *, within_s: float = 15.0, what: str = "") -> T:
+def until(
+    condition: Callable[[], T], *, within_s: float = 15.0, poll_s: float = 0.02, what: str = ""
+) -> T:
     """Return what `condition` returns as soon as it is true."""
-    end_s = time.monotonic() + within_s
+    deadline = Deadline(within_s)
     while not (value := condition()):
-        if time.monotonic() > end_s:
+        if deadline.is_over:
             raise AssertionError(f"not within {within_s} s: {what or condition}; last: {value!r}")
-        time.sleep(0.02)
+        time.sleep(poll_s)
     return value

@@ -18,6 +18,7 @@ from itertools import cycle
 from multiprocessing import get_context
 from pathlib import Path
 
+from build.deadline import Deadline
 from build.stack.ports import LOOPBACK
 
 INGEST_PATH = "/api/v1/events/ingest"
@@ -235,8 +236,8 @@ def plan_batches(node: int, rng: random.Random) -> Iterator[Batch]:
 
 def wait_until(condition: Callable[[], bool], *, within_s: float, poll_s: float = POLL_S) -> None:
     """Return when it holds or time is over; what is compared then shows what is missing."""
-    deadline = time.monotonic() + within_s
-    while not condition() and time.monotonic() < deadline:
+    deadline = Deadline(within_s)
+    while not condition() and not deadline.is_over:
         time.sleep(poll_s)
 
 

@@ -56,11 +56,12 @@ def start(
     redis_port: int | None = None,
     rspamd_port: int | None = None,
     plugin_socket: Path | None = None,
+    readings_ms: int = 30_000,
 ) -> Haraka:
     """Start one in `directory`/haraka that hands accepted mail on to the sink.
 
     With `redis_port` it greylists, with `rspamd_port` Rspamd scans the mail. `plugin_socket` is the
-    agent's receiver; without it the plugin is not installed.
+    agent's receiver; without it the plugin is not installed. It reports every `readings_ms`.
     """
     haraka = install_program("haraka") / "Haraka" / "bin" / "haraka"
     home = directory / "haraka"
@@ -75,6 +76,7 @@ def start(
         redis_port=redis_port,
         rspamd_port=rspamd_port,
         plugin_socket=plugin_socket,
+        readings_ms=readings_ms,
         monitor=MONITOR if plugin_socket else "",
         greylist="greylist" if redis_port else "",
         rspamd="rspamd" if rspamd_port else "",

@@ -24,6 +24,7 @@ from typing import Self
 
 import psutil
 
+from build.deadline import Deadline
 from build.stack import claim
 from build.stack.errors import MissingError, StartError
 from build.stack.paths import LOGS, RUN
@@ -84,13 +85,13 @@ class Running:
 
     def wait_until_ready(self) -> None:
         """Return when it answers. Raise StartError when it ends first or the deadline passes."""
-        deadline = time.monotonic() + self.program.ready_within_s
+        deadline = Deadline(self.program.ready_within_s)
         while True:
             if self.exit_code is not None:
                 raise self._failure(f"ended with code {self.exit_code}")
             if self.program.is_ready is None or self.program.is_ready():
                 return
-            if time.monotonic() > deadline:
+            if deadline.is_over:
                 raise self._failure(f"did not answer within {self.program.ready_within_s:.0f} s")
             time.sleep(POLL_SECONDS)
 

@@ -4,17 +4,19 @@ import http.client
 import json
 import socket
 
+from build.deadline import stretch
+
 
 class Connection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
     def __init__(self, path):
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=stretch(10))
         self.path = path
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(10)
+        self.sock.settimeout(stretch(10))
         self.sock.connect(str(self.path))
 
 
@@ -22,7 +24,7 @@ def post(receiver, body, *, path="/v1/events", headers=None):
     """Return status and answer of one POST over a connection of its own."""
     tcp = isinstance(receiver, int)
     connection = (
-        http.client.HTTPConnection("127.0.0.1", receiver, timeout=10)
+        http.client.HTTPConnection("127.0.0.1", receiver, timeout=stretch(10))
         if tcp
         else Connection(receiver.path)
     )

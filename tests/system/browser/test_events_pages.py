@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.system.browser.site import NODE, WITHIN_MS, Site, find_serious
+from tests.system.browser.site import NODE, WITHIN_MS, Site, find_serious, refresh_until
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=WITHIN_MS)
@@ -17,11 +17,7 @@ LONG = "451 4.7.500 Server busy. Please try again later. " * 9
 def wait_for_rows(site: Site, page: Page, count: int) -> None:
     """Wait until the worker has written what was posted."""
     rows = page.locator("table.events tbody tr")
-    for _ in range(40):
-        if rows.count() == count:
-            return
-        page.keyboard.press("r")
-        page.wait_for_timeout(250)
+    refresh_until(page, lambda: rows.count() == count)
     expect(rows).to_have_count(count)
 
 

@@ -9,6 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from build.deadline import stretch
 from tests.system.browser.site import PASSWORD, USER, Site
 
 
@@ -22,10 +23,10 @@ def session(site: Site) -> dict[str, str]:
     cookies = HTTPCookieProcessor()
     opener = build_opener(cookies)
     login = f"{site.server.url}/login/"
-    opener.open(login, timeout=10).close()
+    opener.open(login, timeout=stretch(10)).close()
     token = next(c.value for c in cookies.cookiejar if c.name == "csrftoken")
     form = {"username": USER, "password": PASSWORD, "csrfmiddlewaretoken": token}
-    opener.open(Request(login, urlencode(form).encode()), timeout=10).close()
+    opener.open(Request(login, urlencode(form).encode()), timeout=stretch(10)).close()
     (value,) = [c.value for c in cookies.cookiejar if c.name == "sessionid"]
     return {"Cookie": f"sessionid={value}"}
 
@@ -35,7 +36,7 @@ def test_a_stranger_is_reported_to_log_in_and_cut_off(site: Site):
         connect(live_url(site), origin=site.server.url) as socket,
         pytest.raises(ConnectionClosed) as closed,
     ):
-        socket.recv(timeout=10)
+        socket.recv(timeout=stretch(10))
 
     assert closed.value.rcvd.code == 4401
 
@@ -51,10 +52,10 @@ def test_a_snapshot_comes_first_then_absolute_totals_with_rising_ticks(site: Sit
     # A kind of event no other test sends: counts by second outlive a test.
     site.mail("dropped", 3)
     with connect(live_url(site), origin=site.server.url, additional_headers=session) as socket:
-        frames = [json.loads(socket.recv(timeout=10))]
+        frames = [json.loads(socket.recv(timeout=stretch(10)))]
         site.mail("dropped", 2)
         while count_dropped(frames[-1]) < 5:
-            frames.append(json.loads(socket.recv(timeout=10)))
+            frames.append(json.loads(socket.recv(timeout=stretch(10))))
 
     assert frames[0]["type"] == "snapshot"
     assert {frame["type"] for frame in frames[1:]} == {"tick"}
@@ -69,7 +70,7 @@ def count_dropped(frame) -> int:
 
 def test_a_page_that_requests_it_gets_a_snapshot_and_nonsense_is_ignored(site: Site, session):
     with connect(live_url(site), origin=site.server.url, additional_headers=session) as socket:
-        socket.recv(timeout=10)
+        socket.recv(timeout=stretch(10))
         for nonsense in (
             "no json",
             "[]",
@@ -81,7 +82,7 @@ def test_a_page_that_requests_it_gets_a_snapshot_and_nonsense_is_ignored(site: S
         ):
             socket.send(nonsense)
         socket.send('{"type": "snapshot"}')
-        kinds = {json.loads(socket.recv(timeout=10))["type"] for _ in range(4)}
+        kinds = {json.loads(socket.recv(timeout=stretch(10)))["type"] for _ in range(4)}
 
     assert kinds == {"snapshot", "tick"}
 
@@ -95,7 +96,7 @@ def test_fifty_pages_get_every_frame_of_one_process(site: Site, session):
             for _ in range(50)
         ]
         for socket in sockets:
-            assert json.loads(socket.recv(timeout=10))["type"] == "snapshot"
+            assert json.loads(socket.recv(timeout=stretch(10)))["type"] == "snapshot"
 
         # As above: of this kind and direction only here.
         site.mail("dropped", 3, direction="inbound")
@@ -103,7 +104,7 @@ def test_fifty_pages_get_every_frame_of_one_process(site: Site, session):
         for socket in sockets:
             ticks, seen = [], 0
             while seen < 3:
-                frame = json.loads(socket.recv(timeout=10))
+                frame = json.loads(socket.recv(timeout=stretch(10)))
                 ticks.append(frame["tick"])
                 seen = sum(c.get("inbound:dropped", 0) for c in frame["seconds"].values())
             assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))

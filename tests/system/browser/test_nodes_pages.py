@@ -15,6 +15,7 @@ from tests.system.browser.site import (
     load_panels,
     post_sample,
     post_samples_of_an_hour,
+    refresh_until,
     wait_for_text,
 )
 
@@ -95,11 +96,9 @@ def test_a_choice_outlives_a_refresh_and_leads_to_the_comparison(site: Site, ope
 def test_a_node_shows_a_chart_of_each_source_with_its_table(site: Site, open_page, console):
     post_samples_of_an_hour(site)
     page = open_page(site, f"/nodes/named/{NODE}/?range=1h")
-    for _ in range(40):  # until the worker has written the samples of all kinds
-        if page.locator(".kind").count() == len(KINDS):
-            break
-        page.wait_for_timeout(250)
-        page.reload()
+    # Until the worker has written the samples of all kinds.
+    kinds = page.locator(".kind")
+    refresh_until(page, lambda: kinds.count() == len(KINDS), refresh=page.reload)
     for kind in KINDS:
         expect(page.locator(f"#kind-{kind}")).to_have_count(1)
     load_panels(page)
@@ -131,11 +130,7 @@ def test_the_heat_map_has_a_row_for_each_node_and_its_reading_is_in_the_address(
     post_sample(site, "system", node="mta-02", cpu_percent=90.0, ago=timedelta(minutes=30))
     page = open_page(site, "/nodes/heat-map/?range=1h")
     rows = page.locator(".heat-time tbody tr")
-    for _ in range(40):
-        if rows.count() == 2:
-            break
-        page.keyboard.press("r")
-        page.wait_for_timeout(250)
+    refresh_until(page, lambda: rows.count() == 2)
     expect(rows.locator("th")).to_have_text(["mta-02", NODE])
 
     page.locator("#reading").select_option("load_1m")

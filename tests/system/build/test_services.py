@@ -1,7 +1,6 @@
 """The real programs: each answers, does its part, and leaves no process."""
 
 import smtplib
-import time
 from contextlib import closing
 
 import psycopg2
@@ -12,6 +11,7 @@ import redis as redis_client
 from build.stack import feeder, mongodb, postgres, redis, sink, zonemta
 from build.stack.supervisor import find_marked
 from tests.programs import enable_pre_images, parse_queue_id, run_service
+from tests.waiting import until
 
 DEADLINE_SECONDS = 30.0
 
@@ -145,10 +145,7 @@ def test_zonemta_delivers_defers_and_bounces_as_the_sink_answers(tmp_path):
             "defer": ["451", "451"],
             "bounce": ["550"],
         }
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while replies() != expected and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert replies() == expected
+        until(lambda: replies() == expected, within_s=DEADLINE_SECONDS, poll_s=0.1)
 
     for part in ("redis", "mongodb", "sink", "zonemta"):
         assert find_marked(str(tmp_path / part)) == []

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -23,6 +22,7 @@ from build.stack.supervisor import (
     stop_leftovers,
     tail,
 )
+from tests.waiting import until
 
 DEADLINE_SECONDS = 10.0
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -38,11 +38,7 @@ FAMILY = ["sh", "-c", "sleep 600 & echo $!; wait"]
 
 def wait_for(condition, event):
     """Return the condition's first true value; fail after the deadline."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited too long for {event}"
-        time.sleep(0.01)
-    return value
+    return until(condition, within_s=DEADLINE_SECONDS, poll_s=0.01, what=event)
 
 
 def has_ended(pid):

@@ -78,7 +78,13 @@ def test_a_real_haraka_says_its_counters_through_its_plugin(spool, in_thread):
         receiver.open()
         in_thread(receiver)
         sink = sink_stack.start(supervisor)
-        stack.start(supervisor, folder, sink_port=sink.port, plugin_socket=receiver.path)
+        stack.start(
+            supervisor,
+            folder,
+            sink_port=sink.port,
+            plugin_socket=receiver.path,
+            readings_ms=1000,
+        )
         collector = HarakaCollector(Config(node_id="mx-01"), AgentStatus(plugins=readings))
         until(readings.haraka_processes)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pymongo.errors import PyMongoError
 
+from build.deadline import Deadline
 from build.stack import mongodb
 from build.stack.errors import StartError
 from build.stack.ports import LOOPBACK, free_port
@@ -70,9 +71,9 @@ def start_set(supervisor: Supervisor, directory: Path, *, members: int = 3) -> R
                 "settings": {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500},
             },
         )
-    deadline = time.monotonic() + ELECTED_WITHIN_SECONDS
+    deadline = Deadline(ELECTED_WITHIN_SECONDS)
     while not any(takes_writes(port) for port in ports):
-        if time.monotonic() > deadline:
+        if deadline.is_over:
             message = f"no member of the set was elected within {ELECTED_WITHIN_SECONDS} s"
             raise StartError(message)
         time.sleep(0.2)
