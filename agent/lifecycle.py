@@ -196,6 +196,7 @@ class Agent:
             node=node,
             plugins=plugins,
             stuck=self.status.stuck_collectors,
+            sends=self._client.stats.sends,
         )
         self._receiver.open()
         yield self._receiver

@@ -109,3 +109,15 @@ def events_body(
 def samples_body(samples: list[bytes]) -> bytes:
     """Return an array of samples that are JSON already."""
     return b"[" + b",".join(samples) + b"]"
+
+
+class FailingSends(msgspec.Struct, frozen=True):
+    """Requests to one endpoint of the server that failed in a row, as the running agent tells
+    `doctor`: since when, and why the last one did, with its fix where one is known."""
+
+    path: str
+    count: int
+    since_at: datetime
+    reason: str
+    fix: str = ""
+    status: int | None = None

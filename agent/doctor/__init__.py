@@ -7,6 +7,8 @@ from agent.doctor.disk import check_spool
 from agent.doctor.finding import Finding
 from agent.doctor.mongodb import check_mongodb
 from agent.doctor.plugins import check_ports, check_receiver
+from agent.doctor.processes import check_processes
+from agent.doctor.running import check_other_agents
 from agent.doctor.server import check_server
 
 
@@ -16,6 +18,8 @@ def run_checks(loaded: Loaded) -> Iterator[Finding]:
     yield from _check_configuration(loaded)
     for check in (check_server, check_mongodb, check_receiver, check_spool, check_ports):
         yield from check(config)
+    yield from check_processes(config)
+    yield from check_other_agents()
 
 
 def _check_configuration(loaded: Loaded) -> Iterator[Finding]:

@@ -10,11 +10,13 @@ from agent import clock
 from agent.config import Config
 from agent.doctor.finding import Finding
 from agent.doctor.plugins import judge_plugins
+from agent.doctor.running import describe_age
 from agent.errors import SpoolError
 from agent.spool import read_summary
 
 MAX_GAP_AGE = timedelta(days=7)
-MAX_WAIT = timedelta(minutes=5)
+# A batch is tried again after a minute at most; what waits longer is not being accepted.
+MAX_WAIT = timedelta(minutes=2)
 
 
 def check_spool(config: Config) -> Iterator[Finding]:
@@ -79,8 +81,14 @@ def judge_spool(summary: dict[str, Any], *, now: datetime) -> Iterator[Finding]:
     events = summary["events"]
     oldest = events["oldest_at"]
     if oldest and now - datetime.fromisoformat(oldest) > MAX_WAIT:
-        line = f"{events['count']} events wait, the oldest since {oldest}."
-        yield Finding("warning", "spool", line, "See the lines about the server and the key.")
+        age = describe_age(now - datetime.fromisoformat(oldest))
+        yield Finding(
+            "warning",
+            "spool",
+            f"{events['count']} events wait, the oldest for {age} (since {oldest}).",
+            "The lines on server, key, receiver and sending name the cause; nothing is lost while"
+            " the spool has room.",
+        )
     else:
         yield Finding("ok", "spool", f"{events['count']} events wait, {events['sent']} were sent.")
     if lost := events["dropped"]:

@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agent import clock
 from agent.collectors.ports import PortWatch
 from agent.config import Config
 from agent.doctor.finding import Finding
+from agent.doctor.running import judge_sends
 from agent.events.receiver import health_client
 from agent.events.receiver.server import SOCKET_NAME
 from agent.roles import ports_of, programs_of
@@ -38,6 +40,7 @@ def check_receiver(config: Config) -> Iterator[Finding]:
         yield Finding("failure", "receiver", line)
         return
     yield Finding("ok", "receiver", f"The agent runs and listens at {path}.")
+    yield from judge_sends(health, now=clock.utc_now())
     for name, stuck_s in sorted(health.stuck_s.items()):
         yield Finding(
             "warning",

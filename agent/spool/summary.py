@@ -45,7 +45,13 @@ def read_health(tx: Transaction, *, limit_bytes: int) -> SpoolHealth:
 def read_summary(directory: Path) -> dict[str, Any]:
     """Return counts, oldest, bytes and drops of the spool in `directory`. Raises SpoolError."""
     path = directory / FILE_NAME
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise SpoolError(
+            f"{path} cannot be read ({error.strerror}). Run this as the agent's user, or as root."
+        ) from error
+    if not is_there:
         raise SpoolError(
             f"No spool at {path}: no agent has run with this state directory."
             " Set AGENT_STATE_DIR to the one it uses."

@@ -25,7 +25,7 @@ from agent.logs import RateLimitedLog
 from agent.transport.backoff import http_date, retry_after_s
 from agent.transport.refusals import Cause, find_cause
 from agent.transport.stats import TransportStats
-from agent.wire import IngestAnswer, Refusal
+from agent.wire import FailingSends, IngestAnswer, Refusal
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
@@ -140,7 +140,10 @@ class Client:
             reason = f"{self._settings.url}{path} did not answer within {self._max_s:g} s"
             outcome = Outcome(Action.RETRY, reason)
         duration_s = clock.monotonic_s() - sent_s
-        self.stats.record_send(duration_s * 1000, accepted=outcome.action is Action.ACCEPTED)
+        accepted = outcome.action is Action.ACCEPTED
+        self.stats.record_send(duration_s * 1000, accepted=accepted)
+        failure = FailingSends(path, 1, sent_at, outcome.reason, outcome.fix, outcome.status)
+        self.stats.note_outcome(path, None if accepted else failure)
         if outcome.server_at is not None:
             answered_at = sent_at + timedelta(seconds=duration_s)
             self.stats.skew.add(outcome.server_at, sent_at=sent_at, answered_at=answered_at)

@@ -5,6 +5,10 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
+from agent.wire import FailingSends
+
 MAX_TIMES = 200
 MAX_MEASUREMENTS = 60
 PERCENTILE = 0.95
@@ -59,6 +63,8 @@ class TransportStats:
         self.failures_total = 0  # of those, not accepted or without a response
         self._lock = threading.Lock()
         self._times_ms: deque[float] = deque(maxlen=MAX_TIMES)
+        self._failing: dict[str, FailingSends] = {}  # by path
+        self._last_failure: FailingSends | None = None
         self.skew = Skew()
 
     def record_send(self, duration_ms: float, *, accepted: bool) -> None:
@@ -66,6 +72,27 @@ class TransportStats:
             self.sends_total += 1
             self.failures_total += not accepted
             self._times_ms.append(duration_ms)
+
+    def note_outcome(self, path: str, failure: FailingSends | None) -> None:
+        """Remember why the last requests to a path failed, until one is accepted."""
+        with self._lock:
+            before = self._failing.pop(path, None)
+            if failure is None:
+                return
+            if before is not None:
+                count, since_at = before.count + 1, before.since_at
+                failure = msgspec.structs.replace(failure, count=count, since_at=since_at)
+            self._failing[path] = self._last_failure = failure
+
+    def sends(self) -> dict[str, Any]:
+        """Return counts of requests since the start, those that fail now, and the last that did."""
+        with self._lock:
+            return {
+                "sends_total": self.sends_total,
+                "send_failures_total": self.failures_total,
+                "failing": list(self._failing.values()),
+                "last_failure": self._last_failure,
+            }
 
     def health(self) -> dict[str, Any]:
         """Return them as fields of AgentReadings: the 95th percentile is of the last POSTs."""

@@ -79,7 +79,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == HEALTH_PATH:
             stuck = {name: round(stuck_s) for name, stuck_s in self.server.stuck().items()}
             content = {"status": "ok", "version": __version__, "stuck_s": stuck}
-            self._answer(HTTPStatus.OK, content)
+            self._answer(HTTPStatus.OK, content | self.server.sends())
         else:
             self._answer(
                 HTTPStatus.NOT_FOUND, {"error": f"POST {EVENTS_PATH} or GET {HEALTH_PATH}"}
@@ -202,7 +202,8 @@ class Handler(BaseHTTPRequestHandler):
 
 class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """A server of the plugins on one socket: a thread a connection, all bounded. `stuck`: returns
-    threads of the agent that do not come back, and their seconds."""
+    threads of the agent that do not come back, and their seconds; `sends`: its requests to the
+    server."""
 
     daemon_threads = True
     block_on_close = False
@@ -220,10 +221,11 @@ class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
         node: str,
         plugins: PluginRegistry | None = None,
         stuck: Callable[[], dict[str, float]] = dict,
+        sends: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self.spool = spool
         self.plugins = plugins or PluginRegistry()
-        self.stuck = stuck
+        self.stuck, self.sends = stuck, sends
         self.settings = settings
         self.node = node
         self.warnings = RateLimitedLog(logger)

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from agent import clock
+from agent.wire import FailingSends
 
 TIMEOUT_S = 3.0
 MAX_BYTES = 65_536
@@ -15,9 +16,13 @@ _OK = b"HTTP/1.1 200 "
 
 class Health(msgspec.Struct, frozen=True):
     """Health of a running agent. `stuck_s`: its threads that do not come back, and since how many
-    seconds."""
+    seconds; the rest: its requests to the server, None of an older agent."""
 
     stuck_s: dict[str, float] = {}
+    sends_total: int | None = None
+    send_failures_total: int | None = None
+    failing: list[FailingSends] = []
+    last_failure: FailingSends | None = None
 
 
 def read_health(path: Path) -> Health | None:

@@ -16,13 +16,17 @@ from agent.doctor.disk import judge_disk, judge_gaps, judge_spool
 from agent.doctor.mongodb import examine, judge_oplog
 from agent.doctor.plugins import judge_plugins
 from agent.doctor.server import judge_answer, judge_skew
+from agent.errors import SpoolError
 from agent.events.change_stream.database import explain
 from agent.events.plugin_reports import PluginReport, record_report
 from agent.roles import ports_of, programs_of
 from agent.spool import read_summary
 from agent.transport.client import Action, Outcome
+from agent.transport.stats import TransportStats
+from agent.wire import FailingSends
 from tests.agent_fixtures import take
 from tests.programs import enable_pre_images
+from tests.waiting import until
 
 DAY_S = 86_400
 
@@ -189,6 +193,101 @@ def test_a_source_that_does_not_come_back_is_named(call, fake_server, receiver):
     assert code == 0
     assert "ok      receiver: " in output
     assert "WARNING sources: collect-mongodb of the running agent has been stuck for 75 s" in output
+
+
+def failing(count, path="/api/v1/events/ingest", **fields):
+    """Return the statistics of an agent whose last requests to a path failed."""
+    stats = TransportStats()
+    stats.record_send(1.0, accepted=True)
+    for _ in range(count):
+        stats.record_send(1.0, accepted=False)
+        values = {"reason": f"https://d.example{path} answered 401: no. Set API_KEY.", **fields}
+        at = datetime.now(UTC) - timedelta(minutes=5)
+        stats.note_outcome(path, FailingSends(path, 1, at, **values))
+    return stats
+
+
+def test_requests_of_the_running_agent_that_fail_are_a_failure_with_the_last_reason_and_its_remedy(
+    call, fake_server, receiver
+):
+    receiver.sends = failing(72, fix=" Set API_KEY.").sends
+
+    code, output = call(DASHBOARD_URL=fake_server.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))
+
+    assert code == 1
+    assert (
+        "FAILURE sending: The last 72 requests of the running agent to /api/v1/events/ingest"
+        " failed, since 5 min: https://d.example/api/v1/events/ingest answered 401: no.\n"
+        "          Set API_KEY.\n"
+    ) in output
+
+
+def test_requests_that_failed_and_succeed_again_are_told_with_the_last_reason(
+    call, fake_server, receiver
+):
+    stats = failing(2)
+    stats.note_outcome("/api/v1/events/ingest", None)
+    receiver.sends = stats.sends
+
+    code, output = call(DASHBOARD_URL=fake_server.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))
+
+    assert code == 0
+    assert "note    sending: 3 requests since it started; 2 of them failed" in output
+    assert "answered 401" in output
+
+
+def test_samples_that_an_older_server_does_not_know_are_no_failure(call, fake_server, receiver):
+    receiver.sends = failing(9, "/api/v1/metrics/redis", status=404).sends
+
+    code, output = call(DASHBOARD_URL=fake_server.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))
+
+    assert code == 0
+    assert "note    sending: The server is older than this agent" in output
+    assert "redis" in output
+
+
+def test_an_agent_that_sends_well_says_so(call, fake_server, receiver):
+    receiver.sends = failing(0).sends
+
+    output = call(DASHBOARD_URL=fake_server.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))[1]
+
+    assert "ok      sending: 1 requests since it started, none failed." in output
+
+
+def test_the_doctor_asks_the_agent_that_runs(start_agent, fake_server, call, directory):
+    fake_server.judge = lambda path: 503
+    start_agent(fake_server.url)
+    until(lambda: len(fake_server.requests) >= 3)
+    variables = {"AGENT_RUNTIME_DIR": str(directory), "AGENT_STATE_DIR": str(directory)}
+
+    output = until(
+        lambda: (
+            (text := call(DASHBOARD_URL=fake_server.url, **variables)[1])
+            and "sending: The last" in text
+            and text
+        )
+    )
+
+    assert "answered 503" in output.partition("sending: ")[2]
+
+
+def test_waiting_events_are_named_with_their_age(spool, tmp_path):
+    take(spool, range(558))
+
+    (finding,) = judge_spool(read_summary(tmp_path), now=datetime.now(UTC) + timedelta(minutes=9))
+
+    assert finding.level == "warning"
+    assert "558 events wait, the oldest for 9 min" in finding.line
+
+
+def test_a_spool_of_another_user_is_said_to_be_unreadable(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.is_file", refuse)
+
+    with pytest.raises(SpoolError, match=r"cannot be read \(Permission denied\)\. Run this as"):
+        read_summary(tmp_path)
 
 
 def test_another_program_at_the_receivers_socket_is_not_taken_for_the_agent(
