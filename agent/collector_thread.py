@@ -77,6 +77,7 @@ class CollectorThread:
         self._health = replace(
             before,
             runs_total=before.runs_total + 1,
+            unreadable_total=getattr(self._collector, "unreadable_total", 0),
             last_ms=duration_ms,
             max_ms=max(duration_ms, before.max_ms or 0.0),
             last_error=text(reason, limit=MAX_ERROR_CHARS),

@@ -134,7 +134,7 @@ class Discovery:
                 yield program_and_version
 
     def _zonemta(self) -> tuple[str, str | None] | None:
-        with _connect(self._config.discovery.zonemta_api_url, "ZoneMTA") as http:
+        with self._connect(self._config.discovery.zonemta_api_url, "ZoneMTA") as http:
             zones = json.loads(http.get("/zones"))
             if isinstance(zones, list) and any(table(zone).get("name") for zone in zones):
                 return "zonemta", None
@@ -144,14 +144,14 @@ class Discovery:
         settings = self._config.discovery
         token = settings.wildduck_token.reveal()
         headers = {"X-Access-Token": token} if token else {}
-        with _connect(settings.wildduck_api_url, "WildDuck", **headers) as http:
+        with self._connect(settings.wildduck_api_url, "WildDuck", **headers) as http:
             answer = http.request("/health")
             is_known = answer.server == wildduck.SERVER
             health = wildduck.parse_health(answer.status, answer.body, is_known=is_known)
             return "wildduck", health.version
 
     def _rspamd(self) -> tuple[str, str | None] | None:
-        with _connect(self._config.discovery.rspamd_url, "Rspamd") as http:
+        with self._connect(self._config.discovery.rspamd_url, "Rspamd") as http:
             answer = http.request("/ping")
             is_it, version = parse_rspamd_server(answer.server)
             return ("rspamd", version) if is_it and answer.body.strip() == b"pong" else None
@@ -162,7 +162,9 @@ class Discovery:
         if parts.scheme != "unix" and parts.hostname not in LOOPBACK:
             return None
         try:
-            return "redis", redis.parse_info(query(url, "INFO")).version
+            return "redis", redis.parse_info(
+                query(url, "INFO", ca_file=self._config.discovery.ca_file)
+            ).version
         except SourceAbsent:
             return None
         except CollectError as error:
@@ -174,6 +176,13 @@ class Discovery:
         if urlsplit(f"//{hosts_of(uri)}").hostname not in LOOPBACK:
             return None
         return "mongodb", server_version(uri)
+
+    def _connect(self, url: str, what: str, **headers: str) -> closing[LocalHttp]:
+        """Return a client of an API on this node. Raises SourceAbsent for another machine's."""
+        if urlsplit(url).hostname not in LOOPBACK:
+            raise SourceAbsent(f"{what} is configured on another machine")
+        ca_file = self._config.discovery.ca_file
+        return closing(LocalHttp(url, what=what, headers=headers, ca_file=ca_file))
 
     def _load(self) -> None:
         # Without a file, or a valid one, the programs are found again.
@@ -190,10 +199,3 @@ class Discovery:
         with suppress(OSError):  # a full disk only costs the memory across restarts
             temporary.write_bytes(msgspec.json.encode(self._known))
             temporary.replace(self._file)
-
-
-def _connect(url: str, what: str, **headers: str) -> closing[LocalHttp]:
-    """Return a client of an API on this node. Raises SourceAbsent for another machine's."""
-    if urlsplit(url).hostname not in LOOPBACK:
-        raise SourceAbsent(f"{what} is configured on another machine")
-    return closing(LocalHttp(url, what=what, headers=headers))

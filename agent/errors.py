@@ -27,3 +27,14 @@ class CollectError(AgentError):
 
 class SourceAbsent(CollectError):
     """The collector's program is absent: no failure, and it may appear."""
+
+
+def certificate_fix(text: str) -> str:
+    """Return the fix for a certificate of a local program that is not trusted, by an error's text;
+    empty for any other error."""
+    if "certificate verify failed" not in text.lower().replace("_", " "):
+        return ""
+    return (
+        ". Set ca_file of [discovery] to the file of the authority that signed its certificate, and"
+        " use a name that is in it"
+    )

@@ -24,8 +24,23 @@ class Core(msgspec.Struct, frozen=True):
     percent: float
 
 
+class FileSystem(msgspec.Struct, frozen=True, kw_only=True):
+    """One local file system. `free_bytes`: for users other than root; `used_percent` as in `df`.
+    Inodes are None where the file system does not count them."""
+
+    mount_point: str
+    type: str
+    total_bytes: int
+    free_bytes: int
+    used_percent: float
+    inodes_free_count: int | None
+    inodes_used_percent: float | None
+
+
 class SystemReadings(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine. `*_sec`: rates since the sample before, None in the first; errors since boot."""
+    """The machine. `*_sec`: rates since the sample before, None in the first; errors since boot.
+    `ram_used_*` without what ZFS caches and gives back. `disk_*_percent`, `disk_free_bytes`: of the
+    root; `file_systems`: all local ones, the fullest first."""
 
     cpu_percent: float
     cpu_cores: list[Core]
@@ -45,6 +60,7 @@ class SystemReadings(msgspec.Struct, frozen=True, kw_only=True):
     tcp_time_wait: int
     open_files: int
     uptime_seconds: int
+    file_systems: list[FileSystem]
 
 
 class ProcessReadings(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,12 +101,12 @@ class ZoneMtaReadings(msgspec.Struct, frozen=True, kw_only=True):
 
     started_at_s: int | None
     deliveries: list[ZoneDeliveries]
-    messages_taken_count: int
-    messages_failed_count: int
-    bounces_made_count: int
-    dropped_count: int
-    blacklisted_count: int
-    connections_reused_count: int
+    messages_taken_count: int | None
+    messages_failed_count: int | None
+    bounces_made_count: int | None
+    dropped_count: int | None
+    blacklisted_count: int | None
+    connections_reused_count: int | None
 
 
 class ZoneQueue(msgspec.Struct, frozen=True):
@@ -379,8 +395,9 @@ class HarakaReadings(HarakaProcess, frozen=True, kw_only=True):
 
 class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Runs of one source since the agent began. `is_on`: its program was present in the last run.
-    `missed_total`: runs skipped because the one before was still going. `last_error`: the reason
-    for a missing sample, None when the last run gave one."""
+    `missed_total`: runs skipped because the one before was still going. `unreadable_total`: lines
+    of the program's metrics that could not be read. `last_error`: the reason for a missing sample,
+    None when the last run gave one."""
 
     name: str
     is_on: bool = True
@@ -388,6 +405,7 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     runs_total: int = 0
     failures_total: int = 0
     missed_total: int = 0
+    unreadable_total: int = 0
     last_ms: float | None = None
     max_ms: float | None = None
     last_error: str | None = None

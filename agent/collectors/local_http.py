@@ -1,4 +1,5 @@
-"""HTTP client for programs of this node. Waits, total time and response size are bounded."""
+"""HTTP client for programs of this node. Waits, total time and response size are bounded.
+Certificates are verified: against `ca_file` alone where that is given, else the system's."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import __version__
 from agent.collectors.deadline import DeadlineReader
-from agent.errors import CollectError, SourceAbsent
+from agent.errors import CollectError, SourceAbsent, certificate_fix
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
@@ -45,8 +46,11 @@ class _Response(http.client.HTTPResponse):
 class LocalHttp:
     """Client of one program. Used by one thread."""
 
-    def __init__(self, url: str, *, what: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, url: str, *, what: str, headers: Mapping[str, str] | None = None, ca_file: str = ""
+    ) -> None:
         self.url = url.rstrip("/")
+        self._ca_file = ca_file
         self._what = what
         self._headers = {"User-Agent": f"mallard-agent/{__version__}", **(headers or {})}
         self._pool: PoolManager | None = None
@@ -77,7 +81,9 @@ class LocalHttp:
         except exceptions.TimeoutError as error:
             raise CollectError(f"{shown} gave no complete response in time") from error
         except (exceptions.HTTPError, OSError) as error:
-            raise CollectError(f"{shown}: {str(error)[:200]}") from error
+            raise CollectError(
+                f"{shown}: {str(error)[:200]}{certificate_fix(str(error))}"
+            ) from error
         return Answer(response.status, body, response.headers.get("Server", "")[:64])
 
     def close(self) -> None:
@@ -99,7 +105,9 @@ class LocalHttp:
             import urllib3  # noqa: PLC0415
 
             timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
-            self._pool = urllib3.PoolManager(num_pools=1, retries=False, timeout=timeout)
+            self._pool = urllib3.PoolManager(
+                num_pools=1, retries=False, timeout=timeout, ca_certs=self._ca_file or None
+            )
             self._pool.pool_classes_by_scheme = {
                 scheme: _add_deadline(pool_class)
                 for scheme, pool_class in self._pool.pool_classes_by_scheme.items()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import __version__
 from agent.config import Secret
-from agent.errors import CollectError
+from agent.errors import CollectError, certificate_fix
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -64,7 +64,8 @@ def translate_errors(problem: str) -> Iterator[None]:
     try:
         yield
     except (PyMongoError, BSONError) as error:
-        raise CollectError(f"{problem}: {shorten(error)}") from error
+        fix = certificate_fix(str(error))
+        raise CollectError(f"{problem}: {shorten(error)}{fix}") from error
 
 
 def shorten(error: Exception) -> str:

@@ -7,12 +7,13 @@ that the user may not run are skipped; the log names each missing right once.
 from __future__ import annotations
 
 import logging
+import re
 import socket
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from agent import clock
 from agent.collectors.base import Collector
@@ -51,6 +52,7 @@ UNUSED = {
 # Error codes: a missing right; no replica set, so nothing to report.
 UNAUTHORIZED = (13, 18, 8000)
 NO_REPLICA_SET = (76, 94)
+LOGIN = re.compile("auth(source|mechanism)", re.IGNORECASE)
 RIGHTS = (
     "db.getSiblingDB('admin').grantRolesToUser(user, ['clusterMonitor',"
     " {role: 'read', db: 'local'}])"
@@ -74,6 +76,14 @@ def uri_of(config: Config) -> Secret:
 def hosts_of(uri: Secret) -> str:
     """Return the hosts of an address without user and password. Pure."""
     return uri.reveal().partition("://")[2].rpartition("@")[2].partition("/")[0]
+
+
+def without_user(uri: Secret) -> Secret:
+    """Return an address without user, password and how they are checked. Pure."""
+    scheme, _, rest = uri.reveal().partition("://")
+    place, _, query = rest.rpartition("@")[2].partition("?")
+    options = [(name, value) for name, value in parse_qsl(query) if not LOGIN.match(name)]
+    return Secret(f"{scheme}://{place}{'?' if options else ''}{urlencode(options)}")
 
 
 def listens(uri: Secret) -> bool:
@@ -116,6 +126,7 @@ class MongoCollector(Collector):
         self._node = config.node_id
         self._uri = uri_of(config)
         self._client = _lazy_client(self._uri)
+        self._is_anonymous = False
         self._sizes: list[dict[str, Any]] = []
         self._sizes_at_s = float("-inf")
         self._sizes_refused: list[str] = []
@@ -130,7 +141,7 @@ class MongoCollector(Collector):
 
         with translate_errors(UNREADABLE):
             try:
-                return self._encode(mongodb=self._readings())
+                return self._collect()
             except errors.ServerSelectionTimeoutError as error:
                 if "refused" not in str(error):
                     raise
@@ -144,10 +155,34 @@ class MongoCollector(Collector):
     def close(self) -> None:
         self._client.close()
 
+    def _collect(self) -> bytes:
+        from pymongo import errors  # noqa: PLC0415
+
+        try:
+            return self._encode(mongodb=self._readings())
+        except errors.OperationFailure as error:
+            if error.code not in UNAUTHORIZED or self._is_anonymous:
+                raise
+            # An arbiter has no users, so nobody can log in; over the loopback address it answers
+            # anybody.
+            with closing(_lazy_client(without_user(self._uri))) as other:
+                if not other.get().admin.command("hello", maxTimeMS=QUESTION_MS).get("arbiterOnly"):
+                    raise
+            self._use(without_user(self._uri), anonymous=True)
+            return self._encode(mongodb=self._readings())
+
+    def _use(self, uri: Secret, *, anonymous: bool) -> None:
+        self._client.close()
+        self._client, self._is_anonymous = _lazy_client(uri), anonymous
+
     def _readings(self) -> MongoReadings:
         client = self._client.get()
         command = partial(client.admin.command, maxTimeMS=QUESTION_MS)
         hello = command("hello")
+        is_arbiter = bool(hello.get("arbiterOnly"))
+        if self._is_anonymous and not is_arbiter:
+            self._use(self._uri, anonymous=False)
+            raise CollectError(f"{UNREADABLE}: it was an arbiter, and is no longer one")
         refused: list[str] = []
         status = self._part("serverStatus", refused, lambda: command({"serverStatus": 1, **UNUSED}))
         replica_set = oplog = None
@@ -155,9 +190,9 @@ class MongoCollector(Collector):
             replica_set = self._part(
                 "replSetGetStatus", refused, lambda: command("replSetGetStatus")
             )
-            if not hello.get("arbiterOnly"):  # which has no data
+            if not is_arbiter:  # which has no data
                 oplog = self._part("oplog", refused, lambda: _oplog(client))
-        if clock.monotonic_s() - self._sizes_at_s >= SIZES_INTERVAL_S:
+        if not is_arbiter and clock.monotonic_s() - self._sizes_at_s >= SIZES_INTERVAL_S:
             self._read_sizes(client)
         return mongodb.build_readings(
             hello=hello,
@@ -170,11 +205,13 @@ class MongoCollector(Collector):
 
     def _part(self, name: str, refused: list[str], work: Callable[[], Any]) -> Any:
         """Return the result of a command; None when it is refused, and then add its name to
-        `refused`."""
-        from pymongo.errors import OperationFailure  # noqa: PLC0415
+        `refused`. None too of a member that starts or recovers, which has a state and no data."""
+        from pymongo.errors import NotPrimaryError, OperationFailure  # noqa: PLC0415
 
         try:
             return work()
+        except NotPrimaryError:
+            return None
         except OperationFailure as error:
             if error.code in NO_REPLICA_SET:
                 return None

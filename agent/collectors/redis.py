@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from agent.collectors.base import Collector
 from agent.collectors.deadline import DeadlineReader
 from agent.config import Config, Secret
-from agent.errors import CollectError, SourceAbsent
+from agent.errors import CollectError, SourceAbsent, certificate_fix
 from agent.parsers import redis
 
 PORT = 6379
@@ -35,9 +35,10 @@ class RedisCollector(Collector):
     def __init__(self, config: Config) -> None:
         self._node = config.node_id
         self._url = config.discovery.redis_url
+        self._ca_file = config.discovery.ca_file
 
     def collect(self) -> bytes:
-        info = query(self._url, "INFO")
+        info = query(self._url, "INFO", ca_file=self._ca_file)
         try:
             readings = redis.parse_info(info)
         except ValueError as error:
@@ -45,14 +46,14 @@ class RedisCollector(Collector):
         return self._encode(redis=readings)
 
 
-def query(url: Secret, command: str) -> str:
-    """Return the reply to one command without arguments. Raises CollectError, SourceAbsent on a
-    refused connection."""
+def query(url: Secret, command: str, *, ca_file: str = "") -> str:
+    """Return the reply to one command without arguments. `ca_file`: the authorities of rediss://.
+    Raises CollectError, SourceAbsent on a refused connection."""
     if not url:
         raise SourceAbsent("it is disabled: redis_url of [discovery] is empty")
     parts = urlsplit(url.reveal())
     try:
-        connection = _connect(parts)
+        connection = _connect(parts, ca_file)
     except (ConnectionRefusedError, FileNotFoundError) as error:
         raise SourceAbsent(f"Redis does not listen at {_address(parts)}") from error
     except OSError as error:
@@ -104,7 +105,7 @@ class _Exchange:
         raise ValueError("the program that responds is not Redis")
 
 
-def _connect(parts: SplitResult) -> socket.socket:
+def _connect(parts: SplitResult, ca_file: str) -> socket.socket:
     with ExitStack() as on_error:
         if parts.scheme == "unix":
             connection = on_error.enter_context(socket.socket(socket.AF_UNIX))
@@ -114,7 +115,7 @@ def _connect(parts: SplitResult) -> socket.socket:
             place = parts.hostname or "127.0.0.1", parts.port or PORT
             connection = on_error.enter_context(socket.create_connection(place, DEADLINE_S))
             if parts.scheme == "rediss":
-                tls = ssl.create_default_context()
+                tls = ssl.create_default_context(cafile=ca_file or None)
                 connection = tls.wrap_socket(connection, server_hostname=place[0])
         on_error.pop_all()
         return connection
@@ -144,4 +145,5 @@ def _address(parts: SplitResult) -> str:
 def _short(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no complete reply in time"
-    return str(getattr(error, "strerror", None) or error)[:200]
+    text = str(getattr(error, "strerror", None) or error)
+    return f"{text[:200]}{certificate_fix(text)}"

@@ -20,7 +20,9 @@ class RspamdCollector(Collector):
         # Always sent: except for the loopback address, Rspamd requires it.
         password = settings.rspamd_password.reveal()
         headers = {"Password": password} if password else {}
-        self._http = LocalHttp(settings.rspamd_url, what="Rspamd", headers=headers)
+        self._http = LocalHttp(
+            settings.rspamd_url, what="Rspamd", headers=headers, ca_file=settings.ca_file
+        )
 
     def collect(self) -> bytes:
         if not self._http.url:

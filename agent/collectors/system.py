@@ -16,6 +16,7 @@ import psutil
 
 from agent import clock
 from agent.collectors.base import Collector
+from agent.collectors.file_systems import read_file_systems
 from agent.collectors.ports import PortWatch, read_or_empty
 from agent.collectors.processes import ProcessWatch
 from agent.errors import CollectError
@@ -29,8 +30,11 @@ from agent.status import AgentStatus
 # collector's creation: one that begins later need not wait.
 MIN_FIRST_CPU_S = 0.1
 MAX_PERCENT = 100.0
-NO_DISKS = ("loop", "ram", "zram", "sr", "fd")
+# In memory, removable, or above the disks that count the same bytes: volumes of ZFS, DRBD.
+NO_DISKS = ("loop", "ram", "zram", "sr", "fd", "zd", "drbd")
 LOOPBACK = "lo"  # no network traffic
+# Numbers of ARPHRD_TUNNEL, _TUNNEL6, _SIT, _IPGRE, _IP6GRE and _NONE (WireGuard).
+TUNNEL_TYPES = frozenset(("768", "769", "776", "778", "823", "65534"))
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,12 @@ class SystemCollector(Collector):
             time.sleep(min(max(0.0, MIN_FIRST_CPU_S - watched_s), MIN_FIRST_CPU_S))
         cores = psutil.cpu_percent(percpu=True)
         memory = psutil.virtual_memory()
+        used = machine.without_arc(
+            memory.used,
+            memory.percent,
+            total_bytes=memory.total,
+            arc_bytes=machine.parse_arc(read_or_empty(self._proc / "spl/kstat/zfs/arcstats")),
+        )
         disk = psutil.disk_usage("/")
         now = self._counters()
         before, self._before = self._before or now, now
@@ -112,8 +122,8 @@ class SystemCollector(Collector):
         return SystemReadings(
             cpu_percent=round(min(sum(cores) / max(len(cores), 1), MAX_PERCENT), 1),
             cpu_cores=[Core(n, min(percent, MAX_PERCENT)) for n, percent in enumerate(cores)],
-            ram_used_percent=memory.percent,
-            ram_used_bytes=memory.used,
+            ram_used_percent=used.used_percent,
+            ram_used_bytes=used.used_bytes,
             ram_total_bytes=memory.total,
             disk_used_percent=disk.percent,
             disk_free_bytes=disk.free,
@@ -128,6 +138,7 @@ class SystemCollector(Collector):
             tcp_time_wait=machine.parse_time_wait(read_or_empty(self._proc / "net/sockstat")) or 0,
             open_files=int(open_files[0]) if open_files else 0,
             uptime_seconds=int(clock.since_boot_s()),
+            file_systems=read_file_systems(self._proc),
         )
 
     def _counters(self) -> Counters:
@@ -152,8 +163,37 @@ class SystemCollector(Collector):
         return self._is_disk_known[name]
 
     def _real(self, interfaces: Mapping[str, Interface]) -> list[str]:
-        """Return the interfaces with a device: traffic of a bridge, bond, VLAN or tunnel passes one
-        of these as well. Where none has a device, as in a container, all."""
+        """Return the interfaces that count each byte once. Those with a device, since traffic of a
+        bridge, bond, VLAN or tunnel passes one of them as well; of a pair that shares a card (a
+        virtual function under netvsc or net_failover) the upper one, which counts both. Where none
+        has a device, as in a container, those that are on nothing else and in no bridge."""
         names = [name for name in interfaces if name != LOOPBACK]
-        real = [name for name in names if (self._sys / "class/net" / name / "device").exists()]
-        return real or names
+        with_device = {name for name in names if (self._net(name) / "device").exists()}
+        if with_device:
+            return [name for name in names if name in with_device - self._under(with_device)]
+        outer = [name for name in names if not self._is_inner(name)]
+        return outer or names
+
+    def _under(self, names: set[str]) -> set[str]:
+        """Return the interfaces whose master is one of `names` too."""
+        masters = {name: self._net(name) / "master" for name in names}
+        return {
+            name
+            for name, master in masters.items()
+            if master.is_symlink() and master.readlink().name in names
+        }
+
+    def _is_inner(self, name: str) -> bool:
+        """Return whether traffic of an interface without a device passes another one of this
+        container: it is a bridge, in one, on top of another, or a tunnel."""
+        folder = self._net(name)
+        return (
+            (folder / "bridge").exists()
+            or (folder / "master").is_symlink()
+            or any(folder.glob("lower_*"))
+            or (folder / "tun_flags").exists()
+            or read_or_empty(folder / "type").strip() in TUNNEL_TYPES
+        )
+
+    def _net(self, name: str) -> Path:
+        return self._sys / "class/net" / name

@@ -15,7 +15,7 @@ from agent.collectors.local_http import OK, LocalHttp
 from agent.collectors.wildduck_rotation import FILE_NAME, Rotation
 from agent.collectors.wildduck_users import ApiUsers, MongoUsers
 from agent.config import Config
-from agent.errors import CollectError, SourceAbsent
+from agent.errors import CollectError, SourceAbsent, certificate_fix
 from agent.logs import RateLimitedLog
 from agent.parsers import wildduck
 from agent.parsers.wildduck import Health, Metrics
@@ -36,8 +36,12 @@ class WildDuckCollector(Collector):
         self._node = config.node_id
         token = settings.wildduck_token.reveal()
         headers = {"X-Access-Token": token} if token else {}
-        self._api = LocalHttp(settings.wildduck_api_url, what="WildDuck", headers=headers)
-        self._metrics = LocalHttp(settings.wildduck_metrics_url, what="WildDuck's metrics")
+        self._api = LocalHttp(
+            settings.wildduck_api_url, what="WildDuck", headers=headers, ca_file=settings.ca_file
+        )
+        self._metrics = LocalHttp(
+            settings.wildduck_metrics_url, what="WildDuck's metrics", ca_file=settings.ca_file
+        )
         uri = settings.wildduck_mongodb_uri
         self._mongo = MongoUsers(uri) if uri else None
         self._pages = ApiUsers(self._api)
@@ -77,7 +81,8 @@ class WildDuckCollector(Collector):
             self._mongo.close()
 
     def _read_health(self) -> Health | None:
-        """Return the health from the API; None without a response."""
+        """Return the health from the API; None without a response. Raises CollectError when its
+        certificate is not trusted."""
         if not self._api.url:
             return None
         try:
@@ -87,6 +92,8 @@ class WildDuckCollector(Collector):
         except SourceAbsent:
             return None
         except (CollectError, ValueError, RecursionError) as error:
+            if certificate_fix(str(error)):
+                raise  # it is there, and a person has to do something
             if not self._was_present:
                 logger.debug("%s/health: %s", self._api.url, error)
                 return None  # another program's port
@@ -113,7 +120,10 @@ class WildDuckCollector(Collector):
             answer = self._metrics.request("/metrics")
             if answer.status != OK:
                 return None  # another program's port
-            return wildduck.parse_metrics(answer.body.decode("utf-8", "replace"))
+            body, unreadable = answer.body.decode("utf-8", "replace"), list[str]()
+            readings = wildduck.parse_metrics(body, unreadable=unreadable)
+            self._note_unreadable(unreadable)
+            return readings
         except (CollectError, ValueError, RecursionError):
             return None  # disabled by default: no reason for a warning
 

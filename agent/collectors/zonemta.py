@@ -29,7 +29,7 @@ class ZoneMtaCollector(Collector):
         settings = config.discovery
         self._node = config.node_id
         self._status = status
-        self._http = LocalHttp(settings.zonemta_api_url, what="ZoneMTA")
+        self._http = LocalHttp(settings.zonemta_api_url, what="ZoneMTA", ca_file=settings.ca_file)
         uri = settings.zonemta_mongodb_uri
         self._queue = (
             QueueReader(uri, instance=settings.zonemta_instance.strip("*")) if uri else None
@@ -59,10 +59,14 @@ class ZoneMtaCollector(Collector):
             self._queue.close()
 
     def _readings(self) -> ZoneMtaReadings:
+        body = self._http.get("/metrics").decode("utf-8", "replace")
+        unreadable: list[str] = []
         try:
-            return zonemta.parse_metrics(self._http.get("/metrics").decode("utf-8", "replace"))
+            return zonemta.parse_metrics(body, unreadable=unreadable)
         except ValueError as error:
             raise CollectError(f"ZoneMTA's /metrics cannot be read: {error}") from error
+        finally:
+            self._note_unreadable(unreadable)
 
     def _mail_queue(self, *, api: bool) -> MailQueue | None:
         if self._queue is not None:

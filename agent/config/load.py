@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 import msgspec
 
@@ -49,6 +49,7 @@ MAY_BE_EMPTY = frozenset(
         ("discovery", "wildduck_mongodb_uri"),
     }
 )
+MONGODB_URIS = frozenset(key for key in TYPES if key[-1].endswith("mongodb_uri"))
 
 
 @dataclass
@@ -217,11 +218,26 @@ def _assemble(values: dict[Key, Any], sources: dict[Key, str]) -> Config:
     url = ("backend", "url")
     if url in values:
         values[url] = _clean_url(values[url], sources[url])
+    if ca_file := values.get(("discovery", "ca_file")):
+        for key in MONGODB_URIS & values.keys():
+            values[key] = Secret(_with_ca(values[key].reveal(), ca_file))
     settings: dict[str, Any] = {key[0]: value for key, value in values.items() if len(key) == 1}
     for table, struct in TABLES.items():
         given = {key[1]: value for key, value in values.items() if key[0] == table}
         settings[table] = struct(**given)
     return Config(**settings)
+
+
+def _with_ca(uri: str, ca_file: str) -> str:
+    """Return the address of a MongoDB with these authorities, where it uses TLS and names none."""
+    address, _, query = uri.partition("?")
+    options = {name.lower(): text.lower() for name, text in parse_qsl(query)}
+    by_name = "true" if address.startswith("mongodb+srv://") else ""
+    uses_tls = options.get("tls", options.get("ssl", by_name)) == "true"
+    if not uses_tls or "tlscafile" in options:
+        return uri
+    begin = uri if query else f"{address if '/' in address.partition('://')[2] else f'{address}/'}?"
+    return f"{begin}{'&' * bool(query)}tlsCAFile={quote(ca_file, safe='')}"
 
 
 def _split(url: str) -> SplitResult | None:
@@ -282,8 +298,7 @@ def _check_backend(config: Config, sources: dict[Key, str], *, needed: bool) -> 
             f"API_KEY is not set. Set it {places} as api_key in [backend]. The server makes one:"
             " python manage.py create_api_key --scope agent --name LABEL, or its admin pages."
         )
-    if config.backend.ca_file:
-        _check_ca_file(config.backend.ca_file, sources["backend", "ca_file"])
+    _check_ca_file("backend", config.backend.ca_file, sources)
     key = config.backend.api_key.reveal()
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigError(
@@ -299,7 +314,9 @@ def _check_backend(config: Config, sources: dict[Key, str], *, needed: bool) -> 
     return []
 
 
-def _check_ca_file(name: str, source: str) -> None:
+def _check_ca_file(table: str, name: str, sources: dict[Key, str]) -> None:
+    if not name:
+        return
     import ssl  # noqa: PLC0415 (most commands start without it)
 
     text = _read(Path(name))
@@ -308,8 +325,9 @@ def _check_ca_file(name: str, source: str) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text.decode("ascii"))
     except (ssl.SSLError, ValueError) as error:
         raise ConfigError(
-            f"{source}: ca_file of [backend] is {name}, which holds no certificates in PEM form."
-            " Name the file of the authority that signed the server's certificate."
+            f"{sources[table, 'ca_file']}: ca_file of [{table}] is {name}, which holds no"
+            " certificates in PEM form. Name the file of the authority that signed the certificate"
+            f" of {'the server' if table == 'backend' else 'the programs'}."
         ) from error
 
 
@@ -324,6 +342,7 @@ def _is_loopback(host: str) -> bool:
 
 def _check_addresses(config: Config, sources: dict[Key, str]) -> None:
     discovery = config.discovery
+    _check_ca_file("discovery", discovery.ca_file, sources)
     for name, uri, database in [
         ("zonemta_mongodb_uri", discovery.zonemta_mongodb_uri, "zone-mta"),
         ("wildduck_mongodb_uri", discovery.wildduck_mongodb_uri, "wildduck"),

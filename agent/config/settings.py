@@ -73,6 +73,9 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     wildduck_metrics_url: Url = "http://127.0.0.1:8081"
     # With the database in its path; without it users are counted by paging through the API.
     wildduck_mongodb_uri: Secret = Secret("")
+    # PEM file of the only authorities that may sign the certificates of these programs, reached by
+    # https://, rediss:// or tls=true. Empty: the system's.
+    ca_file: Annotated[str, Meta(max_length=4096)] = ""
     # Ports to check beside those of the node's role, separated by commas: "465, 8080".
     ports: Annotated[str, Meta(max_length=500, pattern=r"^[0-9, ]*$")] = ""
 

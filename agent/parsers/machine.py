@@ -1,4 +1,4 @@
-"""Parsers of the kernel's counters of disks, interfaces and connections, and their rates. Pure.
+"""Parsers of the kernel's counters of disks, interfaces, connections and memory. Pure.
 
 Counting the lines of /proc/net/tcp would make the kernel walk all its tables, milliseconds each.
 """
@@ -25,6 +25,13 @@ class Interface(NamedTuple):
     tx_bytes: int
     rx_errors: int
     tx_errors: int
+
+
+class Memory(NamedTuple):
+    """Memory in use: bytes, and the share that programs cannot have."""
+
+    used_bytes: int
+    used_percent: float
 
 
 def parse_diskstats(diskstats: str) -> dict[str, Disk]:
@@ -65,6 +72,24 @@ def parse_time_wait(sockstat: str) -> int | None:
         if words[:1] == ["TCP:"]:
             return count(dict(zip(words[1::2], words[2::2], strict=False)).get("tw"))
     return None
+
+
+def parse_arc(arcstats: str) -> int:
+    """Return the bytes of ZFS's cache (ARC) that it gives back when programs need them: what it has
+    beyond its minimum, by a text of /proc/spl/kstat/zfs/arcstats; 0 without ZFS."""
+    words = [line.split() for line in arcstats.splitlines()]
+    values = {columns[0]: count(columns[-1]) for columns in words if columns}
+    return max((values.get("size") or 0) - (values.get("c_min") or 0), 0)
+
+
+def without_arc(used_bytes: int, percent: float, *, total_bytes: int, arc_bytes: int) -> Memory:
+    """Return the used memory without so much of ZFS's cache, which the kernel counts as used. In a
+    container the cache is the host's and may exceed the memory: then nothing is subtracted."""
+    unavailable_bytes = total_bytes * percent / 100
+    if not 0 < arc_bytes < min(used_bytes, unavailable_bytes):
+        return Memory(used_bytes, percent)
+    share = (unavailable_bytes - arc_bytes) / total_bytes
+    return Memory(used_bytes - arc_bytes, round(100 * share, 1))
 
 
 def rate(

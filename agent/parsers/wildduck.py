@@ -61,11 +61,17 @@ class Health:
     error: str | None = None
 
 
-def parse_metrics(body: str) -> Metrics:
-    """Return the readings of /metrics. Raises ValueError for another program's."""
-    all_series = list(prometheus.parse(body))
+def parse_metrics(body: str, *, unreadable: list[str] | None = None) -> Metrics:
+    """Return the readings of /metrics; those of lines that cannot be read are None, and the lines
+    are added to `unreadable`. Raises ValueError for another program's."""
+    all_series = prometheus.parse(body)
     if not any(series.name.startswith("wildduck_") for series in all_series):
         raise ValueError("no wildduck_ series in it")
+    if unreadable is not None:
+        unreadable += all_series.unreadable
+
+    def is_known(name: str) -> bool:
+        return name not in all_series.unknown
 
     def first(name: str) -> float | None:
         return next((series.value for series in all_series if series.name == name), None)
@@ -87,21 +93,29 @@ def parse_metrics(body: str) -> Metrics:
                 services[name] = series.value > 0
             case "wildduck_info":
                 version = text(labels.get("version"), limit=40)
+    results = {
+        result: count(logins[result]) if is_known("wildduck_auth_attempts_total") else None
+        for result in ("success", "fail", "ratelimited", "error")
+    }
     return Metrics(
         version=version,
         started_at_s=count(first("process_start_time_seconds")),
         services=[
             ServiceUp(service=name, is_up=is_up)
             for name, is_up in list(services.items())[:MAX_SERVICES]
-        ],
+        ]
+        if is_known("wildduck_service_up")
+        else None,
         connections=[
             ConnectionCount(protocol=name, count=count(value) or 0)
             for name, value in list(connections.items())[:MAX_PROTOCOLS]
-        ],
-        auth_success_total=count(logins["success"]) or 0,
-        auth_failure_total=count(logins["fail"]) or 0,
-        auth_limited_total=count(logins["ratelimited"]) or 0,
-        auth_error_total=count(logins["error"]) or 0,
+        ]
+        if is_known("wildduck_connections")
+        else None,
+        auth_success_total=results["success"],
+        auth_failure_total=results["fail"],
+        auth_limited_total=results["ratelimited"],
+        auth_error_total=results["error"],
         memory_rss_bytes=count(first("process_resident_memory_bytes")),
         event_loop_lag_p99_ms=ms(first("nodejs_eventloop_lag_p99_seconds")),
     )

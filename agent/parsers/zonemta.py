@@ -9,6 +9,7 @@ from agent.parsers.values import count, text
 from agent.samples import ZoneDeliveries, ZoneMtaReadings, ZoneQueue
 
 MAX_ZONES = 200
+DELIVERIES = "zonemta_delivery_status"
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -25,20 +26,28 @@ class _Counter(msgspec.Struct, frozen=True):
     deferred: _Side
 
 
-def parse_metrics(body: str) -> ZoneMtaReadings:
+def parse_metrics(body: str, *, unreadable: list[str] | None = None) -> ZoneMtaReadings:
     """Return the counters of /metrics: the master's, since it started. A series exists only after
-    its first event, so a missing one is 0. Raises ValueError for another program's."""
-    all_series = list(prometheus.parse(body))
+    its first event, so a missing one is 0; one that cannot be read is None, and its line is added
+    to `unreadable`. Raises ValueError for another program's, and when deliveries are incomplete."""
+    all_series = prometheus.parse(body)
     if not any(series.name.startswith("zonemta_") for series in all_series):
         raise ValueError("no zonemta_ series in it")
+    if unreadable is not None:
+        unreadable += all_series.unreadable
+    if DELIVERIES in all_series.unknown:
+        # Without them the sums would fall, as if ZoneMTA had started anew.
+        raise ValueError(f"a line of {DELIVERIES} cannot be read")
 
-    def number(name: str, **labels: str) -> int:
+    def number(name: str, **labels: str) -> int | None:
+        if name in all_series.unknown:
+            return None
         values = (
             series.value
             for series in all_series
             if series.name == name and labels.items() <= series.labels.items()
         )
-        return count(sum(values)) or 0
+        return count(sum(values))
 
     deliveries = [
         ZoneDeliveries(
@@ -47,7 +56,7 @@ def parse_metrics(body: str) -> ZoneMtaReadings:
             count=count(series.value) or 0,
         )
         for series in all_series
-        if series.name == "zonemta_delivery_status"
+        if series.name == DELIVERIES
     ]
     return ZoneMtaReadings(
         started_at_s=number("process_start_time_seconds") or None,

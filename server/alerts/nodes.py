@@ -3,7 +3,7 @@
 Levels are ok, warning, critical, and none for what is not known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,6 +57,17 @@ def judge_percent(resource: str, percent: float) -> str:
     if percent < WARNING_PERCENT[resource]:
         return "ok"
     return "critical" if percent >= CRITICAL_PERCENT[resource] else "warning"
+
+
+def find_fullest(file_systems: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the file system that is the nearest to full, None without any."""
+    return max(file_systems, key=fill_percent, default=None)
+
+
+def fill_percent(file_system: Mapping[str, Any]) -> float:
+    """Return how full it is: of bytes or of inodes, whichever ends first."""
+    inodes: float = file_system.get("inodes_used_percent") or 0.0
+    return max(float(file_system["used_percent"]), inodes)
 
 
 def judge_load(load: float, cores: int) -> str:

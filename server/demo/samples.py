@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from server.demo.mail import Incidents, day_curve, is_within
-from server.metrics.wire import Core, System, SystemSample
+from server.metrics.wire import Core, FileSystem, System, SystemSample
 
 CORES = 4
 RAM_BYTES, DISK_BYTES = 16_000_000_000, 200_000_000_000
@@ -77,4 +77,20 @@ def _readings(rng: random.Random, place: int, at: datetime, hour_of_day: float) 
         tcp_time_wait=int(120 * traffic),
         open_files=int(2_000 + 900 * traffic),
         uptime_seconds=uptime_s,
+        file_systems=[
+            _file_system("/", disk_percent, DISK_BYTES),
+            _file_system("/var/lib/mongodb", 20 + place % 9, 4 * DISK_BYTES),
+        ],
+    )
+
+
+def _file_system(point: str, percent: float, total_bytes: int) -> FileSystem:
+    return FileSystem(
+        mount_point=point,
+        type="ext4",
+        total_bytes=total_bytes,
+        free_bytes=int(total_bytes * (1 - percent / 100)),
+        used_percent=round(percent, 1),
+        inodes_free_count=total_bytes // 16_384,
+        inodes_used_percent=round(percent / 10, 1),
     )

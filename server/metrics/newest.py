@@ -41,6 +41,13 @@ _NEWEST_OF_ALL = " UNION ALL ".join(
 _FREE_BY_HOUR = """SELECT time_bucket('1 hour', time) AS hour, avg(disk_free_bytes)::float
 FROM metrics_system WHERE node_id = %(node)s AND time > %(since)s AND time <= %(now)s
 GROUP BY 1 ORDER BY 1"""
+# Of one file system: as a column only the root's is stored.
+_FREE_OF_POINT_BY_HOUR = """SELECT hour, avg(free)::float FROM (
+  SELECT time_bucket('1 hour', time) AS hour, (jsonb_path_query_first(file_systems,
+    '$[*] ? (@.mount_point == $point).free_bytes', %(point)s::jsonb) #>> '{}')::float AS free
+  FROM metrics_system WHERE node_id = %(node)s AND time > %(since)s AND time <= %(now)s
+) AS readings WHERE free IS NOT NULL GROUP BY 1 ORDER BY 1"""
+ROOT = "/"
 
 
 def newest_system(
@@ -70,8 +77,12 @@ def newest_of_all(node_id: int, since: datetime, now: datetime) -> dict[str, lis
     return rows
 
 
-def disk_free_by_hour(node_id: int, since: datetime, now: datetime) -> list[tuple[datetime, float]]:
-    """Return the mean free bytes of the disk in each hour of (since, now] that has samples."""
+def disk_free_by_hour(
+    node_id: int, since: datetime, now: datetime, *, mount_point: str = ROOT
+) -> list[tuple[datetime, float]]:
+    """Return the mean free bytes of a file system in each hour of (since, now] with readings."""
+    point = json.dumps({"point": mount_point})
+    values: dict[str, Any] = {"node": node_id, "since": since, "now": now, "point": point}
     with connection.cursor() as cursor:
-        cursor.execute(_FREE_BY_HOUR, {"node": node_id, "since": since, "now": now})
+        cursor.execute(_FREE_BY_HOUR if mount_point == ROOT else _FREE_OF_POINT_BY_HOUR, values)
         return [(hour, free) for hour, free in cursor.fetchall()]

@@ -40,8 +40,22 @@ class Core(msgspec.Struct, frozen=True):
     percent: Percent
 
 
+class FileSystem(msgspec.Struct, frozen=True):
+    """One local file system. Inodes are null where it does not count them."""
+
+    mount_point: Name
+    type: Name
+    total_bytes: Total
+    free_bytes: Total
+    used_percent: Percent
+    inodes_free_count: Total | None = None
+    inodes_used_percent: Percent | None = None
+
+
 class System(msgspec.Struct, frozen=True):
-    """The readings of one system sample. Rates are null in the first one after a start."""
+    """The readings of one system sample. Rates are null in the first one after a start. `disk_*`:
+    of the root's file system and all disks; `file_systems`: null from agents before they named
+    them."""
 
     cpu_percent: Gauge[Percent]
     cpu_cores: Annotated[list[Core], msgspec.Meta(max_length=4096)]
@@ -61,6 +75,7 @@ class System(msgspec.Struct, frozen=True):
     tcp_time_wait: Gauge[Count]
     open_files: Gauge[Total]
     uptime_seconds: Untracked[Total]
+    file_systems: Annotated[list[FileSystem], msgspec.Meta(max_length=100)] | None = None
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -319,6 +334,7 @@ class AgentSource(msgspec.Struct, frozen=True):
     runs_total: Total | None = None
     failures_total: Total | None = None
     missed_total: Total | None = None
+    unreadable_total: Total | None = None
     last_ms: Rate | None = None
     max_ms: Rate | None = None
     last_error: Text | None = None

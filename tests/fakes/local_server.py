@@ -12,11 +12,16 @@ class Site(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self):
+    def __init__(self, *, tls=None):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers = {}
         self.requests = []
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server_port}"
+        if tls:
+            # The handshake is in the connection's thread, so that one that fails ends no other.
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
 
     def __enter__(self):
@@ -27,6 +32,9 @@ class Site(ThreadingHTTPServer):
         self.shutdown()
         self._thread.join()
         self.server_close()
+
+    def handle_error(self, *_):
+        pass  # a client that refuses the certificate
 
 
 class _Handler(BaseHTTPRequestHandler):

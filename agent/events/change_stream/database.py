@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import fields
 
 from agent import clock
+from agent.errors import certificate_fix
 from agent.events.change_stream import zonemta
 from agent.events.change_stream.zonemta import Change, MessageData
 
@@ -193,10 +194,11 @@ def explain(error: Exception, *, where: str) -> tuple[str, str]:
             " mongodb://127.0.0.1:27017/zone-mta?replicaSet=rs0."
         )
     if isinstance(error, errors.ConnectionFailure):
+        asked = ". Is mongod running, and is AGENT_ZONEMTA_MONGODB_URI right?"
+        fix = f"{certified}." if (certified := certificate_fix(str(error))) else asked
         return "connection", (
-            f"MongoDB at {where} is not reachable ({first_line}). Is mongod running, and is"
-            " AGENT_ZONEMTA_MONGODB_URI right? The agent keeps trying; nothing is lost while the"
-            " oplog reaches back."
+            f"MongoDB at {where} is not reachable ({first_line}){fix} The agent keeps trying;"
+            " nothing is lost while the oplog reaches back."
         )
     return f"error {code}", f"Reading the change stream of {where} failed ({first_line})."
 

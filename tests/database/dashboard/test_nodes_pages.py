@@ -143,6 +143,61 @@ def test_free_space_is_averaged_by_the_hour(store_sample):
     assert newest.disk_free_by_hour(node.pk, now - timedelta(hours=1), now) == []
 
 
+def file_system(point, *, used_percent=40.0, free_bytes=10**9, inodes_used_percent=5.0):
+    return {
+        "mount_point": point, "type": "xfs", "total_bytes": 10**12, "free_bytes": free_bytes,
+        "used_percent": used_percent, "inodes_free_count": 1000,
+        "inodes_used_percent": inodes_used_percent,
+    }  # fmt: skip
+
+
+def test_all_file_systems_are_listed_the_fullest_first(page, store_sample):
+    store_sample(
+        "system",
+        file_systems=[
+            file_system("/", used_percent=55.1),
+            file_system("/var/lib/mongodb", used_percent=91.5),
+            file_system("/var/spool", used_percent=10.0, inodes_used_percent=98.0),
+        ],
+    )
+
+    text = page("/nodes/named/mta-01/")
+
+    listed = text.markup.partition('id="node-file-systems"')[2].partition("</section>")[0]
+    assert re.findall(r'data-level="(\w+)"><th scope="row">([^<]+)', listed) == [
+        ("critical", "/var/spool"),
+        ("warning", "/var/lib/mongodb"),
+        ("ok", "/"),
+    ]
+    # The head of the page names the one that is the nearest to full.
+    assert "98.0 %" in text
+    assert "1,000 inodes free at /var/spool" in text
+
+
+def test_a_sample_of_an_older_agent_lists_no_file_systems(page, store_sample):
+    store_sample("system", file_systems=None)
+
+    assert "node-file-systems" not in page("/nodes/named/mta-01/").markup
+
+
+def test_the_forecast_is_of_the_fullest_file_system(page, store_sample):
+    for hour in range(24):
+        free = 100 * 10**9 - hour * 10**9
+        full = file_system("/var/lib/mongodb", used_percent=91.5, free_bytes=free)
+        store_sample(
+            "system",
+            ago=timedelta(hours=23 - hour),
+            file_systems=[file_system("/", used_percent=55.1), full],
+        )
+
+    text = page("/nodes/named/mta-01/")
+
+    assert "full in about 3 days" in text
+    assert re.search(
+        r"/var/lib/mongodb: free space fell by 2\d\.\d GB a day in 24 hourly means", text.markup
+    )
+
+
 def test_missing_numbers_of_the_ledger_are_named(page, store_sample):
     store_sample("system")
     with connection.cursor() as cursor:

@@ -3,6 +3,7 @@
 import threading
 
 from agent.collector_thread import CollectorThread
+from agent.collectors import Collector
 from agent.errors import CollectError, SourceAbsent, SpoolError
 from tests.waiting import until
 
@@ -85,3 +86,20 @@ def test_a_spool_that_cannot_write_does_not_end_the_thread(in_thread):
     in_thread(source)
 
     until(lambda: source.health().failures_total >= 3)
+
+
+def test_lines_that_a_collector_could_not_read_are_counted_in_its_health(caplog):
+    class Damaged(Collector):
+        name = "zonemta"
+
+        def collect(self):
+            self._note_unreadable(["a 1,5", "b x"])
+            return b"{}"
+
+    source = CollectorThread(Damaged(), lambda body: None, interval_s=1)
+    source.run_once()
+    source.run_once()
+
+    assert source.health().unreadable_total == 4
+    assert caplog.text.count("2 lines of the metrics of zonemta cannot be read") == 1
+    assert "a 1,5" in caplog.text

@@ -1,12 +1,14 @@
 """Configuration: what wins over what, and what a person reads when something is wrong."""
 
 import re
+from urllib.parse import quote
 
 import pytest
 
 from agent.config import Config, Secret, load
 from agent.config.settings import environment_names
 from agent.errors import ConfigError
+from tests.fakes.certificates import make_certificate
 from tests.paths import ROOT
 
 GOOD = {"DASHBOARD_URL": "https://dashboard.example", "API_KEY": "mlrd_abc_def"}
@@ -306,3 +308,42 @@ def test_a_node_without_a_name_is_called_by_host_and_machine(tmp_path):
     from agent.config.identity import default_node_id
 
     assert load_from(GOOD, tmp_path).config.node_id == default_node_id()
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("mongodb://127.0.0.1/zone-mta?tls=true", "mongodb://127.0.0.1/zone-mta?tls=true&{}"),
+        ("mongodb://127.0.0.1/zone-mta?ssl=true", "mongodb://127.0.0.1/zone-mta?ssl=true&{}"),
+        ("mongodb+srv://set.example/zone-mta", "mongodb+srv://set.example/zone-mta?{}"),
+        ("mongodb://127.0.0.1/zone-mta", "mongodb://127.0.0.1/zone-mta"),
+        ("mongodb+srv://set.example/zone-mta?tls=false", None),
+        ("mongodb://127.0.0.1/zone-mta?tls=true&tlsCAFile=/own.pem", None),
+    ],
+)
+def test_the_authority_of_local_programs_is_mongodbs_too_unless_it_names_its_own(
+    tmp_path, uri, expected
+):
+    made = make_certificate(tmp_path)
+    ca_file = made.certificate.rename(tmp_path / "my ca.pem")
+    environ = {
+        "AGENT_ZONEMTA_MONGODB_URI": uri,
+        "AGENT_DISCOVERY_WILDDUCK_MONGODB_URI": uri,
+        "AGENT_DISCOVERY_CA_FILE": str(ca_file),
+    }
+
+    discovery = load_from(environ, tmp_path, backend_needed=False).config.discovery
+
+    option = f"tlsCAFile={quote(str(ca_file), safe='')}"
+    wanted = (expected or uri).format(option)
+    assert discovery.zonemta_mongodb_uri.reveal() == wanted
+    assert discovery.wildduck_mongodb_uri.reveal() == wanted
+
+
+def test_a_ca_file_of_local_programs_without_a_certificate_is_refused(tmp_path):
+    (tmp_path / "ca.pem").write_text("no certificate")
+
+    environ = GOOD | {"AGENT_DISCOVERY_CA_FILE": str(tmp_path / "ca.pem")}
+    text = complaint(environ, tmp_path)
+
+    assert "ca_file of [discovery]" in text

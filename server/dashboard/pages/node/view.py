@@ -1,13 +1,14 @@
 """View of the page of one node."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
-from server.dashboard.pages.node import charts
+from server.dashboard.pages.node import charts, file_systems
 from server.dashboard.pages.node import page as detail
 from server.dashboard.pages.node.forecast import forecast_disk
 from server.dashboard.pages.nodes import page
@@ -30,6 +31,9 @@ def node(request: HttpRequest, name: str) -> HttpResponse:
     system = newest_system(since, until, node_id=node_row.pk).get(node_row.pk)
     newest = newest_of_all(node_row.pk, since, until)
     programs, ports = newest.pop("processes", []), newest.pop("ports", [])
+    readings: list[dict[str, Any]] = getattr(system, "file_systems", None) or []
+    point = file_systems.find_forecast_point(readings)
+    free = disk_free_by_hour(node_row.pk, now - FORECAST_HISTORY, until, mount_point=point)
     epochs = completeness(now - LEDGER_HISTORY, node=node_row.name)
     always = {"system", "queue"} if "zonemta" in newest else {"system"}
     kinds = [kind for kind in charts.CHARTS if kind in newest or kind in always]
@@ -37,7 +41,9 @@ def node(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "node": node_row,
         "row": page.build_row(node_row, system, now=now, offline_after_s=offline_after_s),
-        "forecast": forecast_disk(disk_free_by_hour(node_row.pk, now - FORECAST_HISTORY, until)),
+        "forecast": forecast_disk(free),
+        "forecast_point": point,
+        "file_systems": file_systems.build_file_systems(readings),
         "processes": detail.build_processes(programs),
         "processes_at": detail.parse_time(programs[0]["time"]) if programs else None,
         "ports": detail.build_ports(ports),

@@ -7,8 +7,16 @@ from operator import attrgetter
 from typing import Any
 from urllib.parse import urlencode
 
-from server.alerts.nodes import STATUSES, Status, judge_load, judge_percent, judge_status
-from server.formats import UNKNOWN, byte_size, duration
+from server.alerts.nodes import (
+    STATUSES,
+    Status,
+    fill_percent,
+    find_fullest,
+    judge_load,
+    judge_percent,
+    judge_status,
+)
+from server.formats import UNKNOWN, byte_size, duration, thousands
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 MAX_COMPARED = 5
@@ -136,9 +144,7 @@ def _readings(sample: Any) -> dict[str, Reading]:
     return {
         "cpu": _percent("cpu", sample.cpu_percent),
         "memory": _percent("memory", sample.ram_used_percent, byte_size(sample.ram_total_bytes)),
-        "disk": _percent(
-            "disk", sample.disk_used_percent, f"{byte_size(sample.disk_free_bytes)} free"
-        ),
+        "disk": _disk(sample),
         "network": Reading(sum(known), f"↓{NO_BREAK}{_a_second(rx)} ↑{NO_BREAK}{_a_second(tx)}")
         if known
         else NOTHING,
@@ -150,6 +156,18 @@ def _readings(sample: Any) -> dict[str, Reading]:
         ),
         "uptime": Reading(sample.uptime_seconds, duration(sample.uptime_seconds)),
     }
+
+
+def _disk(sample: Any) -> Reading:
+    """The root's file system, or the one that is fuller: of bytes or of inodes."""
+    fullest = find_fullest(getattr(sample, "file_systems", None) or ())
+    if fullest is None or fill_percent(fullest) <= sample.disk_used_percent:
+        free = byte_size(sample.disk_free_bytes)
+        return _percent("disk", sample.disk_used_percent, f"{free} free")
+    free = byte_size(fullest["free_bytes"])
+    if fill_percent(fullest) > fullest["used_percent"]:
+        free = f"{thousands(fullest['inodes_free_count'])} inodes"
+    return _percent("disk", fill_percent(fullest), f"{free} free at {fullest['mount_point']}")
 
 
 def _a_second(count: float | None) -> str:

@@ -4,17 +4,19 @@ import base64
 import json
 import secrets
 from contextlib import closing
+from functools import partial
 
 import pymongo
 import pytest
 
 from agent.collectors import mongodb as subject
 from agent.collectors.mongodb import LOCAL_URI, MongoCollector, uri_of
-from agent.config import Config, Discovery, Secret
+from agent.config import Config, Discovery, Secret, load
 from agent.errors import CollectError, SourceAbsent
 from build.stack import mongodb as stack
 from build.stack.ports import answers, free_port
 from build.stack.supervisor import Program, Supervisor
+from tests.fakes.certificates import make_certificate
 from tests.fakes.local_server import Talker
 from tests.waiting import until
 
@@ -93,22 +95,29 @@ def test_a_sample_of_a_real_mongodb_has_exactly_the_published_names(mongodb, gol
 
 
 @pytest.fixture(scope="module")
-def mongodb_with_auth(tmp_path_factory):
-    """A replica set that wants a user, with three of them."""
+def ports_with_auth(tmp_path_factory):
+    """The ports of a primary and an arbiter of a replica set that wants a user, with three."""
     directory = tmp_path_factory.mktemp("mongodb_with_auth")
     key = directory / "key"
     key.write_text(base64.b64encode(secrets.token_bytes(64)).decode())
     key.chmod(0o600)
-    port = free_port()
-    argv = [stack.server_program(), "--dbpath", directory, "--port", str(port), "--bind_ip"]
-    argv += ["127.0.0.1", "--replSet", "rs0", "--keyFile", key, "--nounixsocket", "--quiet"]
-    argv += ["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "64"]
+    port, arbiter = free_port(), free_port()
     with Supervisor(directory) as supervisor:
-        supervisor.start(
-            Program(name="mongodb", argv=argv, is_ready=lambda: answers(port), ready_within_s=60)
-        )
+        for name, each in (("mongodb", port), ("arbiter", arbiter)):
+            argv = [*stack.command(directory / name, each), "--replSet", "rs0", "--keyFile", key]
+            supervisor.start(
+                Program(
+                    name=name,
+                    argv=[*argv, "--oplogSize", "64"],
+                    is_ready=partial(answers, each),
+                    ready_within_s=60,
+                )
+            )
         with pymongo.MongoClient("127.0.0.1", port, directConnection=True) as client:
-            members = [{"_id": 0, "host": f"127.0.0.1:{port}"}]
+            members = [
+                {"_id": 0, "host": f"127.0.0.1:{port}"},
+                {"_id": 1, "host": f"127.0.0.1:{arbiter}", "arbiterOnly": True},
+            ]
             client.admin.command("replSetInitiate", {"_id": "rs0", "members": members})
             until(lambda: client.admin.command("hello")["isWritablePrimary"])
             client.admin.command("createUser", "root", pwd="pw", roles=["root"])
@@ -117,7 +126,53 @@ def mongodb_with_auth(tmp_path_factory):
             client.admin.command("createUser", "mallard", pwd="pw", roles=rights)
             client.admin.command("createUser", "small", pwd="pw", roles=[])
             client["zone-mta"]["zone-queue"].insert_one({})
-        yield port
+        with pymongo.MongoClient("127.0.0.1", arbiter, directConnection=True) as client:
+            until(lambda: client.admin.command("hello").get("arbiterOnly"))
+        yield port, arbiter
+
+
+@pytest.fixture(scope="module")
+def mongodb_with_auth(ports_with_auth):
+    return ports_with_auth[0]
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("user", ["mallard:pw@", ""])
+def test_an_arbiter_gives_a_sample_though_nobody_can_log_in_to_it(ports_with_auth, user):
+    uri = f"mongodb://{user}127.0.0.1:{ports_with_auth[1]}/?authSource=admin"
+    with closing(MongoCollector(config(uri))) as collector:
+        readings, again = (json.loads(collector.collect())["mongodb"] for _ in range(2))
+
+    assert (readings["member_state"], readings["replica_set"]) == ("ARBITER", "rs0")
+    assert readings["connections_current_count"] > 0
+    assert {member["state"] for member in readings["members"]} == {"PRIMARY", "ARBITER"}
+    assert (readings["databases"], readings["oplog_bytes"], readings["refused"]) == ([], None, [])
+    assert again["uptime_s"] >= readings["uptime_s"]
+
+
+@pytest.mark.stack
+def test_a_mongodb_behind_tls_is_read_with_its_authority_known(tmp_path):
+    made = make_certificate(tmp_path)
+    port = free_port()
+    argv = [*stack.command(tmp_path / "mongodb", port), "--tlsMode", "requireTLS"]
+    argv += ["--tlsCertificateKeyFile", made.both]
+    environ = {"AGENT_DISCOVERY_MONGODB_URI": f"mongodb://127.0.0.1:{port}/?tls=true"}
+    known = environ | {"AGENT_DISCOVERY_CA_FILE": str(made.certificate)}
+
+    def load_from(variables):
+        return load(variables, directory=tmp_path, backend_needed=False).config
+
+    with Supervisor(tmp_path) as supervisor:
+        supervisor.start(
+            Program(name="mongodb", argv=argv, is_ready=lambda: answers(port), ready_within_s=60)
+        )
+        with (
+            closing(MongoCollector(load_from(environ))) as collector,
+            pytest.raises(CollectError, match="Set ca_file of"),
+        ):
+            collector.collect()
+        with closing(MongoCollector(load_from(known))) as collector:
+            assert json.loads(collector.collect())["mongodb"]["version"]
 
 
 @pytest.mark.stack

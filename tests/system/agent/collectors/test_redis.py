@@ -1,7 +1,6 @@
 """Redis's collector against real ones, and against what is none."""
 
 import json
-import subprocess
 
 import pytest
 import redis as library
@@ -13,6 +12,7 @@ from agent.errors import CollectError, SourceAbsent
 from build.stack import redis as stack
 from build.stack.ports import free_port
 from build.stack.supervisor import Program, Supervisor
+from tests.fakes.certificates import make_certificate
 from tests.fakes.local_server import Talker
 from tests.programs import run_service
 
@@ -25,8 +25,9 @@ def server(tmp_path_factory):
         yield running
 
 
-def collector(url):
-    return RedisCollector(Config(node_id="mta-01", discovery=Discovery(redis_url=Secret(url))))
+def collector(url, **more):
+    discovery = Discovery(redis_url=Secret(url), **more)
+    return RedisCollector(Config(node_id="mta-01", discovery=discovery))
 
 
 def test_a_sample_of_a_real_redis_has_exactly_the_published_names(server, golden):
@@ -78,17 +79,8 @@ def test_a_redis_with_one_password_says_what_to_set(tmp_path):
 
 
 def test_a_redis_behind_tls_is_read_with_its_authority_known(tmp_path, monkeypatch):
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-days", "3"),
-            *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=30,
-    )
+    made = make_certificate(tmp_path)
+    key, certificate = made.key, made.certificate
     port = free_port()
     home = tmp_path / "redis"
     home.mkdir()
@@ -105,8 +97,10 @@ def test_a_redis_behind_tls_is_read_with_its_authority_known(tmp_path, monkeypat
 
     with Supervisor(tmp_path) as supervisor:
         supervisor.start(Program(name="redis", argv=argv, is_ready=is_ready))
-        with pytest.raises(CollectError, match="certificate verify failed"):
+        with pytest.raises(CollectError, match=r"certificate verify failed.*Set ca_file"):
             collector(url.reveal()).collect()
+        known = collector(url.reveal(), ca_file=str(certificate))
+        assert json.loads(known.collect())["redis"]["version"]
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
 
         assert json.loads(collector(url.reveal()).collect())["redis"]["version"]

@@ -86,6 +86,111 @@ def test_rates_are_per_second_between_two_samples(machine, monkeypatch):
     assert (second.net_rx_errors, second.net_tx_errors) == (1, 2)
 
 
+def bytes_counted(tmp_path, monkeypatch, interfaces, links):
+    """Return how often the collector counts 10 bytes a second that each interface received.
+    `links`: paths below /sys/class/net, and where they point to, None for a folder."""
+    proc, sys = tmp_path / "proc", tmp_path / "sys"
+    (proc / "net").mkdir(parents=True)
+    for name in interfaces:
+        (sys / "class/net" / name).mkdir(parents=True)
+    for path, target in links.items():
+        place = sys / "class/net" / path
+        if target is None:
+            place.mkdir()
+        else:
+            place.symlink_to(target)
+    at_s = [100.0]
+    monkeypatch.setattr(clock, "monotonic_s", lambda: at_s[0])
+    collector = SystemCollector(node="n", proc=proc, sys=sys)
+    for received in (0, 100):
+        text = "".join(f"{name}: {received} 0 0 0 0 0 0 0 0 0 0 0\n" for name in interfaces)
+        (proc / "net" / "dev").write_text(text)
+        rate = collector.sample().system.net_rx_bytes_sec
+        at_s[0] += 10
+    return rate / 10
+
+
+# Machine → its interfaces, the links below /sys/class/net, and how many of them carry bytes of
+# their own.
+NETWORKS = {
+    "Azure: netvsc counts what its virtual function carries": (
+        ("eth0", "enP1s1"),
+        {"eth0/device": None, "enP1s1/device": None, "enP1s1/master": "../eth0"},
+        1,
+    ),
+    "virtio failover: the master counts what standby and primary carry": (
+        ("ens3", "ens3nsby", "ens4"),
+        {"ens3/device": None, "ens3nsby/device": None, "ens4/device": None}
+        | {"ens3nsby/master": "../ens3", "ens4/master": "../ens3"},
+        1,
+    ),
+    "a bond of two cards, with a VLAN on it": (
+        ("eno1", "eno2", "bond0", "bond0.10"),
+        {"eno1/device": None, "eno2/device": None, "bond0.10/lower_bond0": "../bond0"}
+        | {"eno1/master": "../bond0", "eno2/master": "../bond0"},
+        2,
+    ),
+    "a bond over netvsc and its virtual function": (
+        ("eth0", "enP1s1", "bond0"),
+        {"eth0/device": None, "enP1s1/device": None}
+        | {"enP1s1/master": "../eth0", "eth0/master": "../bond0"},
+        1,
+    ),
+    "a host of containers: a bridge and pairs beside the card": (
+        ("ens3", "docker0", "veth1", "veth2"),
+        {"ens3/device": None, "docker0/bridge": None}
+        | {"veth1/master": "../docker0", "veth2/master": "../docker0"},
+        1,
+    ),
+    "a container with containers in it, and a VLAN": (
+        ("lo", "eth0", "docker0", "veth1", "eth0.5"),
+        {"docker0/bridge": None, "veth1/master": "../docker0", "eth0.5/lower_eth0": "../eth0"},
+        1,
+    ),
+    "a container with one interface": (("lo", "eth0"), {}, 1),
+    "a container with nothing but a tunnel": (("lo", "tun0"), {"tun0/tun_flags": None}, 1),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_each_byte_of_the_network_is_counted_once(tmp_path, monkeypatch, name):
+    interfaces, links, times = NETWORKS[name]
+
+    assert bytes_counted(tmp_path, monkeypatch, interfaces, links) == times
+
+
+@pytest.mark.parametrize("name", ["zd0", "zd16", "drbd0", "md127", "dm-3", "loop7", "zram0"])
+def test_what_lies_on_disks_is_not_counted_beside_them(machine, monkeypatch, name):
+    at_s = [100.0]
+    monkeypatch.setattr(clock, "monotonic_s", lambda: at_s[0])
+    folder = machine.sys / "block" / name
+    folder.mkdir()
+    if name.startswith(("md", "dm")):
+        (folder / "slaves" / "vda").mkdir(parents=True)
+    collector = machine.collector()
+    for sectors in (0, 1000):
+        machine.write(disk=sectors)
+        stats = machine.proc / "diskstats"
+        stats.write_text(f"{stats.read_text()}230 0 {name} 1 0 {sectors} 0 1 0 {sectors} 0\n")
+        read = collector.sample().system.disk_read_bytes_sec
+        at_s[0] += 10
+
+    assert read == 1000 * 512 / 10
+
+
+def test_the_cache_of_zfs_is_not_used_memory(machine):
+    before = machine.collector().sample().system
+    folder = machine.proc / "spl/kstat/zfs"
+    folder.mkdir(parents=True)
+    cached = before.ram_used_bytes // 2
+    (folder / "arcstats").write_text(f"name type data\nc_min 4 100\nsize 4 {cached + 100}\n")
+
+    after = machine.collector().sample().system
+
+    assert after.ram_used_percent < before.ram_used_percent
+    assert after.ram_used_bytes < before.ram_used_bytes * 0.7
+
+
 def test_after_a_counter_was_set_back_rates_come_back(machine, monkeypatch):
     collector = machine.collector()
     at_s = [100.0]

@@ -45,6 +45,31 @@ def test_connections_are_those_the_kernel_counts():
     assert machine.parse_time_wait("TCP6: inuse 5\n") is None
 
 
+ARCSTATS = """\
+13 1 0x01 147 39984 8338513768 11683498172
+name                            type data
+hits                            4    123
+c_min                           4    500000000
+size                            4    4500000000
+"""
+
+
+def test_of_the_cache_of_zfs_what_it_gives_back_is_free():
+    assert machine.parse_arc(ARCSTATS) == 4_000_000_000
+    assert machine.parse_arc("") == 0
+
+    used = machine.without_arc(6 * 10**9, 75.0, total_bytes=8 * 10**9, arc_bytes=4 * 10**9)
+
+    assert used == (2 * 10**9, 25.0)
+
+
+@pytest.mark.parametrize("arc_bytes", [0, 6 * 10**9, 10**12])
+def test_a_cache_that_is_not_of_this_memory_changes_nothing(arc_bytes):
+    used = machine.without_arc(6 * 10**9, 75.0, total_bytes=8 * 10**9, arc_bytes=arc_bytes)
+
+    assert used == (6 * 10**9, 75.0)
+
+
 @pytest.mark.parametrize(
     ("before", "now", "elapsed_s", "expected"),
     [
@@ -68,5 +93,6 @@ def test_a_rate_is_of_what_can_be_compared(before, now, elapsed_s, expected):
 def test_no_text_upsets_the_readers(text):
     machine.parse_diskstats(text)
     machine.parse_net_dev(text)
+    machine.parse_arc(text)
     machine.parse_established("Tcp:" + text + "\nTcp:" + text)
     machine.parse_time_wait("TCP: " + text)

@@ -34,6 +34,20 @@ def test_connections_are_counted_by_protocol():
     assert [(its.protocol, its.count) for its in readings.connections] == [("imap", 12)]
 
 
+def test_a_metric_that_cannot_be_read_is_unknown_and_never_zero():
+    unreadable = []
+
+    readings = wildduck.parse_metrics(
+        'wildduck_auth_attempts_total{result="success"} 1,5\n'
+        'wildduck_service_up{service="imap"} NaN\nwildduck_connections{service="imap"} 2\n',
+        unreadable=unreadable,
+    )
+
+    assert (readings.auth_success_total, readings.auth_failure_total) == (None, None)
+    assert (readings.services, readings.connections[0].count) == (None, 2)
+    assert len(unreadable) == 1
+
+
 @pytest.mark.parametrize("text", ["", "<html>", "zonemta_message_push 5", PAGE])
 def test_what_is_not_its_metrics_is_refused(text):
     with pytest.raises(ValueError, match="no wildduck_"):

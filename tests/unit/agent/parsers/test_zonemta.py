@@ -75,6 +75,79 @@ def test_numbers_that_are_none_are_passed_over():
     assert [series.name for series in prometheus.parse(text)] == ["e"]
 
 
+@pytest.mark.parametrize(
+    ("line", "labels", "value"),
+    [
+        ("a 17 1520879607.789", {}, 17),
+        ("a 17 1.520879607e9", {}, 17),
+        ("a 17 -3.5 ", {}, 17),
+        ("a\t17\r", {}, 17),
+        ('a{b="c"}17', {"b": "c"}, 17),
+        ('a {b = "c" , d="e",} 17', {"b": "c", "d": "e"}, 17),
+        ('a{le="0.01"} 11 # {trace_id="KOO5S4vxi0o"} 0.67', {"le": "0.01"}, 11),
+        ('a{le="0.01"} 11 # {trace_id="x y"} 9.8 1520879607.789', {"le": "0.01"}, 11),
+        ('a{le="+Inf"} 11 1520879607.7 # {} 9.8 1520879607.789', {"le": "+Inf"}, 11),
+        ("a_total 17.0 # {} 1", {}, 17),
+        ('a{b="} # {"} 1', {"b": "} # {"}, 1),
+        ('a{b="\u2028x\x85"} 1', {"b": "\u2028x\x85"}, 1),
+        ("a{} 1e-3", {}, 0.001),
+    ],
+)
+def test_exemplars_timestamps_and_spaces_of_openmetrics_are_read(line, labels, value):
+    parsed = prometheus.parse(f"# HELP a b\n{line}\n# EOF\n")
+
+    (series,) = parsed
+    assert (series.labels, series.value) == (labels, value)
+    assert parsed.unreadable == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("a", "a five", "a 1_000", "a 1,5", "a 1 yesterday", 'a{b="c" 1', "a{b=c} 1", "a{b} 1"),
+        *('a{b="c"d="e"} 1', 'a{="c"} 1', "a17", 'a{b="c"} 1 # no exemplar', "a 1 2 3"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_counted_and_its_name_unknown(line):
+    parsed = prometheus.parse(f"{line}\nb 1\n")
+
+    assert [series.name for series in parsed] == ["b"]
+    assert len(parsed.unreadable) == 1
+    assert len(parsed.unknown) == 1
+
+
+def test_lines_past_the_bound_are_counted_and_not_zero(monkeypatch):
+    monkeypatch.setattr(prometheus, "MAX_SERIES", 2)
+
+    parsed = prometheus.parse("a 1\nb 2\nc 3\nd 4\n")
+
+    assert (len(parsed.unreadable), parsed.unknown) == (2, {"c", "d"})
+
+
+def test_a_counter_that_cannot_be_read_is_unknown_and_never_zero():
+    unreadable = []
+
+    readings = zonemta.parse_metrics(
+        'zonemta_delivery_status{status="delivered"} 3\n'
+        'zonemta_message_push{result="success"} 1,5\n'
+        "zonemta_bounce_generation NaN\n"
+        "zonemta_message_drop -4\n",
+        unreadable=unreadable,
+    )
+
+    assert (readings.messages_taken_count, readings.bounces_made_count) == (None, None)
+    assert (readings.dropped_count, readings.blacklisted_count) == (None, 0)
+    assert unreadable == ['zonemta_message_push{result="success"} 1,5']
+
+
+def test_deliveries_that_are_incomplete_are_no_reading():
+    with pytest.raises(ValueError, match="zonemta_delivery_status cannot be read"):
+        zonemta.parse_metrics(
+            'zonemta_delivery_status{status="delivered"} 3\n'
+            'zonemta_delivery_status{status="rejected"} x\n'
+        )
+
+
 @given(st.text())
 def test_no_text_upsets_the_reader_of_prometheus(text):
     list(prometheus.parse(text))

@@ -18,6 +18,7 @@ from agent.lifecycle import EVENTS_ROUTE, samples_route
 from agent.transport.client import Action, Client
 from agent.transport.shipper import BATCHES_BEFORE_PAUSE, Shipper
 from tests.agent_fixtures import take, waiting_count
+from tests.fakes.certificates import make_certificate
 from tests.waiting import until
 
 PATH = "/api/v1/events/ingest"
@@ -394,21 +395,8 @@ def test_what_could_not_be_deleted_for_want_of_disk_is_not_sent_again(
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
-    """A key and a certificate for 127.0.0.1 that nobody's store knows."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl makes the certificate (apt-get install openssl)")
     folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-days", "30"),
-            *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=mallard.test"),
-            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem"),
-            *("-out", folder / "cert.pem"),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=30,
-    )
+    make_certificate(folder)
     return folder
 
 
