@@ -34,6 +34,8 @@ const MESSAGE_HOOKS = ['data', 'max_data_exceeded', 'data_post', 'queue', 'queue
 const CONNECTION_HOOKS = ['connect', 'lookup_rdns', 'helo', 'ehlo'];
 const DELAYING_PLUGIN = 'delay_deny'; // repeats in rcpt_ok what others refused before
 const TERMINATOR_BYTES = 3; // Haraka counts the line that ends DATA, ".\r\n"
+const MAX_COMMAND = 1000; // characters
+const OVERSIZED_MAIL = /^MAIL FROM: ?(?:<([^>]*)>|(\S+)) .*\bSIZE=\d/i;
 const GREYLIST_WORDS = /gr[ae]y-?list/i;
 
 // Rspamd's symbols, the strongest first: several signatures give several of them.
@@ -418,6 +420,25 @@ function connectionEvents(connection, denials, at) {
     return pair(queueId, null, outcome, { shared: connectionFields(connection) });
 }
 
+/**
+ * MAIL whose declared size is too large: Haraka refuses it before a transaction begins.
+ *
+ * @param {unknown} reply "550 Message too big!"
+ * @param {number} number of such refusals in this connection, 1 for the first
+ */
+function oversizedEvents(connection, reply, number, at) {
+    const uuid = text(connection.uuid, LIMITS.queueId);
+    const command = OVERSIZED_MAIL.exec(text(connection.current_line, MAX_COMMAND) || '');
+    if (!uuid || !command || !/\bbig\b|\bsize\b/i.test(text(reply, LIMITS.reply) || '')) {
+        return [];
+    }
+    const sent = { code: replyCode(reply), message: text(reply, LIMITS.reply) };
+    const outcome = refusal({ soft: false, reply: sent, denial: null, transaction: {}, at });
+    const sender = text(command[1] || command[2], LIMITS.address) || '<>';
+    const shared = { from_address: sender, ...connectionFields(connection) };
+    return pair(`${uuid}.0.${number}`, null, outcome, { shared });
+}
+
 /** Mail that Haraka sends itself: its queue adds a number to the transaction's uuid. */
 function outboundEvents(hmail, recipients, make, at) {
     const todo = hmail?.todo;
@@ -489,4 +510,4 @@ function bouncedEvents(hmail, error, at) {
     return outboundEvents(hmail, recipients, make, at);
 }
 
-module.exports = { bouncedEvents, connectionEvents, deferredEvents, deliveredEvents, denial, transactionEvents };
+module.exports = { bouncedEvents, connectionEvents, deferredEvents, deliveredEvents, denial, oversizedEvents, transactionEvents };

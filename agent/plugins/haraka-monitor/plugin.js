@@ -14,6 +14,7 @@
  */
 
 const { Reporter } = require('../mallard-shared/reporter');
+const { watch } = require('../mallard-shared/watch');
 const { Counters } = require('./counters');
 const mapping = require('./mapping');
 
@@ -32,6 +33,7 @@ class Plugin {
     constructor(haraka, process, now) {
         this.now = now;
         this.counters = new Counters(haraka, process);
+        this.oversized = new WeakMap(); // connection → messages refused for their declared size
         this.denials = new WeakMap(); // transaction, or connection without one → denials, oldest first
         this.reporter = new Reporter(readConfig(haraka), {
             name: 'haraka-monitor',
@@ -61,7 +63,22 @@ class Plugin {
 
     on_connect_init(connection) {
         this.counters.connected(connection);
+        watch(connection, 'last_reject', reply => this.refused(connection, reply));
         return [];
+    }
+
+    /** Haraka refuses a declared size that is too large without any hook. */
+    refused(connection, reply) {
+        try {
+            const number = (this.oversized.get(connection) || 0) + 1;
+            const events = mapping.oversizedEvents(connection, reply, number, this.now());
+            if (events.length) {
+                this.oversized.set(connection, number);
+                this.reporter.send(events);
+            }
+        } catch (error) {
+            this.reporter.unreadable('last_reject', error, true);
+        }
     }
 
     on_deny(connection, params, at) {

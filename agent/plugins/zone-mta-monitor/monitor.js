@@ -13,8 +13,10 @@
  *                                          master has taken the delivery off the queue
  *   main process     queue:route           recipient of each sequence number, in their order
  *                    queue:release         the delivery has left the queue
+ *   receiver         smtp:connect          the session, in which ZoneMTA stores its refusals
  *
- * So a delivered event is held until its `sender:delivered`, or `holdMs`. Every map is bounded.
+ * So a delivered event is held until its `sender:delivered`, or `holdMs`: on a busy machine the
+ * master takes seconds. Every map is bounded.
  */
 
 const { withoutUnknown } = require('../mallard-shared/text');
@@ -50,6 +52,8 @@ class Recent {
     }
 }
 
+const TOO_LARGE = /^552[ -].*\bsize\b/i;
+
 const isText = value => typeof value === 'string' && value !== '';
 
 /** Returns the name of one delivery, "id.seq"; null without one. */
@@ -67,14 +71,15 @@ class Monitor {
      * @param {number} options.holdMs maximum wait of a delivered event for its duration
      * @param {number} options.remembered maximum of remembered deliveries, of each kind
      */
-    constructor({ holdMs = 2000, remembered = 10000 } = {}) {
+    constructor({ holdMs = 30000, remembered = 10000 } = {}) {
         this.holdMs = holdMs;
         this.remembered = remembered;
         this.attempts = new Recent(remembered); // "id.seq" → data of the running attempt
-        this.held = new Recent(1000); // "id.seq" → {events, at, known, until}
+        this.held = new Recent(remembered); // "id.seq" → {events, at, known, until}
         this.routed = new Map(); // id → {from, messageId, user, recipients: Map seq → address}
         this.routedCount = 0; // recipients in all of `routed`
         this.routing = new WeakMap(); // envelope → recipients seen so far
+        this.oversized = new WeakMap(); // SMTP session → messages refused for their size before DATA
         this.stopping = false;
     }
 
@@ -166,6 +171,28 @@ class Monitor {
             reason: 'Suppressed by a plugin before delivery'
         };
         return toEvents(entry, at, known);
+    }
+
+    /**
+     * A refusal of a message for its size, which ZoneMTA neither logs nor reports to a hook: at MAIL,
+     * where only the declared size is known, or at the end of DATA.
+     *
+     * @param {object} session of `smtp:connect`
+     * @param {unknown} reply to the client
+     */
+    refused(session, reply, at) {
+        if (!isText(reply) || !TOO_LARGE.test(reply)) {
+            return [];
+        }
+        const { mailFrom, rcptTo } = session.envelope || {};
+        const refusal = { action: 'NOQUEUE', src: session.remoteAddress, user: session.user, responseText: reply };
+        if (mailFrom) {
+            const recipients = (rcptTo || []).map(recipient => recipient.address).filter(isText);
+            return toEvents({ ...refusal, id: session.envelopeId }, at, { from: mailFrom.address, recipients });
+        }
+        const count = (this.oversized.get(session) || 0) + 1;
+        this.oversized.set(session, count);
+        return toEvents({ ...refusal, id: session.id, seq: count.toString(16).padStart(3, '0') }, at);
     }
 
     /** `log:entry`. @returns {object[]} events that are complete now */

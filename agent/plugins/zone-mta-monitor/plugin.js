@@ -11,10 +11,11 @@
 
 const { Monitor } = require('./monitor');
 const { Reporter } = require('../mallard-shared/reporter');
+const { watch } = require('../mallard-shared/watch');
 
 const LOG_NAME = 'Mallard';
 const EXPIRY_CHECK_MS = 250;
-const NUMBERS = { holdMs: [2000, 0, 60000], remembered: [10000, 1, 1000000] };
+const NUMBERS = { holdMs: [30000, 0, 60000], remembered: [10000, 1, 1000000] };
 const WILD_PLUGINS_KEYS = ['enabled', 'ordering'];
 
 /** Returns the name of ZoneMTA's process: "main/77", "receiver/feeder/78", "sender/default/79". */
@@ -40,6 +41,7 @@ class Plugin {
         }
         this.monitor = new Monitor(this.reporter.options);
         this.expiryTimer = null;
+        this.checkedAt = -Infinity;
         this.addHooks();
         this.reporter.followProcess(process, () => this.monitor.stop());
         // ZoneMTA 3.11 sends this to its children, lets them finish and ends them with process.exit();
@@ -58,6 +60,15 @@ class Plugin {
         this.hook('sender:delivered', (at, delivery, info) => this.monitor.delivered(delivery, info));
         this.hook('queue:route', (at, envelope, routing) => this.monitor.route(envelope, routing));
         this.hook('queue:release', (at, zone, data) => this.monitor.release(zone, data, at));
+        this.hook('smtp:connect', (at, session) => watch(session, 'error', reply => this.refused(session, reply)));
+    }
+
+    refused(session, reply) {
+        try {
+            this.take(this.monitor.refused(session, reply, this.now()));
+        } catch (error) {
+            this.reporter.unreadable('smtp:connect', error, true);
+        }
     }
 
     hook(name, handler) {
@@ -84,10 +95,13 @@ class Plugin {
         }
     }
 
+    /** Gives up what was overdue at the last check: after a stall, timers run before what waits in sockets. */
     expire() {
         this.expiryTimer = null;
+        const overdueAt = this.checkedAt;
+        this.checkedAt = this.now();
         try {
-            this.take(this.monitor.expired(this.now()));
+            this.take(this.monitor.expired(overdueAt));
         } catch (error) {
             this.reporter.unreadable('timer', error);
         }

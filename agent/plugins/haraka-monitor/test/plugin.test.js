@@ -73,6 +73,33 @@ test('events of the hooks arrive at the receiver', async t => {
     assert.equal(receiver.requests[0].headers['user-agent'], 'mallard-haraka-monitor');
 });
 
+test('a message whose declared size is too large is received and rejected, each of a connection once', async t => {
+    const socket = aSocketPath(t);
+    const receiver = await aReceiver(t, socket);
+    const { plugin } = aPlugin(t, { socket });
+    const connection = aConnection({ tran_count: 0, current_line: 'MAIL FROM:<alice@sender.example> BODY=8BITMIME SIZE=99999999' });
+    call(plugin, 'connect_init', connection);
+    connection.last_reject = '550 Message too big!';
+    connection.current_line = 'mail from:<> size=99999999';
+    connection.last_reject = '550 Message too big!';
+    connection.current_line = 'RCPT TO:<bob@local.example>';
+    connection.last_reject = '503 Use MAIL before RCPT';
+    call(plugin, 'disconnect', connection);
+    await until(() => receiver.events().length === 4, 'two pairs');
+    const events = receiver.events();
+    assert.equal(new Set(events.map(event => event.event_id)).size, 4);
+    assert.deepEqual(
+        events.map(event => [event.event_type, event.from_address, event.status_code]),
+        [
+            ['received', 'alice@sender.example', undefined],
+            ['rejected', 'alice@sender.example', 550],
+            ['received', '<>', undefined],
+            ['rejected', '<>', 550]
+        ]
+    );
+    assert.equal(connection.last_reject, '503 Use MAIL before RCPT');
+});
+
 for (const [name, prepare] of [
     ['absent', async () => {}],
     ['hanging', aStrangeListener],
@@ -104,6 +131,10 @@ test('whatever a hook is called with, next() is called and nothing thrown', t =>
         for (const field of Object.keys(aConnection())) {
             call(plugin, 'reset_transaction', aConnection({ transaction: aTransaction(), [field]: value }));
             call(plugin, 'disconnect', aConnection({ [field]: value }));
+            const connection = aConnection({ [field]: value, current_line: 'MAIL FROM:<a@b> SIZE=9' });
+            call(plugin, 'connect_init', connection);
+            connection.last_reject = '550 Message too big!';
+            connection.last_reject = value;
         }
         for (const field of [...Object.keys(aTransaction()), 'notes']) {
             for (const msg_status of ['accepted', 'rejected', 'deferred', undefined]) {

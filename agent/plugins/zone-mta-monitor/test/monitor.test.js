@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 
 const { Monitor } = require('../monitor');
-const { AT, aDelivery, anEntry, hostileValues } = require('./samples');
+const { AT, aDelivery, anEntry, hostileValues, isWireEvent } = require('./samples');
 
 const ID = anEntry('QUEUED').id;
 
@@ -32,6 +32,59 @@ test('a duration that never comes is waited for no longer than holdMs', () => {
     assert.deepEqual(monitor.delivered(aDelivery(), { envelopeTime: 1, messageTime: 1 }), [], 'and is then too late');
 });
 
+test('a busy process waits long enough for thousands of durations', () => {
+    const monitor = new Monitor();
+    const seqs = Array.from({ length: 5000 }, (_, n) => n.toString(16));
+    for (const seq of seqs) {
+        assert.deepEqual(monitor.entry(anEntry('ACCEPTED', { seq }), AT), []);
+    }
+    assert.deepEqual(monitor.expired(AT + 20000), []);
+    const events = seqs.flatMap(seq => monitor.delivered(aDelivery({ seq }), { envelopeTime: 10, messageTime: 40 }));
+    assert.equal(events.length, 5000);
+    assert.ok(events.every(event => event.delivery_time_ms === 50));
+});
+
+const SIZE = '552 5.3.4 Error: message exceeds fixed maximum message size 1000';
+
+test('a message refused at MAIL for its declared size is rejected, each of a session once', () => {
+    const monitor = new Monitor();
+    const session = { id: 'kdxn4ykfbjmc3lnc', remoteAddress: '192.0.2.1', user: 'alice', envelope: { mailFrom: false, rcptTo: [] } };
+    const events = [...monitor.refused(session, SIZE, AT), ...monitor.refused(session, SIZE, AT)];
+    assert.equal(new Set(events.map(event => event.event_id)).size, 2);
+    events.forEach(isWireEvent);
+    const { event_type, queue_id, status_code, client_ip, auth_user } = events[0];
+    assert.deepEqual(
+        [event_type, queue_id, status_code, client_ip, auth_user],
+        ['rejected', 'kdxn4ykfbjmc3lnc', 552, '192.0.2.1', 'alice']
+    );
+});
+
+test('a message refused at the end of DATA for its size is rejected for every recipient', () => {
+    const monitor = new Monitor();
+    const session = {
+        id: 'kdxn4ykfbjmc3lnc',
+        envelopeId: ID,
+        remoteAddress: '192.0.2.1',
+        envelope: { mailFrom: { address: 'alice@corp.example' }, rcptTo: [{ address: 'a@x.example' }, { address: 'b@y.example' }] }
+    };
+    const events = monitor.refused(session, '552 Error: message exceeds fixed maximum message size 1000 B (2000 B)', AT);
+    events.forEach(isWireEvent);
+    assert.deepEqual(
+        events.map(event => [event.event_type, event.queue_id, event.from_address, event.to_address, event.status_code]),
+        [
+            ['rejected', ID, 'alice@corp.example', 'a@x.example', 552],
+            ['rejected', ID, 'alice@corp.example', 'b@y.example', 552]
+        ]
+    );
+});
+
+test('other refusals of a session are no events: hooks and the log have those', () => {
+    const monitor = new Monitor();
+    for (const reply of ['550 no', '552 5.2.2 over quota', '250 size is fine', '', null, 552, {}]) {
+        assert.deepEqual(monitor.refused({ id: 's', envelope: {} }, reply, AT), []);
+    }
+});
+
 test('a duration that comes first is used by the entry', () => {
     const monitor = new Monitor();
     monitor.attempt(aDelivery(), AT - 60);
@@ -57,7 +110,7 @@ test('nothing is held once the process is about to end', () => {
 });
 
 test('what is held has a bound, and the oldest goes out first', () => {
-    const monitor = new Monitor();
+    const monitor = new Monitor({ remembered: 1000 });
     const out = [];
     for (let n = 0; n < 1500; n++) {
         out.push(...monitor.entry(anEntry('ACCEPTED', { seq: String(n) }), AT));

@@ -85,6 +85,33 @@ test('a held event leaves when its duration does not come', async t => {
     await until(() => receiver.events().length === 1, 'the event');
 });
 
+test('after a stall the duration that waits in a socket is read before the event is given up', async t => {
+    const socket = aSocketPath(t);
+    const receiver = await aReceiver(t, socket);
+    const { app, plugin, later } = aPlugin(t, { socket, holdMs: 100 });
+    app.call('log:entry', anEntry('ACCEPTED'));
+    plugin.expire();
+    later(60000);
+    plugin.expire(); // the process stood still: the timer runs first
+    assert.equal(plugin.monitor.holding, true);
+    app.call('sender:delivered', aDelivery(), { envelopeTime: 10, messageTime: 40 });
+    await until(() => receiver.events().length === 1, 'the event');
+    assert.equal(receiver.events()[0].delivery_time_ms, 50);
+});
+
+test('a refusal for size is read from the session, which stays as it was', async t => {
+    const socket = aSocketPath(t);
+    const receiver = await aReceiver(t, socket);
+    const { app } = aPlugin(t, { socket });
+    const session = { id: 'kdxn4ykfbjmc3lnc', remoteAddress: '192.0.2.1', envelope: { mailFrom: false, rcptTo: [] }, error: '' };
+    app.call('smtp:connect', session);
+    session.error = '552 5.3.4 Error: message exceeds fixed maximum message size 1000';
+    assert.equal(session.error, '552 5.3.4 Error: message exceeds fixed maximum message size 1000');
+    assert.deepEqual(Object.keys(session), ['id', 'remoteAddress', 'envelope', 'error']);
+    await until(() => receiver.events().length === 1, 'the event');
+    assert.equal(receiver.events()[0].event_type, 'rejected');
+});
+
 test('a configured node is in every event', async t => {
     const socket = aSocketPath(t);
     const receiver = await aReceiver(t, socket);
@@ -138,6 +165,10 @@ test('no hook throws, whatever it is called with', t => {
             app.call('sender:delivered', delivery, { envelopeTime: value, messageTime: value });
             app.call('queue:route', { ...delivery, to: value }, { recipient: value });
             app.call('queue:release', { name: value }, delivery);
+            const session = { id: value, envelopeId: value, user: value, envelope: { mailFrom: value, rcptTo: value } };
+            app.call('smtp:connect', session);
+            session.error = '552 message exceeds fixed maximum message size';
+            session.error = value;
         }
     }
     assert.ok(plugin.sender.dropped['could not be read'] > 0, 'what could not be read is counted');
