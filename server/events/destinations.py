@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from server.events.domains import to_ascii, to_unicode
 from server.timescale.rows import fetch_rows
 
 #: ZoneMTA tries a deferred recipient again after four hours at the latest: whoever still waits was
@@ -61,7 +62,7 @@ class DeferringNode:
 
 @dataclass(frozen=True)
 class Destination:
-    """The events of one domain. `delivered_at`: None: not in REPLIES_LOOKED_BACK."""
+    """The events of one domain, in U-labels. `delivered_at` None: not in REPLIES_LOOKED_BACK."""
 
     domain: str
     refusals: tuple[Refusal, ...]
@@ -71,12 +72,13 @@ class Destination:
 
 def read_destination(domain: str, now: datetime) -> Destination:
     """Return what happened at a domain before `now`. Runs three queries."""
-    values: dict[str, Any] = {"to_domain": domain.lower(), "now": now, "limit": MAX_REPLIES}
+    counted = to_ascii(domain)
+    values: dict[str, Any] = {"to_domain": counted, "now": now, "limit": MAX_REPLIES}
     recent = values | {"since": now - LOOKED_BACK}
     longer = values | {"since": now - REPLIES_LOOKED_BACK}
     delivered = fetch_rows(LAST_DELIVERED, longer)
     return Destination(
-        domain,
+        to_unicode(counted),
         tuple(Refusal(*row) for row in fetch_rows(LAST_REPLIES, longer)),
         tuple(DeferringNode(*row) for row in fetch_rows(DEFERRING_NODES, recent)),
         delivered[0][0] if delivered else None,

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from server.events import domains
 from server.events.columns import COLUMNS, MAX_SPAM_SYMBOL_CHARS, MAX_SPAM_SYMBOLS, NAMES
 from server.events.vocabulary import EMPTY_SENDER
 from server.events.wire import Event
@@ -124,8 +125,9 @@ def _derive(row: list[Any], event: Event) -> None:
     if event.to_domain is None and recipient is not None and "@" in recipient:
         row[_TO_DOMAIN] = recipient.rpartition("@")[2]
     for place in (_FROM_DOMAIN, _TO_DOMAIN):
-        if row[place] is not None:
-            row[place] = row[place].lower()
+        name = row[place]
+        if name is not None:
+            row[place] = name.lower() if name.isascii() else domains.to_ascii(name)
 
 
 def to_line(row: dict[str, Any]) -> str:

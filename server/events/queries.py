@@ -1,11 +1,12 @@
 """Queries of the raw events. Time ranges are always parameters, and always bound the time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from server.events import domains
 from server.events.columns import COLUMNS as EVENT_COLUMNS
 from server.events.columns import NAMES
 from server.events.vocabulary import EMPTY_SENDER, FAILURES
@@ -13,12 +14,16 @@ from server.timescale.rows import fetch_rows
 
 #: The columns of an answer: those of the wire, and when it was stored.
 COLUMNS = (*NAMES, "received_at")
-#: Columns to search by. The value must be equal.
+#: Columns to search by. The value must be equal, see DOMAINS and ADDRESSES.
 FILTERS = (
     "event_type", "direction", "mta_node", "message_id", "queue_id", "from_address", "from_domain",
     "to_address", "to_domain", "sending_ip", "mx_host", "status_code", "bounce_type",
     "bounce_category", "zone", "source", "certainty",
 )  # fmt: skip
+#: Of these the case and the spelling (A-labels or U-labels) are ignored.
+DOMAINS = ("from_domain", "to_domain")
+#: Of these the case is ignored; each with the column of its domain.
+ADDRESSES = {"from_address": "from_domain", "to_address": "to_domain"}
 SQL_TYPES = {column.name: column.type.removesuffix(" NOT NULL") for column in EVENT_COLUMNS}
 #: Columns whose index finds few rows in any stretch of time.
 FOUND_BY_ID = ("message_id", "queue_id")
@@ -98,8 +103,11 @@ def _search(
 ) -> list[dict[str, Any]]:
     """Search one stretch; `all_of_it`: at once and in parallel, not in order until `limit`."""
     conditions = ["occurred_at >= %(start)s::timestamptz", "occurred_at < %(end)s::timestamptz"]
-    conditions += [f"{name} = %({name})s::{SQL_TYPES[name]}" for name in filters]
-    values = {"start": start, "end": end, "limit": limit, **filters}
+    values = {"start": start, "end": end, "limit": limit}
+    for name, value in filters.items():
+        more, named = _condition(name, value)
+        conditions.append(more)
+        values |= named
     if after:
         conditions.append(
             "(occurred_at, event_id) < (%(after_at)s::timestamptz, %(after_id)s::uuid)"
@@ -112,6 +120,34 @@ def _search(
         f" ORDER BY {order} DESC, event_id DESC LIMIT %(limit)s",
         values,
     )
+
+
+def _condition(name: str, value: Any) -> tuple[str, dict[str, Any]]:
+    """Return the condition of a filter, and its values by name. Pure.
+
+    Addresses are as mail programs wrote them: their case is ignored. No index has them, but that of
+    their domain leaves little to compare.
+    """
+    if name not in (*DOMAINS, *ADDRESSES):
+        return f"{name} = %({name})s::{SQL_TYPES[name]}", {name: value}
+    if name in DOMAINS:
+        return _is_one_of(name, name, domains.spellings(value))
+    condition, values = _is_one_of(f"lower({name})", name, domains.spellings(value))
+    _, at, domain = value.rpartition("@")
+    if not at:
+        return condition, values
+    of = ADDRESSES[name]
+    of_domain, more = _is_one_of(of, f"{name}_domain", domains.spellings(domain))
+    return f"{condition} AND {of_domain}", values | more
+
+
+def _is_one_of(expression: str, name: str, texts: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    # One is compared by "=": an index is in the order of time for a single value alone.
+    values = {f"{name}_{i}": text for i, text in enumerate(texts)}
+    places = [f"%({each})s::text" for each in values]
+    if len(places) == 1:
+        return f"{expression} = {places[0]}", values
+    return f"{expression} IN ({', '.join(places)})", values
 
 
 def _are_found_in_order(filters: Mapping[str, Any]) -> bool:

@@ -77,11 +77,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         str | None, Stored("User of the sender. Default: from `from_address`.", max_chars=254)
     ] = None
     from_domain: Annotated[
-        str | None, Stored("Domain of the sender. Default: from `from_address`.", max_chars=254)
+        str | None,
+        Stored("Domain of the sender, in A-labels. Default: from `from_address`.", max_chars=254),
     ] = None
     to_address: Annotated[str | None, Stored("Envelope recipient.", max_chars=254)] = None
     to_domain: Annotated[
-        str | None, Stored("Domain of the recipient. Default: from `to_address`.", max_chars=254)
+        str | None,
+        Stored("Domain of the recipient, in A-labels. Default: from `to_address`.", max_chars=254),
     ] = None
     sending_ip: Annotated[str | None, Stored("Local address that sent.", "inet")] = None
     sending_ip_v6: Annotated[str | None, Stored("Local IPv6 address that sent.", "inet")] = None

@@ -60,7 +60,7 @@ TextFilter = partial(
 
 
 class EventsFilter(SpanQuery):
-    """Query of a search: values that must be equal."""
+    """Query of a search: values that must be equal, of addresses and domains in any case."""
 
     type = serializers.ChoiceField(choices=EVENT_TYPES, required=False, source="event_type")
     direction = serializers.ChoiceField(choices=DIRECTIONS, required=False)
@@ -86,9 +86,6 @@ class EventsFilter(SpanQuery):
             retention = timedelta(days=settings.EVENTS_RETENTION_DAYS)
             attrs["from"] = timezone.now() - retention
         attrs = super().validate(attrs)
-        for name in ("from_domain", "to_domain"):
-            if name in attrs:
-                attrs[name] = attrs[name].lower()  # as they are stored
         attrs["filters"] = {name: attrs.pop(name) for name in FILTERS if name in attrs}
         return attrs
 

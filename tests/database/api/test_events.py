@@ -8,14 +8,16 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.api.csv_safe import FORMULA, csv_cell
 from server.api.endpoints import events
 from server.events import queries
-from server.events.mapping import to_line
+from server.events.mapping import Context, copy_line, to_line
 from server.events.queries import COLUMNS
 from server.storage.transaction import write_events
 from tests.factories import NOW, row
@@ -28,6 +30,11 @@ BEFORE_NOW = NOW - timedelta(seconds=1)
 def store_rows(*rows):
     write_events([to_line(each) for each in rows])
     return rows
+
+
+def store_events_as_sent(*events):
+    context = Context.at(NOW, node="mta-01", retention=timedelta(days=180))
+    write_events([copy_line(json.dumps(each).encode(), context) for each in events])
 
 
 def ids(answer):
@@ -96,6 +103,41 @@ def test_every_filter_finds_what_it_names_and_nothing_else(get_json, name, value
     answer = get_json("email/events", **{"type" if name == "event_type" else name: value})
 
     assert ids(answer) == [str(wanted["event_id"])]
+
+
+@pytest.mark.parametrize("name", ["from_address", "to_address"])
+@pytest.mark.parametrize("stored", ["Bob@Good.Example", "bob@good.example", "BOB@GOOD.EXAMPLE"])
+def test_an_address_is_found_in_any_case(get_json, event, name, stored):
+    wanted = event(occurred_at=BEFORE_NOW.isoformat(), **{name: stored})
+    other = event(occurred_at=BEFORE_NOW.isoformat(), **{name: "eve@good.example"})
+    store_events_as_sent(wanted, other)
+
+    for searched in (stored, "boB@gooD.examplE"):
+        assert ids(get_json("email/events", **{name: searched})) == [wanted["event_id"]]
+
+
+@pytest.mark.parametrize("stored", ["bücher.example", "BÜCHER.example", "xn--bcher-kva.example"])
+@pytest.mark.parametrize("searched", ["Bücher.example", "xn--bcher-kva.example"])
+def test_an_international_domain_is_found_in_either_spelling(get_json, event, stored, searched):
+    wanted = event(occurred_at=BEFORE_NOW.isoformat(), to_address=f"Bob@{stored}")
+    store_events_as_sent(wanted, event(occurred_at=BEFORE_NOW.isoformat()))
+
+    for filters in ({"to_domain": searched}, {"to_address": f"bob@{searched}"}):
+        assert ids(get_json("email/events", **filters)) == [wanted["event_id"]]
+
+
+def test_the_search_for_an_address_uses_the_index_of_its_domain():
+    filters = {"to_address": "Bob@Good.example"}
+    store_rows(row(occurred_at=BEFORE_NOW - timedelta(hours=1)))
+    with CaptureQueriesContext(connection) as captured:
+        queries.search(BEFORE_NOW - timedelta(days=1), BEFORE_NOW, filters, limit=10)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {captured.captured_queries[-1]['sql']}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert "email_events_to_domain" in plan
+    assert "Index Cond: ((to_domain = 'good.example'::text)" in plan
 
 
 def test_what_is_rare_is_found_as_far_back_as_requested_each_once_and_newest_first(

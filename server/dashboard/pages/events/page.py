@@ -9,7 +9,8 @@ from uuid import UUID
 
 from server.dashboard.pages.events.search import LABELS, param_name
 from server.dashboard.shell.event_types import EVENT_TYPES, EventType
-from server.events.queries import Position
+from server.events.domains import to_unicode
+from server.events.queries import DOMAINS, Position
 from server.formats import UNKNOWN, byte_size, milliseconds, thousands
 
 Event = Mapping[str, Any]
@@ -155,7 +156,8 @@ def find_history(events: Sequence[Event], of: Event) -> list[Event]:
         (
             each
             for each in events
-            if each["to_address"] in {None, of["to_address"]} or of["to_address"] is None
+            if None in (each["to_address"], of["to_address"])
+            or each["to_address"].lower() == of["to_address"].lower()
         ),
         key=lambda each: (each["occurred_at"], str(each["event_id"])),
     )
@@ -168,6 +170,8 @@ def _fact(event: Event, column: str, label: str, carried_query: str) -> Fact:
     if isinstance(value, bool):
         return Fact(label, "yes" if value else "none")
     text = ", ".join(value) if isinstance(value, list) else str(value)
+    if column in DOMAINS:
+        text = to_unicode(text)
     same = urlencode({param_name(column): value}) if column in LABELS else ""
     if same and carried_query:
         same = f"{same}&{carried_query}"

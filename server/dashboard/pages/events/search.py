@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django import forms
 
-from server.events.queries import FOUND_BY_ID
+from server.events.queries import DOMAINS, FOUND_BY_ID
 from server.events.vocabulary import BOUNCE_TYPES, CERTAINTIES, DIRECTIONS, EVENT_TYPES
 from server.http.client_address import is_ip, validate_no_zone
 
@@ -15,10 +15,10 @@ MAX_TEXT = 255
 ZONEMTA_ID = re.compile(r"[0-9a-f]{16,20}(\.[0-9a-f]{3})?", re.IGNORECASE)
 HARAKA_ID = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}(\.\d+)*")
 STATUS_CODE = re.compile(r"[2-5]\d\d")
-DOMAIN = re.compile(r"[^\s@/]+\.[^\s@/.]{2,}")
+#: The dots are those of names in U-labels too.
+DOMAIN = re.compile("[^\\s@/]+[.\u3002\uff0e\uff61][^\\s@/.\u3002\uff0e\uff61]{2,}")
 #: Fields that are always in sight; the others are behind "more filters".
 FIRST = ("type", "direction", "mta_node", "to_domain")
-LOWERED = ("from_domain", "to_domain")
 
 
 def _choice(label: str, values: tuple[str, ...]) -> forms.ChoiceField:
@@ -31,7 +31,8 @@ def _text(label: str) -> forms.CharField:
 
 
 class SearchForm(forms.Form):
-    """The filters of the page: values that must be equal. Names are those of the API's query."""
+    """The filters of the page: values that must be equal, of addresses and domains in any case.
+    Names are those of the API's query."""
 
     use_required_attribute = False
 
@@ -58,15 +59,11 @@ class SearchForm(forms.Form):
 
     def filters(self) -> dict[str, Any]:
         """Return the filters as events.queries takes them. The form must be valid."""
-        values = {
-            "event_type" if name == "type" else name: value
+        return {
+            "event_type" if name == "type" else name: value.lower() if name in DOMAINS else value
             for name, value in self.cleaned_data.items()
             if value not in {"", None}
         }
-        for name in LOWERED:
-            if name in values:
-                values[name] = values[name].lower()  # as they are stored
-        return values
 
 
 def param_name(filter_name: str) -> str:

@@ -11,6 +11,7 @@ import { panel } from "../../charts/panel.js";
 import { stackedPanel, width } from "../../charts/stacked_panel.js";
 import { table } from "../../charts/table.js";
 import { make, replyElement, setData, setText } from "../../shell/text.js";
+import { shownDomain } from "../../shell/domains.js";
 
 /** From this share of attempts on, bounces harm a sender's name. */
 const MAX_BOUNCE_RATIO = 0.05;
@@ -62,7 +63,7 @@ function troublePanel() {
     { name: "deferred", numeric: true }, { name: "bounced", numeric: true }, { name: "last reply of its server" },
   ];
   const rows = ({ destinations }) => destinations.map((each) => [
-    { text: each.domain || "–", href: page.href("/events/", { direction: "outbound", to_domain: each.domain, range: "1h" }) },
+    { text: shownDomain(each.domain) || "–", value: each.domain, href: page.href("/events/", { direction: "outbound", to_domain: each.domain, range: "1h" }) },
     each.since ? { node: make("span", { class: "state-badge", "data-level": "warning" }, page.zone.moment(Date.parse(each.since), page.nowMs())), text: each.since, value: each.since } : { text: "mostly delivered", value: "" },
     { text: each.failed_percent, value: (each.deferred + each.bounced) / each.attempts },
     each.attempts,
@@ -111,7 +112,7 @@ function sendersPanel() {
     items(answer) {
       this.note(answer.values_count > SENDERS ? `${SENDERS} of ${thousands(answer.values_count)}, sent; bounced` : "sent; bounced");
       return answer.values.filter(({ events }) => events.sent).map(({ value, events, ratios }) => ({
-        name: value || "no domain",
+        name: shownDomain(value) || "no domain",
         value: events.sent,
         note: ratios.bounced === undefined ? "" : `${ratio(ratios.bounced)} bounced`,
         href: page.href("/events/", { direction: "outbound", from_domain: value }),

@@ -10,6 +10,7 @@ import { panel } from "../../charts/panel.js";
 import { width } from "../../charts/stacked_panel.js";
 import { pointsOf } from "../../charts/readings.js";
 import { columnsOf, table } from "../../charts/table.js";
+import { shownDomain } from "../../shell/domains.js";
 
 /** Bars from the first on are slow, from the second on very slow; as the gauges of page.py. */
 const THRESHOLDS_MS = [3_000, 10_000];
@@ -83,7 +84,7 @@ function trendPanel() {
 function destinationsPanel() {
   const columns = columnsOf("destination", "deliveries", ...LINES.map(({ name }) => name));
   const rows = ({ destinations }) => destinations.filter(({ count }) => count).map(({ value, count, ...ms }) => [
-    { text: value || "–", value, href: page.href("/events/", { direction: "outbound", type: "delivered", to_domain: value }) },
+    { text: shownDomain(value) || "–", value, href: page.href("/events/", { direction: "outbound", type: "delivered", to_domain: value }) },
     count,
     ...LINES.map(({ id }) => ({ text: milliseconds(ms[id]), value: ms[id] })),
   ]);

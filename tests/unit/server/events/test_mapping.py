@@ -57,6 +57,15 @@ def test_users_and_domains_come_from_the_addresses_and_domains_are_lower_case():
     assert row["to_domain"] == "good.example"
 
 
+@pytest.mark.parametrize("domain", ["bücher.example", "BÜCHER.example", "XN--BCHER-KVA.example"])
+def test_an_international_domain_is_one_however_it_is_spelled(domain):
+    row = values(EVENT | {"from_address": f"al@{domain}", "to_address": f"bo@{domain}"})
+
+    assert (row["from_domain"], row["to_domain"]) == ("xn--bcher-kva.example",) * 2
+    assert row["to_address"] == f"bo@{domain}"
+    assert values(EVENT | {"to_domain": domain})["to_domain"] == "xn--bcher-kva.example"
+
+
 def test_a_domain_that_is_given_stays():
     assert values(EVENT | {"to_address": "a@x", "to_domain": "y"})["to_domain"] == "y"
 
