@@ -4,20 +4,22 @@ Sources: zone-queue by its own indexes (created; sendingZone, queued, locked, as
 that a long queue costs index scans. Only reasons and destinations read documents, a bounded number
 of them, and never the dialogue in `_deferred.log`, which is most of a document. No index has both
 domain and created, so destinations are read in the order of the collection, oldest first: 50 000
-documents of 5 kB took MongoDB 6.0 0.2 s.
+documents of 5 kB took MongoDB 6.0 0.2 s. MongoDB counts equal replies; those that differ only by
+ids and addresses are grouped here.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from agent import clock
 from agent.collectors.mongo_client import LazyMongoClient, translate_errors
+from agent.collectors.mongodb import hosts_of, is_loopback
 from agent.config import Secret
+from agent.parsers.replies import group
 from agent.parsers.zonemta import zone_queues
 from agent.samples import (
     MailQueue,
@@ -34,13 +36,12 @@ TIMEOUT_MS = 5000
 # A longer query is aborted, and the sample with it.
 QUESTION_MS = 3000
 AGES_S = (60, 300, 1800, 3600, 14_400, 86_400)
-MAX_REASONS_READ = 5000
-MAX_REASONS = 20
-MAX_REASON_CHARS = 200
-# Addresses, ids and long numbers in a reply.
-VARIABLE_PARTS = re.compile(
-    r"<[^<>\s@]*+@[^<>\s]*+>|\b(?=\w*\d)(?=\w*[a-z])[\w-]{8,}\b|\b\d{5,}\b", re.IGNORECASE
-)
+MAX_DEFERRED_READ = 50_000
+# Of all different texts of these: reading one takes 20 µs.
+MAX_REPLIES_READ = 20_000
+MAX_REASONS = 100
+MAX_REASON_CHARS = 500
+MAX_REPLY_CHARS = 200
 MAX_INSTANCES = 50
 MAX_DESTINATIONS_READ = 50_000
 MAX_DESTINATIONS = 50
@@ -51,8 +52,12 @@ MAX_DOMAIN_CHARS = 253
 class QueueReader:
     """Reads one queue. Used by one thread."""
 
-    def __init__(self, uri: Secret, *, instance: str = "") -> None:
+    def __init__(self, uri: Secret, *, node: str = "", instance: str = "") -> None:
         self._instance = instance or None
+        # Of a standalone, which has no name of its own: the address that all its readers use.
+        address = min(hosts_of(uri).split(","))
+        is_socket = address.upper().startswith("%2F")
+        self.place = node if is_socket or is_loopback(address) else address
         self._client = LazyMongoClient(uri, timeout_ms=TIMEOUT_MS, socket_timeout_ms=2 * TIMEOUT_MS)
 
     def read(self) -> MailQueue:
@@ -91,7 +96,7 @@ class QueueReader:
         domains, others = destinations(of_domains)
         return MailQueue(
             source="mongodb",
-            database=identity(hello, db.name),
+            database=identity(hello, db.name, place=self.place),
             instance=self._instance,
             zones=zones(counts),
             active_count=sum(n for key, n in counts if key["active"]),
@@ -120,22 +125,25 @@ class QueueReader:
         return [*ages, QueueAge(None, max(total - before, 0))]
 
     def _reasons(self, queue: Any, now: datetime) -> tuple[list[QueueReason], int]:
-        documents = queue.find(
-            {"queued": {"$gt": now}, "_deferred.response": {"$exists": True}},
-            {"_deferred.response": 1, "_id": 0},
-            limit=MAX_REASONS_READ,
-            max_time_ms=QUESTION_MS,
-        )
-        replies = [
-            str(document["_deferred"]["response"])[:MAX_REASON_CHARS] for document in documents
-        ]
-        return reasons(replies), len(replies)
+        found = queue.aggregate(reasons_pipeline(now), maxTimeMS=QUESTION_MS)
+        replies = ((str(row["_id"]), int(row["count"])) for row in found)
+        groups, rest = group(islice(replies, MAX_REPLIES_READ), limit=MAX_REASONS)
+        rest += sum(count for _, count in replies)
+        listed = [QueueReason(reply, count) for reply, count in groups]
+        return listed, rest + sum(reason.count for reason in listed)
 
 
-def identity(hello: dict[str, Any], database: str) -> str:
-    """Return the name of a database, the same on every node that shares it. Pure."""
-    hosts = sorted(str(host) for host in hello.get("hosts") or [hello.get("me") or ""])
-    return f"{hello.get('setName') or 'alone'}/{database}@{hosts[0]}"
+def identity(hello: dict[str, Any], database: str, *, place: str = "") -> str:
+    """Return the name of a database, the same on every node that shares it. Pure.
+
+    `place`: of a server whose own name is none on another node.
+    """
+    if hello.get("msg") == "isdbgrid":
+        # Each node may have a router of its own, whose address says nothing of the cluster.
+        return f"mongos/{database}@cluster"
+    first = min(map(str, hello.get("hosts") or [hello.get("me") or ""]))
+    where = first if first and not is_loopback(first) else place or first
+    return f"{hello.get('setName') or 'alone'}/{database}@{where}"
 
 
 def zones(counts: list[tuple[dict[str, Any], int]]) -> list[ZoneQueue]:
@@ -155,19 +163,15 @@ def shares(counts: list[tuple[dict[str, Any], int]]) -> list[QueueShare]:
     return [QueueShare(name, count) for name, count in shares.most_common(MAX_INSTANCES)]
 
 
-def reasons(replies: Iterable[str]) -> list[QueueReason]:
-    """Return the most frequent replies, each in its first wording, with their counts. Pure.
-
-    Remote servers put addresses, queue ids and times into their replies; counted verbatim, each
-    would be a reason of its own, and none would be among the most frequent.
-    """
-    counts: Counter[str] = Counter()
-    first: dict[str, str] = {}
-    for reply in replies:
-        alike = VARIABLE_PARTS.sub("…", reply)
-        counts[alike] += 1
-        first.setdefault(alike, reply)
-    return [QueueReason(first[alike], count) for alike, count in counts.most_common(MAX_REASONS)]
+def reasons_pipeline(now: datetime) -> list[dict[str, Any]]:
+    """Return the aggregation for the last replies to deferred mail, most frequent first. Pure."""
+    reply = {"$substrCP": ["$_deferred.response", 0, MAX_REASON_CHARS]}
+    return [
+        {"$match": {"queued": {"$gt": now}, "_deferred.response": {"$type": "string"}}},
+        {"$limit": MAX_DEFERRED_READ},
+        {"$group": {"_id": reply, "count": {"$sum": 1}}},
+        {"$sort": {"count": -1, "_id": 1}},
+    ]
 
 
 def destinations_pipeline(now: datetime) -> list[dict[str, Any]]:
@@ -219,7 +223,7 @@ def destinations(result: dict[str, Any]) -> tuple[list[QueueDestination], OtherD
         for cell in domain["cells"]:
             counts[cell["age"]] = int(cell["count"])
             rest[cell["age"]] -= int(cell["count"])
-            for reply in {str(reply)[:MAX_REASON_CHARS] for reply in cell["replies"] if reply}:
+            for reply in {str(reply)[:MAX_REPLY_CHARS] for reply in cell["replies"] if reply}:
                 replies[reply] += int(cell["count"])
         # The replies of the most mail come first.
         samples = [reply for reply, _ in replies.most_common(MAX_REPLIES)]

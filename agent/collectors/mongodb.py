@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 PORT = 27017
 LOCAL_URI = f"mongodb://127.0.0.1:{PORT}/"
 AUTO = "auto"
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK = ("localhost", "localhost.localdomain", "ip6-localhost", "::1")
 UNREADABLE = "MongoDB cannot be read"
 TIMEOUT_MS = 3000
 QUESTION_MS = 2000
@@ -65,12 +65,7 @@ def uri_of(config: Config) -> Secret:
     if settings.mongodb_uri != Secret(AUTO):
         return settings.mongodb_uri
     queue = settings.zonemta_mongodb_uri
-    host_and_port = hosts_of(queue)
-    is_plain = queue.reveal().startswith("mongodb://")
-    is_here = host_and_port in LOOPBACK or (
-        is_plain and host_and_port.rpartition(":")[0] in LOOPBACK
-    )
-    return queue if is_here else Secret(LOCAL_URI)
+    return queue if is_loopback(hosts_of(queue)) else Secret(LOCAL_URI)
 
 
 def hosts_of(uri: Secret) -> str:
@@ -84,6 +79,15 @@ def without_user(uri: Secret) -> Secret:
     place, _, query = rest.rpartition("@")[2].partition("?")
     options = [(name, value) for name, value in parse_qsl(query) if not LOGIN.match(name)]
     return Secret(f"{scheme}://{place}{'?' if options else ''}{urlencode(options)}")
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether a host and port mean another machine on each. Pure."""
+    try:
+        host = urlsplit(f"//{address}").hostname or ""
+    except ValueError:
+        return False
+    return "," not in address and (host in LOOPBACK or host.startswith("127."))
 
 
 def listens(uri: Secret) -> bool:

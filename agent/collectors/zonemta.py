@@ -32,7 +32,9 @@ class ZoneMtaCollector(Collector):
         self._http = LocalHttp(settings.zonemta_api_url, what="ZoneMTA", ca_file=settings.ca_file)
         uri = settings.zonemta_mongodb_uri
         self._queue = (
-            QueueReader(uri, instance=settings.zonemta_instance.strip("*")) if uri else None
+            QueueReader(uri, node=config.node_id, instance=settings.zonemta_instance.strip("*"))
+            if uri
+            else None
         )
         self._warnings = RateLimitedLog(logger)
 

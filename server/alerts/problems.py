@@ -1,4 +1,4 @@
-"""Problems of the present: failing destinations, missing events, mail that waits for long."""
+"""Problems of the present: destinations that fail, missing events, stranded and old mail."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from server.alerts.queues import OLDEST_WARNING, oldest_created_at
+from server.alerts.queues import OLDEST_WARNING, list_stranded, oldest_created_at
 from server.ledger import queries as ledger
 from server.ledger.queries import Completeness
 from server.mailqueues import queries as mailqueues
@@ -59,7 +59,18 @@ class OldMail:
         return {"kind": "queue", "oldest_s": self.waits_s}
 
 
-Problem = FailingDestination | MissingEvents | OldMail
+@dataclass(frozen=True)
+class StrandedMail:
+    """Waiting mail that no living ZoneMTA sends, and the instances it is assigned to."""
+
+    count: int
+    instances: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"kind": "stranded", **vars(self)}
+
+
+Problem = FailingDestination | MissingEvents | OldMail | StrandedMail
 
 
 @dataclass(frozen=True)
@@ -112,6 +123,10 @@ def find_problems(
     for epoch in epochs:
         missing[epoch.node] += epoch.missing_count
     problems += [MissingEvents(node, count) for node, count in missing.most_common() if count]
+    queues = list(queues)
+    if stranded := list_stranded(queues):
+        names = tuple(sorted({share.instance or "" for share in stranded}))
+        problems.append(StrandedMail(sum(share.count or 0 for share in stranded), names))
     since = oldest_created_at([queue for queue in queues if not queue.reading.is_stale(now)])
     if since is not None and now - since > OLDEST_WARNING:
         problems.append(OldMail(since, (now - since).total_seconds()))

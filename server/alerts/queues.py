@@ -1,12 +1,29 @@
-"""Judgement of the mail queues. Pure."""
+"""Judgement of the mail queues, the same on every page. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from server.mailqueues.accounting import Database
+from server.alerts.nodes import worst_level
+from server.mailqueues.accounting import Database, Share
 
 #: A message that has waited longer needs a look; longer than the second, at once.
 OLDEST_WARNING, OLDEST_CRITICAL = timedelta(hours=1), timedelta(hours=24)
+
+
+def judge_queues(queues: Sequence[Database], now: datetime) -> str:
+    """Return the level of all queues. Of one that is not read in time nothing is known now, and
+    somebody must see why: that is a warning, and the others are judged all the same."""
+    if not queues:
+        return "none"
+    fresh = [queue for queue in queues if not queue.reading.is_stale(now)]
+    created_at = oldest_created_at(fresh)
+    return worst_level(
+        {
+            judge_age(now - created_at if created_at else None),
+            "critical" if list_stranded(queues) else "ok",
+            "ok" if len(fresh) == len(queues) else "warning",
+        }
+    )
 
 
 def judge_age(oldest: timedelta | None) -> str:
@@ -20,3 +37,8 @@ def oldest_created_at(queues: Sequence[Database]) -> datetime | None:
     """Return when the oldest waiting message was queued; None where none waits or is known."""
     details = [queue.detail[1] for queue in queues if queue.detail]
     return min((d.oldest_created_at for d in details if d.oldest_created_at), default=None)
+
+
+def list_stranded(queues: Sequence[Database]) -> list[Share]:
+    """Return what no living ZoneMTA sends, as last read, the largest share of each queue first."""
+    return [share for queue in queues for share in queue.stranded or () if share.count]

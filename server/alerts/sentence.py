@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from server.alerts.problems import FailingDestination, MissingEvents, Problem
+from server.alerts.problems import FailingDestination, MissingEvents, OldMail, Problem
+from server.events.domains import to_unicode
 from server.events.vocabulary import OUTCOMES
 from server.formats import duration, thousands
 from server.nodes.queries import Reporting
@@ -119,12 +120,17 @@ def _problem_parts(problem: Problem) -> list[Part]:
     if isinstance(problem, FailingDestination):
         words = _cut(problem.words)
         reply = [f" ({words})"] if words else []
-        return [f"{problem.domain} {problem.verb} since ", ClockTime(problem.since), *reply]
+        name = to_unicode(problem.domain)
+        return [f"{name} {problem.verb} since ", ClockTime(problem.since), *reply]
     if isinstance(problem, MissingEvents):
         count = problem.count
         events = "1 event is" if count == 1 else f"{thousands(count)} events are"
         return [f"{events} missing from {problem.node}"]
-    return ["mail waits for ", Age(problem.since)]
+    if isinstance(problem, OldMail):
+        return ["mail waits for ", Age(problem.since)]
+    first, *others = problem.instances
+    more = f" and {len(others)} more" if others else ""
+    return [f"{thousands(problem.count)} stranded at {first}{more}"]
 
 
 def _cut(words: str) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 
 from server.alerts.nodes import judge_completeness
 from server.alerts.problems import Facts
-from server.alerts.queues import judge_age, oldest_created_at
+from server.alerts.queues import judge_queues, oldest_created_at
 from server.events.vocabulary import OUTCOMES
 from server.formats import UNKNOWN, change, duration, percent, thousands
 from server.ledger.queries import Completeness
@@ -62,17 +62,16 @@ def _nodes(nodes: Reporting) -> Tile:
 
 def queue_tile(databases: Sequence[Database], now: datetime) -> Tile:
     """Judge what waits in all mail queues. A queue that is not read in time is stale."""
-    tile = partial(Tile, "queue", "In the queues")
+    tile = partial(Tile, "queue", "In the queues", level=judge_queues(databases, now))
     if not databases:
-        return tile(UNKNOWN, note="no queue was read", level="none")
+        return tile(UNKNOWN, note="no queue was read")
     text = thousands(sum(database.waiting for database in databases))
     if any(database.reading.is_stale(now) for database in databases):
         age = now - min(database.reading.at for database in databases)
-        return tile(text, note=f"stale: read {duration(age.total_seconds())} ago", level="none")
+        return tile(text, note=f"stale: read {duration(age.total_seconds())} ago")
     created_at = oldest_created_at(databases)
     oldest = now - created_at if created_at else None
-    note = f"oldest {duration(oldest.total_seconds())}" if oldest else ""
-    return tile(text, note=note, level=judge_age(oldest))
+    return tile(text, note=f"oldest {duration(oldest.total_seconds())}" if oldest else "")
 
 
 def completeness_tile(epochs: Sequence[Completeness]) -> Tile:

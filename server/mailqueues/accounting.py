@@ -2,13 +2,17 @@
 
 Ten nodes may share one database, and each of their agents reads the queue of all of them. So for
 each database:
-- each instance's share is taken from the agent whose instance it is; when that one's reading is
-  stale, from the newest reading of the database;
+- each instance's share is taken from the agent whose instance it is;
 - what is assigned to no instance yet is taken once, from the newest reading;
-- the share of an instance no agent calls its own is *stranded*. Where some agent does not report
-  which instance is its own, that is not known, and such shares are *unclaimed*. An agent alone with
-  its database need not report it: all shares are its node's;
+- an agent claims its instance while its readings come: one whose reading is stale, or whose node
+  is retired, claims none. Silence in maintenance is expected, and a database that nobody reads any
+  more is as it was read last;
+- the share of an instance no agent claims is *stranded*: no living ZoneMTA sends it. Where some
+  agent does not report which instance is its own, that is not known, and such shares are
+  *unclaimed*. An agent alone with its database need not report it: all shares are its node's;
 - all else (zones, ages, reasons, destinations) is taken from the newest reading.
+
+A database that cannot be told from others by its name (`qualify`) is its node's own.
 
 From ZoneMTA's API only totals are known, and not of which database. They count as the queue of a
 database of their own, unless the same agent read a database lately: then it is that one, which its
@@ -25,6 +29,7 @@ from server.metrics.mail_queue import MailQueue
 
 #: ZoneMTA's word for mail assigned to no instance yet.
 UNASSIGNED = "no"
+LOOPBACK_HOSTS = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "::1", "[::1]"})
 
 
 @dataclass(frozen=True)
@@ -37,11 +42,14 @@ class Reading:
     queue: MailQueue
     stale_after: timedelta
     detail: "tuple[datetime, MailQueue] | None" = None
+    is_retired: bool = False
+    in_maintenance: bool = False
 
     @property
     def database(self) -> str | None:
         """Which database it is of; None where that was never known."""
-        return self.detail[1].database if self.detail else None
+        name = self.detail[1].database if self.detail else None
+        return qualify(name, self.node) if name else None
 
     @property
     def instance(self) -> str | None:
@@ -57,7 +65,8 @@ class Reading:
 class Share:
     """Waiting mail of one database and instance. `count` is None where it is not known.
 
-    `node`: whose it is, None: nobody's. `reader`: whose agent read it `at`.
+    `node`: whose it is, of stranded mail whose it was; None: nobody's. `reader`: whose agent read
+    it `at`.
     """
 
     database: str | None
@@ -101,20 +110,37 @@ def count_once(readings: Iterable[Reading], now: datetime) -> list[Database]:
     for reading in readings:
         known = (0, reading.database) if reading.database else (1, reading.node)
         groups[known].append(reading)
-    return [_database(group, now) for _, group in sorted(groups.items())]
+    return [
+        _database(group, now)
+        for _, group in sorted(groups.items())
+        if not all(reading.is_retired for reading in group)
+    ]
+
+
+def qualify(database: str, node: str) -> str:
+    """Return the name of a database, with its node's in place of an address that means another
+    machine on each: a standalone has none, a set that was made there may have a loopback one."""
+    names, at, address = database.rpartition("@")
+    host = (address.rpartition(":")[0] or address).lower()
+    is_its_own = not host or host in LOOPBACK_HOSTS or host.startswith("127.")
+    return f"{names}@{node}" if at and is_its_own else database
 
 
 def _database(group: Sequence[Reading], now: datetime) -> Database:
-    newest = max(group, key=lambda r: (not r.is_stale(now), _reads(r), r.at))
-    nodes = tuple(sorted(reading.node for reading in group))
-    detail = max((r.detail for r in group if r.detail), key=lambda each: each[0], default=None)
+    kept = [reading for reading in group if not reading.is_retired]
+    newest = max(kept, key=lambda r: (not r.is_stale(now), _reads(r), r.at))
+    claiming = [r for r in kept if r.in_maintenance or not r.is_stale(now)]
+    if newest.is_stale(now):
+        claiming = kept
+    nodes = tuple(sorted(reading.node for reading in kept))
+    detail = max((r.detail for r in kept if r.detail), key=lambda each: each[0], default=None)
     database = partial(Database, newest.database, nodes, newest, detail)
     if not _reads(newest) or newest.queue.shares is None:
         # Totals only, of which nobody knows whose they are; an agent alone has them all.
         total = newest.queue.active_count + newest.queue.deferred_count
         own = [
             _share(r, total if len(group) == 1 else None, of=newest, now=now, instance=r.instance)
-            for r in group
+            for r in claiming
         ]
         return database(tuple(own), unassigned=None, stranded=None, unclaimed=())
     counts = _shares_by_instance(newest)
@@ -122,10 +148,11 @@ def _database(group: Sequence[Reading], now: datetime) -> Database:
     if len(group) == 1 and newest.instance is None:
         alone = _share(newest, sum(counts.values()), of=newest, now=now, instance=None)
         return database((alone,), unassigned, stranded=(), unclaimed=())
-    shares = _shares_of_nodes(group, newest, now)
-    claimed = {reading.instance for reading in group}
+    shares = _shares_of_nodes(claiming, newest, now)
+    claimed = {reading.instance for reading in claiming}
+    was_of = {reading.instance: reading for reading in group}
     unclaimed = tuple(
-        _share(None, count, of=newest, now=now, instance=instance)
+        _share(was_of.get(instance), count, of=newest, now=now, instance=instance)
         for instance, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         if instance not in claimed
     )
@@ -134,13 +161,18 @@ def _database(group: Sequence[Reading], now: datetime) -> Database:
     return database(shares, unassigned, stranded=unclaimed, unclaimed=())
 
 
-def _shares_of_nodes(group: Sequence[Reading], newest: Reading, now: datetime) -> tuple[Share, ...]:
+def _shares_of_nodes(
+    claiming: Sequence[Reading], newest: Reading, now: datetime
+) -> tuple[Share, ...]:
+    """Return the share of each node; of several that call one instance theirs the first has it."""
     shares = []
-    for reading in sorted(group, key=lambda one: one.node):
+    counted: set[str | None] = {None}
+    for reading in sorted(claiming, key=lambda one: one.node):
         instance = reading.instance
         reads_own = instance is not None and _reads(reading) and not reading.is_stale(now)
         read_by = reading if reads_own else newest
-        count = None if instance is None else _shares_by_instance(read_by).get(instance, 0)
+        count = None if instance in counted else _shares_by_instance(read_by).get(instance or "", 0)
+        counted.add(instance)
         shares.append(_share(reading, count, of=read_by, now=now, instance=instance))
     return tuple(shares)
 

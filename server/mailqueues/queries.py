@@ -14,7 +14,7 @@ from server.timescale.rows import fetch_rows
 
 #: A node that has read no mail queue for longer has none.
 NEWEST_WITHIN = timedelta(days=7)
-#: For so long a node is known to read a database that does not answer any more.
+#: For so long before its newest reading a node is known to read a database that did not answer it.
 DATABASE_WITHIN = timedelta(days=1)
 #: So old a reading may be whatever its interval, as a node's own may.
 FRESH_FOR_S = 45.0
@@ -25,14 +25,15 @@ FRESH_FOR_S = 45.0
 _OF_NODE = """(node_id, time) > (n.id, %(since)s) AND (node_id, time) <= (n.id, %(now)s)
     AND time > %(since)s AND time <= %(now)s"""
 _NEWEST_FIRST = "ORDER BY node_id DESC, time DESC"
-NEWEST = f"""SELECT n.name, newest.time, to_jsonb(newest), whole.time, to_jsonb(whole), t.times
+NEWEST = f"""SELECT n.name, n.retired_at IS NOT NULL, n.in_maintenance, newest.time,
+  to_jsonb(newest), whole.time, to_jsonb(whole), t.times
 FROM nodes_node AS n
 CROSS JOIN LATERAL (
   SELECT * FROM mail_queue_snapshots WHERE {_OF_NODE} {_NEWEST_FIRST} LIMIT 1
 ) AS newest
 LEFT JOIN LATERAL (
   SELECT * FROM mail_queue_snapshots
-  WHERE {_OF_NODE} AND time > %(known_since)s AND database <> ''
+  WHERE {_OF_NODE} AND time > newest.time - %(known_for)s AND database <> ''
   {_NEWEST_FIRST} LIMIT 1
 ) AS whole ON true
 CROSS JOIN LATERAL (
@@ -46,7 +47,7 @@ ORDER BY n.name"""  # noqa: S608 (a number of ours)
 
 def newest_readings(now: datetime) -> list[Reading]:
     """Return the newest reading of each node; what a wrong clock dates into the future is none."""
-    values = {"since": now - NEWEST_WITHIN, "known_since": now - DATABASE_WITHIN, "now": now}
+    values = {"since": now - NEWEST_WITHIN, "known_for": DATABASE_WITHIN, "now": now}
     return [
         Reading(
             node=node,
@@ -54,8 +55,12 @@ def newest_readings(now: datetime) -> list[Reading]:
             queue=_queue(queue),
             stale_after=timedelta(seconds=freshness.stale_after_s(times, at_least_s=FRESH_FOR_S)),
             detail=(detail_at, _queue(detail)) if detail_at else None,
+            is_retired=is_retired,
+            in_maintenance=in_maintenance,
         )
-        for node, at, queue, detail_at, detail, times in fetch_rows(NEWEST, values)
+        for node, is_retired, in_maintenance, at, queue, detail_at, detail, times in fetch_rows(
+            NEWEST, values
+        )
     ]
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
+from server.events.domains import to_ascii
 from server.events.replies import normalize
-from server.mailqueues.accounting import Database
+from server.mailqueues.accounting import Database, qualify
 from server.mailqueues.reasons import classify_reply
 from server.metrics.mail_queue import MailQueue, OtherDestinations, QueueDestination, ZoneQueue
 from server.rollups.samples.queries import Bucket
@@ -27,10 +28,15 @@ class ReadAt(NamedTuple):
 
 @dataclass(frozen=True)
 class Reasons:
-    """Deferred recipients by reply, most first, and by class. `rest`: of replies too seldom."""
+    """Deferred recipients by reply, most first, and by class.
+
+    `of_count`: those whose reply was read, `rest` of them with replies too seldom to be listed;
+    `unread`: those beside them, without a reply or past the bound of what is read.
+    """
 
     of_count: int
     rest: int
+    unread: int
     classes: Counter[str]
     replies: list[tuple[str, int]]
 
@@ -102,20 +108,23 @@ def sum_ages(queues: Iterable[MailQueue]) -> Counter[int | None]:
     return counts
 
 
-def sum_reasons(queues: Sequence[MailQueue]) -> Reasons:
-    """Return why mail is deferred; replies that differ only by addresses, ids, … are one."""
+def sum_reasons(queues: Sequence[MailQueue], *, limit: int = 1000) -> Reasons:
+    """Return why mail is deferred, by the `limit` most frequent replies; those that differ only by
+    addresses, ids, … are one."""
     replies: Counter[str] = Counter()
     first: dict[str, str] = {}
     for queue in queues:
         for reason in queue.reasons or ():
             response = first.setdefault(normalize(reason.response), reason.response)
             replies[response] += reason.count
+    listed = replies.most_common(limit)
     classes: Counter[str] = Counter()
-    for response, count in replies.items():
+    for response, count in listed:
         classes[classify_reply(response)] += count
     of_count = sum(queue.reasons_of_count or 0 for queue in queues)
-    rest = max(0, of_count - replies.total())
-    return Reasons(of_count, rest, classes, replies.most_common())
+    # What was deferred between two of an agent's queries may make it more than are deferred.
+    unread = max(0, sum(queue.deferred_count for queue in queues) - of_count)
+    return Reasons(of_count, max(0, of_count - classes.total()), unread, classes, listed)
 
 
 def sum_destinations(queues: Iterable[MailQueue], *, limit: int) -> Destinations:
@@ -126,8 +135,9 @@ def sum_destinations(queues: Iterable[MailQueue], *, limit: int) -> Destinations
     for queue in queues:
         of_count += queue.destinations_of_count or 0
         for each in queue.destinations or ():
-            counts[each.domain] = _add(counts[each.domain], each.counts)
-            replies[each.domain].update(dict.fromkeys(each.replies))
+            name = to_ascii(each.domain)
+            counts[name] = _add(counts[name], each.counts)
+            replies[name].update(dict.fromkeys(each.replies))
         if queue.other_destinations:
             rest = _add(rest, queue.other_destinations.counts)
             rest_domains += queue.other_destinations.domains_count
@@ -148,11 +158,14 @@ def average_history(
 
     A bucket has means of the databases that were read in it, added up; None where none was.
     """
-    database_of = {row.node: row.dimensions[0] for row in rows if row.dimensions[0]}
+    database_of = {
+        row.node: qualify(row.dimensions[0], row.node) for row in rows if row.dimensions[0]
+    }
     cells: dict[int, dict[tuple[str, str], list[Bucket]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         # A node whose database did not answer for a while read that one's totals from the API.
-        name = row.dimensions[0] or database_of.get(row.node, "")
+        read = row.dimensions[0]
+        name = qualify(read, row.node) if read else database_of.get(row.node, "")
         cells[row.bucket][("", row.node) if not name else (name, "")].append(row)
     databases = {key for cell in cells.values() for key in cell}
     return len(databases), [_average(list(cells[i].values())) for i in range(buckets)]

@@ -19,7 +19,7 @@ from server.rollups.plan import Buckets
 from server.rollups.samples import queries as sample_queries
 from server.rollups.samples.queries import Chosen
 
-MAX_REPLIES = 50
+MAX_REPLIES = 200
 MAX_DESTINATIONS = 50
 MAX_REPLIES_OF_DESTINATION = 3
 HISTORY = Chosen((*summary.MEANS, "oldest_age_s"))
@@ -44,7 +44,9 @@ class ReadAnswer(serializers.Serializer[Any]):
 class ShareAnswer(ReadAnswer):
     """Waiting mail of one instance of ZoneMTA."""
 
-    node = serializers.CharField(allow_null=True)
+    node = serializers.CharField(
+        allow_null=True, help_text="Of stranded mail the node whose it was, where that is known."
+    )
     instance = serializers.CharField(
         allow_null=True, help_text="Null: the agent does not report it."
     )
@@ -107,7 +109,12 @@ class ReasonsAnswer(ReadAnswer):
     )
     rest_count = serializers.IntegerField(
         allow_null=True,
-        help_text="Of these, how many had replies too rare to be listed; they are in no class.",
+        help_text="Of these, how many have replies too rare to be listed; they are in no class.",
+    )
+    unread_count = serializers.IntegerField(
+        allow_null=True,
+        help_text="The other deferred recipients: those without a reply, or past the bound of what"
+        " is read. With `of_count` all that are deferred.",
     )
     classes = ReasonClassAnswer(many=True)
     replies = ReplyAnswer(many=True)
@@ -198,7 +205,7 @@ class QueueAnswer(ReadAnswer):
     )
     stranded_count = serializers.IntegerField(
         allow_null=True,
-        help_text="Of instances no agent knows. Null: not known, see `unclaimed`.",
+        help_text="Of instances that no living agent claims. Null: not known, see `unclaimed`.",
     )
     stranded = ShareAnswer(many=True)
     unclaimed = ShareAnswer(
@@ -311,12 +318,13 @@ def _build_oldest(databases: Sequence[Database], now: datetime) -> dict[str, Any
         _, read = _find_part(databases, now, lambda _: True)
         return read | {"created_at": None, "waited_s": None, "database": None}
     queue = min(queues, key=lambda queue: queue.oldest_created_at or now)
+    name = next(each.name for each in databases if each.detail and each.detail[1] is queue)
     created_at = queue.oldest_created_at or now
     return {
         **read,
         "created_at": created_at,
         "waited_s": max(0.0, (now - created_at).total_seconds()),
-        "database": queue.database,
+        "database": name,
     }
 
 
@@ -335,16 +343,18 @@ def _build_ages(databases: Sequence[Database], now: datetime) -> dict[str, Any]:
 def _build_reasons(databases: Sequence[Database], now: datetime) -> dict[str, Any]:
     queues, read = _find_part(databases, now, lambda queue: queue.reasons is not None)
     if not queues:
-        return read | {"of_count": None, "rest_count": None, "classes": [], "replies": []}
-    reasons = summary.sum_reasons(queues)
+        counts = dict.fromkeys(("of_count", "rest_count", "unread_count"))
+        return read | counts | {"classes": [], "replies": []}
+    reasons = summary.sum_reasons(queues, limit=MAX_REPLIES)
     return {
         **read,
         "of_count": reasons.of_count,
         "rest_count": reasons.rest,
+        "unread_count": reasons.unread,
         "classes": [{"reason_class": name, "count": reasons.classes[name]} for name in CLASSES],
         "replies": [
             {"response": response, "reason_class": classify_reply(response), "count": count}
-            for response, count in reasons.replies[:MAX_REPLIES]
+            for response, count in reasons.replies
         ],
     }
 

@@ -27,7 +27,7 @@ export function chartPanel(id, { chart: options, show, ...others }) {
  */
 export function bucketTable(buckets, columns, widthS = null) {
   const nowMs = page.nowMs();
-  if (widthS === null) return tableOf(buckets, columns, { name: "from" }, ({ start }) => page.zone.moment(Date.parse(start), nowMs));
+  if (widthS === null) return tableOf(buckets, columns, { name: "from", file: "start" }, ({ start }) => page.zone.moment(Date.parse(start), nowMs));
   return tableOf(buckets, columns, { name: "from – to", file: "start" }, ({ start, end }) => {
     const startMs = Date.parse(start);
     return page.zone.span(startMs, end ? Date.parse(end) : startMs + 1000 * widthS, nowMs);

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from server.metrics.wire import ZoneMtaSample
+from server.nodes.models import Node
 from server.storage.samples_writer import write_samples
 from tests.factories import NOW
 
@@ -123,6 +124,45 @@ def test_a_queue_that_two_agents_read_is_counted_once(get_json, read):
     assert answer["zones"][0]["waiting_count"] == 9
     assert answer["ages"]["of_count"] == 9
     assert len(answer["databases"]) == 1
+
+
+@pytest.mark.parametrize("days_ago", [1, 3, 6])
+@pytest.mark.parametrize("retired", [False, True])
+def test_the_mail_of_a_node_that_is_gone_is_stranded_and_counted_once(
+    get_json, read, days_ago, retired
+):
+    held = [{"instance": "mta-01", "count": 4}, {"instance": "mta-02", "count": 5}]
+    read("mta-02", shares=held, instance="mta-02", ago=timedelta(days=days_ago))
+    read("mta-01", shares=held)
+    Node.objects.filter(name="mta-02").update(retired_at=NOW if retired else None)
+
+    answer = get_json("email/queue")
+
+    assert (answer["waiting_count"], answer["stranded_count"]) == (9, 5)
+    (stranded,) = answer["stranded"]
+    assert (stranded["instance"], stranded["node"]) == ("mta-02", "mta-02")
+    assert [(each["node"], each["waiting_count"]) for each in answer["nodes"]] == [("mta-01", 4)]
+    assert [each["nodes"] for each in answer["databases"]] == [
+        ["mta-01"] if retired else ["mta-01", "mta-02"]
+    ]
+
+
+@pytest.mark.parametrize("name", ["alone/zone-mta@", "rs0/zone-mta@127.0.0.1:27017"])
+def test_two_databases_of_one_name_on_two_nodes_add_up(get_json, read, name):
+    for node, count in [("mta-01", 10), ("mta-02", 20)]:
+        read(node, database=name, instance=None, shares=[{"instance": "default", "count": count}])
+
+    answer = get_json("email/queue")
+
+    assert (answer["waiting_count"], answer["stranded_count"]) == (30, 0)
+    assert {each["node"]: each["waiting_count"] for each in answer["nodes"]} == {
+        "mta-01": 10,
+        "mta-02": 20,
+    }
+    of = name.partition("@")[0]
+    assert [each["database"] for each in answer["databases"]] == [f"{of}@mta-01", f"{of}@mta-02"]
+    assert answer["oldest"]["database"] == f"{of}@mta-01"
+    assert answer["history"]["databases_count"] == 2
 
 
 def test_queues_of_two_databases_add_up_in_every_part(get_json, read):

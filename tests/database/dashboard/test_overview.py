@@ -157,8 +157,18 @@ def test_mail_that_waits_for_long_needs_somebody():
     assert problem.as_json() == {"kind": "queue", "oldest_s": 11520}
 
 
-def test_a_queue_that_is_not_read_any_more_is_stale_and_judged_no_more():
+def test_stranded_mail_needs_somebody():
+    whole = mail_queue("mta-01", mta_01=5, mta_98=2, mta_99=1)
+    at = NOW - timedelta(seconds=5)
+    databases = count_once([Reading("mta-01", at, whole, timedelta(seconds=90), (at, whole))], NOW)
+
+    assert judge(databases)[2] == "critical"
+    (problem,) = find_problems([], [], databases, now=NOW)
+    assert problem.as_json() == {"kind": "stranded", "count": 3, "instances": ("mta-98", "mta-99")}
+
+
+def test_a_queue_that_is_not_read_any_more_is_stale_which_is_a_warning_whatever_its_age_was():
     stale = queues(waits_for=timedelta(hours=3), read_ago=timedelta(minutes=4))
 
-    assert judge(stale) == ("1,234", "stale: read 4 min ago", "none")
+    assert judge(stale) == ("1,234", "stale: read 4 min ago", "warning")
     assert find_problems([], [], stale, now=NOW) == []

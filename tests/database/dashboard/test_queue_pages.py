@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from server.alerts.tiles import queue_tile
 from server.dashboard.pages.queue.page import build_headline
 from server.mailqueues.accounting import Reading, count_once
 from server.metrics.mail_queue import MailQueue, QueueShare
@@ -67,6 +68,32 @@ def test_stranded_mail_is_critical_however_little():
 
     assert tiles.level == "critical"
     assert tiles.text.endswith("· 1 stranded")
+
+
+def test_stranded_mail_names_its_instance():
+    note = tile(judge(queue(mta_01=5, mta_99=1)), "stranded").note
+
+    assert note == "at mta-99: no living ZoneMTA sends it"
+
+
+@pytest.mark.parametrize(
+    ("of", "seconds_ago"),
+    [
+        ({"mta_01": 5, "oldest": timedelta(minutes=1)}, 5),
+        ({"mta_01": 5, "oldest": timedelta(minutes=1)}, 91),
+        ({"mta_01": 5, "oldest": timedelta(days=2)}, 5),
+        ({"mta_01": 5, "oldest": timedelta(days=2)}, 91),
+        ({"mta_01": 5, "mta_99": 1}, 5),
+        ({"mta_01": 5, "mta_99": 1}, 91),
+        ({"mta_01": 0}, 5),
+    ],
+)
+def test_the_overview_judges_the_queues_as_their_page_does(of, seconds_ago):
+    at = NOW - timedelta(seconds=seconds_ago)
+    read = queue(**of)
+    databases = count_once([Reading("mta-01", at, read, timedelta(seconds=90), (at, read))], NOW)
+
+    assert queue_tile(databases, NOW).level == build_headline(databases, NOW).level
 
 
 def test_an_old_reading_says_so_and_is_no_all_clear():
@@ -151,6 +178,19 @@ def test_a_destination_shows_its_last_ten_refusals_and_the_nodes(page, store_eve
     assert text.replies() == [f"451 try {i}" for i in range(10)]
     assert [row[:3] for row in text.rows()] == [["mta-02", "3", "11"], ["mta-01", "1", "1"]]
     assert "Last delivered" in text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("domain", ["bücher.example", "XN--BCHER-KVA.example"])
+def test_an_international_destination_is_shown_as_people_write_it(page, store_events, domain):
+    store_events(
+        event_type="deferred", to_domain="xn--bcher-kva.example", status_message="451 later"
+    )
+
+    text = page("/email/queue/destination/", domain=domain)
+
+    assert text.replies() == ["451 later"]
+    assert '<h2 id="destination-title" class="words-line">bücher.example</h2>' in text.markup
 
 
 @pytest.mark.django_db

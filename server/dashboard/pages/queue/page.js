@@ -14,6 +14,7 @@ import { localise } from "../../shell/parts.js";
 import { donut, sparkline } from "../../charts/small_charts.js";
 import { columnsOf, table } from "../../charts/table.js";
 import { make, replyElement } from "../../shell/text.js";
+import { shownDomain } from "../../shell/domains.js";
 
 const EVERY_MS = 10_000;
 /** Rows of the heat map; the others are summed. */
@@ -51,7 +52,7 @@ function heatTable({ domains: all, rest, up_to_s: bounds, of_count: ofCount }, a
     make("th", { scope: "row" }, domain === null ? title : make("button", { type: "button", class: "link-button", "data-domain": domain }, title)),
     make("td", { class: "total-cell" }, make("span", {}, thousands(total))),
     ...counts.map((count, i) => cell(count, i, domain, names, max)));
-  const body = shown.map(({ domain, count, counts }) => row(domain || "(no domain)", counts, count, domain || null));
+  const body = shown.map(({ domain, count, counts }) => row(shownDomain(domain) || "(no domain)", counts, count, domain || null));
   if (restCount) {
     body.push(row(`${thousands(restCount)} other${restCount === 1 ? "" : "s"}`, summed, summed.reduce((a, b) => a + b, 0), null));
   }
@@ -66,7 +67,7 @@ function heatTable({ domains: all, rest, up_to_s: bounds, of_count: ofCount }, a
 }
 
 function cell(count, i, domain, names, max) {
-  const label = `${domain}, ${names[i]}: ${thousands(count)}`;
+  const label = `${domain && shownDomain(domain)}, ${names[i]}: ${thousands(count)}`;
   // The row's name leads to the same: a hundred cells are no stops for the Tab key.
   const inside = count && domain !== null
     ? make("button", { type: "button", tabindex: "-1", "data-domain": domain, "aria-label": label, title: label }, thousands(count))
@@ -98,26 +99,31 @@ panel("destinations", {
 
 panel("reasons", {
   load,
-  empty: (answer) => none(answer) || (answer.reasons.of_count === null ? "This reading has no reasons." : answer.reasons.of_count === 0 ? "Nothing is deferred." : ""),
+  empty: (answer) => none(answer) || (answer.reasons.of_count === null ? "This reading has no reasons." : deferredOf(answer) === 0 ? "Nothing is deferred." : ""),
   draw(answer, body) {
-    const { of_count: ofCount } = answer.reasons;
     readNote(this, answer.reasons);
+    const all = deferredOf(answer);
     const parts = reasonParts(answer).filter(([, count]) => count).sort(([, a], [, b]) => b - a)
-      .map(([name, count], i) => ({ name, value: count, text: thousands(count), note: percent(count, ofCount), step: i }));
-    const note = ofCount !== null && ofCount < answer.deferred_count ? make("p", { class: "quiet small" }, `The reply was read for ${thousands(ofCount)} of ${thousands(answer.deferred_count)} deferred recipients.`) : null;
-    body.replaceChildren(...(parts.length ? [donut(parts, { total: thousands(ofCount), what: "deferred" })] : []), ...(note ? [note] : []));
+      .map(([name, count], i) => ({ name, value: count, text: thousands(count), note: percent(count, all), step: i }));
+    body.replaceChildren(...(parts.length ? [donut(parts, { total: thousands(all), what: "deferred" })] : []));
   },
   table: (answer) => ({
     columns: columnsOf("reason", "recipients", "share"),
-    rows: reasonParts(answer).map(([name, count]) => [name, count, share(count, answer.reasons.of_count ?? 0)]),
+    rows: reasonParts(answer).map(([name, count]) => [name, count, share(count, deferredOf(answer))]),
   }),
   file: "queue-reasons",
 });
 
-/** [[name, recipients], …] of the classes, and of the rarer replies. */
-function reasonParts({ reasons: { classes, rest_count: rest } }) {
-  const parts = classes.map(({ reason_class: name, count }) => [reasonName(name), count]);
-  return rest ? [...parts, ["rarer replies, not listed", rest]] : parts;
+const deferredOf = ({ reasons: { of_count: read, unread_count: unread } }) => (read ?? 0) + (unread ?? 0);
+
+/** [[name, recipients], …] of the classes, and of all deferred mail that is in none. */
+function reasonParts({ reasons }) {
+  return [...reasons.classes.map(({ reason_class: name, count }) => [reasonName(name), count]), ...othersOf(reasons)];
+}
+
+/** [[name, recipients], …] of the deferred recipients whose reply is not listed. */
+function othersOf({ rest_count: rest, unread_count: unread }) {
+  return [["rarer replies", rest], ["no reply read", unread]].filter(([, count]) => count);
 }
 
 barsPanel("by-node", {
@@ -133,7 +139,7 @@ barsPanel("by-node", {
   },
   table: (answer) => ({
     columns: [{ name: "owner" }, { name: "instance" }, { name: "recipients", numeric: true }, { name: "read" }, { name: "queue" }],
-    rows: nodeLines(answer).map(({ name, instance, count, note, database }) => [name, instance ?? "–", count, note, database ?? "–"]),
+    rows: nodeLines(answer).map(({ name, instance, count, note, readAt, database }) => [name, { text: instance ?? "–", value: instance ?? "" }, count, { text: note, value: readAt }, { text: database ?? "–", value: database ?? "" }]),
   }),
   file: "queue-nodes",
 });
@@ -142,13 +148,13 @@ barsPanel("by-node", {
 function nodeLines(answer) {
   const line = (share, name, title, more = {}) => ({
     name, title, instance: share.instance, count: share.waiting_count, database: share.database, stale: share.stale,
-    note: `${share.stale ? "stale, " : ""}${ageOf(share)} ago`, ...more,
+    readAt: share.read_at, note: `${share.stale ? "stale, " : ""}${ageOf(share)} ago`, ...more,
   });
   const unknown = "Not known: its agent does not report its instance";
-  const unassigned = { waiting_count: answer.unassigned_count, stale: answer.stale };
+  const unassigned = { waiting_count: answer.unassigned_count, stale: answer.stale, read_at: answer.read_at };
   return [
     ...answer.nodes.map((share) => line(share, share.node, share.waiting_count === null ? unknown : `Read by ${share.read_by}`, { node: share.node })),
-    ...answer.stranded.map((share) => line(share, `stranded at ${share.instance}`, "No agent knows this instance: nothing sends it", { stranded: true })),
+    ...answer.stranded.map((share) => line(share, `stranded at ${share.instance}`, share.node ? `${share.node} reports no more: no living ZoneMTA sends it` : "No living agent claims this instance: no ZoneMTA sends it", { node: share.node, stranded: true })),
     ...answer.unclaimed.map((share) => line(share, `at ${share.instance}, owner unknown`, "No agent claims this instance")),
     ...(answer.unassigned_count === null ? [] : [line(unassigned, "of no instance yet", "The next free instance takes it", { note: "not tried yet" })]),
   ];
@@ -226,12 +232,15 @@ panel("replies", {
   file: "queue-replies",
 });
 
-function repliesTable({ reasons: { replies } }) {
+function repliesTable({ reasons }) {
   return {
     columns: [{ name: "reply" }, { name: "reason" }, { name: "recipients", numeric: true }],
-    rows: replies.map(({ response, reason_class: name, count }) => [
-      { value: response, node: replyElement(response) }, reasonName(name), count,
-    ]),
+    rows: [
+      ...reasons.replies.map(({ response, reason_class: name, count }) => [
+        { value: response, node: replyElement(response) }, reasonName(name), count,
+      ]),
+      ...othersOf(reasons).map(([name, count]) => [name, "–", count]),
+    ],
   };
 }
 
@@ -251,7 +260,7 @@ dialog.addEventListener("click", (event) => event.target === dialog && dialog.cl
 async function openDestination(domain) {
   const place = dialog.querySelector('[data-part="destination"]');
   const href = page.href("/email/queue/destination/", { domain });
-  place.replaceChildren(make("h2", { id: "destination-title" }, domain), ...fromQueue(domain), make("div", { class: "skeleton" }));
+  place.replaceChildren(make("h2", { id: "destination-title" }, shownDomain(domain)), ...fromQueue(domain), make("div", { class: "skeleton" }));
   if (!dialog.open) dialog.showModal();
   try {
     const fresh = (await page.getHtml(href)).getElementById("destination");

@@ -4,10 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from server.alerts.nodes import worst_level
-from server.alerts.queues import OLDEST_WARNING, judge_age, oldest_created_at
+from server.alerts.queues import (
+    OLDEST_WARNING,
+    judge_age,
+    judge_queues,
+    list_stranded,
+    oldest_created_at,
+)
 from server.formats import UNKNOWN, duration, thousands
 from server.mailqueues.accounting import Database
+
+#: So many instances of stranded mail are named in the tile; the others are only counted.
+MAX_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -41,13 +49,19 @@ def build_headline(databases: Sequence[Database], now: datetime) -> Headline:
     created_at = oldest_created_at(databases)
     oldest = now - created_at if created_at else None
     stale = tuple(_name(d) for d in databases if d.reading.is_stale(now))
+    fresh = [database for database in databases if not database.reading.is_stale(now)]
     active = sum(database.reading.queue.active_count for database in databases)
     deferred = sum(database.reading.queue.deferred_count for database in databases)
     tiles = (
         Tile("waiting", "Recipients waiting", thousands(waiting)),
         Tile("active", "Due now", thousands(active)),
         Tile("deferred", "Deferred", thousands(deferred), note="due later"),
-        _oldest_tile(oldest, waiting, all_report=all(d.detail for d in databases)),
+        _oldest_tile(
+            oldest,
+            waiting,
+            is_now=created_at == oldest_created_at(fresh),
+            all_report=all(d.detail for d in databases),
+        ),
         _stranded_tile(databases),
     )
     text = _count_recipients(waiting) if waiting else "The queue is empty"
@@ -57,9 +71,7 @@ def build_headline(databases: Sequence[Database], now: datetime) -> Headline:
         text += f" · {tiles[4].text} stranded"
     if stale:
         text += f" · as last read: {', '.join(stale)} stale"
-    level = worst_level({tile.level for tile in tiles})
-    if stale and level == "ok":
-        level = "warning"
+    level = judge_queues(databases, now)
     read_at = min(database.reading.at for database in databases)
     return Headline(level, text, tiles, read_at, stale, tuple(_list_unknown(databases)))
 
@@ -68,12 +80,14 @@ def _count_recipients(count: int) -> str:
     return "1 recipient waits" if count == 1 else f"{thousands(count)} recipients wait"
 
 
-def _oldest_tile(oldest: timedelta | None, waiting: int, *, all_report: bool) -> Tile:
+def _oldest_tile(oldest: timedelta | None, waiting: int, *, is_now: bool, all_report: bool) -> Tile:
     label = "Oldest message"
     if oldest is None and waiting == 0:
         return Tile("oldest", label, "none", note="nothing waits")
     if oldest is None:
         return Tile("oldest", label, UNKNOWN, "none", "not in this reading")
+    if not is_now:
+        return Tile("oldest", label, duration(oldest.total_seconds()), "none", "as last read")
     level = judge_age(oldest)
     over = f"over {duration(OLDEST_WARNING.total_seconds())}" if level != "ok" else ""
     note = "; ".join(filter(None, [over, "" if all_report else "of the databases that report it"]))
@@ -81,14 +95,17 @@ def _oldest_tile(oldest: timedelta | None, waiting: int, *, all_report: bool) ->
 
 
 def _stranded_tile(databases: Sequence[Database]) -> Tile:
-    """Mail of an instance that no agent knows is never sent: it counts, however little."""
-    label, note = "Stranded", "of instances no agent knows"
-    count = sum(share.count or 0 for d in databases for share in d.stranded or ())
+    """Mail of an instance that no living agent claims is not sent: it counts, however little."""
+    label, shares = "Stranded", list_stranded(databases)
     if all(database.stranded is None for database in databases):
         return Tile("stranded", label, UNKNOWN, "none", "not known, see below")
-    if count:
-        return Tile("stranded", label, thousands(count), "critical", f"{note}: nothing sends it")
-    return Tile("stranded", label, "0", note=note)
+    if not shares:
+        return Tile("stranded", label, "0", note="of instances no living agent claims")
+    count = sum(share.count or 0 for share in shares)
+    names = [share.instance or UNKNOWN for share in shares]
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    note = f"at {', '.join(names[:MAX_NAMED])}{more}: no living ZoneMTA sends it"
+    return Tile("stranded", label, thousands(count), "critical", note)
 
 
 def _list_unknown(databases: Sequence[Database]) -> list[str]:
@@ -104,7 +121,7 @@ def _list_unknown(databases: Sequence[Database]) -> list[str]:
         elif silent:
             sentences.append(
                 f"Which share of {_name(database)} waits at {', '.join(silent)} is not known:"
-                " its agent does not report its instance."
+                " its agent does not report an instance of its own."
             )
         if database.unclaimed:
             total = sum(share.count or 0 for share in database.unclaimed)

@@ -12,7 +12,7 @@ import pymongo
 import pytest
 
 from agent.collectors import build_collectors
-from agent.collectors.mail_queue import QueueReader, destinations_pipeline, identity, reasons
+from agent.collectors.mail_queue import QueueReader, destinations_pipeline, identity
 from agent.collectors.zonemta import ZoneMtaCollector
 from agent.config import Config, Discovery, Secret
 from agent.errors import CollectError, SourceAbsent
@@ -121,6 +121,40 @@ def test_a_shared_database_has_one_name_whoever_asks():
     assert identity({}, "z") == "alone/z@"
 
 
+@pytest.mark.parametrize(
+    "hello",
+    [
+        {},
+        {"setName": "rs0", "hosts": ["127.0.0.1:27017"]},
+        {"setName": "rs0", "hosts": ["localhost:27019", "localhost:27018"]},
+        {"setName": "rs0", "hosts": ["[::1]:27017"]},
+    ],
+)
+def test_a_database_whose_address_means_another_machine_on_each_node_is_named_after_its_node(hello):
+    assert identity(hello, "z", place="mta-01").endswith("/z@mta-01")
+    assert identity(hello, "z", place="mta-01") != identity(hello, "z", place="mta-02")
+
+
+def test_a_cluster_has_one_name_whichever_router_answers():
+    assert identity({"msg": "isdbgrid"}, "z", place="mta-01") == "mongos/z@cluster"
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("127.0.0.1:27017", "mta-01"),
+        ("localhost", "mta-01"),
+        ("u:p%40ss@[::1]:27017", "mta-01"),
+        ("%2Frun%2Fmongodb-27017.sock", "mta-01"),
+        ("db1.example:27017", "db1.example:27017"),
+        ("b:1,a:1", "a:1"),
+    ],
+)
+def test_a_standalone_is_named_after_the_address_by_which_all_its_readers_reach_it(address, place):
+    with closing(QueueReader(Secret(f"mongodb://{address}/zone-mta"), node="mta-01")) as reader:
+        assert reader.place == place
+
+
 def test_every_source_has_its_queue_and_its_interval():
     made = build_collectors(config())
 
@@ -185,17 +219,31 @@ def test_the_queue_of_a_real_mongodb_is_counted_in_every_way(mongodb):
     assert queue.destinations_of_count == 3
 
 
-def test_replies_that_differ_only_by_addresses_and_ids_are_one_reason():
+@pytest.mark.stack
+def test_of_six_hundred_replies_with_ids_of_their_own_every_recipient_is_told(mongodb):
+    name = f"zone-mta-{secrets.token_hex(4)}"
+    now = datetime.now(UTC)
     replies = [
-        f"450 4.2.0 <user{n}@a.example>: Greylisted, see id 1a1fd92f960000a95{n}" for n in range(5)
+        *(f"450 4.2.0 <u{n}@a.example>: Greylisted, see http://g.example/{n}" for n in range(200)),
+        *(f"421 4.7.28 Try later. {n:x}-20020a17-si{n}b.{n % 7} - gsmtp" for n in range(300)),
+        *(f"452 4.2.2 Mailbox {a}{b} is full" for a in "abcdefghij" for b in "klmnopqrs"),
+        *["451 4.3.0 Temporary system problem, try again later"] * 10,
     ]
-    replies += ["421 4.7.0 Too many connections", "421 4.7.28 Too many connections"]
+    waiting = [
+        {"created": now, "queued": now + timedelta(hours=1), "_deferred": {"response": reply}}
+        for reply in replies
+    ]
+    scheduled = {"created": now, "queued": now + timedelta(hours=1)}
+    with pymongo.MongoClient(mongodb.uri) as client:
+        client[name]["zone-queue"].insert_many([*waiting, scheduled])
+        with closing(QueueReader(Secret(mongodb.uri_of(name)))) as reader:
+            read = reader.read()
+        client.drop_database(name)
 
-    assert [(reason.response, reason.count) for reason in reasons(replies)] == [
-        (replies[0], 5),
-        ("421 4.7.0 Too many connections", 1),
-        ("421 4.7.28 Too many connections", 1),
-    ]
+    assert len(replies) == read.reasons_of_count == 600
+    assert sum(reason.count for reason in read.reasons) == 600
+    assert [reason.count for reason in read.reasons][:2] == [300, 200]
+    assert {reason.response for reason in read.reasons} <= set(replies)
 
 
 @pytest.mark.stack

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from server.alerts.problems import FailingDestination, MissingEvents, OldMail
+from server.alerts.problems import FailingDestination, MissingEvents, OldMail, StrandedMail
 from server.alerts.sentence import build_sentence
 from server.nodes.queries import Reporting
 from server.rollups.mail.queries import HourTotals
@@ -163,6 +163,11 @@ def words(reply):
             "All 2 nodes report, mail flows · 2 things need attention: "
             "1 event is missing from mta-02"
             " · mail waits for 3 h 12 min", id="one event is missing, mail waits",
+        ),
+        pytest.param(
+            FINE, [StrandedMail(1200, ("mta-98", "mta-99"))], True, "warning",
+            "All 2 nodes report, mail flows · 1 thing needs attention: "
+            "1,200 stranded at mta-98 and 1 more", id="mail is stranded",
         ),
         pytest.param(
             (hour(**STUCK), nodes(1, 1)), [MISSING] * 5, False, "critical",

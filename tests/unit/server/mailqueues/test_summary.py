@@ -124,6 +124,19 @@ def test_replies_that_differ_only_by_ids_are_one_and_rare_ones_are_the_rest():
     assert (reasons.of_count, reasons.rest) == (14, 7)
 
 
+def test_listed_replies_and_the_two_rests_are_all_that_are_deferred():
+    read = queue(
+        deferred_count=600,
+        reasons=[QueueReason(f"451 {chr(97 + n) * 4}", 10) for n in range(20)],
+        reasons_of_count=500,
+    )
+
+    reasons = summary.sum_reasons([read], limit=5)
+
+    assert [count for _, count in reasons.replies] == [10] * 5
+    assert (reasons.classes.total(), reasons.rest, reasons.unread) == (50, 450, 100)
+
+
 def test_destinations_add_up_over_queues_largest_first_and_the_smaller_ones_are_the_rest():
     one = queue(
         destinations=[destination("a.example", 1, 1, replies=["451 wait"]), destination("b", 1)],
@@ -140,6 +153,15 @@ def test_destinations_add_up_over_queues_largest_first_and_the_smaller_ones_are_
     assert largest.of_count == 7
     assert largest.domains == [destination("a.example", 3, 1, replies=["451 wait", "452 full"])]
     assert largest.rest == OtherDestinations(3, counts(1, 2))
+
+
+def test_an_international_destination_is_one_however_it_is_spelled():
+    one = queue(destinations=[destination("bücher.example", 1)], destinations_of_count=1)
+    other = queue(destinations=[destination("xn--bcher-kva.example", 2)], destinations_of_count=2)
+
+    largest = summary.sum_destinations([one, other], limit=9)
+
+    assert largest.domains == [destination("xn--bcher-kva.example", 3)]
 
 
 def test_the_mean_of_a_database_weighs_its_agents_by_their_readings_and_databases_add_up():
@@ -175,3 +197,14 @@ def test_totals_from_the_api_belong_to_the_database_that_the_node_read_before():
 
     assert databases == 2
     assert second["waiting_count"] == 7.0
+
+
+def test_the_history_of_two_standalone_databases_adds_up():
+    rows = [
+        bucket("mta-01", "alone/zone-mta@", waiting_count=10.0),
+        bucket("mta-02", "alone/zone-mta@", waiting_count=20.0),
+    ]
+
+    databases, (average,) = summary.average_history(rows, 1)
+
+    assert (databases, average["waiting_count"]) == (2, 30.0)
