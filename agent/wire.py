@@ -82,10 +82,12 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """One refused item: its place in the batch and the reason."""
+    """One refused item: its place in the batch, the reason, and its code, which older servers do
+    not send."""
 
     index: int
     error: str
+    code: str | None = None
 
 
 class IngestAnswer(msgspec.Struct, frozen=True):

@@ -28,7 +28,8 @@ def check_server(config: Config) -> Iterator[Finding]:
         middle = before + (clock.utc_now() - before) / 2
         refusal = None
         if outcome.action is Action.ACCEPTED:
-            # An event without its required fields adds nothing, but names the node.
+            # An event without its required fields adds nothing, but names the node: that is looked
+            # at first.
             probe = msgspec.json.encode([{"mta_node": config.node_id}])
             refusal = judge_node(client.post(INGEST_PATH, probe), config.node_id)
     finally:
@@ -58,7 +59,8 @@ def judge_answer(outcome: Outcome, url: str) -> Iterator[Finding]:
 def judge_node(outcome: Outcome, node: str) -> Finding | None:
     """Return the finding when the key may not send events of this node. Pure."""
     reasons = [outcome.reason, *(each.error for each in outcome.refusals)]
-    if outcome.status == NODE_STATUS or any(find_cause(each) is Cause.NODE for each in reasons):
+    causes = [find_cause(each.error, each.code) for each in outcome.refusals]
+    if outcome.status == NODE_STATUS or Cause.NODE in [find_cause(outcome.reason), *causes]:
         line = f"The server accepts it, but not for node {node}: {reasons[-1].rstrip('. ')}."
         return Finding("failure", "key", line.replace(NODE_FIX, ""), NODE_FIX.strip())
     return None
@@ -73,6 +75,6 @@ def judge_skew(ahead: timedelta) -> Finding:
         "warning" if skew <= MAX_SKEW else "failure",
         "clock",
         f"This clock is {skew.total_seconds():.0f} s {side} the server's.",
-        "Synchronise both: timedatectl set-ntp true, or chrony. Events more than 10 minutes ahead"
-        " are refused and wait in the spool.",
+        "Synchronise both: timedatectl set-ntp true, or chrony. The server corrects the times it"
+        " gets; one older than this agent refuses events more than 10 minutes ahead, which wait.",
     )

@@ -1,7 +1,7 @@
 """Waits before a retry. Pure."""
 
 from datetime import datetime
-from email.utils import parsedate_to_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 
 FIRST_S = 1.0
 MAX_S = 60.0
@@ -29,6 +29,11 @@ def retry_after_s(header: str | None, *, now: datetime | None = None) -> float |
     else:
         return None
     return min(wait_s, MAX_RETRY_AFTER_S)
+
+
+def http_date_of(at: datetime) -> str:
+    """Return a time as a header like Date gives it, in whole seconds."""
+    return format_datetime(at, usegmt=True)
 
 
 def http_date(header: str | None) -> datetime | None:

@@ -22,7 +22,7 @@ import msgspec
 from agent import __version__, clock
 from agent.config import Backend
 from agent.logs import RateLimitedLog
-from agent.transport.backoff import http_date, retry_after_s
+from agent.transport.backoff import http_date, http_date_of, retry_after_s
 from agent.transport.refusals import Cause, find_cause
 from agent.transport.stats import TransportStats
 from agent.wire import FailingSends, IngestAnswer, Refusal
@@ -126,6 +126,7 @@ class Client:
             "Authorization": f"Bearer {self._settings.api_key.reveal()}",
             "Content-Type": "application/json",
             "Accept": "application/json",
+            "Date": http_date_of(clock.utc_now()),  # the server corrects the times in the body
             "User-Agent": f"mallard-agent/{__version__}",
         }
         if len(body) >= MIN_GZIP_BYTES:
@@ -237,9 +238,9 @@ class Client:
         if abs(ahead) > TOLERATED_SKEW:
             self._skew_warnings.warn(
                 "skew",
-                "This clock is at least %.0f s %s the server's: times on pages are wrong by as"
-                " much, and events more than 10 minutes ahead are refused and wait. Synchronise"
-                " both, as with timedatectl set-ntp true.",
+                "This clock is at least %.0f s %s the server's, which corrects the times it gets;"
+                " a server older than this agent does not, and refuses events more than 10 minutes"
+                " ahead, which wait. Synchronise both, as with timedatectl set-ntp true.",
                 abs(ahead.total_seconds()),
                 "ahead of" if ahead > timedelta(0) else "behind",
             )

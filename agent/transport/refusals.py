@@ -8,14 +8,19 @@ MAX_KIND_CHARS = 200
 
 
 class Cause(enum.Enum):
-    """Value: how the server's reason names it."""
+    """Value: how the reason of an older server, which sends no code, names it."""
 
     TIME = re.compile(r"minutes ahead")
     NODE = re.compile(r"[Tt]his key speaks for|bound to no node")
 
 
-def find_cause(reason: str) -> Cause | None:
+_BY_CODE = {"time_ahead": Cause.TIME, "wrong_node": Cause.NODE, "no_node": Cause.NODE}
+
+
+def find_cause(reason: str, code: str | None = None) -> Cause | None:
     """Return the passing cause of a refusal; None when the item will never be accepted."""
+    if code is not None:
+        return _BY_CODE.get(code)
     return next((cause for cause in Cause if cause.value.search(reason)), None)
 
 

@@ -236,7 +236,7 @@ _CURES = {
 
 def _find_curable(batch: Batch, outcome: Outcome) -> dict[int, Cause]:
     """Return the refused items, by their places, that the server may accept later."""
-    causes = {each.index: find_cause(each.error) for each in outcome.refusals}
+    causes = {each.index: find_cause(each.error, each.code) for each in outcome.refusals}
     places = range(len(batch.bodies))
     return {place: cause for place, cause in causes.items() if cause and place in places}
 

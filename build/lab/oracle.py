@@ -22,6 +22,7 @@ class ServerVerdict:
     acknowledged: int = 0
     missing: int = 0
     twice: int = 0
+    wrong_times: int = 0
     rollup_difference: int = 0
     ledger_difference: int = 0
     never_acknowledged: int = 0
@@ -42,8 +43,8 @@ def judge_server(installation: Installation, batches: Sequence[Batch]) -> Server
     for batch in batches:
         by_epoch[batch.epoch_name].append(batch)
     with installation.connect() as cursor:
-        cursor.execute("CREATE TEMPORARY TABLE expected (event_id uuid PRIMARY KEY)")
-        ids = io.StringIO("".join(f"{each}\n" for batch in batches for each in batch.valid_ids))
+        cursor.execute("CREATE TEMP TABLE expected (event_id uuid PRIMARY KEY, at timestamptz)")
+        ids = io.StringIO("".join(f"{each}\t{b.at}\n" for b in batches for each in b.valid_ids))
         cursor.copy_expert("COPY expected FROM STDIN", ids)
         cursor.execute(
             "ANALYZE expected; CREATE TEMPORARY TABLE expected_ledger"

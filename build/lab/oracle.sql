@@ -1,5 +1,5 @@
 -- The verdict on the server: one row, a column for each field of ServerVerdict that SQL can tell.
--- Needs the temporary tables expected (event_id) and expected_ledger (epoch, received, dropped,
+-- Needs the temporary tables expected (event_id, at) and expected_ledger (epoch, received, dropped,
 -- refused); all columns but acknowledged must be 0, and refused_overcounted should be.
 CREATE FUNCTION pg_temp.length_of(int8multirange) RETURNS bigint LANGUAGE sql IMMUTABLE AS
 'SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint FROM unnest($1) AS r';
@@ -36,6 +36,10 @@ END $$;
 WITH missing AS (
   SELECT event_id FROM expected
   WHERE NOT EXISTS (SELECT FROM email_events AS e WHERE e.event_id = expected.event_id)
+), wrong_times AS (
+  -- A request may be under way, while its server stands still, for as long as its agent waits.
+  SELECT event_id FROM expected JOIN email_events USING (event_id)
+  WHERE occurred_at NOT BETWEEN at - interval '1 minute' AND at + interval '1 minute'
 ), twice AS (
   SELECT event_id, count(*) - 1 AS more FROM email_events GROUP BY 1 HAVING count(*) > 1
 ), ledger AS (
@@ -45,13 +49,14 @@ WITH missing AS (
       + pg_temp.length_of(wanted.received - coalesce(stored.received, '{}'))
       + pg_temp.length_of(coalesce(stored.dropped, '{}') - wanted.dropped)
       + pg_temp.length_of(wanted.dropped - coalesce(stored.dropped, '{}'))), 0)::bigint AS difference,
-    coalesce(sum(stored.refused_count - wanted.refused), 0)::bigint AS refused
+    coalesce(sum(stored.refused_count + pg_temp.length_of(stored.refused) - wanted.refused), 0)::bigint AS refused
   FROM expected_ledger AS wanted FULL JOIN ledger_epoch AS stored USING (epoch)
 )
 SELECT
   (SELECT count(*) FROM expected) AS acknowledged,
   (SELECT count(*) FROM missing) AS missing,
   (SELECT coalesce(sum(more), 0)::bigint FROM twice) AS twice,
+  (SELECT count(*) FROM wrong_times) AS wrong_times,
   pg_temp.rollup_difference('email_stats_1m', '1 minute')
     + pg_temp.rollup_difference('email_stats_5m', '5 minutes')
     + pg_temp.rollup_difference('email_stats_1h', '1 hour')

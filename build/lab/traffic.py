@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from itertools import cycle
 from multiprocessing import get_context
 from pathlib import Path
@@ -49,6 +50,8 @@ NULL_SENDER = "<>"
 #: that the agent declares, has an event that the server refuses, or is of an earlier day.
 NULL_SENDER_SHARE = 0.1
 NEW_EPOCH_SHARE, GAP_SHARE, BAD_SHARE, LATE_SHARE = 0.005, 0.03, 0.1, 0.1
+#: Node → how far its clock, by which it dates its events, is ahead.
+CLOCKS = {1: timedelta(minutes=11), 2: -timedelta(hours=1)}
 #: Few, so that several writers count into the same rows.
 DOMAINS = tuple(f"d{n}.example" for n in range(12))
 
@@ -198,6 +201,7 @@ class Batch:
 
     def _build_events(self, later: timedelta) -> list[dict[str, object]]:
         events = []
+        first_at = self.at + CLOCKS.get(self.node, timedelta()) + later
         for index, number in enumerate(self.numbers):
             rng = random.Random(number << 16 | self.node << 8 | self.epoch)  # noqa: S311
             has_null_sender = rng.random() < NULL_SENDER_SHARE
@@ -207,7 +211,7 @@ class Batch:
                 NULL_SENDER if has_null_sender else f"user@{rng.choice(DOMAINS)}",
                 f"someone@{rng.choice(DOMAINS)}",
                 event_id=self.build_id(number),
-                occurred_at=(self.at + timedelta(milliseconds=index) + later).isoformat(),
+                occurred_at=(first_at + timedelta(milliseconds=index)).isoformat(),
                 queue_id=f"{self.node:02x}{number:016x}",
             )
             events.append(event | ({"status_code": 7} if index in self.refused else {}))
@@ -253,6 +257,7 @@ class Connection:
     ) -> None:
         self._address = (LOOPBACK, address) if isinstance(address, int) else str(address)
         self._timeout_s = timeout_s
+        self.ahead = timedelta()  # of the clock that its requests carry
         headers = {"Host": LOOPBACK, "Content-Type": "application/json", **headers}
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._head = f"POST {path} HTTP/1.1\r\n{lines}Content-Length: ".encode()
@@ -267,7 +272,8 @@ class Connection:
             self._socket.connect(self._address)
             if not is_unix:
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.sendall(self._head + b"%d\r\n\r\n" % len(body) + body)
+        date = format_datetime(datetime.now(UTC) + self.ahead, usegmt=True)
+        self._socket.sendall(self._head + f"{len(body)}\r\nDate: {date}\r\n\r\n".encode() + body)
         return self._socket
 
     def post(self, body: bytes) -> tuple[str, bytes]:

@@ -108,9 +108,10 @@ def judge_source(
     return ("late", "warning") if is_late else ("on", "ok")
 
 
-def judge_completeness(missing: int, dropped: int) -> str:
-    """Return the level of numbered events: dropped ones are explained, missing ones are not."""
-    return "critical" if missing else "warning" if dropped else "ok"
+def judge_completeness(missing: int, dropped: int, refused: int) -> str:
+    """Return the level of numbered events: those dropped or refused are explained, not those
+    missing."""
+    return "critical" if missing else "warning" if dropped or refused else "ok"
 
 
 def worst_level(levels: set[str]) -> str:

@@ -11,6 +11,7 @@ from server.ledger import queries as ledger
 from server.ledger.queries import Completeness
 from server.mailqueues import queries as mailqueues
 from server.mailqueues.accounting import Database, count_once
+from server.nodes.queries import wrong_clocks
 from server.rollups.levels import ONE_MINUTE
 from server.rollups.mail import failing_destinations
 from server.rollups.mail.failing_destinations import Destination
@@ -70,7 +71,18 @@ class StrandedMail:
         return {"kind": "stranded", **vars(self)}
 
 
-Problem = FailingDestination | MissingEvents | OldMail | StrandedMail
+@dataclass(frozen=True)
+class WrongClock:
+    """The clock of a node is ahead of the server's, or behind where `ahead_s` is negative."""
+
+    node: str
+    ahead_s: float
+
+    def as_json(self) -> dict[str, Any]:
+        return {"kind": "clock", **vars(self)}
+
+
+Problem = FailingDestination | MissingEvents | OldMail | StrandedMail | WrongClock
 
 
 @dataclass(frozen=True)
@@ -88,16 +100,16 @@ class Facts:
 
     @property
     def complete(self) -> bool | None:
-        """Whether all numbered events arrived; None while no agent numbers them."""
+        """Whether no numbered event is missing or refused; None while no agent numbers them."""
         return all(epoch.complete for epoch in self.epochs) if self.epochs else None
 
 
 def read_facts(now: datetime) -> Facts:
-    """Query the database, six times at most."""
+    """Query the database, seven times at most."""
     destinations = failing_destinations.destinations(now)
     epochs = ledger.completeness(now - timedelta(hours=LEDGER_HOURS))
     queues = count_once(mailqueues.newest_readings(now), now)
-    problems = find_problems(destinations, epochs, queues, now=now)
+    problems = find_problems(destinations, epochs, queues, wrong_clocks(now), now=now)
     return Facts(problems, destinations, epochs, queues, _sent_yesterday(now))
 
 
@@ -105,6 +117,7 @@ def find_problems(
     destinations: Iterable[Destination],
     epochs: Iterable[Completeness],
     queues: Iterable[Database],
+    clocks: Iterable[tuple[str, timedelta]] = (),
     *,
     now: datetime,
 ) -> list[Problem]:
@@ -130,6 +143,7 @@ def find_problems(
     since = oldest_created_at([queue for queue in queues if not queue.reading.is_stale(now)])
     if since is not None and now - since > OLDEST_WARNING:
         problems.append(OldMail(since, (now - since).total_seconds()))
+    problems += [WrongClock(node, ahead.total_seconds()) for node, ahead in clocks]
     return problems[:MAX_PROBLEMS]
 
 

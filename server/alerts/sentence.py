@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from server.alerts.problems import FailingDestination, MissingEvents, OldMail, Problem
+from server.alerts.problems import (
+    FailingDestination,
+    MissingEvents,
+    OldMail,
+    Problem,
+    WrongClock,
+)
 from server.events.domains import to_unicode
 from server.events.vocabulary import OUTCOMES
 from server.formats import duration, thousands
@@ -125,9 +131,12 @@ def _problem_parts(problem: Problem) -> list[Part]:
     if isinstance(problem, MissingEvents):
         count = problem.count
         events = "1 event is" if count == 1 else f"{thousands(count)} events are"
-        return [f"{events} missing from {problem.node}"]
+        return [f"{events} missing from {problem.node or 'a key of no node'}"]
     if isinstance(problem, OldMail):
         return ["mail waits for ", Age(problem.since)]
+    if isinstance(problem, WrongClock):
+        side = "ahead" if problem.ahead_s > 0 else "behind"
+        return [f"the clock of {problem.node} is {duration(abs(problem.ahead_s))} {side}"]
     first, *others = problem.instances
     more = f" and {len(others)} more" if others else ""
     return [f"{thousands(problem.count)} stranded at {first}{more}"]

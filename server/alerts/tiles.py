@@ -78,10 +78,10 @@ def completeness_tile(epochs: Sequence[Completeness]) -> Tile:
     tile = partial(Tile, "complete", "Data, 24 h")
     missing = sum(epoch.missing_count for epoch in epochs)
     dropped = sum(epoch.dropped_count for epoch in epochs)
+    refused = sum(epoch.refused_count for epoch in epochs)
     if not epochs:
         return tile("not known", note="no numbered events", level="none")
-    return tile(
-        f"{thousands(missing)} missing" if missing else "complete",
-        note=f"{thousands(dropped)} dropped by agents" if dropped else "",
-        level=judge_completeness(missing, dropped),
-    )
+    counts = {"missing": missing, "refused": refused, "dropped by agents": dropped}
+    texts = [f"{thousands(count)} {word}" for word, count in counts.items() if count]
+    text = "complete" if not (missing or refused) else texts.pop(0)
+    return tile(text, note=", ".join(texts), level=judge_completeness(missing, dropped, refused))

@@ -18,6 +18,9 @@ from server.events.wire import Event
 
 #: How far ahead of our clock an event may be: beyond it a wrong clock makes chunks in the future.
 MAX_AHEAD = timedelta(minutes=10)
+#: Codes of refusals, for agents: permanent names. The second and third pass by themselves or when
+#: an operator mends the clock or the key.
+INVALID, TIME_AHEAD, NO_NODE, TOO_OLD = "invalid", "time_ahead", "no_node", "too_old"
 NULL = "\\N"
 IP_FIELDS = ("sending_ip", "sending_ip_v6", "client_ip")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -29,7 +32,7 @@ _decode = msgspec.json.Decoder(Event).decode
 # looking a place up by name costs as much as the work done there.
 _values = attrgetter(*NAMES)
 _place = {name: place for place, name in enumerate(NAMES)}
-_AT, _NODE = _place["occurred_at"], _place["mta_node"]
+_AT, NODE, _NODE_AT = (_place[n] for n in ("occurred_at", "mta_node", "node_occurred_at"))
 _FROM, _FROM_USER, _FROM_DOMAIN = (_place[f"from_{part}"] for part in ("address", "user", "domain"))
 _TO, _TO_DOMAIN, _SYMBOLS = (_place[n] for n in ("to_address", "to_domain", "spam_symbols"))
 _IPS = tuple((_place[name], name) for name in IP_FIELDS)
@@ -37,7 +40,12 @@ _TEXTS = tuple((_place[c.name], c.max_chars) for c in COLUMNS if c.max_chars)
 
 
 class Refused(ValueError):
-    """This event is not accepted; the text gives the reason and names the field."""
+    """This event is not accepted; the text gives the reason and names the field, and `code` is the
+    same for programs."""
+
+    def __init__(self, reason: str, code: str = INVALID) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class WrongNode(ValueError):
@@ -51,23 +59,44 @@ class WrongNode(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """The facts of a request beside its events: the key's node, and the times that are accepted."""
+    """The facts of a request beside its events: the key's node, the times that are accepted, and
+    how far the node's clock is ahead of ours; negative when it is behind, zero when it is right."""
 
     node: str | None
     oldest: datetime
     newest: datetime
+    ahead: timedelta = timedelta()
 
     @classmethod
-    def at(cls, now: datetime, *, node: str | None, retention: timedelta) -> "Context":
-        return cls(node=node, oldest=now - retention, newest=now + MAX_AHEAD)
+    def at(
+        cls,
+        now: datetime,
+        *,
+        node: str | None,
+        retention: timedelta,
+        ahead: timedelta | None = None,
+    ) -> "Context":
+        return cls(
+            node=node,
+            oldest=now - retention,
+            newest=now + MAX_AHEAD,
+            ahead=ahead or timedelta(),
+        )
+
+    def correct(self, at: datetime) -> datetime:
+        """Return a time of the node's clock by ours. Raises Refused."""
+        try:
+            return at - self.ahead
+        except OverflowError as error:
+            raise Refused(f"{at.isoformat()} is out of range") from error
 
     def check_time(self, field: str, at: datetime) -> None:
         """Raise Refused when an item is not of an accepted time. Agents know the first reason, and
         send the item again when their clock is set."""
         if at > self.newest:
-            raise Refused(f"{field} {at.isoformat()} is more than 10 minutes ahead")
+            raise Refused(f"{field} {at.isoformat()} is more than 10 minutes ahead", TIME_AHEAD)
         if at < self.oldest:
-            raise Refused(f"{field} {at.isoformat()} is older than the retention")
+            raise Refused(f"{field} {at.isoformat()} is older than the retention", TOO_OLD)
 
     def is_plain(self, body: bytes) -> bool:
         """Return whether no text of the events in `body`, which is JSON, needs escaping for COPY.
@@ -97,8 +126,12 @@ def plain_line(event: Event, context: Context) -> str:
 def normalize(event: Event, context: Context) -> list[Any]:
     """Return the values of an event's columns, with aliases, derived fields and limits applied."""
     row = list(_values(event))
-    row[_NODE] = _node(event, context)
-    row[_AT] = _occurred_at(event, context).isoformat()
+    row[NODE] = _node(event, context)
+    at, row[_NODE_AT] = _occurred_at(event), None
+    if context.ahead:
+        at, row[_NODE_AT] = context.correct(at), at.isoformat()
+    context.check_time("occurred_at", at)
+    row[_AT] = at.isoformat()
     _derive(row, event)
     for place, name in _IPS:
         if row[place] is not None:
@@ -158,18 +191,17 @@ def _texts(row: Sequence[Any]) -> list[str]:
     return [NULL if value is None else value if type(value) is str else str(value) for value in row]
 
 
-def _occurred_at(event: Event, context: Context) -> datetime:
+def _occurred_at(event: Event) -> datetime:
     at = event.occurred_at or event.timestamp or event.time
     if at is None:
         raise Refused("Object missing required field `occurred_at`")
-    context.check_time("occurred_at", at)
     return at.astimezone(UTC)
 
 
 def _node(event: Event, context: Context) -> str:
     if context.node is None:
         if not event.mta_node:
-            raise Refused("mta_node is missing, and this key is bound to no node")
+            raise Refused("mta_node is missing, and this key is bound to no node", NO_NODE)
         return _LINE_BREAKS.sub(" ", event.mta_node)
     if event.mta_node and event.mta_node != context.node:
         raise WrongNode(context.node, event.mta_node)

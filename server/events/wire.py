@@ -143,6 +143,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         UUID | None,
         Stored("`event_id` of the inferred outcome that this reported one replaces.", "uuid"),
     ] = None
+    node_occurred_at: Annotated[
+        AwareTime | None,
+        Stored(
+            "`occurred_at` by the node's own clock, where that was wrong and is corrected. Set by"
+            " the server.",
+            "timestamptz",
+        ),
+    ] = None
     #: Aliases of occurred_at; no columns.
     timestamp: AwareTime | None = None
     time: AwareTime | None = None

@@ -38,7 +38,7 @@ class DeadLetterAdmin(admin.ModelAdmin[DeadLetter]):
 
     @admin.action(description="Retry: hand them to the writer again")
     def retry(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
-        """Put each back into the inbox. One that fails again comes back as a new dead letter."""
+        """Put each back into the inbox. One that fails again comes back as a dead letter."""
         try:
             count = self._each(request, queryset, CHANGE, "Retried.", dead_letters.retry)
         except IngestError as error:

@@ -9,11 +9,18 @@ class IngestConfig(AppConfig):
     name = "server.ingest"
 
     def ready(self) -> None:
-        from server.ingest import checks, health, metrics  # noqa: F401 (checks register themselves)
+        from server.ingest import (
+            checks,  # noqa: F401 (checks register themselves)
+            dead_letters,
+            health,
+            metrics,
+        )
         from server.observability.health import register as register_probe
         from server.observability.metrics import register as register_source
+        from server.timescale import retention
 
         for probe in (health.redis_databases, health.inbox, health.worker):
             register_probe(probe)
         for source in (metrics.inboxes, metrics.dead_letters, metrics.workers):
             register_source(source)
+        retention.register("dead letters", dead_letters.delete_old)

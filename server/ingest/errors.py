@@ -34,7 +34,7 @@ class NothingValid(IngestError):
 
     status_code = 422
 
-    def __init__(self, rejected: list[dict[str, object]]) -> None:
+    def __init__(self, rejected: list[dict[str, Any]]) -> None:
         super().__init__()
         self.detail = {"detail": "nothing in this batch was valid", "rejected": rejected}
 
@@ -51,7 +51,7 @@ class NodeMismatch(IngestError):
             f"This key speaks for {key_node!r} only, not for {node!r}: nothing was accepted."
             " Keep the batch, and mend the key or the node id."
         )
-        self.detail = {"detail": text, "key_node": key_node, "node": node}
+        self.detail = {"detail": text, "code": "wrong_node", "key_node": key_node, "node": node}
 
 
 class Unavailable(IngestError):

@@ -66,7 +66,7 @@ return freed
 class Entry(msgspec.Struct, frozen=True, array_like=True):
     """One accepted batch. Append fields only, with defaults: old entries wait while we upgrade."""
 
-    node: str | None
+    node: str | None  # the key's, else the one of all items; None: of several nodes
     received_at: float  # seconds since the epoch, the server's clock
     count: int  # events or samples in it
     payload: bytes  # one line each: COPY lines of events, JSON of samples
@@ -75,6 +75,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     first_seq: int = 0
     refused: int = 0
     dropped: tuple[tuple[int, int], ...] = ()
+    refused_ranges: tuple[tuple[int, int], ...] = ()  # numbers, first and last; perhaps not all
+    clock_ahead_ms: int | None = None  # of the node, with the batch; None: not known
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -99,6 +101,12 @@ class Inbox:
         self._awake = f"{self.stream}:awake"
         self._second_writer = f"{self.stream}:help"
         self._group_commit = GroupCommit(self._append, max_bytes=_MAX_COMMIT_BYTES)
+
+    @cached_property
+    def apart(self) -> "Inbox":
+        """Where its entries wait that were refused, and the parts of them, so that no other entry
+        waits for these. Each step that was made with them is in it, whoever makes the next."""
+        return Inbox(f"{self.kind}:apart")
 
     @cached_property
     def client(self) -> "redis.Redis":

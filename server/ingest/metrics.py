@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from server.ingest import health
+from server.ingest.dead_letters import count_given_up
 from server.ingest.inbox import EVENTS, SAMPLES
 from server.ingest.models import DeadLetter
 from server.observability.metrics import Metric
@@ -16,6 +17,8 @@ def inboxes() -> Iterator[Metric]:
         kind = {"kind": box.kind}
         yield Metric("mallard_inbox_batches", "Accepted and not yet stored.", box.length(),
                      labels=kind)  # fmt: skip
+        yield Metric("mallard_inbox_apart_batches", "Of these refused, and divided apart.",
+                     box.apart.length(), labels=kind)  # fmt: skip
         yield Metric("mallard_inbox_bytes", "The same in bytes.", box.size_bytes(), labels=kind)
         yield Metric("mallard_inbox_oldest_seconds", "How long the oldest of them waits.",
                      box.oldest_s() or 0.0, labels=kind)  # fmt: skip
@@ -24,12 +27,14 @@ def inboxes() -> Iterator[Metric]:
 
 
 def dead_letters() -> Iterator[Metric]:
-    """Count the dead letters. Raises django.db.Error."""
+    """Count the dead letters. Raises django.db.Error or redis.RedisError."""
     yield Metric(
         "mallard_dead_letters",
         "Events and samples that could not be stored.",
         DeadLetter.objects.count(),
     )
+    yield Metric("mallard_dead_letters_given_up_total", "The oldest, when there were too many.",
+                 count_given_up(), kind="counter")  # fmt: skip
 
 
 def workers() -> Iterator[Metric]:

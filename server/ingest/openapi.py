@@ -13,6 +13,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
+from server.events.mapping import INVALID, NO_NODE, TIME_AHEAD, TOO_OLD
 from server.events.wire import Event
 from server.ingest.parsing.batch import Envelope
 from server.ingest.parsing.registration import Registration
@@ -46,10 +47,14 @@ ACCEPTED = inline_serializer(
         "rejected": serializers.ListField(
             child=inline_serializer(
                 "Rejected",
-                {"index": serializers.IntegerField(), "error": serializers.CharField()},
+                {
+                    "index": serializers.IntegerField(),
+                    "code": serializers.ChoiceField([INVALID, TIME_AHEAD, NO_NODE, TOO_OLD]),
+                    "error": serializers.CharField(),
+                },
             ),
-            help_text="Items refused, each with its reason. Only one that was refused because its"
-            " time is ahead may be sent again.",
+            help_text="Items refused, each with its reason. Those of code `time_ahead` and"
+            " `no_node` may be sent again later, no others.",
         ),
     },
 )

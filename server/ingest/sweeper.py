@@ -20,7 +20,8 @@ class InboxSweeper(PeriodicThread):
 
 
 def sweep(broker: Broker) -> None:
-    """Wake the writer of each inbox that has entries and no writer at work."""
+    """Wake the writer of each inbox that has entries, or some that wait apart, and no writer at
+    work."""
     for inbox, actor_name in ACTORS:
-        if inbox.length() and inbox.claim_wakeup():
+        if (inbox.length() or inbox.apart.length()) and inbox.claim_wakeup():
             broker.get_actor(actor_name).send()

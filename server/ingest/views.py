@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -23,6 +24,7 @@ from server.http.negotiation import SingleMediaType
 from server.ingest import actors, openapi, rate_limit
 from server.ingest.errors import DatabaseUnavailable, NodeMismatch, NothingValid
 from server.ingest.inbox import EVENTS, SAMPLES, Entry
+from server.ingest.parsing import clock_skew
 from server.ingest.parsing.batch import Batch, parse_event_batch, parse_sample_batch
 from server.ingest.parsing.body import read_body
 from server.ingest.parsing.registration import read_registration
@@ -79,12 +81,13 @@ class EventsView(IngestView):
     scopes = (ApiKey.Scope.AGENT, ApiKey.Scope.WEBHOOK)
 
     def post(self, request: Request) -> HttpResponse:
-        context = _context(request, settings.EVENTS_RETENTION_DAYS)
+        receipt = _Receipt.of(request)
+        context = receipt.context(settings.EVENTS_RETENTION_DAYS)
         body = read_body(request._request)  # noqa: SLF001
         batch = parse_event_batch(body, context, max_events=settings.INGEST_MAX_EVENTS)
         # A numbered batch goes on even when all of it is refused: the ledger records its numbers.
         if (batch.accepted or batch.epoch) and EVENTS.append(
-            _entry(request, batch, "\n".join(batch.accepted).encode())
+            _entry(receipt, batch, "\n".join(batch.accepted).encode())
         ):
             actors.write_events.send()
         return _answer(batch)
@@ -96,13 +99,14 @@ class SamplesView(IngestView):
     kind: ClassVar[str]
 
     def post(self, request: Request) -> HttpResponse:
-        context = _context(request, settings.METRICS_RETENTION_DAYS)
+        receipt = _Receipt.of(request)
+        context = receipt.context(settings.METRICS_RETENTION_DAYS)
         body = read_body(request._request)  # noqa: SLF001
         limit = settings.INGEST_MAX_EVENTS
         batch = parse_sample_batch(self.kind, body, context, max_samples=limit)
         for reason in batch.unreadable:
             _log_unreadable(reason)
-        if batch.accepted and SAMPLES.append(_entry(request, batch, b"\n".join(batch.accepted))):
+        if batch.accepted and SAMPLES.append(_entry(receipt, batch, b"\n".join(batch.accepted))):
             actors.write_samples.send()
         return _answer(batch)
 
@@ -136,21 +140,38 @@ def _holder(request: Request) -> KeyHolder:
     return holder
 
 
-def _context(request: Request, retention_days: int) -> Context:
-    retention = timedelta(days=retention_days)
-    return Context.at(timezone.now(), node=_holder(request).node, retention=retention)
+@dataclass(frozen=True)
+class _Receipt:
+    """Who sent a request, when it came, and how far the sender's clock is ahead; None: unknown."""
+
+    holder: KeyHolder
+    at: datetime
+    ahead: timedelta | None
+
+    @classmethod
+    def of(cls, request: Request) -> "_Receipt":
+        """Return it; to be called before the body is read. Raises InboxUnavailable."""
+        holder, now = _holder(request), timezone.now()
+        return cls(holder, now, clock_skew.of_agent(request, holder, now))
+
+    def context(self, retention_days: int) -> Context:
+        retention = timedelta(days=retention_days)
+        return Context.at(self.at, node=self.holder.node, retention=retention, ahead=self.ahead)
 
 
-def _entry(request: Request, batch: Batch, payload: bytes) -> Entry:
+def _entry(receipt: _Receipt, batch: Batch, payload: bytes) -> Entry:
+    ahead = receipt.ahead
     return Entry(
-        node=_holder(request).node,
-        received_at=timezone.now().timestamp(),
+        node=receipt.holder.node or batch.node,
+        received_at=receipt.at.timestamp(),
         count=len(batch.accepted),
         payload=payload,
         epoch=batch.epoch,
         first_seq=batch.first_seq,
         refused=len(batch.rejected),
         dropped=batch.dropped,
+        refused_ranges=batch.refused_ranges,
+        clock_ahead_ms=None if ahead is None else ahead // timedelta(milliseconds=1),
     )
 
 

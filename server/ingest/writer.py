@@ -6,14 +6,17 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from operator import attrgetter
 from time import monotonic, sleep
+from typing import TypeVar
 
 import msgspec
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
+from server.ingest import dead_letters
+from server.ingest.errors import InboxFull
 from server.ingest.inbox import EVENTS, SAMPLES, Entry, Inbox, StreamEntry
-from server.ingest.models import DeadLetter
 from server.ingest.parsing.batch import decode_sample
 from server.ledger.merge import NumberedBatch
 from server.live import publisher
@@ -34,12 +37,20 @@ READ_ENTRIES = 100
 #: Retries in place when the database is unavailable; entries still unstored then are claimed later.
 RETRY_AFTER_S = (0.2, 1.0, 3.0)
 
+#: How long a drain is busy with what waits apart, after all else: that waits meanwhile.
+MAX_APART_S = 2.0
+_MAY_BE_REFUSALS = (
+    DatabaseError, InterfaceError, ValueError, LookupError, ArithmeticError, msgspec.MsgspecError
+)  # fmt: skip
+
+Item = TypeVar("Item")
 Rows = list[StreamEntry]
+Store = Callable[[Sequence[Entry]], None]
 
 
 def drain(
     inbox: Inbox,
-    store: Callable[[Sequence[Entry]], None],
+    store: Store,
     *,
     wake_second_writer: Callable[[], object] | None = None,
 ) -> bool:
@@ -62,7 +73,7 @@ def drain(
             # An entry appended before the flag was cleared woke no writer: look once more.
             rows = inbox.read(consumer, count=READ_ENTRIES, block_ms=None)
             if not rows:
-                return False
+                return _store_apart(inbox, consumer, store)
         if (
             wake_second_writer
             and _count(rows) >= settings.WRITER_MAX_EVENTS
@@ -71,8 +82,8 @@ def drain(
             wake_second_writer()
         for part in _transactions(rows, settings.WRITER_MAX_EVENTS):
             inbox.renew_wakeup()
-            _store_or_split([row.entry for row in part], inbox.kind, store)
-            inbox.acknowledge(part)
+            _store_or_set_apart(inbox, part, store)
+    _store_apart(inbox, consumer, store)
     return True
 
 
@@ -87,23 +98,22 @@ def store_events(entries: Sequence[Entry]) -> None:
 def store_samples(entries: Sequence[Entry]) -> None:
     """Store the samples of `entries`, and move last_seen_at of the nodes with system samples."""
     samples = [
-        (entry.received_at, decode_sample(line))
-        for entry in entries
-        for line in entry.payload.split(b"\n")
+        (entry, decode_sample(line)) for entry in entries for line in entry.payload.split(b"\n")
     ]
     write_samples([sample for _, sample in samples])
-    seen: dict[str, float] = {}
-    for received_at, sample in samples:
+    seen: dict[str, Entry] = {}
+    for entry, sample in samples:
         if isinstance(sample, SystemSample):
-            seen[sample.node_id] = max(seen.get(sample.node_id, 0.0), received_at)
+            others = seen.get(sample.node_id, entry)
+            seen[sample.node_id] = max(entry, others, key=attrgetter("received_at"))
     for name, node_id in nodes.node_ids(seen).items():
-        nodes.record_contact(node_id, datetime.fromtimestamp(seen[name], UTC))
+        at = datetime.fromtimestamp(seen[name].received_at, UTC)
+        nodes.record_contact(node_id, at, clock_ahead_ms=seen[name].clock_ahead_ms)
 
 
 def _numbered_batches(entries: Sequence[Entry]) -> list[NumberedBatch]:
     return [
         NumberedBatch(
-            # A key without a node has no ledger of its own: its holder is unknown.
             node=entry.node or "",
             epoch=entry.epoch,
             first_seq=entry.first_seq,
@@ -111,6 +121,7 @@ def _numbered_batches(entries: Sequence[Entry]) -> list[NumberedBatch]:
             refused=entry.refused,
             received_at=datetime.fromtimestamp(entry.received_at, UTC),
             dropped=entry.dropped,
+            refused_ranges=entry.refused_ranges,
         )
         for entry in entries
         if entry.epoch is not None
@@ -170,50 +181,87 @@ def _transactions(rows: Rows, max_events: int) -> Iterator[Rows]:
         yield part
 
 
-def _store_or_split(
-    entries: Sequence[Entry], kind: str, store: Callable[[Sequence[Entry]], None]
-) -> None:
-    """Store `entries`; if the database refuses them, bisect until the refused line stands alone."""
+def _store_or_set_apart(inbox: Inbox, rows: Rows, store: Store) -> None:
+    """Store entries and acknowledge them; what the database refuses, halve until the refused entry
+    stands alone, and let that one wait apart."""
     try:
-        _with_retries(lambda: store(entries))
-    except (OperationalError, InterfaceError):
-        raise
-    except (DatabaseError, ValueError) as error:
-        parts = _bisect(entries)
-        if not parts:
-            _dead_letter(entries[0], kind, error)
-        if len(entries) == 1:
-            # Each line will be stored or become a dead letter: all its numbers have arrived.
-            _with_retries(lambda: write_events([], _numbered_batches(entries)))
-        for part in parts:
-            _store_or_split(part, kind, store)
+        _with_retries(lambda: store([row.entry for row in rows]))
+    except _MAY_BE_REFUSALS as error:
+        if not _is_refusal(error):
+            raise
+        if len(rows) > 1:
+            for part in _halve(rows):
+                _store_or_set_apart(inbox, part, store)
+            return
+        _set_apart(inbox, rows[0], error)
+    else:
+        inbox.acknowledge(rows)
 
 
-def _bisect(entries: Sequence[Entry]) -> Sequence[Sequence[Entry]]:
-    """Return two halves of `entries`, splitting a lone entry by its lines; none of one line."""
-    if len(entries) > 1:
-        middle = len(entries) // 2
-        return entries[:middle], entries[middle:]
-    (entry,) = entries
-    lines = entry.payload.split(b"\n")
-    if len(lines) == 1:
-        return []
-    middle = len(lines) // 2
-    return [
-        # Without its numbers: they were entered when the batch was first split.
-        [msgspec.structs.replace(entry, count=len(part), payload=b"\n".join(part), epoch=None)]
-        for part in (lines[:middle], lines[middle:])
-    ]
+def _set_apart(inbox: Inbox, row: StreamEntry, error: Exception) -> None:
+    entry = row.entry
+    logger.warning("A batch of %s of %s waits apart: %s", inbox.kind, entry.node, error)
+    # Each line will be stored or become a dead letter: all its numbers have arrived.
+    _with_retries(lambda: write_events([], _numbered_batches([entry])))
+    try:
+        inbox.apart.append(msgspec.structs.replace(entry, epoch=None))
+    except InboxFull:
+        logger.error("Too many batches wait apart: this one is tried again later")
+    else:
+        inbox.acknowledge([row])
 
 
-def _dead_letter(entry: Entry, kind: str, error: Exception) -> None:
-    logger.error("Cannot store one of the %s, it is now a dead letter: %s", kind, error)
-    DeadLetter.objects.create(
-        kind=kind,
-        node=entry.node or "",
-        reason=str(error)[:2000],
-        payload=entry.payload.decode(errors="replace"),
-    )
+def _store_apart(inbox: Inbox, consumer: str, store: Store) -> bool:
+    """Store what waits apart for MAX_APART_S, one entry at a time, and halve what is refused.
+
+    Of an entry that was halved both halves wait, so that the next writer goes on from there. A line
+    that is refused alone is a dead letter. Return whether there is more.
+    """
+    apart = inbox.apart
+    deadline = monotonic() + MAX_APART_S
+    while rows := _claim_one(apart, consumer) or apart.read(consumer, count=1, block_ms=None):
+        for row in rows:
+            inbox.renew_wakeup()
+            _store_or_halve(inbox, row, store)
+        if monotonic() >= deadline:
+            return apart.length() > 0
+    return False
+
+
+def _claim_one(apart: Inbox, consumer: str) -> Rows:
+    claimed = apart.claim(consumer, count=1, idle_ms=settings.WRITER_CLAIM_AFTER_MS)
+    return next(filter(None, claimed), [])
+
+
+def _store_or_halve(inbox: Inbox, row: StreamEntry, store: Store) -> None:
+    try:
+        _with_retries(lambda: store([row.entry]))
+    except _MAY_BE_REFUSALS as error:
+        if not _is_refusal(error):
+            raise
+        lines = row.entry.payload.split(b"\n")
+        if len(lines) == 1:
+            dead_letters.keep(inbox.kind, row.entry, error)
+        for part in _halve(lines) if len(lines) > 1 else ():
+            half = msgspec.structs.replace(row.entry, count=len(part), payload=b"\n".join(part))
+            inbox.apart.append(half)
+    inbox.apart.acknowledge([row])
+
+
+def _halve(items: list[Item]) -> tuple[list[Item], list[Item]]:
+    middle = len(items) // 2
+    return items[:middle], items[middle:]
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Return whether the entries are at fault, and not the database: that may do better later.
+
+    Of PostgreSQL's classes of errors, 54 is its limits (a row too large for an index), and 42 is
+    ours: a missing migration, a missing right.
+    """
+    state = str(getattr(error.__cause__, "pgcode", None) or "")
+    is_of_database = isinstance(error, (OperationalError, InterfaceError))
+    return state.startswith("54") or not (is_of_database or state.startswith("42"))
 
 
 def _with_retries(call: Callable[[], object]) -> None:

@@ -13,7 +13,8 @@ Range = tuple[int, int]
 class NumberedBatch:
     """One numbered batch: numbers first_seq … first_seq + count - 1, refused ones included.
 
-    `dropped`: (first, last) ranges, both ends included, that the agent reports as dropped.
+    `refused`: how many of them were refused; `refused_ranges`: which, or only the first of them.
+    `dropped`: what the agent reports as dropped. Of both, (first, last), both ends included.
     """
 
     node: str
@@ -23,23 +24,32 @@ class NumberedBatch:
     refused: int
     received_at: datetime
     dropped: tuple[Range, ...] = ()
+    refused_ranges: tuple[Range, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerEntry:
-    """One or more batches of an epoch, merged. Upper ends of ranges are excluded."""
+    """One or more batches of an epoch, merged. Upper ends of ranges are excluded.
+
+    `refused`: ranges; `unnumbered_refusals`: how many more there are.
+    """
 
     node: str
     epoch: str
     received: tuple[Range, ...]
     dropped: tuple[Range, ...]
-    refused: int
+    refused: tuple[Range, ...]
+    unnumbered_refusals: int
     first_received_at: datetime
     last_received_at: datetime
 
     @property
     def first_seq(self) -> int:
         return min(lower for lower, _ in (*self.received, *self.dropped))
+
+    @property
+    def has_refusals(self) -> bool:
+        return bool(self.refused or self.unnumbered_refusals)
 
 
 def merge_batches(batches: Iterable[NumberedBatch]) -> list[list[LedgerEntry]]:
@@ -59,8 +69,10 @@ def merge_batches(batches: Iterable[NumberedBatch]) -> list[list[LedgerEntry]]:
 def _merge_epoch(batches: Iterable[NumberedBatch]) -> list[LedgerEntry]:
     merged: list[LedgerEntry] = []
     for entry in map(_to_entry, batches):
-        if merged and not entry.refused and not merged[-1].refused and _follows(merged[-1], entry):
-            merged[-1] = _merge(merged[-1], entry)
+        last = merged[-1] if merged else entry
+        may_merge = merged and not entry.has_refusals and not last.has_refusals
+        if may_merge and _follows(last, entry):
+            merged[-1] = _merge(last, entry)
         else:
             merged.append(entry)
     return merged
@@ -72,11 +84,20 @@ def _to_entry(batch: NumberedBatch) -> LedgerEntry:
         epoch=batch.epoch,
         # An empty batch still has its number.
         received=((batch.first_seq, batch.first_seq + batch.count),),
-        dropped=tuple((first, last + 1) for first, last in batch.dropped),
-        refused=batch.refused,
+        dropped=_open_ends(batch.dropped),
+        refused=_open_ends(batch.refused_ranges),
+        unnumbered_refusals=batch.refused - _count(batch.refused_ranges),
         first_received_at=batch.received_at,
         last_received_at=batch.received_at,
     )
+
+
+def _open_ends(ranges: Iterable[Range]) -> tuple[Range, ...]:
+    return tuple((first, last + 1) for first, last in ranges)
+
+
+def _count(ranges: Iterable[Range]) -> int:
+    return sum(last - first + 1 for first, last in ranges)
 
 
 def _follows(one: LedgerEntry, other: LedgerEntry) -> bool:

@@ -17,9 +17,14 @@ class Epoch(models.Model):
     epoch = models.CharField(max_length=64)
     first_seq = models.BigIntegerField(help_text="The lowest number known.")
     received = MultirangeField(help_text="Numbers accepted and stored, or refused with a reason.")
+    refused = MultirangeField(
+        db_default="{}", help_text="Numbers of these that were refused, and not accepted since."
+    )
     dropped = MultirangeField(help_text="Numbers the agent reported as dropped: explained gaps.")
     repeated_count = models.BigIntegerField(default=0, help_text="Numbers that came again.")
-    refused_count = models.BigIntegerField(default=0, help_text="Events that were refused.")
+    refused_count = models.BigIntegerField(
+        default=0, help_text="Refused events whose numbers are not kept."
+    )
     first_received_at = models.DateTimeField()
     last_received_at = models.DateTimeField()
 

@@ -1,6 +1,6 @@
 """Queries of the ledger: missing and dropped numbers of each epoch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from server.timescale.rows import fetch_rows
@@ -9,13 +9,16 @@ from server.timescale.rows import fetch_rows
 RANGES_LISTED = 50
 
 COMPLETENESS = """
-SELECT node, epoch, first_seq, last_seq, repeated_count, refused_count,
+SELECT node, epoch, first_seq, last_seq, repeated_count,
+  refused_count + (SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint FROM unnest(refused) AS r),
   first_received_at, last_received_at,
   (SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint FROM unnest(missing) AS r),
   (SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint FROM unnest(explained) AS r),
   ARRAY(SELECT ARRAY[lower(r), upper(r) - 1] FROM unnest(missing) AS r
         ORDER BY lower(r) LIMIT %(listed)s),
   ARRAY(SELECT ARRAY[lower(r), upper(r) - 1] FROM unnest(explained) AS r
+        ORDER BY lower(r) LIMIT %(listed)s),
+  ARRAY(SELECT ARRAY[lower(r), upper(r) - 1] FROM unnest(refused) AS r
         ORDER BY lower(r) LIMIT %(listed)s)
 FROM (
   SELECT *, spanned - received - dropped AS missing, dropped - received AS explained,
@@ -46,11 +49,12 @@ class Completeness:
     dropped_count: int
     missing_ranges: list[list[int]]
     dropped_ranges: list[list[int]]
+    refused_ranges: list[list[int]] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
-        """Whether its agent explains everything that is missing."""
-        return self.missing_count == 0
+        """Whether all that its agent did not drop is stored: nothing missing, nothing refused."""
+        return not self.missing_count and not self.refused_count
 
 
 def completeness(since: datetime, *, node: str | None = None) -> list[Completeness]:

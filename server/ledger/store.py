@@ -7,22 +7,50 @@ from django.db import connection
 
 from server.ledger.merge import LedgerEntry, NumberedBatch, Range, merge_batches
 
-_ENTRY = "(%s, %s, %s, %s::int8multirange, %s::int8multirange, 0, %s, %s, %s)"
+_RANGES = "%s::int8multirange"
+_ENTRY = f"(%s, %s, %s, {_RANGES}, {_RANGES}, {_RANGES}, 0, %s, %s, %s)"
+#: Past this many ranges the refused numbers of an epoch are forgotten, and only counted.
+MAX_REFUSED_RANGES = 1_000
+#: The refused numbers of both, without those that were accepted before or are accepted now.
+_STILL_REFUSED = """(stored.refused + EXCLUDED.refused)
+  - (stored.received - stored.refused) - (EXCLUDED.received - EXCLUDED.refused)"""
 #: Adding a range that is there already changes nothing, so a batch may come again; its
 #: repeated numbers are counted as the intersection of the ranges.
-RECORD = """INSERT INTO ledger_epoch AS stored
-  (node, epoch, first_seq, received, dropped, repeated_count, refused_count,
+RECORD = f"""INSERT INTO ledger_epoch AS stored
+  (node, epoch, first_seq, received, dropped, refused, repeated_count, refused_count,
    first_received_at, last_received_at)
-VALUES {entries}
+VALUES {{entries}}
 ON CONFLICT (node, epoch) DO UPDATE SET
   first_seq = least(stored.first_seq, EXCLUDED.first_seq),
   received = stored.received + EXCLUDED.received,
   dropped = stored.dropped + EXCLUDED.dropped,
   repeated_count = stored.repeated_count + coalesce((
     SELECT sum(upper(r) - lower(r)) FROM unnest(stored.received * EXCLUDED.received) AS r), 0),
-  refused_count = stored.refused_count
-    + CASE WHEN stored.received @> EXCLUDED.received THEN 0 ELSE EXCLUDED.refused_count END,
-  last_received_at = greatest(stored.last_received_at, EXCLUDED.last_received_at)"""
+  (refused, refused_count) = (
+    SELECT CASE WHEN ranges <= {MAX_REFUSED_RANGES} THEN numbers ELSE '{{{{}}}}' END,
+      stored.refused_count
+      + CASE WHEN stored.received @> EXCLUDED.received THEN 0 ELSE EXCLUDED.refused_count END
+      + CASE WHEN ranges <= {MAX_REFUSED_RANGES} THEN 0 ELSE size END
+    FROM (SELECT {_STILL_REFUSED}) AS of (numbers), LATERAL (
+      SELECT count(*), coalesce(sum(upper(r) - lower(r)), 0)::bigint FROM unnest(numbers) AS r
+    ) AS counted (ranges, size)),
+  last_received_at = greatest(stored.last_received_at, EXCLUDED.last_received_at)"""  # noqa: S608 (names and numbers of ours)
+
+
+HAS_ANY = """SELECT EXISTS (
+  SELECT FROM ledger_epoch AS stored
+  JOIN unnest(%s::text[], %s::text[], %s::int8range[]) AS batch (node, epoch, numbers)
+    USING (node, epoch)
+  WHERE stored.received && batch.numbers)"""
+
+
+def has_any(batches: Sequence[NumberedBatch]) -> bool:
+    """Return whether a number of these batches has been recorded before."""
+    ranges = [f"[{each.first_seq},{each.first_seq + each.count})" for each in batches]
+    values = [[each.node for each in batches], [each.epoch for each in batches], ranges]
+    with connection.cursor() as cursor:
+        cursor.execute(HAS_ANY, values)
+        return bool(cursor.fetchone()[0])
 
 
 def record(batches: Sequence[NumberedBatch]) -> None:
@@ -40,7 +68,8 @@ def _values(entry: LedgerEntry) -> tuple[str | int | datetime, ...]:
         entry.first_seq,
         multirange(entry.received),
         multirange(entry.dropped),
-        entry.refused,
+        multirange(entry.refused),
+        entry.unnumbered_refusals,
         entry.first_received_at,
         entry.last_received_at,
     )

@@ -8,6 +8,7 @@ from msgspec.structs import asdict
 from server.metrics import catalogue, wire
 from server.metrics.catalogue import SampleKind
 from server.metrics.mail_queue import MailQueue
+from server.metrics.measures import MAX_TOTAL
 
 #: Kind and the values of one row of its table, by column; `node_id` is the node's name still.
 Row = tuple[SampleKind, dict[str, Any]]
@@ -55,7 +56,7 @@ def zonemta_values(readings: wire.ZoneMta) -> dict[str, Any]:
     sums = dict.fromkeys(catalogue.ZoneMtaColumns.__struct_fields__, 0)
     for each in readings.deliveries:
         if (column := f"{each.status}_total") in sums:
-            sums[column] += each.count
+            sums[column] = min(sums[column] + each.count, MAX_TOTAL)
     return asdict(readings) | sums
 
 
@@ -72,7 +73,9 @@ def wildduck_values(readings: wire.WildDuck) -> dict[str, Any]:
     """Return the columns of metrics_wildduck: the lists as they came, and their sums."""
     known, services = readings.connections, readings.services
     sums = catalogue.WildDuckColumns(
-        connections_count=None if known is None else sum(each.count for each in known),
+        connections_count=None
+        if known is None
+        else min(sum(each.count for each in known), MAX_TOTAL),
         services_down_count=None if services is None else sum(not each.is_up for each in services),
     )
     return asdict(readings) | asdict(sums)

@@ -25,6 +25,12 @@ class Node(models.Model):
     last_seen_at = models.DateTimeField(
         null=True, blank=True, help_text="When the server last took a sample, by its own clock."
     )
+    clock_ahead_ms = models.BigIntegerField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="How far its clock was ahead then, which the server corrected; negative: behind.",
+    )
     in_maintenance = models.BooleanField(
         default=False, help_text="Silence is expected: pages show it without an alarm."
     )

@@ -60,19 +60,22 @@ def node_ids(names: Iterable[str]) -> dict[str, int]:
     return dict(Node.objects.filter(name__in=wanted).values_list("name", "pk"))
 
 
-def mark_seen(node_id: int, seen_at: datetime) -> None:
+def mark_seen(node_id: int, seen_at: datetime, *, clock_ahead_ms: int | None = None) -> None:
     """Move last_seen_at forward, never back: batches may be written out of order."""
     latest = Greatest(Coalesce(F("last_seen_at"), seen_at), seen_at)
-    Node.objects.filter(pk=node_id).update(last_seen_at=latest)
+    Node.objects.filter(pk=node_id).update(last_seen_at=latest, clock_ahead_ms=clock_ahead_ms)
 
 
-def record_contact(node_id: int, at: datetime) -> None:
-    """Mark a node as seen by the server's clock, and record the silence that this ends, if any."""
+def record_contact(node_id: int, at: datetime, *, clock_ahead_ms: int | None = None) -> None:
+    """Mark a node as seen by the server's clock, and record the silence that this ends, if any.
+
+    `clock_ahead_ms`: how far its clock was ahead then; None: not known.
+    """
     silent_if_before = at - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S)
     _insert(
         _RECORD_SILENCE, node=node_id, host=HOST, ended_at=at, silent_if_before=silent_if_before
     )
-    mark_seen(node_id, at)
+    mark_seen(node_id, at, clock_ahead_ms=clock_ahead_ms)
 
 
 def record_silence(node_id: int, start: datetime, end: datetime) -> None:

@@ -40,6 +40,9 @@ DIMENSIONS = {
 NULL_SENDER = "null_sender"
 IS_NULL_SENDER = f"(direction = 'outbound' AND from_address IS NOT DISTINCT FROM '{EMPTY_SENDER}')"
 
+#: Sums of values in one minute stop here, at 4 TB: what a node reports may be absurd, and two years
+#: of such minutes must stay within 64 bits, or nobody's events of that time could be counted.
+MAX_SUM = 2**42
 KEY = ("bucket", "direction", "event_type", "dimension", "value")
 
 
@@ -53,6 +56,8 @@ class Measure:
     #: of each row, as NULL they are a bit. `sum` adds both up alike, and rows of both kinds live
     #: side by side.
     sparse: bool = False
+    #: A sum of values, not a count: it stops at the level's `max_sum`.
+    saturates: bool = False
 
 
 def _histogram(prefix: str, value: str, bounds: tuple[int, ...]) -> tuple[Measure, ...]:
@@ -74,9 +79,9 @@ MEASURES = (
     Measure("events", "count(*)"),
     # So that every answer can state how much of it the change stream inferred.
     Measure("inferred_events", "count(*) FILTER (WHERE certainty = 'inferred')"),
-    Measure("size_bytes", "coalesce(sum(message_size_bytes), 0)"),
+    Measure("size_bytes", "coalesce(sum(message_size_bytes), 0)", saturates=True),
     Measure("size_count", "count(message_size_bytes)"),
-    Measure("delivery_ms_sum", "coalesce(sum(delivery_time_ms), 0)"),
+    Measure("delivery_ms_sum", "coalesce(sum(delivery_time_ms), 0)", saturates=True),
     Measure("delivery_count", "count(delivery_time_ms)"),
     *DELIVERY_HISTOGRAM,
     *SIZE_HISTOGRAM,
@@ -95,6 +100,11 @@ class Level:
     width: timedelta
     chunk_days: int
     narrower: "Level | None" = None
+
+    @property
+    def max_sum(self) -> int:
+        """Where sums of values stop."""
+        return MAX_SUM * (self.width // timedelta(minutes=1))
 
 
 ONE_MINUTE = Level("1m", "email_stats_1m", timedelta(minutes=1), 1)

@@ -20,8 +20,10 @@ from server.storage import events_writer as reference
 from server.storage.events_writer import COLUMNS, PADDING, STAGING, NewEvents
 
 _ID = NAMES.index("event_id")
-#: How a line of an inferred outcome ends: certainty and replaces are the last columns.
-INFERRED_END = f"\tinferred{PADDING}"
+#: How a plain line ends, and one of an inferred outcome: the last columns are certainty, replaces
+#: and the time of a node's wrong clock.
+PLAIN_END = 2 * PADDING
+INFERRED_END, INFERRED = f"\tinferred{PLAIN_END}", "\tinferred\t"
 #: What the staged rows add to each level, in this session until its commit.
 COUNTED = "counted_email_stats"
 CREATE_COUNTED = f"""CREATE TEMPORARY TABLE IF NOT EXISTS {COUNTED}
@@ -47,16 +49,17 @@ ANY_IS_STORED = f"SELECT EXISTS (SELECT FROM {STAGING} AS staged WHERE {_IS_STOR
 INSERT_ALL = f"INSERT INTO email_events ({COLUMNS}) SELECT {COLUMNS} FROM {STAGING}"  # noqa: S608
 
 
-def insert_events(lines: Sequence[str]) -> list[NewEvents]:
+def insert_events(lines: Sequence[str], *, repeated: bool = False) -> list[NewEvents]:
     """Store COPY lines once, whatever came before; count the new ones, and return them by second.
 
-    Must run inside the transaction that stores the batch. Raises django.db.Error.
+    `repeated`: whether some came before, perhaps with other times. Must run inside the transaction
+    that stores the batch. Raises django.db.Error.
     """
     levels = maintainer.written_levels()
     ordered, repeats = sort_by_key(lines)
     is_plain = not repeats and _are_plain(ordered)
     with connection.cursor() as cursor:
-        span = reference.stage(cursor, ordered)
+        span = reference.stage(cursor, ordered, repeated=repeated)
         if is_plain:
             cursor.execute(PLAN_AS_PROBES)
             new = _count_ahead(cursor, levels)
@@ -84,8 +87,9 @@ def sort_by_key(lines: Sequence[str]) -> tuple[list[str], bool]:
 
 
 def _are_plain(lines: Sequence[str]) -> bool:
-    """Return whether all lines report what replaces nothing and is replaced by nothing."""
-    return all(line.endswith(PADDING) and not line.endswith(INFERRED_END) for line in lines)
+    """Return whether all lines report what replaces nothing and is replaced by nothing, by a right
+    clock."""
+    return all(line.endswith(PLAIN_END) and not line.endswith(INFERRED_END) for line in lines)
 
 
 def _count_ahead(cursor: CursorWrapper, levels: tuple[Level, ...]) -> list[NewEvents]:
@@ -124,10 +128,11 @@ def _remove_replaced(
     span: Mapping[str, datetime],
 ) -> None:
     """Remove inferred outcomes whose report is staged or stored. Costs nothing without any."""
-    corrects = any(not line.endswith(PADDING) for line in lines)
+    # Of lines with a corrected time, or from before that column, some are looked at for nothing.
+    corrects = any(not line.endswith(PLAIN_END) for line in lines)
     if corrects:
         cursor.execute(reference.REMOVE_BESIDE)
-    if any(line.endswith(INFERRED_END) for line in lines):
+    if any(INFERRED in line for line in lines):
         cursor.execute(reference.REMOVE_OVERTAKEN, span)
     if corrects:
         cursor.execute(_retraction(levels), span)

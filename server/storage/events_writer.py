@@ -6,7 +6,7 @@ property test (tests/database/storage) holds both to the same rows and the same 
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection
@@ -34,6 +34,9 @@ PADDING = "\t\\N"
 #: How far from the times of a batch another source may date the same event: a plugin stamps when
 #: it learns of it, the change stream says what MongoDB wrote. The unique index needs equal times.
 SAME_EVENT_WITHIN = "1 hour"
+#: The same for numbers that came before: the clock that dated them may have been set meanwhile,
+#: by the hours of a time zone, or its times have been corrected since.
+REPEATED_WITHIN = timedelta(days=1)
 #: How long after an inferred outcome its report may come: as long as an agent remembers it.
 REPLACED_WITHIN = "3 days"
 
@@ -87,15 +90,16 @@ class NewEvents(NamedTuple):
     events: int
 
 
-def insert_events(lines: Sequence[str]) -> list[NewEvents]:
+def insert_events(lines: Sequence[str], *, repeated: bool = False) -> list[NewEvents]:
     """Store COPY lines once, whatever came before; count the new ones, and return them by second.
 
-    Must run inside the transaction that stores the batch. Raises django.db.Error.
+    `repeated`: whether some came before, perhaps with other times. Must run inside the transaction
+    that stores the batch. Raises django.db.Error.
     """
     levels = maintainer.written_levels()
     with connection.cursor() as cursor:
         cursor.execute(LOCK_WRITERS)
-        span = stage(cursor, lines)
+        span = stage(cursor, lines, repeated=repeated)
         cursor.execute(REMOVE_BESIDE)
         cursor.execute(REMOVE_OVERTAKEN, span)
 
@@ -125,8 +129,11 @@ def _collect(
     )
 
 
-def stage(cursor: CursorWrapper, lines: Iterable[str]) -> dict[str, datetime]:
-    """Copy COPY lines into this session's staging table; return the times they span.
+def stage(
+    cursor: CursorWrapper, lines: Iterable[str], *, repeated: bool = False
+) -> dict[str, datetime]:
+    """Copy COPY lines into this session's staging table; return the times they span, or may have
+    had when they came before.
 
     Must run inside the transaction that stores them. Raises django.db.Error for a line PostgreSQL
     refuses.
@@ -137,7 +144,8 @@ def stage(cursor: CursorWrapper, lines: Iterable[str]) -> dict[str, datetime]:
         cursor.cursor.copy_expert(COPY_STAGING, io.StringIO("\n".join(_pad(lines)) + "\n"))
     cursor.execute(f"SELECT min(occurred_at), max(occurred_at) FROM {STAGING}")  # noqa: S608
     oldest, newest = cursor.fetchone()
-    return {"oldest": oldest, "newest": newest}
+    margin = REPEATED_WITHIN if repeated else timedelta()
+    return {"oldest": oldest - margin, "newest": newest + margin}
 
 
 def _pad(lines: Iterable[str]) -> Iterator[str]:

@@ -16,6 +16,7 @@ def write_events(lines: Sequence[str], numbered: Sequence[NumberedBatch] = ()) -
     Safe to run twice. Raises django.db.Error, and then has stored nothing.
     """
     with transaction.atomic():
-        new = insert_events(lines) if lines else []
+        repeated = bool(lines and numbered) and ledger.has_any(numbered)
+        new = insert_events(lines, repeated=repeated) if lines else []
         ledger.record(numbered)
     return new

@@ -16,5 +16,9 @@ TIME_LIMIT_MS = 600_000
 @dramatiq.actor(queue_name="housekeeping", max_retries=0, time_limit=TIME_LIMIT_MS)
 def run_housekeeping() -> None:
     """Apply the retention settings. Safe to run twice; a failure is made up for by the next run."""
-    for chunk in retention.apply(timezone.now()):
+    now = timezone.now()
+    for chunk in retention.apply(now):
         logger.info("Dropped %s, which is past its retention", chunk)
+    for name, count in retention.delete_old_rows(now).items():
+        if count:
+            logger.info("Deleted %d %s, which are past their retention", count, name)

@@ -1,12 +1,15 @@
 """Drop what is older than the settings allow: by policy under Community, by ourselves otherwise."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from server.timescale import edition
+
+logger = logging.getLogger(__name__)
 
 #: Rows of one segment are stored together: the columns that most queries of old rows filter by.
 COMPRESSION = """ALTER TABLE {table} SET (timescaledb.compress,
@@ -22,6 +25,27 @@ HAS_POLICY = """SELECT EXISTS (
     AND (j.config->>%(key)s)::interval = %(after)s::interval)"""
 #: Columns to segment by, columns to order by, age in hours.
 Compression = tuple[str, str, int]
+
+
+#: Name → what deletes the old rows of a plain table and returns how many. Apps register theirs.
+_deletions: dict[str, Callable[[datetime], int]] = {}
+
+
+def register(name: str, delete_old: Callable[[datetime], int]) -> None:
+    """Add the deletion of old rows, called `name` in the log, to each run of housekeeping."""
+    _deletions[name] = delete_old
+
+
+def delete_old_rows(now: datetime) -> dict[str, int]:
+    """Delete what is old in plain tables; return how many rows, by name. One failure is the end of
+    none of the others."""
+    counts = {}
+    for name, delete_old in _deletions.items():
+        try:
+            counts[name] = delete_old(now)
+        except DatabaseError:
+            logger.exception("Old %s could not be deleted, trying again in the next run", name)
+    return counts
 
 
 def apply(now: datetime) -> list[str]:

@@ -37,7 +37,7 @@ def empty_redis() -> Iterator[None]:
     authentication._cache.clear()
     rate_limit._windows.clear()
     yield
-    for inbox in (EVENTS, SAMPLES):
+    for inbox in (EVENTS, SAMPLES, EVENTS.apart, SAMPLES.apart):
         if "client" in vars(inbox):
             inbox.client.close()
             del inbox.client

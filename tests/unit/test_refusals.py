@@ -29,6 +29,7 @@ def test_an_event_ahead_of_time(event):
     refusal = refuse_event(event | {"mta_node": "mta-01", "occurred_at": AHEAD}, BOUND)
 
     assert find_cause(refusal["error"]) is Cause.TIME
+    assert find_cause("in other words", refusal["code"]) is Cause.TIME
 
 
 def test_a_sample_ahead_of_time(golden):
@@ -36,6 +37,7 @@ def test_a_sample_ahead_of_time(golden):
     batch = parse_sample_batch("redis", json.dumps(sample).encode(), BOUND, max_samples=1)
 
     assert find_cause(batch.rejected[0]["error"]) is Cause.TIME
+    assert find_cause("in other words", batch.rejected[0]["code"]) is Cause.TIME
 
 
 def test_an_event_without_a_node_under_a_key_of_no_node(event):
@@ -45,6 +47,7 @@ def test_an_event_without_a_node_under_a_key_of_no_node(event):
     )
 
     assert find_cause(refusal["error"]) is Cause.NODE
+    assert find_cause("in other words", refusal["code"]) is Cause.NODE
 
 
 def test_an_event_of_another_node(event):
@@ -52,3 +55,20 @@ def test_an_event_of_another_node(event):
         refuse_event(event | {"mta_node": "mta-02", "occurred_at": NOW.isoformat()}, BOUND)
 
     assert find_cause(str(raised.value.detail)) is Cause.NODE
+    assert find_cause("in other words", raised.value.detail["code"]) is Cause.NODE
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("event_type", "exploded", "invalid"),
+        ("sending_ip", "somewhere", "invalid"),
+        ("occurred_at", "2020-01-01T00:00:00Z", "too_old"),
+        ("occurred_at", "2036-01-01T00:00:00Z", "time_ahead"),
+    ],
+)
+def test_each_refusal_says_by_a_code_whether_it_passes(event, field, value, code):
+    refusal = refuse_event(event | {"mta_node": "mta-01", field: value}, BOUND)
+
+    assert refusal["code"] == code
+    assert bool(find_cause(refusal["error"], refusal["code"])) == (code == "time_ahead")

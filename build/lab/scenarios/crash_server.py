@@ -1,8 +1,8 @@
 """Kill and cut off the server under load, look for losses.
 
 Also fills its memory and disk. Agents send numbered batches with the tricks that real networks
-play. After the last kill the inbox drains, and what was acknowledged is compared with rows, counts
-and ledger.
+play, two of them by clocks that are 11 minutes ahead and an hour behind. After the last kill the
+inbox drains, and what was acknowledged is compared with rows, counts and ledger.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from datetime import timedelta
 from build.lab.faults import ServerFaults
 from build.lab.installation import Installation, run_installation
 from build.lab.oracle import ServerVerdict, judge_server
-from build.lab.traffic import Batch, Connection, Sender, connect_ingest, plan_batches
+from build.lab.traffic import CLOCKS, Batch, Connection, Sender, connect_ingest, plan_batches
 from build.stack.command import report_progress
 
 AGENTS = 4
@@ -98,6 +98,7 @@ class NumberedAgent(Sender):
         port, key = installation.server.web_port, installation.keys[f"crash-mta-{node}"]
         self._first = connect_ingest(port, key, timeout_s=TIMEOUT_S)
         self._second = connect_ingest(port, key, timeout_s=TIMEOUT_S)
+        self._first.ahead = self._second.ahead = CLOCKS.get(node, timedelta())
         self.start()
 
     def run(self) -> None:

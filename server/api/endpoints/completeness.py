@@ -25,7 +25,7 @@ class EpochAnswer(serializers.Serializer[Any]):
 
     node = serializers.CharField()
     epoch = serializers.CharField()
-    complete = serializers.BooleanField(help_text="Nothing is missing without explanation.")
+    complete = serializers.BooleanField(help_text="Nothing is missing, and nothing was refused.")
     first_seq = serializers.IntegerField()
     last_seq = serializers.IntegerField(allow_null=True)
     missing_count = serializers.IntegerField()
@@ -37,7 +37,12 @@ class EpochAnswer(serializers.Serializer[Any]):
         child=serializers.ListField(child=serializers.IntegerField())
     )
     repeated_count = serializers.IntegerField(help_text="Numbers that came more than once.")
-    refused_count = serializers.IntegerField(help_text="Refused by the server, with a reason.")
+    refused_count = serializers.IntegerField(
+        help_text="Refused by the server, with a reason, and not accepted since."
+    )
+    refused_ranges = serializers.ListField(
+        child=serializers.ListField(child=serializers.IntegerField())
+    )
     first_received_at = serializers.DateTimeField()
     last_received_at = serializers.DateTimeField()
 

@@ -238,6 +238,9 @@ METRICS_RETENTION_DAYS = env.int("METRICS_RETENTION_DAYS", default=90)
 METRICS_5M_RETENTION_DAYS = env.int("METRICS_5M_RETENTION_DAYS", default=90)
 METRICS_1H_RETENTION_DAYS = env.int("METRICS_1H_RETENTION_DAYS", default=730)
 METRICS_DAILY_RETENTION_DAYS = env.int("METRICS_DAILY_RETENTION_DAYS", default=730)
+# Events and samples that could not be stored; past the bound the oldest are given up.
+DEAD_LETTERS_RETENTION_DAYS = env.int("DEAD_LETTERS_RETENTION_DAYS", default=30)
+DEAD_LETTERS_MAX = env.int("DEAD_LETTERS_MAX", default=10_000)
 NODE_CHANGES_RETENTION_DAYS = env.int("NODE_CHANGES_RETENTION_DAYS", default=730)
 #: Hypertable or level → days.
 RETENTION_DAYS = {

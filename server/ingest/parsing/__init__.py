@@ -1,1 +1,1 @@
-"""Request bodies: read and unpacked, then decoded into batches or registrations."""
+"""Requests: whose clock, bodies read and unpacked, then decoded into batches or registrations."""

@@ -1,16 +1,27 @@
 """Pure: the body of a POST → its accepted items and its refused ones, with reasons."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby, islice
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
-from server.events.mapping import Context, Refused, WrongNode, copy_line, plain_line
+from server.events.mapping import (
+    INVALID,
+    NODE,
+    Context,
+    Refused,
+    WrongNode,
+    copy_line,
+    plain_line,
+)
 from server.events.wire import Event
 from server.ingest.errors import Malformed, NodeMismatch, TooLarge
 from server.ingest.parsing.readings import (
     MAX_UNREADABLE_PER_BODY,
+    correct_times,
     decode_strictly,
     read_sample,
 )
@@ -18,6 +29,7 @@ from server.ingest.parsing.text import clean_json, null_no_numbers
 from server.metrics.wire import SAMPLES, Sample
 
 Item = TypeVar("Item")
+Range = tuple[int, int]
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
@@ -35,14 +47,16 @@ class Envelope(msgspec.Struct, Generic[Item], frozen=True):
 
 @dataclass
 class Batch:
-    """One decoded POST. `rejected`: index and reason of each refused item; `unreadable`: why
-    readings of accepted samples are unknown."""
+    """One decoded POST. `rejected`: index, code and reason of each refused item; `unreadable`: why
+    readings of accepted samples are unknown; `node`: the only one of all accepted events."""
 
     accepted: list[Any] = field(default_factory=list)
-    rejected: list[dict[str, object]] = field(default_factory=list)
+    rejected: list[dict[str, Any]] = field(default_factory=list)
     epoch: str | None = None
     first_seq: int = 0
-    dropped: tuple[tuple[int, int], ...] = ()
+    dropped: tuple[Range, ...] = ()
+    refused_ranges: tuple[Range, ...] = ()
+    node: str | None = None
     unreadable: list[str] = field(default_factory=list)
 
 
@@ -56,6 +70,8 @@ _decode_sample: dict[str, Callable[[bytes | msgspec.Raw], Sample]] = {
 #: Commas an item has at most, by which decoded values are bounded before there are any: an event
 #: has some fifty fields and a hundred symbols, the longest sample of a queue ten thousand counts.
 MAX_EVENT_COMMAS, MAX_SAMPLE_COMMAS = 256, 512
+#: Ranges of refused numbers that are kept of one batch; the others are only counted.
+MAX_REFUSED_RANGES = 100
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _skim = msgspec.json.Decoder(msgspec.Raw).decode
 _encode = msgspec.json.Encoder().encode
@@ -73,7 +89,8 @@ def parse_event_batch(body: bytes, context: Context, *, max_events: int) -> Batc
     if len(envelope.events) > max_events:
         raise TooLarge(f"{len(envelope.events)} events; send at most {max_events} in one batch")
     line = plain_line if valid else copy_line
-    batch = _split_items(envelope.events, lambda event: line(event, context))
+    batch = _split_items(envelope.events, lambda event: line(event, context), context.node)
+    batch.node = _only_node(batch.accepted)
     if envelope.epoch is not None:
         _number(batch, envelope)
     return batch
@@ -91,7 +108,9 @@ def parse_sample_batch(kind: str, body: bytes, context: Context, *, max_samples:
     if len(items) > max_samples:
         raise TooLarge(f"{len(items)} samples; send at most {max_samples} in one batch")
     unreadable: list[str] = []
-    batch = _split_items(items, lambda raw: _sample_line(kind, raw, context, unreadable))
+    batch = _split_items(
+        items, lambda raw: _sample_line(kind, raw, context, unreadable), context.node
+    )
     batch.unreadable = unreadable
     return batch
 
@@ -112,6 +131,8 @@ def _sample_line(kind: str, raw: msgspec.Raw, context: Context, unreadable: list
         sample, reasons = decode_strictly(raw, decode), []
     if context.node is not None and sample.node_id != context.node:
         raise WrongNode(context.node, sample.node_id)
+    if context.ahead:
+        sample = correct_times(sample, context)
     context.check_time("timestamp", sample.timestamp)
     unreadable += [f"{kind} of {sample.node_id}: {reason}" for reason in reasons]
     return kind.encode() + b" " + _encode(sample)
@@ -140,6 +161,22 @@ def _number(batch: Batch, envelope: Envelope[Any]) -> None:
         raise Malformed("`dropped`: a range ends before it begins")
     batch.epoch, batch.first_seq = envelope.epoch, envelope.first_seq
     batch.dropped = tuple(envelope.dropped)
+    places = [each["index"] for each in batch.rejected]
+    batch.refused_ranges = tuple(_number_ranges(places, envelope.first_seq))
+
+
+def _number_ranges(places: list[int], first_seq: int) -> Iterator[Range]:
+    """Yield the numbers at some places of a batch as ranges: MAX_REFUSED_RANGES at most."""
+    # What follows each other has the same distance from its place in the list.
+    runs = groupby(enumerate(places), lambda item: item[1] - item[0])
+    for _, run in islice(runs, MAX_REFUSED_RANGES):
+        first, *rest = [place for _, place in run]
+        yield first_seq + first, first_seq + (rest[-1] if rest else first)
+
+
+def _only_node(lines: list[str]) -> str | None:
+    nodes = {line.split("\t", NODE + 1)[NODE] for line in lines}
+    return nodes.pop() if len(nodes) == 1 else None
 
 
 def _read_valid_envelope(body: bytes) -> Envelope[Event] | None:
@@ -169,7 +206,28 @@ def _decode_body(decode: Callable[[bytes], Item], body: bytes) -> Item:
         raise Malformed(f"the body cannot be read: {error}") from error
 
 
-def _split_items(items: list[Any], read: Callable[[Any], Any]) -> Batch:
+class _Named(msgspec.Struct, frozen=True):
+    """The node that an item names, whatever else cannot be read of it."""
+
+    mta_node: str | None = None
+    node_id: str | None = None
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
+
+
+def _check_named_node(raw: Any, key_node: str | None) -> None:
+    """Raise NodeMismatch when a refused item names another node than the key's."""
+    if key_node is None or not isinstance(raw, msgspec.Raw):
+        return  # of an event that was decoded, the node has been compared
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        named = _decode_named(raw)
+        node = named.mta_node or named.node_id
+        if node and node != key_node:
+            raise NodeMismatch(key_node, node)
+
+
+def _split_items(items: list[Any], read: Callable[[Any], Any], key_node: str | None) -> Batch:
     batch = Batch()
     for index, raw in enumerate(items):
         try:
@@ -177,5 +235,7 @@ def _split_items(items: list[Any], read: Callable[[Any], Any]) -> Batch:
         except WrongNode as error:
             raise NodeMismatch(error.key_node, error.node) from error
         except (Refused, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            batch.rejected.append({"index": index, "error": str(error)})
+            _check_named_node(raw, key_node)
+            code = error.code if isinstance(error, Refused) else INVALID
+            batch.rejected.append({"index": index, "code": code, "error": str(error)})
     return batch

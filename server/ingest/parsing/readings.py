@@ -6,10 +6,12 @@ A wrong number, text or time of one program must not cost the node its other rea
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from server.events.mapping import Context
 from server.metrics.wire import Sample
 
 Path = tuple[str | int, ...]
@@ -70,6 +72,19 @@ def decode_strictly(raw: bytes | msgspec.Raw, decode: Decode) -> Sample:
         if path != "$.timestamp" and not MIN_TIME <= at <= _add(sample.timestamp, MAX_AHEAD):
             raise msgspec.ValidationError(f"Time out of range - at `{path}`")
     return sample
+
+
+def correct_times(value: Any, context: Context) -> Any:
+    """Return a sample, or a part of it, with its times by our clock. Raises Refused."""
+    correct = partial(correct_times, context=context)
+    if isinstance(value, datetime):
+        return context.correct(value)
+    if isinstance(value, msgspec.Struct):
+        fields = msgspec.structs.asdict(value)
+        return type(value)(**{name: correct(each) for name, each in fields.items()})
+    if isinstance(value, list):
+        return [correct(each) for each in value]
+    return {name: correct(e) for name, e in value.items()} if isinstance(value, dict) else value
 
 
 def _add(at: datetime, span: timedelta) -> datetime:

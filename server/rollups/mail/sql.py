@@ -80,7 +80,7 @@ def upsert(level: Level, rows: str) -> str:
 
     Rows are added in key order, so that two workers never wait for each other in a circle.
     """
-    additions = ", ".join(_addition(m, level.table) for m in MEASURES)
+    additions = ", ".join(_addition(m, level) for m in MEASURES)
     return f"""INSERT INTO {level.table} ({COLUMNS})
 SELECT {COLUMNS} FROM {rows}
 ORDER BY dimension, bucket, direction, event_type, value
@@ -93,10 +93,14 @@ def number(measure: Measure, relation: str) -> str:
     return f"coalesce({column}, 0)" if measure.sparse else column
 
 
-def _addition(measure: Measure, table: str) -> str:
-    old, more = f"{table}.{measure.column}", f"EXCLUDED.{measure.column}"
+def _addition(measure: Measure, level: Level) -> str:
+    old, more = f"{level.table}.{measure.column}", f"EXCLUDED.{measure.column}"
     added = f"coalesce({old} + {more}, {old}, {more})" if measure.sparse else f"{old} + {more}"
-    return f"{measure.column} = {added}"
+    return f"{measure.column} = {_bounded(measure, level, added)}"
+
+
+def _bounded(measure: Measure, level: Level, value: str) -> str:
+    return f"least({value}, {level.max_sum})" if measure.saturates else value
 
 
 def merge(level: Level, rows: str) -> str:
@@ -123,7 +127,7 @@ def aggregate(level: Level, source: str) -> str:
         for column in ["", *(f", {name}" for name in DIMENSIONS)]
     )
     value = ", ".join(DIMENSIONS)
-    measures = ",\n  ".join(f"{m.aggregate} AS {m.column}" for m in MEASURES)
+    measures = ",\n  ".join(f"{_bounded(m, level, m.aggregate)} AS {m.column}" for m in MEASURES)
     inner = ",\n    ".join(f"{expression} AS {name}" for name, expression in DIMENSIONS.items())
     return f"""SELECT bucket, direction, event_type,
   CASE WHEN is_null_sender THEN '{NULL_SENDER}'

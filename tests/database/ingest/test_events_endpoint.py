@@ -55,6 +55,16 @@ def test_one_event_of_another_node_than_the_keys_refuses_all_and_acknowledges_no
     assert EVENTS.length() == 0
 
 
+@pytest.mark.parametrize("path", ["events/ingest", "metrics/redis"])
+def test_an_item_of_another_node_is_403_even_where_the_rest_of_it_cannot_be_read(post, path):
+    """What `doctor` sends to find a key of another node."""
+    name = "mta_node" if path == "events/ingest" else "node_id"
+    answer = post(path, [{name: "mta-02"}])
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "wrong_node")
+    assert post(path, [{name: "mta-01"}]).status_code == 422
+
+
 def test_gzip_is_unpacked(post, event):
     assert post("events/ingest", [event()], pack=True).status_code == 202
 

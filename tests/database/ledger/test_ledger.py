@@ -5,6 +5,7 @@ from django.test import Client
 
 from server.ingest import writer
 from server.ingest.inbox import EVENTS, Entry
+from server.nodes.models import ApiKey
 from tests.factories import stored_events
 
 pytestmark = pytest.mark.usefixtures("committing_database")
@@ -75,13 +76,60 @@ def test_what_was_dropped_and_came_all_the_same_is_received(send, epoch):
     assert (epoch()["complete"], epoch()["dropped_count"]) == (True, 0)
 
 
-def test_refused_events_have_arrived(send, epoch):
+def test_refused_events_have_arrived_and_are_not_complete(send, epoch):
     send(1, 2, bad=2)
     assert send(5, 0, bad=3).status_code == 422
 
     answer = epoch()
 
-    assert (answer["complete"], answer["last_seq"], answer["refused_count"]) == (True, 7, 5)
+    assert (answer["complete"], answer["last_seq"], answer["refused_count"]) == (False, 7, 5)
+    assert (answer["missing_count"], answer["refused_ranges"]) == (0, [[3, 7]])
+
+
+def test_a_refused_number_that_is_accepted_later_is_refused_no_more(send, epoch):
+    send(1, 2, bad=2)
+    send(3, 1)
+
+    answer = epoch()
+    send(4, 1)
+
+    assert (answer["complete"], answer["refused_ranges"]) == (False, [[4, 4]])
+    assert (epoch()["complete"], epoch()["refused_count"]) == (True, 0)
+
+
+def test_an_accepted_number_that_comes_again_and_is_refused_stays_accepted(send, epoch):
+    send(1, 4)
+    send(1, 2, bad=2)
+
+    assert (epoch()["complete"], epoch()["refused_count"]) == (True, 0)
+
+
+def test_refused_numbers_that_the_agent_calls_dropped_are_refused(send, epoch):
+    send(1, 0, bad=3)
+    send(4, 1, dropped=[[1, 3]])
+
+    assert (epoch()["refused_ranges"], epoch()["dropped_count"]) == ([[1, 3]], 0)
+
+
+def test_refusals_in_very_many_places_are_counted_and_bounded(post, event, epoch):
+    events = [event() if place % 2 else {"event_id": "x"} for place in range(500)]
+    post("events/ingest", {"epoch": "e-1", "first_seq": 1, "events": events})
+    writer.drain_events()
+
+    answer = epoch()
+
+    assert (answer["complete"], answer["refused_count"]) == (False, 250)
+    assert answer["refused_ranges"][:2] == [[1, 1], [3, 3]]
+
+
+def test_the_numbers_of_a_key_without_a_node_are_of_the_node_of_its_events(post, event, epoch):
+    key = ApiKey.issue(name="any node", scope=ApiKey.Scope.AGENT)[1]
+    batch = {"epoch": "e-1", "first_seq": 1, "events": [event(mta_node="mta-07")]}
+
+    post("events/ingest", batch, key=key)
+    writer.drain_events()
+
+    assert epoch()["node"] == "mta-07"
 
 
 def test_a_batch_that_comes_again_is_counted_as_repeated_not_received_twice(send, epoch):

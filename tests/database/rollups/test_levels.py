@@ -53,6 +53,25 @@ def test_every_level_has_the_same_columns_of_the_same_types():
     assert len(described["1m"]) == len(sql.KEY) + len(sql.MEASURES)
 
 
+def test_absurd_values_fill_their_sum_and_cost_nobody_elses_counts():
+    """A version before accepted sizes of 2^53 bytes: 1 024 of them are more than 64 bits hold."""
+    absurd = {"message_size_bytes": 2**53, "delivery_time_ms": 2**31 - 1, "mta_node": "mta-66"}
+    for _ in range(3):
+        write(*(row(**absurd) for _ in range(1_100)))
+    assert write(row(message_size_bytes=1)) == 1
+
+    for level in LEVELS:
+        ((events, size_bytes, delivery_ms),) = rows_of(
+            f"SELECT events, size_bytes, delivery_ms_sum FROM {level.table} WHERE dimension = 'all'"
+        )
+        assert events == 3_301, level.name
+        assert ONE_MINUTE.max_sum <= size_bytes <= level.max_sum, level.name
+        assert ONE_MINUTE.max_sum <= delivery_ms <= level.max_sum, level.name
+    assert rows_of(
+        f"SELECT size_bytes FROM {ONE_MINUTE.table} WHERE dimension = 'node' AND value = 'mta-01'"
+    ) == [(1,)]
+
+
 def test_a_day_is_a_utc_day():
     midnight = NOW.replace(hour=0, minute=0, second=0)
     write(row(occurred_at=midnight - timedelta(microseconds=1)), row(occurred_at=midnight))

@@ -23,6 +23,9 @@ from server.ledger.queries import Completeness
 Row = Mapping[str, Any]
 
 TROUBLE = ("warning", "critical")
+REFUSED_NOTE = (
+    "the agent's log has the reasons; what it postponed, for a wrong clock or key, is sent again"
+)
 #: Kinds that are read more seldom: WildDuck every five minutes.
 STALE_AFTER_S = {"wildduck": 900.0}
 #: Ranges of missing numbers that are named.
@@ -102,6 +105,7 @@ class Epoch:
     missing: tuple[str, ...]
     more_missing: int
     dropped: str
+    refused: str
 
 
 @dataclass(frozen=True)
@@ -152,8 +156,13 @@ def find_newest(
     }
 
 
-def build_agent_health(row: Row | None, now: datetime) -> AgentHealth | None:
-    """Return the agent's health; None when it never reported."""
+def build_agent_health(
+    row: Row | None, now: datetime, *, corrected_ms: int | None = None
+) -> AgentHealth | None:
+    """Return the agent's health; None when it never reported.
+
+    `corrected_ms`: how much too late its times were when the server took them.
+    """
     if row is None:
         return None
     sources = tuple(_source(each, now) for each in row["sources"] or ())
@@ -162,7 +171,7 @@ def build_agent_health(row: Row | None, now: datetime) -> AgentHealth | None:
         Line("running for", duration(row["uptime_s"])),
         Line("memory", byte_size(row["memory_rss_bytes"])),
         Line("CPU", _percent(row["cpu_percent"])),
-        _clock(row["clock_skew_ms"]),
+        _clock(row["clock_skew_ms"], corrected_ms),
         _spool(row),
         Line("oldest event waiting", _age(row.get("oldest_event_at"), now)),
         *_losses(row),
@@ -190,7 +199,8 @@ def _source(each: Row, now: datetime) -> Source:
     return Source(LABELS.get(each["name"]) or each["name"], state, level, succeeded, each)
 
 
-def _clock(skew_ms: float | None) -> Line:
+def _clock(skew_ms: float | None, corrected_ms: int | None) -> Line:
+    skew_ms = corrected_ms or skew_ms
     if skew_ms is None:
         return Line("clock", UNKNOWN, "none", "not compared with the server's yet")
     way = "ahead of" if skew_ms > 0 else "behind"
@@ -198,7 +208,8 @@ def _clock(skew_ms: float | None) -> Line:
     level = judge_clock(skew_ms)
     if level == "ok":
         return Line("clock", "right", note=text)
-    return Line("clock", text, level, "its events have wrong times; check NTP on the node")
+    times = "the server corrects its times" if corrected_ms else "its events have wrong times"
+    return Line("clock", text, level, f"{times}; check NTP on the node")
 
 
 def _spool(row: Row) -> Line:
@@ -250,22 +261,28 @@ def _comparison_line(each: Row) -> Line:
 
 
 def build_epoch(of: Completeness) -> Epoch:
-    noun = "event" if of.missing_count == 1 else "events"
+    counts = {"missing": of.missing_count, "refused": of.refused_count}
+    lacks = [f"{_events(count)} {word}" for word, count in counts.items() if count]
     return Epoch(
         ledger=of,
-        level=judge_completeness(of.missing_count, 0),
-        verdict="complete" if of.complete else f"{thousands(of.missing_count)} {noun} missing",
+        level=judge_completeness(of.missing_count, 0, of.refused_count),
+        verdict=", ".join(lacks) or "complete",
         missing=_name_ranges(of.missing_ranges),
         more_missing=max(0, len(of.missing_ranges) - MAX_RANGES_NAMED),
-        dropped=_describe_drops(of),
+        dropped=_describe(of.dropped_count, of.dropped_ranges),
+        refused=_describe(of.refused_count, of.refused_ranges),
     )
 
 
-def _describe_drops(of: Completeness) -> str:
-    if not of.dropped_count:
-        return "0"
-    more = ", …" if len(of.dropped_ranges) > MAX_RANGES_NAMED else ""
-    return f"{thousands(of.dropped_count)} ({', '.join(_name_ranges(of.dropped_ranges))}{more})"
+def _events(count: int) -> str:
+    return f"{thousands(count)} event{'s' * (count != 1)}"
+
+
+def _describe(count: int, ranges: Sequence[Sequence[int]]) -> str:
+    """Return a count and the numbers that are known of it."""
+    more = ", …" if len(ranges) > MAX_RANGES_NAMED else ""
+    named = ", ".join(_name_ranges(ranges))
+    return f"{thousands(count)} ({named}{more})" if named else thousands(count)
 
 
 def _name_ranges(ranges: Sequence[Sequence[int]]) -> tuple[str, ...]:
@@ -281,13 +298,19 @@ def summarize_completeness(epochs: Sequence[Completeness]) -> Line:
         return Line("Completeness", "no events numbered by this agent in this time", "none")
     missing = sum(each.missing_count for each in epochs)
     dropped = sum(each.dropped_count for each in epochs)
+    refused = sum(each.refused_count for each in epochs)
     explained = f"; {thousands(dropped)} dropped by the agent and reported" if dropped else ""
+    level = judge_completeness(missing, dropped, refused)
     if missing:
+        explained += f"; {thousands(refused)} refused by this server" if refused else ""
         noun = "event is" if missing == 1 else "events are"
         text = f"{thousands(missing)} {noun} missing without explanation{explained}"
         note = "they may still be in the spool, or on their way"
-        return Line("Completeness", text, "critical", note)
-    return Line("Completeness", f"complete{explained}", judge_completeness(0, dropped))
+        return Line("Completeness", text, level, note)
+    if refused:
+        text = f"{_events(refused)} refused by this server and not stored{explained}"
+        return Line("Completeness", text, level, REFUSED_NOTE)
+    return Line("Completeness", f"complete{explained}", level)
 
 
 def parse_time(text: str | None) -> datetime | None:

@@ -47,7 +47,9 @@ def node(request: HttpRequest, name: str) -> HttpResponse:
         "processes": detail.build_processes(programs),
         "processes_at": detail.parse_time(programs[0]["time"]) if programs else None,
         "ports": detail.build_ports(ports),
-        "agent": detail.build_agent_health(next(iter(newest.get("agent", ())), None), now),
+        "agent": detail.build_agent_health(
+            next(iter(newest.get("agent", ())), None), now, corrected_ms=node_row.clock_ahead_ms
+        ),
         "completeness": detail.summarize_completeness(epochs),
         "epochs": [detail.build_epoch(each) for each in epochs],
         "ledger_days": LEDGER_HISTORY.days,

@@ -403,6 +403,20 @@ def test_a_wrong_key_or_node_keeps_all_events_and_is_logged_once_and_when_it_cha
     assert fix in warnings[0].getMessage()
 
 
+def test_each_request_carries_this_clock_for_the_server_to_correct_by(
+    fake_server, spool, ship, monkeypatch
+):
+    at = datetime(2026, 11, 21, 10, 7, 13, 433_000, tzinfo=UTC)
+    monkeypatch.setattr("agent.clock.utc_now", lambda: at)
+    take(spool, [1])
+
+    ship()
+    until(lambda: fake_server.requests)
+
+    _, headers, _, _ = fake_server.requests[0]
+    assert headers["Date"] == "Sat, 21 Nov 2026 10:07:13 GMT"
+
+
 def test_a_clock_ahead_keeps_the_queue_as_it_is_until_it_is_set(
     fake_server, spool, ship, tmp_path, *, caplog, monkeypatch
 ):

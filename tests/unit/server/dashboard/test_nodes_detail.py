@@ -157,6 +157,12 @@ def test_what_was_captured_is_compared_with_what_was_counted(agent):
         ([epoch(dropped_count=7)], "warning", "complete; 7 dropped by the agent and reported"),
         ([epoch(), epoch(missing_count=1)], "critical", "1 event is missing without explanation"),
         ([epoch(missing_count=1_500)], "critical", "1,500 events are missing without explanation"),
+        ([epoch(refused_count=2)], "warning", "2 events refused by this server and not stored"),
+        (
+            [epoch(missing_count=1, refused_count=2)],
+            "critical",
+            "1 event is missing without explanation; 2 refused by this server",
+        ),
     ],
 )
 def test_completeness_is_one_sentence(epochs, level, value):
@@ -176,6 +182,12 @@ def test_missing_ranges_are_named_and_the_rest_counted():
     assert epoch_lines.more_missing == 3
     assert epoch_lines.dropped == "3 (1–3)"  # noqa: RUF001
     assert epoch_lines.verdict == "15 events missing"
+
+
+def test_a_spool_with_refused_events_is_not_complete():
+    line = detail.build_epoch(epoch(refused_count=4, refused_ranges=[[7, 9]]))
+
+    assert (line.level, line.verdict, line.refused) == ("warning", "4 events refused", "4 (7–9)")  # noqa: RUF001
 
 
 def test_a_kind_is_stale_by_its_own_interval():
