@@ -42,14 +42,22 @@ class Start(NamedTuple):
 
 
 def register(name: str, details: Mapping[str, Any]) -> Node:
-    """Create or update the node `name` with its agent's details; record changed versions."""
+    """Create or update the node `name` with its agent's details; record changed versions.
+
+    A new chunk of samples gets a foreign key to this table, so its writer locks out all that write
+    here, and looks at its nodes' rows when it commits. Therefore the table's lock comes before the
+    row's (the insertion takes it, of a known node too), and the row's lets foreign keys pass. The
+    other way round, the two wait for each other.
+    """
     now = timezone.now()
     with transaction.atomic():
-        before = Node.objects.select_for_update().filter(name=name).first()
-        node, _ = Node.objects.update_or_create(
-            name=name, defaults={**details, "registered_at": now}
-        )
-        _record_versions(node, before, now)
+        Node.objects.bulk_create([Node(name=name)], ignore_conflicts=True)
+        node = Node.objects.select_for_update(no_key=True).get(name=name)
+        known = {AGENT: node.agent_version, **node.versions}
+        for field, value in (changed := {**details, "registered_at": now}).items():
+            setattr(node, field, value)
+        node.save(update_fields=changed.keys())
+        _record_versions(node, known, now)
     return node
 
 
@@ -119,12 +127,11 @@ def _merge_close(starts: Collection[Start]) -> Iterator[Start]:
             last = start
 
 
-def _record_versions(node: Node, before: Node | None, now: datetime) -> None:
+def _record_versions(node: Node, known: Mapping[str, str], now: datetime) -> None:
     """Compare with the last known version of each program: one may be left out for a while."""
     reported = {AGENT: node.agent_version, **node.versions}
     of_node = Change.objects.filter(node=node, kind=Change.Kind.VERSION)
-    known = {AGENT: before.agent_version, **before.versions} if before else {}
-    known |= dict(of_node.order_by("at").values_list("subject", "after"))
+    known = {**known, **dict(of_node.order_by("at").values_list("subject", "after"))}
     changes = [
         Change(
             node=node,
