@@ -108,7 +108,9 @@ def run_demo(
     with step("server: web, live, worker"):
         address = server.start(supervisor, site, restarts=RESTARTS).url
     smtp_port = start_mail(supervisor, mongo_uri, mail_redis, address=address, api_key=api_key)
-    stop = stop_event()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
     # A new seed each time: the same addresses again would look like repetitions.
     stream = {"port": smtp_port, "rate_per_s": rate_per_s, "seed": int(time.time())}
     threading.Thread(target=feeder.feed, args=[stop], kwargs=stream, daemon=True).start()
@@ -192,14 +194,6 @@ def start_mail(
             api_port=api_port,
         )
     return mta.smtp_port
-
-
-def stop_event() -> threading.Event:
-    """Return an event that Ctrl-C, SIGTERM and SIGHUP set: the ways to end a demo."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def watch(supervisor: Supervisor, stop: threading.Event) -> int:

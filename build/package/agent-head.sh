@@ -9,12 +9,23 @@ id=@ID@
 digest=@DIGEST@
 first_line=@FIRST_LINE@
 
-report() { printf 'mallard-agent: %s\n' "$*" >&2; }
+# All it reports are errors; where standard error is the journal, it reads that from the prefix.
+report() {
+    priority=
+    [ "${JOURNAL_STREAM:--}" != "$(stat -L -c %d:%i /proc/$$/fd/2 2>/dev/null)" ] || priority='<3>'
+    printf '%smallard-agent: %s\n' "$priority" "$*" >&2
+}
 
-# Ours alone, and programs may run from it: the directory of another user could get other contents
-# between two starts, and a file system may be mounted noexec, as /run is.
-usable() {
+# Ours alone: a directory that another user owns or may write to could get other contents between
+# two starts.
+ours() {
     [ -d "$1" ] && [ -O "$1" ] || return 1
+    case $(stat -L -c %A "$1") in d????-??-?) ;; *) return 1 ;; esac
+}
+
+# And programs may run from it: a file system may be mounted noexec, as /run is.
+usable() {
+    ours "$1" || return 1
     probe=$1/.probe.$$
     (umask 077 && : >"$probe" && chmod 700 "$probe") 2>/dev/null || return 1
     if [ -x "$probe" ]; then rm -f "$probe"; else rm -f "$probe"; return 1; fi
@@ -29,20 +40,21 @@ choose_place() {
         if [ "$place" = "$cache/mallard-agent" ]; then
             (umask 077 && mkdir -p "$place") 2>/dev/null || continue
         fi
-        [ -d "$place" ] && [ -O "$place" ] || continue
+        ours "$place" || continue
         (umask 077 && mkdir -p "$place/program") 2>/dev/null || continue
         place=$place/program
         usable "$place" && return
     done
     report "there is no directory to unpack in. Tried${named:+ $named,} /var/lib/mallard-agent and" \
-        "${cache:-a home}/mallard-agent: one of them must exist, belong to $(id -un) and allow" \
-        "programs (no noexec). Set MALLARD_AGENT_UNPACK_DIR to such a directory."
+        "${cache:-a home}/mallard-agent: one of them must exist, belong to $(id -un), be writable" \
+        "for nobody else (chmod go-w) and allow programs (no noexec)." \
+        "Set MALLARD_AGENT_UNPACK_DIR to such a directory."
     exit 1
 }
 
 unpack() {
     rm -rf "$fresh"
-    mkdir "$fresh"
+    (umask 022 && mkdir "$fresh")
     if [ "$(tail -n +$first_line "$0" | sha256sum)" != "$digest  -" ]; then
         rm -rf "$fresh"
         report "$0 is damaged: copy it again, and compare its sha256"

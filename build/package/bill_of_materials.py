@@ -1,8 +1,7 @@
-"""The agent's list of contents, as CycloneDX 1.6.
+"""Lists of contents of the agent and of the server archive, as CycloneDX 1.6.
 
-Written by hand: it is a dozen keys, and the packages of a library for it would be more than all
-that is frozen. Packages come from pip's own `inspect`, with their hashes from the lock; the C
-libraries from where PyInstaller found them, with the version of the system's package.
+Written by hand: it is a dozen keys, and a library for it would be more than all that is frozen.
+Packages are those of pip's `inspect` with hashes of the lock, C libraries those PyInstaller found.
 """
 
 import ast
@@ -46,9 +45,8 @@ def build_bill_of_materials(
 def list_packages(python: Path, *, lock: Path, frozen_lock: Path) -> Iterator[Component]:
     """Yield the interpreter and its packages that are frozen, with the hashes of `lock`."""
     version = run([python, "-c", "import platform; print(platform.python_version())"]).strip()
-    yield _component("platform", "cpython", version, url=f"pkg:generic/cpython@{version}") | {
-        "licenses": [{"license": {"id": "PSF-2.0"}}]
-    }
+    url = f"pkg:generic/cpython@{version}"
+    yield _component("platform", "cpython", version, url=url, licence="PSF-2.0")
     frozen = {*_locked_hashes(frozen_lock), "pyinstaller"}
     hashes = _locked_hashes(lock)
     report = json.loads(run([python, "-m", "pip", "inspect", "--local"]))
@@ -57,14 +55,21 @@ def list_packages(python: Path, *, lock: Path, frozen_lock: Path) -> Iterator[Co
         if name not in frozen:
             continue
         version = metadata["version"]
-        component = _component("library", name, version, url=f"pkg:pypi/{name}@{version}")
+        url, licence = f"pkg:pypi/{name}@{version}", _licence(metadata)
+        component = _component("library", name, version, url=url, licence=licence)
         # Of every file the lock allows; which of them pip took depends on the interpreter.
         component["properties"] = [
             {"name": "mallard:locked-sha256", "value": value} for value in hashes.get(name, [])
         ]
-        if licence := _licence(metadata):
-            component["licenses"] = [{"license": {"name": licence}}]
         yield component
+
+
+def list_npm(lines: str) -> Iterator[Component]:
+    """Yield packages by lines of name, version and licence (server/dashboard/vendor/build.mjs)."""
+    for line in lines.splitlines():
+        name, version, licence = re.split(r",? ", line, maxsplit=2)
+        url = f"pkg:npm/{quote(name)}@{version}"
+        yield _component("library", name, version, url=url, licence=licence)
 
 
 def list_libraries(tree: Path, collected: Path) -> Iterator[Component]:
@@ -88,8 +93,9 @@ def list_libraries(tree: Path, collected: Path) -> Iterator[Component]:
         yield component
 
 
-def _component(kind: str, name: str, version: str, *, url: str) -> Component:
-    return {"type": kind, "bom-ref": url, "name": name, "version": version, "purl": url}
+def _component(kind: str, name: str, version: str, *, url: str, licence: str) -> Component:
+    licences = {"licenses": [{"license": {"name": licence}}]} if licence else {}
+    return {"type": kind, "bom-ref": url, "name": name, "version": version, "purl": url} | licences
 
 
 def _licence(metadata: dict[str, Any]) -> str:

@@ -2,10 +2,9 @@
 
 A clean environment gets exactly what requirements/build.txt names, hashes checked; PyInstaller
 makes a folder; everything in it is checked against the oldest supported system; head and folder
-become one file. Why not PyInstaller's own one-file mode: it unpacks anew at every start, where
-TMPDIR or a path fixed at build time points, which may be noexec (/run is); it runs as two
-processes; and the files of a killed one stay. `agent-head.sh` unpacks once per version, where the
-agent keeps its state.
+become one file. PyInstaller's own one-file mode unpacks anew at every start, where it may be noexec
+(/run is), runs as two processes, and leaves the files of a killed one. `agent-head.sh` unpacks once
+per version, where the agent keeps its state.
 """
 
 import argparse
@@ -22,11 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from build.package.bill_of_materials import (
-    build_bill_of_materials,
-    list_libraries,
-    list_packages,
-)
+from build.package.bill_of_materials import build_bill_of_materials, list_libraries, list_packages
 from build.stack import claim
 from build.stack.command import run, run_main
 from build.stack.errors import MissingError, StackError

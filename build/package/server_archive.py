@@ -1,17 +1,16 @@
-"""`make server-archive`: the server as one file, .dist/mallard-server.tar.gz, with its digest.
+"""`make server-archive`: the server as one file, .dist/mallard-server.tar.gz.
 
-    python -m build.package.server_archive                    packages come from PyPI
-    python -m build.package.server_archive --wheels 3.13      with the packages for that Python
-
-It holds the files a server runs from: server/, manage.py and the lock as they are committed, and
-the files browsers load, made by `python -m build.package.assets`. Its bytes depend on nothing but
-its contents.
+It holds the files a server runs from, as they are committed; the files browsers load, made by
+`python -m build.package.assets`; and in install/ what the Ansible roles write, for an installation
+by hand. Its bytes depend on nothing but its contents; its digest and a list of those are beside it.
 """
 
 import argparse
 import gzip
 import hashlib
 import io
+import json
+import os
 import sys
 import tarfile
 import tempfile
@@ -19,8 +18,10 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from build.package import assets
+from build.package.bill_of_materials import build_bill_of_materials, list_npm, list_packages
 from build.stack.command import run, run_main
 from build.stack.errors import StackError
 from build.stack.paths import DIST, ROOT, RUN
@@ -29,7 +30,7 @@ NAME = "mallard-server.tar.gz"
 LOCK = "requirements/server.txt"
 SOURCES = ("server", "manage.py", LOCK, "LICENSE", "CHANGELOG.md")
 WHEELS = RUN / "wheels"
-COLLECT = Path(__file__).with_name("wheels.sh")
+COLLECT, FILES = (Path(__file__).with_name(f"{name}.sh") for name in ("wheels", "server-files"))
 
 
 @dataclass(frozen=True)
@@ -42,24 +43,21 @@ class Entry:
 
 def read_sources(vendor: Path = assets.VENDOR) -> dict[str, Entry]:
     """Return the files of a server by their place in the archive. Raise StackError."""
-    entries: dict[str, Entry] = {}
     with tempfile.TemporaryDirectory() as folder:
-        committed = Path(folder, "committed.tar")
-        run(["git", "archive", f"--output={committed}", "HEAD", "--", *SOURCES])
-        with tarfile.open(committed) as archive:
-            for member in archive:
-                if file := archive.extractfile(member):
-                    entries[member.name] = Entry(file.read(), executable=bool(member.mode & 0o100))
+        run(["sh", FILES, sys.executable, folder, *SOURCES])
+        entries = {
+            str(path.relative_to(folder)): Entry(path.read_bytes(), os.access(path, os.X_OK))
+            for path in Path(folder).rglob("*")
+            if path.is_file()
+        }
     loaded = [path for path in vendor.rglob("*") if path.is_file()]
     if not loaded:
-        name = vendor.relative_to(ROOT)
-        raise StackError(f"{name} is empty: run `python -m build.package.assets` first.")
+        raise StackError(f"{vendor} is empty: run `python -m build.package.assets` first.")
     return entries | {str(path.relative_to(ROOT)): Entry(path.read_bytes()) for path in loaded}
 
 
 def collect_wheels(versions: Iterable[str]) -> dict[str, Entry]:
     """Return the locked packages for these Pythons (3.13) and a lock of exactly these files."""
-    # The folder of another lock would hold other files.
     lock_digest = hashlib.sha256((ROOT / LOCK).read_bytes()).hexdigest()[:8]
     paths: list[Path] = []
     for version in versions:
@@ -100,27 +98,36 @@ def pack(entries: dict[str, Entry]) -> bytes:
 
 
 def make(python_versions: Sequence[str] = (), *, directory: Path = DIST) -> Path:
-    """Write the archive and, beside it, a line of its digest, name and version. Return its path."""
-    content = pack(read_sources() | collect_wheels(python_versions))
+    """Write the archive, a line of its digest, name and version, and its contents (CycloneDX)."""
+    entries = read_sources() | collect_wheels(python_versions)
+    content = pack(entries)
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / NAME
     path.write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     path.with_name(f"{NAME}.sha256").write_text(f"{digest}  {NAME}  {version}\n")
+    packages = list_contents(entries)
+    contents = build_bill_of_materials(NAME, version, digest=digest, components=packages)
+    path.with_name(f"{NAME}.cdx.json").write_text(json.dumps(contents, indent=2) + "\n")
     return path
+
+
+def list_contents(entries: dict[str, Entry]) -> list[dict[str, Any]]:
+    """Return the packages of the lock, and of npm those that browsers load parts of."""
+    lock, licences = ROOT / LOCK, entries[f"{assets.VENDOR.relative_to(ROOT)}/licences/README"]
+    _interpreter, *python = list_packages(Path(sys.executable), lock=lock, frozen_lock=lock)
+    return [*python, *list_npm(licences.content.decode())]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="build.package.server_archive", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--wheels", nargs="*", default=[], metavar="VERSION")
-    options = parser.parse_args()
-    path = make(options.wheels)
-    changes = run(["git", "status", "--porcelain", "--", *SOURCES])
+    about = "packages for these versions of Python (3.13) too; without, they come from PyPI"
+    parser.add_argument("--wheels", nargs="*", default=[], metavar="VERSION", help=about)
+    path = make(parser.parse_args().wheels)
+    changes = run(["git", "status", "--porcelain", "--", *SOURCES, "ansible"])
     digest, _, version = path.with_name(f"{NAME}.sha256").read_text().split()
-    size_mb = path.stat().st_size / 1e6
-    print(f"{path.relative_to(ROOT)}: {size_mb:.1f} MB, version {version}, sha256 {digest}")
+    print(f"{path.relative_to(ROOT)}: version {version}, sha256 {digest}")
     if changes.strip():
         print("There are changes that are not committed; they are not in it.")
     return 0

@@ -46,7 +46,8 @@ def validate_no_zone(text: str) -> None:
 def client_address(remote: str, forwarded_for: str, trusted: tuple[Network, ...]) -> str:
     """Return the address nearest to us that is no trusted proxy.
 
-    `remote` is the peer of the connection. X-Forwarded-For is read from its right end, where our
+    `remote` is the peer of the connection; "" on a unix socket, whose mode says which proxy may
+    open it. X-Forwarded-For is read from its right end, where our
     own proxies append, and only as far as they vouch for it: the part a client wrote, further left,
     is never trusted.
     """
@@ -63,6 +64,8 @@ _trusted = cache(networks)
 
 @lru_cache(maxsize=10_000)
 def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
+    if not address:
+        return True
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -17,6 +17,10 @@ TRUSTED = networks(["10.0.0.0/8", "::1/128"])
         ("::1", "nonsense", "nonsense"),
         ("10.0.0.1", "", "10.0.0.1"),
         ("10.0.0.1", " , ", "10.0.0.1"),
+        # A unix socket has no address; its mode says who may connect.
+        ("", "198.51.100.1", "198.51.100.1"),
+        ("", "1.2.3.4, 198.51.100.1, 10.0.0.2", "198.51.100.1"),
+        ("", "", ""),
     ],
 )
 def test_the_address_is_the_nearest_that_is_no_trusted_proxy(remote, forwarded_for, address):

@@ -67,7 +67,7 @@ def bare_machine(ansible_environment):
 def server_machine(ansible_environment):
     """A Debian 13 with Debian's own packages of all a server needs, which no network brings."""
     packages = (
-        *("curl", "nginx", "openssl", "postgresql-17", "postgresql-17-timescaledb"),
+        *("curl", "gpg", "nginx", "openssl", "postgresql-17", "postgresql-17-timescaledb"),
         *("python3-apt", "python3-venv", "redis-server"),
     )
     root = roots.make("trixie", packages)

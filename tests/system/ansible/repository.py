@@ -19,6 +19,8 @@ class Repository:
         try:
             self._gpg("--quick-gen-key", "A test <test@example.invalid>", "ed25519", "sign", "1d")
             self.key = self._gpg("--armor", "--export")
+            listed = self._gpg("--with-colons", "--list-keys").decode()
+            self.fingerprint = listed.partition("\nfpr:")[2].split(":")[8]
         except BaseException:
             self.close()
             raise

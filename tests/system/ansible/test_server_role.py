@@ -343,14 +343,24 @@ def test_packages_of_other_repositories_are_taken_as_their_keys_sign_them(site, 
             "mallard_server_timescaledb_source": "timescale",
             "mallard_server_postgresql_repository": address,
             "mallard_server_postgresql_repository_key": f"{address}/key.asc",
+            "mallard_server_postgresql_repository_fingerprint": made.fingerprint,
             "mallard_server_timescale_repository": address,
             "mallard_server_timescale_repository_key": f"{address}/key.asc",
         }
+        # Timescale's own is named still, and this is another.
+        other = node.play(
+            PLAYBOOKS / "server.yml", site.inventory(**mirrors), "--tags", "postgresql"
+        )
+        trusted = node.run("ls", "/etc/apt/keyrings")
+        mirrors["mallard_server_timescale_repository_fingerprint"] = made.fingerprint
         inventory = site.inventory(**mirrors)
         would = node.play(PLAYBOOKS / "server.yml", inventory, "--tags", "postgresql", "--check")
         done = node.play(PLAYBOOKS / "server.yml", inventory, "--tags", "postgresql")
         again = node.play(PLAYBOOKS / "server.yml", inventory, "--tags", "postgresql")
 
+    assert other.code != 0
+    assert "not the one that was named" in other.text
+    assert trusted == ""
     assert would.code == 0, would.text[-3000:]
     assert done.code == 0, done.text[-3000:]
     assert again.code == 0, again.text[-3000:]

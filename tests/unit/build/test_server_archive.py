@@ -1,6 +1,7 @@
 """The server as one file: its contents, and the same bytes each time."""
 
 import io
+import re
 import tarfile
 
 import pytest
@@ -35,6 +36,35 @@ def test_a_server_has_what_it_runs_from_and_no_agent_and_no_test():
     assert {"manage.py", "server/config/wsgi.py", "requirements/server.txt"} <= set(names)
     assert names["manage.py"].content.startswith(b"#!")
     assert not [name for name in names if name.split("/")[0] in ("agent", "tests", "build")]
+
+
+def test_a_server_has_what_an_installation_by_hand_needs():
+    names = server_archive.read_sources(vendor=ROOT / "docs" / "images")
+
+    assert {
+        "install/server/etc/systemd/system/mallard-web.service",
+        "install/server/etc/nginx/sites-available/mallard",
+        "install/server/usr/local/sbin/mallard-manage",
+        "install/agent/etc/systemd/system/mallard-agent.service",
+    } <= set(names)
+    assert names["install/server/usr/local/sbin/mallard-backup"].executable
+
+
+def test_the_list_of_contents_has_the_packages_of_the_lock_and_those_browsers_load_parts_of():
+    readme = "server/dashboard/static/vendor/licences/README"
+    licences = b"echarts 6.1.0, Apache-2.0\n@tabler/core 1.6.1, MIT\n"
+
+    components = {
+        each["bom-ref"]: each for each in server_archive.list_contents({readme: Entry(licences)})
+    }
+
+    lock = (ROOT / server_archive.LOCK).read_text()
+    # Without conditions: those for another Python may not be installed here.
+    for name, version in re.findall(r"^([a-z0-9.-]+)==(\S+) \\$", lock, re.MULTILINE):
+        assert components[f"pkg:pypi/{name}@{version}"]["properties"]
+    assert components["pkg:npm/echarts@6.1.0"]["licenses"] == [{"license": {"name": "Apache-2.0"}}]
+    assert components["pkg:npm/%40tabler/core@1.6.1"]["version"] == "1.6.1"
+    assert {each["type"] for each in components.values()} == {"library"}
 
 
 def test_without_the_files_browsers_load_none_is_made():
