@@ -6,7 +6,7 @@ each database:
 - what is assigned to no instance yet is taken once, from the newest reading;
 - an agent claims its instance while its readings come: one whose reading is stale, or whose node
   is retired, claims none. Silence in maintenance is expected, and a database that nobody reads any
-  more is as it was read last;
+  more is as it was read last. One that retired nodes alone read counts while mail waits in it;
 - the share of an instance no agent claims is *stranded*: no living ZoneMTA sends it. Where some
   agent does not report which instance is its own, that is not known, and such shares are
   *unclaimed*. An agent alone with its database need not report it: all shares are its node's;
@@ -110,11 +110,8 @@ def count_once(readings: Iterable[Reading], now: datetime) -> list[Database]:
     for reading in readings:
         known = (0, reading.database) if reading.database else (1, reading.node)
         groups[known].append(reading)
-    return [
-        _database(group, now)
-        for _, group in sorted(groups.items())
-        if not all(reading.is_retired for reading in group)
-    ]
+    databases = [_database(group, now) for _, group in sorted(groups.items())]
+    return [each for each in databases if each.waiting or not each.reading.is_retired]
 
 
 def qualify(database: str, node: str) -> str:
@@ -128,12 +125,13 @@ def qualify(database: str, node: str) -> str:
 
 def _database(group: Sequence[Reading], now: datetime) -> Database:
     kept = [reading for reading in group if not reading.is_retired]
-    newest = max(kept, key=lambda r: (not r.is_stale(now), _reads(r), r.at))
+    newest = max(kept or group, key=lambda r: (not r.is_stale(now), _reads(r), r.at))
     claiming = [r for r in kept if r.in_maintenance or not r.is_stale(now)]
     if newest.is_stale(now):
         claiming = kept
-    nodes = tuple(sorted(reading.node for reading in kept))
-    detail = max((r.detail for r in kept if r.detail), key=lambda each: each[0], default=None)
+    nodes = tuple(sorted(reading.node for reading in kept or group))
+    details = (r.detail for r in kept or group if r.detail)
+    detail = max(details, key=lambda each: each[0], default=None)
     database = partial(Database, newest.database, nodes, newest, detail)
     if not _reads(newest) or newest.queue.shares is None:
         # Totals only, of which nobody knows whose they are; an agent alone has them all.
@@ -145,7 +143,7 @@ def _database(group: Sequence[Reading], now: datetime) -> Database:
         return database(tuple(own), unassigned=None, stranded=None, unclaimed=())
     counts = _shares_by_instance(newest)
     unassigned = _share(None, counts.pop(UNASSIGNED, 0), of=newest, now=now, instance=UNASSIGNED)
-    if len(group) == 1 and newest.instance is None:
+    if len(group) == 1 and claiming and newest.instance is None:
         alone = _share(newest, sum(counts.values()), of=newest, now=now, instance=None)
         return database((alone,), unassigned, stranded=(), unclaimed=())
     shares = _shares_of_nodes(claiming, newest, now)

@@ -84,6 +84,17 @@ def test_every_field_can_be_searched(page, store_events, query, found):
     assert page(**query).event_count() == found
 
 
+@pytest.mark.parametrize("typed", ["Bücher.example", "xn--bcher-kva.example"])
+def test_an_international_domain_is_found_as_typed_and_shown_as_people_write_it(
+    page, store_events, typed
+):
+    (event_id,) = store_events(to_domain="xn--bcher-kva.example")
+    store_events()
+
+    assert page(to_domain=typed).event_count() == 1
+    assert "bücher.example" in page(f"/events/{event_id}/")
+
+
 def test_an_id_needs_no_range_and_is_found_however_old(page, store_events):
     store_events(ago=timedelta(days=40), queue_id="1a1fd92f960000a951")
 

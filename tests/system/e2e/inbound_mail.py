@@ -13,6 +13,10 @@ SENDER = "bob@sender.example"
 LISTED_IP = "203.0.113.66"  # refused on connecting, see build/stack/haraka/plugins/policy.js
 MAX_LINES = 100
 ACCEPTED = 250
+#: More than `max.bytes` of build/stack/haraka/config/connection.ini.
+TOO_LARGE_BYTES = 2_000_001
+LINE = b"x" * 78 + b"\r\n"
+TOO_MANY_LINES = TOO_LARGE_BYTES // len(LINE) + 1
 
 
 class Outcome(NamedTuple):
@@ -135,6 +139,21 @@ def deliver(port: int, mail: Mail) -> list[Outcome]:
             for recipient in accepted:
                 add(recipient, mail.event_type, mail.refused_by, len(mail.data))
     return outcomes
+
+
+def refuse_for_size(port: int) -> list[Outcome]:
+    """Be refused with MAIL for the declared size, and after DATA for the real one."""
+    sender, recipient, address = "large@sender.example", "ok-large@Local.example", "203.0.113.62"
+    with ProxiedSmtp(port, address) as client:
+        client.ehlo()
+        at_mail = format_reply(*client.mail(sender, [f"SIZE={TOO_LARGE_BYTES}"]))
+        client.mail(sender)
+        client.rcpt(recipient)
+        after_data = format_reply(*client.data(b"Subject: Hello\r\n\r\n" + LINE * TOO_MANY_LINES))
+    return [
+        Outcome("rejected", None, sender, address, None, at_mail, None),
+        Outcome("rejected", recipient, sender, address, None, after_data, None),
+    ]
 
 
 def refuse_without_recipient(port: int) -> list[Outcome]:

@@ -19,6 +19,7 @@ from tests.system.e2e.inbound_mail import (
     Outcome,
     deliver,
     generate_mails,
+    refuse_for_size,
     refuse_without_recipient,
 )
 
@@ -54,6 +55,7 @@ def inbound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inbound]:
                 programs.agent.running.start_again()
             outcomes += deliver(programs.mx.smtp_port, mail)
         outcomes += refuse_without_recipient(programs.mx.smtp_port)
+        outcomes += refuse_for_size(programs.mx.smtp_port)
 
         def count_stored() -> int:
             return int(programs.rows("SELECT count(*) FROM email_events")[0][0])

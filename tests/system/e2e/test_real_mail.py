@@ -1,5 +1,6 @@
 """300 messages through a real ZoneMTA, and the agent killed in the middle: each outcome, once."""
 
+import smtplib
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ ARRIVE_WITHIN_S = 150
 # How long the counts must stay as they are before "not twice" is believed.
 SETTLE_S = 3
 PAGE_WITHIN_MS = 15_000
+#: More than `maxSize` of build/stack/zonemta/zonemta.toml.in.
+TOO_LARGE_BYTES = 5_500_000
 FINAL = {"delivered", "bounced"}
 
 
@@ -237,3 +240,28 @@ def test_the_node_reports_its_own_state(with_plugin):
     assert name == cluster.NODE
     assert agent_version
     assert samples > 0
+
+
+def test_with_the_plugin_a_message_refused_for_its_size_is_rejected(with_plugin):
+    programs, _ = with_plugin
+    sender, recipients = "alice@corp.example", ["large-1@good.example", "large-2@good.example"]
+    with smtplib.SMTP("127.0.0.1", programs.mta.smtp_port) as client:
+        client.ehlo()
+        at_mail = client.mail(sender, [f"SIZE={TOO_LARGE_BYTES}"])
+        client.mail(sender)
+        for recipient in recipients:
+            client.rcpt(recipient)
+        after_data = client.data(b"Subject: Hello\r\n\r\n" + b"x\r\n" * (TOO_LARGE_BYTES // 3))
+
+    query = (
+        "SELECT from_address, to_address, status_code, status_message FROM email_events"
+        " WHERE event_type = 'rejected' ORDER BY to_address NULLS FIRST"
+    )
+    wait_until(lambda: len(programs.rows(query)) >= 3, within_s=ARRIVE_WITHIN_S)
+
+    replies = [f"{code} {words.decode()}" for code, words in (at_mail, after_data)]
+    assert programs.rows(query) == [
+        [None, None, 552, replies[0]],
+        [sender, recipients[0], 552, replies[1]],
+        [sender, recipients[1], 552, replies[1]],
+    ]

@@ -10,6 +10,9 @@ from server.dashboard.pages.events.search import SearchForm, interpret_text, is_
     [
         (" Bob@Good.example ", ("to_address", "Bob@Good.example")),
         ("Outlook.example", ("to_domain", "outlook.example")),
+        ("BÜCHER.example", ("to_domain", "bücher.example")),
+        ("xn--bcher-kva.example", ("to_domain", "xn--bcher-kva.example")),
+        ("日本語。example", ("to_domain", "日本語。example")),
         ("<CAF=x@mail.example>", ("message_id", "<CAF=x@mail.example>")),
         ("1a1fd92f960000a951", ("queue_id", "1a1fd92f960000a951")),
         ("1A1FD92F960000A951.001", ("queue_id", "1a1fd92f960000a951")),

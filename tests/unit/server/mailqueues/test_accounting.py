@@ -138,8 +138,19 @@ def test_an_instance_that_two_agents_call_their_own_is_counted_once():
     assert database.waiting == 10
 
 
-def test_the_queue_of_a_retired_node_alone_is_gone_with_it():
-    retired = reading("mta-01", mail_queue("mta-01", mta_01=5), is_retired=True)
+@pytest.mark.parametrize("instance", ["mta-01", None])
+def test_mail_that_waits_in_the_queue_of_a_retired_node_alone_is_stranded(instance):
+    of = mail_queue(instance, mta_01=5, no=2)
+    retired = reading("mta-01", of, seconds_ago=86_400, is_retired=True)
+
+    (database,) = count_once([retired], NOW)
+
+    assert (database.shares, database.waiting) == ((), 7)
+    assert [(share.instance, share.count) for share in database.stranded] == [("mta-01", 5)]
+
+
+def test_an_empty_queue_of_a_retired_node_is_gone_with_it():
+    retired = reading("mta-01", mail_queue("mta-01", mta_01=0), is_retired=True)
 
     assert count_once([retired], NOW) == []
 
