@@ -7,17 +7,21 @@ import re
 import unicodedata
 from functools import lru_cache
 
+#: No domain is longer; Punycode takes time that grows with the square.
+MAX_CHARS = 255
 _PREFIX = "xn--"
 _DOTS = re.compile("[\u3002\uff0e\uff61]")
 _HOST_NAME = re.compile(r"[a-z0-9_.-]+")
 
 
-@lru_cache(maxsize=4096)
 def to_ascii(domain: str) -> str:
     """Return the domain in lower case and in A-labels, as far as it has any."""
     lower = domain.lower()
-    if lower.isascii():
-        return lower
+    return lower if lower.isascii() or len(lower) > MAX_CHARS else _encode(lower)
+
+
+@lru_cache(maxsize=4096)
+def _encode(lower: str) -> str:
     mapped = unicodedata.normalize("NFKC", _DOTS.sub(".", lower)).lower()
     try:
         name = ".".join(
@@ -30,10 +34,9 @@ def to_ascii(domain: str) -> str:
     return name if _HOST_NAME.fullmatch(name) else lower
 
 
-@lru_cache(maxsize=4096)
 def to_unicode(domain: str) -> str:
     """Return the domain in U-labels, where they are letters, digits and hyphens alone."""
-    if _PREFIX not in domain:
+    if _PREFIX not in domain or len(domain) > MAX_CHARS:
         return domain
     shown = ".".join(_u_label(label) for label in domain.split("."))
     return shown if to_ascii(shown) == domain.lower() else domain

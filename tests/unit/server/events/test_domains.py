@@ -28,6 +28,10 @@ def test_a_name_with_a_control_character_is_not_made_of_a_label():
     assert to_unicode(f"{hidden}.example") == f"{hidden}.example"
 
 
+def test_a_text_that_is_longer_than_any_domain_is_not_encoded():
+    assert to_ascii("Ü" * 1_000_000) == "ü" * 1_000_000
+
+
 def test_an_address_is_looked_for_in_both_spellings_of_its_domain():
     assert spellings("Bob@BÜCHER.example") == ("bob@xn--bcher-kva.example", "bob@bücher.example")
     assert spellings("Bob@Good.Example") == ("bob@good.example",)
