@@ -72,7 +72,7 @@ class Installation:
         return redis_client.Redis.from_url(f"{self.redis.url}/0", socket_timeout=TIMEOUT_S)
 
     def count_waiting(self) -> int:
-        return sum(map(self.inbox.xlen, (server.EVENTS_STREAM, server.SAMPLES_STREAM)))
+        return sum(map(self.inbox.xlen, server.INBOX_STREAMS))
 
     def drain(self) -> int:
         """Wait until the inbox is empty or no longer shrinks; return how many batches it holds."""

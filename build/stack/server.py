@@ -14,8 +14,10 @@ from build.stack.ports import LOOPBACK, answers, answers_http, free_port
 from build.stack.supervisor import Program, Running, Supervisor, python
 
 SETTINGS_MODULE = "server.config.settings.local"
-#: The inbox in Redis: accepted batches that are not stored yet.
-EVENTS_STREAM, SAMPLES_STREAM = "mallard:inbox:events", "mallard:inbox:samples"
+#: The streams of the inbox in Redis: of each kind of batch, and of what is beyond a node's share.
+INBOX_STREAMS = tuple(
+    f"mallard:inbox:{kind}{lane}" for kind in ("events", "samples") for lane in ("", ":late")
+)
 
 
 @dataclass(frozen=True)

@@ -61,9 +61,9 @@ def inbox() -> ProbeResult:
     try:
         with _client(settings.INBOX_REDIS_URL) as client:
             for box in (EVENTS, SAMPLES):
-                length = int(client.xlen(box.stream))
-                first: Any = client.xrange(box.stream, count=1)
-                oldest_s = age_s(first[0][0]) if first else None
+                length = sum(int(client.xlen(stream)) for stream in box.streams)
+                firsts: Any = [client.xrange(stream, count=1) for stream in box.streams]
+                oldest_s = max((age_s(first[0][0]) for first in firsts if first), default=None)
                 figures[box.kind] = {"batches": length, "oldest_s": oldest_s}
                 if length >= settings.INBOX_MAX_ENTRIES:
                     problems.append(f"the inbox of {box.kind} is full: the server answers 503")

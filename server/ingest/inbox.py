@@ -2,6 +2,9 @@
 
 An entry is acknowledged and deleted in one step after its rows are committed, so the stream holds
 exactly what is not yet stored. Redis runs with AOF and `noeviction`.
+
+A second stream, the late one, takes what a node sends beyond its share, so that one node's flood
+waits behind the others. Both are bounded together.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,39 +29,57 @@ _SOCKET_TIMEOUT_S = 5.0
 
 #: Bytes of batches appended in one round trip: Redis does nothing else meanwhile.
 _MAX_COMMIT_BYTES = 1024 * 1024
+#: Bytes of one node that wait among those of others: about a second of a writer's work.
+SHARE_BYTES = 4 * 1024 * 1024
+#: Late entries read beside a full read of the others: enough that they come forward too.
+_LATE_ENTRIES = 2
 
-# KEYS: stream, bytes, awake flag. ARGV: max entries, max bytes, wake-up ms, entries. Answers for
-# each entry: 0 full, 1 appended, 2 appended and the caller must wake a writer.
+# KEYS: stream, late stream, bytes, bytes by node, awake flag. ARGV: max entries, max bytes, share,
+# wake-up ms, then each entry behind its node and a line break. Answers for each entry: 0 full, 1
+# appended, 2 appended and the caller must wake a writer.
 _APPEND = """
-local length = redis.call('XLEN', KEYS[1])
-local bytes = tonumber(redis.call('GET', KEYS[2]) or '0')
+local length = redis.call('XLEN', KEYS[1]) + redis.call('XLEN', KEYS[2])
+local bytes = tonumber(redis.call('GET', KEYS[3]) or '0')
 local before, answers, last = bytes, {}, nil
-for i = 4, #ARGV do
-  local size = #ARGV[i]
+for i = 5, #ARGV do
+  local cut = string.find(ARGV[i], '\\n', 1, true)
+  local node, entry = string.sub(ARGV[i], 1, cut - 1), string.sub(ARGV[i], cut + 1)
+  local size = #entry
   if length >= tonumber(ARGV[1]) or (bytes > 0 and bytes + size > tonumber(ARGV[2])) then
-    answers[i - 3] = 0
+    answers[i - 4] = 0
   else
-    redis.call('XADD', KEYS[1], '*', 'entry', ARGV[i])
-    length, bytes, last, answers[i - 3] = length + 1, bytes + size, i - 3, 1
+    local of_node = redis.call('HINCRBY', KEYS[4], node, size)
+    local is_late = of_node > size and of_node > tonumber(ARGV[3])
+    redis.call('XADD', is_late and KEYS[2] or KEYS[1], '*', 'entry', entry)
+    length, bytes, last, answers[i - 4] = length + 1, bytes + size, i - 4, 1
   end
 end
 if last then
-  redis.call('INCRBY', KEYS[2], bytes - before)
-  if redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[3]) then answers[last] = 2 end
+  redis.call('INCRBY', KEYS[3], bytes - before)
+  if redis.call('SET', KEYS[5], '1', 'NX', 'PX', ARGV[4]) then answers[last] = 2 end
 end
 return answers
 """
 
-# KEYS: stream, bytes. ARGV: group, then id and size of each entry. An entry stored by two
-# writers is subtracted once; an empty stream has no bytes, whatever was counted.
+# KEYS: stream, late stream, bytes, bytes by node. ARGV: group, then id, size, node and stream (1,
+# or 2 for the late one) of each entry. An entry stored by two writers is subtracted once; with none
+# waiting there are no bytes, whatever was counted.
 _ACKNOWLEDGE = """
 local freed = 0
-for i = 2, #ARGV, 2 do
-  redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
-  if redis.call('XDEL', KEYS[1], ARGV[i]) == 1 then freed = freed + ARGV[i + 1] end
+for i = 2, #ARGV, 4 do
+  local stream = KEYS[tonumber(ARGV[i + 3])]
+  redis.call('XACK', stream, ARGV[1], ARGV[i])
+  if redis.call('XDEL', stream, ARGV[i]) == 1 then
+    freed = freed + ARGV[i + 1]
+    if redis.call('HINCRBY', KEYS[4], ARGV[i + 2], -ARGV[i + 1]) <= 0 then
+      redis.call('HDEL', KEYS[4], ARGV[i + 2])
+    end
+  end
 end
-if redis.call('XLEN', KEYS[1]) == 0 then redis.call('SET', KEYS[2], 0)
-else redis.call('DECRBY', KEYS[2], freed) end
+if redis.call('XLEN', KEYS[1]) + redis.call('XLEN', KEYS[2]) == 0 then
+  redis.call('SET', KEYS[3], 0)
+  redis.call('DEL', KEYS[4])
+else redis.call('DECRBY', KEYS[3], freed) end
 return freed
 """
 
@@ -89,6 +110,7 @@ class StreamEntry(NamedTuple):
     id: bytes
     entry: Entry
     size_bytes: int
+    is_late: bool = False
 
 
 class Inbox:
@@ -97,7 +119,10 @@ class Inbox:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.stream = f"mallard:inbox:{kind}"
+        self.late_stream = f"{self.stream}:late"
+        self.streams = (self.stream, self.late_stream)
         self._bytes = f"{self.stream}:bytes"
+        self._bytes_by_node = f"{self.stream}:nodes"
         self._awake = f"{self.stream}:awake"
         self._second_writer = f"{self.stream}:help"
         self._group_commit = GroupCommit(self._append, max_bytes=_MAX_COMMIT_BYTES)
@@ -123,7 +148,7 @@ class Inbox:
         Raises InboxFull or InboxUnavailable, and then has taken nothing for certain.
         """
         try:
-            answer = self._group_commit.submit(_encode(entry))
+            answer = self._group_commit.submit(f"{entry.node or ''}\n".encode() + _encode(entry))
         except redis.RedisError as error:
             raise InboxUnavailable from error
         if not answer:
@@ -132,15 +157,20 @@ class Inbox:
 
     def _append(self, entries: Sequence[bytes]) -> list[int]:
         """Append encoded entries in one step; return the answers of _APPEND."""
-        bounds = [str(settings.INBOX_MAX_ENTRIES), str(settings.INBOX_MAX_BYTES), str(WAKEUP_MS)]
+        keys = [*self.streams, self._bytes, self._bytes_by_node, self._awake]
+        bounds = (settings.INBOX_MAX_ENTRIES, settings.INBOX_MAX_BYTES, SHARE_BYTES, WAKEUP_MS)
         answers: list[int] = self.client.eval(
-            _APPEND, 3, self.stream, self._bytes, self._awake, *bounds, *entries
+            _APPEND, len(keys), *keys, *map(str, bounds), *entries
         )
         return answers
 
     def length(self) -> int:
         """Return how many batches are accepted and not yet stored."""
-        return int(self.client.xlen(self.stream))
+        return int(self.client.xlen(self.stream)) + self.late_length()
+
+    def late_length(self) -> int:
+        """Return how many of them are beyond the share of their nodes."""
+        return int(self.client.xlen(self.late_stream))
 
     def claim_wakeup(self) -> bool:
         """Return whether the caller is the one to wake a writer now."""
@@ -159,13 +189,22 @@ class Inbox:
         return bool(self.client.set(self._second_writer, "1", nx=True, px=SECOND_WRITER_EVERY_MS))
 
     def read(self, consumer: str, *, count: int, block_ms: int | None) -> list[StreamEntry]:
-        """Return new entries for `consumer`, waiting up to `block_ms` (None: not at all)."""
-        answer: Any = self._with_group(
-            lambda: self.client.xreadgroup(
-                GROUP, consumer, {self.stream: ">"}, count=count, block=block_ms
-            )
-        )
-        return _entries(answer[0][1]) if answer else []
+        """Return new entries for `consumer`, waiting up to `block_ms` (None: not at all).
+
+        Up to `count`, and beside them a few late ones; late ones alone when there are no others.
+        """
+        rows = self._read(consumer, [self.stream], count=count)
+        if rows:
+            return rows + self._read(consumer, [self.late_stream], count=_LATE_ENTRIES)
+        return self._read(consumer, self.streams, count=count, block_ms=block_ms)
+
+    def _read(
+        self, consumer: str, streams: Sequence[str], *, count: int, block_ms: int | None = None
+    ) -> list[StreamEntry]:
+        wanted: Any = dict.fromkeys(streams, ">")
+        read = partial(self.client.xreadgroup, GROUP, consumer, wanted)
+        answer: Any = self._with_group(partial(read, count=count, block=block_ms))
+        return [row for stream, rows in answer or () for row in self._entries(stream, rows)]
 
     def claim(self, consumer: str, *, count: int, idle_ms: int) -> Iterator[list[StreamEntry]]:
         """Yield entries that another consumer took `idle_ms` ago and never acknowledged.
@@ -173,12 +212,13 @@ class Inbox:
         Up to `count` at a time; an empty list where none of those looked at is idle. Claims no
         further than the caller iterates.
         """
-        cursor, is_done = b"0-0", False
-        while not is_done:
-            claim = partial(self.client.xautoclaim, self.stream, GROUP, consumer, idle_ms)
-            cursor, claimed, *_ = self._with_group(partial(claim, start_id=cursor, count=count))
-            is_done = cursor == b"0-0"
-            yield _entries(claimed)
+        for stream in self.streams:
+            cursor, is_done = b"0-0", False
+            while not is_done:
+                claim = partial(self.client.xautoclaim, stream, GROUP, consumer, idle_ms)
+                cursor, claimed, *_ = self._with_group(partial(claim, start_id=cursor, count=count))
+                is_done = cursor == b"0-0"
+                yield self._entries(stream.encode(), claimed)
 
     def size_bytes(self) -> int:
         """Return how many bytes of batches are accepted and not yet stored."""
@@ -187,13 +227,18 @@ class Inbox:
 
     def oldest_s(self) -> float | None:
         """Return how long the oldest entry waits; None when none does."""
-        first: Any = self.client.xrange(self.stream, count=1)
-        return age_s(first[0][0]) if first else None
+        firsts: Any = [self.client.xrange(stream, count=1) for stream in self.streams]
+        return max((age_s(first[0][0]) for first in firsts if first), default=None)
 
     def acknowledge(self, rows: Iterable[StreamEntry]) -> None:
-        pairs = [part for row in rows for part in (row.id, str(row.size_bytes))]
-        if pairs:
-            self.client.eval(_ACKNOWLEDGE, 2, self.stream, self._bytes, GROUP, *pairs)
+        parts = [
+            part
+            for row in rows
+            for part in (row.id, str(row.size_bytes), row.entry.node or "", "12"[row.is_late])
+        ]
+        if parts:
+            keys = [*self.streams, self._bytes, self._bytes_by_node]
+            self.client.eval(_ACKNOWLEDGE, len(keys), *keys, GROUP, *parts)
 
     def _with_group(self, call: Any) -> Any:
         try:
@@ -202,26 +247,29 @@ class Inbox:
             if not str(error).startswith("NOGROUP"):
                 raise
         # First use, or Redis lost the group: from 0, so that no waiting entry is skipped.
-        try:
-            self.client.xgroup_create(self.stream, GROUP, id="0", mkstream=True)
-        except redis.ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
-                raise
+        for stream in self.streams:
+            try:
+                self.client.xgroup_create(stream, GROUP, id="0", mkstream=True)
+            except redis.ResponseError as error:
+                if not str(error).startswith("BUSYGROUP"):
+                    raise
         return call()
+
+    def _entries(
+        self, stream: bytes, rows: Iterable[tuple[bytes, dict[bytes, bytes] | None]]
+    ) -> list[StreamEntry]:
+        is_late = stream.decode() == self.late_stream
+        # XAUTOCLAIM of Redis 6 answers deleted entries with no fields.
+        return [
+            StreamEntry(entry_id, _decode(fields[b"entry"]), len(fields[b"entry"]), is_late)
+            for entry_id, fields in rows
+            if fields
+        ]
 
 
 def age_s(entry_id: bytes) -> float:
     """Return how long ago Redis took an entry: its id begins with the milliseconds."""
     return max(0.0, epoch_s() - int(entry_id.partition(b"-")[0]) / 1_000)
-
-
-def _entries(rows: Iterable[tuple[bytes, dict[bytes, bytes] | None]]) -> list[StreamEntry]:
-    # XAUTOCLAIM of Redis 6 answers deleted entries with no fields.
-    return [
-        StreamEntry(entry_id, _decode(fields[b"entry"]), len(fields[b"entry"]))
-        for entry_id, fields in rows
-        if fields
-    ]
 
 
 EVENTS = Inbox("events")

@@ -20,6 +20,8 @@ def inboxes() -> Iterator[Metric]:
         yield Metric("mallard_inbox_apart_batches", "Of these refused, and divided apart.",
                      box.apart.length(), labels=kind)  # fmt: skip
         yield Metric("mallard_inbox_bytes", "The same in bytes.", box.size_bytes(), labels=kind)
+        yield Metric("mallard_inbox_late_batches", "Of them, those beyond a node's share.",
+                     box.late_length(), labels=kind)  # fmt: skip
         yield Metric("mallard_inbox_oldest_seconds", "How long the oldest of them waits.",
                      box.oldest_s() or 0.0, labels=kind)  # fmt: skip
     yield Metric("mallard_inbox_batches_max", "The bound: past it the server answers 503.",

@@ -18,6 +18,7 @@ from server.ingest import dead_letters
 from server.ingest.errors import InboxFull
 from server.ingest.inbox import EVENTS, SAMPLES, Entry, Inbox, StreamEntry
 from server.ingest.parsing.batch import decode_sample
+from server.ingest.transaction_size import TransactionSize
 from server.ledger.merge import NumberedBatch
 from server.live import publisher
 from server.metrics.wire import SystemSample
@@ -51,6 +52,7 @@ Store = Callable[[Sequence[Entry]], None]
 def drain(
     inbox: Inbox,
     store: Store,
+    size: TransactionSize,
     *,
     wake_second_writer: Callable[[], object] | None = None,
 ) -> bool:
@@ -65,24 +67,21 @@ def drain(
     while monotonic() < deadline:
         inbox.renew_wakeup()
         # By turns, so that neither new entries nor a dead writer's wait for all of the other.
-        claimed = _claim_abandoned(inbox, consumer) if may_be_abandoned else []
+        claimed = _claim_abandoned(inbox, consumer, size) if may_be_abandoned else []
         may_be_abandoned = bool(claimed)
-        rows = claimed + _read_batch(inbox, consumer, wait_ms=None if claimed else IDLE_MS)
+        rows = claimed + _read_batch(inbox, consumer, size, wait_ms=None if claimed else IDLE_MS)
         if not rows:
             inbox.mark_idle()
             # An entry appended before the flag was cleared woke no writer: look once more.
             rows = inbox.read(consumer, count=READ_ENTRIES, block_ms=None)
             if not rows:
                 return _store_apart(inbox, consumer, store)
-        if (
-            wake_second_writer
-            and _count(rows) >= settings.WRITER_MAX_EVENTS
-            and inbox.claim_second_writer()
-        ):
+        if wake_second_writer and _count(rows) >= size.max_events and inbox.claim_second_writer():
             wake_second_writer()
-        for part in _transactions(rows, settings.WRITER_MAX_EVENTS):
+        for part in _transactions(rows, size):
             inbox.renew_wakeup()
-            _store_or_set_apart(inbox, part, store)
+            with size.measure():
+                _store_or_set_apart(inbox, part, store)
     _store_apart(inbox, consumer, store)
     return True
 
@@ -128,11 +127,11 @@ def _numbered_batches(entries: Sequence[Entry]) -> list[NumberedBatch]:
     ]
 
 
-drain_events = partial(drain, EVENTS, store_events)
-drain_samples = partial(drain, SAMPLES, store_samples)
+drain_events = partial(drain, EVENTS, store_events, TransactionSize())
+drain_samples = partial(drain, SAMPLES, store_samples, TransactionSize())
 
 
-def _claim_abandoned(inbox: Inbox, consumer: str) -> Rows:
+def _claim_abandoned(inbox: Inbox, consumer: str, size: TransactionSize) -> Rows:
     """Claim entries that others took and never stored: enough for one transaction, or all."""
     rows: Rows = []
     events = 0
@@ -140,12 +139,12 @@ def _claim_abandoned(inbox: Inbox, consumer: str) -> Rows:
     for more in inbox.claim(consumer, count=READ_ENTRIES, idle_ms=after_ms):
         rows += more
         events += _count(more)
-        if events >= settings.WRITER_MAX_EVENTS:
+        if events >= size.max_events:
             break
     return rows
 
 
-def _read_batch(inbox: Inbox, consumer: str, *, wait_ms: int | None) -> Rows:
+def _read_batch(inbox: Inbox, consumer: str, size: TransactionSize, *, wait_ms: int | None) -> Rows:
     """Read until there are enough events for one transaction, or none came for the linger.
 
     `wait_ms`: how long to wait for the first; None: not at all.
@@ -153,7 +152,7 @@ def _read_batch(inbox: Inbox, consumer: str, *, wait_ms: int | None) -> Rows:
     rows = inbox.read(consumer, count=READ_ENTRIES, block_ms=wait_ms)
     deadline = monotonic() + settings.WRITER_LINGER_MS / 1000
     events = _count(rows)
-    while rows and (missing := settings.WRITER_MAX_EVENTS - events) > 0 and monotonic() < deadline:
+    while rows and (missing := size.max_events - events) > 0 and monotonic() < deadline:
         fitting = max(1, min(READ_ENTRIES, missing * len(rows) // max(1, events)))
         more = inbox.read(consumer, count=fitting, block_ms=settings.WRITER_LINGER_MS)
         if not more:
@@ -167,14 +166,14 @@ def _count(rows: Rows) -> int:
     return sum(row.entry.count for row in rows)
 
 
-def _transactions(rows: Rows, max_events: int) -> Iterator[Rows]:
-    """Yield `rows` in parts that each reach `max_events` with their last entry, or end."""
+def _transactions(rows: Rows, size: TransactionSize) -> Iterator[Rows]:
+    """Yield `rows` in parts that each reach the size with their last entry, or end."""
     part: Rows = []
     events = 0
     for row in rows:
         part.append(row)
         events += row.entry.count
-        if events >= max_events:
+        if events >= size.max_events:
             yield part
             part, events = [], 0
     if part:

@@ -9,4 +9,7 @@ class RollupsConfig(AppConfig):
     name = "server.rollups"
 
     def ready(self) -> None:
-        from server.rollups import checks  # noqa: F401
+        from server.observability.metrics import register
+        from server.rollups import checks, metrics  # noqa: F401
+
+        register(metrics.unnamed_events)

@@ -44,6 +44,13 @@ IS_NULL_SENDER = f"(direction = 'outbound' AND from_address IS NOT DISTINCT FROM
 #: of such minutes must stay within 64 bits, or nobody's events of that time could be counted.
 MAX_SUM = 2**42
 KEY = ("bucket", "direction", "event_type", "dimension", "value")
+#: What the values of a bucket are counted beside each other in: the key without the value.
+GROUP = ("dimension", "bucket", "direction", "event_type")
+#: How many values a minute names of one direction, type and dimension, and the value under which it
+#: counts the others. A flood of invented domains would otherwise make rows as large as the events
+#: themselves, in every level. Wider levels are sums of minutes. Raw events keep their own values.
+MAX_VALUES = 1_000
+OTHER = "(other)"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from server.rollups import continuous_aggregates, maintainer
-from server.rollups.levels import KEY, LEVELS, MEASURES, Level
+from server.rollups.levels import GROUP, KEY, LEVELS, MEASURES, OTHER, Level
 from server.rollups.mail import sql
 from server.rollups.plan import DAY, floor
 from server.rollups.retention import RAW_TABLE, holds, oldest_whole_day
@@ -18,6 +18,7 @@ RAW_ROWS = f"""(SELECT * FROM {RAW_TABLE}
 WHERE occurred_at >= %(start)s AND occurred_at < %(end)s) AS of_the_day"""  # noqa: S608
 
 OF_THE_DAY = "bucket >= %(start)s AND bucket < %(end)s"
+IN_THE_DAY = "stored.bucket >= %(start)s AND stored.bucket < %(end)s"
 #: Millions of rows are grouped in seven ways at once; with PostgreSQL's 4 MB that goes to disk.
 MEMORY = "SET LOCAL work_mem = '128MB'"
 
@@ -71,7 +72,8 @@ def count_day(day: datetime, *, now: datetime) -> tuple[Level, ...]:
         # What TimescaleDB keeps is made from the 1-minute level, so that is needed all the same.
         into = [at for at in written if holds(at.table, day, now)] if written == LEVELS else written
         cursor.execute(MEMORY)
-        replace_day([level.table for level in into], sql.write(written, RAW_ROWS, into=into), day)
+        write = sql.write(written, RAW_ROWS, within=IN_THE_DAY, into=into)
+        replace_day([level.table for level in into], write, day)
     return LEVELS[len(written) :]
 
 
@@ -102,18 +104,48 @@ def _compare(level: Level, day: datetime) -> Compared:
         ", ".join(sql.number(m, relation) for m in MEASURES) for relation in ("wanted", "kept")
     )
     differs = f"({wanted}) IS DISTINCT FROM ({kept})"
-    return compare_day(level.table, day, sql.aggregate(level, RAW_ROWS), KEY, differs)
+    rows = [sql.aggregate(level, RAW_ROWS), _of_the_day(level.table)]
+    others = f"({_of_the_day(level.table)}) AS of_level WHERE value = '{OTHER}'"
+    has_others = f"SELECT EXISTS (SELECT FROM {others})"  # noqa: S608
+    if fetch_rows(has_others, {"start": day, "end": day + DAY})[0][0]:
+        rows = [_without_names(level, each, others) for each in rows]
+    return compare_day(level.table, day, rows[0], KEY, differs, kept=rows[1])
+
+
+def _of_the_day(table: str) -> str:
+    return f"SELECT * FROM {table} WHERE {OF_THE_DAY}"  # noqa: S608 (a name of the declaration)
+
+
+def _without_names(level: Level, rows: str, others: str) -> str:
+    """Return the SELECT of level rows with the values of crowded buckets added up.
+
+    Which of them a minute names depends on what came first: the sum alone is known for sure.
+    """
+    measures, group = ", ".join(m.column for m in MEASURES), ", ".join(GROUP)
+    unnamed = f"""SELECT {group}, CASE WHEN ({group}) IN (SELECT {group} FROM {others})
+  THEN '{OTHER}' ELSE value END AS value, {measures}
+FROM ({rows}) AS named"""  # noqa: S608
+    return sql.merge(level, f"({unnamed}) AS unnamed")
 
 
 def compare_day(
-    table: str, day: datetime, wanted: str, key: Iterable[str], differs: str
+    table: str,
+    day: datetime,
+    wanted: str,
+    key: Iterable[str],
+    differs: str,
+    *,
+    kept: str | None = None,
 ) -> Compared:
-    """Compare the rows of a level, as `kept`, with those that the SELECT `wanted` makes anew."""
+    """Compare the rows of a level, as `kept`, with those that the SELECT `wanted` makes anew.
+
+    `kept`: the SELECT of the level's rows; None: as they are.
+    """
     statement = f"""SELECT count(wanted.bucket), count(*) FILTER (WHERE
   {differs})
 FROM ({wanted}) AS wanted
 FULL JOIN (
-  SELECT * FROM {table} WHERE {OF_THE_DAY}
+  {kept or _of_the_day(table)}
 ) AS kept USING ({", ".join(key)})"""  # noqa: S608 (names of the declaration)
     # One statement sees one moment: rows and counts of the same transactions.
     ((rows, different),) = fetch_rows(statement, {"start": day, "end": day + DAY})

@@ -14,7 +14,7 @@ from django.db.backends.utils import CursorWrapper
 
 from server.events.columns import NAMES
 from server.rollups import maintainer
-from server.rollups.levels import ONE_MINUTE, Level
+from server.rollups.levels import KEY, ONE_MINUTE, Level
 from server.rollups.mail import sql
 from server.storage import events_writer as reference
 from server.storage.events_writer import COLUMNS, PADDING, STAGING, NewEvents
@@ -46,6 +46,10 @@ _IS_STORED = f"""EXISTS (
     AND stored.event_id >= staged.event_id AND stored.event_id <= staged.event_id
     AND {reference.NEAR_SAME})"""
 ANY_IS_STORED = f"SELECT EXISTS (SELECT FROM {STAGING} AS staged WHERE {_IS_STORED})"  # noqa: S608
+IS_CROWDED = f"""WITH counted AS (
+  SELECT {", ".join(KEY)} FROM {COUNTED} WHERE level = '{ONE_MINUTE.name}'
+)
+SELECT EXISTS ({sql.crowded(reference.BUCKETS)})"""  # noqa: S608
 INSERT_ALL = f"INSERT INTO email_events ({COLUMNS}) SELECT {COLUMNS} FROM {STAGING}"  # noqa: S608
 
 
@@ -62,7 +66,7 @@ def insert_events(lines: Sequence[str], *, repeated: bool = False) -> list[NewEv
         span = reference.stage(cursor, ordered, repeated=repeated)
         if is_plain:
             cursor.execute(PLAN_AS_PROBES)
-            new = _count_ahead(cursor, levels)
+            new = _count_ahead(cursor, levels, span)
         cursor.execute(reference.LOCK_WRITERS)
         if is_plain:
             if not _is_any_stored(cursor, span):
@@ -92,13 +96,19 @@ def _are_plain(lines: Sequence[str]) -> bool:
     return all(line.endswith(PLAIN_END) and not line.endswith(INFERRED_END) for line in lines)
 
 
-def _count_ahead(cursor: CursorWrapper, levels: tuple[Level, ...]) -> list[NewEvents]:
+def _count_ahead(
+    cursor: CursorWrapper, levels: tuple[Level, ...], span: Mapping[str, datetime]
+) -> list[NewEvents]:
     """Count the staged rows as if all were new, as they mostly are, and return them by second.
 
-    Before the lock is taken, so that another writer stores meanwhile.
+    Before the lock is taken, so that another writer stores meanwhile. Both may then fill the last
+    room of a bucket: it names the values of both.
     """
     cursor.execute(CREATE_COUNTED)
     _execute_prepared(cursor, _counting(levels))
+    cursor.execute(IS_CROWDED, span)
+    if cursor.fetchone()[0]:
+        cursor.execute(_bounding(levels), span)
     cursor.execute(reference.count_by_second(STAGING))
     return [NewEvents(*row) for row in cursor.fetchall()]
 
@@ -154,12 +164,28 @@ WHERE NOT {_IS_STORED}"""  # noqa: S608 (names from columns.py only)
 
 @cache
 def _counting(levels: tuple[Level, ...]) -> str:
+    """Return what counts the staged rows, whatever values they have: mostly there is room."""
+    of_first = f"of_{ONE_MINUTE.name} AS (\n{sql.aggregate(ONE_MINUTE, STAGING)}\n)"
+    return f"WITH {sql.add([of_first], levels, into=())}\n{_keep_counted(levels)}"
+
+
+@cache
+def _bounding(levels: tuple[Level, ...]) -> str:
+    """Return what counts again what was counted, naming only the values for which there is room."""
+    first = [
+        f"taken AS (DELETE FROM {COUNTED} RETURNING *)",  # noqa: S608
+        f"counted AS (SELECT {sql.COLUMNS} FROM taken WHERE level = '{ONE_MINUTE.name}')",  # noqa: S608
+        *sql.bounded(reference.BUCKETS),
+    ]
+    return f"WITH {sql.add(first, levels, into=())}\n{_keep_counted(levels)}"
+
+
+def _keep_counted(levels: tuple[Level, ...]) -> str:
     counted = " UNION ALL ".join(
         f"SELECT '{level.name}', {sql.COLUMNS} FROM of_{level.name}"  # noqa: S608
         for level in levels
     )
-    return f"""WITH {sql.write(levels, STAGING, into=())}
-INSERT INTO {COUNTED} (level, {sql.COLUMNS}) {counted}"""
+    return f"INSERT INTO {COUNTED} (level, {sql.COLUMNS}) {counted}"
 
 
 @cache
@@ -183,7 +209,7 @@ def _retraction(levels: tuple[Level, ...]) -> str:
 {reference.REMOVE_REPLACED}
 RETURNING {columns}
 ),
-{sql.write(levels, "removed", is_removal=True)}
+{sql.write(levels, "removed", within=reference.BUCKETS_REPLACED, is_removal=True)}
 SELECT count(*) FROM removed"""  # noqa: S608 (names of the declaration)
 
 
@@ -194,5 +220,5 @@ def _insertion_of_new(levels: tuple[Level, ...], repeats: bool) -> str:
 {insert_new(repeats=repeats)}
 RETURNING {", ".join(sql.RAW_COLUMNS)}
 ),
-{sql.write(levels, "fresh")}
+{sql.write(levels, "fresh", within=reference.BUCKETS)}
 {reference.count_by_second("fresh")}"""

@@ -41,16 +41,20 @@ REPEATED_WITHIN = timedelta(days=1)
 REPLACED_WITHIN = "3 days"
 
 
-def _near(within: str) -> str:
-    """Return the condition that a stored event lies near the times of the batch.
+def _near(within: str, column: str = "occurred_at") -> str:
+    """Return the condition that a stored event, or its bucket, lies near the times of the batch.
 
     The bounds are literals, so that TimescaleDB plans without the chunks of other times.
     """
-    return f"""stored.occurred_at BETWEEN %(oldest)s::timestamptz - interval '{within}'
+    return f"""stored.{column} BETWEEN %(oldest)s::timestamptz - interval '{within}'
                              AND %(newest)s::timestamptz + interval '{within}'"""
 
 
 NEAR_SAME, NEAR_REPLACED = _near(SAME_EVENT_WITHIN), _near(REPLACED_WITHIN)
+#: A bucket begins up to a minute before its events.
+BUCKETS, BUCKETS_REPLACED = (
+    _near(within, "bucket") for within in ("1 minute", f"{REPLACED_WITHIN} 1 minute")
+)
 
 #: The staged outcomes that a report staged beside them replaces, and those whose report is stored.
 REMOVE_BESIDE = f"""DELETE FROM {STAGING}
@@ -105,10 +109,10 @@ def insert_events(lines: Sequence[str], *, repeated: bool = False) -> list[NewEv
 
         _collect(cursor, "replaced_events", REMOVE_REPLACED, "stored", span)
         _collect(cursor, "new_events", INSERT_NEW, "email_events", span)
-        for level in levels:
-            replaced = f"({sql.aggregate(level, 'replaced_events')}) AS counted"
-            cursor.execute(sql.upsert(level, f"({sql.negate(replaced)}) AS negated"))
-            cursor.execute(sql.upsert(level, f"({sql.aggregate(level, 'new_events')}) AS counted"))
+        removal = sql.write(levels, "replaced_events", within=BUCKETS_REPLACED, is_removal=True)
+        addition = sql.write(levels, "new_events", within=BUCKETS)
+        for change in (removal, addition):
+            cursor.execute(f"WITH {change} SELECT", span)
 
         cursor.execute(count_by_second("new_events"))
         return [NewEvents(*row) for row in cursor.fetchall()]

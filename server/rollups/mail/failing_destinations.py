@@ -28,7 +28,7 @@ ATTEMPTS = """SELECT value,
   coalesce(sum(events) FILTER (WHERE event_type = 'deferred'), 0)::bigint,
   coalesce(sum(events) FILTER (WHERE event_type = 'bounced'), 0)::bigint
 FROM email_stats_1m
-WHERE dimension = 'to_domain' AND direction = 'outbound'
+WHERE dimension = 'to_domain' AND direction = 'outbound' AND value <> '(other)'
   AND bucket > %(since)s AND bucket < %(until)s
   AND event_type IN ('delivered', 'deferred', 'bounced')
 GROUP BY 1

@@ -7,10 +7,14 @@ from server.rollups.continuous_aggregates import interval
 from server.rollups.levels import (
     DELIVERY_BOUNDS_MS,
     DIMENSIONS,
+    GROUP,
     IS_NULL_SENDER,
     KEY,
+    MAX_VALUES,
     MEASURES,
     NULL_SENDER,
+    ONE_MINUTE,
+    OTHER,
     SIZE_BOUNDS_BYTES,
     Level,
     Measure,
@@ -47,26 +51,85 @@ def write(
     levels: Sequence[Level],
     source: str,
     *,
+    within: str,
     into: Sequence[Level] | None = None,
     is_removal: bool = False,
 ) -> str:
     """Return the CTEs that add the raw rows of relation `source` to `levels`, or only some of them.
 
-    The first level is aggregated from the rows, each other from the rows of the one before it:
-    exact, because all measures are sums, and much less work than reading the raw rows again.
-    `levels` are LEVELS from the first on, without a hole. `is_removal`: take the rows out again.
+    `levels` are LEVELS from the first on, without a hole. `within`: see `crowded`. `is_removal`:
+    take the rows out again.
     """
-    parts = []
     rows = aggregate(levels[0], source)
     if is_removal:
         rows = negate(f"({rows}) AS removed_rows")
+    return add([f"counted AS (\n{rows}\n)", *bounded(within)], levels, into=into)
+
+
+def add(first: Sequence[str], levels: Sequence[Level], *, into: Sequence[Level] | None) -> str:
+    """Return the CTEs `first`, which end with the rows of the first level, and those that add them.
+
+    Each other level is made of the rows of the one before it: exact, because all measures are sums,
+    and much less work than reading the raw rows again.
+    """
+    parts = [*first]
     for level in levels:
         if level.narrower:
-            rows = merge(level, f"of_{level.narrower.name}")
-        parts.append(f"of_{level.name} AS (\n{rows}\n)")
+            parts.append(f"of_{level.name} AS (\n{merge(level, f'of_{level.narrower.name}')}\n)")
         if into is None or level in into:
             parts.append(f"into_{level.name} AS (\n{upsert(level, f'of_{level.name}')}\n)")
     return ",\n".join(parts)
+
+
+def crowded(within: str) -> str:
+    """Return the SELECT of the groups in which the rows of `counted` would name too many values,
+    with the room that is left in each.
+
+    `within` bounds `stored.bucket`, so that TimescaleDB looks into the chunks of these times alone.
+    """
+    group = ", ".join(GROUP)
+    return f"""SELECT {group}, {MAX_VALUES} - of_stored.named AS room
+FROM (SELECT {group}, count(*) AS named FROM counted GROUP BY {group}) AS added
+CROSS JOIN LATERAL (
+  SELECT count(*) AS named FROM (
+    SELECT FROM {ONE_MINUTE.table} AS stored
+    WHERE {_is_stored(GROUP)} AND {within} LIMIT {MAX_VALUES}) AS stored
+) AS of_stored
+WHERE added.named + of_stored.named > {MAX_VALUES}"""
+
+
+def bounded(within: str) -> list[str]:
+    """Return the CTEs that make the rows of the 1-minute level of those of `counted`.
+
+    A value that its bucket names already stays named, so that it is taken out where it was added.
+    Of new values those with the most events are named while there is room.
+    """
+    group = ", ".join(GROUP)
+    measures = ", ".join(m.column for m in MEASURES)
+    others = f"""(SELECT {group}, '{OTHER}' AS value, {measures}
+  FROM placed WHERE NOT is_named) AS others"""
+    return [
+        f"crowded AS (\n{crowded(within)}\n)",
+        f"""placed AS (
+  SELECT *, value <> '{OTHER}' AND (is_stored OR row_number() OVER (
+    PARTITION BY {group}, is_stored ORDER BY events DESC, value) <= room) AS is_named
+  FROM (
+    SELECT added.*, crowded.room, EXISTS (
+      SELECT FROM {ONE_MINUTE.table} AS stored
+      WHERE {_is_stored(KEY)} AND {within}) AS is_stored
+    FROM counted AS added JOIN crowded USING ({group})
+  ) AS looked_up
+)""",
+        f"""of_{ONE_MINUTE.name} AS (
+  SELECT {COLUMNS} FROM counted WHERE ({group}) NOT IN (SELECT {group} FROM crowded)
+  UNION ALL SELECT {COLUMNS} FROM placed WHERE is_named
+  UNION ALL {merge(ONE_MINUTE, others)}
+)""",
+    ]
+
+
+def _is_stored(columns: Sequence[str]) -> str:
+    return " AND ".join(f"stored.{name} = added.{name}" for name in columns)
 
 
 def negate(rows: str) -> str:

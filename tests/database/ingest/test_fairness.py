@@ -1,0 +1,83 @@
+"""What one node sends beyond its share waits behind the batches of the others."""
+
+import pytest
+
+from server.ingest import inbox, writer
+from server.ingest.inbox import EVENTS, Entry
+from tests.factories import stored_events
+
+pytestmark = pytest.mark.usefixtures("committing_database")
+
+
+@pytest.fixture(autouse=True)
+def small_share(monkeypatch, empty_redis):
+    monkeypatch.setattr(inbox, "SHARE_BYTES", 2_000)
+
+
+def append(node, count=1):
+    for _ in range(count):
+        EVENTS.append(Entry(node, 0.0, 1, b"x" * 500))
+
+
+def read(count=3):
+    return EVENTS.read("test", count=count, block_ms=None)
+
+
+def nodes(rows):
+    return [row.entry.node for row in rows]
+
+
+def test_one_nodes_flood_waits_behind_the_batches_of_others():
+    append("flood", 20)
+    append("calm", 2)
+
+    first, second = read(), read()
+
+    assert nodes(first)[:3] == ["flood"] * 3
+    assert nodes(second)[:2] == ["calm"] * 2
+    assert EVENTS.late_length() == 17
+
+
+def test_a_flood_is_stored_while_others_send_and_when_they_do_not():
+    append("flood", 10)
+    taken = 0
+    for _ in range(4):
+        append("calm", 3)
+        taken += nodes(read(count=6)).count("flood")
+    while rows := read():
+        taken += nodes(rows).count("flood")
+
+    assert taken == 10
+
+
+def test_a_node_has_its_share_again_when_its_batches_are_stored():
+    append("flood", 10)
+    while rows := read(count=100):
+        EVENTS.acknowledge(rows)
+    assert (EVENTS.length(), EVENTS.size_bytes()) == (0, 0)
+
+    append("flood", 2)
+
+    assert (EVENTS.late_length(), EVENTS.length()) == (0, 2)
+
+
+def test_both_streams_share_one_bound(settings):
+    settings.INBOX_MAX_ENTRIES = 10
+    with pytest.raises(inbox.InboxFull):
+        append("flood", 11)
+    with pytest.raises(inbox.InboxFull):
+        append("calm")
+
+    assert EVENTS.length() == 10
+
+
+def test_late_batches_of_a_dead_writer_are_claimed_by_the_next(post, event, settings):
+    settings.WRITER_CLAIM_AFTER_MS = 0
+    for _ in range(12):
+        post("events/ingest", event())
+    EVENTS.read("dead-writer", count=100, block_ms=None)
+    EVENTS.read("dead-writer", count=100, block_ms=None)
+
+    writer.drain_events()
+
+    assert (len(stored_events()), EVENTS.length()) == (12, 0)
