@@ -296,7 +296,8 @@ def _check_backend(config: Config, sources: dict[Key, str], *, needed: bool) -> 
     if needed and not config.backend.api_key:
         raise ConfigError(
             f"API_KEY is not set. Set it {places} as api_key in [backend]. The server makes one:"
-            " python manage.py create_api_key --scope agent --name LABEL, or its admin pages."
+            " python manage.py create_api_key --scope agent --node NODE --name LABEL, or its"
+            " admin pages."
         )
     _check_ca_file("backend", config.backend.ca_file, sources)
     key = config.backend.api_key.reveal()

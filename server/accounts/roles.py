@@ -27,8 +27,10 @@ _OPERATOR: dict[str, tuple[str, ...]] = {
     "admin": ("view_logentry",),
 }
 _ADMIN = _OPERATOR | {
-    "nodes": (*_OPERATOR["nodes"], "add_apikey", "change_apikey"),
+    "nodes": (*_OPERATOR["nodes"], "add_node", "add_apikey", "change_apikey"),
     "auth": ("view_user", "add_user", "change_user"),
+    # Deleting a failed login lets the person try again.
+    "axes": ("view_accessattempt", "delete_accessattempt", "view_accesslog"),
 }
 PERMISSIONS = {Role.ADMIN: _ADMIN, Role.OPERATOR: _OPERATOR, Role.VIEWER: {}}
 #: These may use the Django admin.

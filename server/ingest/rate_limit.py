@@ -41,7 +41,12 @@ def check_key(key_id: int) -> None:
     _check(settings.INGEST_KEY_RATE, "key", str(key_id))
 
 
-def _check(rate: str, kind: str, client: str) -> None:
+def check_new_nodes(key_id: int, count: int) -> None:
+    """Count the nodes that a key of any node makes. Raises Throttled, and then counts none."""
+    _check(settings.NEW_NODES_RATE, "key's new nodes", str(key_id), count)
+
+
+def _check(rate: str, kind: str, client: str, amount: int = 1) -> None:
     max_requests, period_s = parse(rate)
     now = monotonic()
     with _lock:
@@ -50,7 +55,8 @@ def _check(rate: str, kind: str, client: str) -> None:
             if len(_windows) >= MAX_WINDOWS:
                 _windows.clear()
             ends_at, count = now + period_s, 0
-        _windows[kind, client] = (ends_at, count + 1)
-    if count >= max_requests:
+        is_over = count + amount > max_requests
+        _windows[kind, client] = (ends_at, count + (0 if is_over else amount))
+    if is_over:
         detail = f"Over the rate of this {kind} ({rate})."
         raise Throttled(wait=max(1.0, ends_at - now), detail=detail)

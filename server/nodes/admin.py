@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -17,7 +18,8 @@ from server.nodes.models import ApiKey, Node
 
 @admin.register(Node)
 class NodeAdmin(AuditedAdmin[Node]):
-    """Nodes appear by themselves when their agent registers, and are retired, not deleted."""
+    """Nodes appear by themselves when their agent registers, or are added to make a key for one.
+    They are retired, not deleted."""
 
     list_display = ["name", "role", "hostname", "agent_version", "last_seen_at", "in_maintenance",
                     "retired_at"]  # fmt: skip
@@ -62,6 +64,29 @@ class NodeAdmin(AuditedAdmin[Node]):
         return [*self.readonly_fields, *(["name"] if obj else [])]
 
 
+class KeyForm(ModelForm[ApiKey]):
+    """A key: of one node, unless it is said that it may speak for any."""
+
+    any_node = forms.BooleanField(
+        required=False,
+        help_text="Only if one key must speak for many nodes: it may overwrite each of them.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["any_node"] = self.instance.pk is not None and self.instance.node_id is None
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a key that writes for no node in particular."""
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        if values.get("scope") in ApiKey.WRITING:
+            if not values.get("node") and not values.get("any_node"):
+                self.add_error("node", "Choose the node, or say that it is a key of any node.")
+            if values.get("node") and values.get("any_node"):
+                self.add_error("any_node", "A key is of one node or of any.")
+        return values
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(AuditedAdmin[ApiKey]):
     """Making a key shows its text once. A key is revoked, not deleted, for the record."""
@@ -71,8 +96,9 @@ class ApiKeyAdmin(AuditedAdmin[ApiKey]):
     list_filter = ["scope", ("revoked_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "prefix", "node__name"]
     autocomplete_fields = ["node"]
-    fields = ["name", "scope", "node", "prefix", "created_at", "last_used_at", "last_used_from",
-              "expires_at", "revoked_at"]  # fmt: skip
+    form = KeyForm
+    fields = ["name", "scope", "node", "any_node", "prefix", "created_at", "last_used_at",
+              "last_used_from", "expires_at", "revoked_at"]  # fmt: skip
     readonly_fields = ["prefix", "created_at", "last_used_at", "last_used_from", "revoked_at"]
     actions = ["rotate", "revoke"]
 

@@ -93,6 +93,9 @@ class ApiKey(models.Model):
         WEBHOOK = "webhook", "webhook: events only"
         READ = "read", "read: the read API"
 
+    #: Scopes that speak for nodes.
+    WRITING = (Scope.AGENT, Scope.WEBHOOK)
+
     name = models.CharField(max_length=100, help_text="Who holds it.")
     prefix = models.CharField(max_length=keys.PREFIX_CHARS, unique=True, editable=False)
     secret_hash = models.CharField(max_length=64, editable=False)

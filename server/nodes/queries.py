@@ -1,5 +1,6 @@
 """Queries of nodes and of their changes."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -98,3 +99,8 @@ def changes(
         if at is not None
     ]
     return sorted(changes, key=lambda change: change.at)[-limit:]
+
+
+def unknown_names(names: Collection[str]) -> set[str]:
+    """Return those of `names` that are no node's."""
+    return set(names) - set(Node.objects.filter(name__in=names).values_list("name", flat=True))

@@ -15,6 +15,14 @@ from server.nodes.models import AGENT, HOST, Change, Node
 #: Two starts nearer to each other are one: a start is computed from uptimes of whole seconds, and a
 #: clock that is set moves it.
 SAME_START = timedelta(seconds=30)
+#: The newest changes that are kept of each program and kind, and of all of a node.
+MAX_CHANGES_OF_ONE, MAX_CHANGES = 200, 2_000
+_DELETE_BEYOND = """DELETE FROM nodes_change WHERE id IN (
+  SELECT id FROM (
+    SELECT id, row_number() OVER (PARTITION BY node_id, kind, subject ORDER BY at DESC) AS of_one,
+      row_number() OVER (PARTITION BY node_id ORDER BY at DESC) AS of_node
+    FROM nodes_change WHERE node_id = ANY(%(nodes)s)
+  ) AS counted WHERE of_one > %(of_one)s OR of_node > %(of_node)s)"""
 _RECORD_STARTS = """INSERT INTO nodes_change (node_id, kind, subject, at, before, after)
 SELECT new.node_id, 'started', new.subject, new.at, '', ''
 FROM unnest(%(nodes)s::bigint[], %(subjects)s::text[], %(times)s::timestamptz[])
@@ -113,9 +121,8 @@ def record_starts(starts: Collection[Start]) -> None:
 def _insert(sql: str, **values: Any) -> None:
     """Insert changes that are not past their retention; then delete those that are by now."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, values | {"oldest": _oldest(timezone.now())})
-        if cursor.rowcount:
-            _delete_old()
+        cursor.execute(f"{sql} RETURNING node_id", values | {"oldest": _oldest(timezone.now())})
+        _delete_old({node_id for (node_id,) in cursor.fetchall()})
 
 
 def _merge_close(starts: Collection[Start]) -> Iterator[Start]:
@@ -146,12 +153,20 @@ def _record_versions(node: Node, known: Mapping[str, str], now: datetime) -> Non
     ]
     if changes:
         Change.objects.bulk_create(changes, ignore_conflicts=True)
-        _delete_old()
+        _delete_old({node.pk})
 
 
-def _delete_old() -> None:
-    """Bound the table: a program that dies over and over adds a row each time."""
+def _delete_old(node_ids: Collection[int]) -> None:
+    """Bound the table after these nodes have changed: a program that dies over and over, or two
+    agents of one name, add a row each time."""
+    if not node_ids:
+        return
     Change.objects.filter(at__lt=_oldest(timezone.now())).delete()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _DELETE_BEYOND,
+            {"nodes": list(node_ids), "of_one": MAX_CHANGES_OF_ONE, "of_node": MAX_CHANGES},
+        )
 
 
 def _oldest(now: datetime) -> datetime:

@@ -217,6 +217,8 @@ INGEST_MAX_EVENTS = env.int("INGEST_MAX_EVENTS", default=5_000)
 # Requests per web process: 2000/second, 100/minute, …/hour, …/day.
 INGEST_KEY_RATE = env.str("INGEST_KEY_RATE", default="2000/second")
 INGEST_ADDRESS_RATE = env.str("INGEST_ADDRESS_RATE", default="5000/second")
+# New nodes that one key of any node makes, per web process.
+NEW_NODES_RATE = env.str("NEW_NODES_RATE", default="200/hour")
 # Proxies whose X-Forwarded-For is trusted: addresses or networks.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=["127.0.0.1/32", "::1/128"])
 # Django would refuse a body over 2.5 MB before the ingest endpoint could answer 413 itself.

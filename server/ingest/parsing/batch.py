@@ -58,6 +58,7 @@ class Batch:
     refused_ranges: tuple[Range, ...] = ()
     node: str | None = None
     unreadable: list[str] = field(default_factory=list)
+    sampled_nodes: set[str] = field(default_factory=set)
 
 
 _decode_envelope = msgspec.json.Decoder(Envelope[msgspec.Raw]).decode
@@ -108,10 +109,15 @@ def parse_sample_batch(kind: str, body: bytes, context: Context, *, max_samples:
     if len(items) > max_samples:
         raise TooLarge(f"{len(items)} samples; send at most {max_samples} in one batch")
     unreadable: list[str] = []
-    batch = _split_items(
-        items, lambda raw: _sample_line(kind, raw, context, unreadable), context.node
-    )
-    batch.unreadable = unreadable
+    sampled_nodes: set[str] = set()
+
+    def read(raw: msgspec.Raw) -> bytes:
+        node, line = _sample_line(kind, raw, context, unreadable)
+        sampled_nodes.add(node)
+        return line
+
+    batch = _split_items(items, read, context.node)
+    batch.unreadable, batch.sampled_nodes = unreadable, sampled_nodes
     return batch
 
 
@@ -123,7 +129,9 @@ def decode_sample(line: bytes) -> Sample:
     return _decode_sample[kind.decode()](body)
 
 
-def _sample_line(kind: str, raw: msgspec.Raw, context: Context, unreadable: list[str]) -> bytes:
+def _sample_line(
+    kind: str, raw: msgspec.Raw, context: Context, unreadable: list[str]
+) -> tuple[str, bytes]:
     decode = _decode_sample[kind]
     if len(unreadable) < MAX_UNREADABLE_PER_BODY:
         sample, reasons = read_sample(raw, decode)
@@ -135,7 +143,7 @@ def _sample_line(kind: str, raw: msgspec.Raw, context: Context, unreadable: list
         sample = correct_times(sample, context)
     context.check_time("timestamp", sample.timestamp)
     unreadable += [f"{kind} of {sample.node_id}: {reason}" for reason in reasons]
-    return kind.encode() + b" " + _encode(sample)
+    return sample.node_id, kind.encode() + b" " + _encode(sample)
 
 
 def _check_size(body: bytes, max_items: int, max_commas: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
+from axes.models import AccessAttempt
 from channels.db import database_sync_to_async
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
@@ -77,6 +78,23 @@ def test_the_admin_opens_to_each_role_what_it_may_do(as_role, role, answers):
     places = ["nodes/node/", "nodes/apikey/add/", "auth/user/", "ingest/deadletter/"]
 
     assert [client.get(f"/admin/{place}").status_code for place in places] == answers
+
+
+def test_an_administrator_adds_a_node_and_sees_and_lifts_locks_of_logins(as_role):
+    places = ["nodes/node/add/", "axes/accessattempt/", "axes/accesslog/"]
+
+    for role, status in ((Role.ADMIN, 200), (Role.OPERATOR, 403)):
+        client = as_role(role)
+        assert [client.get(f"/admin/{place}").status_code for place in places] == [status] * 3
+
+    admin = as_role(Role.ADMIN)
+    admin.post("/admin/nodes/node/add/", {"name": "mta-42"})
+    attempt = AccessAttempt.objects.create(username="x", ip_address="192.0.2.7")
+    form = {"action": "delete_selected", "_selected_action": [attempt.pk], "post": "yes"}
+    admin.post("/admin/axes/accessattempt/", form)
+
+    assert Node.objects.get().name == "mta-42"
+    assert not AccessAttempt.objects.exists()
 
 
 def test_an_operator_puts_a_node_into_maintenance_and_the_log_names_them(as_role, node):

@@ -1,4 +1,5 @@
 import pytest
+from django.utils import timezone
 
 from server.nodes.models import ApiKey, Node
 
@@ -39,3 +40,30 @@ def test_a_key_of_no_node_registers_any(post, golden):
 )
 def test_a_registration_that_cannot_be_read_is_400(post, golden, change):
     assert post("nodes", golden("node.json") | change).status_code == 400
+
+
+def test_a_key_of_any_node_adds_a_bounded_number_of_nodes_in_a_time(post, golden, settings):
+    settings.NEW_NODES_RATE = "5/hour"
+    _, key = ApiKey.issue(name="roll-out", scope="agent")
+
+    def register(name):
+        return post("nodes", golden("node.json") | {"node_id": name}, key=key).status_code
+
+    assert [register(f"mta-{n:02}") for n in range(7)] == [200] * 5 + [429] * 2
+    assert register("mta-00") == 200  # a known one goes on
+    assert Node.objects.count() == 5
+
+
+def test_one_post_of_samples_cannot_add_thousands_of_nodes(post, golden, settings):
+    settings.NEW_NODES_RATE = "200/hour"
+    _, key = ApiKey.issue(name="roll-out", scope="agent")
+    now = timezone.now().isoformat()
+    sample = golden("metrics_redis.json") | {"timestamp": now}
+
+    def send(count):
+        samples = [sample | {"node_id": f"mta-{n}"} for n in range(count)]
+        return post("metrics/redis", samples, key=key)
+
+    answer = send(1_000)
+    assert (answer.status_code, "new nodes" in answer.content.decode()) == (429, True)
+    assert [send(150).status_code, send(150).status_code, send(201).status_code] == [202, 202, 429]

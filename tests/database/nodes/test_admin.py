@@ -23,6 +23,28 @@ def test_making_a_key_shows_its_text_once_and_stores_only_a_hash(admin_client: C
     assert text not in admin_client.get("/admin/nodes/apikey/").content.decode()
 
 
+@pytest.mark.parametrize("scope", ["agent", "webhook"])
+def test_a_key_that_writes_is_made_for_a_node_unless_any_node_is_said(admin_client, scope):
+    form = {"name": "roll-out", "scope": scope}
+
+    page = admin_client.post("/admin/nodes/apikey/add/", form).content.decode()
+
+    assert "Choose the node" in page
+    assert not ApiKey.objects.exists()
+    admin_client.post("/admin/nodes/apikey/add/", form | {"any_node": "on"})
+    assert ApiKey.objects.get().node is None
+
+
+def test_a_key_of_any_node_can_be_bound_later(admin_client, node):
+    key, _ = ApiKey.issue(name="roll-out", scope="agent")
+    path, form = f"/admin/nodes/apikey/{key.pk}/change/", {"name": "roll-out", "scope": "agent"}
+
+    assert 'name="any_node" id="id_any_node" checked' in admin_client.get(path).content.decode()
+    admin_client.post(path, form | {"node": node.pk})
+
+    assert ApiKey.objects.get().node == node
+
+
 def test_a_revoked_key_is_found_no_more(admin_client: Client, node: Node):
     key, _ = ApiKey.issue(name="agent", scope="agent", node=node)
     assert find_holder(key.prefix)

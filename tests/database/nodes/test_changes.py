@@ -120,3 +120,30 @@ def test_two_queries_suffice_however_many_nodes_there_are(now, django_assert_num
 
     with django_assert_num_queries(2):
         assert len(changes(now, limit=100, back=2 * DAY)) == 30
+
+
+def test_versions_that_go_back_and_forth_leave_a_bounded_number_of_changes(node, now):
+    for n in range(store.MAX_CHANGES_OF_ONE + 20):
+        store.register(node.name, {"versions": {"redis": f"7.{n % 2}", "mongodb": "7.0"}})
+
+    assert of(node, "version").filter(subject="redis").count() == store.MAX_CHANGES_OF_ONE
+    assert of(node, "version").filter(subject="mongodb").count() == 1
+    assert of(node, "version").last().after == f"7.{(store.MAX_CHANGES_OF_ONE + 19) % 2}"
+
+
+def test_a_program_that_starts_over_and_over_keeps_its_newest_starts_and_those_of_others(node, now):
+    store.record_starts([store.Start(node.pk, "redis", now - DAY)])
+    starts = [store.Start(node.pk, "zonemta", now - n * MINUTE) for n in range(1_000)]
+    for n in range(0, 1_000, 100):
+        store.record_starts(starts[n : n + 100])
+
+    kept = of(node, "started").filter(subject="zonemta")
+    assert (kept.count(), kept.last().at) == (store.MAX_CHANGES_OF_ONE, starts[0].at)
+    assert of(node, "started").filter(subject="redis").exists()
+
+
+def test_invented_programs_leave_a_bounded_number_of_changes(node):
+    for n in range(60):
+        store.register(node.name, {"versions": {f"p{n}-{k}": "1" for k in range(50)}})
+
+    assert Change.objects.count() == store.MAX_CHANGES

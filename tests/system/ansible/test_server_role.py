@@ -185,7 +185,7 @@ def test_static_files_come_compressed_and_for_ever(site):
 def test_an_event_goes_the_whole_way_into_the_database(site):
     node = site.node
     key = node.run(
-        "/usr/local/sbin/mallard-manage", "create_api_key", "--scope", "agent", "--name", "a test"
+        "/usr/local/sbin/mallard-manage", "create_api_key", "--node", "mta-01", "--name", "a test"
     ).strip()
     batch = json.loads((ROOT / "tests" / "contract" / "events_batch.json").read_text())
     event = batch["events"][0] | {"mta_node": "mta-01"}

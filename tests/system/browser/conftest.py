@@ -41,7 +41,7 @@ def installed_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             more={"STATIC_ROOT": str(home / "static"), "READ_CACHE_SECONDS": "0"},
         )
         site.set_up(USER, PASSWORD)
-        key = site.manage("create_api_key", "--name", "test").strip()
+        key = site.manage("create_api_key", "--any-node", "--name", "test").strip()
         yield Site(site, server.start(supervisor, site), key)
 
 

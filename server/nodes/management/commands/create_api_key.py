@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from server.nodes.models import ApiKey, Node
 
@@ -21,9 +21,16 @@ class Command(BaseCommand):
             default=ApiKey.Scope.AGENT,
             help="what it may do (default: %(default)s)",
         )
-        parser.add_argument("--node", help="the only node it may speak for (default: any)")
+        of_node = parser.add_mutually_exclusive_group()
+        of_node.add_argument("--node", help="the only node it may speak for")
+        of_node.add_argument(
+            "--any-node", action="store_true", help="it may speak for every node, and make new ones"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        is_bound = options["node"] or options["any_node"]
+        if not is_bound and options["scope"] in ApiKey.WRITING:
+            raise CommandError("Say which node the key is for: --node NAME, or --any-node.")
         node = Node.objects.get_or_create(name=options["node"])[0] if options["node"] else None
         _, text = ApiKey.issue(name=options["name"], scope=options["scope"], node=node)
         self.stdout.write(text)
