@@ -10,10 +10,12 @@ from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 
 from server.accounts import audit, roles
+from server.accounts.forms import AdminLoginForm
 from server.accounts.roles import Role
 
 __all__ = ["audit"]  # registers the audit log
 
+admin.site.login_form = AdminLoginForm
 admin.site.unregister(User)
 admin.site.unregister(Group)  # a role is chosen with the person; its permissions are in roles.py
 

@@ -10,7 +10,9 @@ class AccountsConfig(AppConfig):
     name = "server.accounts"
 
     def ready(self) -> None:
-        """Keep the groups of the roles in step with roles.py."""
-        from server.accounts import roles
+        """Keep the groups of the roles in step with roles.py, and delete old records of logins."""
+        from server.accounts import logins, roles
+        from server.timescale import retention
 
+        retention.register("records of logins and sessions", logins.delete_old)
         post_migrate.connect(roles.ensure_groups, sender=self, dispatch_uid="accounts-roles")

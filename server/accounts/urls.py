@@ -3,10 +3,16 @@
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
 from django.urls import path, reverse_lazy
 
+from server.accounts.forms import LoginForm
+
 urlpatterns = [
     path(
         "login/",
-        LoginView.as_view(template_name="accounts/login.html", redirect_authenticated_user=True),
+        LoginView.as_view(
+            template_name="accounts/login.html",
+            authentication_form=LoginForm,
+            redirect_authenticated_user=True,
+        ),
         name="login",
     ),
     path(

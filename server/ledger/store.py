@@ -1,11 +1,13 @@
 """The only writer of the ledger. Runs inside the transaction that stores the numbered rows."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import connection
 
 from server.ledger.merge import LedgerEntry, NumberedBatch, Range, merge_batches
+from server.ledger.models import Epoch
 
 _RANGES = "%s::int8multirange"
 _ENTRY = f"(%s, %s, %s, {_RANGES}, {_RANGES}, {_RANGES}, 0, %s, %s, %s)"
@@ -78,3 +80,9 @@ def _values(entry: LedgerEntry) -> tuple[str | int | datetime, ...]:
 def multirange(ranges: Iterable[Range]) -> str:
     """Return PostgreSQL's text for ranges whose upper end is excluded."""
     return "{" + ",".join(f"[{lower},{upper})" for lower, upper in ranges) + "}"
+
+
+def delete_old(now: datetime) -> int:
+    """Delete epochs of which nothing has come for as long as events are kept."""
+    oldest = now - timedelta(days=settings.EVENTS_RETENTION_DAYS)
+    return Epoch.objects.filter(last_received_at__lt=oldest).delete()[0]

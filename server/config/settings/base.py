@@ -130,6 +130,8 @@ AUTHENTICATION_BACKENDS = [
 ]
 # After so many wrong passwords a name cannot log in from that address for a while.
 AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURES", default=10)
+# After so many from an address, whatever the names, nobody can.
+LOGIN_FAILURES_OF_ADDRESS = env.int("LOGIN_FAILURES_OF_ADDRESS", default=50)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCKED_MINUTES", default=15))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "server.http.client_address.of_request"
@@ -244,6 +246,7 @@ METRICS_DAILY_RETENTION_DAYS = env.int("METRICS_DAILY_RETENTION_DAYS", default=7
 DEAD_LETTERS_RETENTION_DAYS = env.int("DEAD_LETTERS_RETENTION_DAYS", default=30)
 DEAD_LETTERS_MAX = env.int("DEAD_LETTERS_MAX", default=10_000)
 NODE_CHANGES_RETENTION_DAYS = env.int("NODE_CHANGES_RETENTION_DAYS", default=730)
+LOGIN_RECORDS_RETENTION_DAYS = env.int("LOGIN_RECORDS_RETENTION_DAYS", default=180)
 #: Hypertable or level → days.
 RETENTION_DAYS = {
     "email_events": EVENTS_RETENTION_DAYS,

@@ -1,10 +1,15 @@
 """Received, missing and dropped numbers, from the ingest endpoint to the answer."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.test import Client
 
 from server.ingest import writer
 from server.ingest.inbox import EVENTS, Entry
+from server.ledger import store
+from server.ledger.merge import NumberedBatch
+from server.ledger.models import Epoch
 from server.nodes.models import ApiKey
 from tests.factories import stored_events
 
@@ -186,3 +191,16 @@ def test_another_node_is_not_in_the_answer(send, admin_client: Client):
 
 def test_hours_out_of_range_are_400(admin_client: Client):
     assert admin_client.get("/api/v1/completeness", {"hours": 0}).status_code == 400
+
+
+def test_epochs_of_which_nothing_comes_any_more_are_deleted_with_their_events(settings):
+    now = datetime(2026, 11, 21, 10, 7, tzinfo=UTC)
+    for days, name in ((1, "new"), (settings.EVENTS_RETENTION_DAYS + 1, "old")):
+        at = now - timedelta(days=days)
+        batch = NumberedBatch(
+            node="mta-01", epoch=name, first_seq=1, count=1, refused=0, received_at=at
+        )
+        store.record([batch])
+
+    assert store.delete_old(now) == 1
+    assert Epoch.objects.get().epoch == "new"
