@@ -67,6 +67,12 @@ class InboxFull(Unavailable):
     default_detail = "The inbox is full. Keep the batch and send it again."
 
 
+class TooManyLarge(Unavailable):
+    """Other large bodies are being decoded."""
+
+    default_detail = "Other large bodies are being decoded. Keep the batch and send it again."
+
+
 class InboxUnavailable(Unavailable):
     """Nothing can be accepted durably just now."""
 

@@ -26,7 +26,7 @@ from server.ingest.errors import DatabaseUnavailable, NodeMismatch, NothingValid
 from server.ingest.inbox import EVENTS, SAMPLES, Entry
 from server.ingest.parsing import clock_skew
 from server.ingest.parsing.batch import Batch, parse_event_batch, parse_sample_batch
-from server.ingest.parsing.body import read_body
+from server.ingest.parsing.body import MAX_REGISTRATION_BYTES, MAX_SAMPLES_BYTES, unpacked_body
 from server.ingest.parsing.registration import read_registration
 from server.ingest.permissions import MayIngest
 from server.nodes import store as nodes
@@ -83,8 +83,8 @@ class EventsView(IngestView):
     def post(self, request: Request) -> HttpResponse:
         receipt = _Receipt.of(request)
         context = receipt.context(settings.EVENTS_RETENTION_DAYS)
-        body = read_body(request._request)  # noqa: SLF001
-        batch = parse_event_batch(body, context, max_events=settings.INGEST_MAX_EVENTS)
+        with unpacked_body(request._request) as body:  # noqa: SLF001
+            batch = parse_event_batch(body, context, max_events=settings.INGEST_MAX_EVENTS)
         # A numbered batch goes on even when all of it is refused: the ledger records its numbers.
         if (batch.accepted or batch.epoch) and EVENTS.append(
             _entry(receipt, batch, "\n".join(batch.accepted).encode())
@@ -101,9 +101,9 @@ class SamplesView(IngestView):
     def post(self, request: Request) -> HttpResponse:
         receipt = _Receipt.of(request)
         context = receipt.context(settings.METRICS_RETENTION_DAYS)
-        body = read_body(request._request)  # noqa: SLF001
         limit = settings.INGEST_MAX_EVENTS
-        batch = parse_sample_batch(self.kind, body, context, max_samples=limit)
+        with unpacked_body(request._request, max_bytes=MAX_SAMPLES_BYTES) as body:  # noqa: SLF001
+            batch = parse_sample_batch(self.kind, body, context, max_samples=limit)
         new_nodes.check(_holder(request), batch.sampled_nodes)
         for reason in batch.unreadable:
             _log_unreadable(reason)
@@ -118,7 +118,8 @@ class RegistrationView(IngestView):
 
     def post(self, request: Request) -> Response:
         """Create or update the node the body names. Idempotent."""
-        details = read_registration(read_body(request._request))  # noqa: SLF001
+        with unpacked_body(request._request, max_bytes=MAX_REGISTRATION_BYTES) as body:  # noqa: SLF001
+            details = read_registration(body)
         name = details.pop("node_id")
         bound = _holder(request).node
         if bound is not None and bound != name:

@@ -73,6 +73,10 @@ _decode_sample: dict[str, Callable[[bytes | msgspec.Raw], Sample]] = {
 MAX_EVENT_COMMAS, MAX_SAMPLE_COMMAS = 256, 512
 #: Ranges of refused numbers that are kept of one batch; the others are only counted.
 MAX_REFUSED_RANGES = 100
+#: Escapes an item has at most, each of which is looked at.
+MAX_ESCAPES = 200
+#: Of one sample: pages read the newest of each node whole. The longest of an agent is a quarter.
+MAX_SAMPLE_BYTES = 1024 * 1024
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _skim = msgspec.json.Decoder(msgspec.Raw).decode
 _encode = msgspec.json.Encoder().encode
@@ -83,8 +87,8 @@ def parse_event_batch(body: bytes, context: Context, *, max_events: int) -> Batc
 
     Raises Malformed, TooLarge or NodeMismatch.
     """
-    body = clean_json(body)
     _check_size(body, max_events, MAX_EVENT_COMMAS)
+    body = clean_json(body)
     valid = _read_valid_envelope(body) if context.is_plain(body) else None
     envelope: Envelope[Any] = valid or _read_envelope(_readable(body))
     if len(envelope.events) > max_events:
@@ -103,8 +107,8 @@ def parse_sample_batch(kind: str, body: bytes, context: Context, *, max_samples:
     Raises Malformed, TooLarge or NodeMismatch.
     Accepted items are lines for the inbox: the kind, and the fields of the sample that are known.
     """
-    body = _readable(clean_json(body))
     _check_size(body, max_samples, MAX_SAMPLE_COMMAS)
+    body = _readable(clean_json(body))
     items = _decode_body(_decode_list, body) if body.lstrip()[:1] == b"[" else [msgspec.Raw(body)]
     if len(items) > max_samples:
         raise TooLarge(f"{len(items)} samples; send at most {max_samples} in one batch")
@@ -132,6 +136,8 @@ def decode_sample(line: bytes) -> Sample:
 def _sample_line(
     kind: str, raw: msgspec.Raw, context: Context, unreadable: list[str]
 ) -> tuple[str, bytes]:
+    if memoryview(raw).nbytes > MAX_SAMPLE_BYTES:
+        raise Refused(f"a sample of more than {MAX_SAMPLE_BYTES} bytes")
     decode = _decode_sample[kind]
     if len(unreadable) < MAX_UNREADABLE_PER_BODY:
         sample, reasons = read_sample(raw, decode)
@@ -148,7 +154,10 @@ def _sample_line(
 
 def _check_size(body: bytes, max_items: int, max_commas: int) -> None:
     """Bound what decoding can make of a body, by a look at its bytes. Raises TooLarge."""
-    if body.count(b",") > (max_items + 1) * max_commas:
+    if (
+        body.count(b",") > (max_items + 1) * max_commas
+        or body.count(b"\\") > (max_items + 1) * MAX_ESCAPES
+    ):
         raise TooLarge(f"too many values; send at most {max_items} items in one batch")
 
 

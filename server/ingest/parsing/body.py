@@ -1,27 +1,64 @@
 """Request bodies, bounded on the wire and unpacked. Pure but for reading the request."""
 
+import threading
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from django.http.request import RawPostDataException, UnreadablePostError
 
-from server.ingest.errors import Malformed, TooLarge, WrongEncoding
+from server.ingest.errors import Malformed, TooLarge, TooManyLarge, WrongEncoding
 
 #: A gzip file may be several, one after the other. Each costs a copy of those that follow.
 MAX_GZIP_MEMBERS = 100
 GZIP_WINDOW = zlib.MAX_WBITS | 16
+#: The most bytes of a body by kind; events are bounded by a setting. Agents divide what is larger.
+MAX_SAMPLES_BYTES, MAX_REGISTRATION_BYTES = 4 * 1024 * 1024, 64 * 1024
+#: Larger bodies are decoded two at a time: what a body of any size becomes in memory is many times
+#: its bytes, and 16 kB may unpack to the most that is allowed.
+LARGE_BYTES, MAX_LARGE_AT_ONCE = 1024 * 1024, 2
+#: Decoding one takes a good part of a second: who waits for longer is to come again.
+LARGE_WAIT_S = 5.0
+_large = threading.BoundedSemaphore(MAX_LARGE_AT_ONCE)
 
 
-def read_body(request: HttpRequest) -> bytes:
-    """Return the unpack body. Raises TooLarge, WrongEncoding or Malformed."""
+@contextmanager
+def unpacked_body(request: HttpRequest, *, max_bytes: int | None = None) -> Iterator[bytes]:
+    """Give the unpacked body while it is decoded.
+
+    Raises TooLarge, WrongEncoding, Malformed, or TooManyLarge when it is not a large one's turn.
+    """
     body = _read_wire_body(request)
+    limit = min(max_bytes or settings.INGEST_MAX_UNPACKED_BYTES, settings.INGEST_MAX_UNPACKED_BYTES)
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding == "gzip":
-        return unpack(body, settings.INGEST_MAX_UNPACKED_BYTES)
-    if encoding != "identity":
+    if encoding not in ("gzip", "identity"):
         raise WrongEncoding(f"Content-Encoding {encoding[:40]!r}: send gzip or nothing")
+    is_packed = encoding == "gzip"
+    plain = _unpack_small(body, min(limit, LARGE_BYTES)) if is_packed else body
+    if plain is not None and len(plain) <= LARGE_BYTES:
+        yield _check_size(plain, limit)
+        return
+    if not _large.acquire(timeout=LARGE_WAIT_S):
+        raise TooManyLarge
+    try:
+        yield unpack(body, limit) if is_packed else _check_size(body, limit)
+    finally:
+        _large.release()
+
+
+def _unpack_small(body: bytes, max_bytes: int) -> bytes | None:
+    try:
+        return unpack(body, max_bytes)
+    except TooLarge:
+        return None
+
+
+def _check_size(body: bytes, max_bytes: int) -> bytes:
+    if len(body) > max_bytes:
+        raise TooLarge(f"larger than {max_bytes} bytes")
     return body
 
 

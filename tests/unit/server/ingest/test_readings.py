@@ -94,3 +94,13 @@ def test_too_many_unreadable_readings_refuse_their_sample(golden):
     batch = parse_sample_batch("zonemta", json.dumps(payload).encode(), CONTEXT, max_samples=1)
 
     assert len(batch.rejected) == 1
+
+
+def test_a_sample_that_would_slow_every_page_is_refused(golden):
+    payload = golden("metrics_zonemta.json") | {"timestamp": NOW.isoformat()}
+    reasons = [{"response": "x" * 4_000, "count": 1} for _ in range(300)]
+    payload["queue"] = payload["queue"] | {"reasons": reasons}
+
+    batch = parse_sample_batch("zonemta", json.dumps(payload).encode(), CONTEXT, max_samples=1)
+
+    assert "more than 1048576 bytes" in batch.rejected[0]["error"]

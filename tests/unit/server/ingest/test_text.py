@@ -100,3 +100,8 @@ def test_clean_json_is_json_and_cleaning_it_again_changes_nothing(text, ascii_on
 def test_values_are_counted_before_any_is_made():
     with pytest.raises(TooLarge):
         parse_event_batch(b"[" + b"1," * 10_000 + b"1]", CONTEXT, max_events=10)
+
+
+def test_escapes_are_counted_before_each_is_looked_at():
+    with pytest.raises(TooLarge):
+        parse_event_batch(b'["' + b"\\n" * 10_000 + b'"]', CONTEXT, max_events=10)
