@@ -55,6 +55,7 @@ class Site:
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
             "ALLOWED_HOSTS": f"{LOOPBACK},localhost",
+            "LIVE_ORIGINS": f"http://{LOOPBACK}:{self.web_port},http://localhost:{self.web_port}",
             "LIVE_URL": f"ws://{LOOPBACK}:{self.live_port}/ws/live/",
             # rundramatiq looks for the program `dramatiq` on the path.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),

@@ -15,12 +15,17 @@ from rest_framework.response import Response
 
 from server.http.json_renderer import JSONRenderer
 
+#: Larger answers are made anew each time; CACHES bounds how many there are.
+MAX_CACHED_BYTES = 512 * 1024
 
-def cache_answer(get: Callable[..., Response]) -> Callable[..., HttpResponseBase]:
+
+def cache_answer(
+    get: Callable[..., Response], *, control: str = "private, no-cache"
+) -> Callable[..., HttpResponseBase]:
     """Cache a view's answer for READ_CACHE_SECONDS in this process, and give it an ETag.
 
     For answers that are the same for everybody who may read. Refusals are not cached: they are
-    raised.
+    raised. `control`: what browsers may do; by default they keep it and revalidate each time.
     """
 
     @wraps(get)
@@ -30,10 +35,10 @@ def cache_answer(get: Callable[..., Response]) -> Callable[..., HttpResponseBase
         if cached is None:
             body: bytes = JSONRenderer().render(get(view, request, *args, **kwargs).data)
             cached = f'"{hashlib.sha256(body).hexdigest()[:32]}"', body
-            cache.set(key, cached, settings.READ_CACHE_SECONDS)
+            if len(body) <= MAX_CACHED_BYTES:
+                cache.set(key, cached, settings.READ_CACHE_SECONDS)
         etag, body = cached
-        # Browsers keep it and revalidate each time.
-        headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+        headers = {"ETag": etag, "Cache-Control": control}
         response = HttpResponse(body, content_type="application/json", headers=headers)
         return get_conditional_response(request, etag=etag, response=response) or response
 

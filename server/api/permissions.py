@@ -6,9 +6,11 @@ from drf_spectacular.utils import OpenApiResponse
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from server.accounts.roles import role_of
+from server.ingest import rate_limit
 from server.nodes.authentication import KeyHolder, OptionalApiKeyAuthentication
 from server.nodes.models import ApiKey
 
@@ -16,6 +18,7 @@ REFUSALS = {
     400: OpenApiResponse(description="The query string names what is wrong with it."),
     401: OpenApiResponse(description="Neither logged in nor a key, or a wrong or revoked one."),
     403: OpenApiResponse(description="A key of another scope than `read`, or nobody's role."),
+    429: OpenApiResponse(description="Over the rate of this reader; `Retry-After` says when."),
 }
 NOT_FOUND = {404: OpenApiResponse(description="There is no such node, kind or event.")}
 
@@ -37,3 +40,18 @@ class ReadView(APIView):
 
     authentication_classes = [OptionalApiKeyAuthentication, SessionAuthentication]
     permission_classes = [MayRead]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Count the request for its reader."""
+        super().initial(request, *args, **kwargs)
+        user: Any = request.user
+        reader = f"key {user.key_id}" if isinstance(user, KeyHolder) else f"person {user.pk}"
+        rate_limit.check_reader(reader)
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Keep answers out of the caches of browsers and proxies: most hold addresses."""
+        answer: Response = super().finalize_response(request, response, *args, **kwargs)
+        answer.headers.setdefault("Cache-Control", "no-store")
+        return answer

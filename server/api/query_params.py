@@ -16,6 +16,7 @@ from server.metrics.catalogue import SampleKind
 from server.rollups.plan import (
     RANGES,
     WIDTHS,
+    YEARS,
     BadRange,
     Span,
     parse_span,
@@ -60,9 +61,12 @@ class AwareTimeField(serializers.Field[datetime, str, str, Any]):
             at = datetime.fromisoformat(str(data).strip().replace(" ", "+"))
             if at.tzinfo is None:
                 self.fail("naive")
-            return at.astimezone(UTC)
+            at = at.astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail("invalid")
+        if at.year not in YEARS:
+            self.fail("invalid")
+        return at
 
     def to_representation(self, value: datetime) -> str:
         """Return RFC 3339."""

@@ -19,12 +19,14 @@ def query_view(
     answer: type[serializers.Serializer[Any]],
     *,
     is_cached: bool = False,
+    has_addresses: bool = False,
     refusals: Mapping[int, OpenApiResponse] = REFUSALS,
     **description: Any,
 ) -> type[ReadView]:
     """Return the view that answers what `build` returns for the parameters of `query`.
 
-    `is_cached`: see cache_answer. `description`: `summary` and other arguments of extend_schema.
+    `is_cached`: see cache_answer. `has_addresses`: no browser keeps it. `description`: `summary`
+    and other arguments of extend_schema.
     """
 
     def get(view: ReadView, request: Request) -> Response:
@@ -33,6 +35,7 @@ def query_view(
 
     responses = {200: answer, **refusals}
     describe = extend_schema(parameters=[query], responses=responses, **description)
-    return type(
-        "QueryView", (ReadView,), {"get": describe(cache_answer(get) if is_cached else get)}
-    )
+    if is_cached:
+        control = {"control": "no-store"} if has_addresses else {}
+        return type("QueryView", (ReadView,), {"get": describe(cache_answer(get, **control))})
+    return type("QueryView", (ReadView,), {"get": describe(get)})

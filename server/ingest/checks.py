@@ -25,6 +25,7 @@ def limits_can_be_read(app_configs: object, **kwargs: Any) -> list[CheckMessage]
         ("INGEST_KEY_RATE", rate_limit.parse),
         ("INGEST_ADDRESS_RATE", rate_limit.parse),
         ("NEW_NODES_RATE", rate_limit.parse),
+        ("READ_RATE", rate_limit.parse),
         ("TRUSTED_PROXIES", networks),
     ):
         try:

@@ -9,6 +9,8 @@ waits behind the others. Both are bounded together.
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, partial
+from math import inf
+from time import monotonic
 from time import time as epoch_s  # noqa: TID251 (compared with the clock of Redis)
 from typing import Any, NamedTuple
 
@@ -26,6 +28,10 @@ WAKEUP_MS = 2_000
 #: How often a writer that cannot keep up may wake a second one.
 SECOND_WRITER_EVERY_MS = 5_000
 _SOCKET_TIMEOUT_S = 5.0
+#: The share of Redis's memory past which nothing more is accepted: the broker and the live counters
+#: need the rest, and without the broker's messages no writer would make room. How long one look at
+#: it counts.
+MAX_MEMORY_SHARE, MEMORY_LOOK_S = 0.8, 0.5
 
 #: Bytes of batches appended in one round trip: Redis does nothing else meanwhile.
 _MAX_COMMIT_BYTES = 1024 * 1024
@@ -125,6 +131,7 @@ class Inbox:
         self._bytes_by_node = f"{self.stream}:nodes"
         self._awake = f"{self.stream}:awake"
         self._second_writer = f"{self.stream}:help"
+        self._has_memory, self._looked_at = True, -inf
         self._group_commit = GroupCommit(self._append, max_bytes=_MAX_COMMIT_BYTES)
 
     @cached_property
@@ -147,6 +154,8 @@ class Inbox:
 
         Raises InboxFull or InboxUnavailable, and then has taken nothing for certain.
         """
+        if not self._has_room():
+            raise InboxFull
         try:
             answer = self._group_commit.submit(f"{entry.node or ''}\n".encode() + _encode(entry))
         except redis.RedisError as error:
@@ -154,6 +163,21 @@ class Inbox:
         if not answer:
             raise InboxFull
         return answer == 2  # noqa: PLR2004 (see _APPEND)
+
+    def _has_room(self) -> bool:
+        """Return whether Redis has memory to spare, by a look of MEMORY_LOOK_S ago at most."""
+        now = monotonic()
+        if now - self._looked_at > MEMORY_LOOK_S:
+            self._looked_at = now
+            try:
+                memory: Any = self.client.info("memory")
+                most = memory["maxmemory"] * MAX_MEMORY_SHARE
+                self._has_memory = not most or memory["used_memory"] < most
+            except (redis.ResponseError, KeyError):  # a hosted Redis does not tell
+                self._has_memory = True
+            except redis.RedisError as error:
+                raise InboxUnavailable from error
+        return self._has_memory
 
     def _append(self, entries: Sequence[bytes]) -> list[int]:
         """Append encoded entries in one step; return the answers of _APPEND."""

@@ -41,6 +41,11 @@ def check_key(key_id: int) -> None:
     _check(settings.INGEST_KEY_RATE, "key", str(key_id))
 
 
+def check_reader(reader: str) -> None:
+    """Count a request to the read API for its person or key. Raises Throttled."""
+    _check(settings.READ_RATE, "reader", reader)
+
+
 def check_new_nodes(key_id: int, count: int) -> None:
     """Count the nodes that a key of any node makes. Raises Throttled, and then counts none."""
     _check(settings.NEW_NODES_RATE, "key's new nodes", str(key_id), count)

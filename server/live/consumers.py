@@ -1,10 +1,15 @@
 """Sockets of the live pages. After connect they do no work of their own: the pump does it once."""
 
 import json
+from collections import Counter
+from math import inf
+from time import monotonic
 from typing import Any
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.contrib.auth import get_user_model
+from django.db import DatabaseError, InterfaceError
 
 from server.accounts.roles import role_of
 from server.live.pump import GROUP, Pump, open_sockets
@@ -12,7 +17,13 @@ from server.live.pump import GROUP, Pump, open_sockets
 #: No message of a page is longer.
 MAX_MESSAGE_CHARS = 1_000
 NOT_LOGGED_IN = 4401
+TOO_MANY = 4429
 NOT_READY = 4503
+#: Sockets of one person at one live process: more tabs than anybody reads.
+MAX_SOCKETS_OF_USER = 20
+#: How soon the socket of an account that was switched off, or lost its role, is closed.
+CHECK_EVERY_S = 30.0
+_sockets_of_user: Counter[int] = Counter()
 _pumps: list[Pump] = []
 
 
@@ -24,6 +35,9 @@ def use_pump(pump: Pump) -> None:
 class FlowConsumer(AsyncJsonWebsocketConsumer):
     """Live counters of the mail flow, for people with a role."""
 
+    _check_at = inf
+    _is_counted = False
+
     async def connect(self) -> None:
         """Join, then send the snapshot, so that nothing falls between."""
         await self.accept()
@@ -31,11 +45,19 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
         if await database_sync_to_async(role_of)(user) is None:
             await self.close(NOT_LOGGED_IN)
             return
+        if _sockets_of_user[user.pk] >= MAX_SOCKETS_OF_USER:
+            await self.close(TOO_MANY)
+            return
+        _sockets_of_user[user.pk] += 1
+        self._is_counted, self._check_at = True, monotonic() + CHECK_EVERY_S
         await self.channel_layer.group_add(GROUP, self.channel_name)
         open_sockets.add(self.channel_name)
         await self._send_snapshot()
 
     async def disconnect(self, code: int) -> None:
+        if self._is_counted:
+            self._is_counted = False
+            _sockets_of_user[self.scope["user"].pk] -= 1
         open_sockets.discard(self.channel_name)
         await self.channel_layer.group_discard(GROUP, self.channel_name)
 
@@ -47,6 +69,12 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
             await self._send_snapshot()
 
     async def flow(self, event: dict[str, Any]) -> None:
+        """Send a frame, as long as its reader may see it."""
+        if monotonic() >= self._check_at:
+            self._check_at = monotonic() + CHECK_EVERY_S
+            if not await database_sync_to_async(_may_stay)(self.scope["user"]):
+                await self.close(NOT_LOGGED_IN)
+                return
         await self.send_json(event["frame"])
 
     async def _send_snapshot(self) -> None:
@@ -54,6 +82,15 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
             await self.send_json(await _pumps[0].snapshot())
         except (TimeoutError, IndexError):
             await self.close(NOT_READY)
+
+
+def _may_stay(user: Any) -> bool:
+    """Return whether the account still has a role and its password; yes without a database."""
+    try:
+        now = get_user_model().objects.filter(pk=user.pk).first()
+        return role_of(now) is not None and now is not None and now.password == user.password
+    except (DatabaseError, InterfaceError):
+        return True
 
 
 def _kind(text: str) -> Any:

@@ -28,6 +28,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 RANGES = {"1h": HOUR, "6h": 6 * HOUR, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
+#: Years of times that are asked for: others are mistakes, and arithmetic with them overflows.
+YEARS = range(1970, 3000)
 #: Widths a bucket may have.
 WIDTHS = {
     "1m": timedelta(minutes=1),

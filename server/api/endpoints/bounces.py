@@ -125,5 +125,10 @@ def _build_samples(replies: list[events.Reply]) -> list[dict[str, Any]]:
 
 
 BounceView = query_view(
-    build_bounces, DestinationsQuery, BounceAnswer, summary="Bounce analysis", is_cached=True
+    build_bounces,
+    DestinationsQuery,
+    BounceAnswer,
+    summary="Bounce analysis",
+    is_cached=True,
+    has_addresses=True,
 )

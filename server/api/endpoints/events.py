@@ -31,7 +31,7 @@ from server.events.columns import COLUMNS as EVENT_COLUMNS
 from server.events.queries import COLUMNS, FILTERS, Position
 from server.events.vocabulary import BOUNCE_TYPES, CERTAINTIES, DIRECTIONS, EVENT_TYPES
 from server.http.client_address import validate_no_zone
-from server.rollups.plan import BadRange, Span
+from server.rollups.plan import YEARS, BadRange, Span
 
 MAX_PAGE = 1_000
 EXPORT_PAGE = 2_000
@@ -111,7 +111,7 @@ class EventsQuery(EventsFilter):
         try:
             at, _, event_id = base64.urlsafe_b64decode(value.encode()).decode().partition("|")
             place = Position(datetime.fromisoformat(at), UUID(event_id))
-            if place.occurred_at.tzinfo is None:
+            if place.occurred_at.tzinfo is None or place.occurred_at.year not in YEARS:
                 raise ValueError(at)
         except (ValueError, binascii.Error, OverflowError) as error:
             raise serializers.ValidationError("Not the `next` of a page.") from error

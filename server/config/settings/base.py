@@ -118,7 +118,15 @@ CHANNEL_LAYERS = {
     }
 }
 # Each login page writes a session row; nothing else needs a shared cache yet.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        # With server.api.caching.MAX_CACHED_BYTES the bound of its memory: 32 MiB.
+        "OPTIONS": {"MAX_ENTRIES": 64},
+    }
+}
+# In the session, not in a cookie: a new key is shown by a message.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # --- Accounts -----------------------------------------------------------------------------------
 LOGIN_URL = "login"
@@ -162,6 +170,8 @@ SILENCED_SYSTEM_CHECKS = ["security.W021"]
 
 # Where the browser opens its socket; empty: this site's own /ws/live/.
 LIVE_URL = env.str("LIVE_URL", default="")
+# Whose pages may open it: exact origins, with the port where it is not 443.
+LIVE_ORIGINS = env.list("LIVE_ORIGINS", default=[f"https://{host}" for host in ALLOWED_HOSTS])
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -279,6 +289,8 @@ LIVE_TICK_MS = env.int("LIVE_TICK_MS", default=125)
 NODE_OFFLINE_AFTER_S = env.int("NODE_OFFLINE_AFTER_S", default=45)
 
 # --- Read API -----------------------------------------------------------------------------------
+# Requests of one person or key, per web process.
+READ_RATE = env.str("READ_RATE", default="1200/minute")
 # The same query within this time gets the same answer, in each web process.
 READ_CACHE_SECONDS = env.int("READ_CACHE_SECONDS", default=3)
 

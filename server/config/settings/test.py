@@ -21,7 +21,7 @@ DRAMATIQ_BROKER = DRAMATIQ_BROKER | {"BROKER": "dramatiq.brokers.stub.StubBroker
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
 KEY_CACHE_SECONDS = 0
 READ_CACHE_SECONDS = 0
-INGEST_KEY_RATE = INGEST_ADDRESS_RATE = NEW_NODES_RATE = "1000000/second"
+INGEST_KEY_RATE = INGEST_ADDRESS_RATE = NEW_NODES_RATE = READ_RATE = "1000000/second"
 # Databases of its own for each process of tests, emptied before each test that uses them.
 _FIRST = 13 - 3 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 INBOX_REDIS_URL, BROKER_REDIS_URL, LIVE_REDIS_URL = (

@@ -137,13 +137,13 @@ def render_page(
 
 
 def _time(text: str | None) -> datetime | None:
-    """Return a time of the URL; None for what is none, or has no offset."""
+    """Return a time of the URL; None for what is none, has no offset, or cannot be meant."""
     try:
         # A `+` that came unescaped is a space by now.
         at = datetime.fromisoformat((text or "").replace(" ", "+"))
     except ValueError:
         return None
-    return at if at.tzinfo else None
+    return at if at.tzinfo and at.year in plan.YEARS else None
 
 
 _all_zones = cache(available_timezones)

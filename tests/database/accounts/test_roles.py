@@ -6,6 +6,7 @@ import pytest
 from asgiref.testing import ApplicationCommunicator
 from axes.models import AccessAttempt
 from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import connections
@@ -13,7 +14,9 @@ from django.test import Client
 
 from server.accounts import roles
 from server.accounts.roles import Role
+from server.live import consumers
 from server.live.consumers import FlowConsumer
+from server.live.pump import GROUP
 from server.nodes.models import ApiKey, Node
 
 PASSWORD = "a long enough password"
@@ -170,6 +173,73 @@ def test_a_socket_without_a_role_is_closed(transactional_db, person):
     _accepted, closed = asyncio.run(answers(person(None)))
 
     assert (closed["type"], closed["code"]) == ("websocket.close", 4401)
+
+
+def sockets_answers(user, count=1, *, after_connect=lambda: None):
+    """Connect sockets of one person, then let a frame come; return what the last one was sent."""
+
+    async def answers():
+        sockets = [
+            ApplicationCommunicator(
+                FlowConsumer.as_asgi(), {"type": "websocket", "path": "/ws/live/", "user": user}
+            )
+            for _ in range(count)
+        ]
+        for socket in sockets:
+            await socket.send_input({"type": "websocket.connect"})
+            sent = [await socket.receive_output(timeout=10) for _ in range(2)]
+        await database_sync_to_async(after_connect)()
+        if sent[1]["type"] == "websocket.send":
+            await get_channel_layer().group_send(GROUP, {"type": "flow", "frame": {"tick": 1}})
+            sent.append(await sockets[-1].receive_output(timeout=10))
+        for socket in sockets:
+            await socket.send_input({"type": "websocket.disconnect", "code": 1000})
+            await socket.wait()
+        await database_sync_to_async(connections.close_all)()  # the thread's own
+        return sent
+
+    return asyncio.run(answers())
+
+
+@pytest.fixture
+def snapshot(monkeypatch, empty_redis):
+    class StillPump:
+        async def snapshot(self):
+            return {"type": "snapshot"}
+
+    monkeypatch.setattr(consumers, "_pumps", [StillPump()])
+    monkeypatch.setattr(consumers, "CHECK_EVERY_S", 0.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda user: User.objects.filter(pk=user.pk).update(is_active=False),
+        lambda user: user.groups.clear(),
+        lambda user: User.objects.filter(pk=user.pk).update(password="another"),
+        lambda user: User.objects.filter(pk=user.pk).delete(),
+    ],
+)
+def test_the_socket_of_an_account_that_may_no_longer_read_is_closed(
+    transactional_db, person, snapshot, change
+):
+    user = person(Role.VIEWER)
+
+    *_, stays = sockets_answers(user)
+    *_, closed = sockets_answers(user, after_connect=lambda: change(user))
+
+    assert stays["type"] == "websocket.send"
+    assert (closed["type"], closed["code"]) == ("websocket.close", 4401)
+
+
+def test_a_person_has_a_bounded_number_of_sockets(transactional_db, person, snapshot):
+    user = person(Role.VIEWER)
+
+    *_, closed = sockets_answers(user, consumers.MAX_SOCKETS_OF_USER + 1)
+    *_, again = sockets_answers(user, consumers.MAX_SOCKETS_OF_USER)
+
+    assert (closed["type"], closed["code"]) == ("websocket.close", consumers.TOO_MANY)
+    assert again["type"] == "websocket.send"
 
 
 def test_wrong_passwords_lock_a_name_at_an_address_for_a_while(person, client, settings):

@@ -98,3 +98,29 @@ def test_the_use_of_a_key_is_noted_with_its_address(node: Node):
     find_holder(key.prefix, client_address="203.0.113.9")
 
     assert ApiKey.objects.get().last_used_from == "203.0.113.9"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "nodes/apikey/?secret_hash__startswith=a",
+        "nodes/apikey/?secret_hash=a",
+        "nodes/node/?keys__secret_hash__startswith=a",
+        "auth/user/?password__startswith=a",
+        "admin/logentry/?user__password__startswith=a",
+    ],
+)
+def test_nobody_finds_out_a_secret_by_filtering_for_it(admin_client, node, path):
+    ApiKey.issue(name="agent", scope="agent", node=node)
+
+    assert admin_client.get(f"/admin/{path}").status_code == 400
+
+
+def test_a_new_key_is_in_no_cookie(admin_client, node):
+    form = {"name": "agent", "scope": "agent", "node": node.pk}
+
+    answer = admin_client.post("/admin/nodes/apikey/add/", form)
+
+    assert "mlrd_" not in str(answer.cookies)
+    assert "messages" not in answer.cookies
+    assert "mlrd_" in admin_client.get(answer["location"]).content.decode()

@@ -12,6 +12,7 @@ from server.dashboard.shell.event_types import EVENT_TYPES, EventType
 from server.events.domains import to_unicode
 from server.events.queries import DOMAINS, Position
 from server.formats import UNKNOWN, byte_size, milliseconds, thousands
+from server.rollups.plan import YEARS
 
 Event = Mapping[str, Any]
 
@@ -144,7 +145,8 @@ def parse_cursor(text: str) -> Position | None:
         place = Position(datetime.fromisoformat(at), UUID(event_id))
     except ValueError:
         return None
-    return place if place.occurred_at.tzinfo else None
+    is_sane = place.occurred_at.tzinfo and place.occurred_at.year in YEARS
+    return place if is_sane else None
 
 
 def find_history(events: Sequence[Event], of: Event) -> list[Event]:
