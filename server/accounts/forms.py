@@ -29,8 +29,9 @@ class LoginForm(AuthenticationForm):
         name = self.cleaned_data.get("username")
         if not name or not self.cleaned_data.get("password"):
             return self.cleaned_data
-        if not logins.may_try(name, client_address.of_request(self.request)):
-            self.request.axes_locked_out = True  # its middleware answers in the place of the page
+        request: Any = self.request
+        if not logins.may_try(name, client_address.of_request(request)):
+            request.axes_locked_out = True  # its middleware answers in the place of the page
             raise self._error("locked")
         try:
             with logins.turn():

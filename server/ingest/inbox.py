@@ -116,7 +116,10 @@ class StreamEntry(NamedTuple):
     id: bytes
     entry: Entry
     size_bytes: int
-    is_late: bool = False
+
+
+class LateEntry(StreamEntry):
+    """One of the late stream."""
 
 
 class Inbox:
@@ -258,7 +261,12 @@ class Inbox:
         parts = [
             part
             for row in rows
-            for part in (row.id, str(row.size_bytes), row.entry.node or "", "12"[row.is_late])
+            for part in (
+                row.id,
+                str(row.size_bytes),
+                row.entry.node or "",
+                "12"[isinstance(row, LateEntry)],
+            )
         ]
         if parts:
             keys = [*self.streams, self._bytes, self._bytes_by_node]
@@ -282,10 +290,10 @@ class Inbox:
     def _entries(
         self, stream: bytes, rows: Iterable[tuple[bytes, dict[bytes, bytes] | None]]
     ) -> list[StreamEntry]:
-        is_late = stream.decode() == self.late_stream
+        make = LateEntry if stream.decode() == self.late_stream else StreamEntry
         # XAUTOCLAIM of Redis 6 answers deleted entries with no fields.
         return [
-            StreamEntry(entry_id, _decode(fields[b"entry"]), len(fields[b"entry"]), is_late)
+            make(entry_id, _decode(fields[b"entry"]), len(fields[b"entry"]))
             for entry_id, fields in rows
             if fields
         ]

@@ -4,6 +4,7 @@ Not the library `limits`: its storage in memory kept starting threads, 257 in 1 
 """
 
 import threading
+from collections.abc import Set as AbstractSet
 from functools import cache
 from time import monotonic
 
@@ -12,11 +13,16 @@ from django.http import HttpRequest
 from rest_framework.exceptions import Throttled
 
 from server.http import client_address
+from server.nodes.authentication import KeyHolder
+from server.nodes.queries import unknown_names
 
 PERIODS_S = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 #: Windows remembered; past it all are cleared, and every client begins anew.
 MAX_WINDOWS = 100_000
+#: Names of nodes that need not be looked up; past it all are again.
+MAX_KNOWN_NODES = 10_000
 
+_known_nodes: set[str] = set()
 _lock = threading.Lock()
 #: (kind, client) → end of the window on the monotonic clock, and the requests in it.
 _windows: dict[tuple[str, str], tuple[float, int]] = {}
@@ -46,9 +52,19 @@ def check_reader(reader: str) -> None:
     _check(settings.READ_RATE, "reader", reader)
 
 
-def check_new_nodes(key_id: int, count: int) -> None:
-    """Count the nodes that a key of any node makes. Raises Throttled, and then counts none."""
-    _check(settings.NEW_NODES_RATE, "key's new nodes", str(key_id), count)
+def check_new_nodes(holder: KeyHolder, names: AbstractSet[str]) -> None:
+    """Count those of `names` that are no node yet. Raises Throttled, and then counts none.
+
+    A key of one node adds none: its node was there before it.
+    """
+    if holder.node is not None or names <= _known_nodes:
+        return
+    if unknown := unknown_names(names - _known_nodes):
+        rate = settings.NEW_NODES_RATE
+        _check(rate, "key's new nodes", str(holder.key_id), len(unknown))
+    if len(_known_nodes) + len(names) > MAX_KNOWN_NODES:
+        _known_nodes.clear()
+    _known_nodes.update(names)
 
 
 def _check(rate: str, kind: str, client: str, amount: int = 1) -> None:

@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 
 from server.events.mapping import Context
 from server.http.negotiation import SingleMediaType
-from server.ingest import actors, new_nodes, openapi, rate_limit
+from server.ingest import actors, openapi, rate_limit
 from server.ingest.errors import DatabaseUnavailable, NodeMismatch, NothingValid
 from server.ingest.inbox import EVENTS, SAMPLES, Entry
 from server.ingest.parsing import clock_skew
@@ -104,7 +104,7 @@ class SamplesView(IngestView):
         limit = settings.INGEST_MAX_EVENTS
         with unpacked_body(request._request, max_bytes=MAX_SAMPLES_BYTES) as body:  # noqa: SLF001
             batch = parse_sample_batch(self.kind, body, context, max_samples=limit)
-        new_nodes.check(_holder(request), batch.sampled_nodes)
+        rate_limit.check_new_nodes(_holder(request), batch.sampled_nodes)
         for reason in batch.unreadable:
             _log_unreadable(reason)
         if batch.accepted and SAMPLES.append(_entry(receipt, batch, b"\n".join(batch.accepted))):
@@ -124,7 +124,7 @@ class RegistrationView(IngestView):
         bound = _holder(request).node
         if bound is not None and bound != name:
             raise NodeMismatch(bound, name)
-        new_nodes.check(_holder(request), {name})
+        rate_limit.check_new_nodes(_holder(request), {name})
         node = nodes.register(name, details)
         return Response(
             {"node_id": node.name, "heartbeat_offline_after_s": settings.NODE_OFFLINE_AFTER_S}

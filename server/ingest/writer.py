@@ -18,13 +18,13 @@ from server.ingest import dead_letters
 from server.ingest.errors import InboxFull
 from server.ingest.inbox import EVENTS, SAMPLES, Entry, Inbox, StreamEntry
 from server.ingest.parsing.batch import decode_sample
-from server.ingest.transaction_size import TransactionSize
 from server.ledger.merge import NumberedBatch
 from server.live import publisher
 from server.metrics.wire import SystemSample
 from server.nodes import store as nodes
 from server.storage.samples_writer import write_samples
 from server.storage.transaction import write_events
+from server.storage.transaction_size import TransactionSize
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +48,12 @@ Item = TypeVar("Item")
 Rows = list[StreamEntry]
 Store = Callable[[Sequence[Entry]], None]
 
+_sizes = {inbox.kind: TransactionSize() for inbox in (EVENTS, SAMPLES)}
+
 
 def drain(
     inbox: Inbox,
     store: Store,
-    size: TransactionSize,
     *,
     wake_second_writer: Callable[[], object] | None = None,
 ) -> bool:
@@ -63,7 +64,7 @@ def drain(
     """
     consumer = f"{os.uname().nodename}-{os.getpid()}-{threading.get_ident()}"
     deadline = monotonic() + MAX_DRAIN_S
-    may_be_abandoned = True
+    may_be_abandoned, size = True, _sizes[inbox.kind]
     while monotonic() < deadline:
         inbox.renew_wakeup()
         # By turns, so that neither new entries nor a dead writer's wait for all of the other.
@@ -127,8 +128,8 @@ def _numbered_batches(entries: Sequence[Entry]) -> list[NumberedBatch]:
     ]
 
 
-drain_events = partial(drain, EVENTS, store_events, TransactionSize())
-drain_samples = partial(drain, SAMPLES, store_samples, TransactionSize())
+drain_events = partial(drain, EVENTS, store_events)
+drain_samples = partial(drain, SAMPLES, store_samples)
 
 
 def _claim_abandoned(inbox: Inbox, consumer: str, size: TransactionSize) -> Rows:

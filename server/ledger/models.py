@@ -25,6 +25,12 @@ class Epoch(models.Model):
     refused_count = models.BigIntegerField(
         default=0, help_text="Refused events whose numbers are not kept."
     )
+    folded_missing_count = models.BigIntegerField(
+        default=0, db_default=0, help_text="Missing numbers of old gaps, or of older epochs."
+    )
+    folded_dropped_count = models.BigIntegerField(
+        default=0, db_default=0, help_text="The same of dropped ones."
+    )
     first_received_at = models.DateTimeField()
     last_received_at = models.DateTimeField()
 

@@ -12,8 +12,10 @@ COMPLETENESS = """
 SELECT node, epoch, first_seq, last_seq, repeated_count,
   refused_count + (SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint FROM unnest(refused) AS r),
   first_received_at, last_received_at,
-  (SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint FROM unnest(missing) AS r),
-  (SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint FROM unnest(explained) AS r),
+  folded_missing_count
+    + (SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint FROM unnest(missing) AS r),
+  folded_dropped_count
+    + (SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint FROM unnest(explained) AS r),
   ARRAY(SELECT ARRAY[lower(r), upper(r) - 1] FROM unnest(missing) AS r
         ORDER BY lower(r) LIMIT %(listed)s),
   ARRAY(SELECT ARRAY[lower(r), upper(r) - 1] FROM unnest(explained) AS r
@@ -35,7 +37,8 @@ ORDER BY node, last_received_at DESC"""
 
 @dataclass(frozen=True)
 class Completeness:
-    """One epoch. Ranges have both ends included; the first RANGES_LISTED of them."""
+    """One epoch, or those that are too old to be kept each. Ranges have both ends included: the
+    first RANGES_LISTED of those that are not folded."""
 
     node: str
     epoch: str

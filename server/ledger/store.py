@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection
 
+from server.ledger.folding import RETURNING, fold
 from server.ledger.merge import LedgerEntry, NumberedBatch, Range, merge_batches
 from server.ledger.models import Epoch
 
@@ -36,7 +37,8 @@ ON CONFLICT (node, epoch) DO UPDATE SET
     FROM (SELECT {_STILL_REFUSED}) AS of (numbers), LATERAL (
       SELECT count(*), coalesce(sum(upper(r) - lower(r)), 0)::bigint FROM unnest(numbers) AS r
     ) AS counted (ranges, size)),
-  last_received_at = greatest(stored.last_received_at, EXCLUDED.last_received_at)"""  # noqa: S608 (names and numbers of ours)
+  last_received_at = greatest(stored.last_received_at, EXCLUDED.last_received_at)
+"""  # noqa: S608 (names and numbers of ours)
 
 
 HAS_ANY = """SELECT EXISTS (
@@ -59,8 +61,9 @@ def record(batches: Sequence[NumberedBatch]) -> None:
     """Record batches. Safe to run twice."""
     with connection.cursor() as cursor:
         for entries in merge_batches(batches):
-            statement = RECORD.format(entries=", ".join([_ENTRY] * len(entries)))
+            statement = RECORD.format(entries=", ".join([_ENTRY] * len(entries))) + RETURNING
             cursor.execute(statement, [value for entry in entries for value in _values(entry)])
+            fold(cursor, cursor.fetchall())
 
 
 def _values(entry: LedgerEntry) -> tuple[str | int | datetime, ...]:

@@ -41,7 +41,7 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
     async def connect(self) -> None:
         """Join, then send the snapshot, so that nothing falls between."""
         await self.accept()
-        user = self.scope["user"]
+        user: Any = self.scope["user"]
         if await database_sync_to_async(role_of)(user) is None:
             await self.close(NOT_LOGGED_IN)
             return
@@ -49,7 +49,8 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
             await self.close(TOO_MANY)
             return
         _sockets_of_user[user.pk] += 1
-        self._is_counted, self._check_at = True, monotonic() + CHECK_EVERY_S
+        self._user_id, self._is_counted = user.pk, True
+        self._check_at = monotonic() + CHECK_EVERY_S
         await self.channel_layer.group_add(GROUP, self.channel_name)
         open_sockets.add(self.channel_name)
         await self._send_snapshot()
@@ -57,7 +58,7 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         if self._is_counted:
             self._is_counted = False
-            _sockets_of_user[self.scope["user"].pk] -= 1
+            _sockets_of_user[self._user_id] -= 1
         open_sockets.discard(self.channel_name)
         await self.channel_layer.group_discard(GROUP, self.channel_name)
 

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from channels.security.websocket import OriginValidator
-from django.urls import path, re_path
+from django.urls import path
 
 from server.live.consumers import FlowConsumer
 
@@ -13,14 +13,16 @@ NO_SUCH_SOCKET = 4404
 
 
 class ExactOrigin:
-    """Lets in the pages of the given origins: scheme, host and port. Others get 403."""
+    """Lets in the pages of the given origins (scheme, host and port) to the routes there are."""
 
     def __init__(self, application: Any, origins: Sequence[str]) -> None:
-        self._application = application
+        self.application = application
         self._validator = OriginValidator(application, origins)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        application = self._application if self._lets_in(scope) else not_found
+        path = scope["path"].removeprefix("/")
+        is_route = any(route.pattern.match(path) for route in websocket_urlpatterns)
+        application = self.application if is_route and self._lets_in(scope) else not_found
         await application(scope, receive, send)
 
     def _lets_in(self, scope: Any) -> bool:
@@ -33,7 +35,7 @@ class ExactOrigin:
 
 
 async def not_found(scope: Any, receive: Any, send: Any) -> None:
-    """Refuse a path that is no socket's, and every plain request."""
+    """Refuse a socket, or any plain request."""
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": NO_SUCH_SOCKET})
@@ -45,5 +47,4 @@ async def not_found(scope: Any, receive: Any, send: Any) -> None:
 
 # Channels routes with Django's path(), whose types know only HTTP views.
 _flow: Any = FlowConsumer.as_asgi()
-_not_found: Any = not_found
-websocket_urlpatterns: list[Any] = [path("ws/live/", _flow), re_path("", _not_found)]
+websocket_urlpatterns: list[Any] = [path("ws/live/", _flow)]

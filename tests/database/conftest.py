@@ -13,7 +13,7 @@ import redis
 from django.conf import settings
 from django.test import Client
 
-from server.ingest import new_nodes, rate_limit
+from server.ingest import rate_limit
 from server.ingest.inbox import EVENTS, SAMPLES
 from server.nodes import authentication
 from server.nodes.models import ApiKey, Node
@@ -36,7 +36,7 @@ def empty_redis() -> Iterator[None]:
     dramatiq.get_broker().flush_all()
     authentication._cache.clear()
     rate_limit._windows.clear()
-    new_nodes._known.clear()
+    rate_limit._known_nodes.clear()
     yield
     for inbox in (EVENTS, SAMPLES, EVENTS.apart, SAMPLES.apart):
         if "client" in vars(inbox):

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from server.events.mapping import MAX_AHEAD
 from server.events.vocabulary import OUTCOMES
-from server.rollups.levels import FIVE_MINUTES
+from server.rollups.levels import FIVE_MINUTES, OTHER
 from server.rollups.mail.level_query import LevelQuery
 from server.rollups.mail.queries import Count, counts
 from server.rollups.plan import bucket_edges, floor
@@ -23,17 +23,17 @@ MIN_ATTEMPTS = 10
 #: From this share of attempts that are deferred or bounced on, a destination fails.
 FAILING_RATIO = 0.5
 MAX_DESTINATIONS = 10
-ATTEMPTS = """SELECT value,
+ATTEMPTS = f"""SELECT value,
   coalesce(sum(events) FILTER (WHERE event_type = 'delivered'), 0)::bigint,
   coalesce(sum(events) FILTER (WHERE event_type = 'deferred'), 0)::bigint,
   coalesce(sum(events) FILTER (WHERE event_type = 'bounced'), 0)::bigint
 FROM email_stats_1m
-WHERE dimension = 'to_domain' AND direction = 'outbound' AND value <> '(other)'
+WHERE dimension = 'to_domain' AND direction = 'outbound' AND value <> '{OTHER}'
   AND bucket > %(since)s AND bucket < %(until)s
   AND event_type IN ('delivered', 'deferred', 'bounced')
 GROUP BY 1
 HAVING sum(events) FILTER (WHERE event_type <> 'delivered') > 0
-ORDER BY sum(events) FILTER (WHERE event_type <> 'delivered') DESC, value LIMIT %(limit)s"""
+ORDER BY sum(events) FILTER (WHERE event_type <> 'delivered') DESC, value LIMIT %(limit)s"""  # noqa: S608 (a value of the declaration)
 LAST_REPLIES = """SELECT DISTINCT ON (domain) domain, coalesce(bounce_message, status_message, '')
 FROM unnest(%(domains)s::text[]) AS domain CROSS JOIN LATERAL (
   SELECT occurred_at, bounce_message, status_message FROM email_events

@@ -1,4 +1,4 @@
-"""What one node sends beyond its share waits behind the batches of the others."""
+"""Batches beyond a node's share, which wait behind those of the others."""
 
 import pytest
 

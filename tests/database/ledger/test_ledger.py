@@ -3,11 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from server.ingest import writer
 from server.ingest.inbox import EVENTS, Entry
-from server.ledger import store
+from server.ledger import folding, store
 from server.ledger.merge import NumberedBatch
 from server.ledger.models import Epoch
 from server.nodes.models import ApiKey
@@ -204,3 +206,67 @@ def test_epochs_of_which_nothing_comes_any_more_are_deleted_with_their_events(se
 
     assert store.delete_old(now) == 1
     assert Epoch.objects.get().epoch == "new"
+
+
+@pytest.fixture
+def read(admin_client):
+    def read_all():
+        answer = admin_client.get("/api/v1/completeness", {"hours": 24}).json()
+        return {epoch["epoch"]: epoch for epoch in answer["epochs"]}
+
+    return read_all
+
+
+def numbered(first_seq, *, epoch="e-1", count=1, dropped=()):
+    now = timezone.now()
+    return NumberedBatch(
+        node="mta-01", epoch=epoch, first_seq=first_seq, count=count, refused=0, received_at=now,
+        dropped=tuple(dropped),
+    )  # fmt: skip
+
+
+def test_old_gaps_of_an_epoch_are_kept_as_a_count(read):
+    count = 3 * folding.MAX_RANGES
+    store.record([numbered(2 * n) for n in range(count)])  # each second number is missing
+    store.record([numbered(2 * count, dropped=[(2 * count + 2, 2 * count + 4)])])
+
+    (epoch,) = read().values()
+
+    assert (epoch["missing_count"], epoch["dropped_count"]) == (count + 1, 3)
+    assert epoch["last_seq"] == 2 * count + 4
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM (SELECT unnest(received) FROM ledger_epoch) AS ranges")
+        assert cursor.fetchone()[0] <= folding.MAX_RANGES
+
+
+def test_ranges_that_an_agent_dropped_are_kept_as_a_count_too(read):
+    for start in range(0, 9_000, 1_000):
+        dropped = [(4 * n, 4 * n) for n in range(start + 1, start + 1_001)]
+        store.record([numbered(4 * start, dropped=dropped)])
+
+    (epoch,) = read().values()
+
+    # Of each four numbers three are missing; each next batch began with a dropped one.
+    assert epoch["dropped_count"] == 9_000 - 8
+    assert epoch["missing_count"] == 3 * 9_000
+
+
+def test_older_epochs_of_a_node_are_added_up(read):
+    for n in range(folding.MAX_EPOCHS + 20):
+        store.record([numbered(1, epoch=f"e-{n}"), numbered(4, epoch=f"e-{n}")])
+
+    epochs = read()
+
+    assert len(epochs) == folding.MAX_EPOCHS + 1
+    assert epochs[folding.OLDER]["missing_count"] == 2 * 20
+    assert sum(epoch["missing_count"] for epoch in epochs.values()) == 2 * (folding.MAX_EPOCHS + 20)
+
+
+def test_a_page_of_a_node_with_many_epochs_and_gaps_stays_small(admin_client, node):
+    for n in range(folding.MAX_EPOCHS + 20):
+        store.record([numbered(2 * k, epoch=f"e-{n}") for k in range(60)])
+
+    page = admin_client.get("/nodes/named/mta-01/")
+
+    assert page.status_code == 200
+    assert len(page.content) < 300_000

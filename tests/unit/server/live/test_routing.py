@@ -1,4 +1,4 @@
-"""Who may open a socket, and what is answered on other paths."""
+"""Origins of the pages that open sockets, and answers on other paths."""
 
 import asyncio
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from server.ingest.transaction_size import MAX_HALVINGS, TransactionSize
+from server.storage.transaction_size import MAX_HALVINGS, TransactionSize
 
 
 class Clock:
