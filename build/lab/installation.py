@@ -27,7 +27,7 @@ from build.stack.redis import Redis
 from build.stack.supervisor import Running, Supervisor, leaving_no_child, temporary_run
 
 #: Rate limits lifted, for loads that no node sends.
-NO_LIMITS = dict.fromkeys(("INGEST_KEY_RATE", "INGEST_ADDRESS_RATE"), "1000000/second")
+NO_LIMITS = dict.fromkeys(("INGEST_KEY_RATE", "INGEST_ADDRESS_RATE", "READ_RATE"), "1000000/second")
 TIMEOUT_S = 10.0
 #: The inbox may hold millions of events; it must not stop shrinking for longer than this.
 MAX_STANDSTILL_S = 60.0

@@ -15,9 +15,7 @@ from build.stack.supervisor import Program, Running, Supervisor, python
 
 SETTINGS_MODULE = "server.config.settings.local"
 #: The streams of the inbox in Redis: of each kind of batch, and of what is beyond a node's share.
-INBOX_STREAMS = tuple(
-    f"mallard:inbox:{kind}{lane}" for kind in ("events", "samples") for lane in ("", ":late")
-)
+INBOX_STREAMS = [f"mallard:inbox:{s}" for s in ("events", "events:late", "samples", "samples:late")]
 
 
 @dataclass(frozen=True)

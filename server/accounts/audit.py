@@ -43,7 +43,7 @@ class AuditedAdmin(admin.ModelAdmin[M], Generic[M]):
         return False
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Refuse filters by a secret in the query string: they would tell it letter by letter."""
+        """Refuse filters by a secret in the query string: it would come out bit by bit."""
         is_secret = not set(lookup.split("__")).isdisjoint(SECRET)
         return not is_secret and super().lookup_allowed(lookup, value, request)
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from server.http.client_address import is_ip
 
 #: Hashing a password occupies a core for a good part of a second, and a thread that agents need
-#: too: one is hashed, another waits, further ones are told to come again.
+#: too: one is hashed, another waits, further ones are to come again.
 MAX_AT_ONCE = 2
 #: From so many wrong passwords of a name on, wherever they come from, one is tried in so long. Not
 #: where the name has logged in before: strangers could keep its owner out.

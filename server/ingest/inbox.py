@@ -176,7 +176,7 @@ class Inbox:
                 memory: Any = self.client.info("memory")
                 most = memory["maxmemory"] * MAX_MEMORY_SHARE
                 self._has_memory = not most or memory["used_memory"] < most
-            except (redis.ResponseError, KeyError):  # a hosted Redis does not tell
+            except (redis.ResponseError, KeyError):  # a hosted Redis keeps it to itself
                 self._has_memory = True
             except redis.RedisError as error:
                 raise InboxUnavailable from error

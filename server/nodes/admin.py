@@ -65,7 +65,7 @@ class NodeAdmin(AuditedAdmin[Node]):
 
 
 class KeyForm(ModelForm[ApiKey]):
-    """A key: of one node, unless it is said that it may speak for any."""
+    """A key: of one node, unless it is chosen that it may speak for any."""
 
     any_node = forms.BooleanField(
         required=False,

@@ -85,20 +85,20 @@ def test_late_batches_of_a_dead_writer_are_claimed_by_the_next(post, event, sett
 
 @pytest.mark.parametrize(("used", "most"), [(799, 1_000), (10**9, 0)])
 def test_an_inbox_takes_what_redis_has_room_for(monkeypatch, used, most):
-    tell(monkeypatch, used, most)
+    report_memory(monkeypatch, used, most)
     append("calm")
 
     assert EVENTS.length() == 1
 
 
 def test_redis_keeps_memory_for_the_broker_and_the_live_counters(monkeypatch):
-    tell(monkeypatch, 801, 1_000)
+    report_memory(monkeypatch, 801, 1_000)
 
     with pytest.raises(inbox.InboxFull):
         append("calm")
 
 
-def tell(monkeypatch, used, most):
+def report_memory(monkeypatch, used, most):
     memory = {"used_memory": used, "maxmemory": most}
     monkeypatch.setattr(EVENTS.client, "info", lambda _section: memory)
     monkeypatch.setattr(inbox, "MEMORY_LOOK_S", -1.0)

@@ -24,7 +24,7 @@ def test_making_a_key_shows_its_text_once_and_stores_only_a_hash(admin_client: C
 
 
 @pytest.mark.parametrize("scope", ["agent", "webhook"])
-def test_a_key_that_writes_is_made_for_a_node_unless_any_node_is_said(admin_client, scope):
+def test_a_key_that_writes_is_made_for_a_node_unless_any_node_is_chosen(admin_client, scope):
     form = {"name": "roll-out", "scope": scope}
 
     page = admin_client.post("/admin/nodes/apikey/add/", form).content.decode()

@@ -20,7 +20,7 @@ def test_the_command_prints_the_key_alone_and_binds_it_to_its_node():
 
 
 @pytest.mark.parametrize("scope", ["agent", "webhook"])
-def test_a_key_that_writes_is_bound_to_a_node_unless_any_node_is_said(scope):
+def test_a_key_that_writes_is_bound_to_a_node_unless_any_node_is_chosen(scope):
     with pytest.raises(CommandError, match="--any-node"):
         call_command("create_api_key", name="roll-out", scope=scope)
     with pytest.raises(CommandError, match="not allowed with"):
