@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from agent import clock
+from agent.parsers.mounts import find_hidepid
 from agent.parsers.processes import STOPPED_STATES, Stat, may_be_watched, parse_stat, program_of
 from agent.roles import PROGRAMS
 from agent.samples import ProcessReadings
 
+VISIBLE = ("0", "off")  # values of hidepid
 _MB = 10**6
 _MAX_STAT_BYTES = 4096
 # Validity of a process's program once it was found twice: a young process changes its title.
@@ -35,7 +37,9 @@ class ProcessWatch:
     """Finds the programs. `programs`: those of the node's role, reported even when absent."""
 
     def __init__(self, programs: tuple[str, ...] = (), *, proc: Path = Path("/proc")) -> None:
-        self._expected = programs or PROGRAMS
+        self.hiding = find_hiding(proc)
+        # Of those that cannot be seen nothing is known, not even that they do not run.
+        self._expected = () if self.hiding else programs or PROGRAMS
         self._proc = proc
         self._tick_hz = os.sysconf("SC_CLK_TCK")
         self._page_bytes = os.sysconf("SC_PAGE_SIZE")
@@ -46,7 +50,8 @@ class ProcessWatch:
         self._seen: set[str] = set()
 
     def read(self) -> dict[str, ProcessReadings]:
-        """Return each program's readings, all its processes together."""
+        """Return each program's readings, all its processes together; where processes are hidden,
+        only of those that are seen."""
         now_s = clock.monotonic_s()
         found: dict[str, list[Stat]] = {}
         ticks: dict[tuple[int, int], int] = {}
@@ -134,6 +139,20 @@ class ProcessWatch:
         if not used:
             return None
         return round(100 * max(sum(used), 0) / self._tick_hz / max(elapsed_s, 0.001), 1)
+
+
+def find_hiding(proc: Path = Path("/proc")) -> tuple[str, str] | None:
+    """Return the options hidepid and gid of /proc where they hide other users' processes from this
+    one; None where they do not."""
+    try:
+        options = find_hidepid((proc / "self/mountinfo").read_text(errors="replace"))
+    except OSError:
+        return None
+    with suppress(OSError):
+        # Root's: a user in the group of `gid` sees it too.
+        if options[0] in VISIBLE or (proc / "1/stat").read_bytes():
+            return None
+    return options
 
 
 def _line(path: str) -> str:

@@ -5,6 +5,7 @@ Sources: /proc, in part through psutil. Connections are counted by /proc/net/snm
 open files by /proc/sys/fs/file-nr: psutil would walk every process for both.
 """
 
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ from agent.parsers.machine import Disk, Interface, rate
 from agent.roles import ports_of
 from agent.samples import Core, SystemReadings, SystemSample
 from agent.status import AgentStatus
+
+logger = logging.getLogger(__name__)
 
 # The first sample has none before it, so its processor time covers at least this, counted from the
 # collector's creation: one that begins later need not wait.
@@ -70,6 +73,12 @@ class SystemCollector(Collector):
         self._status = status or AgentStatus()
         self._more_ports = more_ports
         self._processes = ProcessWatch(programs, proc=proc)
+        if self._processes.hiding:
+            logger.warning(
+                "Processes of other users are hidden (hidepid=%s of /proc): programs that are not"
+                " seen are not reported. `mallard-agent doctor` names the fix.",
+                self._processes.hiding[0],
+            )
         self._ports = PortWatch(proc=proc)
         self._before: Counters | None = None
         psutil.cpu_percent(percpu=True)
@@ -146,7 +155,9 @@ class SystemCollector(Collector):
         interfaces = machine.parse_net_dev(read_or_empty(self._proc / "net/dev"))
         return Counters(
             at_s=clock.monotonic_s(),
-            disks={name: counts for name, counts in disks.items() if self._is_disk(name)},
+            disks=machine.drop_counted_paths(
+                {name: counts for name, counts in disks.items() if self._is_disk(name)}
+            ),
             interfaces={name: interfaces[name] for name in self._real(interfaces)},
         )
 

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.collectors.processes import ProcessWatch
+from agent.collectors.processes import ProcessWatch, find_hiding
 from agent.config import Config
 from agent.doctor.finding import Finding
 from agent.events.receiver.server import SOCKET_NAME
 
 # The programs with a plugin of ours.
 PROGRAMS = ("zonemta", "haraka")
-VISIBLE = ("0", "off")
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,8 @@ class User:
 
 def check_processes(config: Config, *, proc: Path = Path("/proc")) -> Iterator[Finding]:
     """Check /proc, and whether mail programs may open the socket of the agent."""
-    yield from judge_hidden(hidepid_of(_read(proc / "self/mountinfo")), sees_first=_sees(proc))
+    if hiding := find_hiding(proc):
+        yield judge_hidden(*hiding)
     path = Path(config.runtime_dir) / SOCKET_NAME
     if not config.receiver.enabled or not path.exists():
         return
@@ -36,36 +36,19 @@ def check_processes(config: Config, *, proc: Path = Path("/proc")) -> Iterator[F
             yield from judge_access(program, user, path)
 
 
-def hidepid_of(mountinfo: str) -> tuple[str, str]:
-    """Return the options hidepid and gid of the last /proc in a text of /proc/self/mountinfo, "0"
-    and "" where they are not given. Pure."""
-    hidepid, gid = "0", ""
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        fields, ends = before.split(" "), after.split(" ")
-        if ends[0] == "proc" and fields[4:5] == ["/proc"]:
-            options = dict(each.partition("=")[::2] for each in ends[-1].split(","))
-            hidepid, gid = options.get("hidepid", "0"), options.get("gid", "")
-    return hidepid, gid
-
-
-def judge_hidden(options: tuple[str, str], *, sees_first: bool) -> Iterator[Finding]:
-    """Yield a finding when processes of other users are hidden. `sees_first`: whether process 1,
-    which is root's, can be read. Pure."""
-    hidepid, gid = options
-    if hidepid in VISIBLE or sees_first:
-        return
+def judge_hidden(hidepid: str, gid: str) -> Finding:
+    """Return the finding about processes that an option of /proc hides from all but a group."""
     how = (
         f"Add the agent's user to the group {gid} (usermod -aG {gid} mallard-agent)"
         if gid
         else "Remount it with a group that may see them (mount -o remount,gid=GROUP /proc, and in"
         " /etc/fstab) and add the agent's user to that group"
     )
-    yield Finding(
+    return Finding(
         "warning",
         "processes",
-        f"/proc is mounted with hidepid={hidepid}, so processes of other users are invisible: mail"
-        " programs are reported as not found, though they run.",
+        f"/proc is mounted with hidepid={hidepid}, so processes of other users are invisible: what"
+        " mail programs use is not known, nor whether they run.",
         f"{how}, then restart the agent. In a unit of one's own: no ProtectProc=.",
     )
 
@@ -111,10 +94,6 @@ def may(user: User, found: os.stat_result, wanted: int) -> bool:
     elif found.st_gid in user.groups:
         wanted <<= 3
     return bool(found.st_mode & wanted)
-
-
-def _sees(proc: Path) -> bool:
-    return bool(_read(proc / "1" / "stat"))
 
 
 def _read(path: Path) -> str:

@@ -3,11 +3,13 @@
 Counting the lines of /proc/net/tcp would make the kernel walk all its tables, milliseconds each.
 """
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from agent.parsers.values import count
 
+NVME_PATH = re.compile(r"^nvme(\d+)c\d+n(\d+)$")
 SECTOR_BYTES = 512  # of /proc/diskstats, whatever the disk's own size
 
 
@@ -42,6 +44,17 @@ def parse_diskstats(diskstats: str) -> dict[str, Disk]:
         if len(columns) > 9 and columns[5].isdecimal() and columns[9].isdecimal():  # noqa: PLR2004
             disks[columns[2]] = Disk(int(columns[5]) * SECTOR_BYTES, int(columns[9]) * SECTOR_BYTES)
     return disks
+
+
+def drop_counted_paths(disks: Mapping[str, Disk]) -> dict[str, Disk]:
+    """Return the disks without the paths (nvme0c1n1) to an NVMe disk that counts for itself
+    (nvme0n1), as newer kernels do."""
+    heads = {name: NVME_PATH.sub(r"nvme\1n\2", name) for name in disks}
+    return {
+        name: counts
+        for name, counts in disks.items()
+        if heads[name] == name or not any(disks.get(heads[name], ()))
+    }
 
 
 def parse_net_dev(net_dev: str) -> dict[str, Interface]:

@@ -1,4 +1,5 @@
-"""Parser of /proc/self/mountinfo: the local file systems that can fill up, each once. Pure.
+"""Parser of /proc/self/mountinfo: the local file systems that can fill up, each once, and whether
+/proc hides processes. Pure.
 
 File systems over a network or of a program (FUSE) are left out, and so is everything below them:
 the kernel waits for their servers without a deadline, already on the way to a path.
@@ -6,6 +7,7 @@ the kernel waits for their servers without a deadline, already on the way to a p
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 LOCAL = frozenset(
@@ -34,7 +36,8 @@ class Mount(NamedTuple):
     type: str
 
 
-def find_local(mountinfo: str) -> list[Mount]:
+@lru_cache(maxsize=1)  # read every few seconds, and changes seldom
+def find_local(mountinfo: str) -> tuple[Mount, ...]:
     """Return a mount of each local file system, the root first. Of several mounts of one device,
     as of bind mounts and subvolumes, the one nearest to the root."""
     visible = _drop_covered(_parse(mountinfo))
@@ -49,7 +52,19 @@ def find_local(mountinfo: str) -> list[Mount]:
     found: dict[str, Mount] = {}
     for mount in sorted(local, key=_distance):
         found.setdefault(mount.device, mount)
-    return list(found.values())
+    return tuple(found.values())
+
+
+def find_hidepid(mountinfo: str) -> tuple[str, str]:
+    """Return the options hidepid and gid of the last /proc, "0" and "" where they are not given."""
+    hidepid, gid = "0", ""
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        fields, ends = before.split(" "), after.split(" ")
+        if ends[0] == "proc" and fields[4:5] == ["/proc"]:
+            options = dict(each.partition("=")[::2] for each in ends[-1].split(","))
+            hidepid, gid = options.get("hidepid", "0"), options.get("gid", "")
+    return hidepid, gid
 
 
 def _parse(mountinfo: str) -> list[Mount]:

@@ -5,32 +5,60 @@ import pathlib
 
 import pytest
 
-from agent.doctor.processes import hidepid_of, judge_access, judge_hidden, parse_user
+from agent.collectors.system import SystemCollector
+from agent.config import Config
+from agent.doctor.processes import check_processes, judge_access, parse_user
 from agent.doctor.running import check_other_agents, is_running_agent
 
 PROC_LINE = "22 27 0:21 / /proc rw,nosuid shared:12 - proc proc {}"
 
 
+def machine(folder, options, *, sees_first):
+    """Write a /proc that is mounted with these options; return its folder."""
+    lines = [PROC_LINE.format("rw"), PROC_LINE.format(options), ""]
+    (folder / "self").mkdir()
+    (folder / "self" / "mountinfo").write_text("\n".join(lines))
+    if sees_first:
+        (folder / "1").mkdir()
+        (folder / "1" / "stat").write_text("1 (systemd) S 0")
+    return folder
+
+
 @pytest.mark.parametrize(
-    ("options", "sees_first", "words"),
+    ("options", "words"),
     [
-        ("rw,hidepid=invisible,gid=996", False, "usermod -aG 996"),
-        ("rw,hidepid=2", False, "mount -o remount,gid=GROUP /proc"),
-        ("rw,hidepid=noaccess", False, "GROUP"),
-        ("rw,hidepid=2", True, None),  # root, or in the group
-        ("rw", False, None),
-        ("rw,hidepid=off", False, None),
+        ("rw,hidepid=invisible,gid=996", "usermod -aG 996"),
+        ("rw,hidepid=2", "mount -o remount,gid=GROUP /proc"),
+        ("rw,hidepid=noaccess", "GROUP"),
     ],
 )
-def test_processes_that_are_hidden_are_named_with_the_remedy(options, sees_first, words):
-    hidden = hidepid_of(f"{PROC_LINE.format('rw')}\n{PROC_LINE.format(options)}\n")
+def test_processes_that_are_hidden_are_named_with_the_remedy(tmp_path, options, words):
+    proc = machine(tmp_path, options, sees_first=False)
 
-    findings = list(judge_hidden(hidden, sees_first=sees_first))
+    (finding,) = check_processes(Config(node_id="a", runtime_dir=str(tmp_path)), proc=proc)
 
-    assert [finding.level for finding in findings] == ["warning"] * (words is not None)
-    assert not findings or (
-        words in findings[0].fix and "reported as not found" in findings[0].line
-    )
+    assert (finding.level, finding.subject) == ("warning", "processes")
+    assert "hidepid" in finding.line
+    assert words in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("options", "sees_first"),
+    [("rw,hidepid=2", True), ("rw", False), ("rw,hidepid=off", False)],
+)
+def test_who_sees_all_processes_is_not_warned(tmp_path, options, sees_first):
+    proc = machine(tmp_path, options, sees_first=sees_first)
+
+    assert list(check_processes(Config(node_id="a", runtime_dir=str(tmp_path)), proc=proc)) == []
+
+
+def test_a_program_that_may_be_hidden_is_not_reported_as_not_found(tmp_path, caplog):
+    proc = machine(tmp_path, "rw,hidepid=2", sees_first=False)
+
+    sample = SystemCollector(node="n", programs=("zonemta",), proc=proc, sys=tmp_path).sample()
+
+    assert sample.processes == {}
+    assert "hidepid=2" in caplog.text
 
 
 STATUS = "Name:\tnode\nUid:\t998\t{0}\t998\t998\nGid:\t998\t998\t998\t998\nGroups:\t{1} \n"

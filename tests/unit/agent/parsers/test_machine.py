@@ -31,6 +31,15 @@ def test_disks_are_read_in_bytes():
     assert readings.keys() == {"vda", "vda1", "dm-0", "loop0"}
 
 
+def test_paths_to_an_nvme_disk_are_counted_where_the_disk_does_not_count_itself():
+    path, none = Disk(7, 9), Disk(0, 0)
+    both = {"nvme0n1": Disk(7, 9), "nvme0c0n1": path, "nvme0c1n1": path, "vda": path}
+
+    assert machine.drop_counted_paths(both).keys() == {"nvme0n1", "vda"}
+    older = machine.drop_counted_paths(both | {"nvme0n1": none})
+    assert older.keys() == {"nvme0n1", "nvme0c0n1", "nvme0c1n1", "vda"}
+
+
 def test_interfaces_are_read_with_and_without_a_space_after_the_name():
     readings = machine.parse_net_dev(NET_DEV)
 
