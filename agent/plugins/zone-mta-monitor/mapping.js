@@ -58,7 +58,8 @@ function splitRecipients(list) {
     for (const piece of cutOutsideQuotes(list) || list.split(',')) {
         // ZoneMTA's SMTP server accepts `a,b@example`, unquoted: a piece without @ joins the next.
         const address = open + piece;
-        if (address.includes('@')) {
+        // What is open has none: to look through it again would take the square of its length.
+        if (piece.includes('@')) {
             addresses.set(address.toLowerCase(), address);
             open = '';
         } else {
