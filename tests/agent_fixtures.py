@@ -16,6 +16,7 @@ from agent.config import Receiver as ReceiverSettings
 from agent.config import Spool as SpoolSettings
 from agent.spool import Accepted, Spool
 from agent.wire import ReceivedEvent, event_id
+from build.deadline import stretch
 from tests.fakes.agent_process import AgentProcess
 from tests.fakes.ingest_server import FakeServer, running_server
 
@@ -65,7 +66,7 @@ def in_thread() -> Iterator[Callable[[Any], threading.Event]]:
     for thread, stop, service in running:
         stop.set()
         getattr(service, "wake", lambda: None)()
-        thread.join(15)
+        thread.join(stretch(15))
         assert not thread.is_alive(), f"{thread.name} did not stop"
 
 
@@ -99,7 +100,7 @@ def start_agent(directory: Path) -> Iterator[Callable[..., AgentProcess]]:
     """Start agents in the test's directory; killed afterwards."""
     started: list[AgentProcess] = []
 
-    def start(url: str, **environment: str) -> AgentProcess:
+    def start(url: str, **environment: Any) -> AgentProcess:
         process = AgentProcess(directory, url, **environment)
         started.append(process)
         return process

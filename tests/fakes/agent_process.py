@@ -8,9 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from build.deadline import stretch
 from tests.fakes.ingest_server import KEY
 from tests.fakes.plugin_connection import Connection
 from tests.paths import ROOT
+
+
+def program_with(changes: str) -> tuple[str, ...]:
+    """Return the program of an agent whose constants are changed first, as by
+    "from agent import lifecycle; lifecycle.STOP_DEADLINE_S = 1.0"."""
+    start = "import sys; from agent.cli import main; sys.exit(main())"
+    return sys.executable, "-c", f"{changes}; {start}"
 
 
 class AgentProcess:
@@ -58,4 +66,4 @@ class AgentProcess:
     def end(self, number: int) -> int:
         """Send a signal; return the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(stretch(20))

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from build.deadline import stretch
 from server.ingest.group_commit import GroupCommit
 
 
@@ -20,7 +21,7 @@ class Slow:
         self.calls.append(list(items))
         if len(self.calls) == 1:
             self.entered.set()
-            assert self.go_on.wait(10)
+            assert self.go_on.wait(stretch(10))
         if b"bad" in items:
             raise ConnectionError("gone")
         return [int(item) for item in items]
@@ -44,7 +45,7 @@ def submit_meanwhile(
 
     with ThreadPoolExecutor(len(items) + 1) as pool:
         first = pool.submit(submit, b"1")
-        assert slow.entered.wait(10)
+        assert slow.entered.wait(stretch(10))
         others = [pool.submit(submit, item) for item in items]
         while len(group_commit._waiting) < len(items):
             threading.Event().wait(0.001)

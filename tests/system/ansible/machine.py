@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from build.deadline import Deadline
 from build.stack.errors import StackError
 from build.stack.paths import LOGS
 
@@ -141,8 +142,8 @@ class Machine:
 
     def wait_until(self, name: str, *argv: str, within_s: float = 30) -> None:
         """Wait until a command succeeds there. Raise StackError naming it when it does not."""
-        end = time.monotonic() + within_s
-        while time.monotonic() < end:
+        deadline = Deadline(within_s)
+        while not deadline.is_over:
             with contextlib.suppress(StackError):
                 self.run(*argv)
                 return
@@ -239,9 +240,9 @@ def boot(root: Path, home: Path, *, ansible: Path) -> Iterator[Machine]:
 
 
 def _wait_until_up(machine: Machine, process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + BOOT_WITHIN_SECONDS
+    deadline = Deadline(BOOT_WITHIN_SECONDS)
     state = ""
-    while time.monotonic() < end and process.poll() is None:
+    while not deadline.is_over and process.poll() is None:
         with contextlib.suppress(StackError, OSError):
             state = machine.run("systemctl", "is-system-running", check=False).strip()
             if state in ("running", "degraded"):
@@ -254,9 +255,9 @@ def _wait_until_up(machine: Machine, process: "subprocess.Popen[bytes]") -> None
 def _remove_control_groups(home: Path) -> None:
     with contextlib.suppress(OSError):
         top = Path((home / "cgroup").read_text().strip())
-        end = time.monotonic() + BOOT_WITHIN_SECONDS
+        deadline = Deadline(BOOT_WITHIN_SECONDS)
         # The kernel lets go of a killed process a moment later.
-        while (top / "cgroup.procs").exists() and time.monotonic() < end:
+        while (top / "cgroup.procs").exists() and not deadline.is_over:
             for folder in sorted(top.rglob("*"), reverse=True):
                 if folder.is_dir():
                     with contextlib.suppress(OSError):

@@ -3,6 +3,8 @@
 import signal
 import socket
 
+from build.deadline import stretch
+from tests.fakes.agent_process import program_with
 from tests.fakes.ingest_server import KEY
 from tests.waiting import until
 
@@ -58,7 +60,7 @@ def test_a_second_agent_says_who_holds_the_directory(start_agent):
 
     second = start_agent("http://127.0.0.1:1")
 
-    assert second.process.wait(20) == 3
+    assert second.process.wait(stretch(20)) == 3
     assert f"process {first.process.pid}" in second.log_text()
 
 
@@ -68,7 +70,11 @@ def test_an_unreachable_mongodb_leaves_the_rest_of_the_agent_alone(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     uri = f"mongodb://127.0.0.1:{port}/zone-mta?replicaSet=rs0"
-    agent = start_agent(fake_server.url, AGENT_ZONEMTA_MONGODB_URI=uri)
+    program = program_with(
+        "from agent.collectors import mail_queue; from agent.events.change_stream import database;"
+        "mail_queue.TIMEOUT_MS = database.SELECT_TIMEOUT_MS = 300"
+    )
+    agent = start_agent(fake_server.url, AGENT_ZONEMTA_MONGODB_URI=uri, program=program)
     events = golden("events_batch.json")["events"]
 
     until(lambda: agent.post(events) == 202)

@@ -15,6 +15,7 @@ from agent.config import Config
 from agent.lifecycle import Agent
 from agent.service import _Watchdog
 from agent.systemd import Notifier
+from tests.fakes.agent_process import program_with
 from tests.fakes.ingest_server import KEY
 from tests.waiting import until
 
@@ -227,10 +228,12 @@ def test_a_configuration_that_cannot_be_used_leaves_the_old_one_in_force(
 
 def test_a_server_that_hangs_does_not_hold_up_the_end(start_agent, golden):
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        agent = start_agent(f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        # It gives itself 10 s; a test need not wait for them.
+        program = program_with("from agent import lifecycle; lifecycle.STOP_DEADLINE_S = 1.0")
+        agent = start_agent(f"http://127.0.0.1:{deaf.getsockname()[1]}", program=program)
         until(lambda: agent.post(golden("events_batch.json")["events"]) == 202)
 
-        # Process.end waits 20 s; the agent gives itself 10.
+        # Process.end waits 20 s.
         assert agent.end(signal.SIGTERM) == 0
 
     assert lifecycle.STOP_DEADLINE_S < 20

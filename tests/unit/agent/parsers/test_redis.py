@@ -81,9 +81,14 @@ def test_an_info_that_was_cut_off_or_damaged_gives_what_is_left(text):
     for piece in cut(text):
         if "redis_version:" in piece:
             assert_sane(msgspec.to_builtins(redis.parse_info(piece)))
+    whole = redis.parse_info(text)
     for line in text.splitlines():
         name, colon, _ = line.partition(":")
-        for value in HOSTILE if colon and name != "redis_version" else ():
+        if not colon or name == "redis_version":
+            continue
+        is_read = redis.parse_info(text.replace(line, f"{name}:x")) != whole
+        # A line that is not read is tried too, with fewer values: there are a hundred of them.
+        for value in HOSTILE if is_read else HOSTILE[::6]:
             broken = text.replace(line, f"{name}:{value}")
             assert_sane(msgspec.to_builtins(redis.parse_info(broken)))
 
