@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
@@ -203,7 +204,10 @@ def _set_apart(inbox: Inbox, row: StreamEntry, error: Exception) -> None:
     logger.warning("A batch of %s of %s waits apart: %s", inbox.kind, entry.node, error)
     # Each line will be stored or become a dead letter: all its numbers have arrived.
     _with_retries(lambda: write_events([], _numbered_batches([entry])))
+    # Up to half of the bound, so that there is always room for what is left of one.
     try:
+        if 2 * inbox.apart.size_bytes() > settings.INBOX_MAX_BYTES:
+            raise InboxFull
         inbox.apart.append(msgspec.structs.replace(entry, epoch=None))
     except InboxFull:
         logger.error("Too many batches wait apart: this one is tried again later")
@@ -212,17 +216,19 @@ def _set_apart(inbox: Inbox, row: StreamEntry, error: Exception) -> None:
 
 
 def _store_apart(inbox: Inbox, consumer: str, store: Store) -> bool:
-    """Store what waits apart for MAX_APART_S, one entry at a time, and halve what is refused.
+    """Store what waits apart for MAX_APART_S, one entry at a time; return whether there is more.
 
-    Of an entry that was halved both halves wait, so that the next writer goes on from there. A line
-    that is refused alone is a dead letter. Return whether there is more.
+    What is left of an entry then waits in its place, so that the next writer goes on from there.
     """
     apart = inbox.apart
     deadline = monotonic() + MAX_APART_S
     while rows := _claim_one(apart, consumer) or apart.read(consumer, count=1, block_ms=None):
         for row in rows:
-            inbox.renew_wakeup()
-            _store_or_halve(inbox, row, store)
+            rest = _store_lines(inbox, row.entry, store, deadline)
+            with suppress(InboxFull):  # then it is claimed and begun anew
+                if rest:
+                    apart.append(_part_of(row.entry, rest))
+                apart.acknowledge([row])
         if monotonic() >= deadline:
             return apart.length() > 0
     return False
@@ -233,19 +239,30 @@ def _claim_one(apart: Inbox, consumer: str) -> Rows:
     return next(filter(None, claimed), [])
 
 
-def _store_or_halve(inbox: Inbox, row: StreamEntry, store: Store) -> None:
-    try:
-        _with_retries(lambda: store([row.entry]))
-    except _MAY_BE_REFUSALS as error:
-        if not _is_refusal(error):
-            raise
-        lines = row.entry.payload.split(b"\n")
-        if len(lines) == 1:
-            dead_letters.keep(inbox.kind, row.entry, error)
-        for part in _halve(lines) if len(lines) > 1 else ():
-            half = msgspec.structs.replace(row.entry, count=len(part), payload=b"\n".join(part))
-            inbox.apart.append(half)
-    inbox.apart.acknowledge([row])
+def _store_lines(inbox: Inbox, entry: Entry, store: Store, deadline: float) -> list[bytes]:
+    """Store the lines of an entry by halves, until `deadline` but at least one; return the others.
+
+    A line that is refused alone becomes a dead letter.
+    """
+    parts, done = [entry.payload.split(b"\n")], 0
+    while parts and (monotonic() < deadline or not done):
+        inbox.renew_wakeup()
+        part = parts.pop()
+        try:
+            _with_retries(partial(store, [_part_of(entry, part)]))
+        except _MAY_BE_REFUSALS as error:
+            if not _is_refusal(error):
+                raise
+            if len(part) > 1:
+                parts += reversed(_halve(part))
+                continue
+            dead_letters.keep(inbox.kind, _part_of(entry, part), error)
+        done += len(part)
+    return [line for part in reversed(parts) for line in part]
+
+
+def _part_of(entry: Entry, lines: list[bytes]) -> Entry:
+    return msgspec.structs.replace(entry, count=len(lines), payload=b"\n".join(lines))
 
 
 def _halve(items: list[Item]) -> tuple[list[Item], list[Item]]:

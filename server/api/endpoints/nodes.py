@@ -28,7 +28,8 @@ class NodeAnswer(serializers.ModelSerializer[Node]):
         model = Node
         fields = [
             "name", "hostname", "role", "addresses", "agent_version", "versions", "created_at",
-            "registered_at", "last_seen_at", "in_maintenance", "online", "silent_s",
+            "registered_at", "last_seen_at", "clock_ahead_ms", "in_maintenance", "online",
+            "silent_s",
         ]  # fmt: skip
 
     def get_online(self, node: Node) -> bool:

@@ -47,8 +47,9 @@ class Envelope(msgspec.Struct, Generic[Item], frozen=True):
 
 @dataclass
 class Batch:
-    """One decoded POST. `rejected`: index, code and reason of each refused item; `unreadable`: why
-    readings of accepted samples are unknown; `node`: the only one of all accepted events."""
+    """One decoded POST. `rejected`: index, code and reason of each refused item; `node`: the key's,
+    or the only one of all accepted events; `unreadable`: why readings of accepted samples are
+    unknown."""
 
     accepted: list[Any] = field(default_factory=list)
     rejected: list[dict[str, Any]] = field(default_factory=list)
@@ -95,7 +96,7 @@ def parse_event_batch(body: bytes, context: Context, *, max_events: int) -> Batc
         raise TooLarge(f"{len(envelope.events)} events; send at most {max_events} in one batch")
     line = plain_line if valid else copy_line
     batch = _split_items(envelope.events, lambda event: line(event, context), context.node)
-    batch.node = _only_node(batch.accepted)
+    batch.node = context.node or _only_node(batch.accepted)
     if envelope.epoch is not None:
         _number(batch, envelope)
     return batch
