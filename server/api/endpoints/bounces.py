@@ -9,7 +9,8 @@ from server.api.answers import SpanAnswer, build_span
 from server.api.query_params import DestinationsQuery
 from server.api.views import query_view
 from server.events import queries as events
-from server.events.replies import find_meaning, fingerprint, normalize
+from server.events.bounce_classes.classify import find_meaning
+from server.events.replies import fingerprint, normalize
 from server.events.vocabulary import OUTCOMES
 from server.rollups.mail import queries
 from server.rollups.mail.level_query import LevelQuery
@@ -31,8 +32,8 @@ class SampleAnswer(serializers.Serializer[Any]):
     they have in common and `fingerprint` its name."""
 
     category = serializers.CharField(allow_blank=True)
-    bounce_class = serializers.CharField(help_text="The table is in docs/capture.md.")
-    status = serializers.CharField(allow_null=True, help_text="RFC 3463's, like 5.1.1.")
+    bounce_class = serializers.CharField(help_text="The table is in docs/replies.md.")
+    status = serializers.CharField(allow_null=True, help_text="RFC 3463's, as the server gave it.")
     fingerprint = serializers.CharField()
     pattern = serializers.CharField(allow_blank=True)
     reply = serializers.CharField(allow_blank=True)
