@@ -20,8 +20,6 @@ DATABASE = "zone-mta"
 INSTANCE = "mta-01"
 # Logged by the main process for a plugin that only it loads, once its zones are there.
 LAST_LOADED = b"Initialized Email Bounce Notification"
-
-
 #: Sending zones by name, in ZoneMTA's own words; `addresses`: the local ones that it sends from, by
 #: turns. A `port` that nothing listens on makes every attempt a connection error.
 Zones = Mapping[str, Mapping[str, Any]]
@@ -60,19 +58,12 @@ def start(
     smtp_port, queue_server_port, other_port = free_ports(3)
     api_port = api_port or other_port
     config = home / "zonemta.toml"
-    config.write_text(
-        render(
-            mongo_uri=mongo_uri,
-            sink_port=sink_port,
-            plugin_socket=plugin_socket,
-            defer_times_ms=defer_times_ms,
-            zones=zones,
-            redis_port=redis_port,
-            smtp_port=smtp_port,
-            api_port=api_port,
-            queue_server_port=queue_server_port,
-        )
-    )
+    text = render(
+        mongo_uri=mongo_uri, sink_port=sink_port, plugin_socket=plugin_socket, zones=zones,
+        defer_times_ms=defer_times_ms, redis_port=redis_port, smtp_port=smtp_port,
+        api_port=api_port, queue_server_port=queue_server_port,
+    )  # fmt: skip
+    config.write_text(text)
     log = supervisor.log_directory / "zonemta.log"
     size_before = log.stat().st_size if log.exists() else 0
 

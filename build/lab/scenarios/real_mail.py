@@ -24,16 +24,8 @@ HARM = {"no": [False], "yes": [True], "both": [False, True]}
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--messages", type=int, default=5000, help="of each mode")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--modes", type=parse_modes, default=[*MODES], help="separated by commas")
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=[*MODES])
     parser.add_argument("--harm", choices=HARM, default="both")
-
-
-def parse_modes(text: str) -> list[str]:
-    names = text.split(",")
-    if unknown := set(names) - set(MODES):
-        message = f"no such mode: {', '.join(sorted(unknown))}; there are {', '.join(MODES)}"
-        raise argparse.ArgumentTypeError(message)
-    return [name for name in MODES if name in names]
 
 
 def run(options: argparse.Namespace) -> int:
