@@ -1,4 +1,4 @@
-"""How well replies are classified: those of a labelled file that are wrong, and the cost. Pure.
+"""Accuracy of the classes of replies: those of a labelled file that are wrong, and the cost. Pure.
 
 A line of the file is JSON: `reply`, `classes` (the right ones, the best first), `provider`,
 `zonemta_category` (null: classified without one).
