@@ -53,7 +53,7 @@ def generalize(reply: str) -> Words:
     head = _HEAD.match(reply)
     words = [part or "" for part in head.groups()] if head else []
     for word in reply[head.end() if head else 0 :].split():
-        general = VARIES if _varies(word) else word.casefold()
+        general = word.casefold() if word.isalpha() or not _varies(word) else VARIES
         if general != VARIES or words[-1:] != [VARIES]:
             words.append(general)
         if len(words) == MAX_WORDS:
