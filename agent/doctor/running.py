@@ -36,7 +36,8 @@ def judge_sends(health: Health, *, now: datetime) -> Iterator[Finding]:
         worst = max(failing, key=lambda each: (each.path == EVENTS_PATH, each.count))
         yield _failing(worst, others=len(failing) - 1, now=now)
         return
-    total = f"{health.sends_total} requests since it started"
+    noun = "request" if health.sends_total == 1 else "requests"
+    total = f"{health.sends_total} {noun} since it started"
     if not health.send_failures_total or health.last_failure is None:
         yield Finding("ok", "sending", f"{total}, none failed.")
         return
@@ -50,12 +51,13 @@ def judge_sends(health: Health, *, now: datetime) -> Iterator[Finding]:
 
 
 def _failing(worst: FailingSends, *, others: int, now: datetime) -> Finding:
+    count = "request" if worst.count == 1 else f"{worst.count} requests"
     more = f" (and {others} other kinds of requests)" if others else ""
     return Finding(
         "failure" if worst.count >= MIN_FAILURES else "warning",
         "sending",
-        f"The last {worst.count} requests of the running agent to {worst.path}{more} failed, since"
-        f" {describe_age(now - worst.since_at)}: {_reason(worst)}.",
+        f"The last {count} of the running agent to {worst.path}{more} failed, the first"
+        f" {describe_age(now - worst.since_at)} ago: {_reason(worst)}.",
         worst.fix.strip()
         or "Check DASHBOARD_URL, the network and the server; what waits is kept and sent later.",
     )

@@ -217,7 +217,7 @@ def test_requests_of_the_running_agent_that_fail_are_a_failure_with_the_last_rea
     assert code == 1
     assert (
         "FAILURE sending: The last 72 requests of the running agent to /api/v1/events/ingest"
-        " failed, since 5 min: https://d.example/api/v1/events/ingest answered 401: no.\n"
+        " failed, the first 5 min ago: https://d.example/api/v1/events/ingest answered 401: no.\n"
         "          Set API_KEY.\n"
     ) in output
 
@@ -251,7 +251,7 @@ def test_an_agent_that_sends_well_says_so(call, fake_server, receiver):
 
     output = call(DASHBOARD_URL=fake_server.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))[1]
 
-    assert "ok      sending: 1 requests since it started, none failed." in output
+    assert "ok      sending: 1 request since it started, none failed." in output
 
 
 def test_the_doctor_asks_the_agent_that_runs(start_agent, fake_server, call, directory):
