@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from build.package import server_archive
+from build.stack.errors import StackError
 from build.stack.paths import DIST, ROOT
 from tests import documents
 
@@ -67,6 +68,10 @@ def test_its_secrets_are_for_its_user_and_its_sockets_for_nginx(site):
         "secret_key mallard 600",
     ]
     assert sockets == "mallard www-data 750\n" * 2
+    request = ("curl", "--silent", "--unix-socket", "/run/mallard-web/http", "http://x/")
+    assert site.node.run("runuser", "-u", "www-data", "--", *request, check=False) != ""
+    with pytest.raises(StackError):
+        site.node.run("runuser", "-u", "nobody", "--", *request)
     listening = site.node.run("ss", "-ltnH", check=False)
     assert ":8000" not in listening
     assert ":8001" not in listening
@@ -79,11 +84,13 @@ def test_the_nightly_dump_works(site):
 
 
 def test_errors_alone_can_be_read_in_the_journal(site):
-    errors = site.node.run("journalctl", "-q", "-p", "err", "-u", "mallard-*", "-o", "cat")
-    lines = site.node.run("journalctl", "-q", "-u", "mallard-web", "-o", "cat")
+    node, errors = site.node, ("journalctl", "-q", "-p", "err", "-o", "cat", "-u")
+    wrong = ("/usr/local/sbin/mallard-backup", "list", "--directory", "/none")
+    node.run("systemd-run", "--quiet", "--wait", "--unit=wrong", *wrong, check=False)
 
-    assert errors.strip() == ""
-    assert lines
+    assert "mallard-backup: there is no directory /none" in node.run(*errors, "wrong")
+    assert node.run(*errors, "mallard-web").strip() == ""
+    assert node.run("journalctl", "-q", "-o", "cat", "-u", "mallard-web")
 
 
 def test_an_agent_installed_by_hand_reports_to_it_and_is_removed(site):
