@@ -35,7 +35,7 @@ _ADDRESS = re.compile(r"[^\s<>@\"'(),:;]{1,128}+@[\w.-]*")
 _CODE_WORD = re.compile(
     r"\W*(?:\d{1,3}(?:[.-]\d{1,3}){0,2}(?:-\d\.\d\.\d)?|[A-Za-z]{1,8}\W{0,2}\w{0,3}-?\d{1,7}(?:_\d{1,6})?)\W*"
 )
-_WITH_DIGIT = re.compile(r"[\w.:-]*\d[\w.:-]*")
+_WITH_DIGIT = re.compile(r"(?<![\w.:-])[\w.:-]*\d[\w.:-]*")
 # Of no width, or a direction: hides a word from a rule, not from a reader.
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\x00-\x08\x0e-\x1f\x7f]")
 
@@ -73,7 +73,8 @@ def read_status(text: str, code: int | None = None) -> str | None:
 def find_rule(reply: str) -> Rule | None:
     """Return the rule that knows a reply: of the codes, else of the words."""
     text = reply[:MAX_REPLY_CHARS]
-    plain = _INVISIBLE.sub("", normalize(text))
+    # Sendmail writes `alice@example.com...User unknown`.
+    plain = _INVISIBLE.sub("", normalize(text.replace("...", " ... ")))
     words = fold(_HOST.sub("<host>", _URL.sub("<url>", plain)))
     names = " ".join(name for _, tail in _TAIL.findall(text) for name in _NAME.findall(tail))
     return CODES.find(fold(f"{plain} {names}")) or WORDS.find(words)

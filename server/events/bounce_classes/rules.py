@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "rules"
 KEYS = frozenset({"class", "pattern", "provider", "source", "example"})
 MAX_PATTERN_CHARS = 2_000
 #: The automaton of a set grows as texts come; beyond this it begins anew.
-MAX_AUTOMATON_BYTES = 64 << 20
+MAX_AUTOMATON_BYTES = 32 << 20
 _TERM = re.compile(r"%(\w+)%")
 
 
