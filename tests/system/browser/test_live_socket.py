@@ -2,6 +2,7 @@
 
 import json
 from contextlib import ExitStack
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
@@ -19,13 +20,17 @@ def live_url(site: Site) -> str:
 
 @pytest.fixture
 def session(site: Site) -> dict[str, str]:
+    return log_in(site, USER)
+
+
+def log_in(site: Site, user: str) -> dict[str, str]:
     """Log in as a browser does; return the cookie."""
     cookies = HTTPCookieProcessor()
     opener = build_opener(cookies)
     login = f"{site.server.url}/login/"
     opener.open(login, timeout=stretch(10)).close()
     token = next(c.value for c in cookies.cookiejar if c.name == "csrftoken")
-    form = {"username": USER, "password": PASSWORD, "csrfmiddlewaretoken": token}
+    form = {"username": user, "password": PASSWORD, "csrfmiddlewaretoken": token}
     opener.open(Request(login, urlencode(form).encode()), timeout=stretch(10)).close()
     (value,) = [c.value for c in cookies.cookiejar if c.name == "sessionid"]
     return {"Cookie": f"sessionid={value}"}
@@ -88,12 +93,16 @@ def test_a_page_that_requests_it_gets_a_snapshot_and_nonsense_is_ignored(site: S
 
 
 def test_fifty_pages_get_every_frame_of_one_process(site: Site, session):
+    sessions = [session]
+    for user in ("second", "third"):  # one person has up to twenty
+        site.site.make_user(user, PASSWORD)
+        sessions.append(log_in(site, user))
     with ExitStack() as stack:
         sockets = [
             stack.enter_context(
-                connect(live_url(site), origin=site.server.url, additional_headers=session)
+                connect(live_url(site), origin=site.server.url, additional_headers=sessions[n % 3])
             )
-            for _ in range(50)
+            for n in range(50)
         ]
         for socket in sockets:
             assert json.loads(socket.recv(timeout=stretch(10)))["type"] == "snapshot"
@@ -108,3 +117,21 @@ def test_fifty_pages_get_every_frame_of_one_process(site: Site, session):
                 ticks.append(frame["tick"])
                 seen = sum(c.get("inbound:dropped", 0) for c in frame["seconds"].values())
             assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
+
+
+def test_a_page_of_another_port_or_scheme_does_not_get_in(site: Site, session):
+    for origin in (site.server.url.replace("http:", "https:"), "http://127.0.0.1:1"):
+        with pytest.raises(InvalidStatus) as refused:
+            connect(live_url(site), origin=origin, additional_headers=session)
+        assert refused.value.response.status_code == 403
+
+
+def test_a_path_without_a_socket_and_a_plain_request_are_answered(site: Site, session):
+    origin, port = site.server.url, site.server.live_port
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"ws://127.0.0.1:{port}/ws/x/", origin=origin, additional_headers=session)
+    with pytest.raises(HTTPError) as plain:
+        build_opener().open(f"http://127.0.0.1:{port}/ws/live/", timeout=stretch(10))
+    plain.value.close()
+
+    assert (refused.value.response.status_code, plain.value.code) == (403, 404)
