@@ -4,8 +4,8 @@
 import os
 import sys
 
-from django.core.management import execute_from_command_line
+from server.config.command_line import run
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "server.config.settings.local")
-    execute_from_command_line(sys.argv)
+    sys.exit(run(sys.argv))

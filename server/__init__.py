@@ -1,1 +1,17 @@
 """The server: takes what agents send, keeps it, shows it."""
+
+from pathlib import Path
+
+RELEASE = "0.1.0"
+
+
+def _read_build() -> str:
+    """Return the commit and date it was packed of, from a file that build/package/ makes."""
+    try:
+        return Path(__file__).with_name("build-id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "development"
+
+
+BUILD = _read_build()
+__version__ = f"{RELEASE}+{BUILD}"

@@ -10,6 +10,6 @@ rm -rf "$work/venv" "$work/dist"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
 	-r "$root/requirements/build.txt"
 # The same sources give the same sets in the same order; nothing of the person's settings.
-export PYTHONHASHSEED=1 PYINSTALLER_CONFIG_DIR="$work/config"
+export PYTHONHASHSEED=1 PYINSTALLER_CONFIG_DIR="$work/config" BUILD_ID_FILE="$work/build-id"
 exec "$work/venv/bin/python" -m PyInstaller --noconfirm --clean --workpath "$work/work" \
 	--distpath "$work/dist" "$root/build/package/agent.spec"

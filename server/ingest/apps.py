@@ -15,12 +15,15 @@ class IngestConfig(AppConfig):
             health,
             metrics,
         )
+        from server.observability import beats
+        from server.observability.backlog import use_reader
         from server.observability.health import register as register_probe
         from server.observability.metrics import register as register_source
         from server.timescale import retention
 
-        for probe in (health.redis_databases, health.inbox, health.worker):
+        for probe in (health.redis_databases, health.inbox, health.worker, beats.tasks):
             register_probe(probe)
-        for source in (metrics.inboxes, metrics.dead_letters, metrics.workers):
+        use_reader(health.read_backlog)
+        for source in (metrics.inboxes, metrics.dead_letters, metrics.workers, beats.failures):
             register_source(source)
         retention.register("dead letters", dead_letters.delete_old)

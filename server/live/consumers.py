@@ -42,7 +42,12 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
         """Join, then send the snapshot, so that nothing falls between."""
         await self.accept()
         user: Any = self.scope["user"]
-        if await database_sync_to_async(role_of)(user) is None:
+        try:
+            role = await database_sync_to_async(role_of)(user)
+        except (DatabaseError, InterfaceError):
+            await self.close(NOT_READY)
+            return
+        if role is None:
             await self.close(NOT_LOGGED_IN)
             return
         if _sockets_of_user[user.pk] >= MAX_SOCKETS_OF_USER:
@@ -100,6 +105,6 @@ def _kind(text: str) -> Any:
         return None
     try:
         content = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return content.get("type") if isinstance(content, dict) else None

@@ -19,6 +19,8 @@ from redis.exceptions import RedisError
 from server.alerts.problems import Facts, read_facts
 from server.live import counters, messages, metrics
 from server.live.counters import Seconds
+from server.observability import beats
+from server.observability.beats import Task
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,8 @@ open_sockets: set[str] = set()
 RETRY_S, MAX_RETRY_S = 0.5, 30.0
 #: Facts take more queries than totals, and change more slowly.
 FACTS_EVERY_S = 5.0
+#: How long the pump listens before it listens again.
+LISTEN_S = 5.0
 
 
 class Pump:
@@ -48,12 +52,14 @@ class Pump:
         self._dirty = asyncio.Event()
         self._ready = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._listening = Task("live-listen", LISTEN_S)
+        self._broadcasting = Task("live-broadcast", HEARTBEAT_S)
 
     def start(self) -> None:
         """Begin to listen and to tick. Call inside the event loop."""
         self._tasks = [
-            asyncio.create_task(self._forever(self._listen), name="pump-listen"),
-            asyncio.create_task(self._forever(self._broadcast), name="pump-broadcast"),
+            asyncio.create_task(self._forever(self._listen, self._listening)),
+            asyncio.create_task(self._forever(self._broadcast, self._broadcasting)),
         ]
 
     async def stop(self) -> None:
@@ -66,8 +72,9 @@ class Pump:
         await asyncio.wait_for(self._ready.wait(), timeout_s)
         return messages.frame(self.tick, self._totals, self._window(), kind="snapshot")
 
-    async def _forever(self, work: Any) -> None:
+    async def _forever(self, work: Any, task: Task | None = None) -> None:
         """Run `work` again whatever ends it, later after each failure that follows another soon."""
+        task = task or Task(work.__name__, HEARTBEAT_S)
         wait_s = RETRY_S
         while True:
             started = monotonic()
@@ -75,8 +82,10 @@ class Pump:
                 await work()
             except (RedisError, DatabaseError, InterfaceError, OSError) as error:
                 logger.warning("The live pump cannot read, trying again: %s", error)
-            except Exception:
-                logger.exception("A task of the live pump failed; restarting it")
+                task.failed(error)
+            except Exception as error:
+                logger.exception("%s failed; restarting it", task.name)
+                task.failed(error)
             wait_s = (
                 RETRY_S if monotonic() - started > MAX_RETRY_S else min(2 * wait_s, MAX_RETRY_S)
             )
@@ -88,7 +97,8 @@ class Pump:
             await pubsub.subscribe(counters.CHANNEL)
             self._note(counters.window(_now_s()))
             while True:
-                message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=5.0)
+                message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=LISTEN_S)
+                self._listening.done()
                 if message:
                     self._note(json.loads(message["data"]))
 
@@ -106,6 +116,7 @@ class Pump:
                 self.tick += 1
                 frame = messages.frame(self.tick, self._totals, self._tail(), kind="tick")
                 await layer.group_send(GROUP, {"type": messages.FLOW, "frame": frame})
+                self._broadcasting.done()
                 await self._wait_for_news(started)
 
     async def _wait_for_news(self, started: float) -> None:
@@ -124,6 +135,10 @@ class Pump:
             async with client.pipeline(transaction=False) as pipe:
                 for second in changed:
                     pipe.hgetall(counters.second_key(second))
+                pipe.hset(
+                    beats.KEY,
+                    mapping=self._listening.as_entry() | self._broadcasting.as_entry(),
+                )
                 pipe.set(_SOCKETS_KEY, len(open_sockets), ex=metrics.SOCKETS_EXPIRE_S)
                 answers = (await pipe.execute())[: len(changed)]
             if monotonic() - self._facts_at > FACTS_EVERY_S:

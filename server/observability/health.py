@@ -26,7 +26,8 @@ class ProbeResult:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-Probe = Callable[[], ProbeResult]
+#: None: there is nothing of the kind here.
+Probe = Callable[[], ProbeResult | None]
 _probes: dict[str, Probe] = {}
 
 
@@ -37,10 +38,10 @@ def register(probe: Probe) -> None:
 
 def run_probes() -> list[ProbeResult]:
     """Run every probe. One that raises is a failed result too."""
-    return [_run(probe) for probe in _probes.values()]
+    return [result for result in map(_run, _probes.values()) if result]
 
 
-def _run(probe: Probe) -> ProbeResult:
+def _run(probe: Probe) -> ProbeResult | None:
     try:
         return probe()
     except Exception as error:  # noqa: BLE001 (whatever it is, it is the problem)

@@ -11,11 +11,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from server import BUILD, __version__
 from server.api.permissions import MayRead, ReadView
 from server.observability import health as probes
 from server.observability.health import ProbeResult
 
-HEALTH = inline_serializer("Health", {"status": serializers.CharField()})
+HEALTH = inline_serializer(
+    "Health",
+    {
+        "status": serializers.CharField(),
+        "version": serializers.CharField(help_text="The release and the build."),
+        "build": serializers.CharField(help_text="Commit and date, or `development`."),
+    },
+)
 
 
 class CheckAnswer(serializers.Serializer[Any]):
@@ -29,9 +37,13 @@ class CheckAnswer(serializers.Serializer[Any]):
 
 
 class ReadyAnswer(serializers.Serializer[Any]):
-    """`degraded`: served all the same, but something does not go on. Parts only for readers."""
+    """`degraded`: served all the same, but something does not go on. What is wrong with the parts
+    is for readers only; their names are for anybody."""
 
     status = serializers.ChoiceField(choices=["ready", "degraded", "not ready"])
+    failed = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Names of the parts that fail."
+    )
     checks = CheckAnswer(many=True, required=False)
 
 
@@ -41,6 +53,8 @@ def build_ready(results: list[ProbeResult], *, may_read: bool) -> dict[str, Any]
     is_served = not any(result.needed for result in wrong)
     status = ("degraded" if wrong else "ready") if is_served else "not ready"
     body: dict[str, Any] = {"status": status}
+    if wrong:
+        body["failed"] = [result.name for result in wrong]
     if may_read:
         body["checks"] = [vars(result) for result in results]
     return body
@@ -55,11 +69,12 @@ class HealthView(APIView):
     @extend_schema(responses=HEALTH, summary="Liveness")
     def get(self, request: Request) -> Response:
         """Answer."""
-        return Response({"status": "alive"})
+        return Response({"status": "alive", "version": __version__, "build": BUILD})
 
 
 class ReadyView(ReadView):
-    """Can this installation do its work? Needs no login; the checks are for readers only."""
+    """Can this installation do its work? Needs no login; the checks are for readers only, the names
+    of those that fail for anybody."""
 
     permission_classes = [AllowAny]
 

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from server import __version__
 from server.dashboard.shell.assets.modules import imported_modules, page_script
 from server.dashboard.shell.live.sentence import painted_sentence
 from server.dashboard.shell.navigation import build_entries
@@ -114,6 +115,7 @@ def render_page(
         {
             "totals": totals,
             "sentence": painted_sentence(totals),
+            "version": __version__,
             "nothing_watched": totals.nodes.known == 0 and not totals.has_mail,
             "params": parse_params(request.GET),
             "carried_params": carried,

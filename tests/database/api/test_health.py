@@ -13,7 +13,9 @@ from server.api.endpoints.health import build_ready
 from server.ingest.health import HEARTBEAT_KEY, WorkerHeartbeat
 from server.ingest.inbox import EVENTS, Entry
 from server.nodes.models import ApiKey
+from server.observability import beats
 from server.observability import health as probes
+from server.observability.beats import Task
 from server.observability.health import ProbeResult
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -105,8 +107,8 @@ def test_a_migration_that_is_not_applied_is_named(ready, worker_seen):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_does_not_answer_is_named_to_nobody_but_makes_it_503(
-    client: Client, worker_seen, monkeypatch
+def test_a_database_that_does_not_answer_makes_it_503_and_anybody_learns_which_part_fails(
+    client: Client, admin_client: Client, worker_seen, monkeypatch
 ):
     from django.db import OperationalError
 
@@ -119,9 +121,59 @@ def test_a_database_that_does_not_answer_is_named_to_nobody_but_makes_it_503(
     reply = client.get("/api/v1/health/ready")
     findings = {finding.name: finding for finding in probes.run_probes()}
 
-    assert (reply.status_code, reply.json()) == (503, {"status": "not ready"})
+    assert (reply.status_code, reply.json()) == (
+        503,
+        {"status": "not ready", "failed": ["database", "migrations"]},
+    )
+    assert admin_client.get("/api/v1/health/ready").json() == reply.json()
     assert "connection refused" in findings["database"].text
     assert "cannot be reached" in findings["migrations"].text
+
+
+def test_each_background_task_is_known_by_its_last_beat_and_a_failing_one_is_named(
+    ready, worker_seen, client: Client
+):
+    sweeper, other = Task("inbox-sweeper", 0.25), Task("housekeeping", 60.0)
+    for task in (sweeper, other):
+        task.done()
+        beats.write(task)
+    code, status, checks = ready()
+    assert (code, status, checks["tasks"]["ok"]) == (200, "ready", True)
+    assert set(checks["tasks"]["figures"]["last_beats"]) == {"inbox-sweeper", "housekeeping"}
+
+    sweeper.failed(ValueError("year 9999"))
+    beats.write(sweeper)
+
+    _, status, checks = ready()
+    assert status == "degraded"
+    assert checks["tasks"]["text"] == "inbox-sweeper fails: ValueError: year 9999."
+    assert checks["tasks"]["figures"]["failing"] == ["inbox-sweeper"]
+    assert client.get("/api/v1/health/ready").json() == {"status": "degraded", "failed": ["tasks"]}
+
+
+def test_a_task_that_has_stopped_is_named(ready, worker_seen):
+    task = Task("live-broadcast", 1.0)
+    task.done()
+    beats.write(task)
+
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=200)):
+        _, _, checks = ready()
+
+    assert checks["tasks"]["text"].startswith("live-broadcast did nothing for 20")
+
+
+def test_what_a_process_long_gone_wrote_is_forgotten_once_another_has_its_task():
+    old = Task("inbox-sweeper", 0.25)
+    with time_machine.travel(datetime.now(UTC) - timedelta(hours=2)):
+        old.done()
+        beats.write(old)
+
+    beats.forget_old(Task("housekeeping", 60.0))
+    kept = beats.read()
+    beats.forget_old(Task("inbox-sweeper", 0.25))
+
+    assert [beat.task for beat in kept] == ["inbox-sweeper"]
+    assert beats.read() == []
 
 
 def test_a_probe_that_fails_is_what_is_wrong(monkeypatch):

@@ -3,9 +3,10 @@
 import asyncio
 
 from server.live import pump
+from server.observability.beats import Task
 
 
-async def _run_twice(monkeypatch, error):
+async def _run_twice(monkeypatch, error, task=None):
     monkeypatch.setattr(pump, "RETRY_S", 0.0)
     runs = []
     second = asyncio.Event()
@@ -17,9 +18,9 @@ async def _run_twice(monkeypatch, error):
         second.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(pump.Pump()._forever(work))
+    running = asyncio.create_task(pump.Pump()._forever(work, task))
     await asyncio.wait_for(second.wait(), 60)
-    task.cancel()
+    running.cancel()
 
 
 def test_a_task_that_raises_anything_is_logged_with_its_traceback_and_restarted(
@@ -29,3 +30,13 @@ def test_a_task_that_raises_anything_is_logged_with_its_traceback_and_restarted(
 
     assert "year 9999" in caplog.text
     assert "Traceback" in caplog.text
+
+
+def test_what_a_task_raises_is_counted_and_named_until_its_work_is_done(monkeypatch):
+    task = Task("live-broadcast", 1.0)
+
+    asyncio.run(_run_twice(monkeypatch, ValueError("year 9999"), task))
+
+    assert (task.failures, task.error) == (1, "ValueError: year 9999")
+    task.done()
+    assert (task.failures, task.error) == (1, "")
