@@ -9,9 +9,11 @@ from django.http.response import HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 
 from server.accounts import roles
+from server.http import unavailable
 
-#: Views that people without a role need: to log out and to log in as someone else.
-OPEN = ("login", "logout")
+#: Views that people without a role need, to log out and to log in as someone else; and those that
+#: say how the server is, whatever the database knows of the person.
+OPEN = ("login", "logout", "health", "ready")
 
 
 class RequireRole(MiddlewareMixin):
@@ -24,10 +26,15 @@ class RequireRole(MiddlewareMixin):
         view: Callable[..., HttpResponseBase],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-    ) -> None:
+    ) -> HttpResponseBase | None:
         """Check the person before the view runs. Raises PermissionDenied."""
         match = request.resolver_match
         if match and match.url_name in OPEN:
-            return
-        if request.user.is_authenticated and roles.role_of(request.user) is None:
+            return None
+        try:
+            is_refused = request.user.is_authenticated and roles.role_of(request.user) is None
+        except unavailable.DATABASE_ERRORS as error:
+            return unavailable.answer(request, error)
+        if is_refused:
             raise PermissionDenied("This account has no role yet: an administrator gives it one.")
+        return None

@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "server.http.unavailable.UnavailableMiddleware",
     "server.accounts.middleware.RequireRole",
     "axes.middleware.AxesMiddleware",
 ]
@@ -206,6 +207,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["server.http.json_renderer.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "server.http.unavailable.exception_handler",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Mallard",
