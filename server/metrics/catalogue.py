@@ -22,12 +22,13 @@ class Port(msgspec.Struct, frozen=True):
 
 
 class SystemColumns(msgspec.Struct, frozen=True):
-    """`cpu_cores` in the order of the cores, and `load_avg` as three columns."""
+    """`cpu_cores` in the order of the cores, none where they are not known, and `load_avg` as
+    three columns."""
 
     cpu_core_percents: list[float]
-    load_1m: Gauge[Rate]
-    load_5m: Gauge[Rate]
-    load_15m: Gauge[Rate]
+    load_1m: Gauge[Rate | None]
+    load_5m: Gauge[Rate | None]
+    load_15m: Gauge[Rate | None]
 
 
 class ZoneMtaColumns(msgspec.Struct, frozen=True):

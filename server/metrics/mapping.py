@@ -46,9 +46,10 @@ def _system_rows(sample: wire.SystemSample) -> Iterator[Row]:
 def system_values(sample: wire.SystemSample) -> dict[str, Any]:
     """Return the columns of metrics_system, all but node and time."""
     values = asdict(sample.system)
-    cores = sorted(values.pop("cpu_cores"), key=lambda core: core.core)
+    cores = sorted(values.pop("cpu_cores") or (), key=lambda core: core.core)
     percents = [core.percent for core in cores]
-    return values | asdict(catalogue.SystemColumns(percents, *values.pop("load_avg")))
+    load_avg = values.pop("load_avg") or (None, None, None)
+    return values | asdict(catalogue.SystemColumns(percents, *load_avg))
 
 
 def zonemta_values(readings: wire.ZoneMta) -> dict[str, Any]:

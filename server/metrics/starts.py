@@ -17,7 +17,8 @@ def find_starts(samples: Iterable[wire.Sample]) -> set[ProgramStart]:
 
 def _starts_of(sample: wire.Sample) -> Iterator[ProgramStart]:
     if isinstance(sample, wire.SystemSample):
-        yield sample.node_id, HOST, _before(sample.timestamp, sample.system.uptime_seconds)
+        if sample.system.uptime_seconds is not None:
+            yield sample.node_id, HOST, _before(sample.timestamp, sample.system.uptime_seconds)
         for program, process in sample.processes.items():
             if process.started_at is not None:
                 yield sample.node_id, program, process.started_at

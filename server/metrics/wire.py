@@ -53,28 +53,28 @@ class FileSystem(msgspec.Struct, frozen=True):
 
 
 class System(msgspec.Struct, frozen=True):
-    """The readings of one system sample. Rates are null in the first one after a start. `disk_*`:
-    of the root's file system and all disks; `file_systems`: null from agents before they named
-    them."""
+    """The readings of one system sample. All but `file_systems` are sent, and null is unknown:
+    rates are in the first one after a start, and what cannot be read. `disk_*`: of the root's file
+    system and all disks; `file_systems`: null from agents before they named them."""
 
-    cpu_percent: Gauge[Percent]
-    cpu_cores: Annotated[list[Core], msgspec.Meta(max_length=4096)]
-    ram_used_percent: Gauge[Percent]
-    ram_used_bytes: Gauge[Total]
-    ram_total_bytes: Untracked[Total]
-    disk_used_percent: Gauge[Percent]
-    disk_free_bytes: Gauge[Total]
+    cpu_percent: Gauge[Percent | None]
+    cpu_cores: Annotated[list[Core], msgspec.Meta(max_length=4096)] | None
+    ram_used_percent: Gauge[Percent | None]
+    ram_used_bytes: Gauge[Total | None]
+    ram_total_bytes: Untracked[Total | None]
+    disk_used_percent: Gauge[Percent | None]
+    disk_free_bytes: Gauge[Total | None]
     disk_read_bytes_sec: Gauge[Rate | None]
     disk_write_bytes_sec: Gauge[Rate | None]
     net_rx_bytes_sec: Gauge[Rate | None]
     net_tx_bytes_sec: Gauge[Rate | None]
-    net_rx_errors: Counter[Total]
-    net_tx_errors: Counter[Total]
-    load_avg: tuple[Rate, Rate, Rate]
-    tcp_established: Gauge[Count]
-    tcp_time_wait: Gauge[Count]
-    open_files: Gauge[Total]
-    uptime_seconds: Untracked[Total]
+    net_rx_errors: Counter[Total | None]
+    net_tx_errors: Counter[Total | None]
+    load_avg: tuple[Rate | None, Rate | None, Rate | None] | None
+    tcp_established: Gauge[Count | None]
+    tcp_time_wait: Gauge[Count | None]
+    open_files: Gauge[Total | None]
+    uptime_seconds: Untracked[Total | None]
     file_systems: Annotated[list[FileSystem], msgspec.Meta(max_length=100)] | None = None
 
 

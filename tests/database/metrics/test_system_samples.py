@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from server.ingest import writer
@@ -50,12 +51,52 @@ def test_the_first_sample_has_no_rates(post, golden):
 
 def test_a_bad_sample_is_refused_alone(post, golden):
     good, bad = golden("metrics_system.json"), golden("metrics_system.json")
-    bad["system"]["cpu_percent"] = 101
+    bad["timestamp"] = "soon"
 
     answer = post("metrics/system", [bad, good]).json()
 
     assert answer["queued"] == 1
-    assert "cpu_percent" in answer["rejected"][0]["error"]
+    assert "timestamp" in answer["rejected"][0]["error"]
+
+
+def test_readings_that_cannot_be_read_are_stored_as_unknown_and_the_others_as_they_are(
+    post, golden, admin_client
+):
+    sample = golden("metrics_system.json")
+    sample["system"] |= {
+        "cpu_percent": 101,
+        "cpu_cores": None,
+        "load_avg": "high",
+        "uptime_seconds": -1,
+        "net_rx_errors": 2**70,
+    }
+
+    assert post("metrics/system", sample).json() == {"queued": 1, "rejected": []}
+    writer.drain_samples()
+
+    stored = SystemSample.objects.get()
+    unknown = [stored.cpu_percent, stored.load_1m, stored.uptime_seconds, stored.net_rx_errors]
+    assert unknown == [None] * 4
+    assert stored.cpu_core_percents == []
+    assert (stored.ram_used_percent, stored.tcp_established) == (41.2, 42)
+    for path in ("/", "/nodes/", "/nodes/named/mta-01/", "/api/v1/metrics/system"):
+        assert admin_client.get(path).status_code == 200
+
+
+def test_the_version_before_has_no_samples_with_unknown_readings(post, golden):
+    known, unknown = golden("metrics_system.json"), golden("metrics_system.json")
+    unknown["system"]["cpu_percent"] = None
+    unknown["node_id"] = known["node_id"]
+    unknown["timestamp"] = (timezone.now() - timedelta(minutes=1)).isoformat()
+    post("metrics/system", [known, unknown])
+    writer.drain_samples()
+    try:
+        call_command("migrate", "metrics", "0005_file_systems", verbosity=0)
+        kept = [sample.cpu_percent for sample in SystemSample.objects.all()]
+    finally:
+        call_command("migrate", "metrics", verbosity=0)
+
+    assert kept == [12.5]
 
 
 def test_a_sample_of_another_node_than_the_keys_refuses_the_batch_until_an_operator_mends_it(

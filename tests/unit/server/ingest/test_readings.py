@@ -77,14 +77,36 @@ def test_a_member_of_a_table_goes_alone(parse, golden):
     assert sample.processes.keys() == before.keys() - {"haraka", "rspamd"}
 
 
-def test_a_required_reading_refuses_its_sample_with_the_reason(golden):
-    payload = golden("metrics_system.json") | {"timestamp": NOW.isoformat()}
-    payload["system"]["cpu_percent"] = 101
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cpu_percent", 101),
+        ("cpu_cores", "4"),
+        ("ram_total_bytes", -1),
+        ("disk_used_percent", None),
+        ("net_rx_errors", 2**70),
+        ("load_avg", [1, 2]),
+        ("tcp_established", 2**31),
+        ("uptime_seconds", "long"),
+    ],
+)
+def test_a_reading_of_the_system_that_cannot_be_read_costs_no_other(parse, golden, name, value):
+    before = golden("metrics_system.json")
+
+    sample, _ = parse("system", lambda p: p["system"].update({name: value}))
+
+    assert getattr(sample.system, name) is None
+    assert sample.system.disk_free_bytes == before["system"]["disk_free_bytes"]
+    assert sample.processes.keys() == before["processes"].keys()
+
+
+def test_a_sample_without_a_node_or_a_time_is_refused_with_the_reason(golden):
+    payload = golden("metrics_system.json") | {"timestamp": "soon"}
 
     batch = parse_sample_batch("system", json.dumps(payload).encode(), CONTEXT, max_samples=1)
 
     assert not batch.accepted
-    assert "$.system.cpu_percent" in batch.rejected[0]["error"]
+    assert "$.timestamp" in batch.rejected[0]["error"]
 
 
 def test_too_many_unreadable_readings_refuse_their_sample(golden):
