@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from server.formats import UNKNOWN
+from server.nodes.queries import Reporting
 
 #: From here on a reading is marked. Disks fill for days, processors are busy for seconds.
 WARNING_PERCENT = {"cpu": 85.0, "memory": 90.0, "disk": 85.0}
@@ -20,7 +21,7 @@ SKEW_WARNING_MS, SKEW_CRITICAL_MS = 2_000, 300_000
 #: A source that has not succeeded for this many of its intervals is late.
 LATE_INTERVALS = 3
 SPOOL_WARNING_SHARE = 0.5
-PROCESS_LEVELS = {"stopped": "critical", "running": "ok", "not_found": "none"}
+PROGRAM_LEVELS = {"stopped": "critical", "running": "ok"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,16 @@ def judge_status(
     if seen_at is None:
         return NEVER
     return ONLINE if (now - seen_at).total_seconds() <= offline_after_s else OFFLINE
+
+
+def judge_reporting(nodes: Reporting) -> str:
+    """Return the level of all nodes together. One that is silent is red by itself; here it is a
+    warning, as the others go on."""
+    if nodes.known == 0:
+        return "none"
+    if nodes.reporting == nodes.known:
+        return "ok"
+    return "critical" if nodes.reporting == 0 and nodes.newest_sample_at else "warning"
 
 
 def judge_percent(resource: str, percent: float) -> str:
@@ -92,6 +103,17 @@ def judge_spool(used_bytes: int | None, limit_bytes: int | None) -> str:
 def judge_losses(count: int | None) -> str:
     """Return the level of a number of lost or refused items."""
     return "none" if count is None else "warning" if count else "ok"
+
+
+def judge_program(status: str, *, is_expected: bool) -> tuple[str, str]:
+    """Return state and level of a program, as its agent describes it.
+
+    A restarted agent does not know what ran before it: what the role names and is not found has
+    stopped.
+    """
+    if status == "not_found":
+        return ("stopped", "critical") if is_expected else ("not found", "none")
+    return status, PROGRAM_LEVELS.get(status, "none")
 
 
 def judge_source(

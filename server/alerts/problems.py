@@ -1,22 +1,32 @@
-"""Problems of the present: destinations that fail, missing events, stranded and old mail."""
+"""Problems of the present: nodes, failing destinations, missing events, stranded and old mail.
+
+What one node has is a warning here, however red that node is: the others go on.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
-from server.alerts.queues import OLDEST_WARNING, list_stranded, oldest_created_at
+from django.conf import settings
+
+from server.alerts.backlog import is_behind
+from server.alerts.node_problems import NodeProblem, find_node_problems
+from server.alerts.queues import judge_age, list_stranded, oldest_created_at
 from server.ledger import queries as ledger
 from server.ledger.queries import Completeness
 from server.mailqueues import queries as mailqueues
 from server.mailqueues.accounting import Database, count_once
+from server.metrics.newest import NodeState, newest_states
 from server.nodes.queries import wrong_clocks
+from server.observability.backlog import NOTHING_WAITS, Backlog, read_backlog
 from server.rollups.levels import ONE_MINUTE
 from server.rollups.mail import failing_destinations
 from server.rollups.mail.failing_destinations import Destination
 from server.rollups.mail.level_query import LevelQuery
-from server.rollups.mail.queries import totals
+from server.rollups.mail.queries import counts
+from server.rollups.plan import floor
 
 #: Completeness is judged over this time.
 LEDGER_HOURS = 24
@@ -33,6 +43,7 @@ class FailingDestination:
     verb: str
     since: datetime
     words: str
+    level: ClassVar[str] = "warning"
 
     def as_json(self) -> dict[str, Any]:
         return {"kind": "destination", **vars(self), "since": self.since.isoformat()}
@@ -44,6 +55,7 @@ class MissingEvents:
 
     node: str
     count: int
+    level: ClassVar[str] = "warning"
 
     def as_json(self) -> dict[str, Any]:
         return {"kind": "missing", **vars(self)}
@@ -56,6 +68,10 @@ class OldMail:
     since: datetime
     waits_s: float
 
+    @property
+    def level(self) -> str:
+        return judge_age(timedelta(seconds=self.waits_s))
+
     def as_json(self) -> dict[str, Any]:
         return {"kind": "queue", "oldest_s": self.waits_s}
 
@@ -66,6 +82,7 @@ class StrandedMail:
 
     count: int
     instances: tuple[str, ...]
+    level: ClassVar[str] = "critical"
 
     def as_json(self) -> dict[str, Any]:
         return {"kind": "stranded", **vars(self)}
@@ -77,19 +94,20 @@ class WrongClock:
 
     node: str
     ahead_s: float
+    level: ClassVar[str] = "warning"
 
     def as_json(self) -> dict[str, Any]:
         return {"kind": "clock", **vars(self)}
 
 
-Problem = FailingDestination | MissingEvents | OldMail | StrandedMail | WrongClock
+Problem = NodeProblem | FailingDestination | MissingEvents | OldMail | StrandedMail | WrongClock
 
 
 @dataclass(frozen=True)
 class Facts:
     """The facts of one moment that need more than a glance at the database.
 
-    `sent_yesterday`: mail sent in the same 60 minutes a day ago; None when there was none.
+    `sent_yesterday`: mail sent in the same time a day ago; None when there was none.
     """
 
     problems: list[Problem]
@@ -97,20 +115,34 @@ class Facts:
     epochs: list[Completeness]
     queues: list[Database]
     sent_yesterday: int | None = None
+    backlog: Backlog = NOTHING_WAITS
+    is_behind: bool = False
 
     @property
     def complete(self) -> bool | None:
-        """Whether no numbered event is missing or refused; None while no agent numbers them."""
-        return all(epoch.complete for epoch in self.epochs) if self.epochs else None
+        """Whether no numbered event is missing or refused; None while that is not known.
+
+        What waits to be stored may have the numbers that are missing, and larger ones.
+        """
+        if self.is_behind or not self.epochs:
+            return None
+        return all(epoch.complete for epoch in self.epochs)
 
 
 def read_facts(now: datetime) -> Facts:
-    """Query the database, seven times at most."""
+    """Query the database, eight times at most, and look what waits to be stored before that."""
+    backlog = read_backlog()
+    behind = is_behind(backlog, now)
     destinations = failing_destinations.destinations(now)
     epochs = ledger.completeness(now - timedelta(hours=LEDGER_HOURS))
     queues = count_once(mailqueues.newest_readings(now), now)
-    problems = find_problems(destinations, epochs, queues, wrong_clocks(now), now=now)
-    return Facts(problems, destinations, epochs, queues, _sent_yesterday(now))
+    states = newest_states(now, seen_after=now - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S))
+    clocks = wrong_clocks(now)
+    known = [] if behind else epochs
+    problems = find_problems(destinations, known, queues, clocks, states, now=now)
+    return Facts(
+        problems, destinations, epochs, queues, _sent_yesterday(now), backlog, is_behind=behind
+    )
 
 
 def find_problems(
@@ -118,11 +150,13 @@ def find_problems(
     epochs: Iterable[Completeness],
     queues: Iterable[Database],
     clocks: Iterable[tuple[str, timedelta]] = (),
+    states: Iterable[NodeState] = (),
     *,
     now: datetime,
 ) -> list[Problem]:
-    """Return the problems, the most pressing first. Pure."""
-    problems: list[Problem] = [
+    """Return the problems, causes before what they lead to. Pure."""
+    problems: list[Problem] = [*find_node_problems(states)]
+    problems += [
         FailingDestination(
             each.domain,
             "bounces" if each.bounced > each.deferred else "defers",
@@ -141,13 +175,17 @@ def find_problems(
         names = tuple(sorted({share.instance or "" for share in stranded}))
         problems.append(StrandedMail(sum(share.count or 0 for share in stranded), names))
     since = oldest_created_at([queue for queue in queues if not queue.reading.is_stale(now)])
-    if since is not None and now - since > OLDEST_WARNING:
+    if since is not None and judge_age(now - since) != "ok":
         problems.append(OldMail(since, (now - since).total_seconds()))
     problems += [WrongClock(node, ahead.total_seconds()) for node, ahead in clocks]
     return problems[:MAX_PROBLEMS]
 
 
 def _sent_yesterday(now: datetime) -> int | None:
-    start = now.replace(second=0, microsecond=0) - DAY - HOUR
-    query = LevelQuery(ONE_MINUTE, (start, start + HOUR + MINUTE), "outbound")
-    return sum(count for _, count in totals(query, event_type="sent")) or None
+    """Count 60 whole minutes and of the next one as much as of the running one is over."""
+    minute = floor(now, MINUTE)
+    end = minute - DAY
+    query = LevelQuery(ONE_MINUTE, (end - HOUR, end, end + MINUTE), "outbound")
+    shares = (1.0, (now - minute) / MINUTE)
+    rows = counts(query, event_types=("sent",))
+    return round(sum(row.events * shares[row.bucket] for row in rows)) or None

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from server.alerts.backlog import describe_unstored, is_worker_silent, judge_backlog
+from server.alerts.node_problems import NodeProblem
+from server.alerts.nodes import judge_reporting, worst_level
 from server.alerts.problems import (
     FailingDestination,
     MissingEvents,
@@ -20,6 +23,7 @@ from server.events.domains import to_unicode
 from server.events.vocabulary import OUTCOMES
 from server.formats import duration, thousands
 from server.nodes.queries import Reporting
+from server.observability.backlog import NOTHING_WAITS, Backlog
 from server.rollups.mail.queries import HourTotals
 
 #: The sentence names this many problems and counts the others.
@@ -68,12 +72,19 @@ def build_sentence(
     problems: Sequence[Problem] = (),
     *,
     complete: bool | None = None,
+    backlog: Backlog = NOTHING_WAITS,
+    now: datetime | None = None,
 ) -> Sentence:
-    """Judge mail, nodes and problems of one moment.
+    """Judge the server, mail, nodes and problems of one moment.
 
-    `complete`: whether all numbered events arrived; None when that is not known.
+    `complete`: whether all numbered events arrived; None when that is not known. `backlog`: as it
+    was `now`. While it waits to be stored the mail of this hour is not known either.
     """
-    level, parts = _judge_nodes(hour, nodes)
+    own_level = judge_backlog(backlog, now) if now else "ok"
+    if now is None or own_level == "ok":
+        level, parts = _judge_nodes(hour, nodes)
+    else:
+        level, parts = _judge_unstored(backlog, nodes, own_level, now)
     if not problems:
         done = [", data complete"] if complete and level == "ok" else []
         return Sentence(level, _merge_texts([*parts, *done]))
@@ -81,8 +92,22 @@ def build_sentence(
     if len(problems) > MAX_NAMED_PROBLEMS:
         named.append([f"{len(problems) - MAX_NAMED_PROBLEMS} more"])
     count = "1 thing needs" if len(problems) == 1 else f"{len(problems)} things need"
-    level = "critical" if level == "critical" else "warning"
+    level = worst_level({level, *(problem.level for problem in problems)})
     return Sentence(level, _merge_texts([*parts, f" · {count} attention: ", *_join(named, " · ")]))
+
+
+def _judge_unstored(
+    backlog: Backlog, nodes: Reporting, level: str, now: datetime
+) -> tuple[str, list[Part]]:
+    silent = [" · ", *_silent(nodes)] if nodes.reporting < nodes.known else []
+    if not backlog.is_known:
+        return level, ["Redis does not answer this server: nothing is accepted", *silent]
+    waiting = f"{describe_unstored(backlog)} to be stored"
+    if not is_worker_silent(backlog, now):
+        return level, [f"{waiting}, the oldest for ", Age(backlog.oldest_at or now), *silent]
+    if backlog.worker_at is None:
+        return level, [f"{waiting}: no worker has run yet", *silent]
+    return level, [f"{waiting}: the worker has not run for ", Age(backlog.worker_at), *silent]
 
 
 def _judge_nodes(hour: HourTotals, nodes: Reporting) -> tuple[str, list[Part]]:
@@ -96,6 +121,16 @@ def _judge_nodes(hour: HourTotals, nodes: Reporting) -> tuple[str, list[Part]]:
     if reporting == known:
         everyone = "" if known == 1 else "All "
         return mail_level, [f"{everyone}{_nodes(known, 'reports', 'report')}, {mail}"]
+    level = judge_reporting(nodes)
+    return worst_level({level, mail_level}), [
+        *_silent(nodes),
+        *([f" · {mail}"] if reporting else []),
+    ]
+
+
+def _silent(nodes: Reporting) -> list[Part]:
+    """Name the silent nodes."""
+    known, reporting = nodes.known, nodes.reporting
     named: list[list[Part]] = [
         [f"{name} for ", Age(seen_at)] if seen_at else [f"{name} (never seen)"]
         for name, seen_at in nodes.silent
@@ -106,11 +141,7 @@ def _judge_nodes(hour: HourTotals, nodes: Reporting) -> tuple[str, list[Part]]:
     who = (
         "The only node is silent" if known == 1 else f"{known - reporting} of {known} nodes silent"
     )
-    silent: list[Part] = [f"{who}: ", *_join(named, ", ")]
-    if reporting == 0:
-        return "critical", silent
-    level = "critical" if mail_level == "critical" else "warning"
-    return level, [*silent, f" · {mail}"]
+    return [f"{who}: ", *_join(named, ", ")]
 
 
 def _judge_mail(hour: HourTotals) -> tuple[str, str]:
@@ -123,6 +154,8 @@ def _judge_mail(hour: HourTotals) -> tuple[str, str]:
 
 
 def _problem_parts(problem: Problem) -> list[Part]:
+    if isinstance(problem, NodeProblem):
+        return [problem.text]
     if isinstance(problem, FailingDestination):
         words = _cut(problem.words)
         reply = [f" ({words})"] if words else []

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from server.alerts.nodes import judge_completeness
+from server.alerts.backlog import describe_unstored
+from server.alerts.nodes import judge_reporting
 from server.alerts.problems import Facts
 from server.alerts.queues import judge_queues, oldest_created_at
 from server.events.vocabulary import OUTCOMES
@@ -13,6 +14,7 @@ from server.formats import UNKNOWN, change, duration, percent, thousands
 from server.ledger.queries import Completeness
 from server.mailqueues.accounting import Database
 from server.nodes.queries import Reporting
+from server.observability.backlog import Backlog
 from server.rollups.mail.queries import HourTotals
 
 
@@ -45,7 +47,7 @@ def build_tiles(
         Tile("delivered", "Delivered", percent(outbound["delivered"], outcomes)),
         Tile("bounced", "Bounced", percent(outbound["bounced"], outcomes)),
         queue_tile(facts.queues, now),
-        completeness_tile(facts.epochs),
+        completeness_tile(facts.epochs, facts.backlog if facts.is_behind else None),
     )
 
 
@@ -56,7 +58,7 @@ def _nodes(nodes: Reporting) -> Tile:
         "Nodes up",
         f"{nodes.reporting} / {nodes.known}" if nodes.known else UNKNOWN,
         note=f"{silent} silent" if silent else "",
-        level="critical" if silent else "ok" if nodes.known else "none",
+        level=judge_reporting(nodes),
     )
 
 
@@ -74,8 +76,11 @@ def queue_tile(databases: Sequence[Database], now: datetime) -> Tile:
     return tile(text, note=f"oldest {duration(oldest.total_seconds())}" if oldest else "")
 
 
-def completeness_tile(epochs: Sequence[Completeness]) -> Tile:
+def completeness_tile(epochs: Sequence[Completeness], unstored: Backlog | None = None) -> Tile:
+    """Judge the numbered events. `unstored`: what waits to be stored and may have the numbers."""
     tile = partial(Tile, "complete", "Data, 24 h")
+    if unstored:
+        return tile("not known yet", note=describe_unstored(unstored), level="none")
     missing = sum(epoch.missing_count for epoch in epochs)
     dropped = sum(epoch.dropped_count for epoch in epochs)
     refused = sum(epoch.refused_count for epoch in epochs)
@@ -84,4 +89,5 @@ def completeness_tile(epochs: Sequence[Completeness]) -> Tile:
     counts = {"missing": missing, "refused": refused, "dropped by agents": dropped}
     texts = [f"{thousands(count)} {word}" for word, count in counts.items() if count]
     text = "complete" if not (missing or refused) else texts.pop(0)
-    return tile(text, note=", ".join(texts), level=judge_completeness(missing, dropped, refused))
+    level = "warning" if missing or refused or dropped else "ok"
+    return tile(text, note=", ".join(texts), level=level)

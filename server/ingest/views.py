@@ -29,6 +29,7 @@ from server.ingest.parsing.batch import Batch, parse_event_batch, parse_sample_b
 from server.ingest.parsing.body import MAX_REGISTRATION_BYTES, MAX_SAMPLES_BYTES, unpacked_body
 from server.ingest.parsing.registration import read_registration
 from server.ingest.permissions import MayIngest
+from server.nodes import contacts
 from server.nodes import store as nodes
 from server.nodes.authentication import ApiKeyAuthentication, KeyHolder
 from server.nodes.models import ApiKey
@@ -90,6 +91,7 @@ class EventsView(IngestView):
             _entry(receipt, batch, "\n".join(batch.accepted).encode())
         ):
             actors.write_events.send()
+        contacts.note(_holder(request))
         return _answer(batch)
 
 
@@ -109,6 +111,7 @@ class SamplesView(IngestView):
             _log_unreadable(reason)
         if batch.accepted and SAMPLES.append(_entry(receipt, batch, b"\n".join(batch.accepted))):
             actors.write_samples.send()
+        contacts.note(_holder(request))
         return _answer(batch)
 
 

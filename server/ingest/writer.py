@@ -102,14 +102,14 @@ def store_samples(entries: Sequence[Entry]) -> None:
         (entry, decode_sample(line)) for entry in entries for line in entry.payload.split(b"\n")
     ]
     write_samples([sample for _, sample in samples])
-    seen: dict[str, Entry] = {}
+    seen: dict[str, list[Entry]] = {}
     for entry, sample in samples:
         if isinstance(sample, SystemSample):
-            others = seen.get(sample.node_id, entry)
-            seen[sample.node_id] = max(entry, others, key=attrgetter("received_at"))
+            seen.setdefault(sample.node_id, []).append(entry)
     for name, node_id in nodes.node_ids(seen).items():
-        at = datetime.fromtimestamp(seen[name].received_at, UTC)
-        nodes.record_contact(node_id, at, clock_ahead_ms=seen[name].clock_ahead_ms)
+        first, last = (of(seen[name], key=attrgetter("received_at")) for of in (min, max))
+        first_at, at = (datetime.fromtimestamp(of.received_at, UTC) for of in (first, last))
+        nodes.record_contact(node_id, at, first_at=first_at, clock_ahead_ms=last.clock_ahead_ms)
 
 
 def _numbered_batches(entries: Sequence[Entry]) -> list[NumberedBatch]:

@@ -10,11 +10,13 @@ from typing import Any
 
 from django.utils import timezone
 
+from server.alerts.backlog import unstored
 from server.alerts.problems import Facts
 from server.alerts.sentence import Sentence, build_sentence
 from server.alerts.tiles import Tile, build_tiles
 from server.live.counters import Seconds
 from server.nodes.queries import Reporting, reporting
+from server.observability.backlog import NOTHING_WAITS, Backlog, read_backlog
 from server.rollups.mail.queries import HourTotals, hour_totals
 
 #: The Channels message by which the pump reaches every consumer's `flow` method.
@@ -31,13 +33,19 @@ class Totals:
     hour: HourTotals
     nodes: Reporting
     facts: Facts | None = None
+    backlog: Backlog = NOTHING_WAITS
 
     @property
     def sentence(self) -> Sentence:
         facts = self.facts
-        if facts is None:
-            return build_sentence(self.hour, self.nodes)
-        return build_sentence(self.hour, self.nodes, facts.problems, complete=facts.complete)
+        return build_sentence(
+            self.hour,
+            self.nodes,
+            facts.problems if facts else (),
+            complete=facts.complete if facts else None,
+            backlog=self.backlog,
+            now=self.at,
+        )
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
@@ -70,7 +78,10 @@ class Totals:
 
 def read_totals(facts: Facts | None = None) -> Totals:
     """Query what counters and the state line show, three times at most."""
-    return Totals(timezone.now(), hour_totals(), reporting(), facts)
+    backlog = facts.backlog if facts else read_backlog()
+    now = timezone.now()
+    nodes = reporting(unstored=unstored(backlog, now))
+    return Totals(now, hour_totals(), nodes, facts, backlog)
 
 
 def frame(tick: int, totals: dict[str, Any], seconds: Seconds, *, kind: str) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """The newest samples: of every node for a list, of all kinds for one node."""
 
 import json
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 
 from server.metrics import catalogue
 from server.metrics.models import SampleBase, SystemSample
+from server.timescale.rows import fetch_rows
 
 # One step down the unique index (node, time) for each node, however many samples there are.
 NEWEST_SYSTEM = """SELECT newest.* FROM nodes_node AS n
@@ -38,6 +40,29 @@ _NEWEST_OF_ALL = " UNION ALL ".join(
         for part, table in PARTS.items()
     ]
 )
+#: Older samples do not describe a node of now, however wrong its clock may be.
+STATE_SPAN = timedelta(minutes=15)
+# Programs and ports are parts of a system sample, and have its time. What is restarted is away for
+# a moment: only what two samples say is so.
+_OF_BOTH = "node_id = n.id AND time > %(since)s AND time <= %(until)s AND time = ANY(s.times)"
+_NEWEST_STATES = f"""SELECT n.name, n.role,
+  s.disk_used_percent, coalesce(s.file_systems, '[]')::text,
+  (SELECT coalesce(jsonb_object_agg(process, status), '{{}}')::text FROM (
+    SELECT process, (array_agg(status ORDER BY time DESC))[1] AS status
+    FROM {catalogue.PROCESS.table} WHERE {_OF_BOTH}
+    GROUP BY process HAVING count(*) = 2 AND NOT bool_or(status = 'running')) AS programs),
+  ARRAY(SELECT service FROM {catalogue.SERVICE.table} WHERE {_OF_BOTH}
+    GROUP BY service HAVING count(*) = 2 AND NOT bool_or(is_open))
+FROM nodes_node AS n CROSS JOIN LATERAL (
+  SELECT array_agg(time) AS times,
+    (array_agg(disk_used_percent ORDER BY time DESC))[1] AS disk_used_percent,
+    (array_agg(file_systems ORDER BY time DESC))[1] AS file_systems
+  FROM (SELECT time, disk_used_percent, file_systems FROM metrics_system
+    WHERE node_id = n.id AND time > %(since)s AND time <= %(until)s
+    ORDER BY time DESC LIMIT 2) AS both_samples
+) AS s
+WHERE n.retired_at IS NULL AND NOT n.in_maintenance AND n.last_seen_at >= %(seen_after)s
+ORDER BY n.name"""  # noqa: S608 (names of the declaration)
 _FREE_BY_HOUR = """SELECT time_bucket('1 hour', time) AS hour, avg(disk_free_bytes)::float
 FROM metrics_system WHERE node_id = %(node)s AND time > %(since)s AND time <= %(now)s
 GROUP BY 1 ORDER BY 1"""
@@ -62,6 +87,29 @@ def newest_system(
         sample.node_id: sample
         for sample in SystemSample._default_manager.raw(NEWEST_SYSTEM, values)
     }
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """What the two newest samples of a node say of it. `programs`: those that do not run, and their
+    status; `closed`: services that take no connections."""
+
+    name: str
+    role: str
+    disk_used_percent: float | None
+    file_systems: list[dict[str, Any]]
+    programs: dict[str, str]
+    closed: list[str]
+
+
+def newest_states(now: datetime, *, seen_after: datetime) -> list[NodeState]:
+    """Return the states of the nodes that are watched and were seen since `seen_after`."""
+    span = {"since": now - STATE_SPAN, "until": now + STATE_SPAN, "seen_after": seen_after}
+    rows = fetch_rows(_NEWEST_STATES, span)
+    return [
+        NodeState(name, role, disk, json.loads(file_systems), json.loads(programs), closed)
+        for name, role, disk, file_systems, programs, closed in rows
+    ]
 
 
 def newest_of_all(node_id: int, since: datetime, now: datetime) -> dict[str, list[dict[str, Any]]]:

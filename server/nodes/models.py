@@ -16,7 +16,7 @@ class Node(models.Model):
 
     name = models.CharField(max_length=NODE_NAME_MAX, unique=True)
     hostname = models.CharField(max_length=255, blank=True)
-    role = models.CharField(max_length=64, blank=True, help_text="Such as zonemta-outbound.")
+    role = models.CharField(max_length=64, blank=True, help_text="Set by its agent.")
     addresses = models.JSONField(default=list, blank=True)
     agent_version = models.CharField(max_length=32, blank=True)
     versions = models.JSONField(default=dict, blank=True, help_text="Program name to version.")
@@ -31,6 +31,11 @@ class Node(models.Model):
         editable=False,
         help_text="How far its clock was ahead then, which the server corrected; negative: behind.",
     )
+    heard_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the server last accepted anything of its agent, stored or not.",
+    )
     in_maintenance = models.BooleanField(
         default=False, help_text="Silence is expected: pages show it without an alarm."
     )
@@ -44,6 +49,11 @@ class Node(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def contact_at(self) -> datetime | None:
+        """The last sign of life: accepted batches may wait to be stored."""
+        return max(filter(None, (self.last_seen_at, self.heard_at)), default=None)
 
 
 class Change(models.Model):

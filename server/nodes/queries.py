@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Count, F, Max, Q
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from server.nodes.models import HOST, Change, Node
@@ -14,13 +15,16 @@ from server.nodes.models import HOST, Change, Node
 SILENT_NAMED = 3
 #: A clock this far off is told to everybody. Its times are corrected from 5 s ahead or 30 s behind.
 WRONG_CLOCK = timedelta(minutes=1)
+#: The last sign of life; NULLs are left out of it.
+CONTACT_AT = Greatest("last_seen_at", "heard_at")
+NOTHING = timedelta()
 
 
 @dataclass(frozen=True)
 class Reporting:
     """Number of nodes that report. `newest_sample_at`: arrival of the newest sample, None: never.
 
-    `silent`: name and last_seen_at of the nodes that do not report, a few of them.
+    `silent`: name and last sign of life of the nodes that do not report, a few of them.
     """
 
     known: int
@@ -29,23 +33,25 @@ class Reporting:
     silent: tuple[tuple[str, datetime | None], ...] = ()
 
 
-def reporting() -> Reporting:
-    """Return how many nodes sent a sample within NODE_OFFLINE_AFTER_S seconds.
+def reporting(*, unstored: timedelta = NOTHING) -> Reporting:
+    """Return how many nodes sent anything within NODE_OFFLINE_AFTER_S seconds.
 
-    Nodes in maintenance and retired ones are left out: their silence is expected.
+    Nodes in maintenance and retired ones are left out: their silence is expected. `unstored`: how
+    far back accepted samples may not be stored yet; no node is silent for being in there.
     """
-    since = timezone.now() - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S)
+    since = timezone.now() - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S) - unstored
     expected = Node.objects.filter(in_maintenance=False, retired_at=None)
+    expected = expected.annotate(alive_at=CONTACT_AT)
     row = expected.aggregate(
         known=Count("pk"),
-        reporting=Count("pk", filter=Q(last_seen_at__gte=since)),
+        reporting=Count("pk", filter=Q(alive_at__gte=since)),
         newest_sample_at=Max("last_seen_at"),
     )
     silent: tuple[tuple[str, datetime | None], ...] = ()
     if row["reporting"] < row["known"]:
-        late = expected.filter(Q(last_seen_at__lt=since) | Q(last_seen_at=None))
-        late = late.order_by(F("last_seen_at").asc(nulls_first=True), "name")
-        silent = tuple(late.values_list("name", "last_seen_at")[:SILENT_NAMED])
+        late = expected.filter(Q(alive_at__lt=since) | Q(alive_at=None))
+        late = late.order_by(F("alive_at").asc(nulls_first=True), "name")
+        silent = tuple(late.values_list("name", "alive_at")[:SILENT_NAMED])
     return Reporting(**row, silent=silent)
 
 
@@ -92,10 +98,11 @@ def changes(
     changes = [NodeChange(*row) for row in rows.values_list(*fields)[:limit]]
     silent = Node.objects.filter(Q(name=node) if node is not None else Q(), retired_at=None)
     since = now - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S)
-    silent = silent.filter(last_seen_at__lt=min(since, end)).order_by("-last_seen_at")
+    silent = silent.annotate(alive_at=CONTACT_AT)
+    silent = silent.filter(alive_at__lt=min(since, end)).order_by("-alive_at")
     changes += [
         NodeChange(name, Change.Kind.SILENT.value, HOST, at)
-        for name, at in silent.values_list("name", "last_seen_at")[:limit]
+        for name, at in silent.values_list("name", "alive_at")[:limit]
         if at is not None
     ]
     return sorted(changes, key=lambda change: change.at)[-limit:]

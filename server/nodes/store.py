@@ -82,16 +82,33 @@ def mark_seen(node_id: int, seen_at: datetime, *, clock_ahead_ms: int | None = N
     Node.objects.filter(pk=node_id).update(last_seen_at=latest, clock_ahead_ms=clock_ahead_ms)
 
 
-def record_contact(node_id: int, at: datetime, *, clock_ahead_ms: int | None = None) -> None:
+def record_contact(
+    node_id: int,
+    at: datetime,
+    *,
+    first_at: datetime | None = None,
+    clock_ahead_ms: int | None = None,
+) -> None:
     """Mark a node as seen by the server's clock, and record the silence that this ends, if any.
 
+    `first_at`: when the first of several samples was accepted, which may have waited for long.
     `clock_ahead_ms`: how far its clock was ahead then; None: not known.
     """
-    silent_if_before = at - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S)
+    ended_at = first_at or at
+    silent_if_before = ended_at - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S)
     _insert(
-        _RECORD_SILENCE, node=node_id, host=HOST, ended_at=at, silent_if_before=silent_if_before
+        _RECORD_SILENCE,
+        node=node_id,
+        host=HOST,
+        ended_at=ended_at,
+        silent_if_before=silent_if_before,
     )
     mark_seen(node_id, at, clock_ahead_ms=clock_ahead_ms)
+
+
+def mark_heard(name: str, at: datetime) -> None:
+    """Mark that the server accepted something of a node's agent, stored or not."""
+    Node.objects.filter(name=name).update(heard_at=at)
 
 
 def record_silence(node_id: int, start: datetime, end: datetime) -> None:

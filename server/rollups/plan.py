@@ -148,12 +148,22 @@ def plan_samples(
     raise BadRange(f"buckets this narrow are kept from {earliest.isoformat()} on only")
 
 
-def plan_total(start: datetime, end: datetime, *, now: datetime) -> Buckets:
+def plan_total(
+    start: datetime, end: datetime, *, now: datetime, zone: ZoneInfo = UTC_ZONE
+) -> Buckets:
     """Return one bucket for a page's range, with the edges of the buckets that its charts draw."""
     width = chart_width(end - start, hourly_up_to=MAX_HOURLY_MAIL)
-    first = floor(start, width)
-    last = max(ceil(min(end, now), width), first + width)
-    return Buckets((first, last), widest_level(width, LEVELS), width)
+    end = min(end, now)
+    if width < DAY:
+        first = floor(start, width)
+        last = max(ceil(end, width), first + width)
+    else:
+        first = _midnight(start.astimezone(zone), zone)
+        last = _midnight(end.astimezone(zone), zone)
+        if last < end or last == first:
+            last = _next_edge(last, width, zone)
+    aligned = [each for each in LEVELS if _is_aligned((first, last), each)]
+    return Buckets((first, last), widest_level(width, aligned), width)
 
 
 def count_width(length: timedelta) -> timedelta:
@@ -287,10 +297,14 @@ def _aligned_level(
     edges: Sequence[datetime], width: timedelta, oldest: Mapping[Level, datetime]
 ) -> Level | None:
     for level in reversed(LEVELS):
-        is_aligned = all(edge == floor(edge, level.width) for edge in edges)
-        if level.width <= width and is_aligned and edges[0] >= oldest[level]:
+        fits = level.width <= width and _is_aligned(edges, level)
+        if fits and edges[0] >= oldest[level]:
             return level
     return None
+
+
+def _is_aligned(edges: Iterable[datetime], level: Level) -> bool:
+    return all(edge == floor(edge, level.width) for edge in edges)
 
 
 def _next_edge(edge: datetime, width: timedelta, zone: ZoneInfo) -> datetime:

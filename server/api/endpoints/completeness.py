@@ -7,8 +7,10 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
+from server.alerts.backlog import is_behind
 from server.api.views import query_view
 from server.ledger import queries
+from server.observability.backlog import read_backlog
 
 MAX_HOURS = 24 * 366
 
@@ -25,7 +27,10 @@ class EpochAnswer(serializers.Serializer[Any]):
 
     node = serializers.CharField()
     epoch = serializers.CharField()
-    complete = serializers.BooleanField(help_text="Nothing is missing, and nothing was refused.")
+    complete = serializers.BooleanField(
+        allow_null=True,
+        help_text="Nothing is missing, and nothing was refused; null: not known yet.",
+    )
     first_seq = serializers.IntegerField()
     last_seq = serializers.IntegerField(allow_null=True)
     missing_count = serializers.IntegerField()
@@ -50,15 +55,26 @@ class EpochAnswer(serializers.Serializer[Any]):
 class CompletenessAnswer(serializers.Serializer[Any]):
     """All epochs that sent something in this time."""
 
-    complete = serializers.BooleanField(help_text="Of every epoch below.")
+    complete = serializers.BooleanField(
+        allow_null=True, help_text="Of every epoch below; null: not known yet."
+    )
+    waiting_batches = serializers.IntegerField(
+        help_text="Accepted and not stored for long, of all nodes: they may have the numbers."
+    )
     epochs = EpochAnswer(many=True)
 
 
 def build_completeness(*, hours: int, node: str | None) -> dict[str, Any]:
-    epochs = queries.completeness(timezone.now() - timedelta(hours=hours), node=node)
+    now = timezone.now()
+    backlog = read_backlog()
+    behind = is_behind(backlog, now)
+    epochs = queries.completeness(now - timedelta(hours=hours), node=node)
     return {
-        "complete": all(epoch.complete for epoch in epochs),
-        "epochs": [asdict(epoch) | {"complete": epoch.complete} for epoch in epochs],
+        "complete": None if behind else all(epoch.complete for epoch in epochs),
+        "waiting_batches": backlog.batches if behind else 0,
+        "epochs": [
+            asdict(epoch) | {"complete": None if behind else epoch.complete} for epoch in epochs
+        ],
     }
 
 

@@ -17,7 +17,7 @@ from server.nodes.models import Node
 
 
 class NodeAnswer(serializers.ModelSerializer[Node]):
-    """One node, as it registered. `online`: seen within the last seconds (a setting)."""
+    """One node, as it registered. `online`: heard within the last seconds (a setting)."""
 
     online = serializers.SerializerMethodField()
     silent_s = serializers.SerializerMethodField(
@@ -34,15 +34,16 @@ class NodeAnswer(serializers.ModelSerializer[Node]):
 
     def get_online(self, node: Node) -> bool:
         """Compare with the setting."""
-        silent = self.get_silent_s(node)
-        return silent is not None and silent <= settings.NODE_OFFLINE_AFTER_S
+        silent_s = self._age_s(node.contact_at)
+        return silent_s is not None and silent_s <= settings.NODE_OFFLINE_AFTER_S
 
     def get_silent_s(self, node: Node) -> float | None:
         """Return seconds, never negative."""
-        if node.last_seen_at is None:
-            return None
+        return self._age_s(node.last_seen_at)
+
+    def _age_s(self, at: datetime | None) -> float | None:
         now: datetime = self.context["now"]
-        return max(0.0, (now - node.last_seen_at).total_seconds())
+        return None if at is None else max(0.0, (now - at).total_seconds())
 
 
 class NodesAnswer(serializers.Serializer[Any]):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from server.events.mapping import MAX_AHEAD
-from server.events.vocabulary import DIRECTIONS, EVENT_TYPES, SHOWN, SIZED_BY
+from server.events.vocabulary import DIRECTIONS, EVENT_TYPES, OUTCOMES, SHOWN, SIZED_BY
 from server.rollups.histogram import DeliveryTimes
 from server.rollups.levels import DAILY, DELIVERY_HISTOGRAM, SIZE_HISTOGRAM
 from server.rollups.mail.level_query import LevelQuery, fast_sum
@@ -29,7 +29,10 @@ MAX_LOOKUPS = 5_000
 
 @dataclass(frozen=True)
 class HourTotals:
-    """Events of the last 60 minutes by type, for each direction; and how many were inferred."""
+    """Events of the last 60 minutes by type, for each direction.
+
+    `inferred`: how many of the outbound outcomes were.
+    """
 
     inbound: dict[str, int]
     outbound: dict[str, int]
@@ -77,7 +80,12 @@ def hour_totals() -> HourTotals:
         {kind: counts.get((direction, kind), 0) for kind in SHOWN[direction]}
         for direction in DIRECTIONS
     )
-    return HourTotals(inbound, outbound, int(sum(row[3] for row in rows)))
+    inferred = sum(
+        count
+        for direction, kind, _, count in rows
+        if direction == "outbound" and kind in OUTCOMES["outbound"]
+    )
+    return HourTotals(inbound, outbound, int(inferred))
 
 
 def counts(

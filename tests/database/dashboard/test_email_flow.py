@@ -110,6 +110,13 @@ def test_what_was_inferred_is_reported_in_words(page, reporting_node):
     assert not html.is_hidden("inferred")
 
 
+def test_of_what_was_inferred_only_outbound_outcomes_are_counted(page, reporting_node):
+    write_mail(("outbound", "delivered", 2), ("outbound", "sent", 5), certainty="inferred")
+    write_mail(("inbound", "delivered", 7), certainty="inferred")
+
+    assert "2 of these outcomes are inferred by the change stream" in page()
+
+
 def test_a_silent_node_is_named_with_the_time_it_is_silent(page, reporting_node):
     Node.objects.create(
         name="mta-03", last_seen_at=timezone.now() - timedelta(minutes=4, seconds=5)

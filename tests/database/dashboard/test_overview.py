@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.utils import timezone
 from msgspec import structs
 
-from server.alerts.problems import find_problems
+from server.alerts.problems import find_problems, read_facts
 from server.alerts.tiles import queue_tile
 from server.events.mapping import to_line
 from server.formats import UNKNOWN
@@ -129,6 +130,56 @@ def test_missing_events_are_reported_and_green_says_that_data_is_complete(page, 
 
     assert page().tile("complete")[0] == "10 missing"
     assert page().sentence.endswith("1 thing needs attention: 10 events are missing from mta-01")
+
+
+def test_stopped_programs_full_disks_and_closed_ports_are_named(
+    page, facts, reporting_node, store_sample
+):
+    Node.objects.filter(pk=reporting_node.pk).update(role="wildduck rspamd")
+    store_sample("system", ago=timedelta(seconds=15), disk_used_percent=50.0)
+    assert facts()["findings"] == []  # one sample shows a restart as well
+
+    store_sample("system", disk_used_percent=97.0, file_systems=None)
+
+    assert [each["kind"] for each in facts()["findings"]] == ["program", "disk"]
+    assert page().sentence == (
+        "1 node reports, no mail in the last 60 minutes · 2 things need attention: "
+        "Rspamd and WildDuck stopped on mta-01 · the disk of mta-01 is 97 % full"
+    )
+
+
+@pytest.mark.parametrize("change", [{"in_maintenance": True}, {"retired_at": timezone.now()}])
+def test_problems_of_nodes_nobody_watches_are_not_named(
+    facts, reporting_node, store_sample, change
+):
+    store_sample("system", disk_used_percent=97.0, file_systems=None)
+    Node.objects.filter(pk=reporting_node.pk).update(**change)
+
+    assert facts()["findings"] == []
+
+
+def test_what_a_silent_node_said_last_is_not_named_beside_its_silence(
+    page, facts, reporting_node, store_sample
+):
+    store_sample("system", ago=timedelta(minutes=5), disk_used_percent=97.0, file_systems=None)
+    Node.objects.update(last_seen_at=timezone.now() - timedelta(minutes=5))
+
+    assert facts()["findings"] == []
+    assert page().sentence == "The only node is silent: mta-01 for 5 min"
+
+
+def test_the_minute_so_far_is_compared_with_as_much_of_the_same_minute_yesterday():
+    with time_machine.travel(NOW, tick=False):  # 10 s into its minute
+        yesterday = NOW.replace(second=0) - timedelta(days=1)
+        for at, count in (
+            (yesterday, 60),
+            (yesterday - timedelta(minutes=1), 4),
+            (yesterday - timedelta(minutes=60), 5),
+            (yesterday - timedelta(minutes=61), 1000),
+        ):
+            write_events([to_line(row(event_type="sent", occurred_at=at)) for _ in range(count)])
+
+        assert read_facts(NOW).sent_yesterday == 10 + 4 + 5
 
 
 def test_the_facts_are_for_those_who_are_logged_in(client):

@@ -31,7 +31,8 @@ SHARE_OF = {
     "outbound": "% of all delivery attempts that ended: delivered, bounced or deferred. "
     "A message deferred twice counts twice.",
     "inbound": "% of all recipients answered: delivered, rejected, greylisted or deferred. "
-    "A sender that comes again is counted again.",
+    "A sender that comes again is counted again. "
+    "Delivered includes mail that was marked as spam; the chart shows that apart.",
 }
 
 

@@ -4,21 +4,24 @@ Samples come as rows of their tables in JSON (metrics.newest): times are texts, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from server.alerts.backlog import describe_unstored
 from server.alerts.nodes import (
-    PROCESS_LEVELS,
     judge_clock,
     judge_completeness,
     judge_losses,
+    judge_program,
     judge_source,
     judge_spool,
     worst_level,
 )
 from server.formats import UNKNOWN, byte_size, duration, milliseconds, thousands
 from server.ledger.queries import Completeness
+from server.nodes.roles import programs_of
+from server.observability.backlog import Backlog
 
 Row = Mapping[str, Any]
 
@@ -45,9 +48,13 @@ LOSSES = (
     (
         "dropped_events_total",
         "events dropped",
-        "the spool was full; the ledger shows them as dropped",
+        "the spool was full or damaged, or they were too old; the ledger shows them as dropped",
     ),
-    ("dropped_samples_total", "samples dropped", "the spool was full"),
+    (
+        "dropped_samples_total",
+        "samples dropped",
+        "the spool was full or damaged, or they were too old",
+    ),
     ("plugin_dropped_total", "events dropped by plugins", "the agent did not answer them in time"),
     ("refused_events_total", "events refused by the server", "see the ledger below"),
 )
@@ -82,6 +89,7 @@ class Port:
     number: str
     name: str
     is_open: bool
+    level: str
 
 
 @dataclass(frozen=True)
@@ -120,27 +128,40 @@ class AgentHealth:
     troubles: tuple[str, ...]
 
 
-def build_processes(rows: Sequence[Row]) -> list[Process]:
-    """Return the programs, those that should run and do not first."""
-    order = {"stopped": 0, "running": 1, "not_found": 2}
-    texts = {"not_found": "not found"}
+def build_processes(
+    rows: Sequence[Row], *, role: str = "", is_stale: bool = False
+) -> list[Process]:
+    """Return the programs, those that should run and do not first.
+
+    `role`: the node's, which names programs that should run. What is stale is judged no more.
+    """
+    order = {"stopped": 0, "running": 1, "not found": 2}
+    expected = programs_of(role)
+    judged = [
+        (row, *judge_program(row["status"], is_expected=row["process"] in expected)) for row in rows
+    ]
+    judged.sort(key=lambda each: (order.get(each[1], 3), each[0]["process"]))
     return [
         Process(
             name=LABELS.get(row["process"]) or row["process"],
-            status=texts.get(row["status"]) or row["status"],
-            level=PROCESS_LEVELS.get(row["status"], "none"),
+            status=status,
+            level="none" if is_stale else level,
             pid=str(row["pid"]) if row["pid"] is not None else UNKNOWN,
             memory=_megabytes(row["memory_mb"]) if row["status"] == "running" else UNKNOWN,
             cpu=_percent(row["cpu_percent"]) if row["status"] == "running" else UNKNOWN,
         )
-        for row in sorted(rows, key=lambda row: (order.get(row["status"], 3), row["process"]))
+        for row, status, level in judged
     ]
 
 
-def build_ports(rows: Sequence[Row]) -> list[Port]:
-    """Return the ports, closed ones first."""
+def build_ports(rows: Sequence[Row], *, is_stale: bool = False) -> list[Port]:
+    """Return the ports, closed ones first. What is stale is judged no more."""
     numbers = {str(row["service"]).removeprefix("port_"): bool(row["is_open"]) for row in rows}
-    ports = [Port(number, PORTS.get(number, ""), is_open) for number, is_open in numbers.items()]
+    levels = dict.fromkeys((True, False), "none") if is_stale else {True: "ok", False: "critical"}
+    ports = [
+        Port(number, PORTS.get(number, ""), is_open, levels[is_open])
+        for number, is_open in numbers.items()
+    ]
     return sorted(ports, key=lambda p: (p.is_open, int(p.number) if p.number.isdecimal() else 0))
 
 
@@ -157,9 +178,13 @@ def find_newest(
 
 
 def build_agent_health(
-    row: Row | None, now: datetime, *, corrected_ms: int | None = None
+    row: Row | None,
+    now: datetime,
+    *,
+    corrected_ms: int | None = None,
+    is_stale: bool = False,
 ) -> AgentHealth | None:
-    """Return the agent's health; None when it never reported.
+    """Return the agent's health; None when it never reported. What is stale is not ok.
 
     `corrected_ms`: how much too late its times were when the server took them.
     """
@@ -190,7 +215,13 @@ def build_agent_health(
         if each.level in TROUBLE
     ]
     levels = {line.level for line in (*lines, *plugins, *compared)} | {s.level for s in sources}
+    if is_stale:
+        lines, plugins, compared = map(_without_ok, (lines, plugins, compared))
     return AgentHealth(lines, sources, plugins, compared, worst_level(levels), tuple(troubles))
+
+
+def _without_ok(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    return tuple(replace(line, level="none") if line.level == "ok" else line for line in lines)
 
 
 def _source(each: Row, now: datetime) -> Source:
@@ -260,15 +291,17 @@ def _comparison_line(each: Row) -> Line:
     return Line(label, value, "warning", difference)
 
 
-def build_epoch(of: Completeness) -> Epoch:
+def build_epoch(of: Completeness, *, is_known: bool = True) -> Epoch:
+    """Return what is shown of an epoch. `is_known`: nothing that may be of it waits."""
     counts = {"missing": of.missing_count, "refused": of.refused_count}
     lacks = [f"{_events(count)} {word}" for word, count in counts.items() if count]
+    ranges = of.missing_ranges if is_known else []
     return Epoch(
         ledger=of,
-        level=judge_completeness(of.missing_count, 0, of.refused_count),
-        verdict=", ".join(lacks) or "complete",
-        missing=_name_ranges(of.missing_ranges),
-        more_missing=max(0, len(of.missing_ranges) - MAX_RANGES_NAMED),
+        level=judge_completeness(of.missing_count, 0, of.refused_count) if is_known else "none",
+        verdict=", ".join(lacks) or "complete" if is_known else "not known yet",
+        missing=_name_ranges(ranges),
+        more_missing=max(0, len(ranges) - MAX_RANGES_NAMED),
         dropped=_describe(of.dropped_count, of.dropped_ranges),
         refused=_describe(of.refused_count, of.refused_ranges),
     )
@@ -292,8 +325,13 @@ def _name_ranges(ranges: Sequence[Sequence[int]]) -> tuple[str, ...]:
     )
 
 
-def summarize_completeness(epochs: Sequence[Completeness]) -> Line:
-    """Return the one sentence about all known epochs."""
+def summarize_completeness(epochs: Sequence[Completeness], unstored: Backlog | None = None) -> Line:
+    """Return the one sentence about all known epochs.
+
+    `unstored`: what waits to be stored, and may have the numbers that are missing.
+    """
+    if unstored:
+        return Line("Completeness", f"not known yet: {describe_unstored(unstored)}", "none")
     if not epochs:
         return Line("Completeness", "no events numbered by this agent in this time", "none")
     missing = sum(each.missing_count for each in epochs)

@@ -116,16 +116,28 @@ def parse_params(query: Mapping[str, str]) -> ListParams:
     )
 
 
-def build_row(node: Any, sample: Any, *, now: datetime, offline_after_s: float) -> Row:
-    """Return one node (nodes.models.Node) with its newest sample (metrics.models) or None."""
+def build_row(
+    node: Any,
+    sample: Any,
+    *,
+    now: datetime,
+    offline_after_s: float,
+    contact_at: datetime | None = None,
+    unstored_s: float = 0.0,
+) -> Row:
+    """Return one node (nodes.models.Node) with its newest sample (metrics.models) or None.
+
+    `contact_at`: its last sign of life, where that is not its last sample. `unstored_s`: how far
+    back accepted samples may not be stored yet.
+    """
     age_s = max(0.0, (now - node.last_seen_at).total_seconds()) if node.last_seen_at else None
     readings = _readings(sample) if sample else dict.fromkeys(READINGS, NOTHING)
     return Row(
         node=node,
         status=judge_status(
-            node.last_seen_at,
+            contact_at or node.last_seen_at,
             now=now,
-            offline_after_s=offline_after_s,
+            offline_after_s=offline_after_s + unstored_s,
             maintenance=node.in_maintenance,
         ),
         age_s=age_s,
@@ -148,12 +160,7 @@ def _readings(sample: Any) -> dict[str, Reading]:
         "network": Reading(sum(known), f"↓{NO_BREAK}{_a_second(rx)} ↑{NO_BREAK}{_a_second(tx)}")
         if known
         else NOTHING,
-        "load": Reading(
-            sample.load_1m,
-            f"{sample.load_1m:.2f}",
-            judge_load(sample.load_1m, cores),
-            f"{cores} cores" if cores != 1 else "1 core",
-        ),
+        "load": _load(sample.load_1m, cores),
         "uptime": Reading(sample.uptime_seconds, duration(sample.uptime_seconds)),
     }
 
@@ -161,7 +168,8 @@ def _readings(sample: Any) -> dict[str, Reading]:
 def _disk(sample: Any) -> Reading:
     """The root's file system, or the one that is fuller: of bytes or of inodes."""
     fullest = find_fullest(getattr(sample, "file_systems", None) or ())
-    if fullest is None or fill_percent(fullest) <= sample.disk_used_percent:
+    root_percent = sample.disk_used_percent
+    if fullest is None or (root_percent is not None and fill_percent(fullest) <= root_percent):
         free = byte_size(sample.disk_free_bytes)
         return _percent("disk", sample.disk_used_percent, f"{free} free")
     free = byte_size(fullest["free_bytes"])
@@ -170,12 +178,21 @@ def _disk(sample: Any) -> Reading:
     return _percent("disk", fill_percent(fullest), f"{free} free at {fullest['mount_point']}")
 
 
+def _load(load: float | None, cores: int) -> Reading:
+    if load is None:
+        return NOTHING
+    note = f"{cores} cores" if cores > 1 else "1 core" if cores else ""
+    return Reading(load, f"{load:.2f}", judge_load(load, cores), note)
+
+
 def _a_second(count: float | None) -> str:
     # Not to be broken inside a number: two of them stand in one narrow cell.
     return UNKNOWN if count is None else f"{byte_size(count)}/s".replace(" ", NO_BREAK)
 
 
-def _percent(resource: str, value: float, note: str = "") -> Reading:
+def _percent(resource: str, value: float | None, note: str = "") -> Reading:
+    if value is None:
+        return NOTHING
     return Reading(value, f"{value:.1f} %", judge_percent(resource, value), note)
 
 

@@ -8,10 +8,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from server.alerts.backlog import unstored
 from server.dashboard.pages.nodes import page
 from server.dashboard.shell.page import carried_params, render_page
 from server.metrics.newest import newest_system
 from server.nodes.models import Node
+from server.observability.backlog import read_backlog
 
 #: Older samples no longer describe a node; it is then shown without readings.
 MAX_SAMPLE_AGE = timedelta(days=7)
@@ -52,12 +54,22 @@ def node_list(request: HttpRequest) -> HttpResponse:
 def node_rows(now: datetime) -> list[page.Row]:
     """Return every node that is not retired, as it is at `now`. Runs two queries."""
     samples = newest_system(now - MAX_SAMPLE_AGE, now + MAX_CLOCK_AHEAD)
+    unstored_s = unstored(read_backlog(), now).total_seconds()
     return [
-        page.build_row(
-            node, samples.get(node.pk), now=now, offline_after_s=settings.NODE_OFFLINE_AFTER_S
-        )
+        build_row(node, samples.get(node.pk), now=now, unstored_s=unstored_s)
         for node in Node.objects.filter(retired_at=None).order_by("name")
     ]
+
+
+def build_row(node: Node, sample: Any, *, now: datetime, unstored_s: float) -> page.Row:
+    return page.build_row(
+        node,
+        sample,
+        now=now,
+        offline_after_s=settings.NODE_OFFLINE_AFTER_S,
+        contact_at=node.contact_at,
+        unstored_s=unstored_s,
+    )
 
 
 def _page_number(request: HttpRequest) -> int:

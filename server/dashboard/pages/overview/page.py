@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from server.alerts.backlog import unstored
 from server.alerts.nodes import OFFLINE, ONLINE, judge_status
 from server.alerts.problems import Facts
 from server.formats import percent
@@ -16,6 +17,7 @@ def overview_json(
     facts: Facts, nodes: Iterable[Node], *, now: datetime, offline_after_s: float
 ) -> dict[str, Any]:
     """Return the panels of the page that no live frame carries."""
+    offline_after_s += unstored(facts.backlog, now).total_seconds()
     return {
         "at": now.isoformat(),
         "findings": [problem.as_json() for problem in facts.problems],
@@ -35,12 +37,12 @@ def _destination(each: Destination) -> dict[str, Any]:
 
 def _node(node: Node, now: datetime, offline_after_s: float) -> dict[str, Any]:
     status = judge_status(
-        node.last_seen_at,
+        node.contact_at,
         now=now,
         offline_after_s=offline_after_s,
         maintenance=node.in_maintenance,
     )
-    silent_since = node.last_seen_at if status is OFFLINE else None
+    silent_since = node.contact_at if status is OFFLINE else None
     return {
         "name": node.name,
         "role": node.role,

@@ -26,7 +26,7 @@ def epoch(*, missing=0, dropped=0, refused=0):
         ({"dropped": 3}, "complete", "3 dropped by agents", "warning"),
         ({"refused": 2}, "2 refused", "", "warning"),
         ({"refused": 2, "dropped": 3}, "2 refused", "3 dropped by agents", "warning"),
-        ({"missing": 5, "refused": 2}, "5 missing", "2 refused", "critical"),
+        ({"missing": 5, "refused": 2}, "5 missing", "2 refused", "warning"),
     ],
 )
 def test_what_is_refused_is_never_complete(counts, text, note, level):

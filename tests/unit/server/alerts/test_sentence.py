@@ -165,7 +165,7 @@ def words(reply):
             " · mail waits for 3 h 12 min", id="one event is missing, mail waits",
         ),
         pytest.param(
-            FINE, [StrandedMail(1200, ("mta-98", "mta-99"))], True, "warning",
+            FINE, [StrandedMail(1200, ("mta-98", "mta-99"))], True, "critical",
             "All 2 nodes report, mail flows · 1 thing needs attention: "
             "1,200 stranded at mta-98 and 1 more", id="mail is stranded",
         ),

@@ -6,6 +6,7 @@ import pytest
 
 from server.dashboard.pages.node import page as detail
 from server.ledger.queries import Completeness
+from server.observability.backlog import Backlog
 
 NOW = datetime(2026, 11, 21, 10, 8, 10, tzinfo=UTC)
 
@@ -56,6 +57,37 @@ def test_programs_that_stopped_come_first_and_numbers_of_what_does_not_run_are_u
         ("WildDuck", "not found", "none"),
     ]
     assert [(p.memory, p.cpu) for p in processes] == [("–", "–"), ("24.1 MB", "–"), ("–", "–")]  # noqa: RUF001
+
+
+def test_a_program_that_the_role_names_and_that_is_not_found_has_stopped():
+    gone = {"pid": None, "memory_mb": 0.0, "cpu_percent": 0.0, "status": "not_found"}
+
+    processes = detail.build_processes(
+        [{"process": "haraka"} | gone, {"process": "redis"} | gone], role="haraka-inbound"
+    )
+
+    assert [(p.name, p.status, p.level) for p in processes] == [
+        ("Haraka", "stopped", "critical"),
+        ("Redis", "not found", "none"),
+    ]
+
+
+def test_programs_and_ports_of_a_node_that_reports_no_more_have_no_colour():
+    running = {"process": "redis", "status": "running", "pid": 1, "memory_mb": 1.0,
+               "cpu_percent": 1.0}  # fmt: skip
+    ports = [{"service": f"port_{number}", "is_open": number > 100} for number in (25, 587)]
+
+    processes = detail.build_processes([running], is_stale=True)
+
+    assert [p.level for p in processes] == ["none"]
+    assert [p.level for p in detail.build_ports(ports, is_stale=True)] == ["none", "none"]
+    assert [p.level for p in detail.build_ports(ports)] == ["critical", "ok"]
+
+
+def test_an_agent_that_reports_no_more_is_not_called_well(agent):
+    health = detail.build_agent_health(healthy(agent), NOW, is_stale=True)
+
+    assert "ok" not in {line.level for line in health.lines}
 
 
 def test_closed_ports_come_first_and_are_called_by_what_they_are_for():
@@ -169,6 +201,19 @@ def test_completeness_is_one_sentence(epochs, level, value):
     verdict = detail.summarize_completeness(epochs)
 
     assert (verdict.level, verdict.value) == (level, value)
+
+
+def test_while_batches_wait_completeness_is_not_known():
+    waiting = Backlog(events=279)
+
+    verdict = detail.summarize_completeness([epoch(missing_count=312)], waiting)
+    line_of_epoch = detail.build_epoch(
+        epoch(missing_count=312, missing_ranges=[[1, 312]]), is_known=False
+    )
+
+    assert (verdict.level, verdict.value) == ("none", "not known yet: 279 batches wait")
+    assert (line_of_epoch.level, line_of_epoch.verdict) == ("none", "not known yet")
+    assert line_of_epoch.missing == ()
 
 
 def test_missing_ranges_are_named_and_the_rest_counted():

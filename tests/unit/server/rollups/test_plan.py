@@ -175,6 +175,19 @@ def test_a_pages_total_is_one_bucket_that_covers_its_range_with_edges_of_its_lev
         assert (edge - EPOCH) % total.level.width == timedelta()
 
 
+def test_the_days_of_a_pages_total_begin_at_midnight_in_its_zone():
+    berlin = ZoneInfo("Europe/Berlin")
+    now = datetime(2026, 11, 21, 10, 7, tzinfo=UTC)
+
+    total = plan_total(now - timedelta(days=30), now, now=now, zone=berlin)
+
+    assert [edge.astimezone(berlin).isoformat() for edge in total.edges] == [
+        "2026-10-22T00:00:00+02:00",
+        "2026-11-22T00:00:00+01:00",
+    ]
+    assert total.level is ONE_HOUR
+
+
 @pytest.mark.parametrize(
     ("length", "width", "level"),
     [("1h", "1m", ONE_MINUTE), ("6h", "5m", FIVE_MINUTES), ("24h", "15m", FIVE_MINUTES),
