@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from server.alerts.nodes import fill_percent, find_fullest, judge_percent, judge_program
@@ -18,6 +19,10 @@ PROGRAM_OF_PORT = {
     "143": "wildduck", "8080": "wildduck", "24": "wildduck", "11334": "rspamd", "6379": "redis",
     "27017": "mongodb",
 }  # fmt: skip
+
+
+#: A clock this far off is told to everybody. Its times are corrected from 5 s ahead or 30 s behind.
+WRONG_CLOCK = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,13 @@ def find_node_problems(states: Iterable[NodeState]) -> list[NodeProblem]:
     found = [problem for state in states for problem in _problems(state)]
     order = ("program", "disk", "ports")
     return sorted(found, key=lambda problem: order.index(problem.kind))
+
+
+def find_wrong_clocks(states: Iterable[NodeState]) -> list[tuple[str, timedelta]]:
+    """Return the nodes with a wrong clock, and how far it is ahead, the worst first."""
+    clocks = [(state.name, timedelta(milliseconds=state.clock_ahead_ms or 0)) for state in states]
+    wrong = [clock for clock in clocks if abs(clock[1]) >= WRONG_CLOCK]
+    return sorted(wrong, key=lambda clock: (-abs(clock[1]), clock[0]))
 
 
 def _full_disk(state: NodeState) -> Iterator[NodeProblem]:

@@ -12,14 +12,13 @@ from typing import Any, ClassVar
 from django.conf import settings
 
 from server.alerts.backlog import is_behind
-from server.alerts.node_problems import NodeProblem, find_node_problems
+from server.alerts.node_problems import NodeProblem, find_node_problems, find_wrong_clocks
 from server.alerts.queues import judge_age, list_stranded, oldest_created_at
 from server.ledger import queries as ledger
 from server.ledger.queries import Completeness
 from server.mailqueues import queries as mailqueues
 from server.mailqueues.accounting import Database, count_once
 from server.metrics.newest import NodeState, newest_states
-from server.nodes.queries import wrong_clocks
 from server.observability.backlog import NOTHING_WAITS, Backlog, read_backlog
 from server.rollups.levels import ONE_MINUTE
 from server.rollups.mail import failing_destinations
@@ -130,14 +129,14 @@ class Facts:
 
 
 def read_facts(now: datetime) -> Facts:
-    """Query the database, eight times at most, and look what waits to be stored before that."""
+    """Query the database, seven times at most, and look what waits to be stored before that."""
     backlog = read_backlog()
     behind = is_behind(backlog, now)
     destinations = failing_destinations.destinations(now)
     epochs = ledger.completeness(now - timedelta(hours=LEDGER_HOURS))
     queues = count_once(mailqueues.newest_readings(now), now)
     states = newest_states(now, seen_after=now - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S))
-    clocks = wrong_clocks(now)
+    clocks = find_wrong_clocks(states)
     known = [] if behind else epochs
     problems = find_problems(destinations, known, queues, clocks, states, now=now)
     return Facts(

@@ -5,7 +5,8 @@ from http import HTTPStatus
 from typing import Any
 
 import redis
-from django.db import InterfaceError, OperationalError
+from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
@@ -15,10 +16,23 @@ from rest_framework.views import exception_handler as usual_handler
 logger = logging.getLogger(__name__)
 
 DATABASE_ERRORS = (OperationalError, InterfaceError)
-ERRORS = (*DATABASE_ERRORS, redis.RedisError)
 RETRY_AFTER_S = 5
 HEADERS = {"Retry-After": str(RETRY_AFTER_S), "Cache-Control": "no-store"}
 TEMPLATE = "dashboard/shell/errors/503.html"
+
+
+def is_away(error: Exception) -> bool:
+    """Return whether this is for want of Redis or the database. A database that answers has refused
+    something, which is another failure."""
+    if isinstance(error, redis.RedisError):
+        return True
+    if not isinstance(error, DATABASE_ERRORS):
+        return False
+    try:
+        connection.ensure_connection()
+    except DatabaseError:
+        return True
+    return not connection.is_usable()
 
 
 def describe(error: Exception) -> str:
@@ -45,12 +59,12 @@ class UnavailableMiddleware(MiddlewareMixin):
     """Answers for views that need what does not answer."""
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return answer(request, exception) if isinstance(exception, ERRORS) else None
+        return answer(request, exception) if is_away(exception) else None
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
     """Do the same for views of the REST framework."""
-    if isinstance(error, ERRORS):
+    if is_away(error):
         return answer(context["request"]._request, error)  # noqa: SLF001 (DRF's way to Django's)
     response: Response | None = usual_handler(error, context)
     return response

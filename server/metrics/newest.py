@@ -45,7 +45,7 @@ STATE_SPAN = timedelta(minutes=15)
 # Programs and ports are parts of a system sample, and have its time. What is restarted is away for
 # a moment: only what two samples say is so.
 _OF_BOTH = "node_id = n.id AND time > %(since)s AND time <= %(until)s AND time = ANY(s.times)"
-_NEWEST_STATES = f"""SELECT n.name, n.role,
+_NEWEST_STATES = f"""SELECT n.name, n.role, n.clock_ahead_ms,
   s.disk_used_percent, coalesce(s.file_systems, '[]')::text,
   (SELECT coalesce(jsonb_object_agg(process, status), '{{}}')::text FROM (
     SELECT process, (array_agg(status ORDER BY time DESC))[1] AS status
@@ -92,10 +92,11 @@ def newest_system(
 @dataclass(frozen=True)
 class NodeState:
     """What the two newest samples of a node say of it. `programs`: those that do not run, and their
-    status; `closed`: services that take no connections."""
+    status; `closed`: services that take no connections. Unknown is None, or not there."""
 
     name: str
     role: str
+    clock_ahead_ms: int | None
     disk_used_percent: float | None
     file_systems: list[dict[str, Any]]
     programs: dict[str, str]
@@ -107,8 +108,8 @@ def newest_states(now: datetime, *, seen_after: datetime) -> list[NodeState]:
     span = {"since": now - STATE_SPAN, "until": now + STATE_SPAN, "seen_after": seen_after}
     rows = fetch_rows(_NEWEST_STATES, span)
     return [
-        NodeState(name, role, disk, json.loads(file_systems), json.loads(programs), closed)
-        for name, role, disk, file_systems, programs, closed in rows
+        NodeState(*head, disk, json.loads(file_systems), json.loads(programs), closed)
+        for *head, disk, file_systems, programs, closed in rows
     ]
 
 

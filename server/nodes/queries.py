@@ -13,8 +13,6 @@ from server.nodes.models import HOST, Change, Node
 
 #: So many silent nodes are named, longest silent first; the others are only counted.
 SILENT_NAMED = 3
-#: A clock this far off is told to everybody. Its times are corrected from 5 s ahead or 30 s behind.
-WRONG_CLOCK = timedelta(minutes=1)
 #: The last sign of life; NULLs are left out of it.
 CONTACT_AT = Greatest("last_seen_at", "heard_at")
 NOTHING = timedelta()
@@ -53,20 +51,6 @@ def reporting(*, unstored: timedelta = NOTHING) -> Reporting:
         late = late.order_by(F("alive_at").asc(nulls_first=True), "name")
         silent = tuple(late.values_list("name", "alive_at")[:SILENT_NAMED])
     return Reporting(**row, silent=silent)
-
-
-def wrong_clocks(now: datetime) -> list[tuple[str, timedelta]]:
-    """Return the nodes that report with a wrong clock, and how far it is ahead, the worst first."""
-    since = now - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S)
-    wrong_ms = WRONG_CLOCK // timedelta(milliseconds=1)
-    rows = Node.objects.filter(
-        Q(clock_ahead_ms__gte=wrong_ms) | Q(clock_ahead_ms__lte=-wrong_ms),
-        last_seen_at__gte=since,
-        in_maintenance=False,
-        retired_at=None,
-    ).values_list("name", "clock_ahead_ms")
-    clocks = [(name, timedelta(milliseconds=ms)) for name, ms in rows if ms is not None]
-    return sorted(clocks, key=lambda clock: (-abs(clock[1]), clock[0]))
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class CompletenessAnswer(serializers.Serializer[Any]):
         allow_null=True, help_text="Of every epoch below; null: not known yet."
     )
     waiting_batches = serializers.IntegerField(
-        help_text="Accepted and not stored for long, of all nodes: they may have the numbers."
+        required=False, help_text="While they wait to be stored and may have the numbers: of all."
     )
     epochs = EpochAnswer(many=True)
 
@@ -69,9 +69,9 @@ def build_completeness(*, hours: int, node: str | None) -> dict[str, Any]:
     backlog = read_backlog()
     behind = is_behind(backlog, now)
     epochs = queries.completeness(now - timedelta(hours=hours), node=node)
-    return {
+    waiting = {"waiting_batches": backlog.batches} if behind else {}
+    return waiting | {
         "complete": None if behind else all(epoch.complete for epoch in epochs),
-        "waiting_batches": backlog.batches if behind else 0,
         "epochs": [
             asdict(epoch) | {"complete": None if behind else epoch.complete} for epoch in epochs
         ],

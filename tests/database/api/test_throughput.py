@@ -4,6 +4,7 @@ import pytest
 import time_machine
 from django.test import Client
 
+from server import __version__
 from server.events.mapping import to_line
 from server.storage.transaction import write_events
 from tests.factories import row
@@ -53,4 +54,8 @@ def test_nobody_reads_without_login(client: Client):
 
 
 def test_liveness_needs_no_login(client: Client):
-    assert client.get("/api/v1/health").json() == {"status": "alive"}
+    assert client.get("/api/v1/health").json() == {
+        "status": "alive",
+        "version": __version__,
+        "build": "development",
+    }

@@ -10,7 +10,7 @@ from server.nodes import roles
 
 
 def state(name="mx-01", role="haraka-inbound", disk=50.0, mounts=(), closed=(), **programs):
-    return NodeState(name, role, disk, list(mounts), programs, list(closed))
+    return NodeState(name, role, None, disk, list(mounts), programs, list(closed))
 
 
 def mount(mount_point, percent, inodes_percent=None):
