@@ -108,8 +108,8 @@ def newest_states(now: datetime, *, seen_after: datetime) -> list[NodeState]:
     span = {"since": now - STATE_SPAN, "until": now + STATE_SPAN, "seen_after": seen_after}
     rows = fetch_rows(_NEWEST_STATES, span)
     return [
-        NodeState(*head, disk, json.loads(file_systems), json.loads(programs), closed)
-        for *head, disk, file_systems, programs, closed in rows
+        NodeState(name, role, ahead, disk, json.loads(mounts), json.loads(programs), closed)
+        for name, role, ahead, disk, mounts, programs, closed in rows
     ]
 
 
