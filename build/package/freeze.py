@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from build.package.bill_of_materials import build_bill_of_materials, list_libraries, list_packages
-from build.package.build_id import FILE_NAME, read_build_id
 from build.stack import claim
 from build.stack.command import run, run_main
 from build.stack.errors import MissingError, StackError
@@ -34,8 +33,6 @@ FROZEN_LOCK = ROOT / "requirements" / "agent.txt"
 PACKAGE = Path(__file__).parent
 HEAD = PACKAGE / "agent-head.sh"
 NAME = "mallard-agent"
-#: What it is made of.
-SOURCES = ("agent", "build/package", "requirements/build.txt")
 FREEZE_WITHIN_S = 1800.0
 
 # Ubuntu 22.04's, the oldest of the supported systems.
@@ -131,7 +128,7 @@ def freeze(python: Path, *, again: bool = True) -> Binary:
 
 def hash_inputs(python: Path) -> str:
     sources = [*(ROOT / "agent").rglob("*.py"), *PACKAGE.iterdir(), LOCK]
-    digest = hashlib.sha256((run([python, "-VV"]) + read_build_id(SOURCES)).encode())
+    digest = hashlib.sha256((run([python, "-VV"]) + read_build_id()).encode())
     for path in sorted(path for path in sources if path.is_file()):
         digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
@@ -139,7 +136,7 @@ def hash_inputs(python: Path) -> str:
 
 def _make(python: Path, path: Path) -> tuple[int, ...]:
     DIST.mkdir(exist_ok=True)
-    write_file(WORK / FILE_NAME, f"{read_build_id(SOURCES)}\n".encode(), mode=0o644)
+    write_file(WORK / "build-id", read_build_id().encode(), mode=0o644)
     run(["sh", PACKAGE / "freeze.sh", python, WORK], timeout_s=FREEZE_WITHIN_S)
     clean, tree = WORK / "venv" / "bin" / "python", WORK / "dist" / "agent"
     glibc = check(tree)
@@ -198,11 +195,14 @@ def build_head(payload: bytes) -> bytes:
 
 
 def agent_version() -> str:
-    """Return the version of the binary: the release in agent/__init__.py, without importing the
-    agent, and the build."""
+    """Return the release in agent/__init__.py, without importing the agent, and the build."""
     text = (ROOT / "agent" / "__init__.py").read_text()
     release = re.findall(r'RELEASE = "([^"]+)"', text)[0]
-    return f"{release}+{read_build_id(SOURCES)}"
+    return f"{release}+{read_build_id()}"
+
+
+def read_build_id() -> str:
+    return run(["sh", PACKAGE / "build-id.sh", "agent", PACKAGE, LOCK]).strip()
 
 
 def main() -> int:

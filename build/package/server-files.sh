@@ -7,4 +7,5 @@ shift 2
 git archive --output="$folder/committed.tar" HEAD -- "$@" ansible
 tar -x -C "$folder" -f "$folder/committed.tar"
 "$python" "$folder/ansible/rendering.py" "$folder/install"
+sh build/package/build-id.sh --committed "$@" >"$folder/server/build-id"
 rm -r "$folder/committed.tar" "$folder/ansible"

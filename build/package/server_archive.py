@@ -22,7 +22,6 @@ from typing import Any
 
 from build.package import assets
 from build.package.bill_of_materials import build_bill_of_materials, list_npm, list_packages
-from build.package.build_id import FILE_NAME, read_build_id
 from build.stack.command import run, run_main
 from build.stack.errors import StackError
 from build.stack.paths import DIST, ROOT, RUN
@@ -54,8 +53,6 @@ def read_sources(vendor: Path = assets.VENDOR) -> dict[str, Entry]:
     loaded = [path for path in vendor.rglob("*") if path.is_file()]
     if not loaded:
         raise StackError(f"{vendor} is empty: run `python -m build.package.assets` first.")
-    build_id = read_build_id(SOURCES, is_committed=True)
-    entries[f"server/{FILE_NAME}"] = Entry(f"{build_id}\n".encode())
     return entries | {str(path.relative_to(ROOT)): Entry(path.read_bytes()) for path in loaded}
 
 

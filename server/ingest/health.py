@@ -85,7 +85,7 @@ def worker() -> ProbeResult:
             heartbeat: Any = client.get(HEARTBEAT_KEY)
     except redis.RedisError:
         return result(ok=False, text=REDIS_IS_SILENT)
-    heard_at = _heard_at(heartbeat)
+    heard_at = _parse_time(heartbeat)
     if heard_at is None:
         text = "No worker has reported yet: accepted batches are not stored. Start one."
         return result(ok=False, text=text)
@@ -104,7 +104,7 @@ def read_backlog() -> Backlog:
     with _client(settings.INBOX_REDIS_URL) as client:
         events, samples = (_waiting(client, box) for box in (EVENTS, SAMPLES))
     with _client(settings.BROKER_REDIS_URL) as client:
-        worker_at = _heard_at(client.get(HEARTBEAT_KEY))
+        worker_at = _parse_time(client.get(HEARTBEAT_KEY))
     ages_s = [age for _, age in (events, samples) if age is not None]
     oldest_at = now - timedelta(seconds=max(ages_s)) if ages_s else None
     return Backlog(events[0], samples[0], oldest_at, worker_at)
@@ -117,7 +117,7 @@ def _waiting(client: "redis.Redis", box: Inbox) -> tuple[int, float | None]:
     return sum(int(client.xlen(stream)) for stream in box.streams), max(ages_s, default=None)
 
 
-def _heard_at(heartbeat: Any) -> datetime | None:
+def _parse_time(heartbeat: Any) -> datetime | None:
     return None if heartbeat is None else datetime.fromisoformat(heartbeat.decode())
 
 

@@ -26,7 +26,7 @@ class NodeAdmin(AuditedAdmin[Node]):
     list_filter = ["role", "in_maintenance", ("retired_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "hostname", "notes"]
     readonly_fields = ["role", "hostname", "addresses", "agent_version", "versions", "created_at",
-                       "registered_at", "last_seen_at", "heard_at", "retired_at"]  # fmt: skip
+                       "registered_at", "last_seen_at", "received_at", "retired_at"]  # fmt: skip
     fields = ["name", "in_maintenance", "notes", *readonly_fields]
     actions = ["begin_maintenance", "end_maintenance", "retire", "bring_back"]
 

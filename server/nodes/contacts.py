@@ -39,9 +39,9 @@ def note(holder: KeyHolder) -> None:
     if now < max(_due.get(holder.key_id, 0.0), _paused_until):
         return
     try:
-        store.mark_heard(holder.node, timezone.now())
+        store.mark_received(holder.node, timezone.now())
     except DatabaseError as error:
-        logger.warning("Who is heard cannot be noted: %s", error)
+        logger.warning("The contact of a node cannot be noted: %s", error)
         connection.close()  # the next request must not reuse it
         _paused_until = now + RETRY_S
         return

@@ -31,7 +31,7 @@ class Node(models.Model):
         editable=False,
         help_text="How far its clock was ahead then, which the server corrected; negative: behind.",
     )
-    heard_at = models.DateTimeField(
+    received_at = models.DateTimeField(
         null=True,
         blank=True,
         help_text="When the server last accepted anything of its agent, stored or not.",
@@ -53,7 +53,7 @@ class Node(models.Model):
     @property
     def contact_at(self) -> datetime | None:
         """The last sign of life: accepted batches may wait to be stored."""
-        return max(filter(None, (self.last_seen_at, self.heard_at)), default=None)
+        return max(filter(None, (self.last_seen_at, self.received_at)), default=None)
 
 
 class Change(models.Model):

@@ -14,7 +14,7 @@ from server.nodes.models import HOST, Change, Node
 #: So many silent nodes are named, longest silent first; the others are only counted.
 SILENT_NAMED = 3
 #: The last sign of life; NULLs are left out of it.
-CONTACT_AT = Greatest("last_seen_at", "heard_at")
+CONTACT_AT = Greatest("last_seen_at", "received_at")
 NOTHING = timedelta()
 
 

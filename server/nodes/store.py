@@ -106,9 +106,9 @@ def record_contact(
     mark_seen(node_id, at, clock_ahead_ms=clock_ahead_ms)
 
 
-def mark_heard(name: str, at: datetime) -> None:
+def mark_received(name: str, at: datetime) -> None:
     """Mark that the server accepted something of a node's agent, stored or not."""
-    Node.objects.filter(name=name).update(heard_at=at)
+    Node.objects.filter(name=name).update(received_at=at)
 
 
 def record_silence(node_id: int, start: datetime, end: datetime) -> None:

@@ -17,7 +17,7 @@ from server.nodes.models import Node
 
 
 class NodeAnswer(serializers.ModelSerializer[Node]):
-    """One node, as it registered. `online`: heard within the last seconds (a setting)."""
+    """One node, as it registered. `online`: it sent anything in the last seconds (a setting)."""
 
     online = serializers.SerializerMethodField()
     silent_s = serializers.SerializerMethodField(

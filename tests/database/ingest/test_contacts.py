@@ -154,14 +154,14 @@ def test_a_plugin_that_reports_by_itself_is_no_sign_of_life_of_the_agent(
 
     post("events/ingest", [event()], key=key)
 
-    assert Node.objects.get(name="mta-01").heard_at is None
+    assert Node.objects.get(name="mta-01").received_at is None
 
 
 def test_a_node_is_noted_seldom_and_while_the_database_is_away_not_at_all(monkeypatch):
     calls = []
     monkeypatch.setattr(contacts, "_due", {})
     monkeypatch.setattr(contacts, "_paused_until", 0.0)
-    monkeypatch.setattr(nodes, "mark_heard", lambda name, at: calls.append(name))
+    monkeypatch.setattr(nodes, "mark_received", lambda name, at: calls.append(name))
     for _ in range(3):
         contacts.note(KeyHolder(1, ApiKey.Scope.AGENT, "mta-01", ""))
     assert calls == ["mta-01"]
@@ -170,7 +170,7 @@ def test_a_node_is_noted_seldom_and_while_the_database_is_away_not_at_all(monkey
         calls.append("refused")
         raise OperationalError("away")
 
-    monkeypatch.setattr(nodes, "mark_heard", refuse)
+    monkeypatch.setattr(nodes, "mark_received", refuse)
     for key_id in (2, 3):
         contacts.note(KeyHolder(key_id, ApiKey.Scope.AGENT, "mta-02", ""))
 

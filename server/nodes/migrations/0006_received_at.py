@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name='node',
-            name='heard_at',
+            name='received_at',
             field=models.DateTimeField(blank=True, help_text='When the server last accepted anything of its agent, stored or not.', null=True),
         ),
         migrations.AlterField(
