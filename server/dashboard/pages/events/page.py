@@ -1,6 +1,6 @@
 """Lines of the event list, and the parts of one event. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,9 @@ from uuid import UUID
 
 from server.dashboard.pages.events.search import LABELS, param_name
 from server.dashboard.shell.event_types import EVENT_TYPES, EventType
+from server.events.bounce_classes.classify import find_meaning
 from server.events.domains import to_unicode
+from server.events.providers import find_provider
 from server.events.queries import DOMAINS, Position
 from server.formats import UNKNOWN, byte_size, milliseconds, thousands
 from server.rollups.plan import YEARS
@@ -80,6 +82,8 @@ FOREIGN = frozenset((
     "bounce_category", "tls", "mta_node", "zone", "message_id", "queue_id", "queue_seq",
     "subject_hash", "spam_action", "spam_symbols",
 ))  # fmt: skip
+#: Outcomes whose reply says why mail was not taken.
+REFUSALS = frozenset(("bounced", "deferred"))
 #: How a number is written, by its column.
 WRITTEN: dict[str, Callable[[Any], str]] = {
     "attempt": thousands,
@@ -116,7 +120,21 @@ def group_facts(event: Event, carried_query: str) -> dict[str, tuple[Fact, ...]]
         )
         for title, labels in GROUPS.items()
     }
+    groups["Outcome"] += tuple(_read_outcome(event))
     return {title: facts for title, facts in groups.items() if facts}
+
+
+def _read_outcome(event: Event) -> Iterator[Fact]:
+    """Yield what the remote server's name and reply mean. Nothing is known of other directions."""
+    if event["direction"] != "outbound":
+        return
+    provider = find_provider(event["mx_host"])
+    if provider and provider.kind != "unknown":
+        yield Fact("operator of the remote server", f"{provider.name} ({provider.kind})")
+    reply = event["bounce_message"] or event["status_message"]
+    if event["event_type"] in REFUSALS and reply:
+        meaning = find_meaning(event["bounce_category"], reply, code=event["status_code"])
+        yield Fact("class of the reply", meaning.bounce_class)
 
 
 def build_chips(
