@@ -58,7 +58,7 @@ def _to_ascii(host: str) -> str:
 def _read_providers() -> dict[str, Provider]:
     path = Path(__file__).with_name("providers.toml")
     known: dict[str, Provider] = {}
-    for row in tomllib.loads(path.read_text())["provider"]:
+    for row in tomllib.loads(path.read_bytes().decode())["provider"]:
         provider = Provider(row["name"], row["kind"], row["page"])
         if provider.kind not in get_args(Kind):
             raise ValueError(f"{path.name}, {provider.name}: {provider.kind!r} is no kind")

@@ -11,5 +11,5 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    print(report_accuracy(options.file.read_text()))
+    print(report_accuracy(options.file.read_bytes().decode()))
     return 0

@@ -18,7 +18,7 @@ MIN_TIMED = 10_000
 
 def report_accuracy(text: str) -> str:
     """Return a line for each reply that is wrong, by class and provider, and a last one of JSON."""
-    labelled = [json.loads(line) for line in text.splitlines() if line.strip()]
+    labelled = [json.loads(line) for line in text.split("\n") if line.strip()]
     strict, wrong = 0, []
     for one in labelled:
         name = find_meaning(one.get("zonemta_category"), one["reply"]).bounce_class

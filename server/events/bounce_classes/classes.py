@@ -10,7 +10,7 @@ BounceClass = Literal[
 ]  # fmt: skip
 
 CLASSES: dict[BounceClass, dict[str, Any]] = tomllib.loads(  # type: ignore[assignment]
-    Path(__file__).with_name("classes.toml").read_text()
+    Path(__file__).with_name("classes.toml").read_bytes().decode()
 )
 
 

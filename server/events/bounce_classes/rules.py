@@ -76,7 +76,7 @@ class RuleSet:
 def read_rules(path: Path) -> tuple[Rule, ...]:
     """Return the rules of a file in its order. Raises BadRule."""
     try:
-        table = tomllib.loads(path.read_text())
+        table = tomllib.loads(path.read_bytes().decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadRule(f"{path.name}: no valid TOML: {error}") from error
     terms = table.get("terms", {})

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.events.bounce_classes.accuracy import report_accuracy
 from server.events.bounce_classes.classes import CATEGORIES, CLASSES, BounceClass
 from server.events.bounce_classes.classify import (
     CODES,
@@ -22,7 +23,7 @@ RULES = (*CODES.rules, *WORDS.rules)
 
 
 def read_sample(name):
-    lines = (SAMPLES / "replies" / name).read_text().splitlines()
+    lines = (SAMPLES / "replies" / name).read_bytes().splitlines()
     return [json.loads(line) for line in lines]
 
 
@@ -191,3 +192,15 @@ def test_a_rule_of_an_unknown_class_is_refused(tmp_path):
 def test_whatever_was_written_has_one_of_the_classes(reply, category):
     assert find_meaning(category, reply).bounce_class in CLASSES
     assert find_meaning(category, reply) == find_meaning(category, reply)
+
+
+def test_the_accuracy_of_a_labelled_file_ends_with_one_line_of_numbers():
+    right = {"reply": "550 User unknown\u2028\u0085", "classes": ["recipient"], "provider": "x"}
+    second = {"reply": "452 4.2.2 Mailbox full", "classes": ["size", "full"], "provider": "x"}
+    wrong = {"reply": "550 Rejected", "classes": ["policy"], "provider": "y"}
+    rows = [json.dumps(one, ensure_ascii=False) for one in (right, second, wrong)]
+
+    *shown, last = report_accuracy("\n".join([*rows, ""])).splitlines()
+
+    assert shown == ["policy: other, y: 550 Rejected"]
+    assert json.loads(last) | {"replies": 3, "right": 2, "strict": 1} == json.loads(last)
