@@ -10,7 +10,7 @@ from server.ledger.models import Epoch
 class EpochAdmin(ReadOnlyAdmin[Epoch]):
     """Received numbers of each agent. Only the writer writes them."""
 
-    list_display = ["node", "epoch", "received", "dropped", "repeated_count", "refused_count",
+    list_display = ["node", "epoch", "received", "dropped", "refused", "repeated_count",
                     "last_received_at"]  # fmt: skip
     search_fields = ["node", "epoch"]
     date_hierarchy = "last_received_at"

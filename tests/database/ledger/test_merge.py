@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from server.ledger import store
 from server.ledger.merge import NumberedBatch, merge_batches
 from server.ledger.models import Epoch
+from server.ledger.queries import completeness
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
@@ -98,3 +99,23 @@ def pop_ledger() -> list[dict[str, object]]:
     )  # fmt: skip
     Epoch.objects.all().delete()
     return rows
+
+
+@pytest.mark.django_db
+def test_refused_numbers_in_too_many_places_are_forgotten_and_counted_once():
+    batches = [
+        make_batch(
+            first := 1_000 * n,
+            200,
+            refused=100,
+            refused_ranges=tuple((first + 2 * k, first + 2 * k) for k in range(100)),
+        )
+        for n in range(12)
+    ]
+
+    for batch in (*batches, *batches):
+        store.record([batch])
+
+    (epoch,) = completeness(NOON - timedelta(days=1))
+    assert (epoch.refused_count, epoch.complete) == (1_200, False)
+    assert Epoch.objects.get().refused.count("[") <= store.MAX_REFUSED_RANGES
