@@ -26,9 +26,14 @@ AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 FINAL_TYPES: frozenset[str] = frozenset({"delivered", "bounced", "rejected", "dropped"})
 
 
-def event_id(program: str, queue_id: str, recipient: str, event_type: str, n: int = 0) -> UUID:
-    """Return the id every source gives to the same event. `n`: deferral count, else 0."""
-    return uuid5(EVENT_NAMESPACE, f"{program}|{queue_id}|{recipient.lower()}|{event_type}|{n}")
+def event_id(program: str, queue_id: str, delivery: str, event_type: str, n: int = 0) -> UUID:
+    """Return the id every source gives to the same event.
+
+    `delivery`: ZoneMTA's sequence of the recipient, whose address alone tells nothing apart where a
+    message names it twice; the address where there is no sequence, and in ids of the first version
+    always. `n`: deferral count, else 0.
+    """
+    return uuid5(EVENT_NAMESPACE, f"{program}|{queue_id}|{delivery.lower()}|{event_type}|{n}")
 
 
 class EmailEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,6 +62,20 @@ class EmailEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     zone: str | None = None
     auth_user: str | None = None
 
+    @property
+    def own_id(self) -> UUID:
+        """The id that its fields give it."""
+        return self._build_id(self.queue_seq or self.to_address)
+
+    @property
+    def earlier_id(self) -> UUID:
+        """The id that an agent or a plugin of the first version gives it."""
+        return self._build_id(self.to_address)
+
+    def _build_id(self, delivery: str) -> UUID:
+        n = (self.attempt or 0) if self.event_type == "deferred" else 0
+        return event_id(ZONEMTA, self.queue_id, delivery, self.event_type, n)
+
 
 class ReceivedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """The fields of a plugin's event that the agent needs; the rest passes through."""
@@ -66,6 +85,7 @@ class ReceivedEvent(msgspec.Struct, frozen=True, kw_only=True):
     event_type: EventType
     direction: Direction
     queue_id: str | None = None
+    queue_seq: str | None = None
     to_address: str | None = None
     mta_node: str | None = None
 

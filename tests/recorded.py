@@ -38,3 +38,11 @@ def log_entries(action: str) -> list[dict[str, Any]]:
     """Return the arguments of the log:entry hook in the recorded run."""
     items = json.loads((SAMPLES / "zonemta" / "log-entry.json").read_text())[action]
     return [item["entry"] for item in items]
+
+
+def read_notifications() -> list[dict[str, Any]]:
+    """Return recipients and Message-IDs with the header lines of their recorded notification."""
+    cases: list[dict[str, Any]] = json.loads(
+        (SAMPLES / "zonemta" / "notifications.json").read_text()
+    )["cases"]
+    return cases

@@ -22,6 +22,7 @@ GENERATION = "stream.generation"  # a counter: snapshots begun
 # A delivery status notification is remembered this long for the delete it belongs to.
 NOTICE_MEMORY_MS = 600_000
 RELEASE_STEP = 1000
+FOREVER_MS = 2**62
 
 
 class HeldEvent(NamedTuple):
@@ -203,6 +204,33 @@ class ChangeStreamState:
 
     def remove_held(self, event: HeldEvent) -> None:
         self.tx.execute("DELETE FROM held WHERE event_id = ?", (event.event_id,))
+
+    def hold_unnamed(self, final_key: bytes, body: bytes, now_ms: int) -> None:
+        """Store an outcome that a plugin reported without a recipient, for as long as the stream
+        may take to bring the delivery."""
+        self.tx.execute(
+            "INSERT OR IGNORE INTO unnamed VALUES (?, ?, ?)",
+            (final_key, now_ms + 2 * self.grace_ms, body),
+        )
+
+    def take_unnamed(self, *final_keys: bytes) -> list[bytes]:
+        """Remove and return the unnamed reports of these deliveries' outcomes."""
+        bodies = []
+        for key in final_keys:
+            rows = self.tx.execute("SELECT body FROM unnamed WHERE final_key = ?", (key,))
+            bodies += [bytes(row[0]) for row in rows.fetchall()]
+            if bodies:
+                self.tx.execute("DELETE FROM unnamed WHERE final_key = ?", (key,))
+        return bodies
+
+    def unnamed(self, *, due_ms: int = FOREVER_MS) -> list[bytes]:
+        """Return the keys of the unnamed reports that have waited long enough by `due_ms`."""
+        rows = self.tx.execute(
+            # The second half as in due_events.
+            "SELECT final_key FROM unnamed WHERE due_ms <= ? OR due_ms > ? LIMIT ?",
+            (due_ms, due_ms + 2 * self.grace_ms + 1000, RELEASE_STEP),
+        )
+        return [bytes(row[0]) for row in rows.fetchall()]
 
     def put_notice(self, notice: Notice, now_ms: int) -> None:
         self.tx.execute(

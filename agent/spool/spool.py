@@ -12,7 +12,7 @@ from agent.samples import SpoolHealth
 from agent.spool.change_stream_state import ChangeStreamState
 from agent.spool.database import Database
 from agent.spool.deduplication import SeenKeys
-from agent.spool.intake import Intake
+from agent.spool.intake import Accepted, Intake
 from agent.spool.queue import Queue
 from agent.spool.schema import FILE_NAME, SOURCES
 from agent.spool.summary import read_health
@@ -55,8 +55,12 @@ class Spool:
         no agent while this one was down. Raises SpoolError."""
         self._database.open()
         with self.begin() as tx:
-            self.stream(tx).renew_grace(clock.now_ms())
+            state = self.stream(tx)
+            state.renew_grace(clock.now_ms())
             self.intake.load(tx)
+            # Nobody may name them any more: the stream may be switched off.
+            unnamed = state.take_unnamed(*state.unnamed())
+            self.intake.take_reported(tx, [*map(Accepted.read, unnamed)], are_named=True)
 
     def stream(self, tx: Transaction) -> ChangeStreamState:
         return ChangeStreamState(tx, grace_ms=self._grace_ms)

@@ -24,6 +24,7 @@ class IngestConfig(AppConfig):
         for probe in (health.redis_databases, health.inbox, health.worker, beats.tasks):
             register_probe(probe)
         use_reader(health.read_backlog)
-        for source in (metrics.inboxes, metrics.dead_letters, metrics.workers, beats.failures):
+        sources = (metrics.inboxes, metrics.dead_letters, metrics.event_ids, metrics.workers)
+        for source in (*sources, beats.failures):
             register_source(source)
         retention.register("dead letters", dead_letters.delete_old)

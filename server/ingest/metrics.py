@@ -9,6 +9,7 @@ from server.ingest.dead_letters import count_given_up
 from server.ingest.inbox import EVENTS, SAMPLES
 from server.ingest.models import DeadLetter
 from server.observability.metrics import Metric
+from server.storage.same_event import count_collisions
 
 
 def inboxes() -> Iterator[Metric]:
@@ -37,6 +38,16 @@ def dead_letters() -> Iterator[Metric]:
     )
     yield Metric("mallard_dead_letters_given_up_total", "The oldest, when there were too many.",
                  count_given_up(), kind="counter")  # fmt: skip
+
+
+def event_ids() -> Iterator[Metric]:
+    """Count the events that two nodes sent under one id. Raises django.db.Error."""
+    yield Metric(
+        "mallard_event_id_collisions_total",
+        "Events that came with the id of another node's event and were stored under another id.",
+        count_collisions(),
+        kind="counter",
+    )
 
 
 def workers() -> Iterator[Metric]:

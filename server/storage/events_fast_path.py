@@ -5,8 +5,7 @@ Those are counted before the lock, and stored by statements the session has plan
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import cache
 
 from django.db import connection
@@ -17,7 +16,9 @@ from server.rollups import maintainer
 from server.rollups.levels import KEY, ONE_MINUTE, Level
 from server.rollups.mail import sql
 from server.storage import events_writer as reference
-from server.storage.events_writer import COLUMNS, PADDING, STAGING, NewEvents
+from server.storage import same_event
+from server.storage.events_writer import COLUMNS, PADDING, NewEvents, Span
+from server.storage.same_event import IS_STORED, STAGED_ONCE, STAGING
 
 _ID = NAMES.index("event_id")
 #: How a plain line ends, and one of an inferred outcome: the last columns are certainty, replaces
@@ -38,14 +39,7 @@ SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
 SET LOCAL enable_bitmapscan = off; SET LOCAL enable_material = off;
 SET LOCAL enable_memoize = off"""
 
-#: The two inequalities are for the planner alone, which without statistics (a new chunk has none)
-#: takes equal ids for one row in 200, and then an index of times for as good.
-_IS_STORED = f"""EXISTS (
-  SELECT FROM email_events AS stored
-  WHERE stored.event_id = staged.event_id
-    AND stored.event_id >= staged.event_id AND stored.event_id <= staged.event_id
-    AND {reference.NEAR_SAME})"""
-ANY_IS_STORED = f"SELECT EXISTS (SELECT FROM {STAGING} AS staged WHERE {_IS_STORED})"  # noqa: S608
+ANY_IS_STORED = f"SELECT EXISTS (SELECT FROM {STAGING} AS staged WHERE {IS_STORED})"  # noqa: S608
 IS_CROWDED = f"""WITH counted AS (
   SELECT {", ".join(KEY)} FROM {COUNTED} WHERE level = '{ONE_MINUTE.name}'
 )
@@ -69,12 +63,16 @@ def insert_events(lines: Sequence[str], *, repeated: bool = False) -> list[NewEv
             new = _count_ahead(cursor, levels, span)
         cursor.execute(reference.LOCK_WRITERS)
         if is_plain:
-            if not _is_any_stored(cursor, span):
+            if not (_ask(cursor, ANY_IS_STORED, span) or _is_any_guess(cursor, span, refuted=True)):
                 _execute_prepared(cursor, _insertion_of_all(levels))
                 return new
         else:
             _remove_replaced(cursor, levels, ordered, span)
             cursor.execute(PLAN_AS_PROBES)
+            if any(INFERRED in line for line in ordered):
+                cursor.execute(same_event.REMOVE_GUESSES_OVERTAKEN, span)
+        _remove_guessed(cursor, levels, span)
+        _set_apart(cursor, span, repeats=repeats)
         cursor.execute(_insertion_of_new(levels, repeats), span)
         return [NewEvents(*row) for row in cursor.fetchall()]
 
@@ -96,9 +94,7 @@ def _are_plain(lines: Sequence[str]) -> bool:
     return all(line.endswith(PLAIN_END) and not line.endswith(INFERRED_END) for line in lines)
 
 
-def _count_ahead(
-    cursor: CursorWrapper, levels: tuple[Level, ...], span: Mapping[str, datetime]
-) -> list[NewEvents]:
+def _count_ahead(cursor: CursorWrapper, levels: tuple[Level, ...], span: Span) -> list[NewEvents]:
     """Count the staged rows as if all were new, as they mostly are, and return them by second.
 
     Before the lock is taken, so that another writer stores meanwhile. Both may then fill the last
@@ -125,17 +121,23 @@ def _execute_prepared(cursor: CursorWrapper, statement: str) -> None:
     cursor.execute(f"EXECUTE {name}")
 
 
-def _is_any_stored(cursor: CursorWrapper, span: Mapping[str, datetime]) -> bool:
-    """Return whether a staged event is stored already; stops at the first. Needs PLAN_AS_PROBES."""
-    cursor.execute(ANY_IS_STORED, span)
+def _ask(cursor: CursorWrapper, question: str, span: Span) -> bool:
+    """Return the answer of a statement that stops at the first row. Needs PLAN_AS_PROBES."""
+    cursor.execute(question, span)
     return bool(cursor.fetchone()[0])
+
+
+def _is_any_guess(cursor: CursorWrapper, span: Span, *, refuted: bool = False) -> bool:
+    """Return whether another node guessed how a staged delivery ended; `refuted`: otherwise."""
+    question = same_event.ANY_IS_REFUTED if refuted else same_event.ANY_IS_GUESSED
+    return _ask(cursor, same_event.ANY_IS_INFERRED, span) and _ask(cursor, question, span)
 
 
 def _remove_replaced(
     cursor: CursorWrapper,
     levels: tuple[Level, ...],
     lines: Sequence[str],
-    span: Mapping[str, datetime],
+    span: Span,
 ) -> None:
     """Remove inferred outcomes whose report is staged or stored. Costs nothing without any."""
     # Of lines with a corrected time, or from before that column, some are looked at for nothing.
@@ -143,9 +145,25 @@ def _remove_replaced(
     if corrects:
         cursor.execute(reference.REMOVE_BESIDE)
     if any(INFERRED in line for line in lines):
+        cursor.execute(same_event.REMOVE_GUESSES_BESIDE)
         cursor.execute(reference.REMOVE_OVERTAKEN, span)
     if corrects:
-        cursor.execute(_retraction(levels), span)
+        cursor.execute(_retraction(levels, reference.REMOVE_REPLACED), span)
+
+
+def _remove_guessed(cursor: CursorWrapper, levels: tuple[Level, ...], span: Span) -> None:
+    """Remove what other nodes of a shared queue inferred otherwise. Needs PLAN_AS_PROBES."""
+    if _is_any_guess(cursor, span):
+        cursor.execute(_retraction(levels, same_event.REMOVE_GUESSED), span)
+
+
+def _set_apart(cursor: CursorWrapper, span: Span, *, repeats: bool) -> None:
+    """Keep events apart that two nodes sent under one id. Needs PLAN_AS_PROBES."""
+    cursor.execute(same_event.SET_APART_FROM_STORED, span)
+    if repeats:
+        cursor.execute("SET LOCAL enable_hashjoin = on")  # both sides are staged, and may be many
+        cursor.execute(same_event.SET_APART_FROM_STAGED)
+        cursor.execute(PLAN_AS_PROBES)
 
 
 def insert_new(*, repeats: bool) -> str:
@@ -158,8 +176,8 @@ def insert_new(*, repeats: bool) -> str:
     the unique index refuses the batch, and its second try finds the row.
     """
     return f"""INSERT INTO email_events ({COLUMNS})
-SELECT {COLUMNS} FROM {reference.STAGED_ONCE if repeats else STAGING} AS staged
-WHERE NOT {_IS_STORED}"""  # noqa: S608 (names from columns.py only)
+SELECT {COLUMNS} FROM {STAGED_ONCE if repeats else STAGING} AS staged
+WHERE NOT {IS_STORED}"""  # noqa: S608 (names from columns.py only)
 
 
 @cache
@@ -202,11 +220,11 @@ def _counted_ahead(level: Level) -> str:
 
 
 @cache
-def _retraction(levels: tuple[Level, ...]) -> str:
-    """Return what removes the outcomes that are replaced, and takes exactly these out of levels."""
+def _retraction(levels: tuple[Level, ...], removal: str) -> str:
+    """Return what removes stored outcomes, and takes exactly these out of levels."""
     columns = ", ".join(f"stored.{name}" for name in sql.RAW_COLUMNS)
     return f"""WITH removed AS (
-{reference.REMOVE_REPLACED}
+{removal}
 RETURNING {columns}
 ),
 {sql.write(levels, "removed", within=reference.BUCKETS_REPLACED, is_removal=True)}

@@ -16,6 +16,20 @@ from server.events.columns import NAMES
 from server.rollups import maintainer
 from server.rollups.levels import IS_NULL_SENDER
 from server.rollups.mail import sql
+from server.storage.same_event import (
+    IS_STORED,
+    NEAR_REPLACED,
+    REMOVE_GUESSED,
+    REMOVE_GUESSES_BESIDE,
+    REMOVE_GUESSES_OVERTAKEN,
+    REPLACED_WITHIN,
+    SAME_EVENT_WITHIN,
+    SET_APART_FROM_STAGED,
+    SET_APART_FROM_STORED,
+    STAGED_ONCE,
+    STAGING,
+    near,
+)
 
 COLUMNS = ", ".join(NAMES)
 #: One writer at a time between the look for known events and the commit: the unique key has the
@@ -23,37 +37,18 @@ COLUMNS = ", ".join(NAMES)
 WRITER_LOCK = 0x6D616C6C617264
 LOCK_WRITERS = f"SELECT pg_advisory_xact_lock({WRITER_LOCK})"
 
-#: One staging table per database session, emptied by each commit.
-STAGING = "staged_email_events"
 CREATE_STAGING = f"""CREATE TEMPORARY TABLE IF NOT EXISTS {STAGING}
   (LIKE email_events INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"""
 COPY_STAGING = f"COPY {STAGING} ({COLUMNS}) FROM STDIN"
 #: What a batch that was accepted before a column existed lacks at the end of each line.
 PADDING = "\t\\N"
 
-#: How far from the times of a batch another source may date the same event: a plugin stamps when
-#: it learns of it, the change stream says what MongoDB wrote. The unique index needs equal times.
-SAME_EVENT_WITHIN = "1 hour"
-#: The same for numbers that came before: the clock that dated them may have been set meanwhile,
-#: by the hours of a time zone, or its times have been corrected since.
+#: How far apart the times of numbers that came before may be: the clock that dated them may have
+#: been set meanwhile, by the hours of a time zone, or its times have been corrected since.
 REPEATED_WITHIN = timedelta(days=1)
-#: How long after an inferred outcome its report may come: as long as an agent remembers it.
-REPLACED_WITHIN = "3 days"
-
-
-def _near(within: str, column: str = "occurred_at") -> str:
-    """Return the condition that a stored event, or its bucket, lies near the times of the batch.
-
-    The bounds are literals, so that TimescaleDB plans without the chunks of other times.
-    """
-    return f"""stored.{column} BETWEEN %(oldest)s::timestamptz - interval '{within}'
-                             AND %(newest)s::timestamptz + interval '{within}'"""
-
-
-NEAR_SAME, NEAR_REPLACED = _near(SAME_EVENT_WITHIN), _near(REPLACED_WITHIN)
 #: A bucket begins up to a minute before its events.
 BUCKETS, BUCKETS_REPLACED = (
-    _near(within, "bucket") for within in ("1 minute", f"{REPLACED_WITHIN} 1 minute")
+    near(within + timedelta(minutes=1), "bucket") for within in (timedelta(), REPLACED_WITHIN)
 )
 
 #: The staged outcomes that a report staged beside them replaces, and those whose report is stored.
@@ -72,16 +67,13 @@ WHERE event_id = ANY (ARRAY(
   AND certainty = 'inferred' AND {NEAR_REPLACED}
   AND (event_id, mta_node) IN (
     SELECT replaces, mta_node FROM {STAGING} WHERE replaces IS NOT NULL)"""  # noqa: S608
-#: The staged rows, one for each event: the reported one rather than the inferred, then the earlier.
-STAGED_ONCE = f"""(
-  SELECT DISTINCT ON (event_id) {COLUMNS} FROM {STAGING}
-  ORDER BY event_id, certainty = 'inferred', occurred_at
-)"""  # noqa: S608 (names from columns.py only)
 INSERT_NEW = f"""INSERT INTO email_events ({COLUMNS})
 SELECT {COLUMNS} FROM {STAGED_ONCE} AS staged
-WHERE NOT EXISTS (
-  SELECT FROM email_events AS stored
-  WHERE stored.event_id = staged.event_id AND {NEAR_SAME})"""  # noqa: S608
+WHERE NOT {IS_STORED}"""  # noqa: S608 (names from columns.py only)
+
+
+#: The times of a batch, and how far apart the times of one event may be.
+Span = Mapping[str, datetime | str]
 
 
 class NewEvents(NamedTuple):
@@ -105,22 +97,26 @@ def insert_events(lines: Sequence[str], *, repeated: bool = False) -> list[NewEv
         cursor.execute(LOCK_WRITERS)
         span = stage(cursor, lines, repeated=repeated)
         cursor.execute(REMOVE_BESIDE)
+        cursor.execute(REMOVE_GUESSES_BESIDE)
         cursor.execute(REMOVE_OVERTAKEN, span)
-
         _collect(cursor, "replaced_events", REMOVE_REPLACED, "stored", span)
+        cursor.execute(REMOVE_GUESSES_OVERTAKEN, span)
+        _collect(cursor, "guessed_events", REMOVE_GUESSED, "stored", span)
+        cursor.execute(SET_APART_FROM_STORED, span)
+        cursor.execute(SET_APART_FROM_STAGED)
         _collect(cursor, "new_events", INSERT_NEW, "email_events", span)
-        removal = sql.write(levels, "replaced_events", within=BUCKETS_REPLACED, is_removal=True)
-        addition = sql.write(levels, "new_events", within=BUCKETS)
-        for change in (removal, addition):
+        removals = [
+            sql.write(levels, removed, within=BUCKETS_REPLACED, is_removal=True)
+            for removed in ("replaced_events", "guessed_events")
+        ]
+        for change in (*removals, sql.write(levels, "new_events", within=BUCKETS)):
             cursor.execute(f"WITH {change} SELECT", span)
 
         cursor.execute(count_by_second("new_events"))
         return [NewEvents(*row) for row in cursor.fetchall()]
 
 
-def _collect(
-    cursor: CursorWrapper, table: str, change: str, changed: str, span: Mapping[str, datetime]
-) -> None:
+def _collect(cursor: CursorWrapper, table: str, change: str, changed: str, span: Span) -> None:
     """Make a temporary table of the rows that a statement removes or inserts."""
     cursor.execute(
         f"CREATE TEMPORARY TABLE {table} (LIKE email_events INCLUDING DEFAULTS) ON COMMIT DROP"
@@ -133,9 +129,7 @@ def _collect(
     )
 
 
-def stage(
-    cursor: CursorWrapper, lines: Iterable[str], *, repeated: bool = False
-) -> dict[str, datetime]:
+def stage(cursor: CursorWrapper, lines: Iterable[str], *, repeated: bool = False) -> Span:
     """Copy COPY lines into this session's staging table; return the times they span, or may have
     had when they came before.
 
@@ -149,7 +143,8 @@ def stage(
     cursor.execute(f"SELECT min(occurred_at), max(occurred_at) FROM {STAGING}")  # noqa: S608
     oldest, newest = cursor.fetchone()
     margin = REPEATED_WITHIN if repeated else timedelta()
-    return {"oldest": oldest - margin, "newest": newest + margin}
+    within_s = max(margin, SAME_EVENT_WITHIN).total_seconds()
+    return {"oldest": oldest - margin, "newest": newest + margin, "within": f"{within_s:.0f} s"}
 
 
 def _pad(lines: Iterable[str]) -> Iterator[str]:

@@ -7,7 +7,6 @@ delivered, bounced and dropped all delete the document. So an outcome is inferre
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from email.utils import getaddresses
 from ipaddress import ip_address
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from agent import clock, wire
+from agent.events.change_stream import text
 from agent.events.change_stream.zonemta import (
     BOUNCE_INTERFACE,
     Deferral,
@@ -26,8 +26,9 @@ from agent.spool.change_stream_state import HeldEvent, Notice
 from agent.wire import EmailEvent, EventType
 
 CRLF = 2
+#: What a plugin does not know of a delivery that its ZoneMTA did not route.
+NAMING = ("to_address", "from_address", "message_id", "zone", "auth_user", "message_size_bytes")
 _REPLY = re.compile(r"([2-5]\d\d)(?:[ -]|$)")
-_FOLD = re.compile(r"\r?\n[ \t]+")
 
 
 def sent_event(node: str, document: QueueDocument, message: Message) -> EmailEvent:
@@ -86,11 +87,20 @@ def inferred_outcome(
 def to_bounce(event: EmailEvent) -> EmailEvent:
     """Return the inferred delivery as the bounce its notification makes it. The reply is not in
     the database, so it stays unknown."""
-    return replace(
-        event,
-        event_id=wire.event_id(wire.ZONEMTA, event.queue_id, event.to_address, "bounced"),
-        event_type="bounced",
-    )
+    return identify(replace(event, event_type="bounced"))
+
+
+def identify(event: EmailEvent) -> EmailEvent:
+    """Return the event under its id: its type is another now, or an agent of the version before
+    held it."""
+    return event if event.own_id == event.event_id else replace(event, event_id=event.own_id)
+
+
+def name_report(report: bytes, event: EmailEvent) -> bytes:
+    """Return the JSON of an outcome that a plugin reported without a recipient, with what the
+    database knows of the delivery."""
+    known = {name: value for name in NAMING if (value := getattr(event, name)) is not None}
+    return msgspec.json.encode(known | msgspec.json.decode(report))
 
 
 def to_held(event: EmailEvent, document: QueueDocument) -> HeldEvent:
@@ -100,7 +110,7 @@ def to_held(event: EmailEvent, document: QueueDocument) -> HeldEvent:
         final=event.event_type in wire.FINAL_TYPES,
         at_ms=clock.to_ms(event.occurred_at),
         queue_id=event.queue_id,
-        recipient=event.to_address.lower(),
+        recipient=text.fold(event.to_address),
         message_id=event.message_id,
         session_id=document.sessionId,
         body=msgspec.json.encode(event),
@@ -127,25 +137,29 @@ def to_message(data: MessageData) -> Message:
 def bounce_notices(data: MessageData) -> list[Notice]:
     """Return a notice for each failed recipient if the message is ZoneMTA's notification of a
     failure; none for any other message, a notification of delay included."""
-    if data.interface != BOUNCE_INTERFACE or "(delay" in _header(data, "subject").lower():
+    # The subject is: Delivery Status Notification (Delay: address)
+    is_delay = _header(data, "subject").partition("(")[2].lower().startswith("delay")
+    if data.interface != BOUNCE_INTERFACE or is_delay:
         return []
-    failed = getaddresses([_header(data, "x-failed-recipients")])
     return [
         Notice(
-            recipient=address.lower(),
+            recipient=text.fold(address),
             message_id=_header(data, "in-reply-to") or None,
             session_id=_text(data.sessionId),
         )
-        for _, address in failed
-        if address
+        for address in text.split_addresses(_header(data, "x-failed-recipients"))
     ]
 
 
 def find_bounce_notice(event: HeldEvent, candidates: Iterable[Notice]) -> Notice | None:
     """Return the notification that belongs to this outcome. One session may hand in several
     messages and one message be sent in several sessions, so all fields both have must agree."""
+    message_id = text.fold_message_id(event.message_id)
     for notice in candidates:
-        pairs = [(event.message_id, notice.message_id), (event.session_id, notice.session_id)]
+        pairs = [
+            (message_id, text.fold_message_id(notice.message_id)),
+            (event.session_id, notice.session_id),
+        ]
         known = [mine == theirs for mine, theirs in pairs if mine and theirs]
         if known and all(known) and notice.recipient == event.recipient:
             return notice
@@ -169,8 +183,9 @@ def _event(
     certainty: Literal["reported", "inferred"] = "reported",
     **more: Any,
 ) -> EmailEvent:
+    delivery = document.seq or document.recipient
     return EmailEvent(
-        event_id=wire.event_id(wire.ZONEMTA, document.queue_id, document.recipient, event_type, n),
+        event_id=wire.event_id(wire.ZONEMTA, document.queue_id, delivery, event_type, n),
         occurred_at=at,
         event_type=event_type,
         direction=wire.OUTBOUND,
@@ -201,16 +216,16 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _ip(text: str | None) -> str | None:
+def _ip(address: str | None) -> str | None:
     try:
-        return str(ip_address(text)) if text else None
+        return str(ip_address(address)) if address else None
     except ValueError:
         return None
 
 
 def _header(data: MessageData, key: str) -> str:
-    """Return the unfolded value of the first such header, empty when there is none."""
+    """Return the text of the first such header, empty when there is none."""
     for header in data.headers or []:
         if header.key == key:
-            return _FOLD.sub(" ", header.line).partition(":")[2].strip()
+            return text.decode(header.line.partition(":")[2])
     return ""

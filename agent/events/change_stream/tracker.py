@@ -15,7 +15,8 @@ from agent import clock
 from agent.events.change_stream import mapping, zonemta
 from agent.events.change_stream.zonemta import Change, Message, QueueDocument
 from agent.logs import RateLimitedLog
-from agent.spool import ChangeStreamState, HeldEvent, Spool, final_key
+from agent.spool import Accepted, ChangeStreamState, HeldEvent, Spool, Transaction, final_key
+from agent.spool.change_stream_state import FOREVER_MS
 from agent.wire import EmailEvent
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,6 @@ _encode = msgspec.json.encode
 _document_decoder = msgspec.json.Decoder(QueueDocument)
 _message_decoder = msgspec.json.Decoder(Message)
 _event_decoder = msgspec.json.Decoder(EmailEvent)
-FOREVER_MS = 2**62
 # In place of an instance's name: all that share the queue.
 EVERY_INSTANCE = "*"
 
@@ -44,6 +44,7 @@ class Tracker:
         self._warns = not instance
         self._seen_instance = ""
         self._warnings = RateLimitedLog(logger)
+        self._intake.hold_unnamed = self.hold_unnamed
 
     def apply(self, changes: Iterable[Change], position: bytes, *, seen_ms: int) -> None:
         """Take `changes` and the position after them, whose time is `seen_ms`. Raises SpoolError;
@@ -85,24 +86,37 @@ class Tracker:
             state = self._spool.stream(tx)
             finals_until_ms = FOREVER_MS if caught_up else seen_until_ms - state.grace_ms
             due = state.due_events(now_ms, finals_until_ms=finals_until_ms)
-        if not due:
+            unnamed = state.unnamed(due_ms=now_ms)
+        if not due and not unnamed:
             return 0
         with self._spool.begin() as tx:
             state = self._spool.stream(tx)
             bodies: dict[bytes, bytes] = {}
             inferred: list[bytes] = []
-            for event in due:
-                state.remove_held(event)
-                resolved_id, body = self._resolve(state, event)
-                if self._intake.is_taken(tx, event, resolved_id):
+            reports: list[bytes] = []
+            for held in due:
+                state.remove_held(held)
+                event = self._resolve(state, held)
+                final = final_key(event.queue_id, event.queue_seq or event.to_address)
+                if self._intake.is_taken(tx, event):
                     tx.add("stream.superseded", 1)
+                elif held.final and (nameless := state.take_unnamed(final)):
+                    reports += [mapping.name_report(each, event) for each in nameless]
                 else:
-                    bodies[resolved_id] = body
-                    if event.final:
-                        inferred += [resolved_id, final_key(event.queue_id, event.recipient)]
+                    key = event.event_id.bytes
+                    bodies[key] = _encode(event)
+                    inferred += [key, final] if held.final else [event.earlier_id.bytes]
             self._intake.release(tx, bodies, inferred=inferred)
+            reports += state.take_unnamed(*unnamed)
+            self._intake.take_reported(tx, [*map(Accepted.read, reports)], are_named=True)
             state.forget_notices(now_ms)
-        return len(due)
+        return len(due) + len(unnamed)
+
+    def hold_unnamed(self, tx: Transaction, report: Accepted) -> None:
+        """Let an outcome that a plugin reported without a recipient wait for the stream to name
+        it."""
+        if report.final_key:
+            self._spool.stream(tx).hold_unnamed(report.final_key, report.body, clock.now_ms())
 
     def _take(self, state: ChangeStreamState, change: Change) -> None:
         if change.collection == zonemta.FILES:
@@ -177,11 +191,10 @@ class Tracker:
         self._hold(state, event, document)
 
     def _hold(self, state: ChangeStreamState, event: EmailEvent, document: QueueDocument) -> None:
-        held = mapping.to_held(event, document)
-        if self._intake.is_taken(state.tx, held, held.event_id):
+        if self._intake.is_taken(state.tx, event):
             state.tx.add("stream.superseded", 1)
         else:
-            state.hold(held, clock.now_ms())
+            state.hold(mapping.to_held(event, document), clock.now_ms())
 
     def _is_ours(self, document: QueueDocument) -> bool:
         if not self._instance:
@@ -206,17 +219,16 @@ class Tracker:
             )
         self._seen_instance = assigned
 
-    def _resolve(self, state: ChangeStreamState, held: HeldEvent) -> tuple[bytes, bytes]:
-        """Return id and JSON of a held event, a bounce if a notification explains it as one."""
-        if not held.final:
-            return held.event_id, held.body
+    def _resolve(self, state: ChangeStreamState, held: HeldEvent) -> EmailEvent:
+        """Return a held event, a bounce if a notification explains it as one."""
+        event = mapping.identify(_event_decoder.decode(held.body))
+        if event.event_type != "delivered":
+            return event
         notice = mapping.find_bounce_notice(held, state.notices(held.recipient))
-        event = _event_decoder.decode(held.body) if notice else None
-        if notice is None or event is None or event.event_type != "delivered":
-            return held.event_id, held.body
+        if notice is None:
+            return event
         state.use_notice(notice)
-        bounced = mapping.to_bounce(event)
-        return bounced.event_id.bytes, _encode(bounced)
+        return mapping.to_bounce(event)
 
     def _document(self, state: ChangeStreamState, document_id: str) -> QueueDocument | None:
         body = state.document(document_id)

@@ -47,20 +47,20 @@ function cutOutsideQuotes(list) {
  * ZoneMTA joins the recipients of a message with bare commas (lib/mail-drop.js).
  *
  * @param {unknown} list "a@x,b@y"
- * @returns {string[]} each address once, in order; [] for "" and "<>"
+ * @returns {string[]} the addresses in their order; [] for "" and "<>"
  */
-function splitRecipients(list) {
+function listRecipients(list) {
     if (typeof list !== 'string') {
         return [];
     }
-    const addresses = new Map();
+    const addresses = [];
     let open = '';
     for (const piece of cutOutsideQuotes(list) || list.split(',')) {
         // ZoneMTA's SMTP server accepts `a,b@example`, unquoted: a piece without @ joins the next.
         const address = open + piece;
         // What is open has none: to look through it again would take the square of its length.
         if (piece.includes('@')) {
-            addresses.set(address.toLowerCase(), address);
+            addresses.push(address);
             open = '';
         } else {
             open = address + ',';
@@ -68,10 +68,18 @@ function splitRecipients(list) {
     }
     const rest = open.slice(0, -1);
     if (rest && rest !== '<>') {
-        addresses.set(rest.toLowerCase(), rest);
+        addresses.push(rest);
     }
-    return [...addresses.values()];
+    return addresses;
 }
+
+/** Returns the same, each address once: without a sequence the address alone tells deliveries apart. */
+function splitRecipients(list) {
+    return [...new Map(listRecipients(list).map(address => [address.toLowerCase(), address])).values()];
+}
+
+/** Returns the sequence of a message's n-th recipient, from 1, as ZoneMTA writes it (lib/mail-queue.js). */
+const sequence = n => n.toString(16).padStart(3, '0');
 
 /** Returns the envelope sender, "<>" for the null sender, null where unknown. */
 function sender(entry, known) {
@@ -226,21 +234,26 @@ const MAKERS = {
 };
 MAKERS.DELETED = MAKERS.DROP;
 
-/** Returns the recipients of an entry; null stands for an unnamed recipient. */
-function recipientsOf(entry, known) {
+/**
+ * Returns the deliveries that an entry is about, as {seq, recipient}. ZoneMTA's key of a delivery is the
+ * queue id and the sequence: a message may name one address twice. null: not known.
+ */
+function deliveriesOf(entry, known) {
+    const seq = text(entry.seq, LIMITS.queueSeq);
     if (['ACCEPTED', 'DEFERRED', 'REJECTED'].includes(entry.action)) {
         // The queue document's recipient where a hook gave it: a plugin may rewrite the envelope's.
         const one = typeof known.recipient === 'string' ? known.recipient : entry.to;
-        return typeof one === 'string' && one ? [one] : [null];
+        return [{ seq, recipient: typeof one === 'string' && one ? one : null }];
     }
     if (entry.action === 'QUEUED') {
-        return splitRecipients(entry.to);
+        // One entry for all of them: ZoneMTA numbers them in this order.
+        return listRecipients(entry.to).map((recipient, at) => ({ seq: sequence(at + 1), recipient }));
     }
     const named = typeof entry.recipient === 'string' && entry.recipient ? [entry.recipient] : splitRecipients(entry.to);
     if (named.length) {
-        return named;
+        return named.map(recipient => ({ seq, recipient }));
     }
-    return known.recipients && known.recipients.length ? known.recipients : [null];
+    return known.deliveries && known.deliveries.length ? known.deliveries : [{ seq, recipient: null }];
 }
 
 /**
@@ -255,7 +268,6 @@ function toEvents(entry, at, known = {}) {
     if (!make || !queueId) {
         return [];
     }
-    const seq = text(entry.seq, LIMITS.queueSeq);
     const made = make(entry, at, known);
     const n = made.event_type === 'deferred' ? made.attempt : 0;
     const shared = {
@@ -263,15 +275,14 @@ function toEvents(entry, at, known = {}) {
         event_type: made.event_type,
         direction: 'outbound',
         queue_id: queueId,
-        queue_seq: seq,
         message_id: messageId(entry, known),
         from_address: sender(entry, known)
     };
-    return recipientsOf(entry, known).map(recipient =>
+    return deliveriesOf(entry, known).map(({ seq, recipient }) =>
         withoutUnknown({
-            // An unknown recipient: the sequence keeps two deliveries of one message apart.
-            event_id: eventId(PROGRAM, entry.id, recipient === null ? seq || '' : recipient, made.event_type, n),
+            event_id: eventId(PROGRAM, entry.id, seq || recipient || '', made.event_type, n),
             ...shared,
+            queue_seq: seq,
             to_address: text(recipient, LIMITS.address),
             ...made,
             zone: text(entry.zone, LIMITS.zone),
@@ -281,4 +292,4 @@ function toEvents(entry, at, known = {}) {
     );
 }
 
-module.exports = { deliveredTimes, splitRecipients, toEvents };
+module.exports = { deliveredTimes, sequence, splitRecipients, toEvents };

@@ -20,7 +20,7 @@
  */
 
 const { withoutUnknown } = require('../mallard-shared/text');
-const { deliveredTimes, toEvents } = require('./mapping');
+const { deliveredTimes, sequence, toEvents } = require('./mapping');
 
 /** A Map of at most `limit` keys that drops its oldest. */
 class Recent {
@@ -135,7 +135,7 @@ class Monitor {
             return;
         }
         this.routing.set(envelope, count + 1);
-        const seq = (count + 1).toString(16).padStart(3, '0');
+        const seq = sequence(count + 1);
         let message = this.routed.get(envelope.id);
         if (!message) {
             message = { from: envelope.from, messageId: envelope.messageId, user: envelope.user, recipients: new Map() };
@@ -187,12 +187,13 @@ class Monitor {
         const { mailFrom, rcptTo } = session.envelope || {};
         const refusal = { action: 'NOQUEUE', src: session.remoteAddress, user: session.user, responseText: reply };
         if (mailFrom) {
-            const recipients = (rcptTo || []).map(recipient => recipient.address).filter(isText);
-            return toEvents({ ...refusal, id: session.envelopeId }, at, { from: mailFrom.address, recipients });
+            const named = (rcptTo || []).filter(recipient => isText(recipient.address));
+            const deliveries = named.map(({ address }) => ({ seq: null, recipient: address }));
+            return toEvents({ ...refusal, id: session.envelopeId }, at, { from: mailFrom.address, deliveries });
         }
         const count = (this.oversized.get(session) || 0) + 1;
         this.oversized.set(session, count);
-        return toEvents({ ...refusal, id: session.id, seq: count.toString(16).padStart(3, '0') }, at);
+        return toEvents({ ...refusal, id: session.id, seq: sequence(count) }, at);
     }
 
     /** `log:entry`. @returns {object[]} events that are complete now */
@@ -257,17 +258,17 @@ class Monitor {
         const { from, messageId, user, recipients } = message;
         let taken = [];
         if (seq) {
-            taken = recipients.has(seq) ? [recipients.get(seq)] : [];
+            taken = recipients.has(seq) ? [[seq, recipients.get(seq)]] : [];
             this.routedCount -= recipients.delete(seq) ? 1 : 0;
         } else {
-            taken = [...recipients.values()];
+            taken = [...recipients];
             this.routedCount -= recipients.size;
             recipients.clear();
         }
         if (!recipients.size) {
             this.routed.delete(id);
         }
-        return { from, messageId, user, recipients: taken };
+        return { from, messageId, user, deliveries: taken.map(([seq, recipient]) => ({ seq, recipient })) };
     }
 }
 

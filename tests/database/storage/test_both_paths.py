@@ -24,12 +24,15 @@ START = datetime(2026, 11, 21, 23, 10, 7, 228_000, tzinfo=UTC)
 IDS = [UUID(int=n << 64 | n) for n in range(1, 9)]
 COUNT = st.none() | st.integers(0, 500_000)
 
-#: Each id is one event of one node, whichever source reports it: its fields belong to the id.
+#: Each id is one event, whichever source reports it: its fields belong to the id. Unless another
+#: node sends the id: then the event is that node's, or both of a queue that they share.
 FIELDS = st.fixed_dictionaries(
     {
         "event_type": st.sampled_from(["delivered", "deferred", "bounced", "rejected"]),
         "direction": st.sampled_from(["inbound", "outbound"]),
-        "mta_node": st.sampled_from(["mta-01", "mta-02"]),
+        "queue_id": st.sampled_from([None, "1a1f", "2b2e"]),
+        "queue_seq": st.sampled_from([None, "001"]),
+        "to_address": st.sampled_from([None, "to@good.example"]),
         "from_address": st.sampled_from([None, "<>", "a@corp.example", "tab\tand\\slash@x"]),
         "from_domain": st.sampled_from([None, "corp.example"]),
         "to_domain": st.sampled_from([None, "good.example", "bad.example"]),
@@ -49,14 +52,21 @@ OFFSETS = st.sampled_from(
         timedelta(),
         timedelta(seconds=3),
         timedelta(minutes=50),
+        timedelta(minutes=70),
         timedelta(hours=2),
         timedelta(days=1),
         timedelta(days=5),
     ]
 )
-EVENTS = st.tuples(st.integers(0, len(IDS) - 1), st.sampled_from(["reported", "inferred"]), OFFSETS)
+NODES = st.sampled_from(["mta-01", "mta-01", "mta-02"])
+EVENTS = st.tuples(
+    st.integers(0, len(IDS) - 1), st.sampled_from(["reported", "inferred"]), OFFSETS, NODES
+)
 BATCHES = st.lists(st.lists(EVENTS, max_size=10), min_size=1, max_size=4)
-PLAIN = {"event_type": "delivered", "direction": "outbound", "mta_node": "mta-01"}
+PLAIN = {"event_type": "delivered", "direction": "outbound"}
+NUMBERED = PLAIN | {"queue_id": "1a1f", "queue_seq": "001", "to_address": "to@good.example"}
+BOUNCE = NUMBERED | {"event_type": "bounced"}
+GUESS, OTHERS = (0, "inferred", timedelta(), "mta-02"), (1, "reported", timedelta())
 REPORT = PLAIN | {"event_type": "bounced", "replaces": IDS[0]}
 
 
@@ -68,6 +78,13 @@ REPORT = PLAIN | {"event_type": "bounced", "replaces": IDS[0]}
 @example([PLAIN, REPORT], [[(0, "inferred", timedelta())], [(1, "reported", timedelta(hours=2))]])
 @example([PLAIN, REPORT], [[(1, "reported", timedelta())], [(0, "inferred", timedelta(hours=2))]])
 @example([PLAIN, REPORT], [[(0, "inferred", timedelta()), (1, "reported", timedelta())]])
+@example([NUMBERED, BOUNCE], [[GUESS], [OTHERS]])
+@example([NUMBERED, BOUNCE], [[OTHERS], [GUESS]])
+@example([NUMBERED, BOUNCE], [[GUESS, OTHERS]])
+@example([NUMBERED], [[GUESS], [(0, "reported", timedelta())]])
+@example([PLAIN], [[(0, "reported", timedelta(), node)] for node in ("mta-02", "mta-01")] * 2)
+@example([PLAIN], [[(0, "reported", timedelta(), node) for node in ("mta-02", "mta-01")]] * 2)
+@example([PLAIN], [[(0, "reported", timedelta(hours=n)) for n in range(3)]] * 2)
 def test_both_paths_store_the_same(fields, batches):
     lines = [[line(fields, *event) for event in batch] for batch in batches]
 
@@ -80,8 +97,9 @@ def test_both_paths_store_the_same(fields, batches):
     assert reference["levels"] == reference["counted again"]
 
 
-def line(fields, place, certainty, offset):
+def line(fields, place, certainty, offset, node="mta-01"):
     row = fields[place] | {
+        "mta_node": node,
         "event_id": IDS[place],
         "occurred_at": START + offset,
         "certainty": certainty,
@@ -108,6 +126,7 @@ def stored_by(insert_events, batches):
             level.name: counts(f"({sql.aggregate(level, 'email_events')})") for level in LEVELS
         },
         "ledger": rows("SELECT node, epoch, received::text, repeated_count FROM ledger_epoch"),
+        "collisions": rows("SELECT events, last_node FROM event_id_collisions"),
     }
 
 
@@ -120,7 +139,7 @@ def make_batch(*, first_seq, count):
 def empty():
     with transaction.atomic(), connection.cursor() as cursor:
         tables = [level.table for level in maintainer.written_levels()]
-        for table in ["email_events", "ledger_epoch", *tables]:
+        for table in ["email_events", "event_id_collisions", "ledger_epoch", *tables]:
             cursor.execute(f"DELETE FROM {table}")
 
 

@@ -16,11 +16,11 @@ def test_event_ids_follow_the_shared_vectors(golden):
     contract = golden("event_id.json")
 
     assert str(wire.EVENT_NAMESPACE) == contract["namespace"]
-    for vector in contract["vectors"]:
+    for vector in contract["vectors"] + contract["numbered_vectors"]:
         made = wire.event_id(
             vector["program"],
             vector["queue_id"],
-            vector["recipient"],
+            vector.get("queue_seq") or vector["recipient"],
             vector["event_type"],
             vector["n"],
         )

@@ -112,6 +112,36 @@ test('two deliveries of one message with unknown recipients stay two events', ()
     assert.equal('to_address' in one, false);
 });
 
+test('two recipients with one address are two deliveries, also where it differs in case', () => {
+    const to = 'fwd@relay.example,Fwd@Relay.Example,fwd@relay.example';
+    const sent = toEvents(anEntry('QUEUED', { to }), AT);
+    assert.deepEqual(sent.map(event => event.queue_seq), ['001', '002', '003']);
+    assert.deepEqual(sent.map(event => event.to_address), to.split(','));
+    assert.equal(new Set(sent.map(event => event.event_id)).size, 3);
+    for (const action of ['ACCEPTED', 'DEFERRED', 'REJECTED', 'DELETED']) {
+        const ids = ['001', '002'].map(seq => toEvents(anEntry(action, { seq, to: 'fwd@relay.example' }), AT)[0].event_id);
+        assert.notEqual(ids[0], ids[1], action);
+    }
+});
+
+test('a delivery has one id, whichever recipient a plugin of ZoneMTA made of it', () => {
+    const [one] = toEvents(anEntry('ACCEPTED', { to: 'a@x.example' }), AT);
+    const [two] = toEvents(anEntry('ACCEPTED', { to: 'a@rewritten.example' }), AT);
+    assert.equal(one.event_id, two.event_id);
+});
+
+test("the recipients of a long message are numbered as ZoneMTA's sequences are", () => {
+    const to = Array.from({ length: 4097 }, (_, n) => `r${n}@x.example`).join(',');
+    const sent = toEvents(anEntry('QUEUED', { to }), AT);
+    assert.deepEqual([0, 15, 4094, 4095].map(n => sent[n].queue_seq), ['001', '010', 'fff', '1000']);
+});
+
+test('what was refused has no sequence, and each recipient is refused once', () => {
+    const events = toEvents(anEntry('NOQUEUE', { to: 'a@x.example,b@x.example,A@x.example' }), AT);
+    assert.deepEqual(events.map(event => event.to_address), ['A@x.example', 'b@x.example']);
+    assert.equal('queue_seq' in events[0], false);
+});
+
 test('an action that is no outcome gives no event', () => {
     for (const action of ['QUEUE_BOUNCE', 'QUEUE_POLL', 'SPAMCHECK', 'VIRUSCHECK', 'constructor', '__proto__', '', undefined, 7]) {
         assert.deepEqual(toEvents(anEntry('QUEUED', { action }), AT), []);

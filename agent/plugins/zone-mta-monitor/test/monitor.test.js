@@ -166,6 +166,24 @@ test('a message whose body is gone drops every recipient that is left', () => {
     assert.equal(monitor.routedCount, 0);
 });
 
+test('of two recipients with one address the deleted one is named by its sequence', () => {
+    const monitor = new Monitor();
+    const envelope = { id: ID, to: ['a@x.example', 'A@x.example'] };
+    envelope.to.forEach(recipient => monitor.route(envelope, { recipient }));
+    const events = monitor.entry(anEntry('DELETED', { seq: undefined }), AT);
+    assert.deepEqual(events.map(event => [event.queue_seq, event.to_address]), [['001', 'a@x.example'], ['002', 'A@x.example']]);
+    assert.notEqual(events[0].event_id, events[1].event_id);
+});
+
+test('a deletion has the same id where ZoneMTA routed the mail before its restart', () => {
+    const routed = new Monitor();
+    routed.route({ id: ID, to: ['a@x.example'] }, { recipient: 'a@x.example' });
+    const [named] = routed.entry(anEntry('DELETED', { seq: '001' }), AT);
+    const [unnamed] = new Monitor().entry(anEntry('DELETED', { seq: '001' }), AT);
+    assert.equal(unnamed.event_id, named.event_id);
+    assert.equal('to_address' in unnamed, false);
+});
+
 test('a delivery that a plugin suppressed leaves the queue without a status, and is dropped', () => {
     const monitor = new Monitor();
     const data = { id: ID, seq: '001', to: 'a@x.example', domain: 'x.example' };

@@ -66,6 +66,7 @@ def report_from_plugin(spool, message, recipient, event_type, n=0):
         event_type=event_type,
         direction="outbound",
         queue_id=message.queue_id,
+        queue_seq=message.seqs[recipient],
         to_address=recipient,
     )
     body = b'{"to_address":"%s","event_type":"%s","attempt":0,"source":"zonemta_plugin"}'

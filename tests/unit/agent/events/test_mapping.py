@@ -4,11 +4,13 @@ import random
 from collections import Counter
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from agent.events.change_stream import database, mapping, zonemta
 from agent.events.change_stream.tracker import Tracker
 from agent.spool import HeldEvent, Notice
+from agent.wire import event_id
 from tests.agent_fixtures import read_events
 from tests.recorded import log_entries, read_recording
 
@@ -285,3 +287,22 @@ def test_a_notification_about_another_recipient_explains_nothing():
     held = HeldEvent(b"", True, 0, "q", "c@good.example", "<m@x>", "s1", b"")
 
     assert mapping.find_bounce_notice(held, [Notice("b@good.example", "<m@x>", "s1")]) is None
+
+
+def test_two_recipients_with_one_address_are_two_deliveries():
+    one, two = (
+        mapping.sent_event("n", document(seq=seq), zonemta.Message()) for seq in ("001", "002")
+    )
+
+    assert one.event_id != two.event_id
+    assert one.event_id == event_id("zonemta", one.queue_id, "001", "sent")
+
+
+def test_an_event_that_the_version_before_held_goes_out_under_its_id_of_today():
+    event = mapping.deferred_event(
+        "n", document(_deferred={"count": 2.0}), zonemta.Message(), at_ms=0
+    )
+    earlier = msgspec.structs.replace(event, event_id=event.earlier_id)
+
+    assert event.earlier_id == event_id("zonemta", event.queue_id, event.to_address, "deferred", 2)
+    assert mapping.identify(earlier) == event
