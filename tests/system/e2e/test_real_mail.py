@@ -22,7 +22,7 @@ ARRIVE_WITHIN_S = 150
 # How long the counts must stay as they are before "not twice" is believed.
 SETTLE_S = 3
 PAGE_WITHIN_MS = 60_000
-#: More than `maxSize` of build/stack/zonemta/zonemta.toml.in.
+#: More than `maxSize` in the configuration below build/stack/zonemta.
 TOO_LARGE_BYTES = 5_500_000
 FINAL = {"delivered", "bounced"}
 
