@@ -78,7 +78,7 @@ def queue_tile(databases: Sequence[Database], now: datetime) -> Tile:
 
 def completeness_tile(epochs: Sequence[Completeness], unstored: Backlog | None = None) -> Tile:
     """Judge the numbered events. `unstored`: what waits to be stored and may have the numbers."""
-    tile = partial(Tile, "complete", "Data, 24 h")
+    tile = partial(Tile, "complete", "Data")
     if unstored:
         return tile("not known yet", note=describe_unstored(unstored), level="none")
     missing = sum(epoch.missing_count for epoch in epochs)

@@ -94,6 +94,7 @@ def test_a_batch_refused_line_by_line_goes_on_where_the_last_writer_came_to(
     append_bad, post, event, monkeypatch
 ):
     monkeypatch.setattr(writer, "MAX_APART_S", 0.0)  # one line for each writer
+    monkeypatch.setattr(writer, "IDLE_MS", 1)
     append_bad(40)
     post("events/ingest", [event()])
 
@@ -111,6 +112,7 @@ def test_a_batch_refused_line_by_line_goes_on_where_the_last_writer_came_to(
 
 def test_a_writer_that_dies_over_a_refused_batch_leaves_it_to_the_next(append_bad, monkeypatch):
     monkeypatch.setattr(writer, "MAX_APART_S", 0.0)
+    monkeypatch.setattr(writer, "IDLE_MS", 1)
     append_bad(6)
     writer.drain_events()
     EVENTS.apart.read("dead-writer", count=1, block_ms=None)
@@ -196,7 +198,8 @@ def test_a_fault_of_the_database_is_no_fault_of_a_batch(post, event):
     assert (EVENTS.length(), EVENTS.apart.length(), DeadLetter.objects.count()) == (1, 0, 0)
 
 
-def test_what_is_too_large_for_postgresql_does_not_hold_the_others(post, event):
+def test_what_is_too_large_for_postgresql_does_not_hold_the_others(post, event, monkeypatch):
+    monkeypatch.setattr(writer, "RETRY_AFTER_S", (0.0,))
     post("events/ingest", [event()])
 
     writer.drain(EVENTS, store_by("SELECT repeat('x', 2000000000)"))
