@@ -128,8 +128,11 @@ def _is_guess_about(guess: str, report: str, *, same: str = "false") -> str:
 #: The staged guesses whose report is staged, or stored; a plugin of the first version reports the
 #: same `delivered` under another id.
 _IS_DELIVERED = "staged.event_type = 'delivered'"
-REMOVE_GUESSES_BESIDE = f"""DELETE FROM {STAGING} AS staged USING {STAGING} AS report
-WHERE {_is_guess_about("staged", "report", same=_IS_DELIVERED)} AND {_at_the_same_time("report")}"""  # noqa: S608
+#: Both sides are staged and without statistics: row by row they would be compared for minutes.
+REMOVE_GUESSES_BESIDE = f"""SET LOCAL enable_nestloop = off;
+DELETE FROM {STAGING} AS staged USING {STAGING} AS report
+WHERE {_is_guess_about("staged", "report", same=_IS_DELIVERED)} AND {_at_the_same_time("report")};
+SET LOCAL enable_nestloop = on"""  # noqa: S608
 REMOVE_GUESSES_OVERTAKEN = f"""DELETE FROM {STAGING} AS staged
 WHERE staged.certainty = 'inferred' AND EXISTS (
   SELECT FROM email_events AS stored

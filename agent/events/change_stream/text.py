@@ -15,7 +15,7 @@ MAX_CHARS = 2000
 MAX_ENCODED = 3
 _FOLDED = re.compile(r"\r?\n(?=[ \t])")
 SEPARATOR = ", "
-_IN_BRACKETS = re.compile(r"<([^<>]*@[^<>]*)>$")
+_IN_BRACKETS = re.compile(r"<([^<>@]*+@[^<>]*+)>$")
 
 
 def decode(value: str) -> str:
