@@ -30,7 +30,7 @@ def send_mail(db, expected: set[str]) -> None:
 
     def expect(message, recipient, *events):
         for event_type, n in events:
-            made = event_id("zonemta", message.queue_id, recipient, event_type, n)
+            made = event_id("zonemta", message.queue_id, message.seqs[recipient], event_type, n)
             expected.add(str(made))
 
     for number in range(MESSAGES):
