@@ -4,7 +4,7 @@ What one node has is a warning here, however red that node is: the others go on.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -153,7 +153,7 @@ def find_problems(
     *,
     now: datetime,
 ) -> list[Problem]:
-    """Return the problems, causes before what they lead to. Pure."""
+    """Return the problems, causes before what they lead to where `_in_order` lets them. Pure."""
     problems: list[Problem] = [*find_node_problems(states)]
     problems += [
         FailingDestination(
@@ -177,7 +177,19 @@ def find_problems(
     if since is not None and judge_age(now - since) != "ok":
         problems.append(OldMail(since, (now - since).total_seconds()))
     problems += [WrongClock(node, ahead.total_seconds()) for node, ahead in clocks]
-    return problems[:MAX_PROBLEMS]
+    return _in_order(problems)[:MAX_PROBLEMS]
+
+
+def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """Return critical ones first, and one of each kind before a second: a page names only some, and
+    one program that is stopped everywhere must not hide that a destination refuses mail."""
+    counts: Counter[str] = Counter()
+    ranks: list[tuple[bool, int, int]] = []
+    for problem in problems:
+        kind = problem.as_json()["kind"]
+        ranks.append((problem.level != "critical", counts[kind], len(ranks)))
+        counts[kind] += 1
+    return [problems[place] for *_, place in sorted(ranks)]
 
 
 def _sent_yesterday(now: datetime) -> int | None:

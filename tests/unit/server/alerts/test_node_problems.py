@@ -1,10 +1,13 @@
 """Problems of nodes that report, in the words of the sentence."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from agent import roles as agent_roles
 from server.alerts.node_problems import find_node_problems
 from server.alerts.nodes import judge_program
+from server.alerts.problems import find_problems
 from server.metrics.newest import NodeState
 from server.nodes import roles
 
@@ -89,3 +92,13 @@ def test_a_program_is_judged_by_its_status_and_the_role(status, is_expected, jud
 )  # fmt: skip
 def test_server_and_agent_read_the_same_programs_from_a_role(role):
     assert roles.programs_of(role) == set(agent_roles.programs_of(role))
+
+
+def test_a_program_that_is_stopped_everywhere_does_not_hide_a_wrong_clock():
+    states = [state(f"mx-0{n}", haraka="stopped") for n in (1, 2, 3)]
+    clocks = [("mx-01", timedelta(minutes=11))]
+
+    problems = find_problems([], [], [], clocks, states, now=datetime(2026, 11, 21, tzinfo=UTC))
+
+    kinds = [problem.as_json()["kind"] for problem in problems]
+    assert kinds == ["program", "clock", "program", "program"]
