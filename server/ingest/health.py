@@ -9,9 +9,9 @@ from django.conf import settings
 from dramatiq import Broker
 
 from server.alerts.backlog import WORKER_SILENT_AFTER
-from server.ingest.inbox import EVENTS, SAMPLES, Inbox, age_s
+from server.ingest.inbox import EVENTS, SAMPLES
 from server.observability.backlog import Backlog
-from server.observability.health import TIMEOUT_S, ProbeResult
+from server.observability.health import ProbeResult, probe_client
 from server.worker_threads import PeriodicThread
 
 #: Written by each worker process, in the broker's database.
@@ -34,7 +34,7 @@ class WorkerHeartbeat(PeriodicThread):
     every_s = HEARTBEAT_EVERY_S
 
     def work(self, broker: Broker) -> None:
-        with _client(settings.BROKER_REDIS_URL) as client:
+        with probe_client(settings.BROKER_REDIS_URL) as client:
             client.set(HEARTBEAT_KEY, datetime.now(UTC).isoformat())
 
 
@@ -43,7 +43,7 @@ def redis_databases() -> ProbeResult:
     silent = []
     for database, name in DATABASES.items():
         try:
-            with _client(getattr(settings, name)) as client:
+            with probe_client(getattr(settings, name)) as client:
                 client.ping()
         except redis.RedisError as error:
             silent.append(f"{database} ({name}): {error}")
@@ -59,9 +59,9 @@ def inbox() -> ProbeResult:
     figures: dict[str, Any] = {}
     problems = []
     try:
-        with _client(settings.INBOX_REDIS_URL) as client:
+        with probe_client(settings.INBOX_REDIS_URL) as client:
             for box in (EVENTS, SAMPLES):
-                length, oldest_s = _waiting(client, box)
+                length, oldest_s = box.length(client), box.oldest_s(client)
                 figures[box.kind] = {"batches": length, "oldest_s": oldest_s}
                 if length >= settings.INBOX_MAX_ENTRIES:
                     problems.append(f"the inbox of {box.kind} is full: the server answers 503")
@@ -81,7 +81,7 @@ def worker() -> ProbeResult:
     """Look for the last heartbeat of a worker."""
     result = partial(ProbeResult, "worker", needed=False)
     try:
-        with _client(settings.BROKER_REDIS_URL) as client:
+        with probe_client(settings.BROKER_REDIS_URL) as client:
             heartbeat: Any = client.get(HEARTBEAT_KEY)
     except redis.RedisError:
         return result(ok=False, text=REDIS_IS_SILENT)
@@ -101,25 +101,14 @@ def worker() -> ProbeResult:
 def read_backlog() -> Backlog:
     """Return what waits, and when a worker reported last. Raises redis.RedisError."""
     now = datetime.now(UTC)
-    with _client(settings.INBOX_REDIS_URL) as client:
-        events, samples = (_waiting(client, box) for box in (EVENTS, SAMPLES))
-    with _client(settings.BROKER_REDIS_URL) as client:
+    with probe_client(settings.INBOX_REDIS_URL) as client:
+        events, samples = (box.length(client) for box in (EVENTS, SAMPLES))
+        ages_s = [age for box in (EVENTS, SAMPLES) if (age := box.oldest_s(client)) is not None]
+    with probe_client(settings.BROKER_REDIS_URL) as client:
         worker_at = _parse_time(client.get(HEARTBEAT_KEY))
-    ages_s = [age for _, age in (events, samples) if age is not None]
     oldest_at = now - timedelta(seconds=max(ages_s)) if ages_s else None
-    return Backlog(events[0], samples[0], oldest_at, worker_at)
-
-
-def _waiting(client: "redis.Redis", box: Inbox) -> tuple[int, float | None]:
-    """Return how many batches wait in `box`, and how many seconds the oldest does."""
-    firsts: Any = [client.xrange(stream, count=1) for stream in box.streams]
-    ages_s = (age_s(first[0][0]) for first in firsts if first)
-    return sum(int(client.xlen(stream)) for stream in box.streams), max(ages_s, default=None)
+    return Backlog(events, samples, oldest_at, worker_at)
 
 
 def _parse_time(heartbeat: Any) -> datetime | None:
     return None if heartbeat is None else datetime.fromisoformat(heartbeat.decode())
-
-
-def _client(url: str) -> "redis.Redis":
-    return redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)

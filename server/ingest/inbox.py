@@ -191,9 +191,9 @@ class Inbox:
         )
         return answers
 
-    def length(self) -> int:
-        """Return how many batches are accepted and not yet stored."""
-        return int(self.client.xlen(self.stream)) + self.late_length()
+    def length(self, client: "redis.Redis | None" = None) -> int:
+        """Return how many batches are accepted and not yet stored. `client`: to ask by another."""
+        return sum(int((client or self.client).xlen(stream)) for stream in self.streams)
 
     def late_length(self) -> int:
         """Return how many of them are beyond the share of their nodes."""
@@ -252,9 +252,9 @@ class Inbox:
         counted: Any = self.client.get(self._bytes)
         return int(counted or 0)
 
-    def oldest_s(self) -> float | None:
-        """Return how long the oldest entry waits; None when none does."""
-        firsts: Any = [self.client.xrange(stream, count=1) for stream in self.streams]
+    def oldest_s(self, client: "redis.Redis | None" = None) -> float | None:
+        """Return how long the oldest entry waits; None when none does. `client`: as in `length`."""
+        firsts: Any = [(client or self.client).xrange(stream, count=1) for stream in self.streams]
         return max((age_s(first[0][0]) for first in firsts if first), default=None)
 
     def acknowledge(self, rows: Iterable[StreamEntry]) -> None:

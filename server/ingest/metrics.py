@@ -18,7 +18,7 @@ def inboxes() -> Iterator[Metric]:
         kind = {"kind": box.kind}
         yield Metric("mallard_inbox_batches", "Accepted and not yet stored.", box.length(),
                      labels=kind)  # fmt: skip
-        yield Metric("mallard_inbox_apart_batches", "Of these refused, and divided apart.",
+        yield Metric("mallard_inbox_apart_batches", "Refused, and divided apart from these.",
                      box.apart.length(), labels=kind)  # fmt: skip
         yield Metric("mallard_inbox_bytes", "The same in bytes.", box.size_bytes(), labels=kind)
         yield Metric("mallard_inbox_late_batches", "Of them, those beyond a node's share.",

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-import redis
 from django.conf import settings
 
+from server.observability.health import probe_client
 from server.observability.metrics import Metric
 
 #: Counts events stored for the first time, since the live database was last emptied.
@@ -13,14 +13,11 @@ STORED = "mallard:stored:events"
 #: `<prefix><process>` → its open sockets, while the process renews it.
 SOCKETS = "mallard:live:sockets:"
 SOCKETS_EXPIRE_S = 10
-TIMEOUT_S = 2.0
 
 
 def flow() -> Iterator[Metric]:
     """Query the live database. Raises redis.RedisError."""
-    with redis.Redis.from_url(
-        settings.LIVE_REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
-    ) as client:
+    with probe_client(settings.LIVE_REDIS_URL) as client:
         stored: Any = client.get(STORED)
         keys = list(client.scan_iter(match=f"{SOCKETS}*", count=1000))
         counts: Any = client.mget(keys) if keys else []

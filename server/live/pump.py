@@ -72,9 +72,8 @@ class Pump:
         await asyncio.wait_for(self._ready.wait(), timeout_s)
         return messages.frame(self.tick, self._totals, self._window(), kind="snapshot")
 
-    async def _forever(self, work: Any, task: Task | None = None) -> None:
+    async def _forever(self, work: Any, task: Task) -> None:
         """Run `work` again whatever ends it, later after each failure that follows another soon."""
-        task = task or Task(work.__name__, HEARTBEAT_S)
         wait_s = RETRY_S
         while True:
             started = monotonic()

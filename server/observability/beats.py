@@ -13,7 +13,7 @@ from typing import Any
 import redis
 from django.conf import settings
 
-from server.observability.health import TIMEOUT_S, ProbeResult
+from server.observability.health import ProbeResult, probe_client
 from server.observability.metrics import Metric
 
 #: Hash in the database of live counters: task and process → JSON.
@@ -74,14 +74,14 @@ class Beat:
 
 def write(task: Task) -> None:
     """Write the beat of a task. Raises redis.RedisError."""
-    with _client() as client:
+    with probe_client(settings.LIVE_REDIS_URL) as client:
         client.hset(KEY, mapping=dict(task.as_entry()))
 
 
 def forget_old(task: Task) -> None:
     """Forget the beats that processes before this one left. Raises redis.RedisError."""
     before = datetime.now(UTC) - FORGET_AFTER
-    with _client() as client:
+    with probe_client(settings.LIVE_REDIS_URL) as client:
         entries: Any = client.hgetall(KEY)
         old = [
             name for name, beat in _parse(entries) if beat.task == task.name and beat.at < before
@@ -92,7 +92,7 @@ def forget_old(task: Task) -> None:
 
 def read() -> list[Beat]:
     """Return the beats of all processes. Raises redis.RedisError."""
-    with _client() as client:
+    with probe_client(settings.LIVE_REDIS_URL) as client:
         entries: Any = client.hgetall(KEY)
     return [beat for _, beat in _parse(entries)]
 
@@ -150,9 +150,3 @@ def _parse(entries: dict[bytes, bytes]) -> Iterator[tuple[bytes, Beat]]:
     for name, value in entries.items():
         content = json.loads(value) | {"task": name.decode().partition(" ")[0]}
         yield name, Beat(**content | {"at": datetime.fromisoformat(content["at"])})
-
-
-def _client() -> "redis.Redis":
-    return redis.Redis.from_url(
-        settings.LIVE_REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
-    )

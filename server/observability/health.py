@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import redis
+
 #: How long a probe waits for an answer.
 TIMEOUT_S = 2.0
 
@@ -24,6 +26,11 @@ class ProbeResult:
     text: str
     needed: bool = True
     figures: dict[str, Any] = field(default_factory=dict)
+
+
+def probe_client(url: str) -> "redis.Redis":
+    """Return a client that waits for TIMEOUT_S at most; to be closed by whoever asked."""
+    return redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
 
 
 #: None: there is nothing of the kind here.

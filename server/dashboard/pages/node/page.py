@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from server.alerts.backlog import describe_unstored
+from server.alerts.node_problems import PROGRAM_NAMES
 from server.alerts.nodes import (
     judge_clock,
     judge_completeness,
@@ -34,9 +35,9 @@ STALE_AFTER_S = {"wildduck": 900.0}
 #: Ranges of missing numbers that are named.
 MAX_RANGES_NAMED = 5
 LABELS = {
-    "zonemta": "ZoneMTA", "haraka": "Haraka", "wildduck": "WildDuck", "mongodb": "MongoDB",
-    "redis": "Redis", "rspamd": "Rspamd", "queue": "Mail queue", "system": "System",
-    "agent": "Agent", "processes": "Processes", "ports": "Ports",
+    **PROGRAM_NAMES,
+    "queue": "Mail queue", "system": "System", "agent": "Agent", "processes": "Processes",
+    "ports": "Ports",
 }  # fmt: skip
 PORTS = {
     "25": "SMTP", "465": "SMTPS", "587": "submission", "993": "IMAPS", "995": "POP3S",

@@ -6,7 +6,7 @@ from server.live import pump
 from server.observability.beats import Task
 
 
-async def _run_twice(monkeypatch, error, task=None):
+async def _run_twice(monkeypatch, error, task):
     monkeypatch.setattr(pump, "RETRY_S", 0.0)
     runs = []
     second = asyncio.Event()
@@ -26,7 +26,7 @@ async def _run_twice(monkeypatch, error, task=None):
 def test_a_task_that_raises_anything_is_logged_with_its_traceback_and_restarted(
     monkeypatch, caplog
 ):
-    asyncio.run(_run_twice(monkeypatch, ValueError("year 9999")))
+    asyncio.run(_run_twice(monkeypatch, ValueError("year 9999"), Task("live-broadcast", 1.0)))
 
     assert "year 9999" in caplog.text
     assert "Traceback" in caplog.text
