@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "server.metrics",
     "server.ledger",
     "server.rollups",
+    "server.alerts",
     "server.live",
     "server.ingest",
     "server.api",
