@@ -23,6 +23,7 @@ class FileScheduling(LoadFileScheduling):
         return BROWSER if scope.startswith(BROWSER) else scope
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
     """Group tests by a rule: pytest-xdist 3.8 does not see its own marks under pytest 9.2."""
     return FileScheduling(config, log)
