@@ -29,7 +29,7 @@ from agent.errors import CollectError, SourceAbsent
 from agent.parsers import redis, wildduck
 from agent.parsers.banners import parse_greeting, parse_rspamd_server
 from agent.parsers.values import table, text
-from agent.roles import PROGRAMS, ports_of, role_of
+from agent.roles import LOOPBACK, PROGRAMS, ports_of, role_of
 from agent.status import AgentStatus
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,6 @@ logger = logging.getLogger(__name__)
 GREETING_PORTS = (24, 25, 110, 143, 587, 2424, 2525, 9143)
 FILE_NAME = "discovery.json"
 FORGOTTEN_AFTER_S = 7 * 86_400
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MAX_VERSION_CHARS = 64
 
 

@@ -21,7 +21,8 @@ def build_collectors(config: Config, status: AgentStatus | None = None) -> tuple
         SystemCollector(
             node=config.node_id,
             programs=programs_of(config.node_role),
-            more_ports=config.discovery.ports,
+            port_changes=config.discovery.ports,
+            api_ports=config.discovery.api_ports,
             status=status,
         ),
         ZoneMtaCollector(config, status),

@@ -61,7 +61,8 @@ class SystemCollector(Collector):
         node: str,
         programs: tuple[str, ...] = (),
         status: AgentStatus | None = None,
-        more_ports: str = "",
+        port_changes: str = "",
+        api_ports: Mapping[int, int | None] | None = None,
         proc: Path = Path("/proc"),
         sys: Path = Path("/sys"),
     ) -> None:
@@ -71,7 +72,7 @@ class SystemCollector(Collector):
         self._is_disk_known: dict[str, bool] = {}
         self._programs = programs
         self._status = status or AgentStatus()
-        self._more_ports = more_ports
+        self._port_changes, self._api_ports = port_changes, api_ports
         self._processes = ProcessWatch(programs, proc=proc)
         if self._processes.hiding:
             logger.warning(
@@ -94,7 +95,7 @@ class SystemCollector(Collector):
             # Without a role, the programs that run here, or did, decide which ports matter.
             seen = {name for name, its in processes.items() if its.status != "not_found"}
             known = self._programs or tuple(seen.union(self._status.programs))
-            numbers = ports_of(known, self._more_ports)
+            numbers = ports_of(known, self._port_changes, self._api_ports)
             ports = self._ports.begin(numbers)
             sample = SystemSample(
                 node_id=self._node,

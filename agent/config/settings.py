@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from agent.roles import RSPAMD_PORT, ZONEMTA_API_PORT, api_ports_of
+
 TOKEN_CHARS = 16
 MIB = 1024**2
 GIB = 1024**3
@@ -76,8 +78,14 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     # PEM file of the only authorities that may sign the certificates of these programs, reached by
     # https://, rediss:// or tls=true. Empty: the system's.
     ca_file: Annotated[str, Meta(max_length=4096)] = ""
-    # Ports to check beside those of the node's role, separated by commas: "465, 8080".
-    ports: Annotated[str, Meta(max_length=500, pattern=r"^[0-9, ]*$")] = ""
+    # Ports to check beside those of the node's role, separated by commas: "465, 8080"; with a minus
+    # one that is not checked: "-995".
+    ports: Annotated[str, Meta(max_length=500, pattern=r"^[0-9, -]*$")] = ""
+
+    @property
+    def api_ports(self) -> dict[int, int | None]:
+        """The ports of the APIs on this node, by their defaults."""
+        return api_ports_of({ZONEMTA_API_PORT: self.zonemta_api_url, RSPAMD_PORT: self.rspamd_url})
 
 
 class Intervals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

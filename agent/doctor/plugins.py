@@ -75,7 +75,8 @@ def judge_plugins(plugin: dict[str, Any], *, now: datetime) -> Iterator[Finding]
 
 def check_ports(config: Config) -> Iterator[Finding]:
     """Connect to the ports of the node's role."""
-    numbers = ports_of(programs_of(config.node_role), config.discovery.ports)
+    discovery = config.discovery
+    numbers = ports_of(programs_of(config.node_role), discovery.ports, discovery.api_ports)
     if not numbers:
         yield Finding(
             "note",

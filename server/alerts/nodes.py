@@ -116,6 +116,16 @@ def judge_program(status: str, *, is_expected: bool) -> tuple[str, str]:
     return status, PROGRAM_LEVELS.get(status, "none")
 
 
+def judge_port(*, is_open: bool, was_open: bool) -> tuple[str, str]:
+    """Return whether a port takes connections, and the level of that.
+
+    `was_open`: whether it ever did. A default port of the role that never did is none of this node.
+    """
+    if is_open:
+        return "yes", "ok"
+    return ("no", "critical") if was_open else ("never seen open", "none")
+
+
 def judge_source(
     source: Mapping[str, Any], succeeded_at: datetime | None, now: datetime
 ) -> tuple[str, str]:

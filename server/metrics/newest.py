@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from server.metrics import catalogue
@@ -25,8 +26,21 @@ TABLES = {
     for kind in catalogue.METRICS
     if not kind.dimensions and kind is not catalogue.SYSTEM
 } | {"queue": catalogue.MAIL_QUEUE.table}
-#: Part of each system sample: one row for each program, and for each port.
-PARTS = {"processes": catalogue.PROCESS.table, "ports": catalogue.SERVICE.table}
+# What never took connections here is a default that this node does not use. Of a day's level: the
+# samples themselves would be millions of rows where the answer is no.
+_WAS_OPEN = f"""EXISTS (SELECT FROM {catalogue.SERVICE.table}_daily AS seen
+  WHERE seen.node_id = t.node_id AND seen.service = t.service AND seen.is_open_max > 0
+  AND seen.bucket > %(opened_after)s)"""
+#: Part of each system sample, its table, and what is said beside its row: one row for each program,
+#: and for each port.
+PARTS = (
+    ("processes", catalogue.PROCESS.table, "'{}'"),
+    (
+        "ports",
+        catalogue.SERVICE.table,
+        f"jsonb_build_object('was_open', t.is_open OR {_WAS_OPEN})",
+    ),
+)
 _IN_TIME = "node_id = %(node)s AND time > %(since)s AND time <= %(now)s"
 _NEWEST_OF_ALL = " UNION ALL ".join(
     [
@@ -35,9 +49,9 @@ _NEWEST_OF_ALL = " UNION ALL ".join(
         for kind, table in TABLES.items()
     ]
     + [
-        f"(SELECT '{part}', to_jsonb(t)::text FROM {table} AS t WHERE {_IN_TIME} AND time ="  # noqa: S608
-        f" (SELECT max(time) FROM {table} WHERE {_IN_TIME}))"
-        for part, table in PARTS.items()
+        f"(SELECT '{part}', (to_jsonb(t) || {more})::text FROM {table} AS t"  # noqa: S608
+        f" WHERE {_IN_TIME} AND time = (SELECT max(time) FROM {table} WHERE {_IN_TIME}))"
+        for part, table, more in PARTS
     ]
 )
 #: Older samples do not describe a node of now, however wrong its clock may be.
@@ -51,8 +65,9 @@ _NEWEST_STATES = f"""SELECT n.name, n.role, n.clock_ahead_ms,
     SELECT process, (array_agg(status ORDER BY time DESC))[1] AS status
     FROM {catalogue.PROCESS.table} WHERE {_OF_BOTH}
     GROUP BY process HAVING count(*) = 2 AND NOT bool_or(status = 'running')) AS programs),
-  ARRAY(SELECT service FROM {catalogue.SERVICE.table} WHERE {_OF_BOTH}
-    GROUP BY service HAVING count(*) = 2 AND NOT bool_or(is_open))
+  ARRAY(SELECT service FROM {catalogue.SERVICE.table} AS t WHERE {_OF_BOTH}
+    GROUP BY node_id, service
+    HAVING count(*) = 2 AND NOT bool_or(is_open) AND {_WAS_OPEN})
 FROM nodes_node AS n CROSS JOIN LATERAL (
   SELECT array_agg(time) AS times,
     (array_agg(disk_used_percent ORDER BY time DESC))[1] AS disk_used_percent,
@@ -92,7 +107,7 @@ def newest_system(
 @dataclass(frozen=True)
 class NodeState:
     """What the two newest samples of a node say of it. `programs`: those that do not run, and their
-    status; `closed`: services that take no connections. Unknown is None, or not there."""
+    status; `closed`: services that took connections and take none. Unknown is None, or absent."""
 
     name: str
     role: str
@@ -105,7 +120,12 @@ class NodeState:
 
 def newest_states(now: datetime, *, seen_after: datetime) -> list[NodeState]:
     """Return the states of the nodes that are watched and were seen since `seen_after`."""
-    span = {"since": now - STATE_SPAN, "until": now + STATE_SPAN, "seen_after": seen_after}
+    span = {
+        "since": now - STATE_SPAN,
+        "until": now + STATE_SPAN,
+        "seen_after": seen_after,
+        "opened_after": _oldest_kept(now),
+    }
     rows = fetch_rows(_NEWEST_STATES, span)
     return [
         NodeState(name, role, ahead, disk, json.loads(mounts), json.loads(programs), closed)
@@ -116,14 +136,25 @@ def newest_states(now: datetime, *, seen_after: datetime) -> list[NodeState]:
 def newest_of_all(node_id: int, since: datetime, now: datetime) -> dict[str, list[dict[str, Any]]]:
     """Return the newest rows of each kind and part in (since, now] of one node, in one query.
 
-    As JSON: times are texts in it. A kind of which nothing came is not there.
+    As JSON: times are texts in it. A kind of which nothing came is not there. `was_open` of a port:
+    whether it ever took connections, as far as samples are kept.
     """
+    values: dict[str, Any] = {
+        "node": node_id,
+        "since": since,
+        "now": now,
+        "opened_after": _oldest_kept(now),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_NEWEST_OF_ALL, {"node": node_id, "since": since, "now": now})
+        cursor.execute(_NEWEST_OF_ALL, values)
         rows: dict[str, list[dict[str, Any]]] = {}
         for kind, row in cursor.fetchall():
             rows.setdefault(kind, []).append(json.loads(row))
     return rows
+
+
+def _oldest_kept(now: datetime) -> datetime:
+    return now - timedelta(days=settings.METRICS_RETENTION_DAYS)
 
 
 def disk_free_by_hour(

@@ -26,6 +26,7 @@ def store_sample(db: None, golden: Any) -> Any:
         at = timezone.now() - ago
         sample = golden(f"metrics_{kind}.json") | {"node_id": node, "timestamp": at.isoformat()}
         part = "queue" if kind == "zonemta" else kind
+        sample |= {name: readings.pop(name) for name in ("services",) if name in readings}
         sample[part] |= readings
         write_samples([msgspec.json.decode(json.dumps(sample), type=SAMPLES[kind])])
         if kind == "system":

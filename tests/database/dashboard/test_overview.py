@@ -148,6 +148,25 @@ def test_stopped_programs_full_disks_and_closed_ports_are_named(
     )
 
 
+def test_a_port_is_closed_only_where_it_was_open_before(facts, reporting_node, store_sample):
+    def store(ago, *open_ports):
+        answers = {f"port_{port}": port in open_ports for port in (587, 12080)}
+        store_sample("system", ago=timedelta(seconds=ago), services=answers)
+
+    def closed():
+        return [each["text"] for each in facts()["findings"] if each["kind"] == "ports"]
+
+    store(60)
+    store(45)
+    assert closed() == []  # defaults of the role, and this node has others
+
+    store(30, 587)
+    store(15)
+    assert closed() == []
+    store(0)
+    assert closed() == ["port 587 closed on mta-01"]
+
+
 @pytest.mark.parametrize("change", [{"in_maintenance": True}, {"retired_at": timezone.now()}])
 def test_problems_of_nodes_nobody_watches_are_not_named(
     facts, reporting_node, store_sample, change

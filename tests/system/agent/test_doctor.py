@@ -19,7 +19,7 @@ from agent.doctor.server import judge_answer, judge_skew
 from agent.errors import SpoolError
 from agent.events.change_stream.database import explain
 from agent.events.plugin_reports import PluginReport, record_report
-from agent.roles import ports_of, programs_of
+from agent.roles import api_ports_of, ports_of, programs_of
 from agent.spool import read_summary
 from agent.transport.client import Action, Outcome
 from agent.transport.stats import TransportStats
@@ -406,6 +406,20 @@ def test_a_role_names_programs_and_they_have_ports():
     assert programs_of("") == programs_of("backup") == ()
     assert ports_of(("haraka",)) == (25,)
     assert ports_of(("wildduck",), "465, 993,99999,0") == (465, 993, 995)
+    assert ports_of(("wildduck",), "465, -993, -110") == (465, 995)
+
+
+@pytest.mark.parametrize(
+    ("url", "ports"),
+    [
+        ("http://127.0.0.1:12081", (587, 12081)),
+        ("http://localhost", (80, 587)),
+        ("http://10.0.0.21:12080", (587,)),
+        ("http://127.0.0.1:99999", (587, 12080)),
+    ],
+)
+def test_the_port_of_an_api_is_the_configured_one(url, ports):
+    assert ports_of(("zonemta",), "", api_ports_of({12080: url})) == ports
 
 
 def test_where_a_port_is_listened_on_is_read_from_the_kernels_table():

@@ -14,6 +14,7 @@ from server.alerts.nodes import (
     judge_clock,
     judge_completeness,
     judge_losses,
+    judge_port,
     judge_program,
     judge_source,
     judge_spool,
@@ -85,11 +86,11 @@ class Process:
 
 @dataclass(frozen=True)
 class Port:
-    """One port, and whether it takes connections."""
+    """One port. `state`: whether it takes connections, in words."""
 
     number: str
     name: str
-    is_open: bool
+    state: str
     level: str
 
 
@@ -156,14 +157,20 @@ def build_processes(
 
 
 def build_ports(rows: Sequence[Row], *, is_stale: bool = False) -> list[Port]:
-    """Return the ports, closed ones first. What is stale is judged no more."""
-    numbers = {str(row["service"]).removeprefix("port_"): bool(row["is_open"]) for row in rows}
-    levels = dict.fromkeys((True, False), "none") if is_stale else {True: "ok", False: "critical"}
-    ports = [
-        Port(number, PORTS.get(number, ""), is_open, levels[is_open])
-        for number, is_open in numbers.items()
-    ]
-    return sorted(ports, key=lambda p: (p.is_open, int(p.number) if p.number.isdecimal() else 0))
+    """Return the ports, closed ones first. What is stale is judged no more.
+
+    A port of the role that never was open is one this node does not use.
+    """
+    ports = []
+    for row in rows:
+        number = str(row["service"]).removeprefix("port_")
+        state, level = judge_port(is_open=row["is_open"], was_open=row["was_open"])
+        ports.append(Port(number, PORTS.get(number, ""), state, "none" if is_stale else level))
+    order = ("no", "never seen open", "yes")
+    return sorted(
+        ports,
+        key=lambda p: (order.index(p.state), int(p.number) if p.number.isdecimal() else 0),
+    )
 
 
 def find_newest(

@@ -46,7 +46,7 @@ def machine(tmp_path):
 def test_a_sample_says_which_ports_of_the_role_take_connections():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        collector = SystemCollector(node="n", programs=("zonemta",), more_ports=str(port))
+        collector = SystemCollector(node="n", programs=("zonemta",), port_changes=str(port))
 
         sample = collector.sample()
 

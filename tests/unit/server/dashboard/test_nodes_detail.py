@@ -75,13 +75,16 @@ def test_a_program_that_the_role_names_and_that_is_not_found_has_stopped():
 def test_programs_and_ports_of_a_node_that_reports_no_more_have_no_colour():
     running = {"process": "redis", "status": "running", "pid": 1, "memory_mb": 1.0,
                "cpu_percent": 1.0}  # fmt: skip
-    ports = [{"service": f"port_{number}", "is_open": number > 100} for number in (25, 587)]
+    ports = [
+        {"service": f"port_{number}", "is_open": number > 100, "was_open": number != 26}
+        for number in (25, 26, 587)
+    ]
 
     processes = detail.build_processes([running], is_stale=True)
 
     assert [p.level for p in processes] == ["none"]
-    assert [p.level for p in detail.build_ports(ports, is_stale=True)] == ["none", "none"]
-    assert [p.level for p in detail.build_ports(ports)] == ["critical", "ok"]
+    assert [p.level for p in detail.build_ports(ports, is_stale=True)] == ["none", "none", "none"]
+    assert [p.level for p in detail.build_ports(ports)] == ["critical", "none", "ok"]
 
 
 def test_an_agent_that_reports_no_more_is_not_called_well(agent):
@@ -92,15 +95,17 @@ def test_an_agent_that_reports_no_more_is_not_called_well(agent):
 
 def test_closed_ports_come_first_and_are_called_by_what_they_are_for():
     rows = [
-        {"service": "port_12080", "is_open": True},
-        {"service": "port_587", "is_open": True},
-        {"service": "port_11334", "is_open": False},
+        {"service": "port_995", "is_open": False, "was_open": False},
+        {"service": "port_12080", "is_open": True, "was_open": True},
+        {"service": "port_587", "is_open": True, "was_open": True},
+        {"service": "port_11334", "is_open": False, "was_open": True},
     ]
 
-    assert [(p.number, p.name, p.is_open) for p in detail.build_ports(rows)] == [
-        ("11334", "Rspamd", False),
-        ("587", "submission", True),
-        ("12080", "ZoneMTA API", True),
+    assert [(p.number, p.name, p.state) for p in detail.build_ports(rows)] == [
+        ("11334", "Rspamd", "no"),
+        ("995", "POP3S", "never seen open"),
+        ("587", "submission", "yes"),
+        ("12080", "ZoneMTA API", "yes"),
     ]
 
 
