@@ -4,7 +4,14 @@ Charts format their values with server/dashboard/shell/formats.js by the same ru
 shell/tests/formats.json are run against both.
 """
 
+import re
+
 UNKNOWN = "\N{EN DASH}"
+#: Blocks of Unicode written from right to left, and their marks.
+_RIGHT_TO_LEFT = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+_ISOLATE, _ISOLATE_ENDS = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 MINUTE_S = 60
 HOUR_S = 60 * MINUTE_S
 DAY_S = 24 * HOUR_S
@@ -91,6 +98,14 @@ def change(count: int, before: int | None) -> str:
     if percents == 0:
         return "≈"
     return f"{'▲' if percents > 0 else '▼'} {thousands(abs(percents))} %"
+
+
+def isolate(name: str) -> str:
+    """Return a name that is written from right to left so that it reorders nothing beside it.
+
+    Where pages have an element of its own for a name, styles do the same.
+    """
+    return f"{_ISOLATE}{name}{_ISOLATE_ENDS}" if _RIGHT_TO_LEFT.search(name) else name
 
 
 def _two_units(whole_s: int, large: tuple[int, str], small: tuple[int, str]) -> str:

@@ -1,11 +1,13 @@
 """Problems of nodes that report: stopped programs, closed ports, full disks. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
 
 from server.alerts.nodes import fill_percent, find_fullest, judge_percent, judge_program
+from server.formats import isolate
 from server.metrics.newest import NodeState
 from server.nodes.roles import programs_of
 
@@ -25,12 +27,17 @@ PROGRAM_OF_PORT = {
 WRONG_CLOCK = timedelta(minutes=1)
 
 
+#: A problem that many nodes have names this many of them.
+MAX_NAMED_NODES = 3
+
+
 @dataclass(frozen=True)
 class NodeProblem:
-    """A problem of one node. `kind`: program, ports or disk; `text`: the problem in words."""
+    """A problem of one node, or the same one of several. `kind`: program, ports or disk; `text`:
+    the problem in words."""
 
     kind: str
-    node: str
+    nodes: tuple[str, ...]
     text: str
     level: ClassVar[str] = "warning"
 
@@ -39,10 +46,34 @@ class NodeProblem:
 
 
 def find_node_problems(states: Iterable[NodeState]) -> list[NodeProblem]:
-    """Return the problems of nodes by kind: programs first, as their ports are closed for it."""
-    found = [problem for state in states for problem in _problems(state)]
-    order = ("program", "disk", "ports")
-    return sorted(found, key=lambda problem: order.index(problem.kind))
+    """Return the problems of nodes by kind: programs first, as their ports are closed for it.
+
+    One program that stopped everywhere is one problem, and so is one port.
+    """
+    nodes_of: dict[str, list[str]] = defaultdict(list)
+    closed_on: dict[str, list[str]] = defaultdict(list)
+    disks: list[NodeProblem] = []
+    for state in states:
+        stopped = _stopped(state)
+        for program in stopped:
+            nodes_of[program].append(state.name)
+        for number in _closed(state, stopped):
+            closed_on[number].append(state.name)
+        disks += _full_disk(state)
+    programs = [
+        NodeProblem("program", nodes, f"{' and '.join(programs)} stopped on {_name_nodes(nodes)}")
+        for nodes, programs in _by_nodes(nodes_of)
+    ]
+    ports = [
+        NodeProblem(
+            "ports",
+            nodes,
+            f"{'port' if len(numbers) == 1 else 'ports'} {', '.join(numbers)}"
+            f" closed on {_name_nodes(nodes)}",
+        )
+        for nodes, numbers in _by_nodes(closed_on)
+    ]
+    return [*programs, *disks, *ports]
 
 
 def find_wrong_clocks(states: Iterable[NodeState]) -> list[tuple[str, timedelta]]:
@@ -55,30 +86,45 @@ def find_wrong_clocks(states: Iterable[NodeState]) -> list[tuple[str, timedelta]
 def _full_disk(state: NodeState) -> Iterator[NodeProblem]:
     fullest = find_fullest(state.file_systems)
     if fullest:
-        what, percent = f"{fullest['mount_point']} of {state.name}", fill_percent(fullest)
+        what, percent = str(fullest["mount_point"]), fill_percent(fullest)
     else:
-        what, percent = f"the disk of {state.name}", state.disk_used_percent or 0.0
+        what, percent = "the disk", state.disk_used_percent or 0.0
     if judge_percent("disk", percent) == "critical":
-        yield NodeProblem("disk", state.name, f"{what} is {percent:.0f} % full")
+        text = f"{isolate(what)} of {isolate(state.name)} is {percent:.0f} % full"
+        yield NodeProblem("disk", (state.name,), text)
 
 
-def _problems(state: NodeState) -> Iterator[NodeProblem]:
+def _stopped(state: NodeState) -> list[str]:
+    """Return the programs that should run and do not, by their names, sorted."""
     expected = programs_of(state.role)
-    stopped = {
-        program
+    return sorted(
+        PROGRAM_NAMES.get(program, program)
         for program, status in state.programs.items()
         if judge_program(status, is_expected=program in expected)[0] == "stopped"
-    }
-    if stopped:
-        names = " and ".join(sorted(PROGRAM_NAMES.get(program, program) for program in stopped))
-        yield NodeProblem("program", state.name, f"{names} stopped on {state.name}")
-    yield from _full_disk(state)
+    )
+
+
+def _closed(state: NodeState, stopped: Sequence[str]) -> list[str]:
+    """Return the closed ports whose program has not stopped, in the order of their numbers."""
+    numbers = (service.removeprefix("port_") for service in state.closed)
     closed = [
         number
-        for number in (service.removeprefix("port_") for service in state.closed)
-        if PROGRAM_OF_PORT.get(number) not in stopped
+        for number in numbers
+        if PROGRAM_NAMES.get(PROGRAM_OF_PORT.get(number, ""), "") not in stopped
     ]
-    if closed:
-        word = "port" if len(closed) == 1 else "ports"
-        numbers = ", ".join(sorted(closed, key=lambda number: (len(number), number)))
-        yield NodeProblem("ports", state.name, f"{word} {numbers} closed on {state.name}")
+    return sorted(closed, key=lambda number: (len(number), number))
+
+
+def _by_nodes(nodes_of: Mapping[str, Sequence[str]]) -> list[tuple[tuple[str, ...], list[str]]]:
+    """Return what is so on the same nodes together, in the order of the first of each."""
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for what, nodes in nodes_of.items():
+        groups[tuple(nodes)].append(what)
+    return list(groups.items())
+
+
+def _name_nodes(nodes: Sequence[str]) -> str:
+    if len(nodes) == 1:
+        return isolate(nodes[0])
+    named = ", ".join(isolate(node) for node in nodes[:MAX_NAMED_NODES])
+    return f"{len(nodes)} nodes: {named}{' …' if len(nodes) > MAX_NAMED_NODES else ''}"

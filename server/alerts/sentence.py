@@ -21,7 +21,7 @@ from server.alerts.problems import (
 )
 from server.events.domains import to_unicode
 from server.events.vocabulary import OUTCOMES
-from server.formats import duration, thousands
+from server.formats import duration, isolate, thousands
 from server.nodes.queries import Reporting
 from server.observability.backlog import NOTHING_WAITS, Backlog
 from server.rollups.mail.queries import HourTotals
@@ -132,7 +132,7 @@ def _silent(nodes: Reporting) -> list[Part]:
     """Name the silent nodes."""
     known, reporting = nodes.known, nodes.reporting
     named: list[list[Part]] = [
-        [f"{name} for ", Age(seen_at)] if seen_at else [f"{name} (never seen)"]
+        [f"{isolate(name)} for ", Age(seen_at)] if seen_at else [f"{isolate(name)} (never seen)"]
         for name, seen_at in nodes.silent
     ]
     unnamed = known - reporting - len(named)
@@ -157,22 +157,22 @@ def _problem_parts(problem: Problem) -> list[Part]:
     if isinstance(problem, NodeProblem):
         return [problem.text]
     if isinstance(problem, FailingDestination):
-        words = _cut(problem.words)
+        words = isolate(_cut(problem.words))
         reply = [f" ({words})"] if words else []
-        name = to_unicode(problem.domain)
+        name = isolate(to_unicode(problem.domain))
         return [f"{name} {problem.verb} since ", ClockTime(problem.since), *reply]
     if isinstance(problem, MissingEvents):
         count = problem.count
         events = "1 event is" if count == 1 else f"{thousands(count)} events are"
-        return [f"{events} missing from {problem.node or 'a key of no node'}"]
+        return [f"{events} missing from {isolate(problem.node) or 'a key of no node'}"]
     if isinstance(problem, OldMail):
         return ["mail waits for ", Age(problem.since)]
     if isinstance(problem, WrongClock):
         side = "ahead" if problem.ahead_s > 0 else "behind"
-        return [f"the clock of {problem.node} is {duration(abs(problem.ahead_s))} {side}"]
+        return [f"the clock of {isolate(problem.node)} is {duration(abs(problem.ahead_s))} {side}"]
     first, *others = problem.instances
     more = f" and {len(others)} more" if others else ""
-    return [f"{thousands(problem.count)} stranded at {first}{more}"]
+    return [f"{thousands(problem.count)} stranded at {isolate(first)}{more}"]
 
 
 def _cut(words: str) -> str:

@@ -1,6 +1,6 @@
 // Changes of nodes as vertical marks in charts over time: their texts, and the labels that fit. Pure.
 
-import { duration } from "../shell/formats.js";
+import { duration, isolate } from "../shell/formats.js";
 
 const PROGRAMS = {
   zonemta: "ZoneMTA", haraka: "Haraka", wildduck: "WildDuck", mongodb: "MongoDB", redis: "Redis",
@@ -20,7 +20,7 @@ const MAX_LINES = 16;
  */
 export function marksOf(changes, { named = true } = {}) {
   const marks = changes.flatMap((change) => marksOfOne(change).map((mark) => (
-    { ...mark, short: mark.text, text: named ? `${change.node}: ${mark.text}` : mark.text })));
+    { ...mark, short: mark.text, text: named ? `${isolate(change.node)}: ${mark.text}` : mark.text })));
   return marks.sort((one, other) => one.ms - other.ms);
 }
 
@@ -83,10 +83,13 @@ function groupMarks(marks, { width, xOf, widthOf }) {
   return { marks, label, at, side, fromX: Math.min(first, side === "left" ? x - long : x), toX: Math.max(last, side === "left" ? x : x + long) };
 }
 
+const [ISOLATE, ISOLATE_ENDS] = ["\u2068", "\u2069"];
+
 /** The first text that fits with how many more there are, else the last one cut until it does. */
 function shorten(texts, more, fits) {
   const rest = more ? ` +${more}` : "";
   let cut = texts.find((text) => fits(text + rest)) ?? texts.at(-1);
   while (cut.length > 4 && !fits(cut + rest)) cut = `${cut.slice(0, -2).trimEnd()}…`;
-  return cut + rest;
+  // A name that is cut must not go on through what follows it.
+  return cut + (cut.includes(ISOLATE) && !cut.includes(ISOLATE_ENDS) ? ISOLATE_ENDS : "") + rest;
 }

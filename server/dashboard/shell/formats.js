@@ -91,6 +91,13 @@ export function byteSize(count) {
   }
 }
 
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/** A name that is written from right to left, so that it reorders nothing beside it in one text. */
+export function isolate(name) {
+  return RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name;
+}
+
 /** A share that is known as a ratio: one decimal, a dash when it is not known. */
 export function ratio(value) {
   return isUnknown(value) ? UNKNOWN : percent(Math.round(value * 1e6), 1e6);

@@ -20,6 +20,13 @@ test("each kind of change has words of its own, with the node's name where there
   assert.deepEqual(texts([change("exploded")]), []);
 });
 
+test("a name from right to left reorders no word of its label, also where it is cut", () => {
+  const name = "\u05d0".repeat(64);
+  assert.deepEqual(texts([{ ...change("silent"), node: name }]), [`\u2068${name}\u2069: silent`]);
+  const cut = labels(marksOf([{ ...change("silent"), node: name }, { ...change("silent"), node: name }]).map((each) => ({ ...each, short: each.text, ms: 10 })))[0][1];
+  assert.match(cut, /^\u2068\u05d0+…\u2069 \+1$/);
+});
+
 test("a silence has a mark at each end, one that goes on only the first", () => {
   assert.deepEqual(texts([change("silent")]), ["mta-01: silent"]);
   const over = [change("silent", { ended_at: "2026-11-21T12:08:00Z" }), change("started", { at: "2026-11-21T12:05:00Z" })];

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { byteSize, csvCell, duration, frameAge, milliseconds, percent, rate, ratio, stopwatch, thousands } from "../formats.js";
+import { byteSize, csvCell, duration, frameAge, isolate, milliseconds, percent, rate, ratio, stopwatch, thousands } from "../formats.js";
 
 const vectors = JSON.parse(readFileSync(new URL("formats.json", import.meta.url)));
 
-for (const [name, say] of Object.entries({ thousands, percent, duration, milliseconds, byte_size: byteSize })) {
+for (const [name, say] of Object.entries({ thousands, percent, duration, milliseconds, isolate, byte_size: byteSize })) {
   test(`${name} says what the shared vectors say`, () => {
     for (const vector of vectors[name]) {
       assert.equal(say(...vector.slice(0, -1)), vector.at(-1), JSON.stringify(vector));

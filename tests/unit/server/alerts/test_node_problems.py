@@ -65,6 +65,45 @@ def test_a_problem_of_a_node_is_named(node, texts):
     assert [problem.text for problem in find_node_problems([node])] == texts
 
 
+def test_one_program_that_stopped_on_many_nodes_is_one_problem():
+    states = [state(f"mx-{n:02}", haraka="stopped") for n in range(1, 11)]
+
+    (problem,) = find_node_problems(states)
+
+    assert problem.text == "Haraka stopped on 10 nodes: mx-01, mx-02, mx-03 …"
+    assert problem.nodes == tuple(each.name for each in states)
+
+
+def test_programs_that_stopped_on_the_same_nodes_are_named_together():
+    both = {"haraka": "stopped", "rspamd": "stopped"}
+
+    assert [
+        problem.text for problem in find_node_problems([state("a", **both), state("b", **both)])
+    ] == ["Haraka and Rspamd stopped on 2 nodes: a, b"]
+    assert [
+        problem.text
+        for problem in find_node_problems([state("a", **both), state("b", haraka="stopped")])
+    ] == ["Haraka stopped on 2 nodes: a, b", "Rspamd stopped on a"]
+
+
+def test_one_port_that_is_closed_on_many_nodes_is_one_problem():
+    states = [state(name, closed=["port_993", "port_25"]) for name in "abcd"]
+
+    (problem,) = find_node_problems(states)
+
+    assert problem.text == "ports 25, 993 closed on 4 nodes: a, b, c …"
+
+
+def test_the_name_of_a_node_from_right_to_left_reorders_no_other_word():
+    hebrew = "\N{HEBREW LETTER ALEF}-1"
+
+    (problem,) = find_node_problems([state(hebrew, haraka="stopped")])
+
+    assert problem.text == f"Haraka stopped on \N{FIRST STRONG ISOLATE}{hebrew}" + (
+        "\N{POP DIRECTIONAL ISOLATE}"
+    )
+
+
 def test_causes_come_before_what_they_lead_to():
     states = [state("a", closed=["port_993"]), state("b", disk=99.0), state("c", haraka="stopped")]
 
@@ -94,11 +133,11 @@ def test_server_and_agent_read_the_same_programs_from_a_role(role):
     assert roles.programs_of(role) == set(agent_roles.programs_of(role))
 
 
-def test_a_program_that_is_stopped_everywhere_does_not_hide_a_wrong_clock():
-    states = [state(f"mx-0{n}", haraka="stopped") for n in (1, 2, 3)]
+def test_full_disks_everywhere_do_not_hide_a_wrong_clock():
+    states = [state(f"mx-0{n}", disk=99.0) for n in (1, 2, 3)]
     clocks = [("mx-01", timedelta(minutes=11))]
 
     problems = find_problems([], [], [], clocks, states, now=datetime(2026, 11, 21, tzinfo=UTC))
 
     kinds = [problem.as_json()["kind"] for problem in problems]
-    assert kinds == ["program", "clock", "program", "program"]
+    assert kinds == ["disk", "clock", "disk", "disk"]

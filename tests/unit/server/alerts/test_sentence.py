@@ -176,6 +176,15 @@ def words(reply):
             id="more than fit",
         ),
         pytest.param(
+            (hour(**FLOWING), Reporting(2, 1, JUST_NOW, (("\u05d0", None),))),
+            [FailingDestination("xn--4dbc.example", "defers", OUTLOOK.since, "\u05d0 (1)")], None,
+            "warning",
+            "1 of 2 nodes silent: \u2068\u05d0\u2069 (never seen) · mail flows"
+            " · 1 thing needs attention: \u2068\u05d0\u05d1.example\u2069 defers since 12:04"
+            " (\u2068\u05d0 (1)\u2069)",
+            id="names from right to left are isolated",
+        ),
+        pytest.param(
             FINE, [words("550 <script>alert(1)</script>\r\n " + "é" * 80)], False, "warning",
             "All 2 nodes report, mail flows · 1 thing needs attention: "
             "outlook.example defers since 12:04"
