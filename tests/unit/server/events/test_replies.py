@@ -1,5 +1,6 @@
 """Replies of remote servers: one text for a thousand messages."""
 
+import json
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from server.events import replies
 from server.events.replies import fingerprint, normalize
+from tests.paths import SAMPLES
 from tests.unit.patterns import Matcher
 
 
@@ -20,6 +22,15 @@ def test_replies_of_one_text_have_one_fingerprint(vectors):
     for text in vectors["texts"]:
         assert {fingerprint(reply) for reply in text["replies"]} == {text["fingerprint"]}
         assert normalize(text["replies"][0]) == text["normalised"]
+
+
+def test_real_replies_of_one_kind_are_one_whatever_ips_hosts_ids_and_times_they_carry():
+    lines = (SAMPLES / "replies" / "same.jsonl").read_bytes().splitlines()
+    for of_one_kind in map(json.loads, lines):
+        names = {fingerprint(reply) for reply in of_one_kind["replies"]}
+        assert len(names) == 1, of_one_kind
+
+    assert len({fingerprint(json.loads(line)["replies"][0]) for line in lines}) == len(lines)
 
 
 def test_different_texts_have_different_fingerprints(vectors):
