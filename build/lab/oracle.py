@@ -1,15 +1,13 @@
-"""Verdicts: what was acknowledged against rows, counts and ledger."""
+"""The verdict about a server: what was acknowledged against rows, counts and ledger."""
 
 import io
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
-from build.lab.fake_server import Received
 from build.lab.installation import Installation
-from build.lab.traffic import Batch
+from tests.batches import Batch
 
 SERVER_VERDICT = Path(__file__).with_name("oracle.sql").read_text()
 
@@ -72,47 +70,3 @@ def count_stored(installation: Installation, *, but_not: str) -> tuple[int, int]
         but_not,
     )
     return rows, events
-
-
-@dataclass(frozen=True)
-class AgentVerdict:
-    """What the fake server received against what the plugins' POSTs were answered."""
-
-    kills: int
-    acknowledged: int
-    missing: int  # acknowledged by the receiver and never at the server
-    twice: int  # one event under two numbers
-    holes: int  # numbers that never came and were not declared dropped
-    out_of_order: int  # a number that came first after a higher one
-    contradictions: int  # one number, two events
-    seed: str
-
-    @property
-    def is_clean(self) -> bool:
-        faults = (self.missing, self.twice, self.holes, self.out_of_order, self.contradictions)
-        return not any(faults) and self.acknowledged > 0
-
-
-def judge_agent(
-    received: Received, acknowledged: Sequence[str], *, kills: int, seed: str
-) -> AgentVerdict:
-    """Compare the acknowledged event ids with what the server has. Pure."""
-    counts = Counter(event for numbers in received.numbers.values() for event in numbers.values())
-    return AgentVerdict(
-        kills=kills,
-        acknowledged=len(acknowledged),
-        missing=sum(event not in counts for event in acknowledged),
-        twice=sum(count > 1 for count in counts.values()),
-        holes=sum(
-            max(numbers) - len(numbers.keys() | received.dropped[epoch])
-            for epoch, numbers in received.numbers.items()
-        ),
-        # A dictionary keeps the order in which the numbers came first.
-        out_of_order=sum(
-            after < before
-            for numbers in received.numbers.values()
-            for before, after in pairwise(numbers)
-        ),
-        contradictions=received.contradictions,
-        seed=seed,
-    )

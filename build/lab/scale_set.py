@@ -14,8 +14,8 @@ from pathlib import Path
 from django.core.management import call_command
 from django.db import connection
 
-from build.lab.query_plan import fetch_rows
 from build.stack.command import report_progress
+from tests.query_plan import fetch_rows
 
 LEVELS = ("email_stats_daily", "email_stats_1h", "email_stats_5m")
 COPY_DAY = Path(__file__).with_name("scale_set.sql").read_text()

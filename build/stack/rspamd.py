@@ -45,9 +45,13 @@ def start(supervisor: Supervisor, directory: Path, *, redis_port: int) -> Rspamd
     # Laid over the package's own configuration.
     config = variables["LOCAL_CONFDIR"]
     fill_templates(
-        SOURCE, config, config=config, scan_port=scan_port, controller_port=controller_port,
+        SOURCE,
+        config,
+        config=config,
+        scan_port=scan_port,
+        controller_port=controller_port,
         redis_port=redis_port,
-    )  # fmt: skip
+    )
     variables["RUNDIR"] = socket_directory(home / "run")
     program = Program(
         name="rspamd",

@@ -46,9 +46,16 @@ def start(supervisor: Supervisor, directory: Path, *, mongo_uri: str, redis_port
     home = directory / "wildduck"
     api_port, metrics_port, imap_port, lmtp_port = free_ports(4)
     fill_templates(
-        CONFIG, home, mongo_uri=mongo_uri, redis_port=redis_port, token=WildDuck.token,
-        api_port=api_port, metrics_port=metrics_port, imap_port=imap_port, lmtp_port=lmtp_port,
-    )  # fmt: skip
+        CONFIG,
+        home,
+        mongo_uri=mongo_uri,
+        redis_port=redis_port,
+        token=WildDuck.token,
+        api_port=api_port,
+        metrics_port=metrics_port,
+        imap_port=imap_port,
+        lmtp_port=lmtp_port,
+    )
     program = Program(
         name="wildduck",
         argv=[node_program(), "server.js", f"--config={home / 'wildduck.toml'}"],

@@ -59,10 +59,16 @@ def start(
     api_port = api_port or other_port
     config = home / "zonemta.toml"
     text = render(
-        mongo_uri=mongo_uri, sink_port=sink_port, plugin_socket=plugin_socket, zones=zones,
-        defer_times_ms=defer_times_ms, redis_port=redis_port, smtp_port=smtp_port,
-        api_port=api_port, queue_server_port=queue_server_port,
-    )  # fmt: skip
+        mongo_uri=mongo_uri,
+        sink_port=sink_port,
+        plugin_socket=plugin_socket,
+        zones=zones,
+        defer_times_ms=defer_times_ms,
+        redis_port=redis_port,
+        smtp_port=smtp_port,
+        api_port=api_port,
+        queue_server_port=queue_server_port,
+    )
     config.write_text(text)
     log = supervisor.log_directory / "zonemta.log"
     size_before = log.stat().st_size if log.exists() else 0

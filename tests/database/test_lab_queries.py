@@ -8,10 +8,10 @@ from django.db import connection
 from django.test import Client
 
 from build.lab import scale_set
-from build.lab.query_plan import find_table
 from build.lab.scenarios import queries
 from build.lab.scenarios.queries import BUDGETS_MS, FILTER_24H, LOOKUP
 from server.timescale import edition
+from tests.query_plan import find_table
 
 UNTIL = datetime(2026, 11, 21, tzinfo=UTC)
 SMALL = scale_set.Scale(

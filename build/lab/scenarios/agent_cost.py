@@ -19,8 +19,6 @@ from statistics import median
 from typing import Any
 
 from build.lab import usage
-from build.lab.fake_plugin import FakePlugin
-from build.lab.fake_server import Received, run_fake_server
 from build.lab.report import compute_percentile
 from build.lab.traffic import INGEST_PATH
 from build.package import freeze
@@ -28,6 +26,8 @@ from build.stack import agent, haraka, mongodb, redis, rspamd, sink, wildduck, z
 from build.stack.errors import StackError
 from build.stack.ports import LOOPBACK, answers
 from build.stack.supervisor import Supervisor, temporary_run
+from tests.fakes.failing_server import Received, run_fake_server
+from tests.fakes.plugin_process import FakePlugin
 
 SETTLE_S = 20.0
 SAMPLE_EVERY_S = 5.0

@@ -13,14 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from build.lab.fake_plugin import FakePlugin
-from build.lab.fake_server import Received, run_fake_server
-from build.lab.oracle import AgentVerdict, judge_agent
 from build.lab.traffic import wait_until
 from build.package import freeze
 from build.stack import agent
 from build.stack.errors import StackError
 from build.stack.supervisor import Supervisor, python, tail
+from tests.fakes.failing_server import AgentVerdict, Received, judge_agent, run_fake_server
+from tests.fakes.plugin_process import FakePlugin
 
 KEY = "mlrd_crash"
 PLUGINS = 3

@@ -19,8 +19,9 @@ from datetime import timedelta
 from build.lab.faults import ServerFaults
 from build.lab.installation import Installation, run_installation
 from build.lab.oracle import ServerVerdict, judge_server
-from build.lab.traffic import CLOCKS, Batch, Connection, Sender, connect_ingest, plan_batches
+from build.lab.traffic import Connection, Sender, connect_ingest
 from build.stack.command import report_progress
+from tests.batches import CLOCKS, Batch, plan_batches
 
 AGENTS = 4
 #: Entries of a dead worker are claimed ten times sooner than by default: harsher on living ones.

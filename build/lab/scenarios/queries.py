@@ -28,7 +28,6 @@ from django.test.utils import CaptureQueriesContext, setup_test_environment
 from django.utils import timezone
 
 from build.lab import scale_set
-from build.lab.query_plan import Statement, explain, fetch_rows
 from build.lab.report import compute_percentile, format_table
 from build.stack import claim, postgres
 from build.stack.command import report_progress
@@ -36,6 +35,7 @@ from build.stack.paths import RUN
 from build.stack.server import Site
 from build.stack.supervisor import Supervisor, leaving_no_child
 from server.config.gc_freeze import freeze_startup_objects
+from tests.query_plan import Statement, explain, fetch_rows
 
 HOME = RUN / "bench-queries"
 #: It is so long before the end of the set: at midnight requests for a day would be too easy.

@@ -13,9 +13,9 @@ import pytest
 from agent.lifecycle import EVENTS_ROUTE, SAMPLES_ROUTE
 from agent.spool import read_summary
 from agent.spool.compression import LOOSE_ITEMS, MAX_ITEMS
-from build.lab.fake_plugin import build_event
 from build.stack.ports import free_port
 from tests.fakes.ingest_server import KEY, running_server
+from tests.fakes.plugin_process import build_event
 from tests.waiting import until
 
 SAMPLES = 4

@@ -5,7 +5,7 @@ import json
 import random
 from datetime import timedelta
 
-from build.lab.traffic import plan_batches
+from tests.batches import plan_batches
 
 
 def plan(seed, batches=200):

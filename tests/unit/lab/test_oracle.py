@@ -1,7 +1,6 @@
 """The verdict about an agent sees each fault."""
 
-from build.lab.fake_server import Received
-from build.lab.oracle import judge_agent
+from tests.fakes.failing_server import Received, judge_agent
 
 
 def test_the_judge_sees_each_fault():

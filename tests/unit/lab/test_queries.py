@@ -4,8 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from build.lab import scale_set
-from build.lab.query_plan import Statement
 from build.lab.scenarios.queries import Request, format_json, format_text
+from tests.query_plan import Statement
 
 
 def test_the_last_line_has_the_slowest_request_of_each_kind():

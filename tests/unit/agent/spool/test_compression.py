@@ -11,8 +11,8 @@ from agent.config import Config
 from agent.config import Spool as SpoolSettings
 from agent.spool import SOURCES, Accepted, compression, read_summary, retention
 from agent.spool import queue as queue_module
-from build.lab.fake_plugin import build_event
 from tests.agent_fixtures import MIB, make_event, numbers, read_events, take, take_reported
+from tests.fakes.plugin_process import build_event
 
 # The promise: so many events fit, by default bounds.
 PROMISED_EVENTS = 8_000_000

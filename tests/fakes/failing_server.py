@@ -1,14 +1,16 @@
-"""A server on loopback that records what agents send, and fails in every way a server can."""
+"""A server on loopback that records what agents send, and fails in every way a server can; and the
+verdict about what it received."""
 
 import gzip
 import json
 import random
 import threading
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from typing import Any
 
 from build.lab.traffic import INGEST_PATH
@@ -22,7 +24,7 @@ STATUS = {"refuse": 500, "limit": 429}
 class Received:
     """Everything that came, acknowledged or not; `failing_percent` of the POSTs fail."""
 
-    chance: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311
+    chance: random.Random = field(default_factory=lambda: random.Random(0))
     failing_percent: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     #: Path and bytes on the wire of each POST; every sample by its path.
@@ -62,6 +64,50 @@ class Received:
     def copy_event_ids(self) -> set[str]:
         with self.lock:
             return {event for numbers in self.numbers.values() for event in numbers.values()}
+
+
+@dataclass(frozen=True)
+class AgentVerdict:
+    """What the fake server received against what the plugins' POSTs were answered."""
+
+    kills: int
+    acknowledged: int
+    missing: int  # acknowledged by the receiver and never at the server
+    twice: int  # one event under two numbers
+    holes: int  # numbers that never came and were not declared dropped
+    out_of_order: int  # a number that came first after a higher one
+    contradictions: int  # one number, two events
+    seed: str
+
+    @property
+    def is_clean(self) -> bool:
+        faults = (self.missing, self.twice, self.holes, self.out_of_order, self.contradictions)
+        return not any(faults) and self.acknowledged > 0
+
+
+def judge_agent(
+    received: Received, acknowledged: Sequence[str], *, kills: int, seed: str
+) -> AgentVerdict:
+    """Compare the acknowledged event ids with what the server has. Pure."""
+    counts = Counter(event for numbers in received.numbers.values() for event in numbers.values())
+    return AgentVerdict(
+        kills=kills,
+        acknowledged=len(acknowledged),
+        missing=sum(event not in counts for event in acknowledged),
+        twice=sum(count > 1 for count in counts.values()),
+        holes=sum(
+            max(numbers) - len(numbers.keys() | received.dropped[epoch])
+            for epoch, numbers in received.numbers.items()
+        ),
+        # A dictionary keeps the order in which the numbers came first.
+        out_of_order=sum(
+            after < before
+            for numbers in received.numbers.values()
+            for before, after in pairwise(numbers)
+        ),
+        contradictions=received.contradictions,
+        seed=seed,
+    )
 
 
 class _Handler(BaseHTTPRequestHandler):

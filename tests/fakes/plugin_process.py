@@ -46,7 +46,7 @@ class FakePlugin(Sender):
     def __init__(self, receiver: Path, seed: str, plan: Iterable[tuple[float, int]]) -> None:
         super().__init__()
         self.acknowledged: list[str] = []  # event ids
-        self._chance = random.Random(seed)  # noqa: S311 (reproducible)
+        self._chance = random.Random(seed)
         self._plan = plan
         headers = {"X-Mallard-Process": f"bench/{seed}", "X-Mallard-Dropped": "0"}
         self._connection = Connection(receiver, EVENTS_PATH, headers, timeout_s=TIMEOUT_S)
