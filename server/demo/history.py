@@ -16,6 +16,7 @@ from server.demo import mail as events
 from server.demo import samples
 from server.events.columns import NAMES
 from server.events.mapping import to_line
+from server.events.outcomes import find_facts
 from server.nodes import store as nodes
 from server.rollups import maintainer, rebuild
 from server.rollups.levels import LEVELS
@@ -129,7 +130,7 @@ def dead_within(part: DayPart, dead_hours: tuple[float, float]) -> tuple[datetim
 
 def _store(history: History, part: DayPart) -> int:
     lines = (
-        to_line(row)
+        _line(row)
         for hour in events.hours(part.start.replace(hour=0), part.end)
         for row in history.hour(hour)
         if part.start <= row["occurred_at"] < part.end
@@ -164,9 +165,23 @@ def _copy(history: History, part: DayPart) -> int:
 def _in_order(history: History, part: DayPart) -> Iterator[str]:
     """Yield the lines of a day, those of each hour in the order of time, like real ones."""
     for hour in events.hours(part.start, part.end):
-        rows = ((row["occurred_at"], to_line(row)) for row in history.hour(hour))
+        rows = ((row["occurred_at"], _line(row)) for row in history.hour(hour))
         for _, line in sorted(rows):
             yield f"{line}\n"
+
+
+def _line(row: events.Row) -> str:
+    """Return a generated event as the server stores one that arrives."""
+    facts = find_facts(
+        direction=row["direction"],
+        event_type=row["event_type"],
+        mx_host=row.get("mx_host"),
+        to_domain=row.get("to_domain"),
+        status_code=row.get("status_code"),
+        category=row.get("bounce_category"),
+        reply=row.get("bounce_message") or row.get("status_message"),
+    )
+    return to_line({**row, **facts._asdict()})
 
 
 def _is_filled(history: History, part: DayPart) -> bool:

@@ -24,6 +24,15 @@ DESTINATIONS = (
     "gmail.example", "outlook.example", "yahoo.example", "web.example", "mail.example",
     "university.example", "small-office.example",
 )  # fmt: skip
+#: MX of destinations whose mail an operator takes; the others have hosts of their own. Of the
+#: domains of a larger cluster, each OPERATED_EVERYth is one operator's customer.
+OPERATED = {
+    "gmail.example": "gmail-smtp-in.l.google.com",
+    "outlook.example": "outlook-com.olc.protection.outlook.com",
+    "yahoo.example": "mta{n}.am0.yahoodns.net",
+    "university.example": "university-example.mail.protection.outlook.com",
+}
+OPERATED_EVERY, CUSTOMERS_MX = 3, "{domain}.mail.protection.outlook.com"
 #: A cluster larger than this has more customers and destinations for each further node.
 SMALL_NODES = 4
 MORE_SENDERS_PER_NODE, MORE_DESTINATIONS_PER_NODE = 10, 100
@@ -183,11 +192,12 @@ def _outbound(rng: random.Random, at: datetime, of: Cluster, wrong: Incidents) -
         "to_address": f"someone{rng.randrange(900)}@{to_domain}",
         "to_domain": to_domain,
         "zone": "bulk" if bulk else "default",
+        "auth_user": f"{user}@{from_domain}",
     }
     size_bytes = min(int(rng.lognormvariate(9.9, 1.3)), 30_000_000)
     yield _event(rng, message, "sent", at, attempt=0)
     at += timedelta(seconds=rng.uniform(0.2, 2))
-    tried: Row = {"mx_host": f"mx{rng.randrange(1, 4)}.{to_domain}", "sending_ip": address}
+    tried: Row = {"mx_host": _mx(to_domain, rng.randrange(1, 4)), "sending_ip": address}
     attempt = 1
     while attempt < 4 and rng.random() < _deferral_share(to_domain, at):
         yield _event(
@@ -210,6 +220,13 @@ def _outbound(rng: random.Random, at: datetime, of: Cluster, wrong: Incidents) -
             rng, message, "delivered", at, **tried, attempt=attempt, tls="TLSv1.3",
             delivery_time_ms=delivery_time_ms, message_size_bytes=size_bytes,
         )  # fmt: skip
+
+
+def _mx(domain: str, n: int) -> str:
+    name, _, number = domain.removesuffix(".example").partition("-")
+    if number.isdigit() and int(number) % OPERATED_EVERY == 0:
+        return CUSTOMERS_MX.format(domain=f"{name}-{number}-example")
+    return OPERATED.get(domain, "mx{n}.{domain}").format(n=n, domain=domain)
 
 
 def _deferral_share(to_domain: str, at: datetime) -> float:

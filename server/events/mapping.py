@@ -13,6 +13,7 @@ import msgspec
 
 from server.events import domains
 from server.events.columns import COLUMNS, MAX_SPAM_SYMBOL_CHARS, MAX_SPAM_SYMBOLS, NAMES
+from server.events.outcomes import FACTS, find_facts
 from server.events.vocabulary import EMPTY_SENDER
 from server.events.wire import Event
 
@@ -35,6 +36,9 @@ _place = {name: place for place, name in enumerate(NAMES)}
 _AT, NODE, _NODE_AT = (_place[n] for n in ("occurred_at", "mta_node", "node_occurred_at"))
 _FROM, _FROM_USER, _FROM_DOMAIN = (_place[f"from_{part}"] for part in ("address", "user", "domain"))
 _TO, _TO_DOMAIN, _SYMBOLS = (_place[n] for n in ("to_address", "to_domain", "spam_symbols"))
+_MX, _STATUS = _place["mx_host"], _place["status_message"]
+_CATEGORY, _BOUNCE = _place["bounce_category"], _place["bounce_message"]
+_FACTS = slice(_place[FACTS[0]], _place[FACTS[-1]] + 1)
 _IPS = tuple((_place[name], name) for name in IP_FIELDS)
 _TEXTS = tuple((_place[c.name], c.max_chars) for c in COLUMNS if c.max_chars)
 
@@ -139,6 +143,15 @@ def normalize(event: Event, context: Context) -> list[Any]:
     for place, max_chars in _TEXTS:
         if row[place] is not None and len(row[place]) > max_chars:
             row[place] = row[place][:max_chars]
+    row[_FACTS] = find_facts(
+        direction=event.direction,
+        event_type=event.event_type,
+        mx_host=row[_MX],
+        to_domain=row[_TO_DOMAIN],
+        status_code=event.status_code,
+        category=row[_CATEGORY],
+        reply=row[_BOUNCE] or row[_STATUS],
+    )
     if event.spam_symbols is not None:
         row[_SYMBOLS] = _text_array(event.spam_symbols)
     return row

@@ -3,6 +3,7 @@
 providers.toml has the known ones. Any other is called by the domain its name is registered under.
 """
 
+import re
 import tomllib
 from functools import lru_cache
 from ipaddress import ip_address
@@ -16,6 +17,8 @@ Kind = Literal["mailbox", "isp", "hosting", "gateway", "unknown"]
 #: No name in DNS is longer; of what was cut, the end decides.
 MAX_HOST_CHARS = 255
 MAX_REMEMBERED = 16_384
+#: A name of DNS, or an IP. What a stranger calls otherwise names no operator.
+_HOST_NAME = re.compile(r"[a-z0-9_.:-]+")
 
 
 class Provider(NamedTuple):
@@ -30,6 +33,20 @@ def find_provider(mx_host: str | None) -> Provider | None:
     """Return who operates an MX. None: there is no name of one."""
     host = (mx_host or "").strip().strip("[]").rstrip(".").lower()[-MAX_HOST_CHARS:]
     return _find(host) if host else None
+
+
+def name_provider(mx_host: str | None, to_domain: str | None) -> str | None:
+    """Return the name of who operates the MX of a delivery, else the domain that the recipient's is
+    registered under. None: neither is a name of DNS."""
+    return _name(mx_host or "") or _name(to_domain or "")
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _name(host: str) -> str | None:
+    provider = find_provider(host)
+    if provider is None or provider.kind != "unknown" or _HOST_NAME.fullmatch(provider.name):
+        return provider and provider.name
+    return None
 
 
 @lru_cache(maxsize=MAX_REMEMBERED)

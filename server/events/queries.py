@@ -9,6 +9,7 @@ from uuid import UUID
 from server.events import domains
 from server.events.columns import COLUMNS as EVENT_COLUMNS
 from server.events.columns import NAMES
+from server.events.outcomes import REFUSALS
 from server.events.vocabulary import EMPTY_SENDER, FAILURES
 from server.timescale.rows import fetch_rows
 
@@ -18,13 +19,17 @@ COLUMNS = (*NAMES, "received_at")
 FILTERS = (
     "event_type", "direction", "mta_node", "message_id", "queue_id", "from_address", "from_domain",
     "to_address", "to_domain", "sending_ip", "mx_host", "status_code", "bounce_type",
-    "bounce_category", "zone", "source", "certainty",
+    "bounce_category", "zone", "source", "certainty", "provider", "bounce_class",
+    "reply_fingerprint", "auth_user",
 )  # fmt: skip
 #: Of these the case and the spelling (A-labels or U-labels) are ignored.
 DOMAINS = ("from_domain", "to_domain")
 #: Of these the case is ignored; each with the column of its domain.
 ADDRESSES = {"from_address": "from_domain", "to_address": "to_domain"}
 SQL_TYPES = {column.name: column.type.removesuffix(" NOT NULL") for column in EVENT_COLUMNS}
+#: Columns of refusals alone.
+OF_REFUSALS = ("bounce_class", "reply_fingerprint")
+REFUSED = ", ".join(f"'{event_type}'" for event_type in sorted(REFUSALS))
 #: Columns whose index finds few rows in any stretch of time.
 FOUND_BY_ID = ("message_id", "queue_id")
 #: Columns that have an index of their own in the order of time.
@@ -128,6 +133,9 @@ def _condition(name: str, value: Any) -> tuple[str, dict[str, Any]]:
     Addresses are as mail programs wrote them: their case is ignored. No index has them, but that of
     their domain leaves little to compare.
     """
+    if name in OF_REFUSALS:
+        # What the index of failures is of: nothing else has a class.
+        return f"{name} = %({name})s::text AND event_type IN ({REFUSED})", {name: value}
     if name not in (*DOMAINS, *ADDRESSES):
         return f"{name} = %({name})s::{SQL_TYPES[name]}", {name: value}
     if name in DOMAINS:

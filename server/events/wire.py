@@ -151,6 +151,30 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             "timestamptz",
         ),
     ] = None
+    provider: Annotated[
+        str | None,
+        Stored(
+            "Who operates the server that answered, or was to: by `mx_host`, else the domain that"
+            " `to_domain` is registered under. Of outcomes of outbound mail. Set by the server.",
+            max_chars=255,
+        ),
+    ] = None
+    bounce_class: Annotated[
+        str | None,
+        Stored(
+            "[Class](replies.md) of the reply that bounced, deferred or rejected outbound mail."
+            " Set by the server.",
+            max_chars=16,
+        ),
+    ] = None
+    reply_fingerprint: Annotated[
+        str | None,
+        Stored(
+            "The same for replies that differ in ids, addresses and the like alone, 16 hexadecimal"
+            " digits. Of the events with a `bounce_class`. Set by the server.",
+            max_chars=16,
+        ),
+    ] = None
     #: Aliases of occurred_at; no columns.
     timestamp: AwareTime | None = None
     time: AwareTime | None = None

@@ -12,19 +12,21 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from server.events.columns import NAMES
+from server.events.mapping import NULL
+from server.events.outcomes import FACTS
 from server.rollups import maintainer
 from server.rollups.levels import KEY, ONE_MINUTE, Level
 from server.rollups.mail import sql
 from server.storage import events_writer as reference
 from server.storage import same_event
-from server.storage.events_writer import COLUMNS, PADDING, NewEvents, Span
+from server.storage.events_writer import COLUMNS, NewEvents, Span
 from server.storage.same_event import IS_STORED, STAGED_ONCE, STAGING
 
 _ID = NAMES.index("event_id")
-#: How a plain line ends, and one of an inferred outcome: the last columns are certainty, replaces
-#: and the time of a node's wrong clock.
-PLAIN_END = 2 * PADDING
-INFERRED_END, INFERRED = f"\tinferred{PLAIN_END}", "\tinferred\t"
+#: The certainty of a plain line, what it replaces, and the time of a node's wrong clock: the
+#: columns before the last ones, which are what the server found out.
+PLAIN_END = ["reported", NULL, NULL]
+INFERRED = "\tinferred\t"
 #: What the staged rows add to each level, in this session until its commit.
 COUNTED = "counted_email_stats"
 CREATE_COUNTED = f"""CREATE TEMPORARY TABLE IF NOT EXISTS {COUNTED}
@@ -91,7 +93,13 @@ def sort_by_key(lines: Sequence[str]) -> tuple[list[str], bool]:
 def _are_plain(lines: Sequence[str]) -> bool:
     """Return whether all lines report what replaces nothing and is replaced by nothing, by a right
     clock."""
-    return all(line.endswith(PLAIN_END) and not line.endswith(INFERRED_END) for line in lines)
+    return all(_end(line) == PLAIN_END for line in lines)
+
+
+def _end(line: str) -> list[str]:
+    """Return the values that PLAIN_END is compared with. Of a line from before the last columns
+    they are others, and its source is never NULL."""
+    return line.rsplit("\t", len(FACTS) + len(PLAIN_END))[1 : len(PLAIN_END) + 1]
 
 
 def _count_ahead(cursor: CursorWrapper, levels: tuple[Level, ...], span: Span) -> list[NewEvents]:
@@ -141,7 +149,7 @@ def _remove_replaced(
 ) -> None:
     """Remove inferred outcomes whose report is staged or stored. Costs nothing without any."""
     # Of lines with a corrected time, or from before that column, some are looked at for nothing.
-    corrects = any(not line.endswith(PLAIN_END) for line in lines)
+    corrects = any(_end(line)[1:] != PLAIN_END[1:] for line in lines)
     if corrects:
         cursor.execute(reference.REMOVE_BESIDE)
     if any(INFERRED in line for line in lines):

@@ -27,6 +27,7 @@ from server.api.permissions import NOT_FOUND, REFUSALS, ReadView
 from server.api.query_params import MAX_TEXT_CHARS, SpanQuery, parse_query
 from server.api.views import query_view
 from server.events import queries
+from server.events.bounce_classes.classes import CLASSES
 from server.events.columns import COLUMNS as EVENT_COLUMNS
 from server.events.queries import COLUMNS, FILTERS, Position
 from server.events.vocabulary import BOUNCE_TYPES, CERTAINTIES, DIRECTIONS, EVENT_TYPES
@@ -78,6 +79,10 @@ class EventsFilter(SpanQuery):
     bounce_category = TextFilter()
     zone = TextFilter()
     certainty = serializers.ChoiceField(choices=CERTAINTIES, required=False)
+    provider = TextFilter()
+    bounce_class = serializers.ChoiceField(choices=list(CLASSES), required=False)
+    reply_fingerprint = TextFilter()
+    auth_user = TextFilter()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Gather the `filters`. A search by id without a range covers all that is retained."""

@@ -41,6 +41,10 @@ FIELDS = st.fixed_dictionaries(
         "bounce_type": st.sampled_from([None, "hard"]),
         "bounce_category": st.sampled_from([None, "spam"]),
         "spam_action": st.sampled_from([None, "add header"]),
+        "auth_user": st.sampled_from([None, "user@corp.example"]),
+        "provider": st.sampled_from([None, "Microsoft 365", "good.example"]),
+        "bounce_class": st.sampled_from([None, "rate", "policy"]),
+        "reply_fingerprint": st.sampled_from([None, "0123456789abcdef", "fedcba9876543210"]),
         "message_size_bytes": COUNT,
         "delivery_time_ms": COUNT,
         #: Of a report only: the inferred outcome whose place it takes.

@@ -57,6 +57,8 @@ GROUPS: dict[str, dict[str, str]] = {
     "Outcome": {
         "status_code": "reply code", "mx_host": "remote server", "bounce_type": "bounce type",
         "bounce_category": "bounce category", "attempt": "attempt", "tls": "TLS",
+        "provider": "provider", "bounce_class": "class of the reply",
+        "reply_fingerprint": "fingerprint of the reply",
     },
     "Times": {
         "delivery_time_ms": "delivery (connect to final reply)",
@@ -80,7 +82,7 @@ GROUPS: dict[str, dict[str, str]] = {
 FOREIGN = frozenset((
     "from_address", "from_domain", "to_address", "to_domain", "auth_user", "mx_host",
     "bounce_category", "tls", "mta_node", "zone", "message_id", "queue_id", "queue_seq",
-    "subject_hash", "spam_action", "spam_symbols",
+    "subject_hash", "spam_action", "spam_symbols", "provider",
 ))  # fmt: skip
 #: Outcomes whose reply says why mail was not taken.
 REFUSALS = frozenset(("bounced", "deferred"))
@@ -125,14 +127,14 @@ def group_facts(event: Event, carried_query: str) -> dict[str, tuple[Fact, ...]]
 
 
 def _read_outcome(event: Event) -> Iterator[Fact]:
-    """Yield what the remote server's name and reply mean. Nothing is known of other directions."""
+    """Yield what the remote server's name and reply mean, where it is not stored with the event."""
     if event["direction"] != "outbound":
         return
     provider = find_provider(event["mx_host"])
     if provider and provider.kind != "unknown":
         yield Fact("operator of the remote server", f"{provider.name} ({provider.kind})")
     reply = event["bounce_message"] or event["status_message"]
-    if event["event_type"] in REFUSALS and reply:
+    if event["event_type"] in REFUSALS and reply and event["bounce_class"] is None:
         meaning = find_meaning(event["bounce_category"], reply, code=event["status_code"])
         yield Fact("class of the reply", meaning.bounce_class)
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django import forms
 
+from server.events.bounce_classes.classes import CLASSES
 from server.events.queries import DOMAINS, FOUND_BY_ID
 from server.events.vocabulary import BOUNCE_TYPES, CERTAINTIES, DIRECTIONS, EVENT_TYPES
 from server.http.client_address import is_ip, validate_no_zone
@@ -56,6 +57,10 @@ class SearchForm(forms.Form):
     )
     zone = _text("zone")
     certainty = _choice("certainty", CERTAINTIES)
+    provider = _text("provider")
+    bounce_class = _choice("class of the reply", tuple(CLASSES))
+    reply_fingerprint = _text("fingerprint of the reply")
+    auth_user = _text("submitted by")
 
     def filters(self) -> dict[str, Any]:
         """Return the filters as events.queries takes them. The form must be valid."""
