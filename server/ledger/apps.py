@@ -9,7 +9,8 @@ class LedgerConfig(AppConfig):
     name = "server.ledger"
 
     def ready(self) -> None:
-        from server.ledger import store
+        from server.ledger import snapshots, store
         from server.timescale import retention
 
         retention.register("epochs of the ledger", store.delete_old)
+        retention.register("snapshots of the ledger", snapshots.renew)

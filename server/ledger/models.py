@@ -1,4 +1,7 @@
-"""One row per node and epoch. An epoch is the lifetime of one spool: its numbers begin anew."""
+"""One row per node and epoch. An epoch is the lifetime of one spool: its numbers begin anew.
+
+Snapshots beside it tell what was known of it at earlier times.
+"""
 
 from django.db import models
 
@@ -40,3 +43,28 @@ class Epoch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.node} {self.epoch}"
+
+
+class Snapshot(models.Model):
+    """What was known of an epoch at one moment, so that a range of time is distinct from its life.
+
+    Of each hour in which something came; of older days the last one.
+    """
+
+    node = models.CharField(max_length=64)
+    epoch = models.CharField(max_length=64)
+    at = models.DateTimeField()
+    last_seq = models.BigIntegerField(help_text="The highest number known.")
+    repeated_count = models.BigIntegerField(help_text="This and what follows: as of the epoch.")
+    refused_count = models.BigIntegerField()
+    folded_missing_count = models.BigIntegerField()
+    folded_dropped_count = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["node", "epoch", "-at"]
+        constraints = [
+            models.UniqueConstraint(fields=["node", "epoch", "at"], name="ledger_snapshot_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.node} {self.epoch} {self.at:%F %T}"

@@ -32,7 +32,8 @@ _deletions: dict[str, Callable[[datetime], int]] = {}
 
 
 def register(name: str, delete_old: Callable[[datetime], int]) -> None:
-    """Add the deletion of old rows, called `name` in the log, to each run of housekeeping."""
+    """Add the deletion of old rows, called `name` in the log, to each run of housekeeping. It may
+    first write what is kept in their place."""
     _deletions[name] = delete_old
 
 

@@ -23,13 +23,17 @@ class CompletenessQuery(serializers.Serializer[Any]):
 
 
 class EpochAnswer(serializers.Serializer[Any]):
-    """One life of an agent's spool. Ranges are [first, last], both ends included."""
+    """One life of an agent's spool, as far as it is of this time. Ranges are [first, last], both
+    ends included."""
 
     node = serializers.CharField()
     epoch = serializers.CharField()
     complete = serializers.BooleanField(
         allow_null=True,
         help_text="Nothing is missing, and nothing was refused; null: not known yet.",
+    )
+    counted_since = serializers.DateTimeField(
+        help_text="When the counts begin: up to an hour before the range, or with the epoch."
     )
     first_seq = serializers.IntegerField()
     last_seq = serializers.IntegerField(allow_null=True)
@@ -83,5 +87,6 @@ CompletenessView = query_view(
     CompletenessQuery,
     CompletenessAnswer,
     summary="Completeness",
-    description="Answer for every epoch of the last `hours`.",
+    description="Answer for every epoch of which something came in the last `hours`, about the"
+    " numbers that were new in them.",
 )

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from server.ingest import writer
 from server.ingest.inbox import EVENTS, Entry
-from server.ledger import folding, store
+from server.ledger import folding, snapshots, store
 from server.ledger.merge import NumberedBatch
-from server.ledger.models import Epoch
+from server.ledger.models import Epoch, Snapshot
 from server.nodes.models import ApiKey
 from tests.factories import stored_events
 
@@ -206,6 +206,80 @@ def test_epochs_of_which_nothing_comes_any_more_are_deleted_with_their_events(se
 
     assert store.delete_old(now) == 1
     assert Epoch.objects.get().epoch == "new"
+
+
+def numbers(first, last, *, ago_hours, epoch="e-1", refused=0, dropped=()):
+    return NumberedBatch(
+        node="mta-01", epoch=epoch, first_seq=first, count=last - first + 1, refused=refused,
+        received_at=timezone.now() - timedelta(hours=ago_hours), dropped=tuple(dropped),
+    )  # fmt: skip
+
+
+def test_counts_are_of_the_range_and_not_of_the_whole_life_of_a_spool(epoch):
+    store.record([numbers(1, 10, ago_hours=50), numbers(21, 30, ago_hours=49)])  # 10 are missing
+    store.record([numbers(36, 40, ago_hours=48, refused=2, dropped=[(31, 35)])])
+    snapshots.renew(timezone.now() - timedelta(hours=30))
+    store.record([numbers(44, 50, ago_hours=3, dropped=[(41, 41)])])
+
+    day, week = epoch(hours=24), epoch(hours=168)
+
+    assert (day["missing_ranges"], day["dropped_ranges"]) == ([[42, 43]], [[41, 41]])
+    assert (day["missing_count"], day["dropped_count"], day["refused_count"]) == (2, 1, 0)
+    assert (week["missing_count"], week["dropped_count"], week["refused_count"]) == (12, 6, 2)
+    assert (day["first_seq"], day["last_seq"]) == (week["first_seq"], week["last_seq"]) == (1, 50)
+    assert day["counted_since"] < week["last_received_at"]
+
+
+def test_what_arrives_late_completes_the_range_it_was_missing_from(epoch):
+    store.record([numbers(1, 10, ago_hours=50)])
+    snapshots.renew(timezone.now() - timedelta(hours=30))
+    store.record([numbers(16, 20, ago_hours=3)])
+    assert epoch(hours=24)["missing_count"] == 5
+
+    store.record([numbers(11, 15, ago_hours=1)])
+
+    assert epoch(hours=24)["complete"]
+
+
+def test_a_range_in_which_only_old_numbers_came_lacks_nothing(epoch):
+    store.record([numbers(1, 10, ago_hours=50), numbers(14, 20, ago_hours=49)])
+    snapshots.renew(timezone.now() - timedelta(hours=30))
+    store.record([numbers(1, 10, ago_hours=1)])
+
+    day = epoch(hours=24)
+
+    assert (day["complete"], day["repeated_count"], day["last_seq"]) == (True, 10, 20)
+
+
+def test_without_a_snapshot_the_counts_are_of_the_whole_life(epoch):
+    store.record([numbers(1, 10, ago_hours=50), numbers(14, 20, ago_hours=1)])
+
+    assert epoch(hours=24)["missing_count"] == 3
+
+
+def test_snapshots_are_taken_of_epochs_that_grew_and_of_old_days_one_is_kept(settings):
+    now = datetime(2026, 11, 21, 10, 7, tzinfo=UTC)
+
+    def taken():
+        return sorted((now - at) // timedelta(hours=1) for at in times())
+
+    def times():
+        return Snapshot.objects.values_list("at", flat=True)
+
+    hours = [settings.EVENTS_RETENTION_DAYS * 24 + 1, 300, 299, 298, 270, 30, 3]
+    for hour in hours:
+        at = now - timedelta(hours=hour)
+        batch = NumberedBatch(
+            node="mta-01", epoch="e-1", first_seq=hour, count=1, refused=0, received_at=at
+        )
+        store.record([batch])
+        snapshots.renew(at)
+        snapshots.renew(at)  # twice is once
+
+    snapshots.renew(now)
+
+    # 300 was of one day with 299. At 0, as what was received before 3 may be stored only now.
+    assert taken() == [0, 3, 30, 270, 298, 299]
 
 
 @pytest.fixture
