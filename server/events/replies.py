@@ -34,7 +34,7 @@ _INVISIBLE = re.compile(
 _PART = re.compile(
     rf"(?P<status>(?<![\w.]){_STATUS}(?![\w]|\.\d))"
     r"|(?P<url>https?://[^\s<>\"]+)"
-    r"|(?P<address><?[^\s<>@\"'(),:;=\[\]]{1,128}+@(?:[\w.-]*\w|\[[\w.:]*\])>?)"
+    r"|(?P<address><?[^\s<>@\"'(),:;=\[\]]{1,128}+@(?:[\w-]++(?:\.[\w-]++)*+|\[[\w.:]*\]|)>?)"
     r"|(?P<name><(?!CR|LF|NUL)[\w.+=/-]{1,128}>)"
     r"|(?P<time>(?<![\w.:/-])(?:"
     r"\d{4}[-/]\d\d[-/]\d\d(?:[T_-]\d\d:?\d\d(?::?\d\d)?(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)?"
@@ -56,7 +56,7 @@ _URL_NAME = re.compile(
     r"(?<![\w.-])(?:(?:IPv6|[A-Z][a-z]+)(?:[A-Z][a-z]{2,}|[A-Z]{2,5}(?=[A-Z][a-z]))+|[A-Z]{2,4}0{2,}\d*)(?![\w.-])"
 )
 # A server's own name of a rule, such as OFR005_104, SC-001 or S2017062302: what it is about.
-_RULE = re.compile(r"[A-Z]{1,8}[-_]?\d{1,6}(?:_\d{1,6})?|S\d{7,10}|5\d\d[a-z]\w{1,6}|[45]xx")
+_RULE = re.compile(r"[A-Z]{1,8}[-_]?\d{1,6}(?:_\d{1,6})?|(?:S|AS)\d{4,12}|5\d\d[a-z]\w{1,6}|[45]xx")
 _STANDARD = re.compile(
     r"ipv[46]|tls\S*|ssl\S*|sha-?\d+|utf-?\d+|smtputf8|rfc-?_?\d+|base64|x509|md5|mp[34]|8bit\w*"
     r"|[mo]365|office365|ipv6autherror",
@@ -67,7 +67,9 @@ _LOWER_ID = re.compile(r"\A(?=[a-z])[a-z_-]*+\d[a-z0-9_-]*+\Z")
 _HUMP = re.compile(r"[a-z][A-Z]")
 _CAMEL = re.compile(r"\A(?:[A-Z][a-z]|[a-z]*)(?:[A-Z]{1,5}[a-z]{2,}|[A-Z]{2,5}(?![a-z]))+\Z")
 _SEPARATOR = re.compile(r"[^A-Za-z0-9]+")
-_NUMBER = re.compile(r"(?<![\w.#<-])\d++(?:[.,]\d++)?+(?![\w.]*\w)|(?<=#)\d{4,}+(?![\w.]*\w)")
+_NUMBER = re.compile(
+    r"(?<![\w.#<-])(?<!AS\()\d++(?:[.,]\d++)?+(?![\w.]*\w)|(?<=#)\d{4,}+(?![\w.]*\w)"
+)
 # Lists and the makers of filters name themselves: which of them it was is the reason.
 _KNOWN_HOST = re.compile(
     r"(?:^|\.)(?:\w*(?:spam|dnsbl|surbl|uribl|reputation|barracuda|blocklist|blacklist)[\w-]*|rbl\d*|bl\d*"
@@ -94,7 +96,7 @@ _LOCAL = re.compile(r"^\S{1,64}\.\.\.(?=\s)")
 _AGAIN = re.compile(r"(<(?:ip|time|id|host|n)>)(?:[ ,/]*\1)+")
 _CODE_WORD = re.compile(rf"({_CODE})-(.+)")
 _CODES = frozenset(map(str, range(200, 600)))
-_BARE_CODE = re.compile(rf"(?<![\w.#<-]){_CODE}(?![\w.-])")
+_BARE_CODE = re.compile(rf"(?<![\w.#<-]){_CODE}(?![\w.-]| {_STATUS})")
 
 
 class Reply(NamedTuple):
@@ -124,8 +126,7 @@ def read_reply(reply: str) -> Reply:
     reply = reply[:MAX_REPLY_CHARS]
     if not reply.isprintable():
         reply = _INVISIBLE.sub("", reply)
-    if "RFC " in reply:
-        reply = reply.replace("RFC ", "RFC_")
+    reply = reply.replace("RFC ", "RFC_").replace("rfc ", "rfc_")
     key = " ".join([word if word.isalpha() else _generalize(word) for word in reply.split()])
     try:
         return _remembered[key]
@@ -170,7 +171,11 @@ def _join(key: str) -> str:
     rest = _BARE_CODE.sub("<n>", rest) if head or not _HEAD.match(rest) else rest
     rest = _DATE.sub(lambda date: "<time>" if "<n>" in date[0] and date[0][0] != " " else "", rest)
     rest = _QUOTED.sub(r"\1\2 <address>", _BEFORE_IP.sub("[<id> ", rest))
-    rest = _AGAIN.sub(r"\1", rest.replace("<ip>:<n>", "<ip>")).replace("RFC_", "RFC ")
+    rest = (
+        _AGAIN.sub(r"\1", rest.replace("<ip>:<n>", "<ip>"))
+        .replace("RFC_", "RFC ")
+        .replace("rfc_", "rfc ")
+    )
     return " ".join(f"{begin} {rest}".split())
 
 

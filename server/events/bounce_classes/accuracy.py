@@ -13,7 +13,7 @@ from server.events.bounce_classes.classify import find_meaning
 SHOWN_CHARS = 150
 #: In usual traffic so many of a hundred events are refusals, the others have no reply to read.
 REFUSALS_PERCENT = 11
-MIN_TIMED = 10_000
+MIN_TIMED = 50_000
 
 
 def report_accuracy(text: str) -> str:

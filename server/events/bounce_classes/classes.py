@@ -31,6 +31,8 @@ def _index(key: str) -> dict[str, BounceClass]:
 #: Subject and detail of a status that says more than words → class; of any other that says enough.
 CERTAIN = _index("certain")
 STATUSES = _index("status")
+#: Of a status that says more than words, where no code of the provider says otherwise.
+STRONG = _index("strong")
 #: ZoneMTA's category → class.
 CATEGORIES: dict[str, BounceClass] = {
     category: name for name, row in CLASSES.items() for category in row["categories"]
