@@ -1,7 +1,10 @@
 """The only module that reads a clock, so that tests can replace it."""
 
 import time
+import uuid
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 
 
 def utc_now() -> datetime:
@@ -22,6 +25,21 @@ def monotonic_s() -> float:
 def since_boot_s() -> float:
     """Return seconds since the machine started, suspended time included."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def offset_ms() -> int:
+    """Return how much the wall clock differs from the time since the start: it changes when the
+    clock is set, and when a virtual machine stood still."""
+    return round((time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)) * 1000)
+
+
+@cache
+def boot_id() -> str:
+    """Return the name of this start of the machine; of this process where the kernel has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return str(uuid.uuid4())
 
 
 def from_ms(ms: float) -> datetime:

@@ -47,7 +47,13 @@ FIRST_APART_S = 0.2
 
 EVENTS_ROUTE = Route(
     "/api/v1/events/ingest",
-    lambda batch: events_body(batch.epoch, batch.first_seq, batch.bodies, dropped=batch.dropped),
+    lambda batch: events_body(
+        batch.epoch,
+        batch.first_seq,
+        batch.bodies,
+        dropped=batch.dropped,
+        clock_set_ms=batch.clock_set_ms,
+    ),
 )
 SAMPLES_ROUTE = Route("/api/v1/metrics/system", lambda batch: samples_body(batch.bodies))
 
@@ -77,6 +83,8 @@ class Agent:
         self._lock = InstanceLock(state_dir)
         self._spool = Spool(state_dir, config.spool, config.events)
         self._client = Client(config.backend)
+        if self._spool.events.clock_steps is not None:
+            self._spool.events.clock_steps.ahead_ms = self._client.stats.skew.ahead_ms_at
         self._receiver: Receiver | None = None
         outcomes = OutcomeCounts()
         self._spool.intake.on_event(outcomes.add)

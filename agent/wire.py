@@ -118,13 +118,21 @@ class IngestAnswer(msgspec.Struct, frozen=True):
 
 
 def events_body(
-    epoch: str, first_seq: int, events: list[bytes], *, dropped: Sequence[tuple[int, int]] = ()
+    epoch: str,
+    first_seq: int,
+    events: list[bytes],
+    *,
+    dropped: Sequence[tuple[int, int]] = (),
+    clock_set_ms: int = 0,
 ) -> bytes:
     """Return the envelope around events that are JSON already; decoding them again would cost more
-    than the rest of a send. `dropped`: ranges of numbers that will never come, first and last."""
+    than the rest of a send. `dropped`: ranges of numbers that will never come, first and last.
+    `clock_set_ms`: how much this clock was set forward since they were captured."""
     head = b'{"epoch":"%s","first_seq":%d,' % (epoch.encode(), first_seq)
     if dropped:
         head += b'"dropped":%s,' % msgspec.json.encode(dropped)
+    if clock_set_ms:
+        head += b'"clock_set_ms":%d,' % clock_set_ms
     return head + b'"events":[' + b",".join(events) + b"]}"
 
 

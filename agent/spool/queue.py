@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from agent import clock
 from agent.errors import SpoolError
 from agent.logs import RateLimitedLog
+from agent.spool.clock_steps import ClockSteps
 from agent.spool.compression import LOOSE_ITEMS, CompressedBlocks, DamagedBlock
 from agent.spool.database import Database
 from agent.spool.items import ROW_OVERHEAD_BYTES, Items, Run
@@ -33,13 +34,15 @@ class Batch:
     """The oldest items, in order; their sequence numbers are `first_seq` and those after it, in the
     numbering `epoch`. `dropped`: ranges of numbers that will never come. Without items `first_seq`
     is the number the next one will have. `postponed`: the server refused them before, for a cause
-    that passes."""
+    that passes. `clock_set_ms`: how much this node's clock was set forward since they were taken;
+    negative when it was set back."""
 
     epoch: str
     first_seq: int
     bodies: list[bytes]
     dropped: Ranges = ()
     postponed: bool = False
+    clock_set_ms: int = 0
 
     @property
     def last_seq(self) -> int:
@@ -72,6 +75,7 @@ class Queue:
         self._reports_drops = of_events
         self._blocks = CompressedBlocks(name) if of_events else None
         self._postponed = PostponedItems(name) if of_events else None
+        self.clock_steps = ClockSteps() if of_events else None
         self._stores = [self._blocks, Items(name)] if self._blocks else [Items(name)]
         self._may_grow = may_grow
         self._age_limit = AgeLimit(name, max_age_s=max_age_s)
@@ -106,6 +110,8 @@ class Queue:
         if not bodies:
             return
         now_ms = clock.now_ms()
+        if self.clock_steps is not None:
+            self.clock_steps.note(tx, lambda: self._next_seq(tx))
         tx.execute_many(
             f"INSERT INTO {self.name} (at_ms, body) VALUES (?, ?)",  # noqa: S608 (checked above)
             [(now_ms, body) for body in bodies],
@@ -192,7 +198,8 @@ class Queue:
             if self._postponed is not None:
                 self._postponed.peek_due(tx, run)
                 if run.bodies:
-                    return Batch(epoch, run.first_seq, run.bodies, postponed=True)
+                    bodies, set_ms = self._of_one_clock(tx, run)
+                    return Batch(epoch, run.first_seq, bodies, postponed=True, clock_set_ms=set_ms)
             acked = self._acked[1] if self._acked[0] == epoch else 0
             for store in self._stores:
                 if not store.peek(tx, run, after=acked):
@@ -200,7 +207,17 @@ class Queue:
             dropped = read_dropped(tx) if self._reports_drops else ()
             if not run.bodies and not dropped:
                 return None
-            return Batch(epoch, run.first_seq or self._next_seq(tx), run.bodies, dropped)
+            bodies, set_ms = self._of_one_clock(tx, run)
+            first_seq = run.first_seq or self._next_seq(tx)
+            return Batch(epoch, first_seq, bodies, dropped, clock_set_ms=set_ms)
+
+    def _of_one_clock(self, tx: Transaction, run: Run) -> tuple[list[bytes], int]:
+        """Return the first items that were captured by one clock, and by how much it was set
+        forward since."""
+        if self.clock_steps is None or not run.bodies:
+            return run.bodies, 0
+        set_ms, next_seq = self.clock_steps.find_set_ms(tx, run.first_seq)
+        return run.bodies[: next_seq - run.first_seq if next_seq else None], set_ms
 
     def _drop_damaged(self, damaged: DamagedBlock) -> None:
         with self._database.begin() as tx:

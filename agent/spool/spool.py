@@ -32,7 +32,8 @@ class Spool:
         self._free_checked_s = float("-inf")
         self._has_room = True
         seen = SeenKeys(memory_ms=int(events.memory_s * 1000), memory_count=events.memory_count)
-        self._database = Database(directory / FILE_NAME, on_new_file=seen.forget_recent)
+        self._seen = seen
+        self._database = Database(directory / FILE_NAME, on_new_file=self._forget)
         self.begin, self.read = self._database.begin, self._database.read
         self.close = self._database.close
         queue = partial(
@@ -78,6 +79,11 @@ class Spool:
                 return read_health(tx, limit_bytes=self._settings.max_event_bytes)
         except SpoolError:
             return SpoolHealth()
+
+    def _forget(self) -> None:
+        self._seen.forget_recent()
+        if self.events.clock_steps is not None:
+            self.events.clock_steps.forget()
 
     def _disk_has_room(self) -> bool:
         now_s = clock.monotonic_s()

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from agent import clock
 from agent.wire import FailingSends
 
 MAX_TIMES = 200
@@ -29,6 +30,7 @@ class Skew:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ranges: deque[tuple[timedelta, timedelta]] = deque(maxlen=MAX_MEASUREMENTS)
+        self._offset_ms = 0  # of this clock at the newest measurement
 
     def add(self, server_at: datetime, *, sent_at: datetime, answered_at: datetime) -> None:
         """Add one response: its `Date`, and by this clock the times of request and response."""
@@ -36,6 +38,7 @@ class Skew:
             return  # this clock was set back meanwhile
         newest = sent_at - server_at - DATE_STEP, answered_at - server_at
         with self._lock:
+            self._offset_ms = clock.offset_ms()
             self._ranges.append(newest)
             low, high = self._overlap()
             if low > high + MAX_SLEW:
@@ -50,6 +53,14 @@ class Skew:
                 return None
             low, high = self._overlap()
         return max(min(timedelta(0), high), low)
+
+    def ahead_ms_at(self, offset_ms: int) -> int | None:
+        """Return the same, for this clock as it is at `offset_ms`: it may have been set since the
+        newest measurement."""
+        ahead = self.ahead()
+        if ahead is None:
+            return None
+        return round(ahead.total_seconds() * 1000) + offset_ms - self._offset_ms
 
     def _overlap(self) -> tuple[timedelta, timedelta]:
         return max(low for low, _ in self._ranges), min(high for _, high in self._ranges)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from ipaddress import ip_address
@@ -86,6 +86,10 @@ class Context:
             newest=now + MAX_AHEAD,
             ahead=ahead or timedelta(),
         )
+
+    def before_setting(self, set_forward: timedelta) -> "Context":
+        """Return the context of events that were captured before the node's clock was set."""
+        return replace(self, ahead=self.ahead - set_forward)
 
     def correct(self, at: datetime) -> datetime:
         """Return a time of the node's clock by ours. Raises Refused."""

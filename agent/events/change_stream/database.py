@@ -23,6 +23,7 @@ SELECT_TIMEOUT_MS = 5000
 SOCKET_TIMEOUT_MS = 20_000
 HEARTBEAT_MS = 30_000
 BATCH = 500
+MIN_CLOCK_DIFFERENCE_MS = 1000
 # How long the server waits for a first change before it answers "none": the reading thread looks
 # at its stop event, and for due events, at least this often.
 AWAIT_MS = 1000
@@ -66,6 +67,15 @@ def connect(uri: str) -> MongoClient[dict[str, Any]]:
 
 def major_version(client: MongoClient[dict[str, Any]]) -> int:
     return int(client.server_info()["versionArray"][0])
+
+
+def measure_clock(client: MongoClient[dict[str, Any]]) -> int:
+    """Return how many ms MongoDB's clock is ahead of this node's, 0 where that may be the way of
+    the answer."""
+    before_ms = clock.now_ms()
+    local_ms = clock.to_ms(client.admin.command("hello")["localTime"])
+    ahead_ms = local_ms - (before_ms + clock.now_ms()) // 2
+    return ahead_ms if abs(ahead_ms) >= MIN_CLOCK_DIFFERENCE_MS else 0
 
 
 def pipeline(version: int) -> list[dict[str, Any]]:

@@ -103,12 +103,15 @@ def name_report(report: bytes, event: EmailEvent) -> bytes:
     return msgspec.json.encode(known | msgspec.json.decode(report))
 
 
-def to_held(event: EmailEvent, document: QueueDocument) -> HeldEvent:
-    """Return the event in the form that waits out its grace."""
+def to_held(
+    event: EmailEvent, document: QueueDocument, *, read_at_ms: int | None = None
+) -> HeldEvent:
+    """Return the event in the form that waits out its grace. `read_at_ms`: its time by MongoDB's
+    clock, if that is another."""
     return HeldEvent(
         event_id=event.event_id.bytes,
         final=event.event_type in wire.FINAL_TYPES,
-        at_ms=clock.to_ms(event.occurred_at),
+        at_ms=clock.to_ms(event.occurred_at) if read_at_ms is None else read_at_ms,
         queue_id=event.queue_id,
         recipient=text.fold(event.to_address),
         message_id=event.message_id,

@@ -34,6 +34,7 @@ FIRST_WAIT_S = 1.0
 MAX_WAIT_S = 60.0
 # An idle position is saved now and then, or it would fall out of the oplog in a quiet week.
 IDLE_SAVE_S = 60.0
+CLOCK_INTERVAL_S = 60.0
 # An answer of MongoDB older than a few of these is late: see database.AWAIT_MS.
 HEALTH_INTERVAL_S = 15.0
 OUT_OF_OPLOG = "MongoDB's oplog no longer reaches back to it"
@@ -111,7 +112,7 @@ class ChangeStream:
             logger.info("Following the change stream of %s.", self._where)
             self._warnings.resolve("The change stream of %s is back.", self._where)
             self._wait_s = FIRST_WAIT_S
-            self._read(stream, stop)
+            self._read(client, stream, stop)
             if not stop.is_set() and not stream.alive and not self._is_lost():
                 # The database was dropped or renamed: the stream is over, not interrupted.
                 self._lose_position("its database was dropped or renamed")
@@ -149,12 +150,15 @@ class ChangeStream:
         logger.info("Took a snapshot of the queue of %s: %d recipients.", self._where, count)
         return True
 
-    def _read(self, stream: Any, stop: threading.Event) -> None:
+    def _read(self, client: MongoClient[Document], stream: Any, stop: threading.Event) -> None:
         reconciled = False
-        saved_s = clock.monotonic_s()
+        saved_s, measured_s = clock.monotonic_s(), float("-inf")
         seen_until_ms = 0
         while not stop.is_set() and stream.alive:
             changes, caught_up, gone = _next_batch(stream)
+            if clock.monotonic_s() - measured_s >= CLOCK_INTERVAL_S:
+                self._tracker.database_ahead_ms = database.measure_clock(client)
+                measured_s = clock.monotonic_s()
             self._health = replace(
                 self._health,
                 runs_total=self._health.runs_total + bool(changes),

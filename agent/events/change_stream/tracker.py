@@ -45,6 +45,8 @@ class Tracker:
         self._seen_instance = ""
         self._warnings = RateLimitedLog(logger)
         self._intake.hold_unnamed = self.hold_unnamed
+        #: Of the times of changes: the server corrects all times of an event by this node's clock.
+        self.database_ahead_ms = 0
 
     def apply(self, changes: Iterable[Change], position: bytes, *, seen_ms: int) -> None:
         """Take `changes` and the position after them, whose time is `seen_ms`. Raises SpoolError;
@@ -126,7 +128,7 @@ class Tracker:
         elif change.document is not None:
             document = zonemta.parse_queue_document(change.document)
             known = self._document(state, change.document_id)
-            self._take_document(state, change.document_id, document, known, change.at_ms)
+            self._take_document(state, change.document_id, document, known, self._at_ms(change))
         else:
             self._take_update(state, change)
 
@@ -172,7 +174,7 @@ class Tracker:
         known = self._known_document(state, change)
         if known is not None:
             document = zonemta.update_document(known, change.updated)
-            self._take_document(state, change.document_id, document, known, change.at_ms)
+            self._take_document(state, change.document_id, document, known, self._at_ms(change))
 
     def _take_delete(self, state: ChangeStreamState, change: Change) -> None:
         document = self._known_document(state, change)
@@ -187,14 +189,26 @@ class Tracker:
             # Deleted before any instance took it: every agent of this queue reports it, with the
             # same ids.
             self._hold(state, mapping.sent_event(self._node, document, message), document)
-        event = mapping.inferred_outcome(self._node, document, message, at_ms=change.at_ms)
-        self._hold(state, event, document)
+        event = mapping.inferred_outcome(self._node, document, message, at_ms=self._at_ms(change))
+        self._hold(state, event, document, read_at_ms=change.at_ms)
 
-    def _hold(self, state: ChangeStreamState, event: EmailEvent, document: QueueDocument) -> None:
+    def _at_ms(self, change: Change) -> int:
+        """Return the time of a change by this node's clock."""
+        return change.at_ms - self.database_ahead_ms
+
+    def _hold(
+        self,
+        state: ChangeStreamState,
+        event: EmailEvent,
+        document: QueueDocument,
+        *,
+        read_at_ms: int | None = None,
+    ) -> None:
         if self._intake.is_taken(state.tx, event):
             state.tx.add("stream.superseded", 1)
         else:
-            state.hold(mapping.to_held(event, document), clock.now_ms())
+            held = mapping.to_held(event, document, read_at_ms=read_at_ms)
+            state.hold(held, clock.now_ms())
 
     def _is_ours(self, document: QueueDocument) -> bool:
         if not self._instance:

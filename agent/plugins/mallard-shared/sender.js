@@ -222,7 +222,13 @@ class Sender {
 
     requestHeaders(body) {
         // Cumulative since the process began, so that a lost request loses no count.
-        return { ...this.headers, 'Content-Length': body.length, 'X-Mallard-Dropped': this.droppedCount };
+        return {
+            ...this.headers,
+            // The server corrects the times in the body by it.
+            Date: new Date(this.now()).toUTCString(),
+            'Content-Length': body.length,
+            'X-Mallard-Dropped': this.droppedCount
+        };
     }
 
     post(again = false) {

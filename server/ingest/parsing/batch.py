@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import groupby, islice
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -31,18 +32,22 @@ from server.metrics.wire import SAMPLES, Sample
 Item = TypeVar("Item")
 Range = tuple[int, int]
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+#: A hundred years: a clock without a battery begins in 1970.
+MAX_CLOCK_SET_MS = 100 * 366 * 24 * 3_600_000
 
 
 class Envelope(msgspec.Struct, Generic[Item], frozen=True):
     """A numbered batch. `first_seq`: the number of its first event in the agent's `epoch`.
 
-    `dropped`: ranges of numbers, both ends included, that the agent had to drop.
+    `dropped`: ranges of numbers, both ends included, that the agent had to drop. `clock_set_ms`:
+    how much its clock was set forward since the events were captured; negative: set back.
     """
 
     events: list[Item]
     epoch: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
     first_seq: Seq | None = None
     dropped: Annotated[list[tuple[Seq, Seq]], msgspec.Meta(max_length=1000)] = []
+    clock_set_ms: Annotated[int, msgspec.Meta(ge=-MAX_CLOCK_SET_MS, le=MAX_CLOCK_SET_MS)] = 0
 
 
 @dataclass
@@ -94,6 +99,8 @@ def parse_event_batch(body: bytes, context: Context, *, max_events: int) -> Batc
     envelope: Envelope[Any] = valid or _read_envelope(_readable(body))
     if len(envelope.events) > max_events:
         raise TooLarge(f"{len(envelope.events)} events; send at most {max_events} in one batch")
+    if envelope.clock_set_ms:
+        context = context.before_setting(timedelta(milliseconds=envelope.clock_set_ms))
     line = plain_line if valid else copy_line
     batch = _split_items(envelope.events, lambda event: line(event, context), context.node)
     batch.node = context.node or _only_node(batch.accepted)

@@ -146,6 +146,37 @@ def test_a_numbered_batch_that_comes_again_with_the_clock_set_meanwhile_is_store
     assert read("SELECT sum(events) FROM email_stats_1m WHERE dimension = 'all'") == [(1,)]
 
 
+@pytest.mark.parametrize("ahead", [-HOUR, 9 * HOUR, 11 * MINUTE])
+def test_events_of_a_wrong_clock_that_are_sent_first_after_it_was_set_stand_at_their_true_times(
+    send, event, now, ahead
+):
+    own = now - 20 * MINUTE + ahead
+    batch = {"epoch": "e-1", "first_seq": 1, "events": [event(occurred_at=own.isoformat())]}
+    set_ms = -ahead // timedelta(milliseconds=1)
+
+    send("events/ingest", batch | {"clock_set_ms": set_ms}, timedelta())
+    writer.drain_events()
+
+    assert times(stored_events()) == [(now - 20 * MINUTE, own)]
+
+
+def test_a_clock_that_was_set_to_another_wrong_time_is_corrected_by_both(send, event, now):
+    own = now - 20 * MINUTE + 9 * HOUR
+    batch = {"epoch": "e-1", "first_seq": 1, "events": [event(occurred_at=own.isoformat())]}
+    set_ms = -10 * HOUR // timedelta(milliseconds=1)
+
+    send("events/ingest", batch | {"clock_set_ms": set_ms}, -HOUR)
+    writer.drain_events()
+
+    assert times(stored_events()) == [(now - 20 * MINUTE, own)]
+
+
+def test_a_setting_of_the_clock_that_makes_no_sense_is_400(send, event):
+    batch = {"epoch": "e-1", "first_seq": 1, "events": [event()], "clock_set_ms": 2**60}
+
+    assert send("events/ingest", batch, timedelta()).status_code == 400
+
+
 def test_a_corrected_report_takes_the_place_of_an_inferred_outcome(send, event, now):
     inferred, report = str(uuid4()), str(uuid4())
     guess = event(event_id=inferred, source="change_stream", certainty="inferred")

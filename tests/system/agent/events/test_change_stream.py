@@ -356,3 +356,12 @@ def test_a_plugin_that_reports_in_time_replaces_nothing(make_spool, database, fo
 
     (event,) = read_events(spool)
     assert "replaces" not in event
+
+
+def test_mongodbs_clock_is_compared_with_this_nodes(mongodb, monkeypatch):
+    with connect(mongodb.uri) as client:
+        assert queries.measure_clock(client) == 0
+        now_ms = clock.now_ms
+        monkeypatch.setattr(clock, "now_ms", lambda: now_ms() - 3_600_000)
+
+        assert abs(queries.measure_clock(client) - 3_600_000) < 60_000

@@ -313,3 +313,15 @@ def test_without_a_stream_a_deletion_waits_for_nobody(spool):
     take_reported(spool, [unnamed()])
 
     assert stored(spool) == [("001", "dropped", "zonemta_plugin")]
+
+
+def test_times_of_changes_are_of_mongodbs_clock_and_become_those_of_this_nodes(tracker, spool):
+    tracker.database_ahead_ms = 300_000
+
+    follow(tracker, *changes(document()))
+    release(tracker)
+
+    sent, delivered = read_events(spool)
+    # When it was queued ZoneMTA stamped, on this node.
+    assert datetime.fromisoformat(sent["occurred_at"]) == AT
+    assert AT - datetime.fromisoformat(delivered["occurred_at"]) == timedelta(minutes=5)
