@@ -8,3 +8,14 @@ class AlertsConfig(AppConfig):
 
     name = "server.alerts"
     label = "alerts"
+
+    def ready(self) -> None:
+        from server.alerts import health, store
+        from server.observability.health import register as register_probe
+        from server.observability.metrics import register as register_source
+        from server.timescale import retention
+
+        register_probe(health.alerts)
+        for source in (health.rounds, health.open_alerts):
+            register_source(source)
+        retention.register("alerts and incidents", store.delete_old)

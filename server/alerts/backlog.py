@@ -13,6 +13,8 @@ from server.observability.backlog import Backlog
 WORKER_SILENT_AFTER = timedelta(seconds=30)
 #: A batch is usually stored within a second.
 MAX_WAIT = timedelta(seconds=10)
+#: One that waits longer than this is not being stored.
+MAX_STORED_AFTER = timedelta(seconds=60)
 
 
 def is_worker_silent(backlog: Backlog, now: datetime) -> bool:

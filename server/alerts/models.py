@@ -212,6 +212,8 @@ class Evaluation(models.Model):
     duration_ms = models.FloatField(default=0.0)
     queries_count = models.IntegerField(default=0)
     evaluator = models.CharField(max_length=255, blank=True)
+    #: Rule → why it could not be evaluated in the last round.
+    failures = models.JSONField(default=dict)
 
     def __str__(self) -> str:
         return f"{self.started_at:%F %T} by {self.evaluator}"

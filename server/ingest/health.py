@@ -8,7 +8,7 @@ import redis
 from django.conf import settings
 from dramatiq import Broker
 
-from server.alerts.backlog import WORKER_SILENT_AFTER
+from server.alerts.backlog import MAX_STORED_AFTER, WORKER_SILENT_AFTER
 from server.ingest.inbox import EVENTS, SAMPLES
 from server.observability.backlog import Backlog
 from server.observability.health import ProbeResult, probe_client
@@ -17,8 +17,6 @@ from server.worker_threads import PeriodicThread
 #: Written by each worker process, in the broker's database.
 HEARTBEAT_KEY = "mallard:worker:heard"
 HEARTBEAT_EVERY_S = 5.0
-#: A batch that waits longer than this is not being stored.
-WAITS_TOO_LONG_S = 60.0
 REDIS_IS_SILENT = "Not known, as Redis does not answer."
 DATABASES = {
     "inbox": "INBOX_REDIS_URL",
@@ -65,7 +63,7 @@ def inbox() -> ProbeResult:
                 figures[box.kind] = {"batches": length, "oldest_s": oldest_s}
                 if length >= settings.INBOX_MAX_ENTRIES:
                     problems.append(f"the inbox of {box.kind} is full: the server answers 503")
-                elif oldest_s is not None and oldest_s > WAITS_TOO_LONG_S:
+                elif oldest_s is not None and oldest_s > MAX_STORED_AFTER.total_seconds():
                     problems.append(
                         f"{length} batches of {box.kind} wait, the oldest for {oldest_s:.0f} s:"
                         " they are not being stored"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.dashboard.pages.node.forecast import approximate, forecast_disk
+from server.alerts.forecast import approximate, forecast_disk
 
 START = datetime(2026, 11, 14, tzinfo=UTC)
 GB = 1e9

@@ -1,0 +1,102 @@
+"""Conditions of mail on its way out: deliveries, bounces, their times. Pure."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from server.alerts.conditions.condition import Condition, Reading, Subject, Values, alarm, warn
+from server.alerts.conditions.parameters import HOUR, MINUTE, Parameter
+from server.alerts.snapshot import MailMinute, Snapshot
+from server.formats import duration, milliseconds, percent, thousands
+
+CLUSTER = Subject("cluster", "outbound mail")
+_WINDOW = Parameter("window", "s", 5 * MINUTE, "Counted over so long.", MINUTE, HOUR)
+
+
+def read_deliveries(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
+    """Yield 1 where attempts were made and none succeeded."""
+    total = _sum(snapshot, values)
+    if total is None:
+        yield Reading(CLUSTER, None)
+        return
+    tries = total.delivered + total.bounced + total.deferred
+    text = f"Nothing was delivered in {duration(values['window'])}, of {thousands(tries)} attempts"
+    evidence = {"delivered": total.delivered, "attempts": tries}
+    yield Reading(CLUSTER, float(not total.delivered and tries > 0), text, evidence, tries)
+
+
+def read_bounces(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
+    """Yield the percent of outcomes that are bounces."""
+    total = _sum(snapshot, values)
+    if total is None:
+        yield Reading(CLUSTER, None)
+        return
+    outcomes = total.delivered + total.bounced
+    share = 100 * total.bounced / outcomes if outcomes else 0.0
+    window = duration(values["window"])
+    text = f"{percent(total.bounced, outcomes)} of mail bounced in the last {window}"
+    evidence = {"bounced": total.bounced, "outcomes": outcomes}
+    yield Reading(CLUSTER, share, text, evidence, outcomes)
+
+
+def read_delivery_times(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
+    """Yield the mean time of deliveries, in seconds."""
+    total = _sum(snapshot, values)
+    if total is None:
+        yield Reading(CLUSTER, None)
+        return
+    count = total.delivery_count
+    mean_ms = total.delivery_ms_sum / count if count else 0.0
+    text = f"A delivery takes {milliseconds(mean_ms)} on average"
+    yield Reading(CLUSTER, mean_ms / 1_000, text, {"mean_ms": mean_ms, "deliveries": count}, count)
+
+
+def _sum(snapshot: Snapshot, values: Values) -> MailMinute | None:
+    """Add up the minutes of the window; None while what was accepted is not stored."""
+    if not snapshot.is_known("mail", ""):
+        return None
+    since = snapshot.now - timedelta(seconds=values["window"])
+    minutes = [minute for minute in snapshot.minutes if minute.at > since]
+    return MailMinute(
+        since,
+        delivered=sum(minute.delivered for minute in minutes),
+        bounced=sum(minute.bounced for minute in minutes),
+        deferred=sum(minute.deferred for minute in minutes),
+        delivery_ms_sum=sum(minute.delivery_ms_sum for minute in minutes),
+        delivery_count=sum(minute.delivery_count for minute in minutes),
+    )
+
+
+NO_DELIVERY = Condition(
+    "nothing_delivered", "cluster", "mail", "Mail is attempted and none is delivered.",
+    read_deliveries, parameters=(_WINDOW,), min_count=10,
+)  # fmt: skip
+BOUNCES = Condition(
+    "bounce_share", "cluster", "mail", "Too much of the mail that ends bounces.", read_bounces,
+    Parameter("threshold", "%", 5, "A larger share bounces.", maximum=100), "above",
+    parameters=(_WINDOW,), min_count=50,
+)  # fmt: skip
+DELIVERY_TIME = Condition(
+    "delivery_slow", "cluster", "mail", "Deliveries take long on average.", read_delivery_times,
+    Parameter("threshold", "s", 30, "Takes longer."), "above",
+    parameters=(_WINDOW,), min_count=10,
+)  # fmt: skip
+CONDITIONS = (NO_DELIVERY, BOUNCES, DELIVERY_TIME)
+RULES = (
+    alarm("nothing_delivered", NO_DELIVERY, window="15 min", for_="1 min"),
+    warn(
+        "bounce_share", BOUNCES, threshold="5 %", clear="4 %", window="10 min", for_="30 min",
+        keep_firing_for="10 min",
+    ),
+    warn(
+        "bounce_share_high", BOUNCES, threshold="10 %", clear="8 %", window="10 min",
+        for_="15 min", keep_firing_for="10 min",
+    ),
+    alarm(
+        "bounce_share_very_high", BOUNCES, threshold="25 %", clear="20 %", window="5 min",
+        for_="5 min", keep_firing_for="5 min",
+    ),
+    warn(
+        "delivery_slow", DELIVERY_TIME, threshold="30 s", clear="25 s", for_="10 min",
+        keep_firing_for="5 min",
+    ),
+)  # fmt: skip
