@@ -131,8 +131,11 @@ def _apply(snapshot: Snapshot, *, stores_figures: bool) -> tuple[int, int, dict[
     changed = _suppress(alerts, causes, snapshot)
 
     store.add_incidents(grouping.new)
+    # New incidents have their ids by now: those who refer to them take them over.
     for alert in alerts:
-        alert.incident = alert.incident  # which has its id by now
+        alert.incident = alert.incident
+    for incident in grouping.changed:
+        incident.merged_into = incident.merged_into
     new = [alert for alert in new if alert.ended_at is None]
     store.add_alerts(new)
     for alert in alerts:

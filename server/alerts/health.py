@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Count
 from django.utils import timezone
 
 from server.alerts.models import Alert, Evaluation, State
 from server.alerts.rules import active_rules
-from server.observability.health import ProbeResult
+from server.observability.health import TIMEOUT_S, ProbeResult
 from server.observability.metrics import Metric
 
 #: Without a round for longer, nobody is woken: rounds are a quarter of this apart.
@@ -15,11 +16,14 @@ MAX_ROUND_AGE_S = 60.0
 
 
 def alerts() -> ProbeResult | None:
-    """Look for the last round of the evaluator; None where none ever ran.
-
-    Raises django.db.Error.
-    """
-    last = Evaluation.objects.first()
+    """Look for the last round of the evaluator; None where none ever ran, or nobody can tell."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_S:.0f}s'")
+            last = Evaluation.objects.first()
+    except DatabaseError:
+        connection.close()  # the probe of the database says so
+        return None
     if last is None:
         return None
     age_s = max(0.0, (timezone.now() - last.started_at).total_seconds())

@@ -54,10 +54,10 @@ def find_node_problems(states: Iterable[NodeState]) -> list[NodeProblem]:
     closed_on: dict[str, list[str]] = defaultdict(list)
     disks: list[NodeProblem] = []
     for state in states:
-        stopped = _stopped(state)
-        for program in stopped:
-            nodes_of[program].append(state.name)
-        for number in _closed(state, stopped):
+        stopped = find_stopped(state)
+        for name in sorted(PROGRAM_NAMES.get(program, program) for program in stopped):
+            nodes_of[name].append(state.name)
+        for number in find_closed(state, stopped):
             closed_on[number].append(state.name)
         disks += _full_disk(state)
     programs = [
@@ -94,24 +94,20 @@ def _full_disk(state: NodeState) -> Iterator[NodeProblem]:
         yield NodeProblem("disk", (state.name,), text)
 
 
-def _stopped(state: NodeState) -> list[str]:
-    """Return the programs that should run and do not, by their names, sorted."""
+def find_stopped(state: NodeState) -> list[str]:
+    """Return the programs that should run on a node and do not, sorted."""
     expected = programs_of(state.role)
     return sorted(
-        PROGRAM_NAMES.get(program, program)
+        program
         for program, status in state.programs.items()
         if judge_program(status, is_expected=program in expected)[0] == "stopped"
     )
 
 
-def _closed(state: NodeState, stopped: Sequence[str]) -> list[str]:
+def find_closed(state: NodeState, stopped: Sequence[str]) -> list[str]:
     """Return the closed ports whose program has not stopped, in the order of their numbers."""
     numbers = (service.removeprefix("port_") for service in state.closed)
-    closed = [
-        number
-        for number in numbers
-        if PROGRAM_NAMES.get(PROGRAM_OF_PORT.get(number, ""), "") not in stopped
-    ]
+    closed = [number for number in numbers if PROGRAM_OF_PORT.get(number) not in stopped]
     return sorted(closed, key=lambda number: (len(number), number))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Literal
 
 from server.alerts.backlog import is_behind, unstored
@@ -109,11 +110,23 @@ class Snapshot:
         silence = self.now - since - unstored(self.backlog, self.now)
         return max(0.0, silence.total_seconds())
 
+    @cached_property
+    def fresh_resources(self) -> dict[str, Resources]:
+        """The resources of the nodes that report."""
+        names = {state.name for state in self.states}
+        return {name: each for name, each in self.resources.items() if name in names}
+
     def fresh_samples(self, kind: Source) -> dict[str, Sample]:
         """Return the newest samples of a kind of the watched nodes, those that are of now."""
-        samples = self.samples.get(kind, {})
+        return self._fresh_samples.get(kind, {})
+
+    @cached_property
+    def _fresh_samples(self) -> dict[str, dict[str, Sample]]:
         names = {node.name for node in self.watched}
-        return {n: sample for n, sample in samples.items() if n in names and sample.is_fresh}
+        return {
+            kind: {n: sample for n, sample in samples.items() if n in names and sample.is_fresh}
+            for kind, samples in self.samples.items()
+        }
 
     def is_known(self, source: Source, node: str) -> bool:
         """Return whether a source is read in time: of a node, or of all where `node` is empty."""
@@ -127,6 +140,6 @@ class Snapshot:
             fresh = [q for q in self.queues if not q.reading.is_stale(self.now)]
             return any(node in queue.nodes for queue in fresh) if node else bool(fresh)
         if source == "system":
-            return node in self.resources
+            return node in self.fresh_resources
         fresh_samples = self.fresh_samples(source)
         return node in fresh_samples if node else bool(fresh_samples)

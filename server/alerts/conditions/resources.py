@@ -17,7 +17,7 @@ def _reader(
     def read(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
         """Yield the percent used on each node, the mean of two minutes."""
         for node in snapshot.watched:
-            resources = snapshot.resources.get(node.name)
+            resources = snapshot.fresh_resources.get(node.name)
             percent = percent_of(resources) if resources else None
             text = f"The {what} of {node.name} is at {percent or 0:.0f} %"
             subject = Subject("node", node.name, node.name)
@@ -29,7 +29,7 @@ def _reader(
 def read_disks(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
     """Yield the percent free of each file system: of bytes or of inodes, whichever ends first."""
     for node in snapshot.watched:
-        resources = snapshot.resources.get(node.name)
+        resources = snapshot.fresh_resources.get(node.name)
         if resources is None:
             continue
         for mount_point, free, evidence in _list_disks(resources):

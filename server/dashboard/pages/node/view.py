@@ -9,9 +9,9 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from server.alerts.backlog import is_behind, unstored
+from server.alerts.forecast import forecast_disk
 from server.dashboard.pages.node import charts, file_systems
 from server.dashboard.pages.node import page as detail
-from server.alerts.forecast import forecast_disk
 from server.dashboard.pages.nodes.view import MAX_CLOCK_AHEAD, MAX_SAMPLE_AGE, build_row
 from server.dashboard.shell.page import render_page
 from server.ledger.queries import completeness
