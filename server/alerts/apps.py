@@ -10,7 +10,8 @@ class AlertsConfig(AppConfig):
     label = "alerts"
 
     def ready(self) -> None:
-        from server.alerts import health, store
+        from server.alerts import health
+        from server.alerts.evaluator import store
         from server.observability.health import register as register_probe
         from server.observability.metrics import register as register_source
         from server.timescale import retention

@@ -35,6 +35,6 @@ def dramatiq_broker(url: str) -> dict[str, Any]:
             "server.ingest.sweeper.InboxSweeper",
             "server.timescale.scheduler.HousekeepingScheduler",
             "server.ingest.health.WorkerHeartbeat",
-            "server.alerts.scheduler.AlertEvaluator",
+            "server.alerts.evaluator.scheduler.AlertEvaluator",
         ],
     }

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from server.alerts import gathering
-from server.alerts.evaluator import Round, run_round
+from server.alerts.evaluator import gathering
+from server.alerts.evaluator.rounds import Round, run_round
 from server.alerts.models import Alert
 from server.alerts.notifications import routes
 from server.alerts.notifications.decisions import Route

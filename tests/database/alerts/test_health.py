@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from server.alerts import health
-from server.alerts.evaluator import run_round
+from server.alerts.evaluator.rounds import run_round
 from server.alerts.models import Evaluation
 from server.nodes.models import Node
 from server.observability.backlog import NOTHING_WAITS

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from server.alerts.evaluator import run_round
+from server.alerts.evaluator.rounds import run_round
 from server.alerts.models import (
     Alert,
     AlertTransition,

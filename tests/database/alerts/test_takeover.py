@@ -10,8 +10,8 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError, connection
 
-from server.alerts import store
-from server.alerts.evaluator import EVERY, LOCK, TRY_LOCK, run_if_due, run_round
+from server.alerts.evaluator import store
+from server.alerts.evaluator.rounds import EVERY, LOCK, TRY_LOCK, run_if_due, run_round
 from server.alerts.models import Alert, AlertTransition, Evaluation, OutboxNotification
 from server.nodes.models import Node
 from server.observability.backlog import NOTHING_WAITS

@@ -16,7 +16,7 @@ class AlertEvaluator(PeriodicThread):
     def work(self, broker: Broker) -> None:
         """Run a round if it is due. A connection that failed is not used again."""
         # Django's apps are not there yet when the broker is set up.
-        from server.alerts.evaluator import run_if_due  # noqa: PLC0415
+        from server.alerts.evaluator.rounds import run_if_due  # noqa: PLC0415
 
         close_old_connections()
         try:

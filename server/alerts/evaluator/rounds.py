@@ -15,11 +15,11 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from server.alerts import store
-from server.alerts.causes import find_causes, find_suppression, is_active
-from server.alerts.evaluation import Outcome, evaluate
-from server.alerts.gathering import take_snapshot
-from server.alerts.incidents import group
+from server.alerts.evaluator import store
+from server.alerts.evaluator.causes import find_causes, find_suppression, is_active
+from server.alerts.evaluator.evaluation import Outcome, evaluate
+from server.alerts.evaluator.gathering import take_snapshot
+from server.alerts.evaluator.incidents import group
 from server.alerts.models import (
     Alert,
     AlertTransition,

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from server.alerts.causes import is_active
 from server.alerts.conditions.condition import Rule
+from server.alerts.evaluator.causes import is_active
 from server.alerts.models import MAX_TEXT_CHARS, Alert, Incident, Severity
 
 #: Alerts of one condition that follow each other within this are one incident.

@@ -1,0 +1,1 @@
+"""Evaluator of the rules: gathers, judges, groups, stores; one process at a time."""
