@@ -34,6 +34,7 @@ def dramatiq_broker(url: str) -> dict[str, Any]:
             "dramatiq.middleware.Retries",
             "server.ingest.sweeper.InboxSweeper",
             "server.timescale.scheduler.HousekeepingScheduler",
+            "server.profiles.refresher.SendingIpsRefresher",
             "server.ingest.health.WorkerHeartbeat",
             "server.alerts.evaluator.scheduler.AlertEvaluator",
         ],

@@ -14,12 +14,15 @@ from server.dashboard.pages.compare.view import compare
 from server.dashboard.pages.event.view import event
 from server.dashboard.pages.events.view import search
 from server.dashboard.pages.heat_map.view import heat_map
+from server.dashboard.pages.inventory.view import inventory
 from server.dashboard.pages.mail_flow.view import mail_flow
 from server.dashboard.pages.node.view import node
 from server.dashboard.pages.nodes.view import node_list
 from server.dashboard.pages.overview.view import overview, overview_facts
 from server.dashboard.pages.performance.view import performance
+from server.dashboard.pages.profile.view import profile
 from server.dashboard.pages.queue.view import destination, queue
+from server.profiles.kinds import KINDS
 
 
 def page(route: str, view: Callable[..., HttpResponse], name: str, **given: str) -> URLPattern:
@@ -41,6 +44,13 @@ urlpatterns = [
     page("email/performance/", performance, "performance"),
     page("email/queue/", queue, "queue"),
     page("email/queue/destination/", destination, "queue-destination"),
+    path(
+        "email/by/",
+        RedirectView.as_view(pattern_name="provider-list", query_string=True),
+        name="by",
+    ),
+    *(page(f"email/by/{key}/", inventory, f"{key}-list", kind=key) for key in KINDS),
+    *(page(f"email/by/{key}/named/", profile, f"{key}-page", kind=key) for key in KINDS),
     page("nodes/", node_list, "nodes-list"),
     page("nodes/compare/", compare, "nodes-compare"),
     page("nodes/heat-map/", heat_map, "nodes-heat-map"),

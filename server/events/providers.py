@@ -89,3 +89,8 @@ def _read_providers() -> dict[str, Provider]:
 def _public_suffixes() -> PublicSuffixList:
     # Only those of registries: customers of a host that is on the list are one operator's.
     return PublicSuffixList(only_icann=True)
+
+
+def find_by_name(name: str) -> Provider | None:
+    """Return the known operator of this name; None: it is none of providers.toml."""
+    return next((each for each in _read_providers().values() if each.name == name), None)

@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "server.metrics",
     "server.ledger",
     "server.rollups",
+    "server.profiles",
     "server.alerts",
     "server.live",
     "server.ingest",
@@ -96,6 +97,7 @@ TEMPLATES = [
             "libraries": {
                 "icons": "server.dashboard.shell.assets.icons",
                 "formats": "server.dashboard.shell.format_filters",
+                "links": "server.dashboard.shell.lists.links",
             },
             "context_processors": CONTEXT_PROCESSORS,
         },

@@ -7,7 +7,7 @@ import { panel } from "./panel.js";
 
 /**
  * Bind the panel `id` to a chart. `chart`: options of TimeChart; `show(answer)`: what TimeChart.show
- * takes, without the marks; all others as for panel().
+ * takes, of the marks those beside the changes of nodes; all others as for panel().
  */
 export function chartPanel(id, { chart: options, show, ...others }) {
   let chart = null;
@@ -16,7 +16,8 @@ export function chartPanel(id, { chart: options, show, ...others }) {
     ...others,
     draw(answer, body) {
       chart ??= new TimeChart(body, options);
-      return chart.show({ ...show.call(this, answer), marks: this.marks });
+      const { marks = [], ...shown } = show.call(this, answer);
+      return chart.show({ ...shown, marks: [...marks, ...this.marks].sort((one, other) => one.ms - other.ms) });
     },
   });
 }

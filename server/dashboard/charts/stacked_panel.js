@@ -17,14 +17,15 @@ export const width = () => chartWidth(page.range().lengthMs);
 
 /**
  * Bind the panel `id` to the outcomes of a direction. load(): an answer with `buckets`;
- * type(outcome): the event type that a click on it lists.
+ * type(outcome): the event type that a click on it lists, with these `filters`; marks: of the
+ * page's own, beside those of nodes.
  */
-export function stackedPanel(id, { direction, load, type = (outcome) => outcome, file = id }) {
+export function stackedPanel(id, { direction, load, type = (outcome) => outcome, filters = {}, marks = [], file = id }) {
   return chartPanel(id, {
     load,
     chart: {
       stacked: true,
-      onPick: ({ startMs, endMs, series }) => showEvents(startMs, endMs, { direction, type: type(series.id) }),
+      onPick: ({ startMs, endMs, series }) => showEvents(startMs, endMs, { direction, type: type(series.id), ...filters }),
     },
     empty: (answer) => (shownOutcomes(answer).some((outcome) => totalOf(answer.buckets, outcome)) ? "" : "No mail in this range."),
     show(answer) {
@@ -37,6 +38,7 @@ export function stackedPanel(id, { direction, load, type = (outcome) => outcome,
       const inferred = new Map(answer.buckets.map((bucket) => [Date.parse(bucket.start), bucket.inferred]));
       return {
         ...bounds(answer),
+        marks,
         series: outcomes.map((outcome) => ({ id: outcome, name: outcome, meaning: outcome, points: points(answer.buckets, outcome) })),
         note: (ms) => (inferred.get(ms) ? `${thousands(inferred.get(ms))} inferred by the change stream` : ""),
       };

@@ -28,6 +28,7 @@ PAGES = (
     Entry("inbound", "Inbound", "inbox", "i", "Email"),
     Entry("queue", "Queue", "stack-2", "q", "Email"),
     Entry("performance", "Performance", "gauge", "p", "Email", "Perf."),
+    Entry("by", "Delivery", "network", "d", "Email"),
     Entry("nodes-list", "Nodes", "server-2", "n"),
     Entry("events", "Events", "list-search"),
 )

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from server.dashboard.pages.events.search import LABELS, param_name
 from server.dashboard.shell.event_types import EVENT_TYPES, EventType
+from server.dashboard.shell.lists.links import column_href
 from server.events.bounce_classes.classify import find_meaning
 from server.events.domains import to_unicode
 from server.events.providers import find_provider
@@ -39,13 +40,14 @@ class Line:
 class Fact:
     """One name and value of an event. `query`: the filter that finds its like; empty: none.
 
-    `is_foreign`: text of others, shown in monospace.
+    `is_foreign`: text of others, shown in monospace. `href`: the page of what it names.
     """
 
     label: str
     value: str
     query: str = ""
     is_foreign: bool = False
+    href: str = ""
 
 
 #: The parts of an event's page: heading → column → label.
@@ -149,6 +151,16 @@ def build_chips(
     ]
 
 
+def list_pages(filters: Mapping[str, Any], carried: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return label and address of the page of each thing that the filters name."""
+    pages = [
+        (f"page of this {LABELS[name]}", column_href(name, value, carried))
+        for name, value in filters.items()
+        if value and filters.get("direction") != "inbound"
+    ]
+    return [(label, href) for label, href in pages if href]
+
+
 def build_query(filters: Mapping[str, Any], carried: Mapping[str, str], **more: str) -> str:
     named = {param_name(name): value for name, value in filters.items() if value is not None}
     return urlencode({**named, **carried, **more})
@@ -197,4 +209,7 @@ def _fact(event: Event, column: str, label: str, carried_query: str) -> Fact:
     same = urlencode({param_name(column): value}) if column in LABELS else ""
     if same and carried_query:
         same = f"{same}&{carried_query}"
-    return Fact(label, text, query=same, is_foreign=column in FOREIGN)
+    # Pages are of outbound mail, but those of nodes.
+    has_page = event["direction"] == "outbound" or column == "mta_node"
+    href = column_href(column, value, carried_query) if has_page else ""
+    return Fact(label, text, query=same, is_foreign=column in FOREIGN, href=href)

@@ -55,6 +55,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "nodes": nodes,
         "not_understood": typed,
         "chips": page.build_chips(filters, carried),
+        "pages": page.list_pages(filters, carried),
         "lines": [page.build_line(event) for event in shown],
         "searched": valid and not typed,
         "too_slow": too_slow,

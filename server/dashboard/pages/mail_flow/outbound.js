@@ -67,7 +67,7 @@ function byNodePanel() {
       return { ...bounds(answer), series: lines.map((line) => ({ ...line, ...looks.get(line.id) })) };
     },
     table: (answer) => outboundTable("node", answer.series.map(({ value, buckets }) => [
-      { text: value, href: page.href("/events/", { direction: "outbound", mta_node: value }) },
+      { text: value, href: page.href(`/nodes/named/${encodeURIComponent(value)}/`) },
       (type) => totalOf(buckets, type),
     ])),
     file: "outbound-by-node",

@@ -13,11 +13,13 @@ from server.alerts.forecast import forecast_disk
 from server.dashboard.pages.node import charts, file_systems
 from server.dashboard.pages.node import page as detail
 from server.dashboard.pages.nodes.view import MAX_CLOCK_AHEAD, MAX_SAMPLE_AGE, build_row
-from server.dashboard.shell.page import render_page
+from server.dashboard.shell.lists.links import profile_href
+from server.dashboard.shell.page import carried_params, render_page
 from server.ledger.queries import completeness
 from server.metrics.newest import disk_free_by_hour, newest_of_all, newest_system
 from server.nodes.models import Node
 from server.observability.backlog import read_backlog
+from server.profiles.sending_ips import list_ips_of
 
 FORECAST_HISTORY = timedelta(days=7)
 LEDGER_HISTORY = timedelta(days=7)
@@ -61,6 +63,10 @@ def node(request: HttpRequest, name: str) -> HttpResponse:
             corrected_ms=node_row.clock_ahead_ms,
             is_stale=agent_at[1],
         ),
+        "sending_ips": [
+            (each, profile_href("ip", each.ip, carried_params(request.GET)))
+            for each in list_ips_of(node_row.name)
+        ],
         "completeness": detail.summarize_completeness(epochs, backlog if behind else None),
         "epochs": [detail.build_epoch(each, is_known=not behind) for each in epochs],
         "ledger_days": LEDGER_HISTORY.days,

@@ -7,6 +7,7 @@ import { live } from "../../shell/live/connection.js";
 import { bounds, outboundTable, widthWords } from "../../charts/flow.js";
 import { duration, ratio, thousands } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
+import { profileHref } from "../../shell/lists/links.js";
 import { panel } from "../../charts/panel.js";
 import { stackedPanel, width } from "../../charts/stacked_panel.js";
 import { table } from "../../charts/table.js";
@@ -62,13 +63,17 @@ function troublePanel() {
     { name: "destination" }, { name: "failing since" }, { name: "failed", numeric: true }, { name: "attempts", numeric: true },
     { name: "deferred", numeric: true }, { name: "bounced", numeric: true }, { name: "last reply of its server" },
   ];
+  /** A number of events of the last hour, which leads to them. */
+  const behind = ({ domain }, count, type = null) => ({
+    text: thousands(count), value: count, href: count ? page.href("/events/", { direction: "outbound", type, to_domain: domain, range: "1h" }) : null,
+  });
   const rows = ({ destinations }) => destinations.map((each) => [
-    { text: shownDomain(each.domain) || "–", value: each.domain, href: page.href("/events/", { direction: "outbound", to_domain: each.domain, range: "1h" }) },
+    { text: shownDomain(each.domain) || "–", value: each.domain, href: profileHref("destination", each.domain) },
     each.since ? { node: make("span", { class: "state-badge", "data-level": "warning" }, page.zone.moment(Date.parse(each.since), page.nowMs())), text: each.since, value: each.since } : { text: "mostly delivered", value: "" },
     { text: each.failed_percent, value: (each.deferred + each.bounced) / each.attempts },
-    each.attempts,
-    each.deferred,
-    each.bounced,
+    behind(each, each.attempts),
+    behind(each, each.deferred, "deferred"),
+    behind(each, each.bounced, "bounced"),
     { node: replyElement(each.words), text: each.words },
   ]);
   panel("trouble", {
@@ -115,7 +120,7 @@ function sendersPanel() {
         name: shownDomain(value) || "no domain",
         value: events.sent,
         note: ratios.bounced === undefined ? "" : `${ratio(ratios.bounced)} bounced`,
-        href: page.href("/events/", { direction: "outbound", from_domain: value }),
+        href: profileHref("domain", value),
       }));
     },
     table: ({ values }) => outboundTable("domain", values.map(({ value, events }) => [value || "no domain", (type) => events[type] ?? 0])),

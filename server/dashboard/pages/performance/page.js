@@ -4,8 +4,9 @@ import "../../shell/shell.js";
 import { barsPanel } from "../../charts/bars.js";
 import { bucketTable, chartPanel } from "../../charts/chart_panel.js";
 import { bounds, widthWords } from "../../charts/flow.js";
-import { byteSize, milliseconds, percent } from "../../shell/formats.js";
+import { byteSize, milliseconds, percent, thousands } from "../../shell/formats.js";
 import { page } from "../../shell/page.js";
+import { profileHref } from "../../shell/lists/links.js";
 import { panel } from "../../charts/panel.js";
 import { width } from "../../charts/stacked_panel.js";
 import { pointsOf } from "../../charts/readings.js";
@@ -84,8 +85,8 @@ function trendPanel() {
 function destinationsPanel() {
   const columns = columnsOf("destination", "deliveries", ...LINES.map(({ name }) => name));
   const rows = ({ destinations }) => destinations.filter(({ count }) => count).map(({ value, count, ...ms }) => [
-    { text: shownDomain(value) || "–", value, href: page.href("/events/", { direction: "outbound", type: "delivered", to_domain: value }) },
-    count,
+    { text: shownDomain(value) || "–", value, href: profileHref("destination", value) },
+    { text: thousands(count), value: count, href: page.href("/events/", { direction: "outbound", type: "delivered", to_domain: value }) },
     ...LINES.map(({ id }) => ({ text: milliseconds(ms[id]), value: ms[id] })),
   ]);
   /** The sort lives in the URL: "p95" is descending, "-destination" ascending. */

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from server.dashboard.pages.queue import page
 from server.dashboard.shell.event_types import EVENT_TYPES
+from server.dashboard.shell.lists.links import profile_href
 from server.dashboard.shell.page import carried_params, render_page
 from server.events import destinations
 from server.mailqueues import queries
@@ -35,6 +36,7 @@ def destination(request: HttpRequest) -> HttpResponse:
         "refusals": [(refusal, EVENT_TYPES[refusal.event_type]) for refusal in replies.refusals],
         "looked_back_h": int(destinations.LOOKED_BACK.total_seconds() // 3600),
         "replies_h": int(destinations.REPLIES_LOOKED_BACK.total_seconds() // 3600),
+        "profile_url": profile_href("destination", domain, carried),
         "all_refusals": urlencode({"to_domain": domain, "type": "deferred", **carried}),
         "all_events": urlencode({"to_domain": domain, **carried}),
     }

@@ -1,0 +1,1 @@
+"""The lists of all providers, destinations, sending IPs, sending domains and accounts."""

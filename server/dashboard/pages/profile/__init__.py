@@ -1,0 +1,1 @@
+"""The page of one provider, destination, sending IP, sending domain or account."""

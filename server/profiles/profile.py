@@ -1,0 +1,99 @@
+"""Profile of one provider, destination, sending IP, sending domain or account: all that is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from server.mailqueues import queries as mailqueues
+from server.mailqueues.accounting import count_once
+from server.profiles import kinds
+from server.profiles.course import Worse, find_worse
+from server.profiles.kinds import Kind
+from server.profiles.outcomes import Outcomes, Stretch, read_history, read_values
+from server.profiles.refusals import Refusals, read_refusals
+from server.profiles.sending_ips import SeenIp, find_ip
+from server.profiles.waiting import Waiting, find_waiting
+from server.rollups.mail.level_query import LevelQuery
+from server.rollups.mail.queries import largest_values
+from server.rollups.plan import UTC_ZONE, Buckets, plan_total
+
+PAIR = "provider_ip"
+#: Sending IPs whose outcomes at a provider are looked up, and providers of an IP.
+MAX_PAIRED = 200
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is known of `name` in the time of `buckets`. `worse` is of this moment, whatever the
+    range. `pairs`: of a provider the outcomes by IP, of an IP those by provider."""
+
+    kind: Kind
+    name: str
+    buckets: Buckets
+    outcomes: Outcomes
+    before: Outcomes | None
+    trend: list[Stretch]
+    worse: Worse | None
+    refusals: Refusals
+    pairs: Mapping[str, Outcomes] = field(default_factory=dict)
+    waiting: Waiting | None = None
+    seen: SeenIp | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there was any mail with it in the range or the trend."""
+        return bool(
+            self.outcomes.events.total()
+            or self.refusals.count
+            or any(day.outcomes.events.total() for day in self.trend)
+        )
+
+
+def read_profile(
+    kind: Kind,
+    name: str,
+    start: datetime,
+    end: datetime,
+    *,
+    now: datetime,
+    zone: ZoneInfo = UTC_ZONE,
+) -> Profile:
+    """Read what is known of a name, as `kinds.clean_name` returns it. Runs five queries at most."""
+    buckets = plan_total(start, end, now=now, zone=zone)
+    history = read_history(kind.dimension, name, buckets, now)
+    refusals = read_refusals(kind, name, buckets.start, buckets.end)
+    return Profile(
+        kind,
+        name,
+        buckets,
+        history.outcomes,
+        history.before,
+        history.trend,
+        find_worse(history.course, history.trend),
+        refusals,
+        pairs=_read_pairs(kind, name, buckets),
+        waiting=_read_waiting(kind, name, refusals, now) if kind.is_peer else None,
+        seen=find_ip(name) if kind is kinds.IP else None,
+    )
+
+
+def _read_pairs(kind: Kind, name: str, buckets: Buckets) -> dict[str, Outcomes]:
+    """Return outcomes by IP of a provider, by provider of an IP."""
+    others = {kinds.PROVIDER: kinds.IP, kinds.IP: kinds.PROVIDER}.get(kind)
+    if others is None:
+        return {}
+    named = largest_values(
+        LevelQuery.of(buckets.merged, "outbound", others.dimension), limit=MAX_PAIRED
+    )
+    is_first = kind is kinds.PROVIDER
+    by_pair = {f"{name} {other}" if is_first else f"{other} {name}": other for other in named}
+    of_pairs = read_values(LevelQuery.of(buckets.merged, "outbound", PAIR), list(by_pair))
+    return {by_pair[pair]: outcomes for pair, outcomes in of_pairs.items()}
+
+
+def _read_waiting(kind: Kind, name: str, refusals: Refusals, now: datetime) -> Waiting | None:
+    """Return what waits for a destination, or for the domains that a provider refused."""
+    databases = count_once(mailqueues.newest_readings(now), now)
+    domains = [name] if kind is kinds.DESTINATION else [*refusals.domains, name]
+    return find_waiting(databases, domains, now)

@@ -1,0 +1,23 @@
+"""Thread of each worker process that keeps the table of sending IPs current."""
+
+from django.db import close_old_connections, connection
+from django.utils import timezone
+from dramatiq import Broker
+
+from server.profiles.sending_ips import refresh
+from server.worker_threads import PeriodicThread
+
+
+class SendingIpsRefresher(PeriodicThread):
+    """Adds new addresses once a minute; of several processes one at a time."""
+
+    name = "sending-ips"
+    every_s = 60.0
+
+    def work(self, broker: Broker) -> None:
+        """Look at what was sent since the last time."""
+        close_old_connections()
+        try:
+            refresh(timezone.now())
+        finally:
+            connection.close()

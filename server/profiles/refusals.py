@@ -1,0 +1,126 @@
+"""The newest refusals of one provider, destination, IP, domain or account, read from raw events.
+
+The levels have no pairs of most of these. What is read is bounded: the newest MAX_REFUSALS.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from server.events.vocabulary import EMPTY_SENDER
+from server.profiles.kinds import Kind
+from server.timescale.rows import fetch_rows
+
+MAX_REFUSALS = 10_000
+#: Values that are listed of each part; the others are counted.
+MAX_LISTED = 20
+#: Domains whose waiting mail is looked for.
+MAX_DOMAINS = 1_000
+#: Part → the column of an event it groups by.
+PARTS = {
+    "classes": "bounce_class",
+    "replies": "reply_fingerprint",
+    "providers": "provider",
+    "destinations": "to_domain",
+    "ips": "sending_ip",
+    "domains": "from_domain",
+    "accounts": "auth_user",
+    "nodes": "mta_node",
+    "mx_hosts": "mx_host",
+}
+_COLUMNS = ", ".join(PARTS.values())
+_PART = " ".join(f"WHEN GROUPING({column}) = 0 THEN '{part}'" for part, column in PARTS.items())
+_VALUE = ", ".join(f"{column}::text" for column in PARTS.values())
+_SETS = ", ".join(f"({column})" for column in PARTS.values())
+#: The partial indexes of 0009_indexes_of_refusals are in this order, and of these rows.
+NEWEST = f"""WITH newest AS MATERIALIZED (
+  SELECT occurred_at, bounce_class, reply_fingerprint, provider, to_domain,
+    host(sending_ip) AS sending_ip, from_domain, auth_user, mta_node, mx_host,
+    coalesce(bounce_message, status_message) AS reply
+  FROM email_events
+  WHERE {{column}} = %(value)s AND direction = 'outbound'
+    AND event_type IN ('bounced', 'deferred', 'rejected')
+    AND from_address IS DISTINCT FROM '{EMPTY_SENDER}'
+    AND occurred_at >= %(start)s::timestamptz AND occurred_at < %(end)s::timestamptz
+  ORDER BY occurred_at DESC LIMIT %(limit)s
+), grouped AS (
+  SELECT CASE {_PART} ELSE 'all' END AS part, coalesce({_VALUE}, '') AS value, count(*) AS count,
+    min(occurred_at) AS first_at, max(occurred_at) AS last_at,
+    CASE WHEN GROUPING(reply_fingerprint) = 0 THEN max(reply) END AS reply,
+    CASE WHEN GROUPING(reply_fingerprint) = 0 THEN max(bounce_class) END AS bounce_class,
+    CASE WHEN GROUPING({_COLUMNS}) = {2 ** len(PARTS) - 1}
+      THEN (array_agg(DISTINCT to_domain))[:{MAX_DOMAINS}] END AS domains
+  FROM newest GROUP BY GROUPING SETS ((), {_SETS})
+), placed AS (
+  SELECT *, row_number() OVER (PARTITION BY part ORDER BY count DESC, value) AS place,
+    count(*) OVER (PARTITION BY part) AS values_count
+  FROM grouped
+)
+SELECT part, value, count, first_at, last_at, coalesce(reply, ''), coalesce(bounce_class, ''),
+  values_count, domains
+FROM placed WHERE place <= {MAX_LISTED} ORDER BY part, place"""  # noqa: S608 (names of ours)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Refusals of one value. `reply`, `bounce_class`: of a fingerprint, one of its replies as it
+    came, and what it means."""
+
+    value: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    reply: str = ""
+    bounce_class: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The values with the most refusals, and how many values there are."""
+
+    values: Sequence[Refused] = ()
+    values_count: int = 0
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """The newest refusals by part. `count`: how many were read; `is_cut`: there are older ones."""
+
+    count: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    domains: Sequence[str] = ()
+
+    @property
+    def is_cut(self) -> bool:
+        return self.count >= MAX_REFUSALS
+
+    def __getitem__(self, part: str) -> Part:
+        return self.parts.get(part, Part())
+
+
+def read_refusals(kind: Kind, name: str, start: datetime, end: datetime) -> Refusals:
+    """Return the newest refusals of [start, end), those of DSNs left out as in all counts.
+
+    Runs one query.
+    """
+    statement = NEWEST.format(column=kind.column)
+    values = {"value": name, "start": start, "end": end, "limit": MAX_REFUSALS}
+    return group_rows(fetch_rows(statement, values))
+
+
+def group_rows(rows: Sequence[tuple[Any, ...]]) -> Refusals:
+    """Return the rows of NEWEST by part. Pure."""
+    parts: dict[str, Part] = {}
+    total = None
+    for part, *refused, values_count, domains in rows:
+        if part == "all":
+            total = Refused(*refused), [domain for domain in domains or () if domain]
+        else:
+            listed = parts.get(part, Part())
+            parts[part] = Part([*listed.values, Refused(*refused)], values_count)
+    if total is None or not total[0].count:
+        return Refusals()
+    return Refusals(total[0].count, total[0].first_at, total[0].last_at, parts, total[1])
