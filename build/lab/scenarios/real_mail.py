@@ -26,6 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--modes", nargs="+", choices=MODES, default=[*MODES])
     parser.add_argument("--harm", choices=HARM, default="both")
+    parser.add_argument("--within", type=float, default=7200.0, help="seconds, of each run")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
         chosen = {
             "messages": options.messages,
             "seed": options.seed,
+            "within_s": options.within,
             "runs": [(mode, harm) for harm in HARM[options.harm] for mode in options.modes],
             "verdicts": verdicts.name,
         }

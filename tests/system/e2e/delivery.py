@@ -23,13 +23,13 @@ class Delivery(Generic[Item]):
         for thread in self._threads:
             thread.start()
 
-    def has_reached(self, share: float) -> bool:
-        """Return whether so much of the items is handed out."""
-        return len(self._left) <= (1.0 - share) * self._count
-
-    def is_over(self) -> bool:
-        """Return whether all threads have ended."""
-        return not any(thread.is_alive() for thread in self._threads)
+    def list_waiting(self, share: float = 1.0) -> list[str]:
+        """Return what keeps `share` of the items from being handed out, and with 1 from being
+        handed in."""
+        left, alive = len(self._left), sum(thread.is_alive() for thread in self._threads)
+        if left > (1.0 - share) * self._count:
+            return [f"{left} of {self._count} messages to be handed out"]
+        return [f"{alive} connections that hand in"] if share == 1.0 and alive else []
 
     def _iterate(self) -> Iterator[Item]:
         with contextlib.suppress(IndexError):  # none is left

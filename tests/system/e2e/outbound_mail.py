@@ -166,16 +166,18 @@ def build_expected(
     return {event.key: event for event in events}
 
 
-def is_done(submitted: Iterable[Submitted], log: Iterable[Mapping[str, Any]]) -> bool:
-    """Return whether every recipient of an accepted message has its final outcome."""
+def find_unfinished(
+    submitted: Iterable[Submitted], log: Iterable[Mapping[str, Any]]
+) -> set[tuple[str, str]]:
+    """Return the recipients of accepted messages that have no final outcome yet."""
     accepted = [one for one in submitted if one.queue_id is not None]
     events = build_expected(accepted, log).values()
     done = {event.target for event in events if event.event_type in FINAL}
-    return done.issuperset(
+    return {
         (one.message.message_id, recipient.lower())
         for one in accepted
         for recipient in one.message.recipients
-    )
+    } - done
 
 
 def _build_events(
