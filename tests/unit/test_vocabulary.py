@@ -12,7 +12,7 @@ def measures():
 
 @pytest.mark.parametrize("word", WORDS)
 def test_words_of_a_private_dialect_are_rare(measures, word):
-    assert measures.words_per_1000_lines()[word] <= 0.1
+    assert measures.words_per_1000_lines[word] <= 0.1
 
 
 def test_functions_are_named_by_verbs_and_nouns(measures):
