@@ -3,6 +3,10 @@
 from django.db import models
 from django.db.models import Q
 
+from server.alerts.blocks.models import Block, BlockDetection
+
+__all__ = ["Block", "BlockDetection"]  # Django looks for an app's models here
+
 #: Bounds of texts: of a subject's name with its node's, of a sentence, of a person's words.
 MAX_SUBJECT_CHARS, MAX_TEXT_CHARS, MAX_WORDS_CHARS = 400, 500, 2_000
 MAX_NAME_CHARS = 64

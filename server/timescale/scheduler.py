@@ -1,4 +1,4 @@
-"""Scheduler of housekeeping: a thread in each worker process, one of which sends the actor."""
+"""Schedulers: a thread in each worker process, one of which sends an actor when it is due."""
 
 import redis
 from django.conf import settings
@@ -9,16 +9,16 @@ from server.worker_threads import PeriodicThread
 
 HOUSEKEEPING_EVERY_S = 3600
 REDIS_TIMEOUT_S = 5.0
-CLAIM = "housekeeping:claimed"
-#: By name: actors are imported after this middleware.
-ACTOR = "run_housekeeping"
 
 
-class HousekeepingScheduler(PeriodicThread):
-    """Sends the actor once in HOUSEKEEPING_EVERY_S, however many processes there are."""
+class ActorScheduler(PeriodicThread):
+    """Sends `actor` once in `sent_every_s`, however many processes there are.
 
-    name = "housekeeping"
-    every_s = 60.0
+    The actor is given by name: actors are imported after this middleware.
+    """
+
+    actor: str
+    sent_every_s: int
 
     def work(self, broker: Broker) -> None:
         """Look at the claim that all processes share."""
@@ -27,16 +27,25 @@ class HousekeepingScheduler(PeriodicThread):
             socket_timeout=REDIS_TIMEOUT_S,
             socket_connect_timeout=REDIS_TIMEOUT_S,
         ) as client:
-            send_if_due(broker, client)
+            self.send_if_due(broker, client)
+
+    def send_if_due(self, broker: Broker, client: "redis.Redis") -> bool:
+        """Send the actor if no process did in `sent_every_s`; return whether it was sent."""
+        claim = f"{self.name}:claimed"
+        if not client.set(claim, "1", nx=True, ex=self.sent_every_s):
+            return False
+        try:
+            broker.get_actor(self.actor).send()
+        except BrokerError:
+            client.delete(claim)
+            raise
+        return True
 
 
-def send_if_due(broker: Broker, client: "redis.Redis") -> bool:
-    """Send the actor if no process did in HOUSEKEEPING_EVERY_S; return whether it was sent."""
-    if not client.set(CLAIM, "1", nx=True, ex=HOUSEKEEPING_EVERY_S):
-        return False
-    try:
-        broker.get_actor(ACTOR).send()
-    except BrokerError:
-        client.delete(CLAIM)
-        raise
-    return True
+class HousekeepingScheduler(ActorScheduler):
+    """Sends the actor of housekeeping once an hour."""
+
+    name = "housekeeping"
+    every_s = 60.0
+    actor = "run_housekeeping"
+    sent_every_s = HOUSEKEEPING_EVERY_S

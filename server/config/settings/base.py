@@ -114,7 +114,7 @@ INBOX_REDIS_URL = env.str("INBOX_REDIS_URL", default=redis_database(REDIS_URL, 0
 BROKER_REDIS_URL = env.str("BROKER_REDIS_URL", default=redis_database(REDIS_URL, 1))
 LIVE_REDIS_URL = env.str("LIVE_REDIS_URL", default=redis_database(REDIS_URL, 2))
 DRAMATIQ_BROKER = dramatiq_broker(BROKER_REDIS_URL)
-DRAMATIQ_AUTODISCOVER_MODULES = ["actors"]
+DRAMATIQ_AUTODISCOVER_MODULES = ["actors", "blocks.actors"]
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",

@@ -16,7 +16,7 @@ from server.rollups.levels import LEVELS
 from server.storage.samples_writer import write_samples
 from server.timescale import edition, retention
 from server.timescale.actors import run_housekeeping
-from server.timescale.scheduler import CLAIM, send_if_due
+from server.timescale.scheduler import HousekeepingScheduler
 from tests import random_samples
 from tests.factories import row, stored_events, write
 
@@ -182,9 +182,10 @@ def test_storage_drops_what_is_due_with_apply():
 
 
 def test_housekeeping_is_sent_once_however_many_processes_try(empty_redis):
-    broker = dramatiq.get_broker()
+    broker, scheduler = dramatiq.get_broker(), HousekeepingScheduler()
     with redis.Redis.from_url(settings.BROKER_REDIS_URL) as client:
-        assert [send_if_due(broker, client), send_if_due(broker, client)] == [True, False]
+        assert scheduler.send_if_due(broker, client)
+        assert not scheduler.send_if_due(broker, client)
         assert broker.queues["housekeeping"].qsize() == 1
-        client.delete(CLAIM)  # as when its time is over
-        assert send_if_due(broker, client)
+        client.delete("housekeeping:claimed")  # as when its time is over
+        assert scheduler.send_if_due(broker, client)

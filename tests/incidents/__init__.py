@@ -1,0 +1,1 @@
+"""Replay of a history of outbound mail with known incidents through the detection of blocks."""
