@@ -76,7 +76,7 @@ class Trouble:
 
 def generate_troubles(world: World, days: int, chance: random.Random) -> list[Trouble]:
     """Return one incident a day from the second day on, and what is none beside them."""
-    troubles = []
+    troubles: list[Trouble] = []
     for day in range(1, days):
         incident = _incident(KINDS[day % len(KINDS)], world, day, chance)
         # One provider's troubles do not overlap: what is true would be a matter of opinion.

@@ -16,8 +16,10 @@ SECONDS_A_MONTH = 30 * 86_400.0
 #: How many units the provider's mean weighs in an IP's share, and a first guess in a provider's.
 IP_PRIOR, PROVIDER_PRIOR = 200.0, 200.0
 FIRST_GUESS, FIRST_GUESS_OF_REPLY = 0.01, 0.002
-#: An IP with fewer units at all providers is new: providers slow down what they do not know.
-NEW_IP_UNITS, NEW_IP_SHARE = 500.0, 0.1
+#: An IP that began so recently, or with fewer units at all providers, is new: providers slow down
+#: what they do not know. Those of the first day of all were there before.
+NEW_IP_S, NEW_IP_UNITS, NEW_IP_SHARE = 21 * 86_400.0, 500.0, 0.1
+FIRST_DAY_S = 86_400.0
 #: Sums smaller than this are forgotten, and the largest of a kind are kept beyond a bound.
 MIN_UNITS, MAX_PAIRS = 0.05, 50_000
 
@@ -25,12 +27,14 @@ MIN_UNITS, MAX_PAIRS = 0.05, 50_000
 @dataclass
 class Baseline:
     """Faded sums. `pairs`: by provider and IP, units and refused ones; `replies`: refused units by
-    provider and fingerprint; `unreached`: units by provider that nobody answered."""
+    provider and fingerprint; `unreached`: units by provider that nobody answered; `first_at`: when
+    each IP was first used."""
 
     pairs: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     replies: dict[tuple[str, str], float] = field(default_factory=dict)
     unreached: dict[str, float] = field(default_factory=dict)
     faded_at: float = 0.0
+    first_at: dict[str, float] = field(default_factory=dict)
     _providers: dict[str, list[float]] = field(default_factory=dict)
     _ips: dict[str, float] = field(default_factory=dict)
 
@@ -51,6 +55,7 @@ class Baseline:
         """Let what is known fade until now, and forget what is next to nothing."""
         factor = exp((self.faded_at - now) / FADE_S) if self.faded_at else 1.0
         self.faded_at = now
+        self.first_at = {ip: self.first_at.get(ip, now) for ip in self._ips}
         kept = [(key, n * factor, k * factor) for key, (n, k) in self.pairs.items()]
         kept = sorted((each for each in kept if each[1] >= MIN_UNITS), key=lambda each: -each[1])
         self.replies = _largest({key: k * factor for key, k in self.replies.items()})
@@ -78,8 +83,7 @@ class Baseline:
         units, refused = self.pairs.get((provider, ip), (0.0, 0.0))
         mean = self.of_provider(provider)
         share = (refused + IP_PRIOR * mean) / (units + IP_PRIOR)
-        is_new = self._ips.get(ip, 0.0) < NEW_IP_UNITS
-        return clamp_usual(max(share, NEW_IP_SHARE) if is_new else share)
+        return clamp_usual(max(share, NEW_IP_SHARE) if self._is_new(ip) else share)
 
     def of_reply(self, provider: str, fingerprint: str, ip: str) -> float:
         """Return the usual share of one reply at a provider. A new IP hears some more often."""
@@ -87,7 +91,14 @@ class Baseline:
         refused = self.replies.get((provider, fingerprint), 0.0)
         prior = FIRST_GUESS_OF_REPLY * PROVIDER_PRIOR
         share = clamp_usual((refused + prior) / (units + PROVIDER_PRIOR))
-        return max(share, NEW_IP_SHARE) if self._ips.get(ip, 0.0) < NEW_IP_UNITS else share
+        return max(share, NEW_IP_SHARE) if self._is_new(ip) else share
+
+    def _is_new(self, ip: str) -> bool:
+        if self._ips.get(ip, 0.0) < NEW_IP_UNITS:
+            return True
+        begin = min(self.first_at.values(), default=0.0) + FIRST_DAY_S
+        first_at = self.first_at.get(ip, self.faded_at)
+        return first_at > begin and self.faded_at - first_at < NEW_IP_S
 
 
 def _largest(sums: dict[str, float] | dict[tuple[str, str], float]) -> dict:  # type: ignore[type-arg]

@@ -21,6 +21,8 @@ SPACE_OF = {kind: "ip" if kind == "reply" else kind for kind in KINDS}
 MIN_MESSAGES = {"ip": 4, "reply": 4, "sender": 8, "domain": 8, "provider": 6}
 #: Cells that need more than one sender: who sends is what one sender's content says nothing about.
 MIN_SENDERS = {"ip": 2, "reply": 2, "sender": 1, "domain": 2, "provider": 2}
+#: A refused unit of one sender counts once in this time: runs of refusals are of one cause.
+ONCE_IN_S = {"sender": 120.0}
 #: Senders of a cell beyond this are one.
 MAX_SENDERS, OTHERS = 50, "(others)"
 #: Unclear temporary replies may be greylisting until so many retries are refused too.
@@ -46,12 +48,15 @@ class Cell(msgspec.Struct):
     s: float = 0.0
     since: float = 0.0
     refused_at: float = 0.0
+    counted_at: float = 0.0
     messages: int = 0
     refused_later: int = 0
     clear_messages: int = 0
     evidence: dict[str, float] = {}
 
-    def add(self, taken: int, refused: Iterable[tuple[Attempts, float]] = ()) -> None:
+    def add(
+        self, taken: int, refused: Iterable[tuple[Attempts, float]] = (), *, once_in_s: float = 0.0
+    ) -> None:
         """Add the units of one minute: how many were all taken, of the others the refused share.
 
         Their order within the minute is not known, so they are added at once.
@@ -60,6 +65,10 @@ class Cell(msgspec.Struct):
         total = taken * down
         for row, share in refused:
             gain = share * up + (1 - share) * down
+            is_again = gain > 0 and row.refused_at < self.counted_at + once_in_s
+            gain = 0.0 if is_again else gain
+            if gain > 0:
+                self.counted_at = row.refused_at
             total += gain
             if share > 0:
                 self._note(row, gain)

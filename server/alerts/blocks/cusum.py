@@ -16,7 +16,7 @@ from math import log
 
 #: The share of refused mail that is looked for. Others are found too, the sooner the higher.
 BLOCKED_SHARE = 0.5
-#: A share below this is not told apart from none: of clean cells few units are known.
+#: A smaller share cannot be distinguished from none: of clean cells few units are known.
 MIN_USUAL_SHARE, MAX_USUAL_SHARE = 0.01, 0.3
 #: The fewest units a month that a threshold is made for.
 MIN_UNITS = 100_000.0

@@ -16,6 +16,7 @@ from server.alerts.blocks.cells import (
     FORGET_AFTER_S,
     KINDS,
     MIN_MESSAGES,
+    ONCE_IN_S,
     Cell,
     Cells,
     Key,
@@ -178,7 +179,7 @@ class Detector:
 
     def _update(self, key: Key, taken: int, refused: Iterable[tuple[Attempts, float]]) -> None:
         cell = self.cells[key]
-        cell.add(taken, refused)
+        cell.add(taken, refused, once_in_s=ONCE_IN_S.get(key.kind, 0.0))
         if not cell.s:
             self.cells.remove(key)
 

@@ -23,6 +23,7 @@ class _Baseline(msgspec.Struct):
     replies: list[tuple[str, str, float]]
     unreached: dict[str, float]
     faded_at: float
+    first_at: dict[str, float]
 
 
 def dump_cells(detector: Detector) -> bytes:
@@ -39,6 +40,7 @@ def dump_baseline(baseline: Baseline) -> bytes:
         [(*key, refused) for key, refused in baseline.replies.items()],
         baseline.unreached,
         baseline.faded_at,
+        baseline.first_at,
     )
     return zlib.compress(msgspec.msgpack.encode(stored), 1)
 
@@ -51,7 +53,7 @@ def load(cells: bytes, baseline: bytes) -> Detector:
         known = msgspec.msgpack.decode(zlib.decompress(baseline), type=_Baseline)
     except (zlib.error, msgspec.DecodeError) as error:
         raise ValueError(f"the state of the detection cannot be read: {error}") from error
-    usual = Baseline(faded_at=known.faded_at, unreached=known.unreached)
+    usual = Baseline(faded_at=known.faded_at, unreached=known.unreached, first_at=known.first_at)
     usual.replies = {(provider, name): refused for provider, name, refused in known.replies}
     usual.restore(known.pairs)
     return Detector(

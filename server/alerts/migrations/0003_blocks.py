@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('alerts', '0001_alerts'),
+        ('alerts', '0002_failing_rules'),
     ]
 
     operations = [
