@@ -10,7 +10,7 @@ from django.utils import timezone
 from server.events.mapping import to_line
 from server.metrics.mail_queue import MailQueue, QueueShare
 from server.rollups.levels import KEY, MEASURES
-from server.rollups.mail import sql
+from server.rollups.mail import detail_sql, sql
 from server.storage.transaction import write_events
 
 #: The moment of what has no other time, and the present of the tests that stop the clock.
@@ -66,7 +66,8 @@ def count_differences(level: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             DIFFERENCES.format(
-                wanted=sql.aggregate(level, "email_events"),
+                wanted=f"{sql.aggregate(level, 'email_events')} UNION ALL"
+                f" {detail_sql.aggregate(level, 'email_events')}",
                 columns=sql.COLUMNS,
                 table=level.table,
                 key=", ".join(KEY),

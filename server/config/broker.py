@@ -36,6 +36,7 @@ def dramatiq_broker(url: str) -> dict[str, Any]:
             "server.timescale.scheduler.HousekeepingScheduler",
             "server.profiles.refresher.SendingIpsRefresher",
             "server.alerts.blocks.scheduler.BlockScheduler",
+            "server.ingest.sweeper.DetailCounter",
             "server.ingest.health.WorkerHeartbeat",
             "server.alerts.evaluator.scheduler.AlertEvaluator",
         ],

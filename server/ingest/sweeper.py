@@ -1,8 +1,11 @@
-"""Safety net of the wake-ups: a thread in each worker that looks for waiting entries."""
+"""Threads of each worker: the safety net of the wake-ups, and the counter of details."""
 
+from django.db import connection
+from django.utils import timezone
 from dramatiq import Broker
 
 from server.ingest.inbox import EVENTS, SAMPLES, Inbox
+from server.rollups.mail import details
 from server.worker_threads import PeriodicThread
 
 #: The actor of each inbox, by name: actors are imported after this middleware.
@@ -17,6 +20,21 @@ class InboxSweeper(PeriodicThread):
 
     def work(self, broker: Broker) -> None:
         sweep(broker)
+
+
+class DetailCounter(PeriodicThread):
+    """Counts the details that are due; of several processes one at a time. Nothing is lost when it
+    is stopped or fails: the marks stay until a minute is counted."""
+
+    name = "detail-counter"
+    every_s = 10.0
+
+    def work(self, broker: Broker) -> None:
+        """Count what is over and quiet by now."""
+        try:
+            details.count_due(timezone.now())
+        finally:
+            connection.close()
 
 
 def sweep(broker: Broker) -> None:

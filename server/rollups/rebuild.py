@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from server.rollups import continuous_aggregates, maintainer
 from server.rollups.levels import GROUP, KEY, LEVELS, MEASURES, OTHER, Level
-from server.rollups.mail import sql
+from server.rollups.mail import detail_sql, details, sql
 from server.rollups.plan import DAY, floor
 from server.rollups.retention import RAW_TABLE, holds, oldest_whole_day
 from server.timescale.rows import fetch_rows
@@ -42,6 +42,7 @@ def verify(first: datetime, last: datetime, *, now: datetime) -> Iterator[Compar
 
     Levels that no longer hold a day are left out of it. Raises RawRowsGone.
     """
+    details.count_all(now)
     for day in _days(first, last, now):
         for level in LEVELS:
             if holds(level.table, day, now):
@@ -74,6 +75,7 @@ def count_day(day: datetime, *, now: datetime) -> tuple[Level, ...]:
         cursor.execute(MEMORY)
         write = sql.write(written, RAW_ROWS, within=IN_THE_DAY, into=into)
         replace_day([level.table for level in into], write, day)
+    details.count_day(day, written, into=into)
     return LEVELS[len(written) :]
 
 
@@ -104,7 +106,11 @@ def _compare(level: Level, day: datetime) -> Compared:
         ", ".join(sql.number(m, relation) for m in MEASURES) for relation in ("wanted", "kept")
     )
     differs = f"({wanted}) IS DISTINCT FROM ({kept})"
-    rows = [sql.aggregate(level, RAW_ROWS), _of_the_day(level.table)]
+    wanted_rows = (
+        f"{sql.aggregate(level, RAW_ROWS)} UNION ALL {detail_sql.aggregate(level, RAW_ROWS)}"
+    )
+    # What was taken out again leaves zeros behind, which count nothing.
+    rows = [wanted_rows, f"{_of_the_day(level.table)} AND events <> 0"]
     others = f"({_of_the_day(level.table)}) AS of_level WHERE value = '{OTHER}'"
     has_others = f"SELECT EXISTS (SELECT FROM {others})"  # noqa: S608
     if fetch_rows(has_others, {"start": day, "end": day + DAY})[0][0]:

@@ -16,7 +16,7 @@ from server.events.mapping import NULL
 from server.events.outcomes import FACTS
 from server.rollups import maintainer
 from server.rollups.levels import KEY, ONE_MINUTE, Level
-from server.rollups.mail import sql
+from server.rollups.mail import detail_sql, sql
 from server.storage import events_writer as reference
 from server.storage import same_event
 from server.storage.events_writer import COLUMNS, NewEvents, Span
@@ -220,7 +220,7 @@ def _insertion_of_all(levels: tuple[Level, ...]) -> str:
     additions = ",\n".join(
         f"into_{level.name} AS (\n{sql.upsert(level, _counted_ahead(level))}\n)" for level in levels
     )
-    return f"WITH {additions}\n{INSERT_ALL}"
+    return f"WITH {additions},\ndue AS ({detail_sql.mark(STAGING)})\n{INSERT_ALL}"
 
 
 def _counted_ahead(level: Level) -> str:
@@ -235,6 +235,7 @@ def _retraction(levels: tuple[Level, ...], removal: str) -> str:
 {removal}
 RETURNING {columns}
 ),
+due AS ({detail_sql.mark("removed")}),
 {sql.write(levels, "removed", within=reference.BUCKETS_REPLACED, is_removal=True)}
 SELECT count(*) FROM removed"""  # noqa: S608 (names of the declaration)
 
@@ -246,5 +247,6 @@ def _insertion_of_new(levels: tuple[Level, ...], repeats: bool) -> str:
 {insert_new(repeats=repeats)}
 RETURNING {", ".join(sql.RAW_COLUMNS)}
 ),
+due AS ({detail_sql.mark("fresh")}),
 {sql.write(levels, "fresh", within=reference.BUCKETS)}
 {reference.count_by_second("fresh")}"""

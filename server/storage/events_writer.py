@@ -15,7 +15,7 @@ from django.db.backends.utils import CursorWrapper
 from server.events.columns import NAMES
 from server.rollups import maintainer
 from server.rollups.levels import IS_NULL_SENDER
-from server.rollups.mail import sql
+from server.rollups.mail import detail_sql, sql
 from server.storage.same_event import (
     IS_STORED,
     NEAR_REPLACED,
@@ -111,7 +111,8 @@ def insert_events(lines: Sequence[str], *, repeated: bool = False) -> list[NewEv
         ]
         for change in (*removals, sql.write(levels, "new_events", within=BUCKETS)):
             cursor.execute(f"WITH {change} SELECT", span)
-
+        for changed in ("replaced_events", "guessed_events", "new_events"):
+            cursor.execute(detail_sql.mark(changed))
         cursor.execute(count_by_second("new_events"))
         return [NewEvents(*row) for row in cursor.fetchall()]
 

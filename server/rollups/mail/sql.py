@@ -156,6 +156,11 @@ def number(measure: Measure, relation: str) -> str:
     return f"coalesce({column}, 0)" if measure.sparse else column
 
 
+def counts_anything() -> str:
+    """Return the condition that a group of rows counts anything when it is added up."""
+    return " OR ".join(f"coalesce(sum({m.column}), 0) <> 0" for m in MEASURES)
+
+
 def _addition(measure: Measure, level: Level) -> str:
     old, more = f"{level.table}.{measure.column}", f"EXCLUDED.{measure.column}"
     added = f"coalesce({old} + {more}, {old}, {more})" if measure.sparse else f"{old} + {more}"
@@ -190,7 +195,7 @@ def aggregate(level: Level, source: str) -> str:
         for column in ["", *(f", {name}" for name in DIMENSIONS)]
     )
     value = ", ".join(DIMENSIONS)
-    measures = ",\n  ".join(f"{_bounded(m, level, m.aggregate)} AS {m.column}" for m in MEASURES)
+    measures = aggregates(level)
     inner = ",\n    ".join(f"{expression} AS {name}" for name, expression in DIMENSIONS.items())
     return f"""SELECT bucket, direction, event_type,
   CASE WHEN is_null_sender THEN '{NULL_SENDER}'
@@ -201,13 +206,20 @@ FROM (
   SELECT {bucket(level, "occurred_at")} AS bucket, direction, event_type,
     {IS_NULL_SENDER} AS is_null_sender,
     {inner},
-    certainty, message_size_bytes, delivery_time_ms,
-    width_bucket(delivery_time_ms, '{{{_numbers(DELIVERY_BOUNDS_MS)}}}'::bigint[]) AS delivery_bin,
-    width_bucket(message_size_bytes, '{{{_numbers(SIZE_BOUNDS_BYTES)}}}'::bigint[]) AS size_bin
+    {MEASURED}
   FROM {source}
 ) AS raw
 GROUP BY GROUPING SETS ({groups})
 HAVING NOT is_null_sender OR GROUPING({value}) = {_mask(None)}"""
+
+
+def aggregates(level: Level, *, with_histograms: bool = True) -> str:
+    """Return the measures of raw rows that have MEASURED; those of histograms may be left empty."""
+    return ",\n  ".join(
+        f"{_bounded(m, level, m.aggregate) if with_histograms or not m.sparse else 'NULL::bigint'}"
+        f" AS {m.column}"
+        for m in MEASURES
+    )
 
 
 def _mask(column: str | None) -> int:
@@ -219,3 +231,9 @@ def _mask(column: str | None) -> int:
 
 def _numbers(bounds: tuple[int, ...]) -> str:
     return ",".join(map(str, bounds))
+
+
+#: What measures are made of, of a raw row.
+MEASURED = f"""certainty, message_size_bytes, delivery_time_ms,
+    width_bucket(delivery_time_ms, '{{{_numbers(DELIVERY_BOUNDS_MS)}}}'::bigint[]) AS delivery_bin,
+    width_bucket(message_size_bytes, '{{{_numbers(SIZE_BOUNDS_BYTES)}}}'::bigint[]) AS size_bin"""

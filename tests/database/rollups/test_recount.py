@@ -11,6 +11,7 @@ from django.db import connection
 from server.demo import mail
 from server.events.mapping import to_line
 from server.rollups.levels import LEVELS
+from server.rollups.mail import details
 from server.storage.transaction import write_events
 from tests.factories import row, write
 
@@ -39,6 +40,7 @@ def execute(statement):
 def fill(hours=26):
     for hour in mail.hours(NOW - timedelta(hours=hours), NOW):
         write_events([to_line(r) for r in mail.hour_of_events(hour, events_per_hour=40, seed=2)])
+    details.count_all(NOW)
 
 
 def test_levels_of_the_writer_are_verified():
