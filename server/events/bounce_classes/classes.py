@@ -33,6 +33,8 @@ CERTAIN = _index("certain")
 STATUSES = _index("status")
 #: Of a status that says more than words, where no code of the provider says otherwise.
 STRONG = _index("strong")
+#: Of a status that says enough in a refusal for good (5.x.x) alone.
+PERMANENT = _index("permanent")
 #: ZoneMTA's category → class.
 CATEGORIES: dict[str, BounceClass] = {
     category: name for name, row in CLASSES.items() for category in row["categories"]

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from server.events.bounce_classes.classes import CATEGORIES, CERTAIN, STATUSES, STRONG, BounceClass
+from server.events.bounce_classes.classes import CATEGORIES, CERTAIN, PERMANENT, STATUSES, STRONG, BounceClass
 from server.events.bounce_classes.rules import FOLDER, Rule, RuleSet, fold, read_rules
 from server.events.replies import MAX_REMEMBERED, read_reply
 
@@ -61,7 +61,10 @@ def _find(text: str, code_class: int) -> tuple[BounceClass | None, str | None]:
     if rule is None and detail in STRONG:
         return STRONG[detail], status
     rule = rule or _find_words(text)
-    return (rule.bounce_class if rule else STATUSES.get(detail)), status
+    if rule:
+        return rule.bounce_class, status
+    is_permanent = status is not None and status.startswith("5")
+    return STATUSES.get(detail) or (PERMANENT.get(detail) if is_permanent else None), status
 
 
 def read_status(text: str, code: int | None = None) -> str | None:
