@@ -24,6 +24,7 @@ _OPERATOR: dict[str, tuple[str, ...]] = {
     "nodes": ("view_node", "change_node", "view_apikey"),
     "ingest": ("view_deadletter", "change_deadletter"),
     "ledger": ("view_epoch",),
+    "events": ("view_replyclass", "add_replyclass", "change_replyclass"),
     "admin": ("view_logentry",),
 }
 _ADMIN = _OPERATOR | {

@@ -19,6 +19,7 @@ from server.api.endpoints import (
     sizes,
     stats,
     throughput,
+    unclassified,
 )
 
 urlpatterns = [
@@ -30,6 +31,11 @@ urlpatterns = [
     path("email/stats", stats.StatsView.as_view(), name="email-stats"),
     path("email/performance", performance.PerformanceView.as_view(), name="email-performance"),
     path("email/bounce-analysis", bounces.BounceView.as_view(), name="email-bounces"),
+    path(
+        "email/unclassified-replies",
+        unclassified.UnclassifiedView.as_view(),
+        name="email-unclassified",
+    ),
     path("email/inbound", inbound.InboundView.as_view(), name="email-inbound"),
     path("email/profile", profile.ProfileView.as_view(), name="email-profile"),
     path("email/sending-ips", sending_ips.SendingIpsView.as_view(), name="email-sending-ips"),

@@ -56,7 +56,9 @@ _URL_NAME = re.compile(
     r"(?<![\w.-])(?:(?:IPv6|[A-Z][a-z]+)(?:[A-Z][a-z]{2,}|[A-Z]{2,5}(?=[A-Z][a-z]))+|[A-Z]{2,4}0{2,}\d*)(?![\w.-])"
 )
 # A server's own name of a rule, such as OFR005_104, SC-001 or S2017062302: what it is about.
-_RULE = re.compile(r"[A-Z]{1,8}[-_]?\d{1,6}(?:_\d{1,6})?|(?:ofr|lpn|ouk)\w{0,3}_\d{3}|(?:S|AS)\d{4,12}|5\d\d[a-z]\w{1,6}|[45]xx")
+_RULE = re.compile(
+    r"[A-Z]{1,8}[-_]?\d{1,6}(?:_\d{1,6})?|(?:ofr|lpn|ouk)\w{0,3}_\d{3}|(?:S|AS)\d{4,12}|5\d\d[a-z]\w{1,6}|[45]xx"
+)
 _STANDARD = re.compile(
     r"ipv[46]|tls\S*|ssl\S*|sha-?\d+|utf-?\d+|smtputf8|rfc-?_?\d+|base64|x509|md5|mp[34]|8bit\w*"
     r"|[mo]365|office365|ipv6autherror",
@@ -104,6 +106,9 @@ class Reply(NamedTuple):
 
     text: str
     fingerprint: str
+
+
+NO_REPLY = Reply("", "")
 
 
 def normalize(reply: str) -> str:

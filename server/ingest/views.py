@@ -19,6 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from server.events import reply_classes
 from server.events.mapping import Context
 from server.http.negotiation import SingleMediaType
 from server.ingest import actors, openapi, rate_limit
@@ -84,6 +85,7 @@ class EventsView(IngestView):
     def post(self, request: Request) -> HttpResponse:
         receipt = _Receipt.of(request)
         context = receipt.context(settings.EVENTS_RETENTION_DAYS)
+        reply_classes.refresh()
         with unpacked_body(request._request) as body:  # noqa: SLF001
             batch = parse_event_batch(body, context, max_events=settings.INGEST_MAX_EVENTS)
         # A numbered batch goes on even when all of it is refused: the ledger records its numbers.

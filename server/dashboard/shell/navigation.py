@@ -27,6 +27,7 @@ PAGES = (
     Entry("outbound", "Outbound", "mail-forward", "e", "Email"),
     Entry("inbound", "Inbound", "inbox", "i", "Email"),
     Entry("queue", "Queue", "stack-2", "q", "Email"),
+    Entry("replies", "Replies", "message-question", "r", "Email"),
     Entry("performance", "Performance", "gauge", "p", "Email", "Perf."),
     Entry("by", "Delivery", "network", "d", "Email"),
     Entry("nodes-list", "Nodes", "server-2", "n"),

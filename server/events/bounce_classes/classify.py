@@ -1,17 +1,25 @@
 """The class of a refusal, from the remote server's reply and ZoneMTA's category. Pure.
 
-Evidence in this order: a status that says more than words; codes of a provider; the words without
-addresses, host names and URLs; any other status; ZoneMTA's category. What none of them knows is
-`other`. docs/replies.md has the classes; rules/ has the rules.
+Evidence in this order: what a person assigned; a status that says more than words; codes of a
+provider; the words without addresses, host names and URLs; any other status; ZoneMTA's category.
+What none of them knows is `other`. docs/replies.md has the classes; rules/ has the rules.
 """
 
 import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from server.events.bounce_classes.classes import CATEGORIES, CERTAIN, PERMANENT, STATUSES, STRONG, BounceClass
+from server.events.bounce_classes import assigned
+from server.events.bounce_classes.classes import (
+    CATEGORIES,
+    CERTAIN,
+    PERMANENT,
+    STATUSES,
+    STRONG,
+    BounceClass,
+)
 from server.events.bounce_classes.rules import FOLDER, Rule, RuleSet, fold, read_rules
-from server.events.replies import MAX_REMEMBERED, read_reply
+from server.events.replies import MAX_REMEMBERED, NO_REPLY, read_reply
 
 CODES = RuleSet(read_rules(FOLDER / "codes.toml"))
 WORDS = RuleSet(rule for path in sorted(FOLDER.glob("words*.toml")) for rule in read_rules(path))
@@ -43,8 +51,9 @@ class Meaning(NamedTuple):
 
 def find_meaning(category: str | None, reply: str | None, *, code: int | None = None) -> Meaning:
     """Return what a refusal means. `code` is SMTP's, where the reply does not begin with it."""
-    text = read_reply(reply).text if reply else ""
+    text, name = read_reply(reply) if reply else NO_REPLY
     found, status = _find(text, code // 100 if code else 0)
+    found = assigned.find(name) or found
     return Meaning(
         found or CATEGORIES.get((category or "").lower(), "other" if text else "unknown"), status
     )

@@ -1,0 +1,1 @@
+"""Replies without a class: what remote servers say that no rule knows."""
