@@ -27,6 +27,7 @@ OPERATIONS = [
     ("GET", "/api/v1/email/stats"),
     ("GET", "/api/v1/email/performance"),
     ("GET", "/api/v1/email/bounce-analysis"),
+    ("GET", "/api/v1/email/unclassified-replies"),
     ("GET", "/api/v1/email/sizes"),
     ("GET", "/api/v1/email/events"),
     ("GET", "/api/v1/email/events.csv"),

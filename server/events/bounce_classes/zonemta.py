@@ -29,20 +29,30 @@ CATEGORIES: dict[BounceClass, tuple[str, str]] = {
 _PLACE = re.compile(r"<(?:address|host|url|ip|id|time|n)>")
 # Of ECMAScript's expressions; a comma ends ours.
 _SPECIAL = re.compile(r"[\\^$.|?*+()\[\]{}/,]")
-_CODE = re.compile(r"([2-5])\d\d(?= |$)")
+_HEAD = re.compile(r"([2-5]\d\d)(?: |$)([245]\.\d{1,3}\.\d{1,3}\b)?")
+# ZoneMTA takes code and status off each further line of a reply.
+_STATUS = re.compile(r"(?<![\w.#(])[245]\.\d{1,3}\.\d{1,3}\b")
 
 
 def format_line(text: str, bounce_class: BounceClass) -> str:
     """Return the line for a reply's text without what differs (`server.events.replies`)."""
     category, action = CATEGORIES[bounce_class]
-    code = _CODE.match(text)
-    if code and code[1] == "4" and action == "reject":
-        action = "defer"
-    pieces = [_SPECIAL.sub(_escape, piece) for piece in _PLACE.split(text)]
-    # Codes of further lines stand where the text has none: any marks may come between its words.
-    pattern = ".*".join(re.sub(r" +", r"\\s+", piece.strip()) for piece in pieces)
-    begin = "^" if code else ""
-    return f"{begin}{pattern},{action},{category},Assigned: {bounce_class}"
+    head = _HEAD.match(text)
+    begin, rest = "", text
+    if head:
+        code, status = head.groups()
+        begin = rf"^{code}[\s-]+" + (_escape_all(status) if status else "")
+        rest = text[head.end() :]
+        action = "defer" if code[0] == "4" and action == "reject" else action
+    pieces = [_escape_all(piece.strip()) for piece in _PLACE.split(_STATUS.sub("<n>", rest))]
+    # Between words there may be several blanks, or a line's end.
+    pattern = ".*".join(re.sub(r" +", r"\\s+", piece) for piece in pieces)
+    between = r"\s*" if begin and pieces[0] else ""
+    return f"{begin}{between}{pattern},{action},{category},Assigned: {bounce_class}"
+
+
+def _escape_all(text: str) -> str:
+    return _SPECIAL.sub(_escape, text)
 
 
 def _escape(special: re.Match[str]) -> str:

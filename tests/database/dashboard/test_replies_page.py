@@ -166,5 +166,5 @@ def test_the_file_for_zonemta_has_a_line_for_each_assigned_class(admin_client):
     lines = admin_client.get(reverse("replies-bounces")).content.decode().splitlines()
 
     assert lines == [
-        r"^550\s+5\.7\.1.*:\s+no\s+zxqv\s+today\s+\(id.*\),reject,policy,Assigned: policy"
+        r"^550[\s-]+5\.7\.1.*:\s+no\s+zxqv\s+today\s+\(id.*\),reject,policy,Assigned: policy"
     ]

@@ -1,6 +1,7 @@
 """Classes of refusals: rules with their examples, the order of evidence, and samples."""
 
 import json
+import re
 from typing import get_args
 
 import pytest
@@ -17,6 +18,9 @@ from server.events.bounce_classes.classify import (
     read_status,
 )
 from server.events.bounce_classes.rules import BadRule, read_rules
+from server.events.bounce_classes.zonemta import CATEGORIES as ZONEMTA
+from server.events.bounce_classes.zonemta import format_line
+from server.events.replies import normalize
 from tests.paths import ROOT, SAMPLES
 
 RULES = (*CODES.rules, *WORDS.rules)
@@ -204,3 +208,46 @@ def test_the_accuracy_of_a_labelled_file_ends_with_one_line_of_numbers():
 
     assert shown == ["policy: other, y: 550 Rejected"]
     assert json.loads(last) | {"replies": 3, "right": 2, "strict": 1} == json.loads(last)
+
+
+# Replies as ZoneMTA 3.11 makes one line of them (lib/bounces.js), and what its own code said of the
+# lines below: the action of the rule.
+@pytest.mark.parametrize(
+    ("reply", "seen_by_zonemta", "bounce_class", "action"),
+    [
+        (
+            "550 5.7.1 <a@b.example>: no, bye (id 4F1Xyz0ABCz1)",
+            "550 5.7.1 <c@d.example>: no, bye (id 9A8b7c6d5e4f)",
+            "policy",
+            "reject",
+        ),
+        (
+            "421 4.7.0 [TSS04] Messages from 203.0.113.9 deferred; see https://a.example/error-codes",
+            "421 4.7.0 [TSS04] Messages from 198.51.100.7 deferred; see https://a.example/error-codes",
+            "rate",
+            "slowdown",
+        ),
+        ("452 4.2.2 Full?", "452 4.2.2 Full?", "full", "defer"),
+        (
+            "554-mx1.example.com ESMTP\n554 5.7.1 go + [x]",
+            "554-mx7.example.com ESMTP go + [x]",
+            "reputation",
+            "defer",
+        ),
+        (
+            "550-5.1.1 The user\n550 5.1.1 is gone",
+            "550-5.1.1 The user is gone",
+            "recipient",
+            "reject",
+        ),
+        ("Connection closed", "Connection closed", "network", "defer"),
+    ],
+)
+def test_a_line_for_zonemta_matches_the_replies_of_one_text(
+    reply, seen_by_zonemta, bounce_class, action
+):
+    pattern, *rest = format_line(normalize(reply), bounce_class).split(",")
+
+    assert re.search(pattern, seen_by_zonemta, re.IGNORECASE | re.MULTILINE)
+    assert not re.search(pattern, "550 5.9.9 something else", re.IGNORECASE | re.MULTILINE)
+    assert rest == [action, ZONEMTA[bounce_class][0], f"Assigned: {bounce_class}"]
