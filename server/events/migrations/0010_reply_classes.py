@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("events", "0008_provider_and_class")]
+    dependencies = [("events", "0009_indexes_of_refusals")]
 
     operations = [
         migrations.CreateModel(
