@@ -3,12 +3,14 @@
 from django.urls import path
 
 from server.api.endpoints import (
+    alerts,
     bounces,
     changes,
     completeness,
     events,
     health,
     inbound,
+    incidents,
     metrics,
     nodes,
     performance,
@@ -26,6 +28,13 @@ urlpatterns = [
     path("health", health.HealthView.as_view(), name="health"),
     path("health/ready", health.ReadyView.as_view(), name="ready"),
     path("completeness", completeness.CompletenessView.as_view(), name="completeness"),
+    path("alerts", alerts.AlertsView.as_view(), name="alerts"),
+    path("incidents", incidents.IncidentsView.as_view(), name="incidents"),
+    path("incidents/<int:pk>", incidents.IncidentView.as_view(), name="incident"),
+    path("rules", alerts.RulesView.as_view(), name="rules"),
+    path("rules/<str:name>", alerts.RuleView.as_view(), name="rule"),
+    path("silences", incidents.SilencesView.as_view(), name="silences"),
+    path("silences/<int:pk>", incidents.SilenceView.as_view(), name="silence"),
     path("changes", changes.ChangesView.as_view(), name="changes"),
     path("email/throughput", throughput.ThroughputView.as_view(), name="email-throughput"),
     path("email/stats", stats.StatsView.as_view(), name="email-stats"),

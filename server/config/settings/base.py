@@ -221,6 +221,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "server.ingest.openapi.add_wire_components",
     ],
+    "ENUM_NAME_OVERRIDES": {"AlertStateEnum": "server.alerts.models.State"},
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SWAGGER_UI_DIST": "SIDECAR",

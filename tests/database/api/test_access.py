@@ -15,6 +15,7 @@ PATHS = [
     "/api/v1/"
     + (str(pattern.pattern) + REQUIRED.get(pattern.name, ""))
     .replace("<str:name>", "mta-01")
+    .replace("<int:pk>", "1")
     .replace("<uuid:event_id>", "a6e612ff-3ae6-55ff-b3b7-aaf16d8eae41")
     for pattern in urlpatterns
     if pattern.name not in {"health", "ready"}
