@@ -1,7 +1,7 @@
 """Query parameters that several endpoints share, validated."""
 
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -13,6 +13,7 @@ from rest_framework.request import Request
 
 from server.events.vocabulary import DIRECTIONS
 from server.metrics.catalogue import SampleKind
+from server.rollups.levels import DETAILS
 from server.rollups.plan import (
     RANGES,
     WIDTHS,
@@ -26,6 +27,10 @@ from server.rollups.plan import (
 from server.rollups.retention import oldest_counts, oldest_samples
 
 MAX_TEXT_CHARS = 255
+#: Text to compare with. DRF refuses a NUL character, which PostgreSQL does not have.
+TextFilter = partial(
+    serializers.CharField, max_length=MAX_TEXT_CHARS, required=False, trim_whitespace=False
+)
 find_zones = cache(available_timezones)
 #: A grouping by its name in the API → the dimension of the levels.
 GROUPINGS = {
@@ -34,6 +39,7 @@ GROUPINGS = {
     "node": "node",
     "ip": "sending_ip",
     "zone": "zone",
+    **{name: name for name in DETAILS},
 }
 
 

@@ -24,7 +24,7 @@ from rest_framework.response import Response
 
 from server.api.csv_safe import csv_cell
 from server.api.permissions import NOT_FOUND, REFUSALS, ReadView
-from server.api.query_params import MAX_TEXT_CHARS, SpanQuery, parse_query
+from server.api.query_params import SpanQuery, TextFilter, parse_query
 from server.api.views import query_view
 from server.events import queries
 from server.events.bounce_classes.classes import CLASSES
@@ -52,12 +52,6 @@ FIELD_OF_TYPE: dict[str, Callable[..., serializers.Field[Any, Any, Any, Any]]] =
     "integer": partial(serializers.IntegerField, min_value=-(2**31), max_value=2**31 - 1),
     "bigint": partial(serializers.IntegerField, min_value=-(2**63), max_value=2**63 - 1),
 }
-
-
-#: Text to compare with. DRF refuses a NUL character, which PostgreSQL does not have.
-TextFilter = partial(
-    serializers.CharField, max_length=MAX_TEXT_CHARS, required=False, trim_whitespace=False
-)
 
 
 class EventsFilter(SpanQuery):

@@ -14,12 +14,22 @@ from server.api.answers import (
     build_starts,
     build_times,
 )
-from server.api.query_params import DestinationsQuery
+from server.api.query_params import GROUPINGS, DestinationsQuery
 from server.api.views import query_view
 from server.rollups.histogram import BRACKETS_MS, NOTHING, DeliveryTimes
 from server.rollups.mail import queries
 from server.rollups.mail.level_query import LevelQuery
 from server.rollups.plan import Buckets
+
+
+class PerformanceQuery(DestinationsQuery):
+    """Query of /email/performance."""
+
+    by = serializers.ChoiceField(
+        choices=["destination", "provider"],
+        default="destination",
+        help_text="What `destinations` are: domains, or the operators of their servers.",
+    )
 
 
 class DestinationTimesAnswer(DeliveryTimesAnswer):
@@ -46,12 +56,12 @@ class PerformanceAnswer(SpanAnswer):
 
 
 def build_performance(
-    *, buckets: Buckets, direction: str, limit: int, now: datetime
+    *, buckets: Buckets, direction: str, limit: int, now: datetime, by: str
 ) -> dict[str, Any]:
     times = queries.delivery_times(LevelQuery.of(buckets, direction))
     by_bucket = {t.bucket: t.times for t in times}
     total = add_times(list(by_bucket.values()))
-    query = LevelQuery.of(buckets.merged, direction, "to_domain")
+    query = LevelQuery.of(buckets.merged, direction, GROUPINGS[by])
     values = queries.largest_values(query, limit=limit, event_type="delivered")
     by_value = {t.value: t.times for t in queries.delivery_times(query, values=values)}
     return {
@@ -76,7 +86,7 @@ def add_times(parts: list[DeliveryTimes]) -> DeliveryTimes:
 
 PerformanceView = query_view(
     build_performance,
-    DestinationsQuery,
+    PerformanceQuery,
     PerformanceAnswer,
     summary="Delivery performance",
     is_cached=True,

@@ -1,18 +1,22 @@
 """/email/stats: statistics of each domain, destination, node, address or zone."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
 
 from server.api.answers import DeliveryTimesAnswer, SpanAnswer, build_span, build_times
-from server.api.query_params import GROUPINGS, DirectionQuery
+from server.api.query_params import GROUPINGS, DirectionQuery, TextFilter
 from server.api.views import query_view
 from server.events.vocabulary import OUTCOMES
 from server.rollups.mail import statistics
 from server.rollups.mail.level_query import LevelQuery
 from server.rollups.mail.statistics import SORTS, Stats
 from server.rollups.plan import Buckets
+
+#: Groupings of one provider's mail → the pair that has them.
+PAIRS = {"ip": "provider_ip", "provider_reply": "provider_reply"}
 
 
 class StatsQuery(DirectionQuery):
@@ -28,6 +32,16 @@ class StatsQuery(DirectionQuery):
     order = serializers.ChoiceField(choices=["asc", "desc"], default="desc")
     limit = serializers.IntegerField(min_value=1, max_value=500, default=50)
     offset = serializers.IntegerField(min_value=0, max_value=1_000_000, default=0)
+    provider = TextFilter(
+        help_text="With `by=ip` or `by=provider_reply`: of this operator's mail alone."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        if "provider" in attrs and attrs["by"] not in PAIRS:
+            text = f"Counts of one provider are kept by {' and '.join(PAIRS)} only."
+            raise serializers.ValidationError({"provider": text})
+        return attrs
 
 
 class OneStatsAnswer(serializers.Serializer[Any]):
@@ -52,18 +66,34 @@ class StatsAnswer(SpanAnswer):
 
 
 def build_stats(
-    *, buckets: Buckets, direction: str, by: str, order: str, now: datetime, **page_of: Any
+    *,
+    buckets: Buckets,
+    direction: str,
+    by: str,
+    order: str,
+    now: datetime,
+    provider: str | None = None,
+    **page_of: Any,
 ) -> dict[str, Any]:
     """Return the values of StatsAnswer. `page_of`: `sort`, `limit` and `offset`."""
     query = LevelQuery.of(buckets.merged, direction, GROUPINGS[by])
+    every = LevelQuery.of(buckets.merged, direction)
+    prefix = ""
+    if provider is not None:
+        prefix = f"{provider} "
+        query = replace(query, dimension=PAIRS[by], prefix=prefix)
+        every = replace(every, dimension="provider")
     page = statistics.stats(query, descending=order == "desc", **page_of)
-    totals = statistics.stats(LevelQuery.of(buckets.merged, direction))
+    totals = statistics.stats(every, value=provider)
     return {
         **build_span(buckets),
         "direction": direction,
         "by": by,
         "values_count": page.values_count,
-        "values": [_build_one(stats, direction) for stats in page.values],
+        "values": [
+            _build_one(stats._replace(value=stats.value.removeprefix(prefix)), direction)
+            for stats in page.values
+        ],
         "totals": _build_one(totals.values[0], direction) if totals.values else None,
     }
 

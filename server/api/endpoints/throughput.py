@@ -7,8 +7,9 @@ from typing import Any
 from rest_framework import serializers
 
 from server.api.answers import BucketAnswer, SpanAnswer, build_buckets, build_span
-from server.api.query_params import GROUPINGS, DirectionQuery
+from server.api.query_params import GROUPINGS, DirectionQuery, TextFilter
 from server.api.views import query_view
+from server.events.domains import to_ascii
 from server.rollups.levels import DIMENSIONS
 from server.rollups.mail import queries
 from server.rollups.mail.level_query import LevelQuery
@@ -16,6 +17,13 @@ from server.rollups.plan import Buckets
 
 #: The levels' own names are accepted as well.
 ALL_GROUPINGS = GROUPINGS | {name: name for name in DIMENSIONS}
+#: Parameter that leaves one value → its dimension.
+FILTERS = {
+    "provider": "provider",
+    "bounce_class": "bounce_class",
+    "account": "account",
+    "destination": "to_domain",
+}
 #: Buckets times series of one answer.
 MAX_CELLS = 20_000
 
@@ -31,9 +39,18 @@ class ThroughputQuery(DirectionQuery):
     limit = serializers.IntegerField(
         min_value=1, max_value=100, default=10, help_text="Most series with `by`, largest first."
     )
+    provider = TextFilter(help_text="Of this operator's mail alone.")
+    bounce_class = TextFilter(help_text="Of refusals of this class alone.")
+    account = TextFilter(help_text="Of mail that this user submitted alone.")
+    destination = TextFilter(help_text="Of mail to this domain alone.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
+        named = [name for name in ("by", *FILTERS) if name in attrs]
+        if len(named) > 1:
+            text = f"{' and '.join(named)} exclude each other: such counts are not kept."
+            raise serializers.ValidationError({named[-1]: text})
+        attrs["of"] = {FILTERS[name]: attrs.pop(name) for name in FILTERS if name in attrs}
         if "by" in attrs and attrs["limit"] * len(attrs["buckets"].edges) > MAX_CELLS:
             text = f"more than {MAX_CELLS} numbers: choose a larger `width` or a smaller `limit`"
             raise serializers.ValidationError({"limit": text})
@@ -57,9 +74,22 @@ class ThroughputAnswer(SpanAnswer):
 
 
 def build_throughput(
-    *, buckets: Buckets, direction: str, limit: int, now: datetime, by: str | None = None
+    *,
+    buckets: Buckets,
+    direction: str,
+    limit: int,
+    now: datetime,
+    of: dict[str, str],
+    by: str | None = None,
 ) -> dict[str, Any]:
+    """Return the values of ThroughputAnswer. `of`: dimension → its one value that is counted."""
     series = []
+    ((dimension, value),) = of.items() or [("all", None)]
+    if dimension == "to_domain":
+        value = to_ascii(value or "")
+    of_all = queries.counts(
+        LevelQuery.of(buckets, direction, dimension), values=None if value is None else [value]
+    )
     if by:
         query = LevelQuery.of(buckets, direction, ALL_GROUPINGS[by])
         total = LevelQuery.of(buckets.merged, direction, query.dimension)
@@ -72,7 +102,7 @@ def build_throughput(
         **build_span(buckets),
         "direction": direction,
         "by": by,
-        "buckets": build_buckets(queries.counts(LevelQuery.of(buckets, direction)), buckets, now),
+        "buckets": build_buckets(of_all, buckets, now),
         "series": series,
     }
 

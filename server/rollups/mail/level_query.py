@@ -14,7 +14,9 @@ PART = """SELECT {columns} FROM {table}
   WHERE dimension = %(dimension)s AND direction = %(direction)s
     AND bucket >= %(start_{i})s::timestamptz AND bucket < %(end_{i})s::timestamptz
     AND (%(starts_{i})s::timestamptz[] IS NULL OR bucket = ANY(%(starts_{i})s::timestamptz[]))
-    AND (%(values)s::text[] IS NULL OR value = ANY(%(values)s))"""
+    AND (%(values)s::text[] IS NULL OR value = ANY(%(values)s))
+    AND (%(prefix)s::text IS NULL OR starts_with(value, %(prefix)s)
+      AND strpos(substr(value, length(%(prefix)s) + 1), ' ') = 0)"""
 #: Up to so many buckets are named one by one, for then the key finds the rows of one type, or of a
 #: few values, in each of them. Between two times it finds the rows of all.
 MAX_NAMED = 200
@@ -22,12 +24,17 @@ MAX_NAMED = 200
 
 @dataclass(frozen=True)
 class LevelQuery:
-    """The rows of one level, direction and dimension, counted in the buckets between `edges`."""
+    """The rows of one level, direction and dimension, counted in the buckets between `edges`.
+
+    `prefix`: how their values begin, up to the last blank, as the pairs of one provider do; None:
+    any.
+    """
 
     level: Level
     edges: Sequence[datetime]
     direction: str
     dimension: str = "all"
+    prefix: str | None = None
 
     @classmethod
     def of(cls, buckets: Buckets, direction: str, dimension: str = "all") -> "LevelQuery":
@@ -65,6 +72,7 @@ class LevelQuery:
             "direction": self.direction,
             "dimension": self.dimension,
             "values": None,
+            "prefix": self.prefix,
             **more,
         }
         for i, part in enumerate(self.parts):

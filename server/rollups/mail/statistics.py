@@ -50,8 +50,9 @@ def stats(
     descending: bool = False,
     limit: int = 1,
     offset: int = 0,
+    value: str | None = None,
 ) -> StatsPage:
-    """Return a page of the values of a dimension, sorted by a key of SORTS.
+    """Return a page of the values of a dimension, or of one value, sorted by a key of SORTS.
 
     The query has one bucket. Values without what they are sorted by come last, equal ones by value.
     The histograms, which are most of a row, are added up for the values of the page alone, unless
@@ -89,7 +90,9 @@ def stats(
 SELECT by_value.*, count(*) OVER ()
 FROM by_value LEFT JOIN unnest(%(ranked)s::text[]) WITH ORDINALITY AS r (value, place) USING (value)
 ORDER BY {key} {order} NULLS LAST, value LIMIT %(limit)s OFFSET %(offset)s"""  # noqa: S608
-    rows = query.execute(statement, limit=limit, offset=offset, ranked=list(ranked))
+    values = None if value is None else [value]
+    paged = {"limit": limit, "offset": offset, "ranked": list(ranked)}
+    rows = query.execute(statement, values=values, **paged)
     times = ranked or {
         t.value: t.times for t in delivery_times(query, values=[row[0] for row in rows])
     }

@@ -22,7 +22,10 @@ const LINES = [
   { id: "p99", name: "P99", colour: "series-3", stroke: "dotted" },
 ];
 
-const times = () => page.get("email/performance", { width: width(), limit: 100 });
+/** What the table is by: one provider's servers answer for thousands of its customers' domains. */
+const GROUPS = { destination: "by domain", provider: "by provider" };
+const group = () => (page.param("by", "destination") === "provider" ? "provider" : "destination");
+const times = () => page.get("email/performance", { width: width(), limit: 100, by: group() });
 const sizes = () => page.get("email/sizes", { width: width() });
 const nothing = ({ delivery_ms: { count } }) => (count ? "" : "No deliveries in this range.");
 const noSizes = ({ count }) => (count ? "" : "No message whose size is known in this range.");
@@ -82,11 +85,25 @@ function trendPanel() {
   });
 }
 
+/** Two buttons, the pressed one says what the table is by; the choice lives in the URL. */
+function groupSwitch() {
+  const buttons = Object.entries(GROUPS).map(([name, text]) => {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "btn", textContent: text });
+    button.setAttribute("aria-pressed", String(name === group()));
+    button.addEventListener("click", () => page.set({ by: name === "destination" ? null : name }));
+    return button;
+  });
+  const line = document.createElement("p");
+  line.append(...buttons);
+  return line;
+}
+
 function destinationsPanel() {
   const columns = columnsOf("destination", "deliveries", ...LINES.map(({ name }) => name));
+  const column = () => (group() === "provider" ? "provider" : "to_domain");
   const rows = ({ destinations }) => destinations.filter(({ count }) => count).map(({ value, count, ...ms }) => [
-    { text: shownDomain(value) || "–", value, href: profileHref("destination", value) },
-    { text: thousands(count), value: count, href: page.href("/events/", { direction: "outbound", type: "delivered", to_domain: value }) },
+    { text: shownDomain(value) || "–", value, href: profileHref(group(), value) },
+    { text: thousands(count), value: count, href: page.href("/events/", { direction: "outbound", type: "delivered", [column()]: value }) },
     ...LINES.map(({ id }) => ({ text: milliseconds(ms[id]), value: ms[id] })),
   ]);
   /** The sort lives in the URL: "p95" is descending, "-destination" ascending. */
@@ -101,7 +118,7 @@ function destinationsPanel() {
     empty: nothing,
     draw(answer, body) {
       const onSort = ({ column, descending }) => page.set({ sort: `${descending ? "" : "-"}${columns[column].name.toLowerCase()}` }, { replace: true });
-      body.replaceChildren(table({ columns, rows: rows(answer) }, { sort: sort(), onSort }));
+      body.replaceChildren(groupSwitch(), table({ columns, rows: rows(answer) }, { sort: sort(), onSort }));
     },
     table: (answer) => ({ columns, rows: rows(answer) }),
     file: "delivery-time-by-destination",
