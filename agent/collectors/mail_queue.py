@@ -37,8 +37,8 @@ TIMEOUT_MS = 5000
 QUESTION_MS = 3000
 AGES_S = (60, 300, 1800, 3600, 14_400, 86_400)
 MAX_DEFERRED_READ = 50_000
-# Of the different texts of these, most frequent first; grouping one takes 20 µs.
-MAX_REPLIES_READ = 10_000
+# Of the different texts of these, most frequent first; grouping one takes 10 µs.
+MAX_REPLIES_READ = MAX_DEFERRED_READ
 MAX_REASONS = 100
 MAX_REASON_CHARS = 500
 MAX_REPLY_CHARS = 200

@@ -1,17 +1,19 @@
 """Grouping of remote servers' replies by their text without what varies from message to message.
 
 Coarser than the server's own grouping (server/events/replies.py), which goes on from the first
-wording of each group: a word that may be an address, a name, an id, a time or a number is left out.
+wording of each group and names its class: a word that may be an address, a name, an id, a time or a
+number is left out. Every recipient is in a group or in the rest, and the largest groups are exact.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 #: Later words are left out: replies are cut by their length, each of a group at another word.
 MAX_WORDS = 30
-#: Different texts that are kept apart; the mail of further ones is counted as the rest.
-MAX_TEXTS = 2000
+#: Different texts that are kept apart. At more, the smaller half of them goes to the rest.
+MAX_TEXTS = 4000
 #: So many texts that differ in one word are one, where there are too many to list.
 MIN_ALIKE = 3
 VARIES = "…"
@@ -36,11 +38,10 @@ def group(replies: Iterable[tuple[str, int]], *, limit: int) -> tuple[list[tuple
     rest = 0
     for reply, count in replies:
         words = generalize(reply)
-        if words in first or len(first) < MAX_TEXTS:
-            first.setdefault(words, reply)
-            counts[words] += count
-        else:
-            rest += count
+        first.setdefault(words, reply)
+        counts[words] += count
+        if len(first) > MAX_TEXTS:
+            rest += _drop_smaller(first, counts)
     if len(counts) > limit:
         first, counts = _merge(first, counts)
     listed = counts.most_common(limit)
@@ -48,17 +49,32 @@ def group(replies: Iterable[tuple[str, int]], *, limit: int) -> tuple[list[tuple
     return [(first[words], count) for words, count in listed], rest
 
 
+def _drop_smaller(first: dict[Words, str], counts: Counter[Words]) -> int:
+    """Forget the smaller half of the texts; return how many recipients have them. Of those as small
+    the first seen stay: they had more time to grow."""
+    dropped = 0
+    for words, count in counts.most_common()[MAX_TEXTS // 2 :]:
+        dropped += count
+        del first[words], counts[words]
+    return dropped
+
+
 def generalize(reply: str) -> Words:
     """Return the words of a reply, VARIES in place of those that vary."""
     head = _HEAD.match(reply)
     words = [part or "" for part in head.groups()] if head else []
     for word in reply[head.end() if head else 0 :].split():
-        general = word.casefold() if word.isalpha() or not _varies(word) else VARIES
+        general = word.casefold() if word.isalpha() else _generalize_word(word)
         if general != VARIES or words[-1:] != [VARIES]:
             words.append(general)
         if len(words) == MAX_WORDS:
             break
     return tuple(words)
+
+
+@lru_cache(maxsize=1024)
+def _generalize_word(word: str) -> str:
+    return VARIES if _varies(word) else word.casefold()
 
 
 def _varies(word: str) -> bool:

@@ -58,14 +58,9 @@ def test_the_golden_reading_is_reported_completely(get_json, read):
     assert [bracket["up_to_s"] for bracket in answer["ages"]["brackets"]] == [
         60, 300, 1800, 3600, 14_400, 86_400, None,
     ]  # fmt: skip
-    assert {each["reason_class"]: each["count"] for each in answer["reasons"]["classes"]} == {
-        "rate_limited": 0,
-        "mx_unavailable": 1,
-        "timeout": 0,
-        "policy": 0,
-        "greylisted": 0,
-        "other": 6,
-    }
+    classes = {each["reason_class"]: each["count"] for each in answer["reasons"]["classes"]}
+    assert {name: count for name, count in classes.items() if count} == {"network": 1, "other": 6}
+    assert len(classes) == 13
     assert answer["reasons"]["replies"][0]["count"] == 6
     assert (answer["reasons"]["of_count"], answer["reasons"]["rest_count"]) == (7, 0)
     assert answer["destinations"]["domains"][0] == {

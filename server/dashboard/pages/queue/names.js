@@ -2,12 +2,12 @@
 
 const UNITS = [[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]];
 const REASONS = {
-  rate_limited: "rate limited",
-  mx_unavailable: "MX unavailable",
-  timeout: "timeout",
-  policy: "policy",
-  greylisted: "greylisted",
-  other: "other",
+  recipient: "no such recipient",
+  full: "mailbox full",
+  size: "too large",
+  sender: "sender refused",
+  rate: "rate limited",
+  network: "network",
 };
 
 function short(seconds) {

@@ -69,6 +69,21 @@ def test_what_is_in_no_group_is_counted():
     assert sum(count for _, count in groups) + rest == len(replies)
 
 
+def test_the_largest_are_exact_among_more_texts_than_are_kept():
+    def word(number):
+        return "".join(chr(97 + int(digit)) for digit in str(number))
+
+    large = [("451 wait", 1), ("452 4.2.2 full", 1), ("452 4.2.2 full", 1)]
+    replies = []
+    for n in range(3 * MAX_TEXTS):
+        replies += [(f"451 {word(n)} {word(n * 7)}", 1), *(large if n % 100 == 0 else [])]
+
+    groups, rest = group(replies, limit=10)
+
+    assert groups[:2] == [("452 4.2.2 full", 2 * 120), ("451 wait", 120)]
+    assert sum(count for _, count in groups) + rest == len(replies)
+
+
 @pytest.mark.parametrize("reply", ["", "   ", "<", "'", "4", "451", "451 ", "\0" * 500, "@" * 500])
 def test_a_hostile_reply_is_grouped_too(reply):
     assert group([(reply, 1), (reply, 1)], limit=1) == ([(reply, 2)], 0)

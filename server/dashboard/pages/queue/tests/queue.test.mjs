@@ -15,7 +15,7 @@ test("the seven brackets are called as people say them", () => {
 });
 
 test("a class of reasons has a name, one that is new its own", () => {
-  assert.equal(reasonName("mx_unavailable"), "MX unavailable");
+  assert.equal(reasonName("rate"), "rate limited");
   assert.equal(reasonName("moonshine"), "moonshine");
 });
 
