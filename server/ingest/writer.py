@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from psycopg2.errorcodes import QUERY_CANCELED
 
 from server.ingest import dead_letters
 from server.ingest.errors import InboxFull
@@ -226,8 +227,8 @@ def _store_apart(inbox: Inbox, consumer: str, store: Store) -> bool:
         for row in rows:
             rest = _store_lines(inbox, row.entry, store, deadline)
             with suppress(InboxFull):  # then it is claimed and begun anew
-                if rest:
-                    apart.append(_part_of(row.entry, rest))
+                for part in rest:
+                    apart.append(_part_of(row.entry, part))
                 apart.acknowledge([row])
         if monotonic() >= deadline:
             return apart.length() > 0
@@ -239,13 +240,14 @@ def _claim_one(apart: Inbox, consumer: str) -> Rows:
     return next(filter(None, claimed), [])
 
 
-def _store_lines(inbox: Inbox, entry: Entry, store: Store, deadline: float) -> list[bytes]:
-    """Store the lines of an entry by halves, until `deadline` but at least one; return the others.
+def _store_lines(inbox: Inbox, entry: Entry, store: Store, deadline: float) -> list[list[bytes]]:
+    """Store the lines of an entry by halves, until `deadline` but at least one; return the others,
+    divided as far as they took too long.
 
-    A line that is refused alone becomes a dead letter.
+    A line that is refused alone becomes a dead letter. One that alone takes too long does not.
     """
-    parts, done = [entry.payload.split(b"\n")], 0
-    while parts and (monotonic() < deadline or not done):
+    parts, has_progress, is_slow = [entry.payload.split(b"\n")], False, False
+    while parts and (monotonic() < deadline or not has_progress):
         inbox.renew_wakeup()
         part = parts.pop()
         try:
@@ -253,12 +255,18 @@ def _store_lines(inbox: Inbox, entry: Entry, store: Store, deadline: float) -> l
         except _MAY_BE_REFUSALS as error:
             if not _is_refusal(error):
                 raise
+            is_slow = is_slow or _is_too_slow(error)
             if len(part) > 1:
                 parts += reversed(_halve(part))
+                has_progress = has_progress or is_slow
                 continue
+            if _is_too_slow(error):
+                parts.append(part)
+                break
             dead_letters.keep(inbox.kind, _part_of(entry, part), error)
-        done += len(part)
-    return [line for part in reversed(parts) for line in part]
+        has_progress = True
+    parts.reverse()
+    return parts if is_slow or not parts else [[line for part in parts for line in part]]
 
 
 def _part_of(entry: Entry, lines: list[bytes]) -> Entry:
@@ -274,11 +282,21 @@ def _is_refusal(error: Exception) -> bool:
     """Return whether the entries are at fault, and not the database: that may do better later.
 
     Of PostgreSQL's classes of errors, 54 is its limits (a row too large for an index), and 42 is
-    ours: a missing migration, a missing right.
+    ours: a missing migration, a missing right. What takes too long may be less at once.
     """
-    state = str(getattr(error.__cause__, "pgcode", None) or "")
+    state = _sql_state(error)
     is_of_database = isinstance(error, (OperationalError, InterfaceError))
-    return state.startswith("54") or not (is_of_database or state.startswith("42"))
+    is_at_fault = state.startswith("54") or _is_too_slow(error)
+    return is_at_fault or not (is_of_database or state.startswith("42"))
+
+
+def _is_too_slow(error: Exception) -> bool:
+    """Return whether PostgreSQL ended a statement at its time limit."""
+    return _sql_state(error) == QUERY_CANCELED
+
+
+def _sql_state(error: Exception) -> str:
+    return str(getattr(error.__cause__, "pgcode", None) or "")
 
 
 def _with_retries(call: Callable[[], object]) -> None:
@@ -286,6 +304,8 @@ def _with_retries(call: Callable[[], object]) -> None:
         try:
             call()
         except (OperationalError, InterfaceError) as error:
+            if _is_too_slow(error):
+                raise
             logger.warning("The database is unavailable, trying again in %s s: %s", wait_s, error)
             connection.close()
             sleep(wait_s)

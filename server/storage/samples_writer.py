@@ -15,6 +15,13 @@ from server.nodes import store as nodes
 from server.rollups.samples import maintainer as sample_maintainer
 from server.rollups.samples import sql as sample_sql
 from server.rollups.samples.levels import levels_of
+from server.storage.transaction import LIMIT_STATEMENTS
+
+#: One writer at a time from its first row to its commit. The first row of a new day makes a chunk,
+#: which locks its table and, for a foreign key, that of the nodes: two writers that each make one,
+#: of different kinds, would wait for each other.
+WRITER_LOCK = 0x73616D706C6573
+LOCK_WRITERS = f"SELECT pg_advisory_xact_lock({WRITER_LOCK})"
 
 
 def write_samples(samples: Sequence[wire.Sample]) -> None:
@@ -26,9 +33,11 @@ def write_samples(samples: Sequence[wire.Sample]) -> None:
     rows = rows_by_kind(samples, ids)
     starts = [nodes.Start(ids[name], subject, at) for name, subject, at in find_starts(samples)]
     with transaction.atomic():
-        written = sample_maintainer.written_kinds(list(rows))
-        for kind in sorted(rows, key=KINDS.index):
-            with connection.cursor() as cursor:
+        with connection.cursor() as cursor:
+            cursor.execute(LIMIT_STATEMENTS)
+            cursor.execute(LOCK_WRITERS)
+            written = sample_maintainer.written_kinds(list(rows))
+            for kind in sorted(rows, key=KINDS.index):
                 cursor.execute(
                     insertion(kind, columns=tuple(rows[kind][0]), with_levels=kind in written),
                     [msgspec.json.encode(rows[kind]).decode()],

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.db import ProgrammingError, connection
+from django.db import ProgrammingError, connection, transaction
 from django.test import Client, override_settings
 from django.utils import timezone
 
@@ -205,3 +205,27 @@ def test_what_is_too_large_for_postgresql_does_not_hold_the_others(post, event, 
     writer.drain(EVENTS, store_by("SELECT repeat('x', 2000000000)"))
 
     assert (EVENTS.length(), DeadLetter.objects.count()) == (0, 1)
+
+
+def test_a_batch_that_takes_too_long_is_halved_until_its_parts_do_not(monkeypatch, empty_redis):
+    monkeypatch.setattr(writer, "MAX_APART_S", 0.0)  # each writer makes one step
+    monkeypatch.setattr(writer, "IDLE_MS", 1)
+    lines = [b"%d" % n for n in range(16)]
+    stored: list[bytes] = []
+    sizes: list[int] = []
+
+    def store(entries):
+        (entry,) = entries
+        sizes.append(entry.count)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = '50 ms'")
+            cursor.execute("SELECT pg_sleep(%s)", [60 if entry.count > 4 else 0])
+        stored.extend(entry.payload.split(b"\n"))
+
+    EVENTS.append(Entry("mta-01", timezone.now().timestamp(), len(lines), b"\n".join(lines)))
+    while writer.drain(EVENTS, store):
+        pass
+
+    assert sorted(stored, key=int) == lines
+    assert sizes.count(16) == 2  # beside the others, and apart
+    assert (EVENTS.apart.length(), DeadLetter.objects.count()) == (0, 0)

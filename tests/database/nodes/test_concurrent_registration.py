@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from server.metrics.models import SystemSample
+from server.metrics.models import RedisSample, SystemSample
+from server.metrics.wire import SAMPLES
 from server.nodes import store
 from server.nodes.models import Node
 from server.storage.samples_writer import write_samples
@@ -17,7 +18,8 @@ from tests.random_samples import samples
 pytestmark = pytest.mark.usefixtures("committing_database")
 #: Waits for the table of nodes, or for the end of a transaction that holds one of its rows.
 WAITS = """SELECT count(*) FROM pg_locks
-WHERE NOT granted AND (relation = 'nodes_node'::regclass OR locktype = 'transactionid')"""
+WHERE NOT granted
+  AND (relation = 'nodes_node'::regclass OR locktype IN ('transactionid', 'advisory'))"""
 
 
 def register(name):
@@ -68,3 +70,28 @@ def test_the_first_chunk_of_a_nodes_samples_is_made_while_the_node_registers():
         writing.result(timeout=30)
 
     assert SystemSample.objects.filter(node=node).exists()
+
+
+def test_two_writers_make_the_first_chunks_of_two_kinds_one_after_the_other():
+    minute = timedelta(minutes=1)
+    made = samples(NOW, NOW + 20 * minute, every=minute, nodes=1)
+    of_kind = {
+        kind: [sample for sample in made if isinstance(sample, kind)]
+        for kind in (SAMPLES["system"], SAMPLES["redis"])
+    }
+
+    def write_redis():
+        try:
+            write_samples(of_kind[SAMPLES["redis"]])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            write_samples(of_kind[SAMPLES["system"]])
+            writing = pool.submit(write_redis)
+            waiting.until(somebody_waits, what="the second writer waits for the first")
+            write_samples(of_kind[SAMPLES["redis"]][:1])
+        writing.result(timeout=30)
+
+    assert RedisSample.objects.count() == len(of_kind[SAMPLES["redis"]])
