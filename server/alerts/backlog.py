@@ -46,8 +46,12 @@ def unstored(backlog: Backlog, now: datetime) -> timedelta:
 
 
 def describe_unstored(backlog: Backlog) -> str:
-    """Return why completeness is not known: "279 batches wait"."""
+    """Return why completeness is not known: "279 batches wait (3 were refused)"."""
     if not backlog.is_known:
         return "Redis does not answer"
     count = backlog.batches
-    return f"{thousands(count)} {'batch waits' if count == 1 else 'batches wait'}"
+    text = f"{thousands(count)} {'batch waits' if count == 1 else 'batches wait'}"
+    if not backlog.apart:
+        return text
+    was = "was" if backlog.apart == 1 else "were"
+    return f"{text} ({thousands(backlog.apart)} {was} refused)"

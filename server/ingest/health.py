@@ -17,6 +17,8 @@ from server.worker_threads import PeriodicThread
 #: Written by each worker process, in the broker's database.
 HEARTBEAT_KEY = "mallard:worker:heard"
 HEARTBEAT_EVERY_S = 5.0
+#: What is accepted and not stored, that which was refused included.
+BOXES = (EVENTS, SAMPLES, EVENTS.apart, SAMPLES.apart)
 REDIS_IS_SILENT = "Not known, as Redis does not answer."
 DATABASES = {
     "inbox": "INBOX_REDIS_URL",
@@ -68,10 +70,14 @@ def inbox() -> ProbeResult:
                         f"{length} batches of {box.kind} wait, the oldest for {oldest_s:.0f} s:"
                         " they are not being stored"
                     )
+            apart = sum(box.apart.length(client) for box in (EVENTS, SAMPLES))
     except redis.RedisError:
         return result(ok=False, text=REDIS_IS_SILENT)
-    waiting = sum(each["batches"] for each in figures.values())
-    text = f"{'; '.join(problems)}." if problems else f"{waiting} batches wait to be stored."
+    waiting = sum(each["batches"] for each in figures.values()) + apart
+    refused = f", {apart} of them refused" if apart else ""
+    text = f"{waiting} batches wait to be stored{refused}."
+    if problems:
+        text = f"{'; '.join(problems)}."
     return result(ok=not problems, text=text[0].upper() + text[1:], figures=figures)
 
 
@@ -100,12 +106,19 @@ def read_backlog() -> Backlog:
     """Return what waits, and when a worker reported last. Raises redis.RedisError."""
     now = datetime.now(UTC)
     with probe_client(settings.INBOX_REDIS_URL) as client:
-        events, samples = (box.length(client) for box in (EVENTS, SAMPLES))
-        ages_s = [age for box in (EVENTS, SAMPLES) if (age := box.oldest_s(client)) is not None]
+        ages_s = [age for box in BOXES if (age := box.oldest_s(client)) is not None]
+        events, samples, *apart = (box.length(client) for box in BOXES)
     with probe_client(settings.BROKER_REDIS_URL) as client:
         worker_at = _parse_time(client.get(HEARTBEAT_KEY))
     oldest_at = now - timedelta(seconds=max(ages_s)) if ages_s else None
-    return Backlog(events, samples, oldest_at, worker_at)
+    events_apart, samples_apart = apart
+    return Backlog(
+        events=events + events_apart,
+        samples=samples + samples_apart,
+        apart=sum(apart),
+        oldest_at=oldest_at,
+        worker_at=worker_at,
+    )
 
 
 def _parse_time(heartbeat: Any) -> datetime | None:

@@ -17,11 +17,13 @@ logger = logging.getLogger(__name__)
 class Backlog:
     """Batches that wait, by kind. `oldest_at`: since when the oldest does, None: none waits.
 
+    `apart`: those of them that were refused, and are divided beside the others.
     `worker_at`: the last heartbeat of a worker, None: none ever came. `is_known`: Redis answered.
     """
 
     events: int = 0
     samples: int = 0
+    apart: int = 0
     oldest_at: datetime | None = None
     worker_at: datetime | None = None
     is_known: bool = True

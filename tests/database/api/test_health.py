@@ -1,6 +1,7 @@
 """Readiness: problems are described in words, to those who may read."""
 
 from datetime import UTC, datetime, timedelta
+from time import time
 
 import pytest
 import redis
@@ -10,7 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from server.api.endpoints.health import build_ready
-from server.ingest.health import HEARTBEAT_KEY, WorkerHeartbeat
+from server.ingest.health import HEARTBEAT_KEY, WorkerHeartbeat, read_backlog
 from server.ingest.inbox import EVENTS, Entry
 from server.nodes.models import ApiKey
 from server.observability import beats
@@ -195,3 +196,13 @@ def test_what_nobody_needs_to_be_served_makes_it_degraded_only():
     assert build_ready([fine], may_read=False)["status"] == "ready"
     assert build_ready([fine, beside], may_read=False)["status"] == "degraded"
     assert build_ready([beside, wrong], may_read=False)["status"] == "not ready"
+
+
+def test_what_waits_apart_is_in_the_backlog_since_it_was_received():
+    at = time() - 120
+    EVENTS.apart.append(Entry("mta-01", at, 1, b"x"))
+
+    backlog = read_backlog()
+
+    assert (backlog.batches, backlog.apart) == (1, 1)
+    assert backlog.oldest_at.timestamp() == pytest.approx(at, abs=30)

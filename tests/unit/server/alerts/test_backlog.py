@@ -73,6 +73,10 @@ def test_storing_is_judged_by_the_worker_and_by_how_long_batches_wait(waiting, l
             "279 batches wait to be stored, the oldest for 4 min",
         ),
         (
+            backlog(apart=3), ALL_REPORT, "warning",
+            "279 batches wait (3 were refused) to be stored, the oldest for 4 min",
+        ),
+        (
             DEAD, ONE_SILENT, "critical",
             "279 batches wait to be stored: the worker has not run for 4 min"
             " · 1 of 3 nodes silent: mta-03 for 20 min",
