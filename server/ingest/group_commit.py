@@ -7,14 +7,17 @@ trips and wake Redis eight times; in a group they cost one. A lone thread calls 
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
 
 
-class _Submission:
+class _Submission(Generic[Item]):
     """One thread's item until it is answered, and the lock that wakes that thread."""
 
     __slots__ = ("answer", "error", "is_done", "item", "woken")
 
-    def __init__(self, item: bytes) -> None:
+    def __init__(self, item: Item) -> None:
         self.item = item
         self.answer = 0
         self.error: Exception | None = None
@@ -24,22 +27,29 @@ class _Submission:
         self.woken.acquire()
 
 
-class GroupCommit:
+class GroupCommit(Generic[Item]):
     """Calls `send` with the items of all waiting threads, one call at a time.
 
     `send` returns an answer for each item, in order. It must have a deadline of its own, which
     bounds every wait here: for the call under way and those before it. An error of a call is raised
-    for every item in it. `max_bytes` bounds one call, but for its first item.
+    for every item in it. `max_bytes` bounds one call, but for its first item; `size_of`: the bytes
+    of one.
     """
 
-    def __init__(self, send: Callable[[Sequence[bytes]], Sequence[int]], *, max_bytes: int) -> None:
+    def __init__(
+        self,
+        send: Callable[[Sequence[Item]], Sequence[int]],
+        *,
+        max_bytes: int,
+        size_of: Callable[[Item], int],
+    ) -> None:
         self._send = send
-        self._max_bytes = max_bytes
-        self._waiting: deque[_Submission] = deque()
+        self._max_bytes, self._size_of = max_bytes, size_of
+        self._waiting: deque[_Submission[Item]] = deque()
         self._is_calling = False
         self._gate = threading.Lock()
 
-    def submit(self, item: bytes) -> int:
+    def submit(self, item: Item) -> int:
         """Return the answer to `item`, sent by this thread or by another one of its group.
 
         Raises what `send` raises.
@@ -77,11 +87,13 @@ class GroupCommit:
             for waiting in ([following] if following else []) + group[1:]:
                 waiting.woken.release()
 
-    def _take_group(self) -> list[_Submission]:
+    def _take_group(self) -> list[_Submission[Item]]:
         """Take the waiting items in order, up to `max_bytes`."""
         group = [self._waiting.popleft()]
-        size = len(group[0].item)
-        while self._waiting and size + len(self._waiting[0].item) <= self._max_bytes:
+        size = self._size_of(group[0].item)
+        while self._waiting:
+            size += self._size_of(self._waiting[0].item)
+            if size > self._max_bytes:
+                break
             group.append(self._waiting.popleft())
-            size += len(group[-1].item)
         return group

@@ -9,6 +9,8 @@ waits behind the others. Both are bounded together.
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, partial
+from hashlib import sha1
+from itertools import groupby
 from math import inf
 from time import monotonic
 from time import time as epoch_s  # noqa: TID251 (compared with the clock of Redis)
@@ -37,50 +39,66 @@ MAX_MEMORY_SHARE, MEMORY_LOOK_S = 0.8, 0.5
 _MAX_COMMIT_BYTES = 1024 * 1024
 #: Bytes of one node that wait among those of others: about a second of a writer's work.
 SHARE_BYTES = 4 * 1024 * 1024
+#: Nodes are counted while more than this share of it waits in all: mostly none is, and a node may
+#: have this much beyond its share.
+_UNCOUNTED = 0.25
+#: Entries acknowledged in one step: Redis does nothing else meanwhile, and Lua's stack is bounded.
+_MAX_ACKNOWLEDGED = 1_000
 #: Late entries read beside a full read of the others: enough that they come forward too.
 _LATE_ENTRIES = 2
 
 # KEYS: stream, late stream, bytes, bytes by node, awake flag. ARGV: max entries, max bytes, share,
-# wake-up ms, then each entry behind its node and a line break. Answers for each entry: 0 full, 1
-# appended, 2 appended and the caller must wake a writer.
+# from how many bytes on nodes are counted, wake-up ms, then node and bytes of each entry. Answers
+# for each entry: 0 full, 1 appended, 2 appended and the caller must wake a writer.
 _APPEND = """
 local length = redis.call('XLEN', KEYS[1]) + redis.call('XLEN', KEYS[2])
 local bytes = tonumber(redis.call('GET', KEYS[3]) or '0')
+local max_entries, max_bytes = tonumber(ARGV[1]), tonumber(ARGV[2])
+local share, counted_from = tonumber(ARGV[3]), tonumber(ARGV[4])
 local before, answers, last = bytes, {}, nil
-for i = 5, #ARGV do
-  local cut = string.find(ARGV[i], '\\n', 1, true)
-  local node, entry = string.sub(ARGV[i], 1, cut - 1), string.sub(ARGV[i], cut + 1)
-  local size = #entry
-  if length >= tonumber(ARGV[1]) or (bytes > 0 and bytes + size > tonumber(ARGV[2])) then
-    answers[i - 4] = 0
+for i = 7, #ARGV, 2 do
+  local size, place, stream = #ARGV[i], (i - 5) / 2, KEYS[1]
+  if length >= max_entries or (bytes > 0 and bytes + size > max_bytes) then
+    answers[place] = 0
   else
-    local of_node = redis.call('HINCRBY', KEYS[4], node, size)
-    local is_late = of_node > size and of_node > tonumber(ARGV[3])
-    redis.call('XADD', is_late and KEYS[2] or KEYS[1], '*', 'entry', entry)
-    length, bytes, last, answers[i - 4] = length + 1, bytes + size, i - 4, 1
+    if bytes >= counted_from then
+      local of_node = redis.call('HINCRBY', KEYS[4], ARGV[i - 1], size)
+      if of_node > size and of_node > share then stream = KEYS[2] end
+    end
+    redis.call('XADD', stream, '*', 'entry', ARGV[i])
+    length, bytes, last, answers[place] = length + 1, bytes + size, place, 1
   end
 end
 if last then
   redis.call('INCRBY', KEYS[3], bytes - before)
-  if redis.call('SET', KEYS[5], '1', 'NX', 'PX', ARGV[4]) then answers[last] = 2 end
+  if redis.call('SET', KEYS[5], '1', 'NX', 'PX', ARGV[5]) then answers[last] = 2 end
 end
 return answers
 """
 
-# KEYS: stream, late stream, bytes, bytes by node. ARGV: group, then id, size, node and stream (1,
-# or 2 for the late one) of each entry. An entry stored by two writers is subtracted once; with none
-# waiting there are no bytes, whatever was counted.
+# KEYS: stream, late stream, bytes, bytes by node. ARGV: group, then by stream and node: stream (1,
+# or 2 for the late one), node, number of entries, their bytes together, their ids, their sizes. An
+# entry stored by two writers is subtracted once; with none waiting there are no bytes, whatever was
+# counted.
 _ACKNOWLEDGE = """
-local freed = 0
-for i = 2, #ARGV, 4 do
-  local stream = KEYS[tonumber(ARGV[i + 3])]
-  redis.call('XACK', stream, ARGV[1], ARGV[i])
-  if redis.call('XDEL', stream, ARGV[i]) == 1 then
-    freed = freed + ARGV[i + 1]
-    if redis.call('HINCRBY', KEYS[4], ARGV[i + 2], -ARGV[i + 1]) <= 0 then
-      redis.call('HDEL', KEYS[4], ARGV[i + 2])
+local freed, i, is_counted = 0, 2, redis.call('EXISTS', KEYS[4]) == 1
+while i < #ARGV do
+  local stream, node, count = KEYS[tonumber(ARGV[i])], ARGV[i + 1], tonumber(ARGV[i + 2])
+  local first, of_node = i + 4, tonumber(ARGV[i + 3])
+  local after = first + count
+  if redis.call('XACK', stream, ARGV[1], unpack(ARGV, first, after - 1)) == count then
+    redis.call('XDEL', stream, unpack(ARGV, first, after - 1))
+  else
+    of_node = 0
+    for n = first, after - 1 do
+      if redis.call('XDEL', stream, ARGV[n]) == 1 then of_node = of_node + ARGV[n + count] end
     end
   end
+  freed = freed + of_node
+  if is_counted and of_node > 0 and redis.call('HINCRBY', KEYS[4], node, -of_node) <= 0 then
+    redis.call('HDEL', KEYS[4], node)
+  end
+  i = after + count
 end
 if redis.call('XLEN', KEYS[1]) + redis.call('XLEN', KEYS[2]) == 0 then
   redis.call('SET', KEYS[3], 0)
@@ -88,6 +106,9 @@ if redis.call('XLEN', KEYS[1]) + redis.call('XLEN', KEYS[2]) == 0 then
 else redis.call('DECRBY', KEYS[3], freed) end
 return freed
 """
+_APPEND_SHA, _ACKNOWLEDGE_SHA = (
+    sha1(script.encode(), usedforsecurity=False).hexdigest() for script in (_APPEND, _ACKNOWLEDGE)
+)
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -125,8 +146,8 @@ class LateEntry(StreamEntry):
 class Inbox:
     """A bounded Redis stream with one consumer group. Safe to use from many threads."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, *, is_apart: bool = False) -> None:
+        self.kind, self._is_apart = kind, is_apart
         self.stream = f"mallard:inbox:{kind}"
         self.late_stream = f"{self.stream}:late"
         self.streams = (self.stream, self.late_stream)
@@ -135,13 +156,15 @@ class Inbox:
         self._awake = f"{self.stream}:awake"
         self._second_writer = f"{self.stream}:help"
         self._has_memory, self._looked_at = True, -inf
-        self._group_commit = GroupCommit(self._append, max_bytes=_MAX_COMMIT_BYTES)
+        self._group_commit = GroupCommit(
+            self._append, max_bytes=_MAX_COMMIT_BYTES, size_of=lambda item: len(item[1])
+        )
 
     @cached_property
     def apart(self) -> "Inbox":
         """Where its entries wait that were refused, and the parts of them, so that no other entry
         waits for these. Each step that was made with them is in it, whoever makes the next."""
-        return Inbox(f"{self.kind}:apart")
+        return Inbox(f"{self.kind}:apart", is_apart=True)
 
     @cached_property
     def client(self) -> "redis.Redis":
@@ -160,7 +183,7 @@ class Inbox:
         if not self._has_room():
             raise InboxFull
         try:
-            answer = self._group_commit.submit(f"{entry.node or ''}\n".encode() + _encode(entry))
+            answer = self._group_commit.submit((entry.node or "", _encode(entry)))
         except redis.RedisError as error:
             raise InboxUnavailable from error
         if not answer:
@@ -182,14 +205,21 @@ class Inbox:
                 raise InboxUnavailable from error
         return self._has_memory
 
-    def _append(self, entries: Sequence[bytes]) -> list[int]:
-        """Append encoded entries in one step; return the answers of _APPEND."""
+    def _append(self, items: Sequence[tuple[str, bytes]]) -> list[int]:
+        """Append encoded entries, each behind its node, in one step; return the answers."""
         keys = [*self.streams, self._bytes, self._bytes_by_node, self._awake]
-        bounds = (settings.INBOX_MAX_ENTRIES, settings.INBOX_MAX_BYTES, SHARE_BYTES, WAKEUP_MS)
-        answers: list[int] = self.client.eval(
-            _APPEND, len(keys), *keys, *map(str, bounds), *entries
-        )
+        bounds = (settings.INBOX_MAX_ENTRIES, settings.INBOX_MAX_BYTES)
+        more = (SHARE_BYTES, int(SHARE_BYTES * _UNCOUNTED), WAKEUP_MS)
+        entries = [part for item in items for part in item]
+        answers: list[int] = self._run(_APPEND, _APPEND_SHA, keys, *bounds, *more, *entries)
         return answers
+
+    def _run(self, script: str, sha: str, keys: Sequence[str], *arguments: Any) -> Any:
+        """Run a script. Redis mostly knows it: then its text is neither sent nor hashed."""
+        try:
+            return self.client.evalsha(sha, len(keys), *keys, *arguments)
+        except redis.exceptions.NoScriptError:
+            return self.client.eval(script, len(keys), *keys, *arguments)
 
     def length(self, client: "redis.Redis | None" = None) -> int:
         """Return how many batches are accepted and not yet stored. `client`: to ask by another."""
@@ -253,24 +283,29 @@ class Inbox:
         return int(counted or 0)
 
     def oldest_s(self, client: "redis.Redis | None" = None) -> float | None:
-        """Return how long the oldest entry waits; None when none does. `client`: as in `length`."""
+        """Return how long the first entry waits; None when none does. `client`: as in `length`.
+
+        What is left of one that waits apart is an entry of its own: its age is of its receipt.
+        """
         firsts: Any = [(client or self.client).xrange(stream, count=1) for stream in self.streams]
+        if self._is_apart:
+            oldest = (
+                _decode(fields[b"entry"]).received_at for ((_, fields),) in filter(None, firsts)
+            )
+            return max((max(0.0, epoch_s() - at) for at in oldest), default=None)
         return max((age_s(first[0][0]) for first in firsts if first), default=None)
 
     def acknowledge(self, rows: Iterable[StreamEntry]) -> None:
-        parts = [
-            part
-            for row in rows
-            for part in (
-                row.id,
-                str(row.size_bytes),
-                row.entry.node or "",
-                "12"[isinstance(row, LateEntry)],
-            )
-        ]
-        if parts:
+        """Delete stored entries, each in one step with its acknowledgement."""
+        ordered = sorted(rows, key=_group_of)
+        for n in range(0, len(ordered), _MAX_ACKNOWLEDGED):
+            parts: list[Any] = []
+            for (stream, node), group in groupby(ordered[n : n + _MAX_ACKNOWLEDGED], _group_of):
+                members = list(group)
+                sizes = [row.size_bytes for row in members]
+                parts += (stream, node, len(members), sum(sizes), *(r.id for r in members), *sizes)
             keys = [*self.streams, self._bytes, self._bytes_by_node]
-            self.client.eval(_ACKNOWLEDGE, len(keys), *keys, GROUP, *parts)
+            self._run(_ACKNOWLEDGE, _ACKNOWLEDGE_SHA, keys, GROUP, *parts)
 
     def _with_group(self, call: Any) -> Any:
         try:
@@ -297,6 +332,10 @@ class Inbox:
             for entry_id, fields in rows
             if fields
         ]
+
+
+def _group_of(row: StreamEntry) -> tuple[int, str]:
+    return 2 if isinstance(row, LateEntry) else 1, row.entry.node or ""
 
 
 def age_s(entry_id: bytes) -> float:

@@ -34,7 +34,6 @@ class IngestFastPath:
         if isinstance(response, SimpleTemplateResponse):  # DRF's, which renders late
             response.render()
         response.headers["Content-Length"] = str(len(response.content))
-        response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q
+from django.http import HttpRequest
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
@@ -47,11 +48,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[KeyHolder, None]:
         """Return the holder. Raises AuthenticationFailed (401), the same for every cause."""
-        key = parse_key(_key_text(request))
-        holder = key and find_holder(key.prefix, client_address=of_request(request._request))  # noqa: SLF001
-        if not (key and holder and secret_matches(key.secret, holder.secret_hash)):
-            raise AuthenticationFailed("No key, or a wrong or revoked one.")
-        return holder, None
+        return holder_of(request._request), None  # noqa: SLF001 (DRF's way to Django's request)
 
     def authenticate_header(self, request: Request) -> str:
         """Make the answer a 401 that names the scheme."""
@@ -63,7 +60,18 @@ class OptionalApiKeyAuthentication(ApiKeyAuthentication):
 
     def authenticate(self, request: Request) -> tuple[KeyHolder, None] | None:  # type: ignore[override]  # may be None
         """Return the holder, None without a key. Raises AuthenticationFailed for a wrong one."""
-        return super().authenticate(request) if _key_text(request) else None
+        has_key = _key_text(request._request)  # noqa: SLF001
+        return super().authenticate(request) if has_key else None
+
+
+def holder_of(request: HttpRequest) -> KeyHolder:
+    """Return the holder of the request's key. Raises AuthenticationFailed (401), the same for every
+    cause."""
+    key = parse_key(_key_text(request))
+    holder = key and find_holder(key.prefix, client_address=of_request(request))
+    if not (key and holder and secret_matches(key.secret, holder.secret_hash)):
+        raise AuthenticationFailed("No key, or a wrong or revoked one.")
+    return holder
 
 
 def find_holder(prefix: str, *, client_address: str = "") -> KeyHolder | None:
@@ -101,11 +109,12 @@ def _record_use(key_id: int, client_address: str) -> None:
     ApiKey.objects.filter(stale, pk=key_id).update(last_used_at=now, last_used_from=address)
 
 
-def _key_text(request: Request) -> str:
-    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+def _key_text(request: HttpRequest) -> str:
+    # Not `headers`, which makes all of them anew for each request.
+    scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer" and text:
-        return text.strip()
-    return request.headers.get("X-Api-Key", "").strip()
+        return str(text).strip()
+    return str(request.META.get("HTTP_X_API_KEY", "")).strip()
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

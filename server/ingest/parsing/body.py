@@ -33,7 +33,7 @@ def unpacked_body(request: HttpRequest, *, max_bytes: int | None = None) -> Iter
     """
     body = _read_wire_body(request)
     limit = min(max_bytes or settings.INGEST_MAX_UNPACKED_BYTES, settings.INGEST_MAX_UNPACKED_BYTES)
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    encoding = request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
     if encoding not in ("gzip", "identity"):
         raise WrongEncoding(f"Content-Encoding {encoding[:40]!r}: send gzip or nothing")
     is_packed = encoding == "gzip"

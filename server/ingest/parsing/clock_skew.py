@@ -6,10 +6,11 @@ later ones are near it, so that a batch that comes again gets the same times.
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 import redis
-from rest_framework.request import Request
+from django.http import HttpRequest
 
 from server.http.client_address import of_request
 from server.ingest.errors import InboxUnavailable
@@ -26,19 +27,19 @@ IN_USE_S = 24 * 3600
 MILLISECOND = timedelta(milliseconds=1)
 
 
-def of_agent(request: Request, holder: KeyHolder, received_at: datetime) -> timedelta | None:
+def of_agent(request: HttpRequest, holder: KeyHolder, received_at: datetime) -> timedelta | None:
     """Return how far the agent's clock is ahead, negative when behind, zero when that is tolerated.
 
     None: it sent no `Date`, or is no agent: then it is not known. Raises InboxUnavailable.
     """
-    sent_at = _read_date(request.headers.get("Date", ""))
+    sent_at = _read_date(request.META.get("HTTP_DATE", ""))
     if sent_at is None or holder.scope != ApiKey.Scope.AGENT:
         return None
     ahead = sent_at - received_at
     if -MAX_BEHIND <= ahead <= MAX_AHEAD:
         return timedelta()
     # Many nodes may share a key of no node.
-    node = holder.node or f"{holder.key_id} {of_request(request._request)}"  # noqa: SLF001
+    node = holder.node or f"{holder.key_id} {of_request(request)}"
     try:
         return _settle(node, ahead)
     except redis.RedisError as error:
@@ -56,6 +57,7 @@ def _settle(node: str, ahead: timedelta) -> timedelta:
     return ahead_ms * MILLISECOND
 
 
+@lru_cache(maxsize=1_000)  # whole seconds: the requests of a busy one have the same
 def _read_date(header: str) -> datetime | None:
     try:
         at = parsedate_to_datetime(header)

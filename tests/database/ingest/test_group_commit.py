@@ -54,7 +54,9 @@ def submit_meanwhile(
 
 
 def test_what_waits_goes_in_one_call_and_each_gets_its_own_answer(slow):
-    answers = submit_meanwhile(GroupCommit(slow, max_bytes=100), slow, [b"2", b"3", b"4"])
+    answers = submit_meanwhile(
+        GroupCommit(slow, max_bytes=100, size_of=len), slow, [b"2", b"3", b"4"]
+    )
 
     assert answers == [1, 2, 3, 4]
     assert [sorted(call) for call in slow.calls] == [[b"1"], [b"2", b"3", b"4"]]
@@ -62,7 +64,7 @@ def test_what_waits_goes_in_one_call_and_each_gets_its_own_answer(slow):
 
 def test_one_call_carries_no_more_than_its_bytes_but_for_one_large_item(slow):
     answers = submit_meanwhile(
-        GroupCommit(slow, max_bytes=4), slow, [b"22", b"33", b"4444444", b"55"]
+        GroupCommit(slow, max_bytes=4, size_of=len), slow, [b"22", b"33", b"4444444", b"55"]
     )
 
     assert answers == [1, 22, 33, 4444444, 55]
@@ -70,7 +72,7 @@ def test_one_call_carries_no_more_than_its_bytes_but_for_one_large_item(slow):
 
 
 def test_a_failing_call_fails_for_all_in_it_and_for_no_other(slow):
-    group_commit = GroupCommit(slow, max_bytes=100)
+    group_commit = GroupCommit(slow, max_bytes=100, size_of=len)
     first, *others = submit_meanwhile(group_commit, slow, [b"bad", b"3"])
 
     assert first == 1
