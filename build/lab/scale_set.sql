@@ -24,6 +24,7 @@ BEGIN
     EXECUTE format('INSERT INTO %1$I (%2$s) SELECT %3$s FROM %1$I WHERE %4$I >= $2'
         ' AND %4$I < $2 + interval ''1 day'' AND %5$s ORDER BY %6$s',
         name, columns, contents, at,
-        CASE WHEN few THEN 'dimension NOT IN (''from_domain'', ''to_domain'')' ELSE 'true' END,
+        CASE WHEN few THEN 'dimension NOT IN (''from_domain'', ''to_domain'', ''account'', ''provider'',
+            ''provider_ip'', ''provider_reply'')' ELSE 'true' END,
         sorted) USING moved, day;
 END $$;

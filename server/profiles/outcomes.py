@@ -12,7 +12,7 @@ from server.rollups.levels import DAILY, DELIVERY_HISTOGRAM, FIVE_MINUTES
 from server.rollups.mail.level_query import LevelQuery, fast_sum
 from server.rollups.mail.queries import Count, counts
 from server.rollups.mail.sql import COLUMNS
-from server.rollups.plan import DAY, Buckets, Part, floor, split_by_level
+from server.rollups.plan import DAY, HOUR, Buckets, Part, floor, split_by_level
 from server.rollups.retention import oldest_counts
 from server.timescale.rows import fetch_rows
 
@@ -89,7 +89,7 @@ def read_history(dimension: str, value: str, buckets: Buckets, now: datetime) ->
 
     Runs one query.
     """
-    shift = max(DAY, -(-(buckets.end - buckets.start) // DAY) * DAY)
+    shift = shift_before(buckets)
     has_before = buckets.start - shift >= oldest_counts(now)[buckets.level]
     steps, days = _steps_until(now), _days_until(now)
     pieces = [*_split(buckets, timedelta(), 0)]
@@ -104,6 +104,14 @@ def read_history(dimension: str, value: str, buckets: Buckets, now: datetime) ->
         [Stretch(start, by_place[2 + i]) for i, start in enumerate(steps[:-1])],
         [Stretch(start, by_place[1 + len(steps) + i]) for i, start in enumerate(days[:-1])],
     )
+
+
+def shift_before(buckets: Buckets) -> timedelta:
+    """Return how much earlier the time before is: as many whole days as the range has, or one.
+
+    A range of 24 hours is some minutes longer in whole buckets, and a day all the same.
+    """
+    return max(DAY, -(-(buckets.end - buckets.start - HOUR) // DAY) * DAY)
 
 
 def read_values(query: LevelQuery, values: Sequence[str]) -> dict[str, Outcomes]:

@@ -12,9 +12,12 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from server.rollups.levels import DAILY, FIVE_MINUTES, OTHER, Level
+from server.rollups.plan import DAY
 from server.timescale.rows import fetch_rows
 
-#: So far back each run looks: longer than an agent's usual outage, and quick to read.
+#: Events of an agent that was cut off may be so late; of these only the day is looked at.
+LATE = timedelta(days=3)
+#: So far back each run looks otherwise: what is quick to read.
 LEVELS_LOOKED_BACK, EVENTS_LOOKED_BACK = timedelta(hours=2), timedelta(minutes=10)
 #: More addresses than any cluster has; what a hostile sender reports beyond is not listed.
 MAX_IPS = 50_000
@@ -58,12 +61,11 @@ def refresh(now: datetime) -> bool:
         if not is_alone:
             return False
         ((has_rows,),) = fetch_rows("SELECT EXISTS (SELECT FROM sending_ips)")
-        if has_rows:
-            _write(_of_level(FIVE_MINUTES), now - LEVELS_LOOKED_BACK, now)
-        else:  # all that the levels still have
-            oldest = now - timedelta(days=settings.RETENTION_DAYS[DAILY.table])
-            _write(_of_level(DAILY), oldest, now)
-        _write(OF_EVENTS, now - EVENTS_LOOKED_BACK, now)
+        kept = timedelta(days=settings.RETENTION_DAYS[DAILY.table])
+        # At first all that the levels still have, and the node and zone of what sent within a day.
+        _write(_of_level(DAILY), now - (LATE if has_rows else kept), now)
+        _write(_of_level(FIVE_MINUTES), now - LEVELS_LOOKED_BACK, now)
+        _write(OF_EVENTS, now - (EVENTS_LOOKED_BACK if has_rows else DAY), now)
     return True
 
 

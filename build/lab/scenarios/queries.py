@@ -47,7 +47,10 @@ LOOKUP, FILTER_24H = "lookup", "filter_24h"
 BUDGETS_MS = {"dashboard_24h": 100, "dashboard_30d": 300, LOOKUP: 100, FILTER_24H: 500}
 #: A class in the file → the ranges with which it is requested, each a kind of its own.
 RANGES = {"24h": ("24h",), "30d": ("30d",), "dashboard": ("24h", "30d")}
-COLUMNS = "message_id queue_id from_domain to_domain from_address to_address sending_ip mta_node"
+COLUMNS = (
+    "message_id queue_id from_domain to_domain from_address to_address sending_ip mta_node provider"
+    " auth_user"
+)
 TIMES = 40  # answers of each request
 HEAD = ("kind", "question", "p50 ms", "p95 ms", "", "SQL ms", "rows read", "plan")
 

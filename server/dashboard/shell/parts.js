@@ -3,6 +3,8 @@
 // sent yet, and scroll positions stay. A failed refresh is reported above the page. Where all parts
 // are `data-reload="by-hand"` the timer leaves them alone: nobody reads a list that moves.
 //
+// "replaced" of the page comes with each new part before the focus is put back, "reloaded" after all.
+//
 // Times are shown in the zone of the page (`<time data-time>`), ages count on (`data-age-of`).
 
 import { duration } from "./formats.js";
@@ -50,6 +52,7 @@ function replacePart(part, other, here) {
   const scrolled = [...part.querySelectorAll("[data-scroll]")].map((each) => [each.scrollLeft, each.scrollTop]);
   part.replaceChildren(...other.childNodes);
   for (const { name, value } of other.attributes) part.setAttribute(name, value);
+  page.dispatchEvent(new CustomEvent("replaced", { detail: part }));
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   part.querySelectorAll("[data-scroll]").forEach((each, i) => each.scrollTo(...(scrolled[i] ?? [0, 0])));
   for (const [id, value] of filled) {

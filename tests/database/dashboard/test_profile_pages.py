@@ -13,6 +13,7 @@ from django.utils import timezone
 from server.profiles import sending_ips
 from server.profiles.kinds import KINDS as KIND_OF
 from server.profiles.kinds import clean_name
+from server.rollups.mail import details
 from tests.page import Page
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +75,7 @@ def refused(store_events):
     store_events(DELIVERY, ago=timedelta(hours=5))
     for minutes in range(0, 100, 5):
         store_events(REFUSAL, ago=timedelta(minutes=minutes))
+    details.count_all(timezone.now())  # as the worker does when a minute is over
 
 
 @pytest.mark.parametrize("path", ["/email/by/provider/", "/email/by/ip/named/?name=192.0.2.1"])
@@ -85,9 +87,38 @@ def test_a_stranger_is_sent_to_the_login(client, path):
 def test_a_page_says_what_is_refused_since_when_and_with_what_words(page, refused, kind, name):
     text = page(kind, name)
 
+    verb = "refuses 100 %" if kind in {"provider", "destination"} else "100 % of the mail of"
+    assert verb in text.text
     assert text.replies() == ["451 4.7.500 Server busy"]
-    assert "20 refusals" in text
     assert "of 20 refusals" in text.text
+
+
+@pytest.mark.parametrize(("kind", "other"), [("provider", "192.0.2.10"), ("ip", "Microsoft 365")])
+def test_a_provider_has_its_outcomes_by_ip_and_an_ip_by_provider(page, refused, kind, other):
+    row = next(row for row in page(kind, KINDS[kind]).rows() if row[0] == other)
+
+    assert row == [other, "21", "1", "20", "0", "95.2 %"]
+
+
+def test_the_api_answers_what_the_page_shows(admin_client, refused):
+    query = {"of": "provider", "name": "Microsoft 365"}
+
+    answer = admin_client.get("/api/v1/email/profile", query).json()
+
+    assert answer["outcomes"]["events"] == {"delivered": 1, "deferred": 20}
+    assert answer["by_ip"] == [{"value": "192.0.2.10", "events": {"delivered": 1, "deferred": 20}}]
+    assert answer["worse"]["refused"] == answer["worse"]["attempts"]
+    assert answer["refusals"]["of_count"] == 20
+    (reply,) = answer["refusals"]["replies"]["values"]
+    assert (reply["value"], reply["count"]) == ("00000000000000aa", 20)
+    assert (reply["bounce_class"], reply["reply"]) == ("rate", "451 4.7.500 Server busy")
+    assert sum(day["events"].get("deferred", 0) for day in answer["trend"]) == 20
+    assert len(answer["trend"]) == 30
+
+
+def test_the_api_refuses_what_nothing_can_be_called(admin_client):
+    for query in ({"of": "ip", "name": "x"}, {"of": "node", "name": "a"}, {"of": "account"}):
+        assert admin_client.get("/api/v1/email/profile", query).status_code == 400
 
 
 @pytest.mark.parametrize(("kind", "name"), KINDS.items())

@@ -9,8 +9,9 @@ from server.dashboard.shell.lists.links import events_href, profile_href
 from server.dashboard.shell.lists.tables import Table
 from server.formats import UNKNOWN, change, milliseconds, percent, thousands
 from server.profiles import kinds
+from server.profiles.course import WORSE_RATIO
 from server.profiles.kinds import show_name
-from server.profiles.outcomes import Outcomes
+from server.profiles.outcomes import Outcomes, shift_before
 from server.profiles.profile import Profile
 from server.rollups.plan import DAY
 
@@ -68,8 +69,10 @@ def build_headline(profile: Profile) -> Headline:
     if outcomes.attempts:
         share = percent(outcomes["delivered"], outcomes.attempts)
         verb = "takes its mail" if profile.kind.is_peer else "delivers"
+        # What is over, and was worse than it may be, is no all-clear.
+        level = "ok" if outcomes.refused < WORSE_RATIO * outcomes.attempts else "none"
         return Headline(
-            "ok", f"{name} {verb}: {share} of {thousands(outcomes.attempts)} attempts delivered"
+            level, f"{name} {verb}: {share} of {thousands(outcomes.attempts)} attempts delivered"
         )
     if outcomes.events.total() or profile.refusals.count:
         return Headline("none", f"No attempt to deliver mail of {name} in this range")
@@ -90,7 +93,9 @@ def build_tiles(profile: Profile, carried: Mapping[str, str]) -> list[Tile]:
         count = outcomes[event_type]
         note = f"{thousands(before[event_type])} {when}" if before else ""
         if event_type in {"delivered", "bounced", "deferred"}:
-            note = f"{percent(before[event_type], before.attempts)} {when}" if before else ""
+            note = ""
+            if before and before.attempts:
+                note = f"{percent(before[event_type], before.attempts)} {when}"
             share = percent(count, outcomes.attempts)
             note = "; ".join(filter(None, (share if count else "", note)))
         href = events_href(carried, type=event_type, **mine) if count else ""
@@ -184,7 +189,7 @@ def _time_tile(outcomes: Outcomes, before: Outcomes | None, when: str) -> Tile:
 
 
 def _name_before(profile: Profile) -> str:
-    days = max(1, -(-(profile.buckets.end - profile.buckets.start) // DAY))
+    days = shift_before(profile.buckets) // DAY
     return "the day before" if days == 1 else f"the {days} days before"
 
 

@@ -13,6 +13,8 @@ from server.profiles.refusals import PARTS, Refusals
 
 Carried = Mapping[str, str]
 
+#: Values of a part that are listed; of replies, which say why, all that were read.
+MAX_LISTED = 10
 #: Part of the refusals → heading of its table and of its first column.
 TITLES = {
     "classes": ("Refusals by class", "Class"),
@@ -117,6 +119,9 @@ def _outcome_cells(outcomes: Outcomes, filters: Mapping[str, str], carried: Carr
 
 
 def build_parts(profile: Profile, carried: Carried) -> list[Table]:
+    """Return the parts of the refusals; none without any: the replies' table says so."""
+    if not profile.refusals.count:
+        return []
     return [_build_part(profile, part, carried) for part in SHOWN_PARTS[profile.kind.key]]
 
 
@@ -126,7 +131,7 @@ def _build_part(profile: Profile, part: str, carried: Carried) -> Table:
     kind = BY_COLUMN.get(column)
     mine = {profile.kind.column: profile.name}
     rows = []
-    for each in listed.values:
+    for each in listed.values[:MAX_LISTED]:
         shown = show_name(kind, each.value) if kind else each.value
         name = Cell(shown or UNKNOWN, column_href(column, each.value, carried))
         href = events_href(carried, **(mine | {column: each.value})) if each.value else ""
@@ -140,7 +145,7 @@ def _build_part(profile: Profile, part: str, carried: Carried) -> Table:
                 moment(each.last_at),
             ]
         )
-    more = listed.values_count - len(listed.values)
+    more = listed.values_count - len(rows)
     note = _describe(profile.refusals) + (f"; {thousands(more)} more" if more > 0 else "")
     columns = [
         Column(label),

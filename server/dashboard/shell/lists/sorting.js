@@ -48,5 +48,5 @@ function worth(cell) {
   return Number.isNaN(value) || value < 0 ? null : value;
 }
 
-page.addEventListener("reloaded", () => prepare(document));
+page.addEventListener("replaced", ({ detail }) => prepare(detail));
 prepare(document);
