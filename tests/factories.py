@@ -1,6 +1,7 @@
 """Factories of what the server's tests store: events, mail, readings of a queue."""
 
-from datetime import UTC, datetime
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,8 @@ from django.utils import timezone
 
 from server.events.mapping import to_line
 from server.metrics.mail_queue import MailQueue, QueueShare
+from server.metrics.models import AgentSample, MongoDbSample, ProcessSample, SystemSample
+from server.nodes.models import Node
 from server.rollups.levels import KEY, MEASURES
 from server.rollups.mail import detail_sql, sql
 from server.storage.transaction import write_events
@@ -90,3 +93,26 @@ def mail_queue(instance: str | None = None, database: str = RS0, **shares: int) 
         instance=instance,
         shares=held,
     )
+
+
+def add_sick_nodes(count: int, now: datetime) -> None:
+    """Store nodes that report, each with five subjects that need attention: memory, three file
+    systems and a stopped program."""
+    disks = [{"mount_point": f"/{n}", "used_percent": 99.0, "free_bytes": n} for n in range(3)]
+    sources = [{"name": f"source-{n}", "is_on": True, "interval_s": 30} for n in range(8)]
+    nodes = Node.objects.bulk_create(
+        Node(name=f"mta-{n:03}", role="zonemta", last_seen_at=now) for n in range(count)
+    )
+    readings = {"cpu_percent": 5, "ram_used_percent": 95, "cpu_core_percents": []}
+    rows: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for node in nodes:
+        for back_s in (0, 15, 30):
+            key = {"node": node, "time": now - timedelta(seconds=back_s)}
+            rows[SystemSample].append(key | readings | {"file_systems": disks})
+            rows[ProcessSample].append(key | {"process": "zonemta", "status": "stopped"})
+        key = {"node": node, "time": now}
+        spool = {"spool_bytes": 1, "spool_limit_bytes": 100, "sources": sources}
+        rows[AgentSample].append(key | spool)
+        rows[MongoDbSample].append(key | {"oplog_window_s": 100_000})
+    for model, values in rows.items():
+        model._default_manager.bulk_create(model(**each) for each in values)

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from itertools import combinations
 from statistics import median
 
+from server.alerts.conditions import resources
+from server.alerts.conditions.condition import find_thresholds
 from server.formats import byte_size, duration
 
 #: Fewer readings show no trend of a day.
@@ -16,8 +18,10 @@ MAX_FORECAST = timedelta(days=365)
 #: So many of all pairs of readings must show less space later than earlier. A disk that goes up
 #: and down (rotation, backups) stays near a half.
 FALLING_PAIRS = 0.7
-#: Warned of when it is nearer than this.
-SOON = timedelta(days=7)
+_THRESHOLDS = find_thresholds(resources.RULES)
+#: Warned of when it is nearer than this; critical nearer than the second.
+SOON = timedelta(seconds=_THRESHOLDS["disk_full_in_days"])
+VERY_SOON = timedelta(seconds=_THRESHOLDS["disk_full_in_a_day"])
 #: A unit, its length, and up to which length it is used.
 UNITS = (
     ("hour", timedelta(hours=1), timedelta(days=2)),
@@ -68,7 +72,7 @@ def forecast_disk(readings: Sequence[tuple[datetime, float]]) -> Forecast:
     if seconds > MAX_FORECAST.total_seconds():
         return Forecast("ok", "not filling", f"{basis}: enough for more than a year")
     full_in = timedelta(seconds=seconds)
-    level = "critical" if full_in < timedelta(days=1) else "warning" if full_in < SOON else "ok"
+    level = "critical" if full_in < VERY_SOON else "warning" if full_in < SOON else "ok"
     return Forecast(level, f"full in about {approximate(full_in)}", basis, full_in)
 
 

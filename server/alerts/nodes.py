@@ -8,19 +8,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from server.alerts.conditions import nodes as node_conditions
+from server.alerts.conditions import resources
+from server.alerts.conditions.condition import find_thresholds
+from server.alerts.conditions.nodes import LATE_INTERVALS
 from server.formats import UNKNOWN
 from server.nodes.queries import Reporting
 
-#: From here on a reading is marked. Disks fill for days, processors are busy for seconds.
-WARNING_PERCENT = {"cpu": 85.0, "memory": 90.0, "disk": 85.0}
-CRITICAL_PERCENT = {"cpu": 95.0, "memory": 95.0, "disk": 95.0}
+_THRESHOLDS = find_thresholds((*resources.RULES, *node_conditions.RULES))
+#: From here on a reading is marked, as the rules have it. Disks fill for days, processors are busy
+#: for seconds: that of the latter two wakes nobody, so 95 % is in no rule.
+WARNING_PERCENT = {
+    "cpu": _THRESHOLDS["cpu_high"],
+    "memory": _THRESHOLDS["memory_high"],
+    "disk": 100 - _THRESHOLDS["disk_low"],
+}
+CRITICAL_PERCENT = {"cpu": 95.0, "memory": 95.0, "disk": 100 - _THRESHOLDS["disk_almost_full"]}
 MAX_LOAD_PER_CORE = 2
 #: A clock this far off puts events into the wrong minute; twice the second figure ahead, the
 #: ingest endpoint refuses them.
-SKEW_WARNING_MS, SKEW_CRITICAL_MS = 2_000, 300_000
-#: A source that has not succeeded for this many of its intervals is late.
-LATE_INTERVALS = 3
-SPOOL_WARNING_SHARE = 0.5
+SKEW_WARNING_MS = 1_000 * _THRESHOLDS["clock_off"]
+SKEW_CRITICAL_MS = 1_000 * _THRESHOLDS["clock_wrong"]
+SPOOL_WARNING_SHARE = _THRESHOLDS["spool_filling"] / 100
 PROGRAM_LEVELS = {"stopped": "critical", "running": "ok"}
 
 

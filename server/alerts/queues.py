@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from server.alerts.conditions import mail_queue
+from server.alerts.conditions.condition import find_thresholds
 from server.alerts.nodes import worst_level
 from server.mailqueues.accounting import Database, Share
 
+_THRESHOLDS = find_thresholds(mail_queue.RULES)
 #: A message that has waited longer needs a look; longer than the second, at once.
-OLDEST_WARNING, OLDEST_CRITICAL = timedelta(hours=1), timedelta(hours=24)
+OLDEST_WARNING = timedelta(seconds=_THRESHOLDS["oldest_waiting"])
+OLDEST_CRITICAL = timedelta(seconds=_THRESHOLDS["oldest_waiting_day"])
 
 
 def judge_queues(queues: Sequence[Database], now: datetime) -> str:

@@ -155,3 +155,8 @@ def alarm(name: str, condition: Condition, **written: Any) -> Rule:
 def _names(written: Mapping[str, Any]) -> dict[str, Any]:
     """Return keywords by their names in rules: `for` is a word of Python."""
     return {name.rstrip("_"): value for name, value in written.items()}
+
+
+def find_thresholds(rules: Iterable[Rule]) -> dict[str, float]:
+    """Return name → threshold, in its unit, of the rules that have one: pages mark by the same."""
+    return {rule.name: rule.values["threshold"] for rule in rules if "threshold" in rule.values}

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from server.alerts.conditions.condition import Condition, Reading, Subject, Values, warn
 from server.alerts.snapshot import Snapshot
 from server.formats import percent
+from server.rollups.mail.failing_destinations import MIN_ATTEMPTS
 
 #: Characters of a remote server's reply in a sentence.
 MAX_REPLY_CHARS = 100
@@ -34,7 +35,7 @@ def read_destinations(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
 
 FAILING = Condition(
     "destination_failing", "destination", "mail",
-    "A destination refuses most of what it is offered.", read_destinations, min_count=10,
+    "A destination refuses most of what it is offered.", read_destinations, min_count=MIN_ATTEMPTS,
 )  # fmt: skip
 CONDITIONS = (FAILING,)
 RULES = (warn("destination_failing", FAILING, for_="2 min", keep_firing_for="10 min"),)

@@ -95,11 +95,11 @@ def _step_rule(
 ) -> list[Outcome]:
     outcomes = []
     for key, reading in readings.items():
-        alert = known.get(key)
-        if alert is None and rule.judge(reading) is Holds.NO:
+        alert, holds = known.get(key), rule.judge(reading)
+        if alert is None and holds is Holds.NO:
             continue  # most subjects, most of the time
         alert = alert or _new_alert(rule, key, reading, snapshot.now)
-        outcomes.append(_step(rule, alert, rule.judge(reading), snapshot.now, reading))
+        outcomes.append(_step(rule, alert, holds, snapshot.now, reading))
     for key, alert in known.items():
         if key not in readings:
             outcomes.append(_step_unread(rule, alert, snapshot))

@@ -120,7 +120,8 @@ def _apply(snapshot: Snapshot, *, stores_figures: bool) -> tuple[int, int, dict[
     known = list(Alert.objects.filter(ended_at=None).order_by("pk"))
     stored = {alert.pk: _stored_fields(alert) for alert in known}
     for alert in known:
-        alert.incident = incidents.get(alert.incident_id or 0)
+        if alert.incident_id is not None:
+            alert.incident = incidents.get(alert.incident_id)
     evaluated = evaluate(rules.values(), snapshot, known)
     if evaluated.cut:
         logger.warning("%d subjects are more than a rule follows", evaluated.cut)
@@ -133,13 +134,15 @@ def _apply(snapshot: Snapshot, *, stores_figures: bool) -> tuple[int, int, dict[
     store.add_incidents(grouping.new)
     # New incidents have their ids by now: those who refer to them take them over.
     for alert in alerts:
-        alert.incident = alert.incident
+        if alert.incident_id is None and alert.incident:
+            alert.incident = alert.incident
     for incident in grouping.changed:
         incident.merged_into = incident.merged_into
     new = [alert for alert in new if alert.ended_at is None]
     store.add_alerts(new)
     for alert in alerts:
-        alert.inhibited_by = causes.get(id(alert))
+        cause = causes.get(id(alert))
+        alert.inhibited_by_id = cause.pk if cause else None
     store.update_incidents(grouping.changed)
     transitions = _flips(evaluated.outcomes, changed, now)
     store.add_transitions(transitions)

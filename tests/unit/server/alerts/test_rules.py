@@ -9,6 +9,9 @@ from server.alerts.conditions.parameters import BadRule
 from server.alerts.conditions.resources import DISK
 from server.alerts.rules import CONDITIONS, DEFAULT_RULES
 from server.alerts.states import Holds
+from tests.paths import ROOT
+
+DOCS = ROOT / "docs"
 
 
 def rule(condition=BOUNCES, severity="warning", **written):
@@ -117,3 +120,28 @@ def test_the_rules_on_by_default_have_their_thresholds():
 
 def test_every_condition_has_a_rule_that_is_on():
     assert {each.condition.name for each in DEFAULT_RULES.values()} == set(CONDITIONS)
+
+
+def describe_rules():
+    """Return the table of docs/alerts.md."""
+    rows = ["| rule | severity | fires | ends | for | what |", "|---|---|---|---|---|---|"]
+    for rule in DEFAULT_RULES.values():
+        condition, values = rule.condition, rule.values
+        fires = ends = ""
+        if condition.threshold is not None:
+            sign = {"above": (">", "≤"), "below": ("<", "≥")}[condition.side]
+            fires = f"{sign[0]} {condition.threshold.format(values['threshold'])}"
+            ends = f"{sign[1]} {condition.threshold.format(values['clear'])}"
+        fields = condition.fields
+        extra = [f"{n.replace('_', ' ')} {fields[n].format(values[n])}"
+                 for n in ("window", "min_count") if n in values]  # fmt: skip
+        what = condition.help + (f" ({', '.join(extra)})" if extra else "")
+        held = fields["for"].format(values["for"]) if values["for"] else ""
+        rows.append(f"| `{rule.name}` | {rule.severity} | {fires} | {ends} | {held} | {what} |")
+    return rows
+
+
+def test_the_document_lists_the_rules_as_they_are():
+    lines = (DOCS / "alerts.md").read_text().splitlines()
+
+    assert [line for line in lines if line.startswith("|")] == describe_rules()
