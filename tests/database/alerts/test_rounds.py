@@ -130,7 +130,7 @@ def test_waiting_batches_make_no_node_silent(make_node, evaluate, fired):
     make_node(contact_s=0)
     for after_s in range(0, 91, 15):
         oldest_at, now = NOW + timedelta(seconds=5), NOW + timedelta(seconds=after_s)
-        evaluate(after_s, backlog=Backlog(9, 9, oldest_at, worker_at=now))
+        evaluate(after_s, backlog=Backlog(events=9, oldest_at=oldest_at, worker_at=now))
 
     assert fired() == {"inbox_waits inbox": "firing"}
 

@@ -19,7 +19,7 @@ from server.rollups.mail.failing_destinations import Destination
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 NODE = WatchedNode("mta-01", "zonemta", NOW)
 STATE = NodeState("mta-01", "zonemta", None, None, [], {}, [])
-BEHIND = Backlog(5, 0, NOW - timedelta(seconds=70), worker_at=NOW)
+BEHIND = Backlog(events=5, oldest_at=NOW - timedelta(seconds=70), worker_at=NOW)
 
 
 def snapshot(**values):
