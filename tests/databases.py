@@ -50,4 +50,6 @@ def empty_hypertables() -> None:
     tables = ["email_events", *(level.table for level in LEVELS)]
     tables += [level.table for level in sample_levels.all_levels()]
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {', '.join(tables)}, event_id_collisions, email_stats_due")
+        cursor.execute(
+            f"TRUNCATE {', '.join(tables)}, event_id_collisions, email_stats_due, replies"
+        )

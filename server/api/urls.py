@@ -46,6 +46,7 @@ urlpatterns = [
         name="email-unclassified",
     ),
     path("email/inbound", inbound.InboundView.as_view(), name="email-inbound"),
+    path("email/replies", bounces.RepliesView.as_view(), name="email-replies"),
     path("email/profile", profile.ProfileView.as_view(), name="email-profile"),
     path("email/sending-ips", sending_ips.SendingIpsView.as_view(), name="email-sending-ips"),
     path(

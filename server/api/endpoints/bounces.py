@@ -1,12 +1,14 @@
-"""/email/bounce-analysis: bounces by type, category and destination, and the replies."""
+"""/email/bounce-analysis and /email/replies: bounces, and the replies of remote servers."""
 
 from collections import Counter, defaultdict
+from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
 
 from server.api.answers import SpanAnswer, build_span
-from server.api.query_params import DestinationsQuery
+from server.api.query_params import BucketsQuery, DestinationsQuery, TextFilter
 from server.api.views import query_view
 from server.events import queries as events
 from server.events.bounce_classes.classify import find_meaning
@@ -14,6 +16,7 @@ from server.events.replies import fingerprint, normalize
 from server.events.vocabulary import OUTCOMES
 from server.rollups.mail import queries
 from server.rollups.mail.level_query import LevelQuery
+from server.rollups.mail.replies import read_replies
 from server.rollups.plan import Buckets
 
 MAX_SAMPLES_OF_A_CATEGORY = 3
@@ -132,4 +135,52 @@ BounceView = query_view(
     summary="Bounce analysis",
     is_cached=True,
     has_addresses=True,
+)
+
+
+class RepliesQuery(BucketsQuery):
+    """Query of /email/replies."""
+
+    provider = TextFilter(help_text="Of this operator's servers alone.")
+    limit = serializers.IntegerField(min_value=1, max_value=500, default=50)
+
+
+class RefusalReplyAnswer(serializers.Serializer[Any]):
+    """One reply of one provider. What is not known any more is empty or null."""
+
+    provider = serializers.CharField()
+    fingerprint = serializers.CharField()
+    events = serializers.DictField(child=serializers.IntegerField())
+    bounce_class = serializers.CharField(allow_blank=True)
+    text = serializers.CharField(allow_blank=True, help_text="Without ids, addresses and the like.")
+    example = serializers.CharField(allow_blank=True, help_text="One as it came.")
+    first_seen_at = serializers.DateTimeField(allow_null=True, help_text="Of any provider.")
+    last_seen_at = serializers.DateTimeField(allow_null=True)
+
+
+class RepliesAnswer(SpanAnswer):
+    """The replies with the most events, most first."""
+
+    replies = RefusalReplyAnswer(many=True)
+
+
+def build_replies(
+    *, buckets: Buckets, limit: int, now: datetime, provider: str | None = None
+) -> dict[str, Any]:
+    query = LevelQuery.of(buckets.merged, "outbound", "provider_reply")
+    if provider is not None:
+        query = replace(query, prefix=f"{provider} ")
+    return {
+        **build_span(buckets),
+        "replies": [asdict(reply) for reply in read_replies(query, limit=limit)],
+    }
+
+
+RepliesView = query_view(
+    build_replies,
+    RepliesQuery,
+    RepliesAnswer,
+    summary="Replies",
+    description="Answer the replies to outbound mail that was not taken.",
+    is_cached=True,
 )

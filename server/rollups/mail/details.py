@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 
 from django.db import connection, transaction
 
 from server.rollups import maintainer
 from server.rollups.levels import ONE_MINUTE, Level
-from server.rollups.mail import detail_sql
+from server.rollups.mail import detail_sql, replies
 from server.rollups.plan import HOUR, floor
 from server.rollups.retention import RAW_TABLE, holds
 from server.timescale.rows import fetch_rows
@@ -73,7 +74,9 @@ def count_minutes(minutes: Sequence[datetime], *, now: datetime) -> None:
             cursor.execute(MEMORY)
             count = detail_sql.count(levels, RAW_ROWS, within=WITHIN)
             end = kept[-1] + ONE_MINUTE.width
-            cursor.execute(count, {"minutes": kept, "start": kept[0], "end": end})
+            values: dict[str, Any] = {"minutes": kept, "start": kept[0], "end": end}
+            cursor.execute(count, values)
+            cursor.execute(replies.record(RAW_ROWS), values)
 
 
 def count_day(day: datetime, levels: Sequence[Level], *, into: Sequence[Level]) -> None:
@@ -84,7 +87,9 @@ def count_day(day: datetime, levels: Sequence[Level], *, into: Sequence[Level]) 
         cursor.execute(TAKE_LOCK)
         for hour in (day + n * HOUR for n in range(24)):
             minutes = [hour + n * ONE_MINUTE.width for n in range(60)]
-            cursor.execute(count, {"minutes": minutes, "start": hour, "end": hour + HOUR})
+            values: dict[str, Any] = {"minutes": minutes, "start": hour, "end": hour + HOUR}
+            cursor.execute(count, values)
+            cursor.execute(replies.record(RAW_ROWS), values)
 
 
 def split_hours(minutes: Iterable[datetime]) -> Iterator[list[datetime]]:

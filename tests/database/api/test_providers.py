@@ -8,6 +8,7 @@ from server.rollups.mail import details
 from tests.factories import NOW, row, write
 
 pytestmark = pytest.mark.django_db
+REPLY = "550 5.7.1 Blocked 192.0.2.7"
 AT = NOW - timedelta(hours=2)
 OUTLOOK = {
     "provider": "Microsoft 365", "sending_ip": "192.0.2.7", "auth_user": "a@corp.example",
@@ -117,3 +118,23 @@ def test_the_search_finds_events_by_what_the_server_set(get_json, named):
         for event in events
         for name, value in named.items()
     )
+
+
+def test_replies_of_a_provider_have_words_class_and_times(get_json):
+    write(row(**REFUSED | {"occurred_at": AT - timedelta(days=2)}, bounce_message=REPLY))
+    write(row(**REFUSED | {"provider": "Google"}, bounce_message=REPLY))
+    details.count_all(NOW)
+
+    (reply,) = get_json("email/replies", provider="Microsoft 365")["replies"]
+
+    assert reply == {
+        "provider": "Microsoft 365",
+        "fingerprint": "0123456789abcdef",
+        "events": {"bounced": 2},
+        "bounce_class": "policy",
+        "text": "550 5.7.1 Blocked <ip>",
+        "example": REPLY,
+        "first_seen_at": "2026-11-19T08:07:10Z",
+        "last_seen_at": "2026-11-21T08:07:10Z",
+    }
+    assert len(get_json("email/replies")["replies"]) == 2

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from server.events.mapping import to_line
 from server.rollups import rebuild
 from server.rollups.levels import DETAILS, LEVELS, OTHER
-from server.rollups.mail import detail_sql, details
+from server.rollups.mail import detail_sql, details, replies
 from server.storage import events_fast_path, events_writer
 from server.storage.transaction import write_events
 from server.timescale.rows import fetch_rows
@@ -184,3 +184,49 @@ def test_minutes_past_retention_lose_their_mark_and_keep_their_counts():
 
     assert fetch_rows("SELECT count(*) FROM email_stats_due") == [(0,)]
     assert read()["provider", "Microsoft 365"] == 1
+
+
+REPLY = "451 4.7.500 Server busy. Please try again later from [192.0.2.7]"
+
+
+def table():
+    return fetch_rows(
+        "SELECT fingerprint, example, bounce_class, first_seen_at, last_seen_at FROM replies"
+        " ORDER BY 1"
+    )
+
+
+def test_replies_are_kept_once_with_their_first_and_last_time():
+    write(row(**REFUSAL, bounce_message=REPLY))
+    count()
+    later = REFUSAL | {"occurred_at": AT + 70 * MINUTE}
+    write(row(**later, bounce_message=REPLY), row(**REFUSAL, bounce_message=REPLY))
+    count()
+    count()
+
+    assert table() == [("0123456789abcdef", REPLY, "rate", AT, AT + 70 * MINUTE)]
+
+
+def test_a_flood_of_texts_fills_the_table_by_so_many_a_minute_the_most_frequent_first(monkeypatch):
+    monkeypatch.setattr(replies, "MAX_OF_MINUTE", 2)
+    write(*(row(**REFUSAL, bounce_message=REPLY) for _ in range(2)))
+    write(
+        *(row(**REFUSAL | {"reply_fingerprint": f"{n:016x}"}, bounce_message="x") for n in range(9))
+    )
+
+    count()
+
+    assert [fingerprint for fingerprint, *_ in table()] == [f"{0:016x}", "0123456789abcdef"]
+
+
+def test_the_replies_seen_last_are_kept(monkeypatch):
+    monkeypatch.setattr(replies, "MAX_REPLIES", 2)
+    for n in range(4):
+        fields = {"reply_fingerprint": f"{n:016x}", "occurred_at": AT + n * MINUTE}
+        write(row(**REFUSAL | fields, bounce_message=REPLY))
+    count()
+
+    assert replies.delete_old(NOW) == 2
+
+    assert [fingerprint for fingerprint, *_ in table()] == [f"{2:016x}", f"{3:016x}"]
+    assert replies.delete_old(NOW + timedelta(days=4_000)) == 2
