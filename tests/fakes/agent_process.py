@@ -21,6 +21,20 @@ def program_with(changes: str) -> tuple[str, ...]:
     return sys.executable, "-c", f"{changes}; {start}"
 
 
+def program_ahead(ahead_s: int | Path) -> tuple[str, ...]:
+    """Return the program of an agent whose wall clock is so far ahead; a file is read at each
+    start."""
+    value = f"int(open({str(ahead_s)!r}).read())" if isinstance(ahead_s, Path) else ahead_s
+    return program_with(
+        "from datetime import timedelta; from agent import clock;"
+        f" ahead_s = {value};"
+        " now, now_ms, offset_ms = clock.utc_now, clock.now_ms, clock.offset_ms;"
+        " clock.utc_now = lambda: now() + timedelta(seconds=ahead_s);"
+        " clock.now_ms = lambda: now_ms() + 1000 * ahead_s;"
+        " clock.offset_ms = lambda: offset_ms() + 1000 * ahead_s"
+    )
+
+
 class AgentProcess:
     """A running agent."""
 

@@ -1,7 +1,8 @@
 """Kill the agent under load, then look for losses.
 
 At random moments, while three plugins send and the server fails every fifth time and is away for
-some lives of the agent altogether. The keys of the JSON line are explained at `AgentVerdict`.
+some lives of the agent altogether. With --clocks each of its lives has another clock. The keys of
+the JSON line are explained at `AgentVerdict`.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from build.package import freeze
 from build.stack import agent
 from build.stack.errors import StackError
 from build.stack.supervisor import Supervisor, python, tail
+from tests.fakes.agent_process import program_ahead
 from tests.fakes.failing_server import AgentVerdict, Received, judge_agent, run_fake_server
 from tests.fakes.plugin_process import FakePlugin
 
@@ -31,6 +33,8 @@ MAX_LIFE_S = 1.5
 EARLY_RATIO = 0.25
 AWAY_RATIO = 0.25
 FAILING_PERCENT = 20
+#: Of --clocks: how far ahead the agent's may be, in seconds.
+CLOCKS_AHEAD_S = (0, 660, -3600)
 FINISH_WITHIN_S = 120.0
 REPORT_EVERY = 20
 
@@ -39,12 +43,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", default=str(random.SystemRandom().randrange(10**6)))
     parser.add_argument("--source", action="store_true", help="the source instead of the binary")
+    about = "a clock for each life: right, 11 minutes ahead or an hour behind; the source"
+    parser.add_argument("--clocks", action="store_true", help=about)
 
 
 def run(options: argparse.Namespace) -> int:
-    frozen = None if options.source else freeze.freeze(freeze.base_python(), again=False)
+    with_source = options.source or options.clocks
+    frozen = None if with_source else freeze.freeze(freeze.base_python(), again=False)
     command = [str(frozen.path)] if frozen else python("agent")
-    verdict = kill_under_load(command, kills=options.kills, seed=options.seed)
+    verdict = kill_under_load(
+        command, kills=options.kills, seed=options.seed, clocks=options.clocks
+    )
     print(json.dumps(asdict(verdict)), flush=True)
     return 0 if verdict.is_clean else 1
 
@@ -55,7 +64,9 @@ def plan_batches(seed: str) -> Iterator[tuple[float, int]]:
         yield chance.random() * MAX_PAUSE_S, chance.randint(1, MAX_EVENTS)
 
 
-def kill_under_load(command: Sequence[str], *, kills: int, seed: str) -> AgentVerdict:
+def kill_under_load(
+    command: Sequence[str], *, kills: int, seed: str, clocks: bool = False
+) -> AgentVerdict:
     """Kill an agent under load. Raise StackError when it does not come back."""
     chance = random.Random(seed)  # noqa: S311 (reproducible)
     received = Received(random.Random(f"{seed} server"))  # noqa: S311
@@ -64,6 +75,9 @@ def kill_under_load(command: Sequence[str], *, kills: int, seed: str) -> AgentVe
         run_fake_server(received) as url,
         Supervisor(Path(name)) as supervisor,
     ):
+        ahead = Path(name, "ahead")
+        ahead.write_text("0")
+        command = program_ahead(ahead) if clocks else command
         started = agent.start(
             supervisor, Path(name), server_url=url, api_key=KEY, node="crash", program=command
         )
@@ -78,6 +92,8 @@ def kill_under_load(command: Sequence[str], *, kills: int, seed: str) -> AgentVe
                 running.wait_until_ready()
             time.sleep(chance.random() * MAX_LIFE_S)
             running.kill()
+            if clocks:
+                ahead.write_text(str(chance.choice(CLOCKS_AHEAD_S)))
             running.start_again(wait=False)
             if number % REPORT_EVERY == 0:
                 print(f"{number} kills", flush=True)

@@ -11,3 +11,9 @@ def test_nothing_acknowledged_is_lost_doubled_or_mixed_up_by_kills_under_load():
 
     assert result.is_clean, result
     assert result.kills == KILLS
+
+
+def test_nothing_is_lost_doubled_or_mixed_up_when_each_life_has_another_clock():
+    result = kill_under_load([], kills=KILLS, seed="clocks", clocks=True)
+
+    assert result.is_clean, result
