@@ -60,7 +60,7 @@ def test_the_queue_is_shown_by_destination_age_reason_node_and_zone(site: Site, 
             "> 1 d",
         ]
     )
-    expect(page.locator("#reasons .ring-name")).to_have_text(["other", "MX unavailable"])
+    expect(page.locator("#reasons .ring-name")).to_have_text(["other", "network"])
     expect(page.locator("#by-node .bar-name")).to_have_text(
         [NODE, "stranded at mta-02", "of no instance yet"]
     )

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.events import replies
+from server.events.bounce_classes import classify
 from server.events.bounce_classes.accuracy import report_accuracy
 from server.events.bounce_classes.classes import CATEGORIES, CLASSES, BounceClass
 from server.events.bounce_classes.classify import (
@@ -20,7 +22,7 @@ from server.events.bounce_classes.classify import (
 from server.events.bounce_classes.rules import BadRule, read_rules
 from server.events.bounce_classes.zonemta import CATEGORIES as ZONEMTA
 from server.events.bounce_classes.zonemta import format_line
-from server.events.replies import normalize
+from server.events.replies import MAX_REMEMBERED, normalize, read_reply
 from tests.paths import ROOT, SAMPLES
 
 RULES = (*CODES.rules, *WORDS.rules)
@@ -36,7 +38,7 @@ def test_each_rule_knows_its_example(rule):
     assert find_rule(rule.example) is rule
 
 
-@pytest.mark.parametrize("name", ["labelled.jsonl", "held_out.jsonl"])
+@pytest.mark.parametrize("name", ["labelled.jsonl", "held_out.jsonl", "held_out_later.jsonl"])
 def test_of_the_samples_97_percent_are_right(name):
     lines = read_sample(name)
     wrong = [
@@ -251,3 +253,34 @@ def test_a_line_for_zonemta_matches_the_replies_of_one_text(
     assert re.search(pattern, seen_by_zonemta, re.IGNORECASE | re.MULTILINE)
     assert not re.search(pattern, "550 5.9.9 something else", re.IGNORECASE | re.MULTILINE)
     assert rest == [action, ZONEMTA[bounce_class][0], f"Assigned: {bounce_class}"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "550 " + "user unknown, really " * 100,
+        "550 user\0 unknown\0\0",
+        "550 \u202euser unknown\u202c \u2066x\u2069",
+        "\x1b[31m550 user\x1b[0m \x1b[1munknown\x1b[0m",
+        "550 user unknown " + "邮箱不存在".encode("gbk").decode("latin-1"),
+        "550 user unknown " + "邮箱不存在".encode("gbk").decode("utf-8", "replace"),
+        "550 user unknown \ud800",
+    ],
+)
+def test_a_hostile_reply_has_its_class_and_a_fingerprint_that_can_be_stored(reply):
+    read = read_reply(reply)
+
+    assert find_meaning(None, reply).bounce_class == "recipient"
+    assert re.fullmatch("[0-9a-f]{16}", read.fingerprint)
+    assert not re.search("[\0\x1b\u202a-\u202e\u2066-\u2069\n]", read.text)
+
+
+def test_a_million_different_texts_are_forgotten_again():
+    for number in range(MAX_REMEMBERED + 1_000):
+        # Letters alone: a number would be one of them all.
+        text = "".join(chr(97 + int(digit)) for digit in str(number))
+        find_meaning(None, f"550 zx{text}vq")
+
+    assert len(replies._remembered) <= MAX_REMEMBERED
+    assert classify._find.cache_info().currsize <= MAX_REMEMBERED
+    assert replies._generalize.cache_info().currsize <= MAX_REMEMBERED
