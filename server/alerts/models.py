@@ -4,8 +4,10 @@ from django.db import models
 from django.db.models import Q
 
 from server.alerts.blocks.models import Block, BlockDetection
+from server.alerts.notifications.models import Channel, DeliveryAttempt, NotificationRoute
 
-__all__ = ["Block", "BlockDetection"]  # Django looks for an app's models here
+# Django looks for an app's models here.
+__all__ = ["Block", "BlockDetection", "Channel", "DeliveryAttempt", "NotificationRoute"]
 
 #: Bounds of texts: of a subject's name with its node's, of a sentence, of a person's words.
 MAX_SUBJECT_CHARS, MAX_TEXT_CHARS, MAX_WORDS_CHARS = 400, 500, 2_000
@@ -263,6 +265,10 @@ class OutboxNotification(models.Model):
     created_at = models.DateTimeField()
     state = models.CharField(max_length=16, choices=Delivery.choices, default=Delivery.WAITING)
     next_attempt_at = models.DateTimeField()
+    #: The one whose message says this too, where many came at once.
+    digest = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, related_name="digested"
+    )
     claimed_at = models.DateTimeField(null=True)
     attempts_count = models.IntegerField(default=0)
     sent_at = models.DateTimeField(null=True)

@@ -39,5 +39,6 @@ def dramatiq_broker(url: str) -> dict[str, Any]:
             "server.ingest.sweeper.DetailCounter",
             "server.ingest.health.WorkerHeartbeat",
             "server.alerts.evaluator.scheduler.AlertEvaluator",
+            "server.alerts.notifications.scheduler.NotificationScheduler",
         ],
     }

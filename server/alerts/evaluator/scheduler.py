@@ -1,9 +1,17 @@
 """Scheduler of the evaluator: a thread in each worker process, of which one runs each round."""
 
+from math import inf
+from time import monotonic
+
+from django.conf import settings
 from django.db import close_old_connections, connection
 from dramatiq import Broker
 
 from server.worker_threads import PeriodicThread
+
+#: By name: actors are imported after this middleware.
+SENDER, WATCHDOG = "send_notifications", "ping_watchdog"
+PINGED_EVERY_S = 60.0
 
 
 class AlertEvaluator(PeriodicThread):
@@ -13,6 +21,10 @@ class AlertEvaluator(PeriodicThread):
     name = "alert-evaluator"
     every_s = 5.0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._pinged_s: dict[str, float] = {}
+
     def work(self, broker: Broker) -> None:
         """Run a round if it is due. A connection that failed is not used again."""
         # Django's apps are not there yet when the broker is set up.
@@ -20,7 +32,19 @@ class AlertEvaluator(PeriodicThread):
 
         close_old_connections()
         try:
-            run_if_due()
+            finished = run_if_due()
         except Exception:
             connection.close()
+            self._ping(broker, "fail")
             raise
+        if finished:
+            self._ping(broker, "success")
+            if finished.notifications_count:
+                broker.get_actor(SENDER).send()
+
+    def _ping(self, broker: Broker, signal: str) -> None:
+        """Let the dead man's switch be told, once a minute of each signal at most."""
+        now_s = monotonic()
+        if settings.WATCHDOG_URL and now_s - self._pinged_s.get(signal, -inf) >= PINGED_EVERY_S:
+            self._pinged_s[signal] = now_s
+            broker.get_actor(WATCHDOG).send(signal)

@@ -114,7 +114,7 @@ INBOX_REDIS_URL = env.str("INBOX_REDIS_URL", default=redis_database(REDIS_URL, 0
 BROKER_REDIS_URL = env.str("BROKER_REDIS_URL", default=redis_database(REDIS_URL, 1))
 LIVE_REDIS_URL = env.str("LIVE_REDIS_URL", default=redis_database(REDIS_URL, 2))
 DRAMATIQ_BROKER = dramatiq_broker(BROKER_REDIS_URL)
-DRAMATIQ_AUTODISCOVER_MODULES = ["actors", "blocks.actors"]
+DRAMATIQ_AUTODISCOVER_MODULES = ["actors", "blocks.actors", "notifications.actors"]
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
@@ -295,6 +295,16 @@ COMPRESSION = {
 # --- Live pages ---------------------------------------------------------------------------------
 LIVE_TICK_MS = env.int("LIVE_TICK_MS", default=125)
 NODE_OFFLINE_AFTER_S = env.int("NODE_OFFLINE_AFTER_S", default=45)
+
+# --- Alerts -------------------------------------------------------------------------------------
+# Where people reach the pages: links in notifications begin with it. Empty: they have none.
+PUBLIC_URL = env.str("PUBLIC_URL", default="")
+# Networks beyond the public internet that notifications may be sent to.
+NOTIFICATION_NETWORKS = env.list("NOTIFICATION_NETWORKS", default=[])
+# Dead man's switch: pinged after each round of the rules that succeeded.
+WATCHDOG_URL = env.str("WATCHDOG_URL", default="")
+# Whether the service knows /fail behind it, as Healthchecks does.
+WATCHDOG_SIGNALS = env.bool("WATCHDOG_SIGNALS", default=False)
 
 # --- Read API -----------------------------------------------------------------------------------
 # Requests of one person or key, per web process.

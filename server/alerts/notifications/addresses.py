@@ -1,0 +1,53 @@
+"""Addresses that notifications may be sent to: public ones, and those of networks that are allowed.
+
+Whoever edits channels could otherwise make this server ask what only it can reach: cloud metadata
+at 169.254.169.254, Redis on loopback, the routers of the network.
+"""
+
+import socket
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+#: Where an IPv4 address is inside one of IPv6 (RFC 6052), beside those that `ipaddress` knows.
+_NAT64 = ip_network("64:ff9b::/96")
+
+
+class RefusedAddress(Exception):
+    """A host none of whose addresses may be connected to; the text names the fix."""
+
+
+def is_allowed(address: Address, networks: Iterable[Network]) -> bool:
+    """Return whether an address may be connected to. Pure."""
+    plain = _unwrap(address)
+    if any(each in network for each in {address, plain} for network in networks
+           if each.version == network.version):  # fmt: skip
+        return True
+    return plain.is_global and not plain.is_multicast
+
+
+def resolve(host: str, port: int, networks: Sequence[Network]) -> list[str]:
+    """Return the addresses of a host that may be connected to, as DNS has them now.
+
+    Raises RefusedAddress where none may, OSError where there is none.
+    """
+    results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(each[4][0]).partition("%")[0] for each in results))
+    allowed = [each for each in addresses if is_allowed(ip_address(each), networks)]
+    if not allowed:
+        raise RefusedAddress(
+            f"{host} is {', '.join(addresses[:3])}, which is no public address: add its network to"
+            " NOTIFICATION_NETWORKS if it is yours"
+        )
+    return allowed
+
+
+def _unwrap(address: Address) -> Address:
+    """Return the IPv4 address inside one of IPv6, else the address."""
+    if isinstance(address, IPv4Address):
+        return address
+    inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+    if inner is None and address in _NAT64:
+        inner = IPv4Address(int(address) & 0xFFFF_FFFF)
+    return inner or address

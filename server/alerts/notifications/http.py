@@ -1,0 +1,140 @@
+"""HTTP client of the channels: to checked addresses, without redirects, within bounds."""
+
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from server.alerts.notifications.addresses import Network, RefusedAddress, resolve
+from server.alerts.notifications.channels.kind import Request
+from server.alerts.notifications.messages import clean
+
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S, MAX_TOTAL_S = 5.0, 10.0, 20.0
+MAX_REPLY_BYTES, CHUNK_BYTES = 65_536, 8_192
+MAX_ERROR_CHARS = 300
+MAX_RETRY_AFTER_S = 3_600
+OK = range(200, 300)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The reply of a service."""
+
+    status: int
+    body: bytes
+    retry_after_s: int | None = None
+
+
+class SendError(Exception):
+    """What went wrong with an attempt, without secrets. `status`: HTTP's, of a reply."""
+
+    def __init__(self, text: str, *, status: int | None = None, retry_after_s: int | None = None):
+        super().__init__(clean(text, MAX_ERROR_CHARS))
+        self.status, self.retry_after_s = status, retry_after_s
+
+
+def send(request: Request, networks: Sequence[Network]) -> Reply:
+    """Send a request once. Raises SendError for whatever is not 2xx."""
+    reply = _exchange(request, networks)
+    if reply.status not in OK:
+        text = f"HTTP {reply.status}: {reply.body[:MAX_ERROR_CHARS].decode(errors='replace')}"
+        raise SendError(text, status=reply.status, retry_after_s=reply.retry_after_s)
+    return reply
+
+
+def _exchange(request: Request, networks: Sequence[Network]) -> Reply:
+    url = urllib3.util.parse_url(request.url)
+    # Of an address with a secret in its path nothing but the host may be logged.
+    where = url.host or "?"
+    timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
+    pool = _make_pool(url, networks, timeout)
+    deadline = time.monotonic() + MAX_TOTAL_S
+    try:
+        response = pool.urlopen(
+            request.method,
+            url.request_uri,
+            body=request.body,
+            headers={"User-Agent": "Mallard", **request.headers},
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        try:
+            body = _read(response, deadline)
+        finally:
+            response.close()
+    except RefusedAddress as error:
+        raise SendError(str(error)) from None
+    except (HTTPError, OSError) as error:
+        raise SendError(f"{where}: {_describe(error)}") from None
+    finally:
+        pool.close()
+    return Reply(response.status, body, _parse_seconds(response.headers.get("Retry-After")))
+
+
+def _make_pool(
+    url: urllib3.util.Url, networks: Sequence[Network], timeout: urllib3.Timeout
+) -> urllib3.HTTPConnectionPool:
+    is_tls = url.scheme == "https"
+    kind = urllib3.HTTPSConnectionPool if is_tls else urllib3.HTTPConnectionPool
+    pool = kind(str(url.host).strip("[]"), url.port, timeout=timeout, maxsize=1, block=False)
+    base = HTTPSConnection if is_tls else HTTPConnection
+
+    class CheckedConnection(base):  # type: ignore[misc, valid-type]
+        """Connects to an address that was checked: the name may mean another one a moment later."""
+
+        def _new_conn(self) -> socket.socket:
+            return connect(self.host, self.port, networks, self)
+
+    pool.ConnectionCls = CheckedConnection
+    return pool
+
+
+def connect(host: str, port: int, networks: Sequence[Network], owner: Any) -> socket.socket:
+    """Return a connection to the first allowed address that takes one. Raises RefusedAddress or
+    urllib3's NewConnectionError."""
+    failure: OSError = OSError("no address")
+    try:
+        for address in resolve(host, port, networks):
+            try:
+                connected = socket.create_connection((address, port), CONNECT_TIMEOUT_S)
+            except OSError as error:
+                failure = error
+            else:
+                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return connected
+    except OSError as error:
+        failure = error
+    raise NewConnectionError(owner, str(failure)) from failure
+
+
+def _read(response: Any, deadline: float) -> bytes:
+    """Return the first bytes of a body. A service that trickles is left at the deadline."""
+    body = b""
+    while len(body) < MAX_REPLY_BYTES:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no whole reply within {MAX_TOTAL_S:g} s")
+        chunk = response.read1(CHUNK_BYTES)
+        if not chunk:
+            break
+        body += chunk
+    return body[:MAX_REPLY_BYTES]
+
+
+def _describe(error: Exception) -> str:
+    """Return what happened without urllib3's names of objects, which hold the address."""
+    reason = getattr(error, "reason", None) or error
+    text = str(reason)
+    return text.partition(": ")[2] if "object at 0x" in text or "host=" in text else text
+
+
+def _parse_seconds(text: str | None) -> int | None:
+    if text is None or not text.isascii() or not text.isdigit():
+        return None
+    return min(int(text[:9]), MAX_RETRY_AFTER_S)
