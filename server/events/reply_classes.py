@@ -18,23 +18,26 @@ logger = logging.getLogger(__name__)
 
 #: How long a process goes on with the classes that it read.
 REFRESH_AFTER_S = 30
-#: So many of the newest refusals of no class are read, and the most frequent texts of them listed.
-MAX_READ, MAX_LISTED, MAX_PROVIDERS = 50_000, 200, 3
-_OF_REFUSALS = ", ".join(f"'{event_type}'" for event_type in sorted(REFUSALS))
-#: The index of failures finds them in the order of time.
-UNCLASSIFIED = f"""WITH newest AS (
-  SELECT reply_fingerprint, provider, coalesce(bounce_message, status_message) AS reply, occurred_at
+#: So many of the newest bounces, of deferrals and of rejections are read, whatever their class, and
+#: the most frequent texts without one listed.
+MAX_READ, MAX_LISTED, MAX_PROVIDERS = 30_000, 200, 3
+#: Each from the index of failures, which is in the order of time for a single type alone.
+_NEWEST = """(SELECT reply_fingerprint, provider, bounce_class, occurred_at,
+    coalesce(bounce_message, status_message) AS reply
   FROM email_events
-  WHERE event_type IN ({_OF_REFUSALS}) AND bounce_class = 'other'
-    AND reply_fingerprint IS NOT NULL
+  WHERE event_type = '{event_type}' AND direction = 'outbound'
     AND occurred_at >= %(start)s::timestamptz AND occurred_at < %(end)s::timestamptz
-  ORDER BY occurred_at DESC LIMIT %(limit)s
+  ORDER BY occurred_at DESC LIMIT %(limit)s)"""
+_OF_EACH = "\n  UNION ALL ".join(_NEWEST.format(event_type=each) for each in sorted(REFUSALS))
+UNCLASSIFIED = f"""WITH newest AS ({_OF_EACH}),
+unclassified AS (
+  SELECT * FROM newest WHERE bounce_class = 'other' AND reply_fingerprint IS NOT NULL
 )
 SELECT reply_fingerprint, count(*), min(occurred_at), max(occurred_at),
   (array_agg(reply ORDER BY occurred_at DESC))[1],
   array_remove((array_agg(DISTINCT provider))[1:{MAX_PROVIDERS + 1}], NULL),
-  (SELECT count(*) FROM newest)
-FROM newest GROUP BY 1 ORDER BY 2 DESC, 1"""  # noqa: S608 (names of the vocabulary)
+  (SELECT count(*) FROM unclassified), (SELECT count(*) FROM newest)
+FROM unclassified GROUP BY 1 ORDER BY 2 DESC, 1"""  # noqa: S608 (names of the vocabulary)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ class Unclassified:
 class UnclassifiedList:
     """The most frequent texts of the newest refusals without a class.
 
-    `of_count`: refusals that were read, `texts_count`: their different texts.
+    `of_count`: those refusals, `texts_count`: their different texts. `is_cut`: there may be more,
+    in older refusals than were read.
     """
 
     replies: tuple[Unclassified, ...]
@@ -79,9 +83,9 @@ def read_unclassified(
         Unclassified(
             name, count, first, last, reply, tuple(providers[:MAX_PROVIDERS]), classes.get(name)
         )
-        for name, count, first, last, reply, providers, _ in rows[:limit]
+        for name, count, first, last, reply, providers, _, _ in rows[:limit]
     )
-    return UnclassifiedList(replies, of_count, len(rows), of_count >= MAX_READ)
+    return UnclassifiedList(replies, of_count, len(rows), bool(rows) and rows[0][7] >= MAX_READ)
 
 
 def read_assigned() -> dict[str, str]:

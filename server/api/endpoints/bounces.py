@@ -11,6 +11,7 @@ from server.api.answers import SpanAnswer, build_span
 from server.api.query_params import BucketsQuery, DestinationsQuery, TextFilter
 from server.api.views import query_view
 from server.events import queries as events
+from server.events import reply_classes
 from server.events.bounce_classes.classify import find_meaning
 from server.events.replies import fingerprint, normalize
 from server.events.vocabulary import OUTCOMES
@@ -63,6 +64,7 @@ class BounceAnswer(SpanAnswer):
 
 
 def build_bounces(*, buckets: Buckets, direction: str, limit: int, **_: Any) -> dict[str, Any]:
+    reply_classes.refresh()
     by_kind = queries.totals(
         LevelQuery.of(buckets.merged, direction, "bounce"), event_type="bounced"
     )

@@ -39,9 +39,13 @@ class UnclassifiedAnswer(serializers.Serializer[Any]):
 
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
-    count = serializers.IntegerField(help_text="Refusals, of the newest 50 000.")
+    count = serializers.IntegerField(
+        help_text="Refusals, among the newest 30 000 bounces, deferrals and rejections each."
+    )
     texts_count = serializers.IntegerField()
-    is_cut = serializers.BooleanField(help_text="There are more than those that were read.")
+    is_cut = serializers.BooleanField(
+        help_text="There may be more, in older refusals than were read."
+    )
     replies = UnclassifiedReplyAnswer(many=True)
 
 
