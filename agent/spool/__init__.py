@@ -6,7 +6,7 @@ position of the change stream change together or not at all. Other packages impo
 
 from agent.spool.change_stream_state import ChangeStreamState, HeldEvent, Notice, read_gaps
 from agent.spool.deduplication import final_key
-from agent.spool.intake import Accepted
+from agent.spool.intake import WHOLE_MESSAGE, Accepted
 from agent.spool.queue import Batch, Queue
 from agent.spool.schema import PLUGIN_DROPPED, SOURCES
 from agent.spool.spool import Spool
@@ -16,6 +16,7 @@ from agent.spool.transaction import Transaction
 __all__ = [
     "PLUGIN_DROPPED",
     "SOURCES",
+    "WHOLE_MESSAGE",
     "Accepted",
     "Batch",
     "ChangeStreamState",

@@ -217,11 +217,15 @@ class ChangeStreamState:
         """Remove and return the unnamed reports of these deliveries' outcomes."""
         bodies = []
         for key in final_keys:
-            rows = self.tx.execute("SELECT body FROM unnamed WHERE final_key = ?", (key,))
-            bodies += [bytes(row[0]) for row in rows.fetchall()]
+            bodies += self.find_unnamed(key)
             if bodies:
                 self.tx.execute("DELETE FROM unnamed WHERE final_key = ?", (key,))
         return bodies
+
+    def find_unnamed(self, key: bytes) -> list[bytes]:
+        """Return the unnamed reports of these deliveries' outcomes, which stay."""
+        rows = self.tx.execute("SELECT body FROM unnamed WHERE final_key = ?", (key,))
+        return [bytes(row[0]) for row in rows.fetchall()]
 
     def unnamed(self, *, due_ms: int = FOREVER_MS) -> list[bytes]:
         """Return the keys of the unnamed reports that have waited long enough by `due_ms`."""

@@ -1,7 +1,7 @@
 """Events on their way into the queue, each once, whichever source it comes from."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 RELEASED = "stream.released"  # a counter
 # A counter: deliveries under ids that were taken more than an hour before.
 REDELIVERED = "events.redelivered"
+# In place of a delivery's sequence: all of the message.
+WHOLE_MESSAGE = ""
 
 #: Type and time of an outbound event, and 1; or -1 of an inferred one that was replaced.
 Listener = Callable[[str, datetime, int], None]
@@ -50,6 +52,19 @@ class Accepted:
         if event.event_type in FINAL_TYPES and event.queue_id and delivery:
             return final_key(event.queue_id, delivery)
         return None
+
+    @cached_property
+    def unnamed_key(self) -> bytes | None:
+        """The key of an outcome without a recipient, whom the stream knows: of the delivery, or
+        without a sequence of all that are left of the message. None for all others.
+
+        A ZoneMTA that did not route the mail deletes it so.
+        """
+        event = self.event
+        is_outcome = event.direction == OUTBOUND and event.event_type in FINAL_TYPES
+        if not is_outcome or event.to_address is not None or not event.queue_id:
+            return None
+        return final_key(event.queue_id, event.queue_seq or WHOLE_MESSAGE)
 
     @cached_property
     def inferred_keys(self) -> list[bytes]:
@@ -108,7 +123,7 @@ class Intake:
             replaced = self._find_inferred(tx, item, known)
             if replaced is None and self._is_repeated(item, known):
                 continue
-            if self.hold_unnamed and not are_named and _is_unnamed(item):
+            if self.hold_unnamed and not are_named and item.unnamed_key:
                 held += 1
                 self.hold_unnamed(tx, item)
                 continue
@@ -162,6 +177,15 @@ class Intake:
         events = map(_decode_event, bodies.values())
         counted = [(event.event_type, event.occurred_at, 1) for event in events]
         tx.on_commit.append(partial(self._notify, counted))
+
+    def note_named(self, tx: Transaction, unnamed_key: bytes) -> None:
+        """Remember that the stream named the recipients of a report."""
+        self._seen.remember(tx, [unnamed_key], clock.now_ms())
+
+    def find_unnamed(self, tx: Transaction, keys: Collection[bytes]) -> list[bytes]:
+        """Return the keys of the reports whose recipients nobody named."""
+        named = self._seen.find_known(tx, [*keys])
+        return [key for key in keys if key not in named]
 
     def _count_redelivered(self, tx: Transaction, count: int) -> None:
         tx.add(REDELIVERED, count)
@@ -226,14 +250,6 @@ def _is_same(occurred_at: datetime, taken_ms: int) -> bool:
     this clock says so too: MongoDB's may be ahead."""
     at_ms = min(clock.to_ms(occurred_at), clock.now_ms())
     return at_ms <= taken_ms + SAME_EVENT_WITHIN_MS
-
-
-def _is_unnamed(item: Accepted) -> bool:
-    """Return whether the stream can name the recipient of an outcome that is reported without: a
-    ZoneMTA that did not route the mail deletes it by its sequence."""
-    event = item.event
-    is_of_zonemta = event.direction == OUTBOUND and event.queue_seq is not None
-    return is_of_zonemta and event.to_address is None and item.final_key is not None
 
 
 def _replace(body: bytes, replaced: UUID) -> bytes:

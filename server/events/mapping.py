@@ -170,9 +170,10 @@ def _derive(row: list[Any], event: Event) -> None:
         local, at, domain = sender.rpartition("@")
         if event.from_user is None:
             row[_FROM_USER] = local if at else sender
-        if event.from_domain is None and at:
+        # Also where another is given: an address is searched for by the index of its domain.
+        if at:
             row[_FROM_DOMAIN] = domain
-    if event.to_domain is None and recipient is not None and "@" in recipient:
+    if recipient is not None and "@" in recipient:
         row[_TO_DOMAIN] = recipient.rpartition("@")[2]
     for place in (_FROM_DOMAIN, _TO_DOMAIN):
         name = row[place]

@@ -78,12 +78,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ] = None
     from_domain: Annotated[
         str | None,
-        Stored("Domain of the sender, in A-labels. Default: from `from_address`.", max_chars=254),
+        Stored(
+            "Domain of the sender, in A-labels: of `from_address`, if it has one.", max_chars=254
+        ),
     ] = None
     to_address: Annotated[str | None, Stored("Envelope recipient.", max_chars=254)] = None
     to_domain: Annotated[
         str | None,
-        Stored("Domain of the recipient, in A-labels. Default: from `to_address`.", max_chars=254),
+        Stored(
+            "Domain of the recipient, in A-labels: of `to_address`, if it has one.", max_chars=254
+        ),
     ] = None
     sending_ip: Annotated[str | None, Stored("Local address that sent.", "inet")] = None
     sending_ip_v6: Annotated[str | None, Stored("Local IPv6 address that sent.", "inet")] = None

@@ -8,7 +8,8 @@ from typing import Any
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
-from django.contrib.auth import get_user_model
+from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, InterfaceError
 
 from server.accounts.roles import role_of
@@ -21,7 +22,8 @@ TOO_MANY = 4429
 NOT_READY = 4503
 #: Sockets of one person at one live process: more tabs than anybody reads.
 MAX_SOCKETS_OF_USER = 20
-#: How soon the socket of an account that was switched off, or lost its role, is closed.
+#: How soon a socket is closed whose session ended, or whose account was switched off or lost its
+#: role.
 CHECK_EVERY_S = 30.0
 _sockets_of_user: Counter[int] = Counter()
 _pumps: list[Pump] = []
@@ -78,7 +80,9 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
         """Send a frame, as long as its reader may see it."""
         if monotonic() >= self._check_at:
             self._check_at = monotonic() + CHECK_EVERY_S
-            if not await database_sync_to_async(_may_stay)(self.scope["user"]):
+            if not await database_sync_to_async(_may_stay)(
+                self.scope["user"], self.scope["session"].session_key
+            ):
                 await self.close(NOT_LOGGED_IN)
                 return
         await self.send_json(event["frame"])
@@ -90,9 +94,12 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
             await self.close(NOT_READY)
 
 
-def _may_stay(user: Any) -> bool:
-    """Return whether the account still has a role and its password; yes without a database."""
+def _may_stay(user: Any, session_key: str | None) -> bool:
+    """Return whether the session goes on, and the account still has a role and its password; yes
+    without a database."""
     try:
+        if SESSION_KEY not in SessionStore(session_key).load():
+            return False
         now = get_user_model().objects.filter(pk=user.pk).first()
         return role_of(now) is not None and now is not None and now.password == user.password
     except (DatabaseError, InterfaceError):

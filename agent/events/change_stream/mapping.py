@@ -100,7 +100,11 @@ def name_report(report: bytes, event: EmailEvent) -> bytes:
     """Return the JSON of an outcome that a plugin reported without a recipient, with what the
     database knows of the delivery."""
     known = {name: value for name in NAMING if (value := getattr(event, name)) is not None}
-    return msgspec.json.encode(known | msgspec.json.decode(report))
+    named = known | msgspec.json.decode(report)
+    if "queue_seq" not in named:  # of all recipients of the message, each of which has its own id
+        named["queue_seq"] = event.queue_seq
+        named["event_id"] = identify(replace(event, event_type=named["event_type"])).event_id
+    return msgspec.json.encode(named)
 
 
 def to_held(

@@ -15,7 +15,15 @@ from agent import clock
 from agent.events.change_stream import mapping, zonemta
 from agent.events.change_stream.zonemta import Change, Message, QueueDocument
 from agent.logs import RateLimitedLog
-from agent.spool import Accepted, ChangeStreamState, HeldEvent, Spool, Transaction, final_key
+from agent.spool import (
+    WHOLE_MESSAGE,
+    Accepted,
+    ChangeStreamState,
+    HeldEvent,
+    Spool,
+    Transaction,
+    final_key,
+)
 from agent.spool.change_stream_state import FOREVER_MS
 from agent.wire import EmailEvent
 
@@ -100,16 +108,22 @@ class Tracker:
                 state.remove_held(held)
                 event = self._resolve(state, held)
                 final = final_key(event.queue_id, event.queue_seq or event.to_address)
+                whole = final_key(event.queue_id, WHOLE_MESSAGE)
                 if self._intake.is_taken(tx, event):
                     tx.add("stream.superseded", 1)
                 elif held.final and (nameless := state.take_unnamed(final)):
                     reports += [mapping.name_report(each, event) for each in nameless]
+                elif held.final and (nameless := state.find_unnamed(whole)):
+                    reports += [mapping.name_report(each, event) for each in nameless]
+                    self._intake.note_named(tx, whole)
                 else:
                     key = event.event_id.bytes
                     bodies[key] = _encode(event)
                     inferred += [key, final] if held.final else [event.earlier_id.bytes]
             self._intake.release(tx, bodies, inferred=inferred)
-            reports += state.take_unnamed(*unnamed)
+            nobodys = self._intake.find_unnamed(tx, unnamed)
+            reports += state.take_unnamed(*nobodys)
+            state.take_unnamed(*unnamed)
             self._intake.take_reported(tx, [*map(Accepted.read, reports)], are_named=True)
             state.forget_notices(now_ms)
         return len(due) + len(unnamed)
@@ -117,8 +131,8 @@ class Tracker:
     def hold_unnamed(self, tx: Transaction, report: Accepted) -> None:
         """Let an outcome that a plugin reported without a recipient wait for the stream to name
         it."""
-        if report.final_key:
-            self._spool.stream(tx).hold_unnamed(report.final_key, report.body, clock.now_ms())
+        if report.unnamed_key:
+            self._spool.stream(tx).hold_unnamed(report.unnamed_key, report.body, clock.now_ms())
 
     def _take(self, state: ChangeStreamState, change: Change) -> None:
         if change.collection == zonemta.FILES:

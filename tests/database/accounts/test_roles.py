@@ -1,6 +1,7 @@
 """Permissions of each role in pages, API, admin and sockets."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
@@ -8,9 +9,13 @@ from axes.models import AccessAttempt
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 
 from server.accounts import roles
 from server.accounts.roles import Role
@@ -176,13 +181,23 @@ def test_a_socket_without_a_role_is_closed(transactional_db, person):
     assert (closed["type"], closed["code"]) == ("websocket.close", 4401)
 
 
-def sockets_answers(user, count=1, *, after_connect=lambda: None):
+def log_in(user):
+    """Return a new session of a person."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session.save()
+    return session
+
+
+def sockets_answers(user, count=1, *, session=None, after_connect=lambda: None):
     """Connect sockets of one person, then let a frame come; return what the last one was sent."""
+    session = session or log_in(user)
 
     async def answers():
         sockets = [
             ApplicationCommunicator(
-                FlowConsumer.as_asgi(), {"type": "websocket", "path": "/ws/live/", "user": user}
+                FlowConsumer.as_asgi(),
+                {"type": "websocket", "path": "/ws/live/", "user": user, "session": session},
             )
             for _ in range(count)
         ]
@@ -230,6 +245,22 @@ def test_the_socket_of_an_account_that_may_no_longer_read_is_closed(
     *_, closed = sockets_answers(user, after_connect=lambda: change(user))
 
     assert stays["type"] == "websocket.send"
+    assert (closed["type"], closed["code"]) == ("websocket.close", 4401)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda session: session.flush(),  # logged out, in another tab
+        lambda session: Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1)),
+    ],
+)
+def test_the_socket_of_a_session_that_ended_is_closed(transactional_db, person, snapshot, end):
+    user = person(Role.VIEWER)
+    session = log_in(user)
+
+    *_, closed = sockets_answers(user, session=session, after_connect=lambda: end(session))
+
     assert (closed["type"], closed["code"]) == ("websocket.close", 4401)
 
 

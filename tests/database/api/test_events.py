@@ -126,6 +126,18 @@ def test_an_international_domain_is_found_in_either_spelling(get_json, event, st
         assert ids(get_json("email/events", **filters)) == [wanted["event_id"]]
 
 
+def test_an_address_is_found_whatever_domain_was_given_with_it(get_json, event):
+    at = BEFORE_NOW.isoformat()
+    for to_domain in (None, "", "elsewhere.example"):
+        store_events_as_sent(
+            event(occurred_at=at, to_address="Bob@Good.example", to_domain=to_domain)
+        )
+
+    found = get_json("email/events", to_address="bob@good.example")["events"]
+
+    assert [each["to_domain"] for each in found] == ["good.example"] * 3
+
+
 def test_the_search_for_an_address_uses_the_index_of_its_domain():
     filters = {"to_address": "Bob@Good.example"}
     store_rows(row(occurred_at=BEFORE_NOW - timedelta(hours=1)))

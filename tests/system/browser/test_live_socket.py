@@ -46,6 +46,29 @@ def test_a_stranger_is_reported_to_log_in_and_cut_off(site: Site):
     assert closed.value.rcvd.code == 4401
 
 
+def test_after_logging_out_the_sockets_of_other_tabs_are_closed(site: Site):
+    own = log_in(site, USER)
+    with connect(live_url(site), origin=site.server.url, additional_headers=own) as socket:
+        socket.recv(timeout=stretch(10))
+        log_out(site, own)
+        for _ in socket:
+            pass
+
+    assert socket.close_code == 4401
+
+
+def log_out(site: Site, session: dict[str, str]) -> None:
+    """Log out as a browser does."""
+    cookies = HTTPCookieProcessor()
+    opener = build_opener(cookies)
+    opener.open(f"{site.server.url}/login/", timeout=stretch(10)).close()
+    token = next(c.value for c in cookies.cookiejar if c.name == "csrftoken")
+    both = {"Cookie": f"{session['Cookie']}; csrftoken={token}"}
+    form = urlencode({"csrfmiddlewaretoken": token}).encode()
+    request = Request(f"{site.server.url}/logout/", form, both)
+    build_opener().open(request, timeout=stretch(10)).close()
+
+
 def test_a_page_of_another_site_does_not_get_in(site: Site, session):
     with pytest.raises(InvalidStatus) as refused:
         connect(live_url(site), origin="http://evil.example", additional_headers=session)

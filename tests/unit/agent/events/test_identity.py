@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -288,6 +289,51 @@ def test_a_deletion_that_the_plugin_cannot_name_is_reported_once_with_its_recipi
     assert {(e["from_address"], e["message_id"]) for e in dropped} == {
         ("alice@corp.example", "<m@x>")
     }
+
+
+def unnamed_message():
+    """A deletion of all that is left of a message: ZoneMTA found its queue without its content."""
+    event = json.loads(unnamed().body) | {"event_id": str(uuid4())}
+    del event["queue_seq"]
+    return Accepted.read(json.dumps(event).encode())
+
+
+@pytest.mark.parametrize("stream_is_first", [True, False])
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_deletion_without_a_sequence_is_reported_once_of_each_recipient(
+    patient, now, stream_is_first, locked
+):
+    spool, tracker = patient
+    deleted = changes(document(), document("002", "second@relay.example"), locked=locked)
+    report_it = unnamed_message()
+    steps = [
+        lambda: follow(tracker, *deleted),
+        lambda: take_reported(spool, [report_it, report_it]),
+    ]
+    for step in steps if stream_is_first else reversed(steps):
+        step()
+    for _ in range(30):
+        now["at"] += timedelta(seconds=1)
+        release(tracker)
+
+    outcomes = [event for event in read_events(spool) if event["event_type"] != "sent"]
+
+    assert sorted((e["queue_seq"], e["event_type"], e["to_address"]) for e in outcomes) == [
+        ("001", "dropped", ADDRESS),
+        ("002", "dropped", "second@relay.example"),
+    ]
+    assert {e["source"] for e in outcomes} == {"zonemta_plugin"}
+    assert len({e["event_id"] for e in outcomes}) == 2
+
+
+def test_a_deletion_without_a_sequence_of_which_the_stream_knows_nothing_is_one_row(patient, now):
+    spool, tracker = patient
+    take_reported(spool, [unnamed_message()])
+
+    now["at"] += timedelta(seconds=30)
+    release(tracker)
+
+    assert [event["event_type"] for event in read_events(spool)] == ["dropped"]
 
 
 def test_a_deletion_that_the_stream_does_not_bring_is_reported_without_its_recipient(patient, now):

@@ -63,11 +63,18 @@ def test_an_international_domain_is_one_however_it_is_spelled(domain):
 
     assert (row["from_domain"], row["to_domain"]) == ("xn--bcher-kva.example",) * 2
     assert row["to_address"] == f"bo@{domain}"
-    assert values(EVENT | {"to_domain": domain})["to_domain"] == "xn--bcher-kva.example"
+    assert (
+        values(EVENT | {"to_address": "bo", "to_domain": domain})["to_domain"]
+        == "xn--bcher-kva.example"
+    )
 
 
-def test_a_domain_that_is_given_stays():
-    assert values(EVENT | {"to_address": "a@x", "to_domain": "y"})["to_domain"] == "y"
+def test_a_domain_that_is_given_stays_unless_the_address_has_another():
+    for side in ("from", "to"):
+        given = EVENT | {f"{side}_domain": "y"}
+
+        assert values(given | {f"{side}_address": "a@x"})[f"{side}_domain"] == "x"
+        assert values(given | {f"{side}_address": "a"})[f"{side}_domain"] == "y"
 
 
 def test_an_empty_sender_is_the_null_sender():
