@@ -139,25 +139,29 @@ class QueueReason(msgspec.Struct, frozen=True):
 
 
 class QueueDestination(msgspec.Struct, frozen=True):
-    """Waiting recipients of one domain, in each bracket of `ages`; some of the last replies."""
+    """Waiting recipients of one domain, in each bracket of `ages`, and of `expiries`; some of the
+    last replies."""
 
     domain: str
     counts: list[int]
     replies: list[str]
+    expiries: list[int] = []
 
 
 class OtherDestinations(msgspec.Struct, frozen=True):
-    """Number of further domains, and their recipients in each bracket of `ages`."""
+    """Number of further domains, and their recipients in each bracket of `ages` and `expiries`."""
 
     domains_count: int
     counts: list[int]
+    expiries: list[int] = []
 
 
 class MailQueue(msgspec.Struct, frozen=True, kw_only=True):
     """The mail queue. ZoneMTA's API (`source` "api") gives only the zones, the rest is None.
     `database`: name of the database, the same on all nodes that share it and its queue. `instance`:
     this node's share, where configured. `reasons_of_count`, `destinations_of_count`: recipients
-    that reasons and destinations are of, fewer than wait where the queue is very long."""
+    that reasons and destinations are of, fewer than wait where the queue is very long; `expiries`:
+    of the same recipients, in how long ZoneMTA gives them up."""
 
     source: Literal["mongodb", "api"]
     zones: list[ZoneQueue]
@@ -174,6 +178,7 @@ class MailQueue(msgspec.Struct, frozen=True, kw_only=True):
     destinations: list[QueueDestination] | None = None
     other_destinations: OtherDestinations | None = None
     destinations_of_count: int | None = None
+    expiries: list[QueueAge] | None = None
 
 
 class RedisReadings(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,6 +36,11 @@ TIMEOUT_MS = 5000
 # A longer query is aborted, and the sample with it.
 QUESTION_MS = 3000
 AGES_S = (60, 300, 1800, 3600, 14_400, 86_400)
+# In how long ZoneMTA gives a recipient up, and its default waits after failures: the next failure
+# after the last wait is final (ZoneMTA 3.11, lib/sender.js, config/default.js).
+EXPIRIES_S = (3600, 14_400, 43_200, 86_400, 172_800)
+DEFER_TIMES_MIN = (5, 7, 8, 25, 75, 120, *(240,) * 11)
+MAX_QUEUE_TIME_MS = 30 * 86_400_000
 MAX_DEFERRED_READ = 50_000
 # Of the different texts of these, most frequent first; grouping one takes 10 µs.
 MAX_REPLIES_READ = MAX_DEFERRED_READ
@@ -47,6 +52,7 @@ MAX_DESTINATIONS_READ = 50_000
 MAX_DESTINATIONS = 50
 MAX_REPLIES = 3
 MAX_DOMAIN_CHARS = 253
+NEVER_MS = 2**53
 
 
 class QueueReader:
@@ -94,6 +100,8 @@ class QueueReader:
         replies, replies_count = self._reasons(queue, now)
         (of_domains,) = queue.aggregate(destinations_pipeline(now), maxTimeMS=QUESTION_MS)
         domains, others = destinations(of_domains)
+        of_each = [others.expiries, *(one.expiries for one in domains)]
+        expiries = [sum(counts) for counts in zip(*of_each, strict=True)]
         return MailQueue(
             source="mongodb",
             database=identity(hello, db.name, place=self.place),
@@ -110,6 +118,7 @@ class QueueReader:
             destinations=domains,
             other_destinations=others,
             destinations_of_count=sum(others.counts) + sum(sum(one.counts) for one in domains),
+            expiries=[*map(QueueAge, (*EXPIRIES_S, None), expiries)],
         )
 
     def _ages(self, queue: Any, now: datetime, *, total: int) -> list[QueueAge]:
@@ -174,8 +183,33 @@ def reasons_pipeline(now: datetime) -> list[dict[str, Any]]:
     ]
 
 
+def _as_ms(field: str) -> dict[str, Any]:
+    """Return an expression of a time in ms since 1970; what is none is so late as to be never."""
+    return {"$convert": {"input": field, "to": "long", "onError": NEVER_MS, "onNull": NEVER_MS}}
+
+
+def expiry_bracket(now: datetime) -> dict[str, Any]:
+    """Return an expression for the place in EXPIRIES_S of when ZoneMTA gives a recipient up: if all
+    attempts fail that are still to come, or for its age. Pure."""
+    waits_ms = [60_000 * sum(DEFER_TIMES_MIN[n:]) for n in range(len(DEFER_TIMES_MIN) + 1)]
+    failures = {"$convert": {"input": "$_deferred.count", "to": "int", "onError": 0, "onNull": 0}}
+    place = {"$max": [0, {"$min": [failures, len(DEFER_TIMES_MIN)]}]}
+    last_attempt = {"$add": [_as_ms("$queued"), {"$arrayElemAt": [waits_ms, place]}]}
+    expires = {"$min": [last_attempt, {"$add": [_as_ms("$created"), MAX_QUEUE_TIME_MS]}]}
+    now_ms = clock.to_ms(now)
+    return {
+        "$switch": {
+            "branches": [
+                {"case": {"$lt": [expires, now_ms + 1000 * up_to_s]}, "then": number}
+                for number, up_to_s in enumerate(EXPIRIES_S)
+            ],
+            "default": len(EXPIRIES_S),
+        }
+    }
+
+
 def destinations_pipeline(now: datetime) -> list[dict[str, Any]]:
-    """Return the aggregation for the largest destinations and all ages. Pure."""
+    """Return the aggregation for the largest destinations, all ages and expiries. Pure."""
     age = {
         "$switch": {
             "branches": [
@@ -186,13 +220,20 @@ def destinations_pipeline(now: datetime) -> list[dict[str, Any]]:
         }
     }
     cell = {
-        "_id": {"domain": "$domain", "age": age},
+        "_id": {"domain": "$domain", "age": age, "expiry": expiry_bracket(now)},
         "count": {"$sum": 1},
         # Two replies of each cell without collecting them all; missing ones are skipped.
         "first": {"$min": "$_deferred.response"},
         "last": {"$max": "$_deferred.response"},
     }
-    cells = {"$push": {"age": "$_id.age", "count": "$count", "replies": ["$first", "$last"]}}
+    cells = {
+        "$push": {
+            "age": "$_id.age",
+            "expiry": "$_id.expiry",
+            "count": "$count",
+            "replies": ["$first", "$last"],
+        }
+    }
     largest = [
         {"$group": {"_id": "$_id.domain", "count": {"$sum": "$count"}, "cells": cells}},
         {"$sort": {"count": -1, "_id": 1}},
@@ -205,6 +246,7 @@ def destinations_pipeline(now: datetime) -> list[dict[str, Any]]:
             "$facet": {
                 "largest": largest,
                 "ages": [{"$group": {"_id": "$_id.age", "count": {"$sum": "$count"}}}],
+                "expiries": [{"$group": {"_id": "$_id.expiry", "count": {"$sum": "$count"}}}],
                 "domains": [{"$group": {"_id": "$_id.domain"}}, {"$count": "count"}],
             }
         },
@@ -213,21 +255,24 @@ def destinations_pipeline(now: datetime) -> list[dict[str, Any]]:
 
 def destinations(result: dict[str, Any]) -> tuple[list[QueueDestination], OtherDestinations]:
     """Return the largest destinations and the sum of the others from a result. Pure."""
-    rest = [0] * (len(AGES_S) + 1)
-    for age in result["ages"]:
-        rest[age["_id"]] = int(age["count"])
+    rest, expiries_of_rest = [0] * (len(AGES_S) + 1), [0] * (len(EXPIRIES_S) + 1)
+    for counts, groups in ((rest, "ages"), (expiries_of_rest, "expiries")):
+        for group_ in result[groups]:
+            counts[group_["_id"]] = int(group_["count"])
     largest: list[QueueDestination] = []
     for domain in result["largest"]:
-        counts = [0] * len(rest)
+        counts, expiries = [0] * len(rest), [0] * len(expiries_of_rest)
         replies: Counter[str] = Counter()
         for cell in domain["cells"]:
-            counts[cell["age"]] = int(cell["count"])
+            counts[cell["age"]] += int(cell["count"])
             rest[cell["age"]] -= int(cell["count"])
+            expiries[cell["expiry"]] += int(cell["count"])
+            expiries_of_rest[cell["expiry"]] -= int(cell["count"])
             for reply in {str(reply)[:MAX_REPLY_CHARS] for reply in cell["replies"] if reply}:
                 replies[reply] += int(cell["count"])
         # The replies of the most mail come first.
         samples = [reply for reply, _ in replies.most_common(MAX_REPLIES)]
         name = str(domain["_id"] or "")[:MAX_DOMAIN_CHARS]
-        largest.append(QueueDestination(name, counts, samples))
+        largest.append(QueueDestination(name, counts, samples, expiries))
     domains_count = sum(int(row["count"]) for row in result["domains"]) - len(largest)
-    return largest, OtherDestinations(domains_count, rest)
+    return largest, OtherDestinations(domains_count, rest, expiries_of_rest)

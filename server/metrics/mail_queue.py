@@ -44,24 +44,29 @@ class QueueReason(msgspec.Struct, frozen=True):
 
 
 class QueueDestination(msgspec.Struct, frozen=True):
-    """Recipients of one domain that wait, in each bracket of `ages`; some of the last replies."""
+    """Recipients of one domain that wait, in each bracket of `ages`, and of `expiries`; some of the
+    last replies."""
 
     domain: Name
     counts: Counts
     replies: Annotated[list[Text], msgspec.Meta(max_length=10)] = []
+    expiries: Counts = []
 
 
 class OtherDestinations(msgspec.Struct, frozen=True):
-    """How many further domains there are, and their recipients in each bracket of `ages`."""
+    """How many further domains there are, and their recipients in each bracket of `ages`, and of
+    `expiries`."""
 
     domains_count: Total
     counts: Counts
+    expiries: Counts = []
 
 
 class MailQueue(msgspec.Struct, frozen=True):
     """One reading. `database` names the queue, alike on every node that shares it; `instance`:
     which of the `shares` is this node's. `reasons_of_count`, `destinations_of_count`: of how many
-    recipients those are; fewer than wait where the queue is long."""
+    recipients those are; fewer than wait where the queue is long. `expiries`: of the recipients of
+    `destinations`, in how long ZoneMTA gives them up by its default schedule."""
 
     source: Literal["mongodb", "api"]
     zones: Annotated[list[ZoneQueue], msgspec.Meta(max_length=1000)]
@@ -78,3 +83,4 @@ class MailQueue(msgspec.Struct, frozen=True):
     destinations: Annotated[list[QueueDestination], msgspec.Meta(max_length=1000)] | None = None
     other_destinations: OtherDestinations | None = None
     destinations_of_count: Untracked[Total | None] = None
+    expiries: Annotated[list[QueueAge], msgspec.Meta(max_length=32)] | None = None

@@ -1,12 +1,19 @@
 """/email/queue: the mail that waits now, each queue counted once, and how much waited before."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
 
 from server.api.answers import build_span
+from server.api.endpoints.queue_drain import (
+    DrainAnswer,
+    SilentZoneAnswer,
+    build_drain,
+    read_silent_zones,
+)
 from server.api.query_params import SampleBucketsQuery
 from server.api.views import query_view
 from server.mailqueues import queries, summary
@@ -219,6 +226,8 @@ class QueueAnswer(ReadAnswer):
     ages = AgesAnswer()
     reasons = ReasonsAnswer()
     destinations = DestinationsAnswer()
+    providers = DrainAnswer(many=True)
+    silent_zones = SilentZoneAnswer(many=True)
     history = HistoryAnswer()
 
 
@@ -248,6 +257,8 @@ def build_queue(*, buckets: Buckets, now: datetime) -> dict[str, Any]:
         "ages": _build_ages(databases, now),
         "reasons": _build_reasons(databases, now),
         "destinations": _build_destinations(databases, now),
+        "providers": build_drain(databases, now),
+        "silent_zones": [asdict(each) for each in read_silent_zones(databases, now)],
         "history": _build_history(buckets),
     }
 

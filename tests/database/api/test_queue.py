@@ -6,11 +6,14 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from server.events.mapping import to_line
 from server.metrics.wire import ZoneMtaSample
 from server.nodes.models import Node
 from server.storage.samples_writer import write_samples
-from tests.factories import NOW
+from server.storage.transaction import write_events
+from tests.factories import NOW, row
 
+HOUR = timedelta(hours=1)
 pytestmark = pytest.mark.django_db
 
 
@@ -333,3 +336,80 @@ def test_a_share_is_reported_as_far_back_as_readings_are_stored_of_nodes_that_ex
     assert get_json("email/queue/share", node="mta-01", range="30d")["cut"] is True
     reply = admin_client.get("/api/v1/email/queue/share", {"node": "mta-77"})
     assert (reply.status_code, reply.json()) == (404, {"detail": "no node 'mta-77'"})
+
+
+def destination(domain, *counts, expiries=(0, 0, 0, 0, 0, 0)):
+    return {"domain": domain, "counts": list(counts), "replies": [], "expiries": list(expiries)}
+
+
+def test_how_fast_mail_drains_is_reported_by_provider(get_json, read):
+    write_events(
+        [
+            to_line(row(to_domain="slow.example", provider="google", occurred_at=NOW - HOUR)),
+            to_line(row(to_domain="slow.example", provider="older", occurred_at=NOW - 2 * HOUR)),
+        ]
+    )
+    none = {"domains_count": 0, "counts": [], "expiries": []}
+    before = [destination("slow.example", 200), destination("other.example", 10)]
+    read(
+        ago=HOUR + timedelta(seconds=10), active_count=0, deferred_count=210,
+        destinations_of_count=210, destinations=before, other_destinations=none,
+    )  # fmt: skip
+    newest = [
+        destination("slow.example", 100, expiries=(40, 0, 0, 0, 0, 60)),
+        destination("other.example", 12, expiries=(0, 0, 0, 12, 0, 0)),
+    ]
+    read(
+        active_count=0, deferred_count=112, destinations_of_count=112, destinations=newest,
+        other_destinations=none,
+    )  # fmt: skip
+
+    google, other = get_json("email/queue")["providers"]
+
+    assert google == {
+        "provider": "google",
+        "waiting_count": 100,
+        "drained_per_h": 100.0,
+        "empty_at": (NOW + HOUR).isoformat().replace("+00:00", "Z"),
+        "expiring_count": 40,
+        "expiring_24h_count": 40,
+    }
+    assert (other["provider"], other["drained_per_h"], other["empty_at"]) == (
+        "other.example", -2.0, None,
+    )  # fmt: skip
+    assert (other["expiring_count"], other["expiring_24h_count"]) == (12, 12)
+
+
+def counters(count, *, started_at_s=5):
+    deliveries = [{"zone": "default", "status": "deferred", "count": count}]
+    return {"started_at_s": started_at_s, "deliveries": deliveries}
+
+
+@pytest.mark.parametrize(
+    ("counted", "events", "is_silent"),
+    [
+        pytest.param((counters(7), counters(7)), (), True, id="no counter moved"),
+        pytest.param((counters(7), counters(8)), (), False, id="something was tried"),
+        pytest.param(
+            (counters(7), counters(2, started_at_s=9)), (), False, id="tried since it started anew"
+        ),
+        pytest.param((None, None), (), True, id="ZoneMTA does not answer, and no event came"),
+        pytest.param((None, None), ("deferred",), False, id="events say that it was tried"),
+        pytest.param((None, None), ("sent",), True, id="mail that comes is no attempt"),
+    ],
+)
+def test_a_zone_with_mail_that_is_due_and_not_tried_is_silent(
+    get_json, read, counted, events, is_silent
+):
+    before, now = counted
+    read(ago=timedelta(minutes=11), zonemta=before)
+    read(zonemta=now)
+    for event_type in events:
+        at = NOW - timedelta(minutes=3)
+        write_events([to_line(row(event_type=event_type, zone="default", occurred_at=at))])
+
+    silent = get_json("email/queue")["silent_zones"]
+
+    assert [(each["zone"], each["due_count"], each["nodes"]) for each in silent] == (
+        [("default", 2, ["mta-01"])] if is_silent else []
+    )

@@ -184,14 +184,59 @@ function agesOf({ ages: { brackets } }) {
   });
 }
 
+panel("drain", {
+  load,
+  empty: (answer) => none(answer) || (answer.destinations.of_count === null ? "This reading has no destinations: they come from ZoneMTA’s MongoDB." : answer.providers.length ? "" : "Nothing waits."),
+  draw(answer, body) {
+    body.replaceChildren(...(answer.providers.length ? [make("div", { class: "list-scroll", tabindex: "0", role: "region", "aria-label": "Draining, by provider" }, table(drainTable(answer)))] : []));
+  },
+  table: drainTable,
+  file: "queue-drain",
+});
+
+function drainTable({ providers }) {
+  return {
+    columns: [...columnsOf("provider", "waiting", "drains per hour"), { name: "empty" }, ...columnsOf("", "given up before that", "given up within 24 h").slice(1)],
+    rows: providers.map(({ provider, waiting_count: count, drained_per_h: perH, empty_at: at, expiring_count: lost, expiring_24h_count: lostInADay }) => [
+      { text: shownDomain(provider) || "(no domain)", value: provider },
+      count,
+      { text: perHour(perH), value: perH },
+      { text: emptyWords(perH, at), value: at ?? "" },
+      lost === null ? { text: "–", value: "" } : lost,
+      lostInADay === null ? { text: "–", value: "" } : lostInADay,
+    ]),
+  };
+}
+
+/** Net recipients an hour, as a pace: what grows has a plus. */
+function perHour(perH) {
+  if (perH === null) return "–";
+  const rounded = thousands(Math.round(Math.abs(perH)));
+  return perH < 0 ? `grows by ${rounded}` : rounded;
+}
+
+function emptyWords(perH, at) {
+  if (perH === null) return "not known";
+  return at === null ? "never at this rate" : `in ${duration((Date.parse(at) - page.nowMs()) / 1000)}`;
+}
+
+/** Why nothing moves in a zone, empty where something does. */
+function silentWords({ silent_zones: zones }, zone) {
+  const silent = zones.filter((each) => each.zone === zone);
+  const due = silent.reduce((sum, each) => sum + each.due_count, 0);
+  const since = silent.map((each) => Date.parse(each.since));
+  return silent.length ? `; nothing tried for ${duration((page.nowMs() - Math.max(...since)) / 1000)} though ${thousands(due)} due` : "";
+}
+
 barsPanel("by-zone", {
   load,
   empty: (answer) => none(answer) || (answer.zones.length ? "" : "Nothing waits in any zone."),
   items(answer) {
     readNote(this, answer);
-    return answer.zones.map(({ zone, waiting_count: count, active_count: active }) => ({
-      name: zone || "(no zone)", value: count, note: `${thousands(active)} due now`,
-    }));
+    return answer.zones.map(({ zone, waiting_count: count, active_count: active }) => {
+      const silent = silentWords(answer, zone);
+      return { name: zone || "(no zone)", value: count, note: `${thousands(active)} due now${silent}`, meaning: silent ? "critical" : undefined };
+    });
   },
   table: ({ zones }) => ({
     columns: columnsOf("zone", "waiting", "due now", "deferred"),

@@ -215,7 +215,7 @@ def test_the_queue_of_a_real_mongodb_is_counted_in_every_way(mongodb):
         ("a.example", [2, 0, 0, 0, 0, 0, 0], ["451 4.3.0 later"]),
         ("b.example", [0, 0, 0, 0, 1, 0, 0], []),
     ]
-    assert queue.other_destinations == OtherDestinations(0, [0] * 7)
+    assert queue.other_destinations == OtherDestinations(0, [0] * 7, [0] * 6)
     assert queue.destinations_of_count == 3
 
 
@@ -276,11 +276,52 @@ def test_of_a_long_queue_the_largest_destinations_are_listed_and_the_rest_is_sum
 
     assert len(read.destinations) == 50
     assert read.destinations[0] == QueueDestination(
-        "d0.example", [0, 0, 0, 0, 4, 0, 0], read.destinations[0].replies
+        "d0.example", [0, 0, 0, 0, 4, 0, 0], read.destinations[0].replies, [0, 0, 0, 0, 0, 4]
     )
     assert all(0 < len(one.replies) <= 3 for one in read.destinations)
-    assert read.other_destinations == OtherDestinations(10, [0, 0, 0, 0, 30, 0, 0])
+    assert read.other_destinations == OtherDestinations(
+        10, [0, 0, 0, 0, 30, 0, 0], [0, 0, 0, 0, 0, 30]
+    )
     assert read.destinations_of_count == 200
     assert "_deferred" in str(plan)
     assert "_deferred.log" not in str(plan)
     assert "'log'" not in str(plan)
+
+
+@pytest.mark.stack
+def test_in_how_long_zonemta_gives_a_recipient_up_is_counted(mongodb):
+    name = f"zone-mta-{secrets.token_hex(4)}"
+    now = datetime.now(UTC)
+    soon = now + timedelta(minutes=30)
+    waiting = [
+        ("now.example", {"count": 17}),  # the next attempt is the last
+        ("now.example", {"count": 99.0}),
+        ("4h.example", {"count": 15}),  # two waits of four hours are left
+        ("never-tried.example", None),
+        ("odd.example", {"count": "many"}),
+        ("odd.example", {"count": float("nan")}),
+        ("odd.example", {"count": -3}),
+    ]
+    documents = [
+        {"domain": domain, "created": now, "queued": soon, "_deferred": deferral}
+        for domain, deferral in waiting
+    ]
+    month = now - timedelta(days=29, hours=13)
+    documents.append({"domain": "old.example", "created": month, "queued": soon})
+    documents.append({"domain": "odd.example", "created": "then", "queued": None})
+    with pymongo.MongoClient(mongodb.uri) as client:
+        client[name]["zone-queue"].insert_many(documents)
+        with closing(QueueReader(Secret(mongodb.uri_of(name)))) as reader:
+            read = reader.read()
+        client.drop_database(name)
+
+    assert [age.up_to_s for age in read.expiries] == [3600, 14_400, 43_200, 86_400, 172_800, None]
+    by_domain = {one.domain: one.expiries for one in read.destinations}
+    assert by_domain == {
+        "now.example": [2, 0, 0, 0, 0, 0],
+        "4h.example": [0, 0, 1, 0, 0, 0],
+        "never-tried.example": [0, 0, 0, 0, 0, 1],
+        "odd.example": [0, 0, 0, 0, 0, 4],
+        "old.example": [0, 0, 1, 0, 0, 0],
+    }
+    assert [age.count for age in read.expiries] == [2, 0, 2, 0, 0, 5]
