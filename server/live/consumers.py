@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Any
 
 from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.sessions.backends.db import SessionStore
@@ -39,6 +40,14 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
 
     _check_at = inf
     _is_counted = False
+    _close_code: int | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Close at the end where a frame found a reason: Granian 2.8 sends no close, and closes
+        nothing, while the next message of the page is waited for."""
+        await super().__call__(scope, receive, send)
+        if self._close_code is not None:
+            await send({"type": "websocket.close", "code": self._close_code})
 
     async def connect(self) -> None:
         """Join, then send the snapshot, so that nothing falls between."""
@@ -83,8 +92,9 @@ class FlowConsumer(AsyncJsonWebsocketConsumer):
             if not await database_sync_to_async(_may_stay)(
                 self.scope["user"], self.scope["session"].session_key
             ):
-                await self.close(NOT_LOGGED_IN)
-                return
+                await self.disconnect(NOT_LOGGED_IN)
+                self._close_code = NOT_LOGGED_IN
+                raise StopConsumer
         await self.send_json(event["frame"])
 
     async def _send_snapshot(self) -> None:

@@ -18,15 +18,16 @@ from server.metrics.mail_queue import MailQueue, QueueAge
 LOOKED_BACK, MIN_APART = timedelta(hours=1), timedelta(minutes=10)
 #: An earlier reading that is older than this is of another time.
 MAX_APART = timedelta(hours=3)
+DAY_S = 86_400
 
 
 @dataclass(frozen=True)
 class Drain:
     """Mail that waits for one provider. None: not known.
 
-    `drained_per_h`: net; negative where it grows. `empty_in_s`: None also where it never is.
-    `expiring_count`: those ZoneMTA gives up before that, if they are not delivered; where it does
-    not drain, of all that wait. `expiring_24h_count`: those it gives up within a day.
+    `drained_per_h`: net; negative where it grows. `empty_in_s`: None also where it never is, and
+    `expiring_count`: those ZoneMTA gives up before that, if they are not delivered.
+    `expiring_24h_count`: those it gives up within a day.
     """
 
     provider: str
@@ -82,11 +83,9 @@ def domains_of(databases: Iterable[Database]) -> list[str]:
     return sorted({each.domain for queue in details for each in queue.destinations or ()})
 
 
-def count_expiring(expiries: Sequence[QueueAge], within_s: float | None) -> int:
+def count_expiring(expiries: Sequence[QueueAge], within_s: float) -> int:
     """Return how many recipients are given up within a time; within a bracket they are taken as
-    evenly spread, past the last bound as later. None: all there are."""
-    if within_s is None:
-        return sum(each.count for each in expiries)
+    evenly spread, past the last bound as later."""
     total, begin_s = 0.0, 0
     for bracket in expiries:
         if bracket.up_to_s is None:
@@ -101,15 +100,11 @@ def _forecast(provider: str, of: _Waiting) -> Drain:
     # Of a part of its domains a rate says nothing of the whole.
     rate = of.drained_per_h if of.known_count == of.count else None
     empty_in_s = 3600 * of.count / rate if rate and rate > 0 else None
-    is_known = of.expiries is not None and rate is not None
-    return Drain(
-        provider,
-        of.count,
-        rate,
-        empty_in_s,
-        count_expiring(of.expiries or (), empty_in_s) if is_known else None,
-        count_expiring(of.expiries, 86_400) if of.expiries is not None else None,
-    )
+    expiring = None
+    if of.expiries is not None and empty_in_s is not None:
+        expiring = count_expiring(of.expiries, empty_in_s)
+    in_a_day = None if of.expiries is None else count_expiring(of.expiries, DAY_S)
+    return Drain(provider, of.count, rate, empty_in_s, expiring, in_a_day)
 
 
 def _rates(

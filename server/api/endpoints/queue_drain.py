@@ -35,7 +35,7 @@ class DrainAnswer(serializers.Serializer[Any]):
     expiring_count = serializers.IntegerField(
         allow_null=True,
         help_text="Recipients that reach ZoneMTA's last attempt, or its longest time in the queue,"
-        " before `empty_at`; where that is never, all that wait.",
+        " before `empty_at`.",
     )
     expiring_24h_count = serializers.IntegerField(
         allow_null=True, help_text="Those that do within 24 hours."
