@@ -37,7 +37,7 @@ def find_candidates(
     """Return the zones in which mail is due now and was SILENT_AFTER ago; whether anything was
     tried meanwhile is not looked at. What is not read in time says nothing."""
     before = {each.name: each.reading for each in earlier}
-    found = []
+    zones: list[SilentZone] = []
     for database in databases:
         reading, then = database.reading, before.get(database.name)
         if reading.is_stale(now) or then is None:
@@ -45,12 +45,12 @@ def find_candidates(
         if not SILENT_AFTER <= now - then.at <= MAX_APART:
             continue
         were_due = {zone.zone for zone in then.queue.zones if zone.active_count}
-        found += [
+        zones += [
             SilentZone(database.name, database.nodes, zone.zone, zone.active_count, then.at)
             for zone in reading.queue.zones
             if zone.active_count and zone.zone in were_due
         ]
-    return found
+    return zones
 
 
 def find_silent_zones(

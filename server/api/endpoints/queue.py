@@ -8,13 +8,13 @@ from typing import Any
 from rest_framework import serializers
 
 from server.api.answers import build_span
-from server.api.endpoints.queue_drain import (
+from server.api.query_params import SampleBucketsQuery
+from server.api.queue_drain import (
     DrainAnswer,
     SilentZoneAnswer,
     build_drain,
     read_silent_zones,
 )
-from server.api.query_params import SampleBucketsQuery
 from server.api.views import query_view
 from server.mailqueues import queries, summary
 from server.mailqueues.accounting import Database, Share, count_once
