@@ -133,9 +133,9 @@ def test_an_address_is_found_whatever_domain_was_given_with_it(get_json, event):
             event(occurred_at=at, to_address="Bob@Good.example", to_domain=to_domain)
         )
 
-    found = get_json("email/events", to_address="bob@good.example")["events"]
+    events_of_bob = get_json("email/events", to_address="bob@good.example")["events"]
 
-    assert [each["to_domain"] for each in found] == ["good.example"] * 3
+    assert [each["to_domain"] for each in events_of_bob] == ["good.example"] * 3
 
 
 def test_the_search_for_an_address_uses_the_index_of_its_domain():
