@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from server.alerts.backlog import is_behind, unstored
+from server.alerts.blocks.models import Block
 from server.ledger.queries import Completeness
 from server.mailqueues.accounting import Database
 from server.metrics.newest import NodeState
@@ -87,6 +88,7 @@ class Snapshot:
     epochs: Sequence[Completeness] = ()
     minutes: Sequence[MailMinute] = ()
     zones: Mapping[str, datetime] = field(default_factory=dict)
+    blocks: Sequence[Block] = ()
     dead_letters: int = 0
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from server.alerts.backlog import unstored
+from server.alerts.blocks.models import Block
 from server.alerts.forecast import forecast_disk
 from server.alerts.snapshot import SAMPLED, MailMinute, Resources, Sample, Snapshot, WatchedNode
 from server.events.mapping import MAX_AHEAD
@@ -32,6 +33,8 @@ SAMPLE_SPAN = timedelta(hours=2)
 #: So old a sample of a program may be whatever its interval: they come every half minute or minute.
 FRESH_FOR_S = 180.0
 MAIL_SPAN, ZONE_SPAN = timedelta(hours=1), timedelta(days=1)
+#: Open blocks that are followed, the oldest of them.
+MAX_BLOCKS = 500
 #: The trend of a disk is over two days of hourly means, and looked at so often: it moves slowly.
 TREND_SPAN, TREND_EVERY = timedelta(days=2), timedelta(minutes=10)
 #: Kind → what of its newest sample is read.
@@ -94,7 +97,7 @@ _trends: dict[str, Any] = {}
 def take_snapshot(
     now: datetime, *, backlog: Backlog, resumed_at: datetime | None = None
 ) -> Snapshot:
-    """Return the readings of this moment, by at most fourteen queries. Raises django.db.Error.
+    """Return the readings of this moment, by at most fifteen queries. Raises django.db.Error.
 
     `backlog`: as it was before them. What waited then may be stored meanwhile, not the other way.
     """
@@ -113,6 +116,7 @@ def take_snapshot(
         epochs=ledger.completeness(now - LEDGER_SPAN),
         minutes=[MailMinute(*row) for row in fetch_rows(_MINUTES, _span(now, MAIL_SPAN))],
         zones=dict(fetch_rows(_ZONES, _span(now, ZONE_SPAN))),
+        blocks=list(Block.objects.filter(ended_at=None).order_by("started_at")[:MAX_BLOCKS]),
         dead_letters=fetch_rows(_DEAD_LETTERS)[0][0],
     )
 

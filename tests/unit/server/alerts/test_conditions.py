@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from server.alerts.blocks.models import Block
 from server.alerts.conditions.databases import find_replica_sets
 from server.alerts.evaluator.evaluation import evaluate
 from server.alerts.rules import DEFAULT_RULES
@@ -72,6 +73,13 @@ def queue(*, at=NOW, zones=(), oldest_at=None, **shares):
                                  NOW)}  # fmt: skip
 
 
+def block(kind, subject=""):
+    return Block(
+        kind=kind, provider="google", subject=subject, started_at=NOW, refused_count=12,
+        taken_count=0, reply="550 5.7.1 unsolicited mail",
+    )  # fmt: skip
+
+
 SOURCE = {"name": "redis", "is_on": True, "interval_s": 30}
 LATE = (NOW - timedelta(minutes=10)).isoformat()
 FIRING = [
@@ -105,6 +113,9 @@ FIRING = [
      | {"zones": {"bulk": NOW - timedelta(minutes=16)}}),
     ("destination_failing", {"destinations": [
         Destination("full.example", 0, 12, 0, NOW - timedelta(minutes=9), "452 full")]}),
+    ("provider_blocking", {"blocks": [block("ip", "10.0.0.1")]}),
+    ("provider_blocking", {"blocks": [block("provider")]}),
+    ("sender_refused", {"blocks": [block("sender", "anna")]}),
     ("mongodb_no_primary", {"samples": {"mongodb": {"mta-01": of_mongodb(member("a:1"))}}}),
     ("mongodb_member_down", {"samples": {"mongodb": {"mta-01": of_mongodb(
         member("a:1", "PRIMARY"), member("b:1", "(not reachable/healthy)", is_healthy=False))}}}),
@@ -148,6 +159,7 @@ def test_where_all_is_well_no_rule_holds():
         ("nothing_delivered", {"minutes": minutes(0, 30), "backlog": Backlog(is_known=False)}),
         ("oldest_waiting", queue(at=NOW - timedelta(minutes=2), mta_01=1)),
         ("cpu_high", {"states": []}),
+        ("provider_blocking", {"blocks": [block("provider")], "backlog": BEHIND}),
         ("mail_stranded", queue(at=NOW - timedelta(minutes=2), mta_01=1)),
         ("inbox_waits", {"backlog": Backlog(is_known=False)}),
         ("spool_filling", of_agent(spool_bytes=None)),

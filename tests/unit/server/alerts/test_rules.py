@@ -115,6 +115,7 @@ def test_the_rules_on_by_default_have_their_thresholds():
         "nothing_delivered", "mail_stranded", "destination_failing", "events_missing",
         "events_dropped", "source_failing", "program_stopped", "port_closed",
         "mongodb_no_primary", "mongodb_member_down", "dead_letters", "redis_silent",
+        "provider_blocking", "sender_refused",
     }  # fmt: skip
 
 
