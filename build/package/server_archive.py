@@ -43,6 +43,9 @@ class Entry:
 
 def read_sources(vendor: Path = assets.VENDOR) -> dict[str, Entry]:
     """Return the files of a server by their place in the archive. Raise StackError."""
+    loaded = [path for path in vendor.rglob("*") if path.is_file()]
+    if not loaded:
+        raise StackError(f"{vendor} is empty: run `python -m build.package.assets` first.")
     with tempfile.TemporaryDirectory() as folder:
         run(["sh", FILES, sys.executable, folder, *SOURCES])
         entries = {
@@ -50,9 +53,6 @@ def read_sources(vendor: Path = assets.VENDOR) -> dict[str, Entry]:
             for path in Path(folder).rglob("*")
             if path.is_file()
         }
-    loaded = [path for path in vendor.rglob("*") if path.is_file()]
-    if not loaded:
-        raise StackError(f"{vendor} is empty: run `python -m build.package.assets` first.")
     return entries | {str(path.relative_to(ROOT)): Entry(path.read_bytes()) for path in loaded}
 
 

@@ -40,7 +40,7 @@ ANSWERS = {name: Answer(**answer) for name, answer in MIX["answers"].items()}
 
 def answer_to(recipient: str) -> Answer:
     """Return the answer for an address: that of its local part up to the first hyphen."""
-    kind = recipient.partition("@")[0].partition("-")[0].lower()
+    kind = recipient.partition("@")[0].partition("-")[0].lower().strip('"')
     return ANSWERS.get(kind, ACCEPTED)
 
 
@@ -53,6 +53,7 @@ def start(supervisor: Supervisor) -> "Sink":
         port=sink.port,
         server_hostname=HOST_NAME,
         data_size_limit=SIZE_LIMIT_BYTES,
+        enable_SMTPUTF8=True,
     )
     logging.getLogger("mail").setLevel(logging.WARNING)  # or it logs every command
     controller.start()

@@ -18,7 +18,9 @@ PLUGINS = ROOT / "agent" / "plugins"
 MONITOR = "zone-mta-monitor"
 DATABASE = "zone-mta"
 INSTANCE = "mta-01"
-# Logged by the main process for a plugin that only it loads, once its zones are there.
+# Logged at each start; and by the main process for a plugin that only it loads, once its zones are
+# there.
+STARTED = b"@zone-eu/zone-mta@"
 LAST_LOADED = b"Initialized Email Bounce Notification"
 #: Sending zones by name, in ZoneMTA's own words; `addresses`: the local ones that it sends from, by
 #: turns. A `port` that nothing listens on makes every attempt a connection error.
@@ -78,7 +80,7 @@ def start(
         # default zone and sends no notification of a bounce.
         with log.open("rb") as file:
             file.seek(min(size_before, log.stat().st_size))
-            is_loaded = LAST_LOADED in file.read()
+            is_loaded = LAST_LOADED in file.read().rpartition(STARTED)[2]
         # The port is open before a process takes connections.
         return is_loaded and answers(api_port) and answers(smtp_port, greeting=b"220")
 

@@ -32,7 +32,13 @@ class Base:
     key: str
     sink: sink.Sink
 
-    def start_agent(self, *, mongo_uri: str = "", role: str = "zonemta") -> agent.Agent:
+    def start_agent(
+        self,
+        *,
+        mongo_uri: str = "",
+        role: str = "zonemta",
+        program: Sequence[str | Path] | None = None,
+    ) -> agent.Agent:
         return agent.start(
             self.supervisor,
             self.supervisor.directory,
@@ -41,6 +47,7 @@ class Base:
             node=NODE,
             mongo_uri=mongo_uri,
             environment={"NODE_ROLE": role},
+            program=program,
         )
 
     def rows(self, query: str, *arguments: Any) -> list[Any]:
@@ -95,14 +102,16 @@ def running(
     defer_times_ms: Sequence[int] = DEFER_TIMES_MS,
     zones: zonemta.Zones = zonemta.DEFAULT_ZONES,
     environment: Mapping[str, str] | None = None,
+    program: Sequence[str | Path] | None = None,
 ) -> Iterator[Cluster]:
-    """Run one in `directory`, whose agent has the plugin, the change stream, or both."""
+    """Run one in `directory`, whose agent has the plugin, the change stream, or both; `program` is
+    the agent's, if not the usual one."""
     with run_server(directory, environment or {}) as base:
         mongo = mongodb.start(base.supervisor, directory)
         uri = mongo.uri_of(zonemta.DATABASE)
         if pre_images:
             enable_pre_images(mongo, zonemta.DATABASE, ("zone-queue", "mail.files"))
-        watching = base.start_agent(mongo_uri=uri if stream else "")
+        watching = base.start_agent(mongo_uri=uri if stream else "", program=program)
         mta = zonemta.start(
             base.supervisor,
             directory,
@@ -118,11 +127,14 @@ def running(
 
 @contextlib.contextmanager
 def run_inbound(
-    directory: Path, *, environment: Mapping[str, str] | None = None
+    directory: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    program: Sequence[str | Path] | None = None,
 ) -> Iterator[InboundCluster]:
     """Run one in `directory`."""
     with run_server(directory, environment or {}) as base:
-        watching = base.start_agent(role="haraka")
+        watching = base.start_agent(role="haraka", program=program)
         scan_port = None
         if rspamd.is_installed():
             scanner = rspamd.start(base.supervisor, directory, redis_port=base.redis.port)

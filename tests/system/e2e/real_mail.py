@@ -1,8 +1,8 @@
 """The runs of the real_mail scenario, one a mode and harm; pytest collects them only by this path.
 
 The variable REAL_MAIL holds the choices of `python -m build.lab real_mail` as JSON: `messages` of
-each run, `seed`, `runs` of (mode, harm), `within_s` of each run, and `verdicts`, the file that gets
-a line of JSON a run.
+each run, `seed`, `runs` of (mode, harm), `ahead_s` of the node's clock, `within_s` of each run, and
+`verdicts`, the file that gets a line of JSON a run.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,10 @@ from build.lab.traffic import wait_until
 from build.stack import rspamd, zonemta
 from build.stack.command import report_progress
 from build.stack.mongodb import MongoDB
+from build.stack.paths import ROOT
 from build.stack.ports import LOOPBACK
 from build.stack.supervisor import Running
+from tests.fakes.agent_process import program_ahead
 from tests.system.e2e import cluster, inbound_mail, outbound_mail
 from tests.system.e2e.cluster import Base, Cluster, InboundCluster
 from tests.system.e2e.comparison import Event, MailVerdict, judge_mail
@@ -38,6 +41,7 @@ from tests.system.e2e.inbound_mail import Mail, Outcome
 from tests.system.e2e.outbound_mail import Submission
 
 CHOSEN = json.loads(os.environ["REAL_MAIL"])
+AHEAD_S: int = CHOSEN["ahead_s"]
 PLUGIN, STREAM, WITHOUT_PRE_IMAGES, BOTH, INBOUND = MODES
 #: The agent's sources.
 SOURCES = {
@@ -53,6 +57,12 @@ STILL_S = 60.0
 QUIET_S = 25.0
 POLL_S = 2.0
 MAX_SHOWN = 10
+# Events dated before or after the run, by more than a clock is measured wrong by.
+TOLERANCE = timedelta(seconds=30)
+MISDATED = (
+    "SELECT occurred_at, event_type FROM email_events"
+    " WHERE NOT occurred_at BETWEEN %s - %s AND now() + interval '30 s'"
+)
 QUEUE_FIELDS = dict.fromkeys(
     ("id", "seq", "recipient", "locked", "lockTime", "assigned", "queued", "_deferred.count"), True
 )
@@ -76,8 +86,12 @@ def test_every_event_is_captured_once_and_right(mode: str, harm: bool, tmp_path:
 @contextlib.contextmanager
 def run_course(mode: str, directory: Path) -> Iterator["Outbound | Inbound"]:
     """Start the programs of a mode, and the submission."""
+    program = program_ahead(AHEAD_S) if AHEAD_S else None
+    if AHEAD_S:
+        shifted = ROOT / "tests" / "fakes" / "shifted-date.cjs"
+        os.environ |= {"NODE_OPTIONS": f"--require={shifted}", "SHIFT_S": str(AHEAD_S)}
     if mode == INBOUND:
-        with cluster.run_inbound(directory, environment=NO_LIMITS) as receiving:
+        with cluster.run_inbound(directory, environment=NO_LIMITS, program=program) as receiving:
             yield Inbound(receiving)
     else:
         with cluster.running(
@@ -86,13 +100,14 @@ def run_course(mode: str, directory: Path) -> Iterator["Outbound | Inbound"]:
             defer_times_ms=outbound_mail.DEFER_TIMES_MS,
             zones=outbound_mail.ZONES,
             environment=NO_LIMITS,
+            program=program,
         ) as sending:
             yield Outbound(sending, is_stream_only=not SOURCES[mode]["plugin"])
 
 
 def judge_course(course: "Outbound | Inbound", mode: str, *, harm: bool) -> MailVerdict:
     """Inject the faults at equal shares of the messages; return the comparison's verdict."""
-    began_s = time.monotonic()
+    began_s, began_at = time.monotonic(), datetime.now(UTC)
     deadline_s = began_s + CHOSEN["within_s"]
     faults = course.list_faults() if harm else []
     for number, inject in enumerate(faults, start=1):
@@ -108,7 +123,10 @@ def judge_course(course: "Outbound | Inbound", mode: str, *, harm: bool) -> Mail
             count, since = now, time.monotonic()
         time.sleep(POLL_S)
     verdict = course.judge(mode)
+    for occurred_at, event_type in course.programs.rows(MISDATED, began_at, TOLERANCE):
+        verdict.count("wrong", f"{event_type} at {occurred_at}, after {began_at}", kind="times")
     verdict.mode += HARMED if harm else ""
+    verdict.mode += f" {AHEAD_S:+} s" if AHEAD_S else ""
     report_progress(f"  {verdict.mode}: {time.monotonic() - began_s:.0f} s")
     return verdict
 

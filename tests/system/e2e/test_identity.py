@@ -6,13 +6,14 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pymongo
 import pytest
 from gridfs import GridFSBucket
 
-from build.stack import zonemta
+from build.stack import agent, zonemta
 from build.stack.ports import LOOPBACK
 from tests.system.e2e import cluster
 from tests.system.e2e.cluster import Cluster
@@ -73,6 +74,10 @@ def read_events(programs: Cluster, queue_id: str) -> Counter[tuple[str, str, str
     return Counter(tuple(row) for row in rows)
 
 
+def count_of(programs: Cluster, queue_id: str, event_type: str) -> int:
+    return sum(n for key, n in read_events(programs, queue_id).items() if key[0] == event_type)
+
+
 def test_two_recipients_whose_addresses_differ_in_case_are_two_deliveries(programs: Cluster):
     recipients = ["ok-Case@good.example", "ok-case@good.example"]
     message = {"from": SENDER, "text": "hi", "envelope": {"from": SENDER, "to": recipients}}
@@ -118,3 +123,76 @@ def test_what_a_zonemta_deletes_that_did_not_route_it_is_dropped_once_and_named(
         ("dropped", f"{number:03x}", recipient): 1
         for number, recipient in enumerate(recipients, start=1)
     }
+
+
+def test_what_is_deleted_after_zonemta_started_again_is_dropped_once_and_named(programs: Cluster):
+    recipients = ["defer-three@good.example", "defer-four@good.example"]
+    message = {"from": SENDER, "text": "hi", "envelope": {"from": SENDER, "to": recipients}}
+    queue_id = ask_mta(programs, "POST", "/send", message)["id"]
+    until(lambda: len(read_events(programs, queue_id)) >= 4, what="deferred", within_s=60)
+
+    programs.mta.running.start_again()
+    ask_mta(programs, "DELETE", f"/message/{queue_id}/001")
+    ask_mta(programs, "DELETE", f"/message/{queue_id}/002")
+    until(lambda: count_of(programs, queue_id, "dropped") >= 2, what="deletions", within_s=60)
+
+    assert {
+        key: n for key, n in read_events(programs, queue_id).items() if key[0] == "dropped"
+    } == {
+        ("dropped", f"{number:03x}", recipient): 1
+        for number, recipient in enumerate(recipients, start=1)
+    }
+
+
+def test_a_bounce_with_a_null_sender_has_one_row_where_two_agents_see_one_queue(
+    programs: Cluster, tmp_path: Path
+):
+    # The second has no instance set and no plugin: it infers that mail whose bounce nobody is
+    # notified of was delivered.
+    key = programs.site.manage("create_api_key", "--node", "mta-02", "--name", "two").strip()
+    second = agent.start(
+        programs.supervisor,
+        tmp_path,
+        server_url=programs.server.url,
+        api_key=key,
+        node="mta-02",
+        mongo_uri=programs.mongo.uri_of(zonemta.DATABASE),
+    )
+    recipients = [f"bounce-null-{n}@good.example" for n in range(6)]
+    message = {"from": SENDER, "text": "hi", "envelope": {"from": "", "to": recipients}}
+    queue_id = ask_mta(programs, "POST", "/send", message)["id"]
+    received = (
+        "SELECT coalesce(sum(upper(received) - 1), 0) FROM ledger_epoch WHERE node = 'mta-02'"
+    )
+
+    until(lambda: programs.rows(received)[0][0] >= 12, what="the second agent's", within_s=90)
+    until(lambda: count_of(programs, queue_id, "bounced") == 6, what="bounces", within_s=60)
+    second.running.stop()
+
+    assert read_events(programs, queue_id) == Counter(
+        (event_type, f"{number:03x}", recipient)
+        for number, recipient in enumerate(recipients, start=1)
+        for event_type in ("sent", "bounced")
+    )
+
+
+def test_bounces_of_odd_recipients_are_bounced_for_the_stream_alone(
+    tmp_path_factory: pytest.TempPathFactory,
+):
+    recipients = [
+        "bounce-jürgen.müller@good.example",
+        '"bounce-two words"@good.example',
+        '"bounce-a.\\"b\\""@good.example',
+        "bounce-o'hara+tag@good.example",
+    ]
+    with cluster.running(tmp_path_factory.mktemp("odd"), plugin=False) as programs:
+        message = {"from": SENDER, "text": "hi", "envelope": {"from": SENDER, "to": recipients}}
+        queue_id = ask_mta(programs, "POST", "/send", message)["id"]
+        until(
+            lambda: len(read_events(programs, queue_id)) >= 2 * len(recipients),
+            what="an outcome each",
+            within_s=90,
+        )
+
+        outcomes = Counter(key[0] for key in read_events(programs, queue_id).elements())
+        assert outcomes == {"sent": len(recipients), "bounced": len(recipients)}

@@ -12,6 +12,12 @@ from build.stack.errors import StackError
 from build.stack.paths import ROOT
 
 
+@pytest.fixture(scope="module")
+def sources():
+    # Any folder with files serves as the assets.
+    return server_archive.read_sources(vendor=ROOT / "docs" / "images")
+
+
 def test_the_same_contents_give_the_same_bytes_whatever_their_order():
     files = {"b": Entry(b"2"), "a": Entry(b"1", executable=True)}
 
@@ -29,25 +35,20 @@ def test_files_are_there_with_their_rights_and_nobodys_name():
     ]
 
 
-def test_a_server_has_what_it_runs_from_and_no_agent_and_no_test():
-    # Any folder with files serves as the assets.
-    names = server_archive.read_sources(vendor=ROOT / "docs" / "images")
-
-    assert {"manage.py", "server/config/wsgi.py", "requirements/server.txt"} <= set(names)
-    assert names["manage.py"].content.startswith(b"#!")
-    assert not [name for name in names if name.split("/")[0] in ("agent", "tests", "build")]
+def test_a_server_has_what_it_runs_from_and_no_agent_and_no_test(sources):
+    assert {"manage.py", "server/config/wsgi.py", "requirements/server.txt"} <= set(sources)
+    assert sources["manage.py"].content.startswith(b"#!")
+    assert not [name for name in sources if name.split("/")[0] in ("agent", "tests", "build")]
 
 
-def test_a_server_has_what_an_installation_by_hand_needs():
-    names = server_archive.read_sources(vendor=ROOT / "docs" / "images")
-
+def test_a_server_has_what_an_installation_by_hand_needs(sources):
     assert {
         "install/server/etc/systemd/system/mallard-web.service",
         "install/server/etc/nginx/sites-available/mallard",
         "install/server/usr/local/sbin/mallard-manage",
         "install/agent/etc/systemd/system/mallard-agent.service",
-    } <= set(names)
-    assert names["install/server/usr/local/sbin/mallard-backup"].executable
+    } <= set(sources)
+    assert sources["install/server/usr/local/sbin/mallard-backup"].executable
 
 
 def test_the_list_of_contents_has_the_packages_of_the_lock_and_those_browsers_load_parts_of():
