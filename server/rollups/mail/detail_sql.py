@@ -7,7 +7,6 @@ from server.rollups.levels import (
     DETAILS_WITH_HISTOGRAMS,
     GROUP,
     IS_NULL_SENDER,
-    KEY,
     MEASURES,
     ONE_MINUTE,
     OTHER,
@@ -41,14 +40,17 @@ def aggregate(level: Level, source: str) -> str:
 
 def _aggregate(level: Level, source: str, names: Iterable[str], *, with_histograms: bool) -> str:
     values = ", ".join(f"{DETAILS[name][0]} AS {name}" for name in names)
-    return f"""SELECT bucket, direction, event_type, dimension, value,
+    dimension = " ".join(f"WHEN GROUPING({name}) = 0 THEN '{name}'" for name in names)
+    value = f"coalesce({', '.join(names)})"
+    sets = ", ".join(f"(bucket, direction, event_type, {name})" for name in names)
+    return f"""SELECT bucket, direction, event_type, CASE {dimension} END AS dimension,
+  {value} AS value,
   {sql.aggregates(level, with_histograms=with_histograms)}
 FROM (SELECT {sql.bucket(level, "occurred_at")} AS bucket, direction, event_type, {values},
     {sql.MEASURED}
   FROM {source} WHERE direction = 'outbound' AND NOT {IS_NULL_SENDER}) AS raw
-CROSS JOIN LATERAL (
-  VALUES {", ".join(f"('{name}', {name})" for name in names)}) AS of_row (dimension, value)
-WHERE value IS NOT NULL GROUP BY {", ".join(KEY)}"""
+GROUP BY GROUPING SETS ({sets})
+HAVING {value} IS NOT NULL"""
 
 
 def count(
