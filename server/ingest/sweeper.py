@@ -1,11 +1,14 @@
 """Threads of each worker: the safety net of the wake-ups, and the counter of details."""
 
+from math import inf
+from time import monotonic
+
 from django.db import connection
 from django.utils import timezone
 from dramatiq import Broker
 
 from server.ingest.inbox import EVENTS, SAMPLES, Inbox
-from server.rollups.mail import details
+from server.rollups.mail import bounding, details
 from server.worker_threads import PeriodicThread
 
 #: The actor of each inbox, by name: actors are imported after this middleware.
@@ -28,11 +31,15 @@ class DetailCounter(PeriodicThread):
 
     name = "detail-counter"
     every_s = 10.0
+    _bounded_at = -inf
 
     def work(self, broker: Broker) -> None:
-        """Count what is over and quiet by now."""
+        """Count what is over and quiet by now; now and then bound what the levels name."""
         try:
             details.count_due(timezone.now())
+            if monotonic() - self._bounded_at >= bounding.EVERY_S:
+                bounding.bound_values(timezone.now())
+                self._bounded_at = monotonic()
         finally:
             connection.close()
 

@@ -62,10 +62,13 @@ def insert_events(lines: Sequence[str], *, repeated: bool = False) -> list[NewEv
         span = reference.stage(cursor, ordered, repeated=repeated)
         if is_plain:
             cursor.execute(PLAN_AS_PROBES)
-            new = _count_ahead(cursor, levels, span)
+            new = _count_ahead(cursor, levels)
         cursor.execute(reference.LOCK_WRITERS)
         if is_plain:
             if not (_ask(cursor, ANY_IS_STORED, span) or _is_any_guess(cursor, span, refuted=True)):
+                # Not before the lock: two writers would both fill the last room of a bucket.
+                if _ask(cursor, IS_CROWDED, span):
+                    cursor.execute(_bounding(levels), span)
                 _execute_prepared(cursor, _insertion_of_all(levels))
                 return new
         else:
@@ -102,17 +105,13 @@ def _end(line: str) -> list[str]:
     return line.rsplit("\t", len(FACTS) + len(PLAIN_END))[1 : len(PLAIN_END) + 1]
 
 
-def _count_ahead(cursor: CursorWrapper, levels: tuple[Level, ...], span: Span) -> list[NewEvents]:
+def _count_ahead(cursor: CursorWrapper, levels: tuple[Level, ...]) -> list[NewEvents]:
     """Count the staged rows as if all were new, as they mostly are, and return them by second.
 
-    Before the lock is taken, so that another writer stores meanwhile. Both may then fill the last
-    room of a bucket: it names the values of both.
+    Before the lock is taken, so that another writer stores meanwhile.
     """
     cursor.execute(CREATE_COUNTED)
     _execute_prepared(cursor, _counting(levels))
-    cursor.execute(IS_CROWDED, span)
-    if cursor.fetchone()[0]:
-        cursor.execute(_bounding(levels), span)
     cursor.execute(reference.count_by_second(STAGING))
     return [NewEvents(*row) for row in cursor.fetchall()]
 

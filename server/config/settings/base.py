@@ -292,6 +292,10 @@ COMPRESSION = {
     catalogue.MAIL_QUEUE.table: ("node_id", "time DESC", COMPRESS_METRICS_AFTER_HOURS),
 }
 
+# --- Levels --------------------------------------------------------------------------------------
+# How many values a bucket names of a direction, type and dimension; the others are one row.
+LEVELS_MAX_VALUES = env.int("LEVELS_MAX_VALUES", default=5_000)
+
 # --- Live pages ---------------------------------------------------------------------------------
 LIVE_TICK_MS = env.int("LIVE_TICK_MS", default=125)
 NODE_OFFLINE_AFTER_S = env.int("NODE_OFFLINE_AFTER_S", default=45)

@@ -46,8 +46,6 @@ def count_due(now: datetime, *, max_wait: timedelta = MAX_WAIT) -> int:
     counted = 0
     for minutes in split_hours(bucket for (bucket,) in fetch_rows(FIND_DUE, values)):
         with transaction.atomic():
-            # The levels first, as whoever counts a whole day does: both would wait for each other.
-            maintainer.written_levels()
             if not fetch_rows(TRY_LOCK)[0][0]:
                 return counted  # another process is at it
             count_minutes(minutes, now=now)
@@ -68,8 +66,8 @@ def count_minutes(minutes: Sequence[datetime], *, now: datetime) -> None:
     transaction. What is past retention is left as it is."""
     kept = [minute for minute in minutes if all(holds(name, minute, now) for name in COMPARED)]
     with connection.cursor() as cursor:
-        levels = maintainer.written_levels()
         cursor.execute(TAKE_LOCK)
+        levels = maintainer.written_levels()
         # First: what a writer stores from now on has a mark of its own.
         cursor.execute(REMOVE_MARKS, {"minutes": list(minutes)})
         if kept:
