@@ -112,12 +112,7 @@ def run_demo(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     # A new seed each time: the same addresses again would look like repetitions.
-    stream = {
-        "port": smtp_port,
-        "rate_per_s": rate_per_s,
-        "seed": int(time.time()),
-        "incident": feeder.INCIDENT,
-    }
+    stream = {"port": smtp_port, "rate_per_s": rate_per_s, "seed": int(time.time())}
     threading.Thread(target=feeder.feed, args=[stop], kwargs=stream, daemon=True).start()
     held.write_note(address=address)
     welcome = WELCOME.read_text().format(

@@ -15,13 +15,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote_plus
 
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from build.browser import open_chromium
 from build.lab.installation import Installation, start_installation
-from build.screenshots.cluster import RECEIVING, REFUSING_PROVIDER, SENDING, Cluster
+from build.screenshots.cluster import RECEIVING, SENDING, Cluster
 from build.stack.command import run_main
 from build.stack.paths import ROOT, RUN
 from build.stack.supervisor import Supervisor
@@ -60,10 +59,6 @@ PAGES = {
     "inbound": "/email/inbound/",
     "queue": "/email/queue/",
     "performance": "/email/performance/",
-    "provider": f"/email/by/provider/named/?name={quote_plus(REFUSING_PROVIDER)}",
-    "sending-ips": "/email/by/ip/",
-    "sending-ip": "/email/by/ip/named/?name=192.0.2.10",
-    "account": "/email/by/account/named/?name=user1%40shop.example",
     "nodes": "/nodes/",
     "node": f"/nodes/named/{SENDING[0]}/",
     "compare": f"/nodes/compare/?node={SENDING[0]}&node={SENDING[1]}&node={RECEIVING}",

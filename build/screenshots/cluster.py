@@ -30,7 +30,6 @@ STARTED = datetime.now(UTC)
 STREAMED = timedelta(minutes=60)
 SILENT, SILENT_SINCE = SENDING[-1], STARTED - timedelta(minutes=4, seconds=20)
 REFUSING, REFUSING_SINCE = "outlook.example", STARTED - timedelta(minutes=38)
-REFUSING_PROVIDER = "Microsoft consumer"
 REFUSAL = "451 4.7.500 Server busy. Please try again later from [192.0.2.10]. (S77714)"
 #: Of samples the newest day is made here, so that every chart of a node has something to show.
 SAMPLES_FOR, SAMPLES_EVERY = timedelta(hours=26), timedelta(minutes=5)

@@ -34,8 +34,6 @@ MAX_BODY_BYTES = 300_000
 # Name → share. OUTCOMES are the sink's answers, RECIPIENTS how many a message has.
 MIX = tomllib.loads(Path(__file__).with_name("mail.toml").read_text())
 SENDERS, DESTINATIONS, OUTCOMES = MIX["senders"], MIX["destinations"], MIX["outcomes"]
-#: Destination → the answer to all of its mail, where there is an incident.
-INCIDENT: Mapping[str, str] = MIX["incident"]
 RECIPIENTS = {int(count): share for count, share in MIX["recipients"].items()}
 LOCAL_PARTS = ("alice", "bob", "carol", "billing", "info", "newsletter", "support")
 
@@ -50,20 +48,15 @@ class Message:
     body_bytes: int
 
 
-def messages(*, seed: int, incident: Mapping[str, str] | None = None) -> Iterator[Message]:
-    """Yield messages without end. `incident`: see INCIDENT; the others stay the same."""
+def messages(*, seed: int) -> Iterator[Message]:
     chance = random.Random(seed)  # noqa: S311  (variety, not secrets)
     number = 0
     while True:
         number += 1
         sender_domain = _pick(chance, SENDERS)
-        answers = [
-            (_pick(chance, OUTCOMES), _pick(chance, DESTINATIONS))
-            for _ in range(_pick(chance, RECIPIENTS))
-        ]
         recipients = tuple(
-            f"{(incident or {}).get(domain, answer)}-{seed}-{number}-{index}@{domain}"
-            for index, (answer, domain) in enumerate(answers)
+            f"{_pick(chance, OUTCOMES)}-{seed}-{number}-{index}@{_pick(chance, DESTINATIONS)}"
+            for index in range(_pick(chance, RECIPIENTS))
         )
         size = BODY_MEDIAN_BYTES * math.exp(chance.gauss(0, 1.2))
         yield Message(
@@ -102,17 +95,10 @@ def submit(connection: smtplib.SMTP, message: Message) -> str:
     return f"{code} {words.decode(errors='replace')}"
 
 
-def feed(
-    stop: threading.Event,
-    *,
-    port: int,
-    rate_per_s: float,
-    seed: int,
-    incident: Mapping[str, str] | None = None,
-) -> None:
+def feed(stop: threading.Event, *, port: int, rate_per_s: float, seed: int) -> None:
     """Send messages until `stop` is set; while the server is down, wait."""
     rate_per_s = min(rate_per_s, MAX_RATE_PER_SECOND)
-    stream, chance = messages(seed=seed, incident=incident), random.Random(seed)  # noqa: S311
+    stream, chance = messages(seed=seed), random.Random(seed)  # noqa: S311
     started_at, backoff_s = time.monotonic(), MIN_BACKOFF_SECONDS
     while not stop.is_set():
         try:

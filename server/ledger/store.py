@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import connection
 
 from server.ledger.folding import RETURNING, fold
-from server.ledger.merge import LedgerEntry, NumberedBatch, Range, merge_batches
+from server.ledger.merge import LedgerEntry, Range
 from server.ledger.models import Epoch
 
 _RANGES = "%s::int8multirange"
@@ -43,26 +43,27 @@ ON CONFLICT (node, epoch) DO UPDATE SET
 
 HAS_ANY = """SELECT EXISTS (
   SELECT FROM ledger_epoch AS stored
-  JOIN unnest(%s::text[], %s::text[], %s::int8range[]) AS batch (node, epoch, numbers)
+  JOIN unnest(%s::text[], %s::text[], %s::int8multirange[]) AS batch (node, epoch, numbers)
     USING (node, epoch)
   WHERE stored.received && batch.numbers)"""
 
 
-def has_any(batches: Sequence[NumberedBatch]) -> bool:
-    """Return whether a number of these batches has been recorded before."""
-    ranges = [f"[{each.first_seq},{each.first_seq + each.count})" for each in batches]
-    values = [[each.node for each in batches], [each.epoch for each in batches], ranges]
+def has_any(entries: Sequence[Sequence[LedgerEntry]]) -> bool:
+    """Return whether a number of these entries has been recorded before."""
+    each = [entry for of_round in entries for entry in of_round]
+    ranges = [multirange(entry.received) for entry in each]
+    values = [[entry.node for entry in each], [entry.epoch for entry in each], ranges]
     with connection.cursor() as cursor:
         cursor.execute(HAS_ANY, values)
         return bool(cursor.fetchone()[0])
 
 
-def record(batches: Sequence[NumberedBatch]) -> None:
-    """Record batches. Safe to run twice."""
+def record(entries: Iterable[Sequence[LedgerEntry]]) -> None:
+    """Record what `merge_batches` made of batches. Safe to run twice."""
     with connection.cursor() as cursor:
-        for entries in merge_batches(batches):
-            statement = RECORD.format(entries=", ".join([_ENTRY] * len(entries))) + RETURNING
-            cursor.execute(statement, [value for entry in entries for value in _values(entry)])
+        for of_round in entries:
+            statement = RECORD.format(entries=", ".join([_ENTRY] * len(of_round))) + RETURNING
+            cursor.execute(statement, [value for entry in of_round for value in _values(entry)])
             fold(cursor, cursor.fetchall())
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from server.events.vocabulary import OUTCOMES
 from server.rollups.histogram import NOTHING, DeliveryTimes
 from server.rollups.levels import DAILY, DELIVERY_HISTOGRAM, FIVE_MINUTES
-from server.rollups.mail.level_query import fast_sum
-from server.rollups.mail.queries import Count
+from server.rollups.mail.level_query import LevelQuery, fast_sum
+from server.rollups.mail.queries import Count, counts
 from server.rollups.mail.sql import COLUMNS
 from server.rollups.plan import DAY, HOUR, Buckets, Part, floor, split_by_level
 from server.rollups.retention import oldest_counts
@@ -32,7 +32,7 @@ ARM = """SELECT {columns},
   WHERE dimension = %(dimension)s AND direction = 'outbound'
     AND bucket >= %(start_{i})s::timestamptz AND bucket < %(end_{i})s::timestamptz
     AND bucket = ANY(%(starts_{i})s::timestamptz[])
-    AND event_type = ANY(%(types)s) AND value = ANY(%(names)s)"""
+    AND event_type = ANY(%(types)s) AND value = %(value)s"""
 
 
 @dataclass(frozen=True)
@@ -114,15 +114,9 @@ def shift_before(buckets: Buckets) -> timedelta:
     return max(DAY, -(-(buckets.end - buckets.start - HOUR) // DAY) * DAY)
 
 
-def read_values(dimension: str, names: Sequence[str], buckets: Buckets) -> dict[str, Outcomes]:
-    """Return the outcomes of each value that has any, over all of the buckets. Runs one query."""
-    arms, values = _build_arms([*_split(buckets, timedelta(), 0)])
-    statement = f"""SELECT place, value, event_type, sum(events)::bigint, 0
-FROM (
-  {arms}
-) AS arms GROUP BY 1, 2, 3"""  # noqa: S608 (names of the declaration)
-    of = {"dimension": dimension, "names": list(names), "types": list(OUTCOMES["outbound"])}
-    return add_counts(Count(*row) for row in fetch_rows(statement, values | of))
+def read_values(query: LevelQuery, values: Sequence[str]) -> dict[str, Outcomes]:
+    """Return the outcomes of each value that has any, over all of the query's time."""
+    return add_counts(counts(query, values=values, event_types=OUTCOMES["outbound"]))
 
 
 def add_counts(rows: Iterable[Count]) -> dict[str, Outcomes]:
@@ -149,9 +143,11 @@ def _days_until(now: datetime) -> list[datetime]:
     return [end - (TREND_DAYS - i) * DAY for i in range(TREND_DAYS + 1)]
 
 
-def _build_arms(pieces: Sequence[_Piece]) -> tuple[str, dict[str, Any]]:
-    """Return the SQL of the rows of some pieces, and its parameters."""
-    values: dict[str, Any] = {}
+def _sum(pieces: Sequence[_Piece], dimension: str, value: str) -> defaultdict[int, Outcomes]:
+    """Return events and delivery times by number of the bucket."""
+    values: dict[str, Any] = {
+        "dimension": dimension, "value": value, "types": list(SHOWN_TYPES),
+    }  # fmt: skip
     for i, piece in enumerate(pieces):
         part = piece.part
         values |= {f"start_{i}": part.start, f"end_{i}": part.end, f"starts_{i}": part.starts}
@@ -160,13 +156,6 @@ def _build_arms(pieces: Sequence[_Piece]) -> tuple[str, dict[str, Any]]:
         ARM.format(columns=COLUMNS, table=piece.part.level.table, i=i)
         for i, piece in enumerate(pieces)
     )
-    return arms, values
-
-
-def _sum(pieces: Sequence[_Piece], dimension: str, value: str) -> defaultdict[int, Outcomes]:
-    """Return events and delivery times by number of the bucket."""
-    arms, values = _build_arms(pieces)
-    values |= {"dimension": dimension, "names": [value], "types": list(SHOWN_TYPES)}
     statement = f"""SELECT place, event_type, sum(events)::bigint, sum(inferred_events)::bigint,
   sum(delivery_count)::bigint, sum(delivery_ms_sum)::bigint, ARRAY[{_BINS}]::bigint[]
 FROM (

@@ -20,7 +20,7 @@ from server.rollups.plan import UTC_ZONE, Buckets, plan_total
 
 PAIR = "provider_ip"
 #: Sending IPs whose outcomes at a provider are looked up, and providers of an IP.
-MAX_PAIRED = 100
+MAX_PAIRED = 200
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _read_pairs(kind: Kind, name: str, buckets: Buckets) -> dict[str, Outcomes]:
     )
     is_first = kind is kinds.PROVIDER
     by_pair = {f"{name} {other}" if is_first else f"{other} {name}": other for other in named}
-    of_pairs = read_values(PAIR, list(by_pair), buckets)
+    of_pairs = read_values(LevelQuery.of(buckets.merged, "outbound", PAIR), list(by_pair))
     return {by_pair[pair]: outcomes for pair, outcomes in of_pairs.items()}
 
 

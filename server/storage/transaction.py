@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.db import connection, transaction
 
 from server.ledger import store as ledger
-from server.ledger.merge import NumberedBatch
+from server.ledger.merge import NumberedBatch, merge_batches
 from server.storage.events_fast_path import insert_events
 from server.storage.events_writer import NewEvents
 
@@ -23,7 +23,8 @@ def write_events(lines: Sequence[str], numbered: Sequence[NumberedBatch] = ()) -
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(LIMIT_STATEMENTS)
-        repeated = bool(lines and numbered) and ledger.has_any(numbered)
+        entries = merge_batches(numbered)
+        repeated = bool(lines and entries) and ledger.has_any(entries)
         new = insert_events(lines, repeated=repeated) if lines else []
-        ledger.record(numbered)
+        ledger.record(entries)
     return new

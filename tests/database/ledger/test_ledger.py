@@ -10,7 +10,7 @@ from django.utils import timezone
 from server.ingest import writer
 from server.ingest.inbox import EVENTS, Entry
 from server.ledger import folding, snapshots, store
-from server.ledger.merge import NumberedBatch
+from server.ledger.merge import NumberedBatch, merge_batches
 from server.ledger.models import Epoch, Snapshot
 from server.nodes.models import ApiKey
 from tests.factories import stored_events
@@ -202,7 +202,7 @@ def test_epochs_of_which_nothing_comes_any_more_are_deleted_with_their_events(se
         batch = NumberedBatch(
             node="mta-01", epoch=name, first_seq=1, count=1, refused=0, received_at=at
         )
-        store.record([batch])
+        store.record(merge_batches([batch]))
 
     assert store.delete_old(now) == 1
     assert Epoch.objects.get().epoch == "new"
@@ -216,10 +216,12 @@ def numbers(first, last, *, ago_hours, epoch="e-1", refused=0, dropped=()):
 
 
 def test_counts_are_of_the_range_and_not_of_the_whole_life_of_a_spool(epoch):
-    store.record([numbers(1, 10, ago_hours=50), numbers(21, 30, ago_hours=49)])  # 10 are missing
-    store.record([numbers(36, 40, ago_hours=48, refused=2, dropped=[(31, 35)])])
+    store.record(
+        merge_batches([numbers(1, 10, ago_hours=50), numbers(21, 30, ago_hours=49)])
+    )  # 10 are missing
+    store.record(merge_batches([numbers(36, 40, ago_hours=48, refused=2, dropped=[(31, 35)])]))
     snapshots.renew(timezone.now() - timedelta(hours=30))
-    store.record([numbers(44, 50, ago_hours=3, dropped=[(41, 41)])])
+    store.record(merge_batches([numbers(44, 50, ago_hours=3, dropped=[(41, 41)])]))
 
     day, week = epoch(hours=24), epoch(hours=168)
 
@@ -231,20 +233,20 @@ def test_counts_are_of_the_range_and_not_of_the_whole_life_of_a_spool(epoch):
 
 
 def test_what_arrives_late_completes_the_range_it_was_missing_from(epoch):
-    store.record([numbers(1, 10, ago_hours=50)])
+    store.record(merge_batches([numbers(1, 10, ago_hours=50)]))
     snapshots.renew(timezone.now() - timedelta(hours=30))
-    store.record([numbers(16, 20, ago_hours=3)])
+    store.record(merge_batches([numbers(16, 20, ago_hours=3)]))
     assert epoch(hours=24)["missing_count"] == 5
 
-    store.record([numbers(11, 15, ago_hours=1)])
+    store.record(merge_batches([numbers(11, 15, ago_hours=1)]))
 
     assert epoch(hours=24)["complete"]
 
 
 def test_a_range_in_which_only_old_numbers_came_lacks_nothing(epoch):
-    store.record([numbers(1, 10, ago_hours=50), numbers(14, 20, ago_hours=49)])
+    store.record(merge_batches([numbers(1, 10, ago_hours=50), numbers(14, 20, ago_hours=49)]))
     snapshots.renew(timezone.now() - timedelta(hours=30))
-    store.record([numbers(1, 10, ago_hours=1)])
+    store.record(merge_batches([numbers(1, 10, ago_hours=1)]))
 
     day = epoch(hours=24)
 
@@ -252,7 +254,7 @@ def test_a_range_in_which_only_old_numbers_came_lacks_nothing(epoch):
 
 
 def test_without_a_snapshot_the_counts_are_of_the_whole_life(epoch):
-    store.record([numbers(1, 10, ago_hours=50), numbers(14, 20, ago_hours=1)])
+    store.record(merge_batches([numbers(1, 10, ago_hours=50), numbers(14, 20, ago_hours=1)]))
 
     assert epoch(hours=24)["missing_count"] == 3
 
@@ -272,7 +274,7 @@ def test_snapshots_are_taken_of_epochs_that_grew_and_of_old_days_one_is_kept(set
         batch = NumberedBatch(
             node="mta-01", epoch="e-1", first_seq=hour, count=1, refused=0, received_at=at
         )
-        store.record([batch])
+        store.record(merge_batches([batch]))
         snapshots.renew(at)
         snapshots.renew(at)  # twice is once
 
@@ -301,8 +303,10 @@ def numbered(first_seq, *, epoch="e-1", count=1, dropped=()):
 
 def test_old_gaps_of_an_epoch_are_kept_as_a_count(read):
     count = 3 * folding.MAX_RANGES
-    store.record([numbered(2 * n) for n in range(count)])  # each second number is missing
-    store.record([numbered(2 * count, dropped=[(2 * count + 2, 2 * count + 4)])])
+    store.record(
+        merge_batches([numbered(2 * n) for n in range(count)])
+    )  # each second number is missing
+    store.record(merge_batches([numbered(2 * count, dropped=[(2 * count + 2, 2 * count + 4)])]))
 
     (epoch,) = read().values()
 
@@ -316,7 +320,7 @@ def test_old_gaps_of_an_epoch_are_kept_as_a_count(read):
 def test_ranges_that_an_agent_dropped_are_kept_as_a_count_too(read):
     for start in range(0, 9_000, 1_000):
         dropped = [(4 * n, 4 * n) for n in range(start + 1, start + 1_001)]
-        store.record([numbered(4 * start, dropped=dropped)])
+        store.record(merge_batches([numbered(4 * start, dropped=dropped)]))
 
     (epoch,) = read().values()
 
@@ -327,7 +331,7 @@ def test_ranges_that_an_agent_dropped_are_kept_as_a_count_too(read):
 
 def test_older_epochs_of_a_node_are_added_up(read):
     for n in range(folding.MAX_EPOCHS + 20):
-        store.record([numbered(1, epoch=f"e-{n}"), numbered(4, epoch=f"e-{n}")])
+        store.record(merge_batches([numbered(1, epoch=f"e-{n}"), numbered(4, epoch=f"e-{n}")]))
 
     epochs = read()
 
@@ -338,7 +342,7 @@ def test_older_epochs_of_a_node_are_added_up(read):
 
 def test_a_page_of_a_node_with_many_epochs_and_gaps_stays_small(admin_client, node):
     for n in range(folding.MAX_EPOCHS + 20):
-        store.record([numbered(2 * k, epoch=f"e-{n}") for k in range(60)])
+        store.record(merge_batches([numbered(2 * k, epoch=f"e-{n}") for k in range(60)]))
 
     page = admin_client.get("/nodes/named/mta-01/")
 

@@ -48,7 +48,7 @@ def test_a_transaction_of_many_small_batches_is_one_query_of_the_ledger(django_a
     batches = [make_batch(10 * n, epoch=f"e-{n % 4}") for n in range(200)]
 
     with django_assert_num_queries(1):
-        store.record(batches)
+        store.record(merge_batches(batches))
 
 
 def _first_refused(batch):
@@ -82,9 +82,9 @@ BATCHES = st.lists(
 def test_batches_recorded_at_once_leave_the_ledger_as_one_by_one(batches):
     in_order = sorted(batches, key=lambda each: (each.node, each.epoch, each.first_seq))
     for batch in in_order:
-        store.record([batch])
+        store.record(merge_batches([batch]))
     one_by_one = pop_ledger()
-    store.record(batches)
+    store.record(merge_batches(batches))
 
     assert pop_ledger() == one_by_one
 
@@ -114,7 +114,7 @@ def test_refused_numbers_in_too_many_places_are_forgotten_and_counted_once():
     ]
 
     for batch in (*batches, *batches):
-        store.record([batch])
+        store.record(merge_batches([batch]))
 
     (epoch,) = completeness(NOON - timedelta(days=1))
     assert (epoch.refused_count, epoch.complete) == (1_200, False)

@@ -30,23 +30,7 @@ def test_a_stream_has_several_senders_destinations_and_every_outcome():
 
 
 def test_every_outcome_of_the_stream_is_known_to_the_sink():
-    assert {*feeder.OUTCOMES, *feeder.INCIDENT.values()} <= set(sink.ANSWERS)
-
-
-def test_an_incident_changes_the_mail_of_its_destination_alone():
-    (domain,) = feeder.INCIDENT
-    usual = itertools.islice(feeder.messages(seed=1), 300)
-    refused = itertools.islice(feeder.messages(seed=1, incident=feeder.INCIDENT), 300)
-    pairs = [
-        pair
-        for one, other in zip(usual, refused, strict=True)
-        for pair in zip(one.recipients, other.recipients, strict=True)
-    ]
-
-    assert {other.partition("-")[0] for one, other in pairs if one.endswith(f"@{domain}")} == {
-        feeder.INCIDENT[domain]
-    }
-    assert all(one == other for one, other in pairs if not one.endswith(f"@{domain}"))
+    assert set(feeder.OUTCOMES) <= set(sink.ANSWERS)
 
 
 def test_a_composed_message_has_its_headers_and_about_its_size():
