@@ -1,4 +1,4 @@
-"""Problems of the present: nodes, failing destinations, missing events, stranded and old mail.
+"""Problems of the present: nodes, blocks, failing destinations, missing events, old mail.
 
 What one node has is a warning here, however red that node is: the others go on.
 """
@@ -12,6 +12,9 @@ from typing import Any, ClassVar
 from django.conf import settings
 
 from server.alerts.backlog import is_behind
+from server.alerts.blocks.listing import open_blocks
+from server.alerts.blocks.models import Block
+from server.alerts.blocks.wording import describe, describe_cause
 from server.alerts.node_problems import NodeProblem, find_node_problems, find_wrong_clocks
 from server.alerts.queues import judge_age, list_stranded, oldest_created_at
 from server.ledger import queries as ledger
@@ -31,6 +34,8 @@ from server.rollups.plan import floor
 LEDGER_HOURS = 24
 #: Bounds of what is reported: problems, and characters of a remote server's reply.
 MAX_PROBLEMS, MAX_REPLY_CHARS = 20, 100
+#: Characters of the reply of a block, which is followed by whose mail it is.
+MAX_CAUSE_CHARS = 60
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 
@@ -46,6 +51,26 @@ class FailingDestination:
 
     def as_json(self) -> dict[str, Any]:
         return {"kind": "destination", **vars(self), "since": self.since.isoformat()}
+
+
+@dataclass(frozen=True)
+class BlockedMail:
+    """Mail that a provider refuses: whose in `text`, the reply and its senders in `cause`."""
+
+    id: int
+    provider: str
+    text: str
+    since: datetime
+    cause: str
+    level: ClassVar[str] = "warning"
+
+    @classmethod
+    def of(cls, block: Block) -> "BlockedMail":
+        cause = describe_cause(block, MAX_CAUSE_CHARS)
+        return cls(block.pk, block.provider, describe(block), block.started_at, cause)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"kind": "block", **vars(self), "since": self.since.isoformat()}
 
 
 @dataclass(frozen=True)
@@ -99,7 +124,15 @@ class WrongClock:
         return {"kind": "clock", **vars(self)}
 
 
-Problem = NodeProblem | FailingDestination | MissingEvents | OldMail | StrandedMail | WrongClock
+Problem = (
+    NodeProblem
+    | BlockedMail
+    | FailingDestination
+    | MissingEvents
+    | OldMail
+    | StrandedMail
+    | WrongClock
+)
 
 
 @dataclass(frozen=True)
@@ -116,6 +149,7 @@ class Facts:
     sent_yesterday: int | None = None
     backlog: Backlog = NOTHING_WAITS
     is_behind: bool = False
+    blocks: Sequence[Block] = ()
 
     @property
     def complete(self) -> bool | None:
@@ -129,7 +163,7 @@ class Facts:
 
 
 def read_facts(now: datetime) -> Facts:
-    """Query the database, seven times at most, and look what waits to be stored before that."""
+    """Query the database, eight times at most, and look what waits to be stored before that."""
     backlog = read_backlog()
     behind = is_behind(backlog, now)
     destinations = failing_destinations.destinations(now)
@@ -138,9 +172,17 @@ def read_facts(now: datetime) -> Facts:
     states = newest_states(now, seen_after=now - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S))
     clocks = find_wrong_clocks(states)
     known = [] if behind else epochs
-    problems = find_problems(destinations, known, queues, clocks, states, now=now)
+    blocks = open_blocks()
+    problems = find_problems(destinations, known, queues, clocks, states, now=now, blocks=blocks)
     return Facts(
-        problems, destinations, epochs, queues, _sent_yesterday(now), backlog, is_behind=behind
+        problems,
+        destinations,
+        epochs,
+        queues,
+        _sent_yesterday(now),
+        backlog,
+        is_behind=behind,
+        blocks=blocks,
     )
 
 
@@ -152,9 +194,11 @@ def find_problems(
     states: Iterable[NodeState] = (),
     *,
     now: datetime,
+    blocks: Iterable[Block] = (),
 ) -> list[Problem]:
     """Return the problems, causes before what they lead to where `_in_order` lets them. Pure."""
     problems: list[Problem] = [*find_node_problems(states)]
+    problems += [BlockedMail.of(block) for block in blocks]
     problems += [
         FailingDestination(
             each.domain,

@@ -13,6 +13,7 @@ from server.alerts.backlog import describe_unstored, is_worker_silent, judge_bac
 from server.alerts.node_problems import NodeProblem
 from server.alerts.nodes import judge_reporting, worst_level
 from server.alerts.problems import (
+    BlockedMail,
     FailingDestination,
     MissingEvents,
     OldMail,
@@ -156,11 +157,8 @@ def _judge_mail(hour: HourTotals) -> tuple[str, str]:
 def _problem_parts(problem: Problem) -> list[Part]:
     if isinstance(problem, NodeProblem):
         return [problem.text]
-    if isinstance(problem, FailingDestination):
-        words = isolate(_cut(problem.words))
-        reply = [f" ({words})"] if words else []
-        name = isolate(to_unicode(problem.domain))
-        return [f"{name} {problem.verb} since ", ClockTime(problem.since), *reply]
+    if isinstance(problem, BlockedMail | FailingDestination):
+        return _refused_parts(problem)
     if isinstance(problem, MissingEvents):
         count = problem.count
         events = "1 event is" if count == 1 else f"{thousands(count)} events are"
@@ -173,6 +171,16 @@ def _problem_parts(problem: Problem) -> list[Part]:
     first, *others = problem.instances
     more = f" and {len(others)} more" if others else ""
     return [f"{thousands(problem.count)} stranded at {isolate(first)}{more}"]
+
+
+def _refused_parts(problem: BlockedMail | FailingDestination) -> list[Part]:
+    if isinstance(problem, BlockedMail):
+        what, words = problem.text, problem.cause
+    else:
+        what = f"{isolate(to_unicode(problem.domain))} {problem.verb}"
+        words = isolate(_cut(problem.words))
+    reply = [f" ({words})"] if words else []
+    return [f"{what} since ", ClockTime(problem.since), *reply]
 
 
 def _cut(words: str) -> str:

@@ -23,6 +23,7 @@ from server.api.endpoints import (
     throughput,
     unclassified,
 )
+from server.api.endpoints.refusals import blocks
 
 urlpatterns = [
     path("health", health.HealthView.as_view(), name="health"),
@@ -45,6 +46,7 @@ urlpatterns = [
         unclassified.UnclassifiedView.as_view(),
         name="email-unclassified",
     ),
+    path("email/blocks", blocks.BlocksView.as_view(), name="email-blocks"),
     path("email/inbound", inbound.InboundView.as_view(), name="email-inbound"),
     path("email/replies", bounces.RepliesView.as_view(), name="email-replies"),
     path("email/profile", profile.ProfileView.as_view(), name="email-profile"),

@@ -10,6 +10,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
+from server.dashboard.pages.block.view import block
 from server.dashboard.pages.compare.view import compare
 from server.dashboard.pages.event.view import event
 from server.dashboard.pages.events.view import search
@@ -59,6 +60,7 @@ urlpatterns = [
     page("nodes/heat-map/", heat_map, "nodes-heat-map"),
     # A node may have any name, one with a slash or of a page as well.
     page("nodes/named/<path:name>/", node, "node-page"),
+    page("email/blocks/<int:number>/", block, "block"),
     page("events/", search, "events"),
     page("events/<uuid:event_id>/", event, "event"),
     path("favicon.ico", icon),

@@ -51,10 +51,10 @@ class Verdict:
         return not self.missed and not self.late and len(self.false) <= months
 
     def format_text(self) -> list[str]:
-        found = [t for t in self.incidents if t.found_at is not None]
-        in_time = [t for t in found if _in_time(t)]
-        minutes = [t.found_at - t.start for t in found if t.found_at is not None]
-        attempts = [t.attempts_until for t in found]
+        reported = [t for t in self.incidents if t.found_at is not None]
+        in_time = [t for t in reported if _in_time(t)]
+        minutes = [t.found_at - t.start for t in reported if t.found_at is not None]
+        attempts = [t.attempts_until for t in reported]
         lines = [f"late: {_describe(t)}" for t in self.late]
         lines += [f"missed: {_describe(t)}" for t in self.missed]
         lines += [f"false: {text}" for text in self.false]

@@ -244,25 +244,25 @@ class Detector:
         ]  # fmt: skip
         usual = self.baseline.of_provider(provider, of_all=of_all)
         ip = key.subject.partition(" ")[0] if key.kind in {"ip", "reply"} else ""
-        found = explain(rows, usual, ip=ip, of_all=of_all)
-        if found is None or self._is_no_block(provider, found, rows):
+        cause = explain(rows, usual, ip=ip, of_all=of_all)
+        if cause is None or self._is_no_block(provider, cause, rows):
             self.cells.remove(key)
             return []
-        watch = _open(Watch(found.kind, provider, found.subject, usual, since, now, now), rows)
-        if watch.refused < MIN_MESSAGES[found.kind]:
+        watch = _open(Watch(cause.kind, provider, cause.subject, usual, since, now, now), rows)
+        if watch.refused < MIN_MESSAGES[cause.kind]:
             return []  # not yet
         self.watches.append(watch)
         self._forget_cells(watch)
         return [Change(watch), *self._absorb(watch, since)]
 
-    def _is_no_block(self, provider: str, found: Explanation, rows: Sequence[Attempts]) -> bool:
+    def _is_no_block(self, provider: str, cause: Explanation, rows: Sequence[Attempts]) -> bool:
         """Return whether it is known already, or hardly anybody answers an IP of ours."""
-        if any(w.provider == provider and w.explanation == found for w in self.watches):
+        if any(w.provider == provider and w.explanation == cause for w in self.watches):
             return True
         if sum(row.unreached for row in rows) <= sum(row.refused for row in rows):
             return False
         ips = {row.ip for row in rows if row.unreached}
-        return found.kind != "provider" or self._is_our_network(provider, ips)
+        return cause.kind != "provider" or self._is_our_network(provider, ips)
 
     def _absorb(self, watch: Watch, since: float) -> list[Change]:
         """End the blocks of which this one turns out to be the whole."""

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from server.alerts.problems import read_facts
 from server.dashboard.pages.overview.page import overview_json
+from server.dashboard.shell.lists.blocks import list_blocks
 from server.dashboard.shell.page import render_page
 from server.live.messages import read_totals
 from server.nodes.models import Node
@@ -13,8 +14,10 @@ from server.nodes.models import Node
 
 def overview(request: HttpRequest) -> HttpResponse:
     """Whether anything is wrong, since when, where."""
-    totals = read_totals(read_facts(timezone.now()))
-    return render_page(request, "overview/page", {"tiles": totals.tiles}, totals=totals)
+    facts = read_facts(timezone.now())
+    totals = read_totals(facts)
+    context = {"tiles": totals.tiles, "blocks": list_blocks(facts.blocks)}
+    return render_page(request, "overview/page", context, totals=totals)
 
 
 def overview_facts(request: HttpRequest) -> HttpResponse:

@@ -6,7 +6,9 @@ from zoneinfo import ZoneInfo
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 
+from server.alerts.blocks.listing import blocks_of
 from server.dashboard.pages.profile import page
+from server.dashboard.shell.lists.blocks import list_blocks
 from server.dashboard.shell.lists.links import events_href
 from server.dashboard.shell.page import carried_params, parse_params, render_page
 from server.profiles.kinds import KINDS, clean_name, show_name
@@ -22,6 +24,7 @@ def profile(request: HttpRequest, kind: str) -> HttpResponse:
     params, carried = parse_params(request.GET), carried_params(request.GET)
     start, end = params.span(now)
     read = read_profile(of, name, start, end, now=now, zone=ZoneInfo(params.zone or "UTC"))
+    providers = [each.value for each in read.refusals["providers"].values]
     context: dict[str, Any] = {
         "kind": of,
         "name": name,
@@ -32,7 +35,7 @@ def profile(request: HttpRequest, kind: str) -> HttpResponse:
         "facts_known": page.build_facts(read, carried),
         "tables": page.build_tables(read, carried),
         "report": page.build_report(read),
-        "blocks": [],
+        "blocks": list_blocks(blocks_of(of.key, name, start, end, providers=providers)),
         "list_name": f"{of.key}-list",
         "events_url": events_href(carried, **{of.column: name}),
         "chart_facts": {

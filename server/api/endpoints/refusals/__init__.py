@@ -1,0 +1,1 @@
+"""Endpoints about mail that is refused."""

@@ -1,0 +1,1 @@
+"""The page of one block: since when, whose mail, which replies, the events behind it."""
