@@ -15,7 +15,7 @@ from tests.factories import write_mail
 from tests.page import Page
 
 PAGES = ["/", "/email/outbound/", "/email/inbound/", "/email/performance/"]
-FIRST_PAINT_QUERIES = 12
+FIRST_PAINT_QUERIES = 13
 
 
 @pytest.fixture
