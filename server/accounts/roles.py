@@ -25,10 +25,24 @@ _OPERATOR: dict[str, tuple[str, ...]] = {
     "ingest": ("view_deadletter", "change_deadletter"),
     "ledger": ("view_epoch",),
     "events": ("view_replyclass", "add_replyclass", "change_replyclass"),
+    "alerts": (
+        "view_channel",
+        "view_notificationroute",
+        "view_outboxnotification",
+        "view_deliveryattempt",
+    ),
     "admin": ("view_logentry",),
 }
 _ADMIN = _OPERATOR | {
     "nodes": (*_OPERATOR["nodes"], "add_node", "add_apikey", "change_apikey"),
+    "alerts": (
+        *_OPERATOR["alerts"],
+        "add_channel",
+        "change_channel",
+        "add_notificationroute",
+        "change_notificationroute",
+        "delete_notificationroute",
+    ),
     "auth": ("view_user", "add_user", "change_user"),
     # Deleting a failed login lets the person try again.
     "axes": ("view_accessattempt", "delete_accessattempt", "view_accesslog"),

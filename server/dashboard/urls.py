@@ -15,6 +15,12 @@ from server.dashboard.pages.compare.view import compare
 from server.dashboard.pages.event.view import event
 from server.dashboard.pages.events.view import search
 from server.dashboard.pages.heat_map.view import heat_map
+from server.dashboard.pages.incidents.view import (
+    acknowledge_by_link,
+    act,
+    incident,
+    incidents,
+)
 from server.dashboard.pages.inventory.view import inventory
 from server.dashboard.pages.mail_flow.view import mail_flow
 from server.dashboard.pages.node.view import node
@@ -61,6 +67,11 @@ urlpatterns = [
     # A node may have any name, one with a slash or of a page as well.
     page("nodes/named/<path:name>/", node, "node-page"),
     page("email/blocks/<int:number>/", block, "block"),
+    page("alerts/incidents/", incidents, "incident-list"),
+    page("alerts/incidents/<int:pk>/", incident, "incident-page"),
+    path("alerts/incidents/<int:pk>/act/", login_required(act), name="incident-act"),
+    # Without a login: the link is out of a notification.
+    path("alerts/acknowledge/<str:token>/", acknowledge_by_link, name="acknowledge-by-link"),
     page("events/", search, "events"),
     page("events/<uuid:event_id>/", event, "event"),
     path("favicon.ico", icon),

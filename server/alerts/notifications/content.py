@@ -59,7 +59,7 @@ def build_message(leader: OutboxNotification, others: Sequence[OutboxNotificatio
 
 def make_url(incident: int | None) -> str:
     """Return the address of an incident's page; empty without PUBLIC_URL."""
-    return _absolute("incident", incident) if incident else ""
+    return _absolute("incident-page", incident) if incident else ""
 
 
 def make_link(notification: OutboxNotification) -> str:

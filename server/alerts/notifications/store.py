@@ -14,18 +14,23 @@ from server.alerts.notifications.secrets import LostSecret, decrypt, encrypt
 def save_channel(
     channel: Channel, values: Mapping[str, str], *, name: str | None = None
 ) -> Channel:
-    """Store a channel with its fields. A secret left empty stays as it was. Raises BadField."""
+    """Store a channel with its fields. Raises BadField."""
+    channel.name = channel.name if name is None else name
+    put_values(channel, values)
+    channel.save()
+    return channel
+
+
+def put_values(channel: Channel, values: Mapping[str, str]) -> None:
+    """Give a channel its fields, not stored yet. A secret left empty stays. Raises BadField."""
     kind = KINDS.get(channel.kind)
     if kind is None:
         raise BadField(f"kind: use one of {', '.join(KINDS)}")
     kept = _read_secrets(channel)
     given = {key: value for key, value in values.items() if value or key not in kept}
     checked = kind.check({**{key: kept[key] for key in kept if key not in given}, **given})
-    channel.name = channel.name if name is None else name
     channel.values = {key: value for key, value in checked.items() if key not in kind.secrets}
     channel.secrets = encrypt({key: checked[key] for key in kind.secrets})
-    channel.save()
-    return channel
 
 
 def list_secrets(channel: Channel) -> frozenset[str]:

@@ -23,9 +23,10 @@ class Entry:
 
 
 PAGES = (
-    Entry("overview", "Overview", "layout-dashboard", "o"),
-    Entry("outbound", "Outbound", "mail-forward", "e", "Email"),
-    Entry("inbound", "Inbound", "inbox", "i", "Email"),
+    Entry("overview", "Overview", "layout-dashboard", "o", short="Home"),
+    Entry("incident-list", "Incidents", "bell", "b", short="Alerts"),
+    Entry("outbound", "Outbound", "mail-forward", "e", "Email", "Out"),
+    Entry("inbound", "Inbound", "inbox", "i", "Email", "In"),
     Entry("queue", "Queue", "stack-2", "q", "Email"),
     Entry("replies", "Replies", "message-question", "r", "Email"),
     Entry("performance", "Performance", "gauge", "p", "Email", "Perf."),

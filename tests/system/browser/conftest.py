@@ -38,7 +38,12 @@ def installed_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             redis.start(supervisor, home).url,
             logs=home / "log",
             # Kept answers would show the numbers of another test.
-            more={"STATIC_ROOT": str(home / "static"), "READ_CACHE_SECONDS": "0"},
+            more={
+                "STATIC_ROOT": str(home / "static"),
+                "READ_CACHE_SECONDS": "0",
+                "NOTIFICATION_NETWORKS": "127.0.0.0/8",
+                "PUBLIC_URL": "https://mallard.example",
+            },
         )
         site.set_up(USER, PASSWORD)
         key = site.manage("create_api_key", "--any-node", "--name", "test").strip()

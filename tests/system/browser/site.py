@@ -72,6 +72,13 @@ class Site:
         with contextlib.closing(connection), connection, connection.cursor() as cursor:
             cursor.execute(statement, arguments)
 
+    def count(self, table: str) -> int:
+        """Return the number of rows of a table."""
+        connection = psycopg2.connect(self.site.database_url)
+        with contextlib.closing(connection), connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM {table}")
+            return int(cursor.fetchone()[0])
+
 
 def post_sample(
     site: Site, kind: str, *, node: str = NODE, ago: timedelta = timedelta(), **readings: Any

@@ -1,0 +1,116 @@
+"""Headline, rows and timeline of the pages of incidents. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from server.alerts.models import Alert, Incident, IncidentNote, OutboxNotification, State
+from server.alerts.queries import IncidentDetail
+from server.formats import duration, thousands
+
+LEVELS = {"critical": "critical", "warning": "warning"}
+VERBS = {
+    State.FIRING: "fires",
+    State.OK: "is over",
+    State.PENDING: "may fire",
+    State.RECOVERING: "recovers",
+    State.NO_DATA: "has no data",
+}
+#: Node of an alert's subject: these have a page of their own.
+NODE_KINDS = frozenset({"node"})
+
+
+@dataclass(frozen=True)
+class Row:
+    """An incident in the list. `state`: who looks after it, or until when it is snoozed."""
+
+    incident: Incident
+    level: str
+    state: str
+    lasted: str
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Something that happened: a flip, a note, a notification. `level`: of its sign."""
+
+    at: datetime
+    level: str
+    who: str
+    text: str
+
+
+def build_headline(rows: Sequence[Row]) -> tuple[str, str]:
+    """Return level and sentence of the open incidents."""
+    if not rows:
+        return "ok", "Nothing is wrong: no incident is open."
+    waiting = [row for row in rows if not row.state]
+    critical = sum(row.level == "critical" for row in rows)
+    text = f"{thousands(len(rows))} open {'incident' if len(rows) == 1 else 'incidents'}"
+    if critical:
+        text += f", {critical} critical"
+    if not waiting:
+        return "warning", f"{text}; somebody looks after each."
+    level = "critical" if any(row.level == "critical" for row in waiting) else "warning"
+    return level, f"{text}; nobody has acknowledged {len(waiting)}."
+
+
+def build_rows(incidents: Iterable[Incident], now: datetime) -> list[Row]:
+    return [
+        Row(
+            incident,
+            LEVELS.get(incident.severity, "warning") if incident.ended_at is None else "none",
+            find_state(incident, now),
+            duration(((incident.ended_at or now) - incident.started_at).total_seconds()),
+        )
+        for incident in incidents
+    ]
+
+
+def find_state(incident: Incident, now: datetime) -> str:
+    """Return who looks after an incident; empty where nobody does."""
+    if incident.snoozed_until and incident.snoozed_until > now:
+        return f"snoozed until {incident.snoozed_until:%Y-%m-%d %H:%M} UTC"
+    if incident.acknowledged_at:
+        return f"acknowledged by {incident.acknowledged_by}"
+    return ""
+
+
+def build_timeline(detail: IncidentDetail) -> list[Moment]:
+    """Return what happened, the newest first."""
+    moments = [
+        Moment(
+            flip.at,
+            find_level(flip.alert, flip.to_state),
+            flip.alert.subject,
+            f"{VERBS.get(State(flip.to_state), flip.to_state)}: {flip.text or flip.alert.text}"
+            if flip.from_state != flip.to_state
+            else f"notifications: {flip.get_suppression_display() or 'on again'}",
+        )
+        for flip in detail.transitions
+    ]
+    moments += [_build_note(note) for note in detail.notes]
+    moments += [_build_notification(row) for row in detail.notifications]
+    return sorted(moments, key=lambda moment: moment.at, reverse=True)
+
+
+def find_level(alert: Alert, state: str) -> str:
+    """Return the level of an alert in a state."""
+    if state == State.OK:
+        return "ok"
+    return LEVELS.get(alert.severity, "warning") if state == State.FIRING else "none"
+
+
+def _build_note(note: IncidentNote) -> Moment:
+    text = f"{note.get_kind_display()}: {note.text}" if note.text else note.get_kind_display()
+    return Moment(note.at, "none", note.author, text)
+
+
+def _build_notification(row: OutboxNotification) -> Moment:
+    text = f"{row.get_kind_display()}, {row.get_state_display()}"
+    if row.attempts_count > 1:
+        text += f" after {row.attempts_count} attempts"
+    if row.last_error:
+        text += f": {row.last_error}"
+    level = "critical" if row.state == OutboxNotification.Delivery.GIVEN_UP else "none"
+    return Moment(row.sent_at or row.created_at, level, row.channel, text)

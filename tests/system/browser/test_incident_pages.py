@@ -1,0 +1,49 @@
+"""The life of an incident: a node falls silent, somebody is woken, takes it on, and it is there."""
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.fakes.receiver import run_receiver
+from tests.system.browser.site import NODE, USER
+from tests.waiting import until
+
+#: A round comes every 15 seconds, and takes what was silent before it.
+NOTIFIED_WITHIN_S = 90.0
+MAKE_CHANNEL = """from server.alerts.models import Channel, NotificationRoute
+from server.alerts.notifications.store import save_channel
+save_channel(Channel(name="ops", kind="webhook"), {{"url": "{url}", "secret": "k"}})
+NotificationRoute.objects.create(name="all", steps=[{{"after_min": 0, "channels": ["ops"]}}])"""
+
+
+@pytest.fixture
+def receiver(site):
+    with run_receiver() as one:
+        site.site.manage("shell", "--no-imports", "-c", MAKE_CHANNEL.format(url=one.url))
+        yield one
+    site.execute("TRUNCATE alerts_incident, alerts_alert, notification_channels CASCADE")
+    site.execute("TRUNCATE notification_routes")
+
+
+@pytest.mark.stack
+def test_a_silent_node_wakes_somebody_who_acknowledges_it_by_a_key(
+    site, receiver, open_page, console
+):
+    page = open_page(site, "/alerts/incidents/")
+    silent = "now() - interval '10 minutes'"
+    site.execute(f"UPDATE nodes_node SET last_seen_at = {silent}, received_at = {silent}")
+    until(lambda: site.count("alerts_evaluation"), within_s=NOTIFIED_WITHIN_S)
+    site.execute(f"UPDATE alerts_evaluation SET resumed_at = {silent}")
+
+    until(lambda: receiver.received, within_s=NOTIFIED_WITHIN_S, what="a notification")
+
+    body = json.loads(receiver.received[0].body)
+    assert (body["kind"], body["severity"], body["node"]) == ("firing", "critical", NODE)
+    page.reload()
+    page.get_by_role("link", name=body["text"]).first.click()
+    expect(page).to_have_url(f"{site.server.url}/alerts/incidents/{body['incident']}/")
+    expect(page.locator("#incident-timeline")).to_contain_text("ops")
+    page.keyboard.press("a")
+    expect(page.locator("#incident-now")).to_contain_text(f"acknowledged by {USER}")
+    assert console == []
