@@ -51,6 +51,8 @@ _PART = re.compile(
     re.IGNORECASE,
 )
 _URL = re.compile(r"(https?://)(?:[^\s/?#<>()@]*@)?([^\s/?#<>()]+)(.*)", re.IGNORECASE)
+# What closes a sentence or a bracket around the address of a page, not part of it.
+_URL_END = "])>.,;:'\""
 # What a provider means by the address of a page: NoSuchUser, BL000000.
 _URL_NAME = re.compile(
     r"(?<![\w.-])(?:(?:IPv6|[A-Z][a-z]+)(?:[A-Z][a-z]{2,}|[A-Z]{2,5}(?=[A-Z][a-z]))+|[A-Z]{2,4}0{2,}\d*)(?![\w.-])"
@@ -67,17 +69,20 @@ _STANDARD = re.compile(
 _HEX = re.compile(r"[0-9A-Fa-f]{8,}")
 _LOWER_ID = re.compile(r"\A(?=[a-z])[a-z_-]*+\d[a-z0-9_-]*+\Z")
 _HUMP = re.compile(r"[a-z][A-Z]")
-_CAMEL = re.compile(r"\A(?:[A-Z][a-z]|[a-z]*)(?:[A-Z]{1,5}[a-z]{2,}|[A-Z]{2,5}(?![a-z]))+\Z")
+_CAMEL = re.compile(
+    r"\A(?:[A-Z][a-z](?=[A-Z])|[a-z]*+)(?:[A-Z]++[a-z]{2,}+|[A-Z]{2,}+(?![a-z]))++\Z"
+)
 _SEPARATOR = re.compile(r"[^A-Za-z0-9]+")
 _NUMBER = re.compile(
     r"(?<![\w.#<-])(?<!AS\()\d++(?:[.,]\d++)?+(?![\w.]*\w)|(?<=#)\d{4,}+(?![\w.]*\w)"
 )
 # Lists and the makers of filters name themselves: which of them it was is the reason.
 _KNOWN_HOST = re.compile(
-    r"(?:^|\.)(?:\w*(?:spam|dnsbl|surbl|uribl|reputation|barracuda|blocklist|blacklist)[\w-]*|rbl\d*|bl\d*"
+    r"(?:^|\.)(?:(?=\w*(?:spam|dnsbl|surbl|uribl|reputation|barracuda|blocklist|blacklist))[\w-]++"
+    r"|rbl\d*+|bl\d*+"
     r"|proofpoint|mimecast|cloudmark|sorbs|abuseat|abusix|senderscore|senderbase|talosintelligence"
     r"|trendmicro|mail-abuse|uceprotect|invaluement|psbl|manitu|junkemailfilter"
-    r"|dronebl|njabl|openspf)\.(?:[\w-]+\.)?[a-z]{2,10}$"
+    r"|dronebl|njabl|openspf)\.(?:[\w-]++\.)?[a-z]{2,10}$"
 )
 
 # What takes more than a word.
@@ -88,7 +93,8 @@ _DATE = re.compile(
     r" (?:[+-](?:<n>|\d{4})(?: \([A-Z]{2,5}\))?|UTC\b|GMT\b|[A-Z]{2,3}T\b)",
     re.IGNORECASE,
 )
-_BEFORE_IP = re.compile(r"\[\S+ (?=IP: )")
+# Begins at a word, not at each of its brackets.
+_BEFORE_IP = re.compile(r"(?<!\S)([^\s\[]*+)\[\S++ (?=IP: )")
 _QUOTED = re.compile(
     r"\b(user|mailbox|recipient|account|address|alias|name|id|domain|for|to)(:?)"
     r" (['\"])[^'\" ]{1,64}\3",
@@ -175,7 +181,7 @@ def _join(key: str) -> str:
         rest = _LOCAL.sub("<address>...", re.sub(again, " ", rest).strip())
     rest = _BARE_CODE.sub("<n>", rest) if head or not _HEAD.match(rest) else rest
     rest = _DATE.sub(lambda date: "<time>" if "<n>" in date[0] and date[0][0] != " " else "", rest)
-    rest = _QUOTED.sub(r"\1\2 <address>", _BEFORE_IP.sub("[<id> ", rest))
+    rest = _QUOTED.sub(r"\1\2 <address>", _BEFORE_IP.sub(r"\1[<id> ", rest))
     rest = (
         _AGAIN.sub(r"\1", rest.replace("<ip>:<n>", "<ip>"))
         .replace("RFC_", "RFC ")
@@ -206,11 +212,11 @@ def _replace_url(url: str) -> str:
     match = _URL.fullmatch(url)
     if match is None:
         return "<url>"
-    end = re.search(r"[\])>.,;:'\"]*$", match[3])
+    end = match[3][len(match[3].rstrip(_URL_END)) :]
     names = " ".join(_URL_NAME.findall(match[3]))
     # A customer's or a message's own page: only the site is the same.
     host = ".".join("<id>" if _varies(label) else label for label in match[2].split("."))
-    return f"{match[1]}{host}/{names}{end[0] if end else ''}"
+    return f"{match[1]}{host}/{names}{end}"
 
 
 def _replace_host(host: str) -> str:

@@ -139,7 +139,8 @@ def growths(pattern: Pattern) -> Iterator[tuple[float, str]]:
     """Yield how steps grow with each hostile text, and its part."""
     parts = hostile_parts(pattern.source, pattern.flags)
     for part in parts:
-        times = LENGTH // len(part)
+        # A part may be longer: without text no steps are allowed.
+        times = max(1, LENGTH // len(part))
         for begin, end in (("", ""), ("", "\n\0"), (parts[0], "")):
             try:
                 short, long = (steps(pattern, begin + part * n + end) for n in (times, 2 * times))
