@@ -10,17 +10,12 @@ from server.mailqueues.accounting import count_once
 from server.profiles import kinds
 from server.profiles.course import Worse, find_worse
 from server.profiles.kinds import Kind
-from server.profiles.outcomes import Outcomes, Stretch, read_history, read_values
+from server.profiles.outcomes import Outcomes, Stretch, read_history
+from server.profiles.pairs import read_pairs
 from server.profiles.refusals import Refusals, read_refusals
 from server.profiles.sending_ips import SeenIp, find_ip
 from server.profiles.waiting import Waiting, find_waiting
-from server.rollups.mail.level_query import LevelQuery
-from server.rollups.mail.queries import largest_values
 from server.rollups.plan import UTC_ZONE, Buckets, plan_total
-
-PAIR = "provider_ip"
-#: Sending IPs whose outcomes at a provider are looked up, and providers of an IP.
-MAX_PAIRED = 200
 
 
 @dataclass(frozen=True)
@@ -59,10 +54,11 @@ def read_profile(
     now: datetime,
     zone: ZoneInfo = UTC_ZONE,
 ) -> Profile:
-    """Read what is known of a name, as `kinds.clean_name` returns it. Runs five queries at most."""
+    """Read what is known of a name, as `kinds.clean_name` returns it. Runs six queries at most."""
     buckets = plan_total(start, end, now=now, zone=zone)
     history = read_history(kind.dimension, name, buckets, now)
     refusals = read_refusals(kind, name, buckets.start, buckets.end)
+    refused_by = [each.value for each in refusals["providers"].values if each.value]
     return Profile(
         kind,
         name,
@@ -72,24 +68,10 @@ def read_profile(
         history.trend,
         find_worse(history.course, history.trend),
         refusals,
-        pairs=_read_pairs(kind, name, buckets),
+        pairs=read_pairs(kind, name, buckets, refused_by),
         waiting=_read_waiting(kind, name, refusals, now) if kind.is_peer else None,
         seen=find_ip(name) if kind is kinds.IP else None,
     )
-
-
-def _read_pairs(kind: Kind, name: str, buckets: Buckets) -> dict[str, Outcomes]:
-    """Return outcomes by IP of a provider, by provider of an IP."""
-    others = {kinds.PROVIDER: kinds.IP, kinds.IP: kinds.PROVIDER}.get(kind)
-    if others is None:
-        return {}
-    named = largest_values(
-        LevelQuery.of(buckets.merged, "outbound", others.dimension), limit=MAX_PAIRED
-    )
-    is_first = kind is kinds.PROVIDER
-    by_pair = {f"{name} {other}" if is_first else f"{other} {name}": other for other in named}
-    of_pairs = read_values(LevelQuery.of(buckets.merged, "outbound", PAIR), list(by_pair))
-    return {by_pair[pair]: outcomes for pair, outcomes in of_pairs.items()}
 
 
 def _read_waiting(kind: Kind, name: str, refusals: Refusals, now: datetime) -> Waiting | None:

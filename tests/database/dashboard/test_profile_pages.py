@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.utils import timezone
 
-from server.profiles import sending_ips
+from server.profiles import pairs, sending_ips
 from server.profiles.kinds import KINDS as KIND_OF
 from server.profiles.kinds import clean_name
 from server.rollups.mail import details
@@ -98,6 +98,24 @@ def test_a_provider_has_its_outcomes_by_ip_and_an_ip_by_provider(page, refused, 
     row = next(row for row in page(kind, KINDS[kind]).rows() if row[0] == other)
 
     assert row == [other, "21", "1", "20", "0", "95.2 %"]
+
+
+def test_an_ip_is_counted_with_those_that_take_most_from_it_and_those_that_refuse_it(
+    admin_client, store_events
+):
+    for i in range(pairs.MAX_PROVIDERS + 2):
+        store_events(*[DELIVERY | {"provider": f"p{i:02}.example"}] * (1 if i < 2 else 2))
+        store_events(DELIVERY | {"provider": "elsewhere.example", "sending_ip": "192.0.2.11"})
+    store_events(REFUSAL | {"provider": "p00.example"}, REFUSAL)
+    details.count_all(timezone.now())
+
+    query = {"of": "ip", "name": KINDS["ip"]}
+    answer = admin_client.get("/api/v1/email/profile", query).json()
+
+    events = {each["value"]: each["events"] for each in answer["by_provider"]}
+    largest = {f"p{i:02}.example": {"delivered": 2} for i in range(2, pairs.MAX_PROVIDERS + 2)}
+    refusing = {"p00.example": {"delivered": 1, "deferred": 1}, "Microsoft 365": {"deferred": 1}}
+    assert events == largest | refusing
 
 
 def test_the_api_answers_what_the_page_shows(admin_client, refused):

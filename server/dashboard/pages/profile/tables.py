@@ -71,6 +71,12 @@ def build_replies(profile: Profile, carried: Carried) -> Table:
     )
 
 
+PAIRS_NOTES = {
+    "ip": "all attempts of the range",
+    "provider": "all attempts of the range, of those that took or refused most",
+}
+
+
 def build_pairs(profile: Profile, carried: Carried) -> Table | None:
     """Return outcomes by IP of a provider, by provider of an IP; None of the others."""
     other = {"provider": kinds.IP, "ip": kinds.PROVIDER}.get(profile.kind.key)
@@ -94,7 +100,7 @@ def build_pairs(profile: Profile, carried: Carried) -> Table | None:
         title,
         [Column(other.title), *OUTCOME_COLUMNS],
         rows,
-        "all attempts of the range",
+        PAIRS_NOTES[other.key],
         "No attempt in this range.",
     )
 
