@@ -10,7 +10,10 @@ from server.nodes.models import ApiKey, Node
 pytestmark = pytest.mark.django_db
 SHARED_WITH_INGEST = {"/api/v1/nodes", "/api/v1/metrics/system"}
 #: Parameters that a query must have.
-REQUIRED = {"email-queue-share": "?node=mta-01"}
+REQUIRED = {
+    "email-queue-share": "?node=mta-01",
+    "email-profile": "?of=ip&name=192.0.2.7",
+}
 PATHS = [
     "/api/v1/"
     + (str(pattern.pattern) + REQUIRED.get(pattern.name, ""))
