@@ -122,7 +122,7 @@ def test_an_assigned_class_goes_before_any_rule_once_it_is_read(db):
     assert find_meaning("recipient", "550 5.1.1 No such user").bounce_class == "recipient"
 
 
-def test_stored_events_get_the_assigned_class_on_demand_and_only_once(transactional_db):
+def test_stored_events_get_the_assigned_class_on_demand_and_only_once(committing_database):
     write(bounce(number=1), bounce(number=2), bounce("550 qwrtz"))
     ReplyClass.objects.create(example=STRANGE.format(5), bounce_class="policy")
     day = timezone.now().date() - timedelta(days=1)
