@@ -65,8 +65,8 @@ class Cell(msgspec.Struct):
         total = taken * down
         for row, share in refused:
             gain = share * up + (1 - share) * down
-            is_again = gain > 0 and row.refused_at < self.counted_at + once_in_s
-            gain = 0.0 if is_again else gain
+            is_again = once_in_s > 0 and row.refused_at < self.counted_at + once_in_s
+            gain = min(gain, 0.0) if is_again else gain
             if gain > 0:
                 self.counted_at = row.refused_at
             total += gain

@@ -20,6 +20,8 @@ MIN_SHARE_OF_IP = 0.3
 MIN_SHARE, MAX_SHARE = 0.2, 0.98
 #: With one sender alone, the IP must be a better explanation by this.
 MARGIN_OF_ONE_SENDER = 2.0
+#: With fewer refused units of others than of its first sender a domain must be likewise.
+MIN_OTHERS = 2.0
 #: What the class of the replies speaks for, where what was seen fits several explanations.
 HINTS = {
     "reputation": ("ip", 1.5),
@@ -80,11 +82,15 @@ def explain(
         share = count / classes.total()
         scores |= {e: s + weight * share for e, s in scores.items() if e.kind == kind}
     best = max(scores, key=lambda each: scores[each])
+    of_sender = Explanation("sender", tops.get("sender", ""))
+    if best.kind == "domain":
+        others = sum(refused_by["sender"].values()) - refused_by["sender"][of_sender.subject]
+        margin = scores[best] - scores[of_sender]
+        return of_sender if others < MIN_OTHERS and margin < MARGIN_OF_ONE_SENDER else best
     senders = {each.row.sender for each in seen if each.refused and each.row.ip == ip}
     if best.kind == "ip" and len(senders) == 1 and "sender" in tops:
-        of_sender = Explanation("sender", tops["sender"])
-        others = any(each.row.sender not in senders for each in seen if each.row.ip == ip)
-        if others and scores[best] - scores[of_sender] < MARGIN_OF_ONE_SENDER:
+        others_seen = any(each.row.sender not in senders for each in seen if each.row.ip == ip)
+        if others_seen and scores[best] - scores[of_sender] < MARGIN_OF_ONE_SENDER:
             return of_sender
     return best
 

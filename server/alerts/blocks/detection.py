@@ -41,6 +41,8 @@ EXPLAINS_AFTER_S = 3600.0
 MAX_LOOK_BACK_S = 86_400.0
 #: When nobody answers: with so large a share at so many other providers it is our own network.
 OWN_SHARE, OWN_PROVIDERS, OWN_MINUTES = 0.3, 3, 15
+#: So many refusals of an hour are learnt.
+MAX_LEARNT = 20_000
 #: A cell whose sum is over this part of the threshold teaches nothing.
 SUSPICIOUS = 0.3
 MINUTE_S, HOUR_S = 60.0, 3600.0
@@ -70,6 +72,7 @@ class Detector:
     watches: list[Watch] = field(default_factory=list)
     dropped_cells: int = 0
     learnt: Counter[tuple[str, str]] = field(default_factory=Counter)
+    learnt_refusals: list[Attempts] = field(default_factory=list)
     _recent: deque[tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]] = field(
         default_factory=lambda: deque(maxlen=OWN_MINUTES)
     )
@@ -85,8 +88,8 @@ class Detector:
         changes = self._end_watches(end)
         first = [row for row in others if row[4] or row[5]]
         refusals = [row for row in first if row[5]]
-        self._learn(first, refusals)
         touched = self._add(first, refusals)
+        self._learn(first, refusals)
         for row in others:
             if row[7]:
                 touched |= self._note_retries(row)
@@ -120,7 +123,8 @@ class Detector:
         return [Change(watch, *end) for watch, end in ended]
 
     def _learn(self, rows: Sequence[Attempts], refusals: Sequence[Attempts]) -> None:
-        """Learn from what is under no suspicion. Units are counted for an hour, and learnt then."""
+        """Note what is under no suspicion. It is learnt when its hour is over, so that no refusal
+        makes those usual that follow it."""
         threshold = SUSPICIOUS * self.threshold()
         units = Counter(map(_pair, rows))
         self._recent.append((units, _count_unreached(refusals)))
@@ -131,14 +135,20 @@ class Detector:
             if cell is not None and cell.s >= threshold:
                 self.learnt[provider, ip] -= units[provider, ip]
                 suspected.add((provider, ip))
-        for row in refusals:
-            if (row.provider, row.ip) not in suspected:
-                self._learn_refusal(row)
+        refused = [row for row in refusals if _pair(row) not in suspected]
+        self.learnt_refusals += refused[: MAX_LEARNT - len(self.learnt_refusals)]
+
+    def _learn_hour(self) -> None:
+        for pair, units in self.learnt.items():
+            self.baseline.add(*pair, units)
+        for row in self.learnt_refusals:
+            self._learn_refusal(row)
+        self.learnt, self.learnt_refusals = Counter(), []
 
     def _learn_refusal(self, row: Attempts) -> None:
         share = row.share()
         if share is None:
-            self.learnt[row.provider, row.ip] -= 1
+            self.baseline.add(row.provider, row.ip, -1.0)
             unreached = self.baseline.unreached
             unreached[row.provider] = unreached.get(row.provider, 0.0) + 1
             return
@@ -203,9 +213,7 @@ class Detector:
     def _forget(self, now: float) -> None:
         """Once an hour: learn what was counted, let it fade, and forget old cells and the smallest
         of too many."""
-        for pair, units in self.learnt.items():
-            self.baseline.add(*pair, units)
-        self.learnt = Counter()
+        self._learn_hour()
         self.baseline.fade(now)
         for key, cell in self.cells.items():
             if now - cell.refused_at > FORGET_AFTER_S:
@@ -253,6 +261,7 @@ class Detector:
             return []  # not yet
         self.watches.append(watch)
         self._forget_cells(watch)
+        self.learnt_refusals = [row for row in self.learnt_refusals if not _is_of(watch, row)]
         return [Change(watch), *self._absorb(watch, since)]
 
     def _is_no_block(self, provider: str, cause: Explanation, rows: Sequence[Attempts]) -> bool:
@@ -265,13 +274,15 @@ class Detector:
         return cause.kind != "provider" or self._is_our_network(provider, ips)
 
     def _absorb(self, watch: Watch, since: float) -> list[Change]:
-        """End the blocks of which this one turns out to be the whole."""
-        if watch.kind != "provider":
+        """End the blocks of which this one is the whole: of a provider that is down all,
+        of a domain those of its senders."""
+        if watch.kind not in {"provider", "domain"}:
             return []
         parts = [
             each for each in self.watches
             if each.provider == watch.provider and each is not watch
             and each.started_at > since - ABSORBED_WITHIN_S
+            and (watch.of_all or (each.kind == "sender" and [*each.domains] == [watch.subject]))
         ]  # fmt: skip
         for each in parts:
             watch.started_at = min(watch.started_at, each.started_at)
@@ -308,6 +319,10 @@ def _count_taken(rows: Sequence[Attempts]) -> dict[str, Counter[Place]]:
 
 def _count_unreached(refusals: Iterable[Attempts]) -> Counter[tuple[str, str]]:
     return Counter(_pair(row) for row in refusals if row.unreached)
+
+
+def _is_of(watch: Watch, row: Attempts) -> bool:
+    return row.provider == watch.provider and watch.explains(row)
 
 
 def _open(watch: Watch, rows: Iterable[Attempts]) -> Watch:

@@ -5,6 +5,7 @@ from collections import Counter
 
 import msgspec
 
+from server.alerts.blocks.attempts import Attempts
 from server.alerts.blocks.baseline import Baseline
 from server.alerts.blocks.cells import Cell, Cells, Key
 from server.alerts.blocks.detection import Detector
@@ -15,6 +16,7 @@ class _Cells(msgspec.Struct):
     cells: list[tuple[Key, Cell]]
     watches: list[Watch]
     learnt: list[tuple[str, str, int]]
+    learnt_refusals: list[Attempts]
     dropped_cells: int
 
 
@@ -29,7 +31,13 @@ class _Baseline(msgspec.Struct):
 def dump_cells(detector: Detector) -> bytes:
     """Return what changes with each minute."""
     learnt = [(*pair, units) for pair, units in detector.learnt.items() if units]
-    stored = _Cells(detector.cells.items(), detector.watches, learnt, detector.dropped_cells)
+    stored = _Cells(
+        detector.cells.items(),
+        detector.watches,
+        learnt,
+        detector.learnt_refusals,
+        detector.dropped_cells,
+    )
     return zlib.compress(msgspec.msgpack.encode(stored), 1)
 
 
@@ -61,5 +69,6 @@ def load(cells: bytes, baseline: bytes) -> Detector:
         cells=Cells(dict(state.cells)),
         watches=state.watches,
         dropped_cells=state.dropped_cells,
+        learnt_refusals=state.learnt_refusals,
         learnt=Counter({(provider, ip): units for provider, ip, units in state.learnt}),
     )

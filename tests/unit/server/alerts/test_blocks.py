@@ -208,3 +208,31 @@ def test_a_replayed_history_gives_up_its_incidents_and_nothing_else():
 
     assert verdict.is_good, verdict.format_text()
     assert len(verdict.incidents) >= 2
+
+
+def test_refusals_of_one_minute_count_in_whatever_order_they_are_read():
+    rows = [refused(sender=f"s{n}", at=at) for n, at in enumerate((59, 2, 31, 7))]
+
+    assert alarm(rows)
+    assert alarm(rows[::-1])
+
+
+def test_refusals_make_none_usual_that_follow_within_the_hour():
+    detector, changes = Detector(), []
+    minutes = [
+        [refused(sender=f"s{n}", at=60 * minute + n) for n in range(5)]
+        + [taken(OTHER_IP, f"s{n}") for n in range(5)]
+        for minute in range(3)
+    ]
+    for minute, rows in enumerate(minutes):
+        changes += detector.observe(
+            60.0 * minute,
+            rows,
+            lambda provider, since, last=minute: [
+                row for of in minutes[: last + 1] for row in of if row.provider == provider
+            ],
+        )
+
+    assert [(c.watch.kind, c.watch.subject, c.watch.found_at) for c in changes] == [
+        ("ip", IP, 120.0)
+    ]
