@@ -34,9 +34,6 @@ logger = logging.getLogger(__name__)
 MAX_DRAIN_S = 5.0
 #: How long a writer waits for more before it goes: a cold wake-up costs more than this wait.
 IDLE_MS = 500
-#: A writer waits for more events for as long as the last transaction took, at most so long. Where
-#: that is long the machine is busy, and what each transaction costs is worth sharing.
-MAX_LINGER_S = 0.15
 #: Entries of one read. An entry may hold one event or thousands, so a read is small, and its
 #: entries are stored in transactions of about WRITER_MAX_EVENTS.
 READ_ENTRIES = 100
@@ -156,8 +153,7 @@ def _read_batch(inbox: Inbox, consumer: str, size: TransactionSize, *, wait_ms: 
     `wait_ms`: how long to wait for the first; None: not at all.
     """
     rows = inbox.read(consumer, count=READ_ENTRIES, block_ms=wait_ms)
-    linger_s = max(settings.WRITER_LINGER_MS / 1000, min(size.last_s, MAX_LINGER_S))
-    deadline = monotonic() + linger_s
+    deadline = monotonic() + settings.WRITER_LINGER_MS / 1000
     events = _count(rows)
     while rows and (missing := size.max_events - events) > 0 and monotonic() < deadline:
         fitting = max(1, min(READ_ENTRIES, missing * len(rows) // max(1, events)))

@@ -21,8 +21,6 @@ class TransactionSize:
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._halvings = 0
-        #: How long the last transaction took, seconds.
-        self.last_s = 0.0
 
     @property
     def max_events(self) -> int:
@@ -35,7 +33,7 @@ class TransactionSize:
         started, took_s = self._clock(), float("inf")
         try:
             yield
-            took_s = self.last_s = self._clock() - started
+            took_s = self._clock() - started
         finally:
             if took_s > SLOW_S and self._halvings < MAX_HALVINGS:
                 self._halvings += 1
