@@ -3,6 +3,7 @@
 Whoever calls checks the role and writes the audit log; signed links and pages act by these too.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -11,6 +12,8 @@ from server.alerts.models import MAX_WORDS_CHARS, Incident, IncidentNote, MutedR
 from server.alerts.rules import active_rules
 
 Kind = IncidentNote.Kind
+#: What people do to an incident.
+ACTIONS = ("acknowledge", "comment", "snooze", "reopen")
 #: Lengths of a snooze that are offered.
 SNOOZES = {"1h": timedelta(hours=1), "4h": timedelta(hours=4), "24h": timedelta(hours=24)}
 MAX_SNOOZE, MAX_SILENCE = timedelta(days=30), timedelta(days=366)
@@ -68,6 +71,27 @@ def comment(incident: Incident, *, author: str, now: datetime, text: str) -> Non
     if not text.strip():
         raise Refused("text", "Write something.")
     _note(incident, Kind.COMMENT, author, now, text)
+
+
+def act(
+    incident: Incident,
+    action: str,
+    *,
+    author: str,
+    now: datetime,
+    text: str = "",
+    until: datetime | None = None,
+) -> None:
+    """Do one of ACTIONS; `until` is of a snooze. Raises Refused."""
+    if action == "snooze":
+        snooze(incident, until=until or now, author=author, now=now, text=text)
+        return
+    functions: dict[str, Callable[..., None]] = {
+        "acknowledge": acknowledge,
+        "comment": comment,
+        "reopen": reopen,
+    }
+    functions[action](incident, author=author, now=now, text=text)
 
 
 def _note(incident: Incident, kind: str, author: str, now: datetime, text: str) -> None:

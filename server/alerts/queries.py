@@ -53,12 +53,6 @@ def incidents(*, is_open: bool = True, limit: int = MAX_ROWS) -> list[Incident]:
     return list(rows.order_by(*order)[:limit])
 
 
-def count_open_incidents() -> dict[str, int]:
-    """Return severity → open incidents that nobody has acknowledged or snoozed; one query."""
-    rows = Incident.objects.filter(ended_at=None, acknowledged_at=None, snoozed_until=None)
-    return dict(rows.order_by().values_list("severity").annotate(count=Count("pk")))
-
-
 @dataclass(frozen=True)
 class IncidentDetail:
     """An incident with all that belongs to it. `before`: earlier incidents of the same cause."""

@@ -31,6 +31,7 @@ from server.alerts.models import (
     State,
 )
 from server.alerts.notifications.decisions import Flip, Route, decide_notifications
+from server.alerts.notifications.outbox import add_rows, build_row
 from server.alerts.notifications.routes import read_routes
 from server.alerts.rules import active_rules
 from server.alerts.snapshot import Snapshot
@@ -147,7 +148,7 @@ def _apply(snapshot: Snapshot, *, stores_figures: bool) -> tuple[int, int, dict[
     transitions = _flips(evaluated.outcomes, changed, now)
     store.add_transitions(transitions)
     notifications = _decide(transitions, read_routes(), now)
-    store.add_notifications(notifications)
+    add_rows(notifications)
     kept = [a for a in alerts if a.ended_at is None or a.fired_at is not None]
     store.update_alerts(
         alert
@@ -226,16 +227,7 @@ def _decide(
         alert = transition.alert
         drafts = decide_notifications(_flip(transition), routes)
         notifications += [
-            OutboxNotification(
-                transition=transition,
-                incident=alert.incident,
-                kind=draft.kind,
-                route=draft.route,
-                channel=draft.channel,
-                idempotency_key=draft.idempotency_key,
-                created_at=now,
-                next_attempt_at=now,
-            )
+            build_row(draft, now, transition=transition, incident=alert.incident)
             for draft in drafts
         ]
         if drafts and alert.notified_at is None:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
-from server.alerts.models import Alert, AlertTransition, Incident, OutboxNotification, Silence
+from server.alerts.models import Alert, AlertTransition, Incident, Silence
 
 _UPDATE_ALERTS = """UPDATE alerts_alert AS a SET severity = r.severity, state = r.state,
   since = r.since, fired_at = r.fired_at, ended_at = r.ended_at, value = r.value, text = r.text,
@@ -63,12 +63,6 @@ def delete_alerts(alerts: Iterable[Alert]) -> None:
 def add_transitions(transitions: Sequence[AlertTransition]) -> None:
     if transitions:
         AlertTransition.objects.bulk_create(transitions)
-
-
-def add_notifications(notifications: Sequence[OutboxNotification]) -> None:
-    """Store notifications; one that is there already stays as it is."""
-    if notifications:
-        OutboxNotification.objects.bulk_create(notifications, ignore_conflicts=True)
 
 
 def _update(statement: str, fields: Sequence[str], rows: Iterable[Any]) -> None:

@@ -8,6 +8,8 @@ import socket
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from django.conf import settings
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 #: Where an IPv4 address is inside one of IPv6 (RFC 6052), beside those that `ipaddress` knows.
@@ -16,6 +18,11 @@ _NAT64 = ip_network("64:ff9b::/96")
 
 class RefusedAddress(Exception):
     """A host none of whose addresses may be connected to; the text names the fix."""
+
+
+def read_networks() -> list[Network]:
+    """Return the networks of NOTIFICATION_NETWORKS. Raises ValueError for what is none."""
+    return [ip_network(each, strict=False) for each in settings.NOTIFICATION_NETWORKS]
 
 
 def is_allowed(address: Address, networks: Iterable[Network]) -> bool:

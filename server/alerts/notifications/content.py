@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.conf import settings
 from django.core import signing
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from server.alerts.models import OutboxNotification, Severity
 from server.alerts.notifications.messages import MAX_LISTED, Message, clean, read_evidence
@@ -85,10 +85,7 @@ def read_link(token: str) -> tuple[int, str]:
 def _absolute(name: str, argument: object) -> str:
     if not settings.PUBLIC_URL:
         return ""
-    try:
-        return f"{settings.PUBLIC_URL.rstrip('/')}{reverse(name, args=[argument])}"
-    except NoReverseMatch:
-        return ""
+    return f"{settings.PUBLIC_URL.rstrip('/')}{reverse(name, args=[argument])}"
 
 
 def _list(row: OutboxNotification) -> str:

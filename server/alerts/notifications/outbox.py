@@ -10,11 +10,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from server.alerts.models import OutboxNotification
+from server.alerts.notifications.decisions import Draft
 from server.alerts.notifications.models import Channel, DeliveryAttempt
 
 Delivery, Kind = OutboxNotification.Delivery, OutboxNotification.Kind
@@ -37,6 +39,17 @@ class Claimed:
 
     leader: OutboxNotification
     others: tuple[OutboxNotification, ...] = ()
+
+
+def build_row(draft: Draft, now: datetime, **of: Any) -> OutboxNotification:
+    """Return the row of a draft, due at once. `of`: its transition and incident, or their ids."""
+    return OutboxNotification(**vars(draft), created_at=now, next_attempt_at=now, **of)
+
+
+def add_rows(rows: Sequence[OutboxNotification]) -> None:
+    """Store rows; one that is there already, by its key, stays as it is."""
+    if rows:
+        OutboxNotification.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def list_due_channels(now: datetime) -> list[str]:

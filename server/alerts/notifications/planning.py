@@ -10,6 +10,7 @@ from server.alerts.models import Alert, OutboxNotification, Severity, State
 from server.alerts.notifications.decisions import Draft, Kind, Route, make_key
 from server.alerts.notifications.escalation import OpenAlert, Plan, Step, escalate
 from server.alerts.notifications.models import NotificationRoute
+from server.alerts.notifications.outbox import add_rows, build_row
 
 #: Alerts that ended longer ago have had their all-clear.
 ENDED_WITHIN = timedelta(hours=1)
@@ -37,19 +38,10 @@ def plan_notifications(now: datetime) -> int:
     """
     drafts = [*escalate(_read_open(), _read_plans(), now), *_find_missing_all_clears(now)]
     rows = [
-        OutboxNotification(
-            transition_id=alert.transition_id,
-            incident_id=alert.incident_id,
-            kind=draft.kind,
-            route=draft.route,
-            channel=draft.channel,
-            idempotency_key=draft.idempotency_key,
-            created_at=now,
-            next_attempt_at=now,
-        )
+        build_row(draft, now, transition_id=alert.transition_id, incident_id=alert.incident_id)
         for alert, draft in drafts
     ]
-    OutboxNotification.objects.bulk_create(rows, ignore_conflicts=True)
+    add_rows(rows)
     return len(rows)
 
 

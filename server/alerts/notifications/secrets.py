@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
+from server.alerts.notifications.http import SendError
+
 _PURPOSE = b"mallard notification channels"
 
 
-class LostSecret(Exception):
+class LostSecret(SendError):
     """Secrets that no key opens."""
 
 

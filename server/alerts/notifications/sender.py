@@ -3,15 +3,14 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from ipaddress import ip_network
 from time import monotonic
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.utils import timezone
 
 from server.alerts.models import OutboxNotification, Severity
 from server.alerts.notifications import outbox, smtp
+from server.alerts.notifications.addresses import read_networks
 from server.alerts.notifications.channels import KINDS
 from server.alerts.notifications.channels.kind import ChannelKind
 from server.alerts.notifications.content import build_message
@@ -19,7 +18,7 @@ from server.alerts.notifications.escalation import find_quiet_end
 from server.alerts.notifications.http import SendError, send
 from server.alerts.notifications.messages import Message
 from server.alerts.notifications.models import Channel, DeliveryAttempt, NotificationRoute
-from server.alerts.notifications.secrets import LostSecret, decrypt
+from server.alerts.notifications.secrets import decrypt
 
 logger = logging.getLogger(__name__)
 
@@ -64,32 +63,27 @@ def _deliver(
         attempt.status = _send(channel, kind, build_message(claimed.leader, claimed.others))
     except SendError as error:
         failure = error
-        attempt.status, attempt.error = error.status, str(error)
-    except LostSecret as error:
-        failure = SendError(str(error))
-        attempt.error = str(failure)
     except Exception as error:
         # A message that cannot be made must not stop those behind it.
         logger.exception("Notification %s could not be made", claimed.leader.pk)
         failure = SendError(f"not sent: {type(error).__name__}")
-        attempt.error = str(failure)
     attempt.duration_ms = round((monotonic() - began) * 1_000)
     if failure is None:
         outbox.mark_sent(claimed, attempt)
-    else:
-        logger.warning("Notification %s by %s: %s", claimed.leader.pk, channel.name, failure)
-        outbox.mark_failed(claimed, attempt, retry_after_s=failure.retry_after_s)
+        return
+    attempt.status, attempt.error = failure.status, str(failure)
+    logger.warning("Notification %s by %s: %s", claimed.leader.pk, channel.name, failure)
+    outbox.mark_failed(claimed, attempt, retry_after_s=failure.retry_after_s)
 
 
 def _send(channel: Channel, kind: ChannelKind, message: Message) -> int | None:
-    """Return HTTP's status; None of mail. Raises SendError, LostSecret."""
+    """Return HTTP's status; None of mail. Raises SendError."""
     values = {each.name: each.default for each in kind.fields}
     values |= channel.values | decrypt(channel.secrets)
     if kind.build is None:
         smtp.send(message, values)
         return None
-    networks = [ip_network(each, strict=False) for each in settings.NOTIFICATION_NETWORKS]
-    reply = send(kind.build(message, values), networks)
+    reply = send(kind.build(message, values), read_networks())
     if error := kind.read_error(reply.body):
         raise SendError(error, status=reply.status)
     return reply.status

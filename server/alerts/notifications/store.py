@@ -7,7 +7,9 @@ from datetime import datetime
 from server.alerts.models import OutboxNotification
 from server.alerts.notifications.channels import KINDS
 from server.alerts.notifications.channels.kind import BadField
+from server.alerts.notifications.decisions import Draft
 from server.alerts.notifications.models import Channel
+from server.alerts.notifications.outbox import build_row
 from server.alerts.notifications.secrets import LostSecret, decrypt, encrypt
 
 
@@ -40,14 +42,10 @@ def list_secrets(channel: Channel) -> frozenset[str]:
 
 def send_test(channel: Channel, now: datetime) -> OutboxNotification:
     """Put a test into the outbox, which goes the same way as the real thing."""
-    return OutboxNotification.objects.create(
-        kind=OutboxNotification.Kind.TEST,
-        route="",
-        channel=channel.name,
-        idempotency_key=secrets.token_hex(16),
-        created_at=now,
-        next_attempt_at=now,
-    )
+    draft = Draft(OutboxNotification.Kind.TEST, "", channel.name, secrets.token_hex(16))
+    row = build_row(draft, now)
+    row.save()
+    return row
 
 
 def _read_secrets(channel: Channel) -> dict[str, str]:

@@ -6,10 +6,10 @@ overtakes the next one would look like a round that never ended.
 """
 
 import logging
-from ipaddress import ip_network
 
 from django.conf import settings
 
+from server.alerts.notifications.addresses import read_networks
 from server.alerts.notifications.channels.kind import Request
 from server.alerts.notifications.http import SendError, send
 
@@ -25,9 +25,8 @@ def ping(signal: str) -> bool:
     url = build_url(settings.WATCHDOG_URL, signal, knows_signals=settings.WATCHDOG_SIGNALS)
     if url is None:
         return False
-    networks = [ip_network(each, strict=False) for each in settings.NOTIFICATION_NETWORKS]
     try:
-        send(Request("GET", url, b""), networks)
+        send(Request("GET", url, b""), read_networks())
     except SendError as error:
         logger.warning("The dead man's switch was not reached: %s", error)
         return False

@@ -1,6 +1,5 @@
 """/incidents and /silences: alerts grouped by cause and time, and what people do about them."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.http import Http404
@@ -119,7 +118,7 @@ class IncidentDetailAnswer(serializers.Serializer[Any]):
 class IncidentBody(serializers.Serializer[Any]):
     """An action on an incident. `snooze` needs `for` or `until`, `comment` a `text`."""
 
-    action = serializers.ChoiceField(choices=["acknowledge", "comment", "snooze", "reopen"])
+    action = serializers.ChoiceField(choices=actions.ACTIONS)
     text = serializers.CharField(max_length=MAX_WORDS_CHARS, default="", allow_blank=True)
     until = AwareTimeField(required=False)
 
@@ -163,18 +162,12 @@ class IncidentView(OperatorView):
         return self.get(request, pk)
 
     def _act(self, incident: Incident, body: dict[str, Any]) -> None:
-        now = timezone.now()
-        who: dict[str, Any] = {"author": self.author, "now": now, "text": body["text"]}
-        if body["action"] == "snooze":
-            until = body.get("until") or now + actions.SNOOZES[body["for"]]
-            actions.snooze(incident, until=until, **who)
-            return
-        functions: dict[str, Callable[..., None]] = {
-            "acknowledge": actions.acknowledge,
-            "comment": actions.comment,
-            "reopen": actions.reopen,
-        }
-        functions[body["action"]](incident, **who)
+        now, until = timezone.now(), body.get("until")
+        if "for" in body:
+            until = now + actions.SNOOZES[body["for"]]
+        actions.act(
+            incident, body["action"], author=self.author, now=now, text=body["text"], until=until
+        )
 
 
 class SilencesQuery(serializers.Serializer[Any]):

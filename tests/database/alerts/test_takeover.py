@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError, connection
 
-from server.alerts.evaluator import store
+from server.alerts.evaluator import rounds
 from server.alerts.evaluator.rounds import EVERY, LOCK, TRY_LOCK, run_if_due, run_round
 from server.alerts.models import Alert, AlertTransition, Evaluation, OutboxNotification
 from server.nodes.models import Node
@@ -157,7 +157,7 @@ def test_a_round_whose_database_fails_leaves_nothing_behind(monkeypatch):
     def fail(_):
         raise OperationalError("the disk is full")
 
-    monkeypatch.setattr(store, "add_notifications", fail)
+    monkeypatch.setattr(rounds, "add_rows", fail)
     with pytest.raises(OperationalError):
         run_round(later, backlog=NOTHING_WAITS)
     assert not AlertTransition.objects.exists()

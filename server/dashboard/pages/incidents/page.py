@@ -8,7 +8,6 @@ from server.alerts.models import Alert, Incident, IncidentNote, OutboxNotificati
 from server.alerts.queries import IncidentDetail
 from server.formats import duration, thousands
 
-LEVELS = {"critical": "critical", "warning": "warning"}
 VERBS = {
     State.FIRING: "fires",
     State.OK: "is over",
@@ -16,8 +15,6 @@ VERBS = {
     State.RECOVERING: "recovers",
     State.NO_DATA: "has no data",
 }
-#: Node of an alert's subject: these have a page of their own.
-NODE_KINDS = frozenset({"node"})
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def build_rows(incidents: Iterable[Incident], now: datetime) -> list[Row]:
     return [
         Row(
             incident,
-            LEVELS.get(incident.severity, "warning") if incident.ended_at is None else "none",
+            incident.severity if incident.ended_at is None else "none",
             find_state(incident, now),
             duration(((incident.ended_at or now) - incident.started_at).total_seconds()),
         )
@@ -98,7 +95,7 @@ def find_level(alert: Alert, state: str) -> str:
     """Return the level of an alert in a state."""
     if state == State.OK:
         return "ok"
-    return LEVELS.get(alert.severity, "warning") if state == State.FIRING else "none"
+    return alert.severity if state == State.FIRING else "none"
 
 
 def _build_note(note: IncidentNote) -> Moment:

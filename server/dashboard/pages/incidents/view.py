@@ -73,17 +73,13 @@ def act(request: HttpRequest, pk: int) -> HttpResponse:
 def _act(row: Incident, request: HttpRequest) -> str:
     """Do what the form says; return what the audit log says. Raises Refused."""
     now, text = timezone.now(), request.POST.get("text", "").strip()
-    who: dict[str, Any] = {"author": request.user.get_username(), "now": now, "text": text}
-    action = request.POST.get("action", "")
-    if action in actions.SNOOZES:
-        actions.snooze(row, until=now + actions.SNOOZES[action], **who)
-    elif action == "acknowledge":
-        actions.acknowledge(row, **who)
-    elif action == "reopen":
-        actions.reopen(row, **who)
-    else:
-        actions.comment(row, **who)
-    return f"{action or 'comment'} {text}".strip()
+    pressed = request.POST.get("action", "")
+    length = actions.SNOOZES.get(pressed)
+    action = "snooze" if length else pressed if pressed in actions.ACTIONS else "comment"
+    until = now + length if length else None
+    author = request.user.get_username()
+    actions.act(row, action, author=author, now=now, text=text, until=until)
+    return f"{pressed or action} {text}".strip()
 
 
 @csrf_exempt  # the token is the authority, and a program has no cookie
