@@ -12,7 +12,6 @@ class AlertsConfig(AppConfig):
     def ready(self) -> None:
         from server.alerts import health
         from server.alerts.evaluator import store
-        from server.alerts.notifications import planning, routes
         from server.observability.health import register as register_probe
         from server.observability.metrics import register as register_source
         from server.timescale import retention
@@ -21,4 +20,3 @@ class AlertsConfig(AppConfig):
         for source in (health.rounds, health.open_alerts):
             register_source(source)
         retention.register("alerts and incidents", store.delete_old)
-        routes.use_reader(planning.read_routes)

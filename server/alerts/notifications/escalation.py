@@ -84,4 +84,5 @@ def find_quiet_end(
     if not is_quiet:
         return None
     day = local.date() + timedelta(days=1) if crosses and at >= quiet_from else local.date()
-    return datetime.combine(day, quiet_to, zone)
+    # Where the clock shows an hour twice, the end is in the same turn of it as now.
+    return datetime.combine(day, quiet_to, zone).replace(fold=local.fold)

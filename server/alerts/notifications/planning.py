@@ -7,28 +7,13 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from server.alerts.models import Alert, OutboxNotification, Severity, State
-from server.alerts.notifications.decisions import Draft, Kind, Route, make_key
-from server.alerts.notifications.escalation import OpenAlert, Plan, Step, escalate
-from server.alerts.notifications.models import NotificationRoute
+from server.alerts.notifications.decisions import Draft, Kind, make_key
+from server.alerts.notifications.escalation import OpenAlert, escalate
 from server.alerts.notifications.outbox import add_rows, build_row
+from server.alerts.notifications.routes import read_plans
 
 #: Alerts that ended longer ago have had their all-clear.
 ENDED_WITHIN = timedelta(hours=1)
-
-
-def read_routes() -> list[Route]:
-    """Return the routes with the channels of their first step. Raises django.db.Error."""
-    return [
-        Route(
-            row.name,
-            tuple(row.steps[0]["channels"]) if row.steps else (),
-            rules=tuple(row.rules),
-            severities=tuple(row.severities),
-            node=row.node,
-            subject=row.subject,
-        )
-        for row in NotificationRoute.objects.all()
-    ]
 
 
 def plan_notifications(now: datetime) -> int:
@@ -36,27 +21,13 @@ def plan_notifications(now: datetime) -> int:
 
     Safe to run twice, also at once: a row that is there already stays as it is.
     """
-    drafts = [*escalate(_read_open(), _read_plans(), now), *_find_missing_all_clears(now)]
+    drafts = [*escalate(_read_open(), read_plans(), now), *_find_missing_all_clears(now)]
     rows = [
         build_row(draft, now, transition_id=alert.transition_id, incident_id=alert.incident_id)
         for alert, draft in drafts
     ]
     add_rows(rows)
     return len(rows)
-
-
-def _read_plans() -> list[Plan]:
-    return [
-        Plan(
-            row.name,
-            tuple(
-                Step(timedelta(minutes=step["after_min"]), tuple(step["channels"]))
-                for step in row.steps
-            ),
-            timedelta(minutes=row.repeat_min),
-        )
-        for row in NotificationRoute.objects.all()
-    ]
 
 
 def _read_open() -> list[OpenAlert]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from time import monotonic
 from zoneinfo import ZoneInfo
 
@@ -98,5 +98,4 @@ def _find_quiet_end(notification: OutboxNotification, now: datetime) -> datetime
     if route is None:
         return None
     zone = ZoneInfo(route.time_zone)
-    end = find_quiet_end(now, route.quiet_from, route.quiet_to, zone)
-    return end if end is None or end > now else now + timedelta(minutes=1)
+    return find_quiet_end(now, route.quiet_from, route.quiet_to, zone)

@@ -8,8 +8,7 @@ import pytest
 
 from server.alerts.evaluator import gathering
 from server.alerts.evaluator.rounds import Round, run_round
-from server.alerts.models import Alert
-from server.alerts.notifications import routes
+from server.alerts.models import Alert, NotificationRoute
 from server.alerts.notifications.decisions import Route
 from server.metrics.models import ProcessSample, SystemSample
 from server.nodes.models import Node
@@ -26,11 +25,12 @@ def forget_trends():
 
 
 @pytest.fixture
-def one_route():
+def one_route(db: None) -> Route:
     """Route everything to one channel."""
-    routes.use_reader(lambda: [EVERYTHING])
-    yield EVERYTHING
-    routes._readers.clear()
+    NotificationRoute.objects.create(
+        name=EVERYTHING.name, steps=[{"after_min": 0, "channels": list(EVERYTHING.channels)}]
+    )
+    return EVERYTHING
 
 
 @pytest.fixture

@@ -78,6 +78,15 @@ def test_quiet_hours_end_by_the_clock_of_their_zone(at, end):
     assert (quiet_end and quiet_end.astimezone(UTC)) == (end and end.astimezone(UTC))
 
 
+def test_quiet_hours_end_after_now_though_the_clock_shows_that_hour_twice():
+    at = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)  # 02:10 in Berlin, for the second time
+
+    end = find_quiet_end(at, time(22), time(2, 30), BERLIN)
+
+    assert end is not None
+    assert end.astimezone(UTC) == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+
+
 def test_there_are_no_quiet_hours_without_both_ends():
     assert find_quiet_end(NOW, None, time(7), BERLIN) is None
     assert find_quiet_end(NOW, time(7), time(7), BERLIN) is None
