@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 
@@ -95,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
             name, help=text, description=f"{text[0].upper()}{text[1:]}. {more}"
         )
         command.set_defaults(work=work, backend_needed=needs_backend)
+        if work is _doctor:
+            option = "also send a test by the webhook of [outage_webhook]"
+            command.add_argument("--call-webhook", action="store_true", help=option)
     commands.add_parser("version", help="print the version", description="Print the version.")
     return parser
 
@@ -141,12 +145,13 @@ def _once(loaded: Loaded, _options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _doctor(loaded: Loaded, _options: argparse.Namespace) -> int:
-    from agent.doctor import run_checks  # noqa: PLC0415
+def _doctor(loaded: Loaded, options: argparse.Namespace) -> int:
+    from agent.doctor import call_webhook, run_checks  # noqa: PLC0415
 
     marks = {"ok": "ok      ", "note": "note    ", "warning": "WARNING ", "failure": "FAILURE "}
     failed = False
-    for finding in run_checks(loaded):
+    calls = (call_webhook(loaded.config) for _ in range(options.call_webhook))
+    for finding in chain(run_checks(loaded), calls):
         failed = failed or finding.level == "failure"
         line = f"{marks[finding.level]}{finding.subject}: {finding.line}"
         print(line.translate(logs.ESCAPES))

@@ -28,6 +28,7 @@ from agent.registration import Registration
 from agent.spool import Spool
 from agent.status import AgentStatus
 from agent.transport.client import Client
+from agent.transport.outage_webhook import OutageWebhook
 from agent.transport.shipper import Route, Shipper
 from agent.wire import events_body, samples_body
 
@@ -86,11 +87,13 @@ class Agent:
         if self._spool.events.clock_steps is not None:
             self._spool.events.clock_steps.ahead_ms = self._client.stats.skew.ahead_ms_at
         self._receiver: Receiver | None = None
+        self._webhook = _build_webhook(config, self._client)
         outcomes = OutcomeCounts()
         self._spool.intake.on_event(outcomes.add)
         self.status = AgentStatus(
             spool=self._spool,
             transport=self._client.stats,
+            webhook=self._webhook,
             reconciler=Reconciler(outcomes),
         )
 
@@ -113,8 +116,11 @@ class Agent:
             logger.info("Stopping: sending spooled items, at most %g s.", deadline_s)
         end_s = clock.monotonic_s() + deadline_s
         self._client.end_by(end_s)
+        producers_end_s = end_s - deadline_s * (1 - PRODUCERS_RATIO)
+        if self._webhook is not None:
+            self._webhook.end_by(producers_end_s - JOIN_STEP_S)
         self._stop_producers.set()
-        self._join(self._stop_producers, end_s - deadline_s * (1 - PRODUCERS_RATIO))
+        self._join(self._stop_producers, producers_end_s)
         shippers = [worker for _, worker, _ in self._threads if isinstance(worker, Shipper)]
         if flush:
             for shipper in shippers:
@@ -132,7 +138,7 @@ class Agent:
 
     def tick(self) -> None:
         """Abort overdue requests and log stuck collectors. To be called every few seconds."""
-        self._client.abort_overdue()
+        self._abort_overdue()
         for _, worker, _ in self._threads:
             if isinstance(worker, CollectorThread):
                 worker.report_if_stuck()
@@ -182,6 +188,8 @@ class Agent:
         for lanes, name in ((events, "events"), (samples, "samples")):
             shipper = Shipper(lanes, self._client, config.backend, name=name)
             self._start_thread(shipper, self._stop_shippers)
+        if self._webhook is not None:
+            producers.append(self._webhook)
         registration = Registration(config, self._client, discovery)
         for producer in (registration, *producers):
             self._start_thread(producer, self._stop_producers)
@@ -238,7 +246,25 @@ class Agent:
                 if left_s <= 0:
                     break
                 thread.join(min(left_s, JOIN_STEP_S))
-                self._client.abort_overdue()
+                self._abort_overdue()
+
+    def _abort_overdue(self) -> None:
+        self._client.abort_overdue()
+        if self._webhook is not None:
+            self._webhook.abort_overdue()
+
+
+def _build_webhook(config: Config, client: Client) -> OutageWebhook | None:
+    """Return the caller of the webhook; None where there is none."""
+    if not config.outage_webhook.url:
+        return None
+    return OutageWebhook(
+        config.outage_webhook,
+        client.stats,
+        node=config.node_id,
+        server=config.backend.url,
+        directory=Path(config.state_dir),
+    )
 
 
 def _keep_running(worker: Worker, stop: threading.Event) -> None:

@@ -6,6 +6,7 @@
 | `plugins` | the receiver | the agent's and Haraka's collectors, discovery |
 | `collectors`, `change_stream` | each of these threads | the agent's collector, the receiver |
 | `spool`, `transport` | the spool, the client | the agent's collector, systemd's status line |
+| `webhook` | the thread that calls it | systemd's status line |
 | `reconciler` | ZoneMTA's collector | the agent's collector |
 """
 
@@ -23,6 +24,7 @@ from agent.samples import SourceHealth, SpoolHealth
 
 if TYPE_CHECKING:  # `once` starts without them
     from agent.spool import Spool
+    from agent.transport.outage_webhook import OutageWebhook
     from agent.transport.stats import TransportStats
 
 
@@ -51,6 +53,7 @@ class AgentStatus:
     change_stream: Source | None = None
     spool: Spool | None = None
     transport: TransportStats | None = None
+    webhook: OutageWebhook | None = None
     reconciler: Reconciler = field(default_factory=lambda: Reconciler(OutcomeCounts()))
 
     def stuck_collectors(self) -> dict[str, float]:
@@ -79,4 +82,6 @@ class AgentStatus:
                 parts.append("the spool cannot be read")
         if stats := self.transport:
             parts.append(f"{stats.sends_total} sends, {stats.failures_total} failed")
+        if self.webhook and self.webhook.failures_total:
+            parts.append(f"{self.webhook.failures_total} calls of the outage webhook failed")
         return "; ".join(parts)

@@ -47,6 +47,7 @@ MAY_BE_EMPTY = frozenset(
         ("discovery", "wildduck_api_url"),
         ("discovery", "wildduck_metrics_url"),
         ("discovery", "wildduck_mongodb_uri"),
+        ("outage_webhook", "url"),
     }
 )
 MONGODB_URIS = frozenset(key for key in TYPES if key[-1].endswith("mongodb_uri"))
@@ -98,6 +99,7 @@ def load(
     warnings = _check_backend(config, sources, needed=backend_needed)
     _check_addresses(config, sources)
     _check_receiver(config, sources)
+    warnings += _check_webhook(config, sources)
     return Loaded(config, warnings, sources)
 
 
@@ -405,3 +407,32 @@ def _check_receiver(config: Config, sources: dict[Key, str]) -> None:
             f" least {TOKEN_CHARS} characters, which the plugins send as their key. Make one:"
             " openssl rand -hex 24."
         )
+
+
+def _check_webhook(config: Config, sources: dict[Key, str]) -> list[str]:
+    """Check the address that is called in an outage; it is never shown. Returns warnings."""
+    webhook = config.outage_webhook
+    shown, url = "url in [outage_webhook]", webhook.url.reveal()
+    if not url:
+        if webhook.secret:
+            raise ConfigError(
+                f"{sources['outage_webhook', 'secret']}: secret in [outage_webhook] needs the"
+                f" {shown}."
+            )
+        return []
+    source, parts = sources["outage_webhook", "url"], _split(url)
+    is_plain = url.isascii() and url.isprintable() and " " not in url
+    if not is_plain or not parts or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(
+            f"{source}: {shown} is no address. Write it like https://alerts.example/hook."
+        )
+    if parts.username is not None or parts.fragment:
+        raise ConfigError(
+            f"{source}: {shown} has a user or a # in it, which is not supported. Leave it out."
+        )
+    if parts.hostname == urlsplit(config.backend.url).hostname:
+        return [
+            f"{source}: {shown} is the host of the server: when that is down, nobody is called."
+            " Use another host."
+        ]
+    return []

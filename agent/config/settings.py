@@ -163,6 +163,17 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     idle_timeout_s: Seconds = 120.0
 
 
+class OutageWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[outage_webhook]: whom this node calls while it cannot reach the server."""
+
+    # A secret too: many services put their key into the address. Empty: nobody is called.
+    url: Secret = Secret("")
+    # Key of the signature (HMAC-SHA256). Empty: calls are not signed.
+    secret: Secret = Secret("")
+    # Time without an accepted request before the call.
+    after_s: Seconds = 300.0
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration."""
 
@@ -177,6 +188,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     spool: Spool = Spool()
     events: Events = Events()
     receiver: Receiver = Receiver()
+    outage_webhook: OutageWebhook = OutageWebhook()
 
 
 Key = tuple[str, ...]  # ("node_id",), or table and name

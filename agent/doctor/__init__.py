@@ -6,6 +6,7 @@ from agent.config import Loaded
 from agent.doctor.disk import check_spool
 from agent.doctor.finding import Finding
 from agent.doctor.mongodb import check_mongodb
+from agent.doctor.outage import call_webhook, check_outage_webhook
 from agent.doctor.plugins import check_ports, check_receiver
 from agent.doctor.processes import check_processes
 from agent.doctor.running import check_other_agents
@@ -16,7 +17,14 @@ def run_checks(loaded: Loaded) -> Iterator[Finding]:
     """Yield the findings in the order in which a person should fix them."""
     config = loaded.config
     yield from _check_configuration(loaded)
-    for check in (check_server, check_mongodb, check_receiver, check_spool, check_ports):
+    for check in (
+        check_server,
+        check_mongodb,
+        check_receiver,
+        check_spool,
+        check_ports,
+        check_outage_webhook,
+    ):
         yield from check(config)
     yield from check_processes(config)
     yield from check_other_agents()
@@ -32,4 +40,4 @@ def _check_configuration(loaded: Loaded) -> Iterator[Finding]:
     yield Finding("ok", "configuration", line)
 
 
-__all__ = ["Finding", "run_checks"]
+__all__ = ["Finding", "call_webhook", "run_checks"]

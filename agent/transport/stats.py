@@ -95,6 +95,16 @@ class TransportStats:
                 failure = msgspec.structs.replace(failure, count=count, since_at=since_at)
             self._failing[path] = self._last_failure = failure
 
+    def counts(self) -> tuple[int, int]:
+        """Return how many requests were accepted, and how many were not."""
+        with self._lock:
+            return self.sends_total - self.failures_total, self.failures_total
+
+    def last_reason(self) -> str:
+        """Return why the last request that failed did; empty before one."""
+        with self._lock:
+            return self._last_failure.reason if self._last_failure else ""
+
     def sends(self) -> dict[str, Any]:
         """Return counts of requests since the start, those that fail now, and the last that did."""
         with self._lock:

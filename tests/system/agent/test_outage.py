@@ -13,9 +13,11 @@ import pytest
 from agent.lifecycle import EVENTS_ROUTE, SAMPLES_ROUTE
 from agent.spool import read_summary
 from agent.spool.compression import LOOSE_ITEMS, MAX_ITEMS
+from agent.transport.outage_webhook import FILE_NAME, load
 from build.stack.ports import free_port
 from tests.fakes.ingest_server import KEY, running_server
 from tests.fakes.plugin_process import build_event
+from tests.fakes.receiver import run_receiver
 from tests.waiting import until
 
 SAMPLES = 4
@@ -88,6 +90,36 @@ def test_failures_between_successes_change_nothing_of_it(start_agent):
     )
     assert set(arrived) == set(sent)
     assert set(arrived.values()) == {1}
+
+
+def test_the_webhook_is_called_once_in_an_outage_and_once_after_it_over_a_kill(
+    start_agent, directory
+):
+    port = free_port()
+    with run_receiver() as receiver:
+        settings = {
+            "AGENT_OUTAGE_WEBHOOK_URL": f"{receiver.url}/key-in-path",
+            "AGENT_OUTAGE_WEBHOOK_AFTER_S": "1",
+            "HEARTBEAT_INTERVAL": "1000",
+        }
+        agent = start_agent(f"http://127.0.0.1:{port}", **settings)
+        until(lambda: load(directory / FILE_NAME).calls_total == 1, within_s=30)
+        agent.end(signal.SIGKILL)
+
+        with running_server(port) as fake_server:
+            # A key that is refused is no server that monitors.
+            fake_server.judge = lambda _path: 401
+            agent = start_agent(fake_server.url, **settings)
+            until(lambda: len(fake_server.requests) >= 3, within_s=30)
+            assert len(receiver.received) == 1
+            fake_server.judge = None
+            agent.process.send_signal(signal.SIGHUP)  # it waits a minute after a refused key
+            until(lambda: len(receiver.received) == 2, within_s=60)
+            assert agent.end(signal.SIGTERM) == 0
+
+    kinds = [json.loads(each.body)["kind"] for each in receiver.received]
+    assert kinds == ["unreachable", "reachable"]
+    assert "key-in-path" not in agent.log_text()
 
 
 # No secret in any log

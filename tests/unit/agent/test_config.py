@@ -251,6 +251,39 @@ def test_the_plugins_door_on_the_network_needs_a_token(token):
         )
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("alerts.example/hush-hush", "is no address"),
+        ("ftp://alerts.example/hush-hush", "is no address"),
+        ("https:///hush-hush", "is no address"),
+        ("https://alerts.example:99999/hush-hush", "is no address"),
+        ("https://alerts.example/hush hush", "is no address"),
+        ("https://alerts.example/hush-hush\u00e9", "is no address"),
+        ("https://me:hush-hush@alerts.example/", "not supported"),
+        ("https://alerts.example/#hush-hush", "not supported"),
+    ],
+    ids=["scheme", "ftp", "host", "port", "blank", "accent", "user", "fragment"],
+)
+def test_a_webhook_that_is_none_is_refused_and_not_repeated(url, words):
+    with pytest.raises(ConfigError, match=r"url in \[outage_webhook\]") as caught:
+        load({"AGENT_OUTAGE_WEBHOOK_URL": url}, backend_needed=False)
+    assert words in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_webhook_on_the_servers_host_is_warned_of(tmp_path):
+    host = GOOD["DASHBOARD_URL"]
+    loaded = load_from(GOOD | {"AGENT_OUTAGE_WEBHOOK_URL": f"{host}:8443/x"}, tmp_path)
+    (warning,) = loaded.warnings
+    assert "is the host of the server" in warning
+
+
+def test_the_secret_of_a_webhook_needs_its_address():
+    with pytest.raises(ConfigError, match="needs the url"):
+        load({"AGENT_OUTAGE_WEBHOOK_SECRET": "x"}, backend_needed=False)
+
+
 def test_a_mode_that_is_none_is_refused():
     with pytest.raises(ConfigError, match="AGENT_RECEIVER_SOCKET_MODE"):
         load({"AGENT_RECEIVER_SOCKET_MODE": "rw-rw----"}, backend_needed=False)
