@@ -11,6 +11,7 @@ class AlertsConfig(AppConfig):
 
     def ready(self) -> None:
         from server.alerts import health
+        from server.alerts.blocks import records
         from server.alerts.evaluator import store
         from server.observability.health import register as register_probe
         from server.observability.metrics import register as register_source
@@ -20,3 +21,4 @@ class AlertsConfig(AppConfig):
         for source in (health.rounds, health.open_alerts):
             register_source(source)
         retention.register("alerts and incidents", store.delete_old)
+        retention.register("blocks", records.delete_old)

@@ -1,8 +1,10 @@
 """Store of blocks: rows are opened, kept up to date and ended here alone."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from django.conf import settings
 
 from server.alerts.blocks.detection import Change
 from server.alerts.blocks.models import MAX_CONTRIBUTORS, MAX_NAME_CHARS, Block
@@ -39,6 +41,14 @@ def store(changes: Iterable[Change], watches: Iterable[Watch]) -> None:
         # Its state was lost: it begins anew if mail is still refused.
         row.ended_at, row.end_reason = row.refused_at, Block.EndReason.UNTRIED
         row.save(update_fields=["ended_at", "end_reason"])
+
+
+def delete_old(now: datetime) -> int:
+    """Delete the blocks that ended before their retention, which is that of alerts; return how
+    many."""
+    before = now - timedelta(days=settings.ALERTS_RETENTION_DAYS)
+    count, _ = Block.objects.filter(ended_at__lt=before).delete()
+    return count
 
 
 def _open(watch: Watch) -> Block:

@@ -262,7 +262,7 @@ METRICS_DAILY_RETENTION_DAYS = env.int("METRICS_DAILY_RETENTION_DAYS", default=7
 DEAD_LETTERS_RETENTION_DAYS = env.int("DEAD_LETTERS_RETENTION_DAYS", default=30)
 DEAD_LETTERS_MAX = env.int("DEAD_LETTERS_MAX", default=10_000)
 NODE_CHANGES_RETENTION_DAYS = env.int("NODE_CHANGES_RETENTION_DAYS", default=730)
-# Alerts and incidents that have ended, and silences.
+# Alerts, incidents and blocks that have ended, and silences.
 ALERTS_RETENTION_DAYS = env.int("ALERTS_RETENTION_DAYS", default=730)
 LOGIN_RECORDS_RETENTION_DAYS = env.int("LOGIN_RECORDS_RETENTION_DAYS", default=180)
 #: Hypertable or level → days.

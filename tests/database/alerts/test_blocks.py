@@ -13,6 +13,7 @@ from server.alerts.blocks.actors import evaluate_blocks
 from server.alerts.blocks.detection import Detector
 from server.alerts.blocks.models import Block, BlockDetection
 from server.observability import beats
+from server.timescale import retention
 from tests.factories import row, write
 from tests.incidents.history import History
 from tests.incidents.incidents import REPUTATION, Trouble
@@ -110,6 +111,22 @@ def test_a_block_ends_when_mail_is_taken_again():
 
     assert block.end_reason == "taken"
     assert END <= block.ended_at <= END + 3 * MINUTE
+
+
+def test_housekeeping_deletes_blocks_that_ended_long_ago_and_no_others(settings):
+    settings.ALERTS_RETENTION_DAYS = 30
+    write_hours()
+    (block,) = evaluate()
+    day = timedelta(days=1)
+    for pk, days_ago in ((901, 31), (902, 29)):
+        block.pk, block.ended_at = pk, NOW - days_ago * day
+        block.save(force_insert=True)
+
+    counts = retention.delete_old_rows(NOW)
+
+    assert counts["blocks"] == 1
+    assert not Block.objects.filter(pk=901).exists()
+    assert Block.objects.count() == 2
 
 
 def test_nothing_is_evaluated_while_another_one_does_it():
