@@ -40,6 +40,8 @@ _HOST = re.compile(r"(?<![\w.-])(?:[A-Za-z0-9-]+\.)+[a-z]{2,24}(?![\w-])")
 _REFUSED = re.compile(
     r"recipient address(?:es)? rejected ?: ?(?!access denied)(?=\S+ \S)", re.IGNORECASE
 )
+# IronPort says so of any reply that it then quotes.
+_WRAPPER = re.compile(r"^[245]\.\d\.\d - [\w ]{1,40}?(?=[45]\d\d[- ])", re.IGNORECASE)
 
 
 class Meaning(NamedTuple):
@@ -69,11 +71,15 @@ def _find(text: str, code_class: int) -> tuple[BounceClass | None, str | None]:
     rule = _find_code(text)
     if rule is None and detail in STRONG:
         return STRONG[detail], status
-    rule = rule or _find_words(text)
+    reason, words = _read_words(text)
+    rule = rule or (WORDS.find(reason) if reason else WORDS.find(words))
     if rule:
         return rule.bounce_class, status
     is_permanent = status is not None and status.startswith("5")
-    return STATUSES.get(detail) or (PERMANENT.get(detail) if is_permanent else None), status
+    of_status = STATUSES.get(detail) or (PERMANENT.get(detail) if is_permanent else None)
+    # A reason that no rule knows says less than the status, and the recipient is what is left.
+    rule = WORDS.find(words) if reason and of_status is None else None
+    return rule.bounce_class if rule else of_status, status
 
 
 def read_status(text: str, code: int | None = None) -> str | None:
@@ -101,7 +107,14 @@ def _find_code(text: str) -> Rule | None:
 
 
 def _find_words(text: str) -> Rule | None:
+    reason, words = _read_words(text)
+    return (WORDS.find(reason) if reason else None) or WORDS.find(words)
+
+
+def _read_words(text: str) -> tuple[str, str]:
+    """Return what is said behind "Recipient address rejected: ", empty without that, and all that
+    is said, as the rules read it."""
     # Sendmail writes `alice@example.com...User unknown`.
     words = fold(_HOST.sub("<host>", _URL.sub("<url>", text.replace("...", " ... "))))
-    reason = _REFUSED.sub("", words)
-    return (WORDS.find(reason) if reason != words else None) or WORDS.find(words)
+    reason = _REFUSED.sub("", _WRAPPER.sub("", words))
+    return ("" if reason == words else reason), words
