@@ -112,9 +112,10 @@ def _find_words(text: str) -> Rule | None:
 
 
 def _read_words(text: str) -> tuple[str, str]:
-    """Return what is said behind "Recipient address rejected: ", empty without that, and all that
-    is said, as the rules read it."""
+    """Return the reason behind "Recipient address rejected: ", empty without one, and all words,
+    as the rules read them."""
     # Sendmail writes `alice@example.com...User unknown`.
     words = fold(_HOST.sub("<host>", _URL.sub("<url>", text.replace("...", " ... "))))
+    words = words.replace("_", " ")  # ADDRESS_NOT_FOUND
     reason = _REFUSED.sub("", _WRAPPER.sub("", words))
     return ("" if reason == words else reason), words
