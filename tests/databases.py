@@ -1,36 +1,22 @@
-"""Databases of the tests: one of its own for processes that commit, hypertables emptied."""
+"""Tables of the tests' databases: emptied, and held back from TimescaleDB's own jobs."""
 
-import contextlib
-import os
-import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-import psycopg2
 from django.db import connection
-from psycopg2 import sql
 
 from server.rollups.levels import LEVELS
 from server.rollups.samples import levels as sample_levels
 from server.timescale import edition
 
-
-@contextlib.contextmanager
-def own_database(purpose: str) -> Iterator[str]:
-    """Yield the address of a new, empty database; drop it afterwards, whoever is connected."""
-    base = os.environ["DATABASE_URL"]
-    name = f"mallard_{purpose}_{secrets.token_hex(4)}"
-    _execute(base, "CREATE DATABASE {}", name)
-    try:
-        yield base.rpartition("/")[0] + f"/{name}"
-    finally:
-        _execute(base, "DROP DATABASE {} WITH (FORCE)", name)
-
-
-def _execute(url: str, statement: str, name: str) -> None:
-    admin = psycopg2.connect(url)
-    admin.autocommit = True  # databases are not made in transactions
-    with contextlib.closing(admin), admin.cursor() as cursor:
-        cursor.execute(sql.SQL(statement).format(sql.Identifier(name)))
+#: As migrations leave them, whatever a test commits.
+KEPT = ("django_content_type", "auth_permission", "auth_group", "auth_group_permissions")
+FILLED_SQL = (
+    "SELECT name FROM unnest(%s) AS name WHERE pg_relation_size(name::regclass) > 0"
+    " OR EXISTS (SELECT FROM pg_inherits WHERE inhparent = name::regclass)"
+)
+KEPT_SQL = "SELECT " + ", ".join(
+    f"(SELECT md5(string_agg(t::text, '' ORDER BY id)) FROM {table} t)" for table in KEPT
+)
 
 
 def hold_policies() -> None:
@@ -49,7 +35,26 @@ def empty_hypertables() -> None:
     """Remove all rows that Django does not know of."""
     tables = ["email_events", *(level.table for level in LEVELS)]
     tables += [level.table for level in sample_levels.all_levels()]
+    _empty([*tables, "event_id_collisions", "email_stats_due", "replies"])
+
+
+def empty_models() -> None:
+    """Remove all rows that Django knows of but those of KEPT, which must be as they were."""
+    tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    _empty(set(tables) - set(KEPT))
+
+
+def read_kept() -> tuple[str | None, ...]:
+    """Return a digest of each table of KEPT."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"TRUNCATE {', '.join(tables)}, event_id_collisions, email_stats_due, replies"
-        )
+        cursor.execute(KEPT_SQL)
+        return tuple(cursor.fetchone())
+
+
+def _empty(tables: Iterable[str]) -> None:
+    """Truncate those of the tables that have ever held a row since they were truncated: the others
+    would take most of the time."""
+    with connection.cursor() as cursor:
+        cursor.execute(FILLED_SQL, [sorted(tables)])
+        if filled := [name for (name,) in cursor]:
+            cursor.execute(f"TRUNCATE {', '.join(filled)} CASCADE")

@@ -6,6 +6,7 @@ variable that is set already names a service of the user's own, and none is star
 """
 
 import os
+import secrets
 import socket
 import sys
 import time
@@ -17,6 +18,7 @@ from build.stack import postgres, redis
 from build.stack.errors import StackError
 from build.stack.ports import LOOPBACK
 from build.stack.supervisor import Supervisor, temporary_run
+from tests.template import TEMPLATE, drop_template
 
 #: Folders whose tests use neither, or start programs of their own.
 INDEPENDENT = ("tests/unit/", "tests/system/agent/", "tests/system/build/")
@@ -34,7 +36,9 @@ class Services:
                 "DATABASE_URL": lambda port: postgres.start(
                     supervisor, supervisor.directory, port=port, durable=False
                 ),
-                "REDIS_URL": lambda port: redis.start(supervisor, supervisor.directory, port=port),
+                "REDIS_URL": lambda port: redis.start(
+                    supervisor, supervisor.directory, port=port, durable=False
+                ),
             }.items()
             if name not in os.environ
         }
@@ -69,6 +73,9 @@ class Services:
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
     if "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ[TEMPLATE] = f"mallard_template_{secrets.token_hex(4)}"
+        if "DATABASE_URL" in os.environ:
+            early_config.add_cleanup(drop_template)
         run = temporary_run()
         early_config.stash[SERVICES_KEY] = Services(run.__enter__())
         early_config.add_cleanup(lambda: (run.__exit__(None, None, None), None)[1])

@@ -1,4 +1,4 @@
-"""A private Redis that loses nothing it acknowledged: its file is synced at every write."""
+"""A private Redis; unless it is for tests, its file is synced at every write."""
 
 import shutil
 from dataclasses import dataclass
@@ -18,8 +18,10 @@ class Redis:
     running: Running
 
 
-def start(supervisor: Supervisor, directory: Path, *, port: int | None = None) -> Redis:
-    """Start one with its data in `directory`/redis."""
+def start(
+    supervisor: Supervisor, directory: Path, *, port: int | None = None, durable: bool = True
+) -> Redis:
+    """Start one with its data in `directory`/redis. Without `durable` a power cut may lose some."""
     home = directory / "redis"
     home.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
@@ -27,7 +29,8 @@ def start(supervisor: Supervisor, directory: Path, *, port: int | None = None) -
         name="redis",
         argv=[
             *(server_program(home), "--port", str(port), "--bind", LOOPBACK),
-            *("--dir", home, "--appendonly", "yes", "--appendfsync", "always", "--save", ""),
+            *("--dir", home, "--appendonly", "yes", "--save", ""),
+            *("--appendfsync", "always" if durable else "no"),
             *("--maxmemory-policy", "noeviction", "--daemonize", "no"),
         ],
         # While it loads its file it answers with an error.

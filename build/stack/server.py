@@ -73,9 +73,13 @@ class Site:
         run(python("build.package.assets"), log=self.logs / "assets.log")
         self.manage("collectstatic", "--noinput", "--verbosity", "0")
 
+    def migrate(self) -> None:
+        """Make the tables. Raise StackError."""
+        self.manage("migrate", "--noinput", "--verbosity", "0")
+
     def set_up(self, user: str, password: str) -> None:
         """Make the tables, the files that pages load and an administrator. Raise StackError."""
-        self.manage("migrate", "--noinput", "--verbosity", "0")
+        self.migrate()
         self.make_assets()
         self.make_user(user, password)
 

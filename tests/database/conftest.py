@@ -12,20 +12,48 @@ import dramatiq
 import pytest
 import redis
 from django.conf import settings
-from django.test import Client
+from django.db import connection
+from django.test import Client, TransactionTestCase
 
 from server.ingest import rate_limit
 from server.ingest.inbox import EVENTS, SAMPLES
 from server.nodes import authentication
 from server.nodes.models import ApiKey, Node
-from tests.databases import empty_hypertables, hold_policies
+from tests.databases import (
+    empty_hypertables,
+    empty_models,
+    hold_policies,
+    read_kept,
+)
+from tests.template import make_template
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Hold TimescaleDB's own jobs back from the first test on."""
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """Let Django copy the migrated database instead of migrating one for each process."""
+    connection.settings_dict["TEST"]["TEMPLATE"] = make_template()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Hold TimescaleDB's own jobs back from the first test on, and empty tables quickly after tests
+    that commit: Django truncates all of them and makes all permissions again."""
     with django_db_blocker.unblock():
         hold_policies()
+        kept = read_kept()
+    flush = TransactionTestCase._fixture_teardown
+
+    def empty(case: TransactionTestCase) -> None:
+        nonlocal kept
+        if read_kept() == kept:
+            empty_models()
+        else:
+            flush(case)
+            kept = read_kept()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+        yield
 
 
 @pytest.fixture
@@ -48,7 +76,7 @@ def empty_redis() -> Iterator[None]:
 
 @pytest.fixture
 def committing_database(transactional_db: None) -> Iterator[None]:
-    """A database in which tests commit. Django empties its own tables, this one the hypertables.
+    """A database in which tests commit. `django_db_setup` empties Django's tables, this the others.
 
     Before the test and after it: the tests of the next file may be those that see what is there.
     Policies that a test made, or a migration in it, are held back likewise.

@@ -9,8 +9,8 @@ from build.browser import open_chromium
 from build.stack import redis, server
 from build.stack.supervisor import Supervisor
 from server.metrics.catalogue import KINDS
-from tests.databases import own_database
 from tests.system.browser.site import NODE, PASSWORD, USER, WITHIN_MS, Site
+from tests.template import STATIC, make_static, own_database
 
 
 # Not those of the plugin pytest-playwright: they keep an event loop running until the session ends,
@@ -35,17 +35,18 @@ def installed_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with own_database("browser") as database_url, Supervisor(home) as supervisor:
         site = server.Site(
             database_url,
-            redis.start(supervisor, home).url,
+            redis.start(supervisor, home, durable=False).url,
             logs=home / "log",
             # Kept answers would show the numbers of another test.
             more={
-                "STATIC_ROOT": str(home / "static"),
+                "STATIC_ROOT": str(STATIC),
                 "READ_CACHE_SECONDS": "0",
                 "NOTIFICATION_NETWORKS": "127.0.0.0/8",
                 "PUBLIC_URL": "https://mallard.example",
             },
         )
-        site.set_up(USER, PASSWORD)
+        make_static(site)
+        site.make_user(USER, PASSWORD)
         key = site.manage("create_api_key", "--any-node", "--name", "test").strip()
         yield Site(site, server.start(supervisor, site), key)
 

@@ -12,8 +12,8 @@ from psycopg2.extras import DictCursor
 from build.stack import agent, haraka, mongodb, redis, rspamd, server, sink, zonemta
 from build.stack.redis import Redis
 from build.stack.supervisor import Supervisor
-from tests.databases import own_database
 from tests.programs import enable_pre_images
+from tests.template import STATIC, make_static, own_database
 
 NODE = "mta-01"
 # The first retry after two seconds; the second is later than any test waits.
@@ -82,10 +82,10 @@ def run_server(directory: Path, environment: Mapping[str, str]) -> Iterator[Base
     """Run the part that all clusters share."""
     with own_database("e2e") as database_url, Supervisor(directory) as supervisor:
         own_redis = redis.start(supervisor, directory)
-        site = server.Site(
-            database_url, own_redis.url, logs=directory / "log", more=dict(environment)
-        )
-        site.set_up("admin", ADMIN_PASSWORD)
+        more = {"STATIC_ROOT": str(STATIC), **environment}
+        site = server.Site(database_url, own_redis.url, logs=directory / "log", more=more)
+        make_static(site)
+        site.make_user("admin", ADMIN_PASSWORD)
         key = site.manage("create_api_key", "--node", NODE, "--name", "test").strip()
         started = server.start(supervisor, site)
         receiving = sink.start(supervisor)
