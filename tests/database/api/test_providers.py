@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from server.rollups.mail import details
+from tests.databases import empty_hypertables
 from tests.factories import NOW, row, write
 
 pytestmark = pytest.mark.django_db
@@ -21,10 +22,16 @@ REFUSED = OUTLOOK | {
 GOOGLE = OUTLOOK | {"provider": "Google", "sending_ip": "192.0.2.8", "to_domain": "gmail.example"}
 
 
-@pytest.fixture(autouse=True)
-def stored():
-    write(row(**OUTLOOK), row(**REFUSED), row(**REFUSED), row(**GOOGLE))
-    details.count_all(NOW)
+@pytest.fixture(scope="module", autouse=True)
+def stored(django_db_setup, django_db_blocker):
+    """Committed once for the tests of this module, which only read."""
+    with django_db_blocker.unblock():
+        try:
+            write(row(**OUTLOOK), row(**REFUSED), row(**REFUSED), row(**GOOGLE))
+            details.count_all(NOW)
+            yield
+        finally:
+            empty_hypertables()
 
 
 def values(answer):

@@ -72,10 +72,12 @@ def page(admin_client):
 @pytest.fixture
 def refused(store_events):
     """Twenty refusals of the last hours, and one delivery before them."""
-    store_events(DELIVERY, ago=timedelta(hours=5))
-    for minutes in range(0, 100, 5):
-        store_events(REFUSAL, ago=timedelta(minutes=minutes))
-    details.count_all(timezone.now())  # as the worker does when a minute is over
+    now = timezone.now()
+    store_events(
+        DELIVERY | {"occurred_at": now - timedelta(hours=5)},
+        *(REFUSAL | {"occurred_at": now - timedelta(minutes=n)} for n in range(0, 100, 5)),
+    )
+    details.count_all(now)  # as the worker does when a minute is over
 
 
 @pytest.mark.parametrize("path", ["/email/by/provider/", "/email/by/ip/named/?name=192.0.2.1"])

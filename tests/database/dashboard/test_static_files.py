@@ -10,9 +10,9 @@ from django.contrib.staticfiles import finders
 from server.dashboard.shell.assets.static_files import DashboardFinder, StaticStorage
 
 
-@pytest.fixture
-def static_files(tmp_path, settings):
-    settings.DEBUG = False
+@pytest.fixture(scope="module")
+def static_files(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("static")
     (tmp_path / "vendor").mkdir()
     for name in ("echarts.js", "inter-latin.woff2"):
         (tmp_path / "vendor" / name).write_text("export const init = 1;")
