@@ -13,10 +13,12 @@ unexport PYTHONDONTWRITEBYTECODE
 ready := .venv/.ready
 lock = uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header
 parts := .types .format .imports .templates .migrations .javascript
-pytest := $(python) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# One more than there are processors, for tests that wait for programs; no more than four.
+processes := $(shell echo $$(( $$(nproc) < 3 ? $$(nproc) + 1 : 4 )))
+pytest := $(python) -m pytest --numprocesses $(processes) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo check test bench crash agent-binary server-archive lock stop clean timescaledb \
-	$(parts) .unit .pytest
+	$(parts) .parts .unit .pytest
 
 help: ## list every command
 	@./mallard help
@@ -32,7 +34,7 @@ check: packages-setup $(ready) ## format, lint, types, imports, unit tests; star
 
 test: packages-test ## check and test all of it; ARGS='-k name' runs some tests with the services they need
 	@$(MAKE) -s -j2 $(ready) timescaledb
-	@exec $(MAKE) -s -k $(if $(ARGS),,$(parts)) .pytest
+	@exec $(MAKE) -s -k -j2 $(if $(ARGS),,.parts) .pytest
 
 bench: packages-test ## measure the path of an event; SECONDS=600 for a long run
 	@$(MAKE) -s -j2 $(ready) timescaledb
@@ -62,7 +64,11 @@ clean: ## stop everything and remove .run and .venv
 	@[ ! -e $(ready) ] || $(python) -m build.stack stop
 	rm -rf .run .venv
 
-# The parts of `check` and `test`: when one fails the others still run.
+# The parts of `check` and `test`: when one fails the others still run. In `test` they run beside the
+# tests, which often wait; what a part prints comes in one piece.
+.parts:
+	@exec $(MAKE) -s -k --output-sync=target $(parts)
+
 .format:
 	@ruff format --check --quiet .
 	@ruff check --quiet .
