@@ -8,8 +8,8 @@ from django.db import connection
 from django.test import Client
 
 from build.lab import scale_set
-from build.lab.scenarios import queries
-from build.lab.scenarios.queries import BUDGETS_MS, FILTER_24H, LOOKUP
+from build.lab.requests import FILTER_24H, LOOKUP, measure, pick_values, read_requests
+from build.lab.scenarios.queries import BUDGETS_MS
 from server.timescale import edition
 from tests.query_plan import find_table
 
@@ -38,8 +38,8 @@ def test_every_request_finds_its_rows_by_an_index_in_the_chunks_of_its_time(
         # Small tables are read as they are; what is tested is whether there is another way.
         cursor.execute("SET enable_seqscan = off")
     try:
-        for request in queries.read_requests(queries.pick_values()):
-            queries.measure(admin_client, request, times=0, warm_up=1)
+        for request in read_requests(pick_values()):
+            measure(admin_client, request, times=0, warm_up=1)
             requests.append(request)
             for statement in request.statements:
                 assert "Seq Scan" not in statement.summarize(), (request.name, statement.sql)

@@ -19,13 +19,14 @@ from statistics import median
 from typing import Any
 
 from build.lab import usage
+from build.lab.mail_node import start_mail_node
 from build.lab.report import compute_percentile
 from build.lab.traffic import INGEST_PATH
 from build.package import freeze
-from build.stack import agent, haraka, mongodb, redis, rspamd, sink, wildduck, zonemta
+from build.stack import agent
 from build.stack.errors import StackError
-from build.stack.ports import LOOPBACK, answers
-from build.stack.supervisor import Supervisor, temporary_run
+from build.stack.ports import answers
+from build.stack.supervisor import temporary_run
 from tests.fakes.failing_server import Received, run_fake_server
 from tests.fakes.plugin_process import FakePlugin
 
@@ -35,7 +36,6 @@ STARTS = 7
 START_WITHIN_S = 20.0
 FINISH_WITHIN_S = 20.0
 KEY = "mlrd_bench"
-USERS = 50  # of WildDuck, so that there is something to count
 #: As the plugins are set by default: events of a POST; and the mail program's processes.
 BATCH = 50
 PROCESSES = 4
@@ -97,45 +97,6 @@ def run(options: argparse.Namespace) -> int:
     print(f"over budget: {', '.join(over) or 'nothing'}")
     print(json.dumps(result), flush=True)
     return 1 if over else 0
-
-
-def start_mail_node(supervisor: Supervisor) -> dict[str, str]:
-    """Start the mail programs, their plugins pointed at the agent to come; return its settings."""
-    directory = supervisor.directory
-    keys = redis.start(supervisor, directory)
-    documents = mongodb.start(supervisor, directory)
-    shared: dict[str, Any] = {
-        "sink_port": sink.start(supervisor).port,
-        "redis_port": keys.port,
-        "plugin_socket": agent.receiver_socket(directory),
-    }
-    settings, scan_port = {}, None
-    if rspamd.is_installed():
-        scanner = rspamd.start(supervisor, directory, redis_port=keys.port)
-        scan_port = scanner.scan_port
-        settings["AGENT_DISCOVERY_RSPAMD_URL"] = f"http://{LOOPBACK}:{scanner.controller_port}"
-    zonemta_uri = documents.uri_of(zonemta.DATABASE)
-    mta = zonemta.start(supervisor, directory, mongo_uri=zonemta_uri, **shared)
-    haraka.start(supervisor, directory, rspamd_port=scan_port, **shared)
-    wildduck_uri = documents.uri_of(wildduck.DATABASE)
-    mailboxes = wildduck.start(supervisor, directory, mongo_uri=wildduck_uri, redis_port=keys.port)
-    for n in range(USERS):
-        # Without a password: hashing it would take longer than all the rest.
-        account = {"username": f"user{n}", "password": False, "quota": (n + 1) * 1_000_000}
-        if not mailboxes.post("/users", account).get("success"):
-            raise StackError(f"WildDuck accepted {n} of {USERS} users.")
-    return settings | {
-        "NODE_ROLE": "zonemta haraka wildduck rspamd redis mongodb",
-        "AGENT_ZONEMTA_MONGODB_URI": zonemta_uri,
-        "AGENT_DISCOVERY_REDIS_URL": keys.url,
-        "AGENT_DISCOVERY_ZONEMTA_API_URL": f"http://{LOOPBACK}:{mta.api_port}",
-        "AGENT_DISCOVERY_WILDDUCK_API_URL": mailboxes.api_url,
-        "AGENT_DISCOVERY_WILDDUCK_METRICS_URL": mailboxes.metrics_url,
-        "AGENT_DISCOVERY_WILDDUCK_TOKEN": mailboxes.token,
-        "AGENT_DISCOVERY_WILDDUCK_MONGODB_URI": wildduck_uri,
-        # Every five minutes otherwise, which would be once or never in what is measured.
-        "AGENT_INTERVALS_WILDDUCK_S": "60",
-    }
 
 
 def measure_phase(pid: int, seconds: float) -> tuple[float, float]:

@@ -7,67 +7,37 @@ API in queries.txt in this process as a logged-in person. Marks where the p95 is
 import argparse
 import json
 import os
-import random
-import re
 import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import cycle
 from pathlib import Path
-from urllib.parse import quote
 
 import django
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext, setup_test_environment
+from django.test.utils import setup_test_environment
 from django.utils import timezone
 
 from build.lab import scale_set
 from build.lab.report import compute_percentile, format_table
+from build.lab.requests import FILTER_24H, LOOKUP, Request, measure, pick_values, read_requests
 from build.stack import claim, postgres
 from build.stack.command import report_progress
 from build.stack.paths import RUN
 from build.stack.server import Site
 from build.stack.supervisor import Supervisor, leaving_no_child
 from server.config.gc_freeze import freeze_startup_objects
-from tests.query_plan import Statement, explain, fetch_rows
 
 HOME = RUN / "bench-queries"
 #: It is so long before the end of the set: at midnight requests for a day would be too easy.
 NOW_BEFORE_END = timedelta(hours=11, minutes=30)
 PLAIN_FILES = "django.contrib.staticfiles.storage.StaticFilesStorage"
-REQUESTS = Path(__file__).with_name("queries.txt")
-LOOKUP, FILTER_24H = "lookup", "filter_24h"
 #: Kind → the maximum p95 of its slowest request, ms.
 BUDGETS_MS = {"dashboard_24h": 100, "dashboard_30d": 300, LOOKUP: 100, FILTER_24H: 500}
-#: A class in the file → the ranges with which it is requested, each a kind of its own.
-RANGES = {"24h": ("24h",), "30d": ("30d",), "dashboard": ("24h", "30d")}
-COLUMNS = (
-    "message_id queue_id from_domain to_domain from_address to_address sending_ip mta_node provider"
-    " auth_user"
-)
 TIMES = 40  # answers of each request
 HEAD = ("kind", "question", "p50 ms", "p95 ms", "", "SQL ms", "rows read", "plan")
-
-
-@dataclass
-class Request:
-    """One request with one or more values, which are requested in turn; and its answers."""
-
-    kind: str
-    name: str
-    addresses: tuple[str, ...]
-    times_ms: list[float] = field(default_factory=list)
-    statements: list[Statement] = field(default_factory=list)
-
-    @property
-    def p95_ms(self) -> float:
-        return compute_percentile(self.times_ms, 0.95) or 0.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -132,56 +102,6 @@ def request_all(now: datetime, options: argparse.Namespace) -> None:
     print(format_json(requests, raw_rows=raw_rows), flush=True)
 
 
-def pick_values(count: int = 20) -> dict[str, tuple[str, ...]]:
-    """Pick values by column at random from the raw rows, some frequent and some rare."""
-    names = COLUMNS.split()
-    rows = fetch_rows(
-        f"SELECT {', '.join(names)} FROM email_events TABLESAMPLE BERNOULLI (1) REPEATABLE (7)"  # noqa: S608
-        " WHERE direction = 'outbound' AND sending_ip IS NOT NULL LIMIT 20000"
-    )
-    rng = random.Random(7)  # noqa: S311 (the same requests each time)
-    values = {"type": ("bounced", "deferred", "rejected", "sent", "dropped")}
-    for name, column in zip(names, zip(*rows, strict=True), strict=True):
-        different = sorted(set(column) - {None})
-        values[name] = tuple(rng.sample(different, min(count, len(different))))
-    return values | {"node": values["mta_node"][:1]}
-
-
-def read_requests(values: Mapping[str, Sequence[str]]) -> Iterator[Request]:
-    for line in REQUESTS.read_text().splitlines():
-        if not line or line.startswith("#"):
-            continue
-        class_name, name, address = re.split(r"  +", line)
-        address = address if address.startswith("/") else f"/api/v1/{address}"
-        column = re.search(r"\{(\w+)\}", address)
-        texts = [quote(value, safe="") for value in values[column[1]]] if column else [""]
-        addresses = tuple(re.sub(r"\{\w+\}", text, address) for text in texts)
-        if class_name not in RANGES:
-            yield Request(class_name, name, addresses)
-        for named in RANGES.get(class_name, ()):
-            query = f"{'&' if '?' in address else '?'}range={named}"
-            yield Request(f"dashboard_{named}", name, tuple(each + query for each in addresses))
-
-
-def measure(client: Client, request: Request, *, times: int, warm_up: int = 3) -> None:
-    """Make a request so often, with its values in turn, then once more with the plans."""
-    addresses = cycle(request.addresses)
-    for _ in range(max(warm_up, len(request.addresses))):
-        _get(client, next(addresses))
-    addresses = cycle(request.addresses)
-    for _ in range(times):
-        started_at = time.perf_counter()
-        _get(client, next(addresses))
-        request.times_ms.append((time.perf_counter() - started_at) * 1_000)
-    with CaptureQueriesContext(connection) as queries:
-        _get(client, request.addresses[0])
-    request.statements = [
-        explain(query["sql"])
-        for query in queries.captured_queries
-        if "email_" in query["sql"] or "metrics_" in query["sql"]
-    ]
-
-
 def format_json(requests: Sequence[Request], *, raw_rows: int) -> str:
     slowest: dict[str, float] = {"raw_rows": raw_rows}
     for kind in BUDGETS_MS:
@@ -206,10 +126,3 @@ def format_text(requests: Sequence[Request]) -> str:
         for request in requests
     ]
     return format_table([HEAD, *rows])
-
-
-def _get(client: Client, address: str) -> None:
-    reply = client.get(address)
-    reply.getvalue()  # a page that streams is made when it is read
-    if reply.status_code != 200:  # noqa: PLR2004 (OK)
-        raise ValueError(f"{address}: {reply.status_code} {reply.content[:500]!r}")

@@ -6,7 +6,6 @@ acknowledged event is missing or stored twice.
 """
 
 import argparse
-import io
 import json
 import os
 import time
@@ -16,8 +15,9 @@ from typing import Any
 from build.lab import oracle, usage
 from build.lab.installation import Installation, run_installation
 from build.lab.live_probe import LiveProbe
+from build.lab.plain_copy import COPY_NODE, copy_plainly
 from build.lab.report import compute_percentile
-from build.lab.traffic import Bodies, Load
+from build.lab.traffic import Load
 from build.stack.command import report_progress
 
 Figures = dict[str, Any]
@@ -32,8 +32,6 @@ STEADY_SHARE = 0.7
 MAX_STEADY_S = 60.0
 PROBED_WITHIN_S = 20.0
 COPY_ROWS = 100_000
-COPY_BATCH = 500
-COPY_NODE = "plain-copy"
 EMPTY = (
     "TRUNCATE email_events, email_stats_1m, email_stats_5m, email_stats_1h, email_stats_daily,"
     " ledger_epoch"
@@ -126,31 +124,6 @@ class Bench:
     def _read_cpu_s(self) -> dict[str, float]:
         programs = self._installation.programs
         return {name: usage.read_cpu_s(running.pid) for name, running in programs.items()}
-
-
-def copy_plainly(installation: Installation, *, rows: int) -> float:
-    """COPY events like the load's into the same table, with its indexes; return rows/s."""
-    bodies = Bodies(node=COPY_NODE, epoch="none", size=COPY_BATCH, mark=0)
-    turns = range(rows // COPY_BATCH)
-    events = [event for _ in turns for event in derive_columns(bodies.next())]
-    columns = dict.fromkeys(name for event in events for name in event)
-    lines = io.StringIO()
-    for event in events:
-        lines.write("\t".join(str(event.get(name, "\\N")) for name in columns) + "\n")
-    lines.seek(0)
-    with installation.connect() as cursor:
-        started = time.monotonic()
-        cursor.copy_expert(f"COPY email_events ({', '.join(columns)}) FROM STDIN", lines)
-        cursor.connection.commit()
-        return rows / (time.monotonic() - started)
-
-
-def derive_columns(body: bytes) -> list[dict[str, object]]:
-    events: list[dict[str, object]] = json.loads(body)["events"]
-    for event in events:
-        event["from_user"], _, event["from_domain"] = str(event["from_address"]).rpartition("@")
-        event["to_domain"] = str(event["to_address"]).rpartition("@")[2]
-    return events
 
 
 def format_json(results: Sequence[Figures]) -> str:

@@ -6,7 +6,8 @@ import pytest
 
 from build.lab import oracle
 from build.lab.installation import run_installation
-from build.lab.scenarios.throughput import COPY_NODE, Bench, format_json
+from build.lab.plain_copy import COPY_NODE
+from build.lab.scenarios.throughput import Bench, format_json
 
 KEYS = [
     "batch",

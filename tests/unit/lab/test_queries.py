@@ -4,7 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from build.lab import scale_set
-from build.lab.scenarios.queries import Request, format_json, format_text
+from build.lab.requests import Request
+from build.lab.scenarios.queries import format_json, format_text
 from tests.query_plan import Statement
 
 

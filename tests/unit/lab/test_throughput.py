@@ -4,11 +4,9 @@ import json
 import random
 import uuid
 
+from build.lab.plain_copy import derive_columns
 from build.lab.report import compute_percentile
-from build.lab.scenarios.throughput import (
-    derive_columns,
-    format_json,
-)
+from build.lab.scenarios.throughput import format_json
 from build.lab.traffic import Bodies, build_template
 
 KEYS = [
