@@ -1,4 +1,7 @@
-"""Mapping of one event as it arrived to a line of PostgreSQL's COPY, or a refusal. Pure."""
+"""Mapping of one event as it arrived to a line of PostgreSQL's COPY, or a refusal. Pure.
+
+The reference path: of any event, and readable alone. Most events go by `mapping_fast_path`.
+"""
 
 import re
 from collections.abc import Sequence
@@ -123,27 +126,19 @@ def copy_line(raw: bytes | msgspec.Raw, context: Context) -> str:
     return _line(normalize(event, context))
 
 
-def plain_line(event: Event, context: Context) -> str:
-    """Return an event of a plain body as a COPY line, in half the time.
-
-    Raises Refused or WrongNode.
-    """
-    return "\t".join(_texts(normalize(event, context)))
-
-
 def normalize(event: Event, context: Context) -> list[Any]:
     """Return the values of an event's columns, with aliases, derived fields and limits applied."""
     row = list(_values(event))
     row[NODE] = _node(event, context)
     at, row[_NODE_AT] = _occurred_at(event), None
     if context.ahead:
-        at, row[_NODE_AT] = context.correct(at), at.isoformat()
+        at, row[_NODE_AT] = context.correct(at), msgspec.to_builtins(at)
     context.check_time("occurred_at", at)
-    row[_AT] = at.isoformat()
+    row[_AT] = msgspec.to_builtins(at)
     _derive(row, event)
     for place, name in _IPS:
         if row[place] is not None:
-            row[place] = _ip(name, row[place])
+            row[place] = read_ip(name, row[place])
     for place, max_chars in _TEXTS:
         if row[place] is not None and len(row[place]) > max_chars:
             row[place] = row[place][:max_chars]
@@ -157,7 +152,7 @@ def normalize(event: Event, context: Context) -> list[Any]:
         reply=row[_BOUNCE] or row[_STATUS],
     )
     if event.spam_symbols is not None:
-        row[_SYMBOLS] = _text_array(event.spam_symbols)
+        row[_SYMBOLS] = format_array(event.spam_symbols)
     return row
 
 
@@ -213,7 +208,10 @@ def _occurred_at(event: Event) -> datetime:
     at = event.occurred_at or event.timestamp or event.time
     if at is None:
         raise Refused("Object missing required field `occurred_at`")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise Refused(f"occurred_at {at.isoformat()} is out of range") from error
 
 
 def _node(event: Event, context: Context) -> str:
@@ -232,14 +230,16 @@ def _canonical_ip(text: str) -> str:
     return str(ip_address(text.partition("%")[0]))
 
 
-def _ip(name: str, text: str) -> str:
+def read_ip(name: str, text: str) -> str:
+    """Return the address in its usual form. Raises Refused."""
     try:
         return _canonical_ip(text)
     except ValueError as error:
         raise Refused(f"{name}: {error}") from error
 
 
-def _text_array(symbols: list[str]) -> str:
+def format_array(symbols: list[str]) -> str:
+    """Return symbols as PostgreSQL's array, as many and as long as are stored."""
     cut = [symbol[:MAX_SPAM_SYMBOL_CHARS] for symbol in symbols[:MAX_SPAM_SYMBOLS]]
     quoted = ['"' + s.replace("\\", "\\\\").replace('"', '\\"') + '"' for s in cut]
     return "{" + ",".join(quoted) + "}"

@@ -23,6 +23,15 @@ FACTS = OutcomeFacts._fields
 NO_FACTS = OutcomeFacts(None, None, None)
 
 
+def has_facts(direction: str, event_type: str) -> bool:
+    """Return whether an event has any facts: it is an outcome of outbound mail.
+
+    What was `sent` has none: its MX is not known yet, and 8 000 domains of one operator's customers
+    would each be an operator.
+    """
+    return direction == "outbound" and event_type != "sent"
+
+
 def find_facts(
     *,
     direction: str,
@@ -33,12 +42,8 @@ def find_facts(
     category: str | None,
     reply: str | None,
 ) -> OutcomeFacts:
-    """Return the facts about an event. `reply`: what bounced, deferred or rejected it, if it was.
-
-    What was `sent` has none: its MX is not known yet, and 8 000 domains of one operator's customers
-    would each be an operator.
-    """
-    if direction != "outbound" or event_type == "sent":
+    """Return the facts about an event. `reply`: what bounced, deferred or rejected it."""
+    if not has_facts(direction, event_type):
         return NO_FACTS
     provider = name_provider(mx_host, to_domain)
     if event_type not in REFUSALS:

@@ -15,8 +15,8 @@ MAX_REPLY_CHARS = 500
 #: Of a text, so many characters name it: a longer reply is cut at another word in each message.
 NAMED_CHARS = 256
 FINGERPRINT_BYTES = 8
-#: So many words and so many texts are remembered.
-MAX_REMEMBERED = 16_384
+#: So many words and so many texts are remembered, and so many replies as they came.
+MAX_REMEMBERED, MAX_REPLIES_REMEMBERED = 16_384, 4_096
 ID_CHARS, ID_DIGITS, ID_HUMPS, WORD_CHARS, HOST_DOTS = 10, 2, 2, 8, 2
 
 _CODE = r"[2-5]\d\d"
@@ -132,6 +132,7 @@ def fingerprint(reply: str) -> str:
 _remembered: dict[str, Reply] = {}
 
 
+@lru_cache(maxsize=MAX_REPLIES_REMEMBERED)  # many servers have no ids in theirs
 def read_reply(reply: str) -> Reply:
     """Return the text of a reply and its fingerprint."""
     reply = reply[:MAX_REPLY_CHARS]

@@ -16,9 +16,8 @@ from server.events.mapping import (
     Refused,
     WrongNode,
     copy_line,
-    plain_line,
 )
-from server.events.wire import Event
+from server.events.mapping_fast_path import PlainEvent, plain_lines
 from server.ingest.errors import Malformed, NodeMismatch, TooLarge
 from server.ingest.parsing.readings import (
     MAX_UNREADABLE_PER_BODY,
@@ -68,8 +67,8 @@ class Batch:
 
 
 _decode_envelope = msgspec.json.Decoder(Envelope[msgspec.Raw]).decode
-_decode_valid_envelope = msgspec.json.Decoder(Envelope[Event]).decode
-_decode_valid_list = msgspec.json.Decoder(list[Event]).decode
+_decode_plain_envelope = msgspec.json.Decoder(Envelope[PlainEvent]).decode  # type: ignore[valid-type]
+_decode_plain_list = msgspec.json.Decoder(list[PlainEvent]).decode  # type: ignore[valid-type]
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_sample: dict[str, Callable[[bytes | msgspec.Raw], Sample]] = {
     kind: msgspec.json.Decoder(of).decode for kind, of in SAMPLES.items()
@@ -95,14 +94,8 @@ def parse_event_batch(body: bytes, context: Context, *, max_events: int) -> Batc
     """
     _check_size(body, max_events, MAX_EVENT_COMMAS)
     body = clean_json(body)
-    valid = _read_valid_envelope(body) if context.is_plain(body) else None
-    envelope: Envelope[Any] = valid or _read_envelope(_readable(body))
-    if len(envelope.events) > max_events:
-        raise TooLarge(f"{len(envelope.events)} events; send at most {max_events} in one batch")
-    if envelope.clock_set_ms:
-        context = context.before_setting(timedelta(milliseconds=envelope.clock_set_ms))
-    line = plain_line if valid else copy_line
-    batch = _split_items(envelope.events, lambda event: line(event, context), context.node)
+    parts = _read_at_once(body, context, max_events) or _read_one_by_one(body, context, max_events)
+    envelope, batch = parts
     batch.node = context.node or _only_node(batch.accepted)
     if envelope.epoch is not None:
         _number(batch, envelope)
@@ -204,14 +197,38 @@ def _only_node(lines: list[str]) -> str | None:
     return nodes.pop() if len(nodes) == 1 else None
 
 
-def _read_valid_envelope(body: bytes) -> Envelope[Event] | None:
-    """Decode a batch in which all items are valid in one go; None: decode it item by item."""
+def _read_at_once(
+    body: bytes, context: Context, max_events: int
+) -> tuple[Envelope[Any], Batch] | None:
+    """Read a batch of which no event has to be mended or refused. None: there may be some."""
+    if not context.is_plain(body):
+        return None
     try:
-        if body.startswith(b"["):
-            return Envelope(events=_decode_valid_list(body))
-        return _decode_valid_envelope(body)
+        envelope: Envelope[Any] = (
+            Envelope(events=_decode_plain_list(body))
+            if body.startswith(b"[")
+            else _decode_plain_envelope(body)
+        )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    lines = plain_lines(envelope.events, _context_of(envelope, context, max_events))
+    return None if lines is None else (envelope, Batch(accepted=lines))
+
+
+def _read_one_by_one(body: bytes, context: Context, max_events: int) -> tuple[Envelope[Any], Batch]:
+    envelope = _read_envelope(_readable(body))
+    context = _context_of(envelope, context, max_events)
+    batch = _split_items(envelope.events, lambda raw: copy_line(raw, context), context.node)
+    return envelope, batch
+
+
+def _context_of(envelope: Envelope[Any], context: Context, max_events: int) -> Context:
+    """Return the context in which its events were captured. Raises TooLarge."""
+    if len(envelope.events) > max_events:
+        raise TooLarge(f"{len(envelope.events)} events; send at most {max_events} in one batch")
+    if not envelope.clock_set_ms:
+        return context
+    return context.before_setting(timedelta(milliseconds=envelope.clock_set_ms))
 
 
 def _read_envelope(body: bytes) -> Envelope[msgspec.Raw]:
@@ -241,10 +258,10 @@ class _Named(msgspec.Struct, frozen=True):
 _decode_named = msgspec.json.Decoder(_Named).decode
 
 
-def _check_named_node(raw: Any, key_node: str | None) -> None:
+def _check_named_node(raw: msgspec.Raw, key_node: str | None) -> None:
     """Raise NodeMismatch when a refused item names another node than the key's."""
-    if key_node is None or not isinstance(raw, msgspec.Raw):
-        return  # of an event that was decoded, the node has been compared
+    if key_node is None:
+        return
     with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         named = _decode_named(raw)
         node = named.mta_node or named.node_id
@@ -252,7 +269,9 @@ def _check_named_node(raw: Any, key_node: str | None) -> None:
             raise NodeMismatch(key_node, node)
 
 
-def _split_items(items: list[Any], read: Callable[[Any], Any], key_node: str | None) -> Batch:
+def _split_items(
+    items: list[msgspec.Raw], read: Callable[[msgspec.Raw], Any], key_node: str | None
+) -> Batch:
     batch = Batch()
     for index, raw in enumerate(items):
         try:
