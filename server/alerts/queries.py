@@ -1,10 +1,28 @@
 """Queries of alerts, incidents, silences and rules; the only reader for pages and the API."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Case, Count, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    F,
+    IntegerField,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+    Window,
+)
 
+from server.alerts.blocks.models import Block
+from server.alerts.blocks.wording import describe as describe_block
 from server.alerts.models import (
     Alert,
     AlertTransition,
@@ -19,6 +37,10 @@ from server.alerts.rules import active_rules
 
 #: What one answer holds at most.
 MAX_ROWS = 500
+#: Earlier incidents of the same cause and subject: how far back, and how many are listed.
+SIMILAR_SPAN, MAX_SIMILAR = timedelta(days=90), 10
+#: Incidents, and blocks, that are marks in charts.
+MAX_HAPPENINGS = 100
 _GRAVEST_FIRST = Case(
     When(severity=Severity.CRITICAL, then=Value(0)), default=Value(1), output_field=IntegerField()
 )
@@ -55,7 +77,8 @@ def incidents(*, is_open: bool = True, limit: int = MAX_ROWS) -> list[Incident]:
 
 @dataclass(frozen=True)
 class IncidentDetail:
-    """An incident with all that belongs to it. `before`: earlier incidents of the same cause."""
+    """An incident with all that belongs to it. `before`: the newest earlier incidents of the same
+    cause and a subject of this one's in SIMILAR_SPAN; `before_count`: how many there were."""
 
     incident: Incident
     alerts: list[Alert]
@@ -63,26 +86,98 @@ class IncidentDetail:
     notes: list[IncidentNote]
     notifications: list[OutboxNotification]
     before: list[Incident]
+    before_count: int
+
+
+def first_alert(incident_id: int) -> Alert | None:
+    """Return the gravest and first alert of an incident, one that no other hides; one query."""
+    return _alerts_of(incident_id).first()
+
+
+def _alerts_of(incident_id: int) -> QuerySet[Alert]:
+    rows = Alert.objects.filter(_HAS_FIRED, incident=incident_id)
+    return rows.order_by(_GRAVEST_FIRST, F("inhibited_by").asc(nulls_first=True), "pk")
 
 
 def incident_detail(incident_id: int) -> IncidentDetail:
     """Return one incident; six queries. Raises Incident.DoesNotExist."""
     incident = Incident.objects.get(pk=incident_id)
-    rows = Alert.objects.filter(_HAS_FIRED, incident=incident)
     transitions = AlertTransition.objects.filter(alert__incident=incident).select_related("alert")
-    before = Incident.objects.filter(
-        cause=incident.cause, started_at__lt=incident.started_at, merged_into=None
-    )
+    rows = list(_alerts_of(incident_id)[:MAX_ROWS])
+    before = _similar(incident, {alert.subject for alert in rows})
     return IncidentDetail(
         incident,
-        list(
-            rows.order_by(_GRAVEST_FIRST, F("inhibited_by").asc(nulls_first=True), "pk")[:MAX_ROWS]
-        ),
+        rows,
         sorted(transitions.order_by("-at", "-pk")[:MAX_ROWS], key=lambda one: (one.at, one.pk)),
         list(incident.notes.all()[:MAX_ROWS]),
         list(incident.notifications.order_by("-created_at", "-pk")[:MAX_ROWS]),
-        list(before.order_by("-started_at")[:10]),
+        before,
+        before[0].similar_count if before else 0,
     )
+
+
+def _similar(incident: Incident, subjects: Collection[str]) -> list[Any]:
+    """Return the newest earlier incidents of the same cause and a subject, with `similar_count`."""
+    of_subject = Alert.objects.filter(_HAS_FIRED, incident=OuterRef("pk"), subject__in=subjects)
+    rows = Incident.objects.filter(
+        Exists(of_subject),
+        cause=incident.cause,
+        started_at__lt=incident.started_at,
+        started_at__gte=incident.started_at - SIMILAR_SPAN,
+        merged_into=None,
+    )
+    rows = rows.annotate(alerts_count=Count("alerts"), similar_count=Window(Count("*")))
+    return list(rows.order_by("-started_at")[:MAX_SIMILAR])
+
+
+@dataclass(frozen=True)
+class Happening:
+    """An incident or a block as a mark in charts. `node`: of an incident that is of one alone."""
+
+    kind: str
+    number: int
+    severity: str
+    text: str
+    at: datetime
+    ended_at: datetime | None
+    node: str = ""
+
+
+def happenings(
+    start: datetime, end: datetime, *, node: str | None = None, name: str | None = None
+) -> list[Happening]:
+    """Return the incidents and blocks that began or ended in [start, end), of each the newest
+    MAX_HAPPENINGS; two queries. Of one node: its incidents. `name`: those of one subject or
+    provider alone."""
+    in_range = Q(started_at__gte=start) | Q(ended_at__gte=start)
+    of_alerts = Alert.objects.filter(_HAS_FIRED, incident=OuterRef("pk"))
+    rows = Incident.objects.filter(in_range, started_at__lt=end, merged_into=None)
+    if node is not None:
+        rows = rows.filter(Exists(of_alerts.filter(node=node)))
+    if name is not None:
+        rows = rows.filter(Exists(of_alerts.filter(_is_of(name))))
+    rows = rows.annotate(first=Min("alerts__node"), last=Max("alerts__node"))
+    incidents_found = [
+        Happening(
+            "incident", row.pk, row.severity, row.text, row.started_at, row.ended_at,
+            row.first if row.first and row.first == row.last else "",
+        )
+        for row in rows.order_by("-started_at")[:MAX_HAPPENINGS]
+    ]  # fmt: skip
+    if node is not None:
+        return incidents_found
+    blocks = Block.objects.filter(in_range, started_at__lt=end)
+    if name is not None:
+        blocks = blocks.filter(Q(provider=name) | Q(subject=name))
+    return incidents_found + [
+        Happening("block", row.pk, "critical", describe_block(row), row.started_at, row.ended_at)
+        for row in blocks.order_by("-started_at")[:MAX_HAPPENINGS]
+    ]
+
+
+def _is_of(name: str) -> Q:
+    """Return the condition of alerts of a subject, or of the blocks of a provider."""
+    return Q(subject=name) | Q(kind="block", subject__startswith=f"{name} ")
 
 
 def silences(now: datetime, *, is_past: bool = False) -> QuerySet[Silence]:

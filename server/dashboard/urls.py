@@ -18,6 +18,7 @@ from server.dashboard.pages.heat_map.view import heat_map
 from server.dashboard.pages.incidents.view import (
     acknowledge_by_link,
     act,
+    evidence,
     incident,
     incidents,
 )
@@ -69,6 +70,7 @@ urlpatterns = [
     page("email/blocks/<int:number>/", block, "block"),
     page("alerts/incidents/", incidents, "incident-list"),
     page("alerts/incidents/<int:pk>/", incident, "incident-page"),
+    page("alerts/incidents/<int:pk>/evidence", evidence, "incident-evidence"),
     path("alerts/incidents/<int:pk>/act/", login_required(act), name="incident-act"),
     # Without a login: the link is out of a notification.
     path("alerts/acknowledge/<str:token>/", acknowledge_by_link, name="acknowledge-by-link"),

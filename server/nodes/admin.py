@@ -14,6 +14,7 @@ from django.utils import timezone
 from server.accounts.audit import AuditedAdmin, note
 from server.nodes import keys
 from server.nodes.models import ApiKey, Node
+from server.nodes.store import record_maintenance
 
 
 @admin.register(Node)
@@ -56,8 +57,18 @@ class NodeAdmin(AuditedAdmin[Node]):
             for name, value in changes.items():
                 setattr(node, name, value)
             node.save(update_fields=list(changes))
+            if "in_maintenance" in changes:
+                record_maintenance(node, timezone.now())
             note(request, node, message)
         messages.success(request, f"{queryset.count()} nodes: {message}")
+
+    def save_model(
+        self, request: HttpRequest, obj: Node, form: ModelForm[Node], change: Any
+    ) -> None:
+        """Record when maintenance began or ended."""
+        super().save_model(request, obj, form, change)
+        if "in_maintenance" in form.changed_data:
+            record_maintenance(obj, timezone.now())
 
     def get_readonly_fields(self, request: HttpRequest, obj: Node | None = None) -> list[str]:
         """Keep the name of a known node: its events carry it."""

@@ -61,7 +61,8 @@ class Change(models.Model):
 
     `subject`: a program by the name its agent uses, "host" for the node itself, or "agent".
     `at`: when it started, by the node's clock; when the other version was reported; or when the
-    node last reported. `ended_at` is set for a silence alone: when the node reported again.
+    node last reported. `ended_at` is set for what lasts alone, a silence and a maintenance: when
+    the node reported again, and when its maintenance ended.
     """
 
     class Kind(models.TextChoices):
@@ -70,6 +71,7 @@ class Change(models.Model):
         STARTED = "started", "started"
         VERSION = "version", "another version"
         SILENT = "silent", "silent"
+        MAINTENANCE = "maintenance", "maintenance"
 
     node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="changes", db_index=False)
     kind = models.CharField(max_length=16, choices=Kind.choices)

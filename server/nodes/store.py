@@ -122,6 +122,18 @@ def record_silence(node_id: int, start: datetime, end: datetime) -> None:
     )
 
 
+def record_maintenance(node: Node, at: datetime) -> None:
+    """Record that the maintenance of a node began, or that it ended."""
+    open_one = Change.objects.filter(
+        node=node, kind=Change.Kind.MAINTENANCE, subject=HOST, ended_at=None
+    )
+    if not node.in_maintenance:
+        open_one.update(ended_at=at)
+    elif not open_one.exists():
+        Change.objects.create(node=node, kind=Change.Kind.MAINTENANCE, subject=HOST, at=at)
+        _delete_old({node.pk})
+
+
 def record_starts(starts: Collection[Start]) -> None:
     """Record the starts that are not known yet. Safe to repeat; one query."""
     in_order = list(_merge_close(starts))

@@ -1,4 +1,5 @@
-// Changes of nodes as vertical marks in charts over time: their texts, and the labels that fit. Pure.
+// Changes of nodes, incidents and blocks as vertical marks in charts over time: their texts, and the
+// labels that fit. Pure.
 
 import { duration, isolate } from "../shell/formats.js";
 
@@ -8,20 +9,46 @@ const PROGRAMS = {
 };
 /** Starts: the host's explains those of its programs. */
 const WEIGHTS = { host: 4, agent: 1 };
+/** What lasts, of a node. */
+const LASTING = {
+  silent: { text: "silent", meaning: "bounced", stroke: "solid", weight: 5 },
+  maintenance: { text: "maintenance", meaning: "information", stroke: "solid", weight: 6 },
+};
 /** Between the labels of two marks. */
 const GAP_PX = 10;
 /** Vertical lines in one chart beside the labelled ones, weightiest first: more hide what they explain. */
 const MAX_LINES = 16;
+/** In a narrow chart at most one of them for so many pixels. */
+const LINE_PX = 40;
+
+/** Level of a judgement → the colour of its line. */
+export const COLOURS = { critical: "bounced", warning: "deferred", ok: "delivered", none: "quiet" };
+/** What lasts, in one word where there is little room. */
+const WRONG = { incident: "incident", block: "block" };
 
 /**
  * The marks of the API's changes, in the order of time: [{ms, text, short, meaning, stroke,
- * weight}]. `named`: whether the texts name the node, which `short` never does. A silence that is
- * over has two marks. Of several marks that share a label the heaviest is named.
+ * weight, path}]. `named`: whether the texts name the node, which `short` never does. What lasted
+ * and is over has two marks. `path`: of the page of an incident or a block. Of several marks that
+ * share a label the heaviest is named.
  */
 export function marksOf(changes, { named = true } = {}) {
-  const marks = changes.flatMap((change) => marksOfOne(change).map((mark) => (
-    { ...mark, short: mark.text, text: named ? `${isolate(change.node)}: ${mark.text}` : mark.text })));
+  const marks = changes.flatMap((change) => (WRONG[change.kind] ? marksOfWrong(change) : marksOfOne(change).map((mark) => (
+    { ...mark, short: mark.text, text: named ? `${isolate(change.node)}: ${mark.text}` : mark.text }))));
   return marks.sort((one, other) => one.ms - other.ms);
+}
+
+/** An incident or a block: when it began and, once it is over, when it ended. */
+function marksOfWrong({ kind, at, ended_at: endedAt, number, severity, text }) {
+  const path = kind === "incident" ? `/alerts/incidents/${number}/` : `/email/blocks/${number}/`;
+  const began = { ms: Date.parse(at), text: isolate(text), short: WRONG[kind], meaning: COLOURS[severity], stroke: "solid", weight: severity === "critical" ? 8 : 7, path };
+  return endedAt === null ? [began] : [began, over(began, endedAt)];
+}
+
+function over(began, endedAt) {
+  const ms = Date.parse(endedAt);
+  const after = duration((ms - began.ms) / 1000);
+  return { ...began, ms, text: `over after ${after}: ${began.text}`, short: `over after ${after}`, meaning: COLOURS.ok, stroke: "dashed", weight: 2 };
 }
 
 function marksOfOne({ kind, at, ended_at: endedAt, subject, before, after }) {
@@ -29,11 +56,11 @@ function marksOfOne({ kind, at, ended_at: endedAt, subject, before, after }) {
   const what = PROGRAMS[subject] ?? subject;
   if (kind === "version") return [{ ms, text: `${what} ${before} → ${after}`, meaning: "information", stroke: "solid", weight: 3 }];
   if (kind === "started") return [{ ms, text: `${what} started`, meaning: "information", stroke: "dotted", weight: WEIGHTS[subject] ?? 2 }];
-  if (kind !== "silent") return []; // of a newer server
-  const silent = { ms, text: "silent", meaning: "bounced", stroke: "solid", weight: 5 };
+  if (!LASTING[kind]) return []; // of a newer server
+  const silent = { ms, ...LASTING[kind] };
   if (endedAt === null) return [silent];
   const endMs = Date.parse(endedAt);
-  const text = `back after ${duration((endMs - ms) / 1000)}`;
+  const text = `${kind === "silent" ? "back" : "maintenance over"} after ${duration((endMs - ms) / 1000)}`;
   return [silent, { ms: endMs, text, meaning: "delivered", stroke: "dashed", weight: 1 }];
 }
 
@@ -69,7 +96,7 @@ export function placeMarks(marks, { width, xOf, widthOf }) {
     return shown.map((mark) => ({ ...mark, label: mark === bearer ? label : "", side }));
   });
   const bare = lines.filter(({ label }) => !label).sort((one, other) => other.weight - one.weight);
-  const left = new Set(bare.slice(MAX_LINES));
+  const left = new Set(bare.slice(Math.min(MAX_LINES, Math.floor(width / LINE_PX))));
   return lines.filter((line) => !left.has(line));
 }
 

@@ -66,7 +66,7 @@ export class TimeChart {
    * Show data: {startMs, endMs, widthMs, partialMs, series, marks, levels, top}.
    * series: {id, name, meaning or colour, stroke: solid|dashed|dotted, area, weight: strong|pale,
    * points: [[ms, number or null], …]}: null is drawn as a gap. partialMs: where the running bucket
-   * begins. marks: as of changes.js, vertical. levels: [{value, text, meaning}], horizontal. top: the
+   * begins. marks: as of changes.js, vertical. levels: [{value, text, meaning, side}], horizontal. top: the
    * lowest upper end of the scale; one that ends at 100 has a line every 25.
    */
   async show(data) {
@@ -181,10 +181,10 @@ export class TimeChart {
       lineStyle: { color: theme(meaning), type: stroke, width: 1.5 },
       label: { show: Boolean(label), formatter: () => label, align: side === "left" ? "right" : "left", color: theme("text"), fontSize: MARK_FONT_PX, position: "end", distance: 2, rotate: 0 },
     }));
-    const horizontal = levels.map(({ value, text, meaning }) => ({
+    const horizontal = levels.map(({ value, text, meaning, side }) => ({
       yAxis: value,
       lineStyle: { color: theme(meaning), type: "dashed", width: 1.5 },
-      label: { formatter: text, position: "insideStartTop", color: theme("text") },
+      label: { formatter: text, position: side === "right" ? "insideEndTop" : "insideStartTop", color: theme("text") },
     }));
     return vertical.length || horizontal.length ? { silent: true, symbol: "none", data: [...vertical, ...horizontal] } : undefined;
   }

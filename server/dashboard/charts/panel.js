@@ -10,7 +10,7 @@ import { make, setText, swatch } from "../shell/text.js";
 import { table } from "./table.js";
 import { toast } from "../shell/controls/toast.js";
 
-/** Changes of nodes listed under a table; the newest if there are more. */
+/** Marks listed under a table; the newest if there are more. */
 const MAX_LISTED_MARKS = 50;
 
 /**
@@ -21,8 +21,8 @@ const MAX_LISTED_MARKS = 50;
  * - table(data): {columns: [{name, numeric, file}], rows: [[cell, …]]} for "as table" and CSV; a
  *   cell is text, a number, or {text, value, href}. A file has the value, under the name `file`.
  * - file: how a CSV file is called.
- * - marked: changes of nodes belong into it: true for all nodes, or their names. `draw` finds them
- *   as `this.marks`.
+ * - marked: changes of nodes, incidents and blocks belong into it: true for all, names of nodes, or
+ *   {name} of one subject or provider. `draw` finds them as `this.marks`.
  */
 export function panel(id, options) {
   const made = new Panel(document.getElementById(id), options);
@@ -66,7 +66,7 @@ export class Panel {
 
   #loadMarks() {
     if (!this.marked) return { marks: [], reason: "" };
-    return loadMarks(this.marked === true ? null : this.marked);
+    return loadMarks(Array.isArray(this.marked) ? this.marked : null, this.marked.name ?? null);
   }
 
   /** Show `data`, as if it had been loaded. */
@@ -107,7 +107,7 @@ export class Panel {
     this.part("error").hidden = reason === null || had;
     this.root.toggleAttribute("data-outdated", reason !== null && had);
     const at = had ? page.zone.hourMinute(this.atMs) : "";
-    const unmarked = this.unmarked && `restarts and silences are not shown: ${this.unmarked}`;
+    const unmarked = this.unmarked && `restarts, silences and incidents are not shown: ${this.unmarked}`;
     setText(this.part("stale"), reason !== null && had ? `as of ${at}: ${reason}` : unmarked);
     if (reason === null || had) return;
     setText(this.part("reason"), `This could not be loaded: ${reason}. The data itself is not affected.`);
@@ -131,10 +131,10 @@ export class Panel {
     if (!this.marked) return [];
     const { startMs, endMs } = page.range();
     const marks = marksWithin(this.marks, startMs, endMs);
-    const items = marks.slice(-MAX_LISTED_MARKS).reverse().map(({ ms, text }) =>
-      make("li", {}, make("time", { datetime: new Date(ms).toISOString() }, page.zone.moment(ms, page.nowMs())), ` ${text}`));
-    const title = marks.length > items.length ? `Changes of nodes, the last ${items.length} of ${marks.length}` : "Changes of nodes";
-    const none = this.unmarked ? `It could not be loaded: ${this.unmarked}.` : "No start, version change or silence in this range.";
+    const items = marks.slice(-MAX_LISTED_MARKS).reverse().map(({ ms, text, path }) =>
+      make("li", {}, make("time", { datetime: new Date(ms).toISOString() }, page.zone.moment(ms, page.nowMs())), " ", path ? make("a", { href: page.href(path) }, text) : text));
+    const title = marks.length > items.length ? `What happened, the last ${items.length} of ${marks.length}` : "What happened";
+    const none = this.unmarked ? `It could not be loaded: ${this.unmarked}.` : "No start, version change, silence, maintenance, incident or block in this range.";
     return [make("h3", {}, title), items.length ? make("ul", { class: "mark-list" }, ...items) : make("p", { class: "quiet" }, none)];
   }
 

@@ -18,11 +18,12 @@ export const width = () => chartWidth(page.range().lengthMs);
 /**
  * Bind the panel `id` to the outcomes of a direction. load(): an answer with `buckets`;
  * type(outcome): the event type that a click on it lists, with these `filters`; marks: of the
- * page's own, beside those of nodes.
+ * page's own, beside those that `marked` chooses, see panel().
  */
-export function stackedPanel(id, { direction, load, type = (outcome) => outcome, filters = {}, marks = [], file = id }) {
+export function stackedPanel(id, { direction, load, type = (outcome) => outcome, filters = {}, marks = [], marked = true, file = id }) {
   return chartPanel(id, {
     load,
+    marked,
     chart: {
       stacked: true,
       onPick: ({ startMs, endMs, series }) => showEvents(startMs, endMs, { direction, type: type(series.id), ...filters }),

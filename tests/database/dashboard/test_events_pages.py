@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from server.dashboard.pages.events import page as events_page
@@ -175,7 +175,7 @@ def test_an_empty_range_says_so(page):
 
 def test_a_search_that_takes_too_long_is_given_up_and_says_what_to_do(page, monkeypatch):
     def slow(*args, **kwargs):
-        with events_view.connection.cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 20")
             cursor.execute("SELECT pg_sleep(5)")
 

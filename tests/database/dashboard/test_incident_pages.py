@@ -12,6 +12,9 @@ from django.utils import timezone
 from server.accounts.roles import Role, assign
 from server.alerts.models import Alert, AlertTransition, Incident, OutboxNotification
 from server.alerts.notifications.content import ACKNOWLEDGE_SALT, make_link
+from server.alerts.rules import DEFAULT_RULES
+from server.metrics.models import SystemSample
+from server.nodes.models import Node
 
 pytestmark = pytest.mark.django_db
 HOSTILE = "<script>x</script>\u202e mta-01"
@@ -169,3 +172,67 @@ def test_a_link_that_is_not_ours_does_nothing(client, incident, content, salt):
         assert client.post(reverse("acknowledge-by-link", args=[each])).status_code == 404
     incident.refresh_from_db()
     assert incident.acknowledged_at is None
+
+
+def test_the_evidence_of_an_incident_is_its_metric_with_thresholds_and_marks(
+    as_role, incident, django_assert_max_num_queries
+):
+    node = Node.objects.create(name="mta-01")
+    for minutes in (9, 8, 7):
+        at = timezone.now() - timedelta(minutes=minutes)
+        SystemSample.objects.create(node=node, time=at, cpu_core_percents=[])
+    client = as_role(Role.VIEWER)
+
+    with django_assert_max_num_queries(8):
+        answer = client.get(reverse("incident-evidence", args=[incident.pk])).json()
+
+    assert (answer["label"], answer["unit"]) == ("Silence of mta-01", "s")
+    assert [round(value) for _, value in answer["points"][:4]] == [0, 60, 0, 60]
+    assert answer["points"][-1][1] > 400
+    assert [level["text"] for level in answer["levels"]] == ["fires"]
+    assert [mark["text"] for mark in answer["marks"]] == ["fired"]
+    page = client.get(reverse("incident-page", args=[incident.pk])).content.decode()
+    assert 'id="evidence"' in page
+    assert client.get(reverse("incident-evidence", args=[99])).status_code == 404
+
+
+@pytest.mark.parametrize("rule", sorted(DEFAULT_RULES))
+def test_every_rule_has_evidence_or_none_within_the_bound_of_queries(
+    as_role, incident, rule, django_assert_max_num_queries
+):
+    Alert.objects.update(rule=rule, subject="mta-01:/", evidence={"reply": "550 no"})
+    Node.objects.create(name="mta-01")
+    client = as_role(Role.VIEWER)
+
+    with django_assert_max_num_queries(8):
+        assert client.get(reverse("incident-evidence", args=[incident.pk])).status_code == 200
+    with django_assert_max_num_queries(20):
+        assert client.get(reverse("incident-page", args=[incident.pk])).status_code == 200
+
+
+def test_earlier_incidents_are_those_of_the_same_cause_and_subject_with_who_acknowledged(
+    as_role, incident
+):
+    def earlier(ago, subject, **values):
+        at = incident.started_at - ago
+        one = Incident.objects.create(
+            cause=incident.cause, severity="critical", text=f"of {subject}", started_at=at,
+            joined_at=at, ended_at=at + timedelta(minutes=7), **values,
+        )  # fmt: skip
+        Alert.objects.create(
+            rule="node_silent_long", severity="critical", kind="node", subject=subject,
+            state="ok", since=at, started_at=at, fired_at=at, ended_at=at, incident=one,
+        )  # fmt: skip
+
+    earlier(timedelta(days=2), "mta-01", acknowledged_by="eve", acknowledged_at=timezone.now())
+    earlier(timedelta(days=3), "mta-01")
+    earlier(timedelta(days=91), "mta-01")
+    earlier(timedelta(days=2), "mta-02")
+
+    page = as_role(Role.VIEWER).get(reverse("incident-page", args=[incident.pk])).content.decode()
+
+    before = page[page.index('id="incident-before"') :]
+    assert "2 like it in the 90 days before" in before
+    assert "acknowledged by eve" in before
+    assert "7 min" in before
+    assert "of mta-02" not in before

@@ -147,3 +147,14 @@ def test_invented_programs_leave_a_bounded_number_of_changes(node):
         store.register(node.name, {"versions": {f"p{n}-{k}": "1" for k in range(50)}})
 
     assert Change.objects.count() == store.MAX_CHANGES
+
+
+def test_maintenance_is_recorded_from_its_beginning_to_its_end(node, now):
+    for minutes, in_maintenance in enumerate([True, True, False, False, True]):
+        node.in_maintenance = in_maintenance
+        store.record_maintenance(node, now + minutes * MINUTE)
+
+    assert list(of(node, "maintenance").values_list("at", "ended_at")) == [
+        (now, now + 2 * MINUTE),
+        (now + 4 * MINUTE, None),
+    ]

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.fakes.receiver import run_receiver
-from tests.system.browser.site import NODE, USER
+from tests.system.browser.site import NODE, USER, find_serious
 from tests.waiting import until
 
 #: A round comes every 15 seconds, and takes what was silent before it.
@@ -44,6 +44,10 @@ def test_a_silent_node_wakes_somebody_who_acknowledges_it_by_a_key(
     page.get_by_role("link", name=body["text"]).first.click()
     expect(page).to_have_url(f"{site.server.url}/alerts/incidents/{body['incident']}/")
     expect(page.locator("#incident-timeline")).to_contain_text("ops")
+    expect(page.locator("#evidence")).to_have_attribute("data-loaded", "")
+    page.get_by_role("button", name="as table").click()
+    expect(page.locator("#evidence")).to_contain_text("Silence of")
+    assert find_serious(page) == []
     page.keyboard.press("a")
     expect(page.locator("#incident-now")).to_contain_text(f"acknowledged by {USER}")
     assert console == []

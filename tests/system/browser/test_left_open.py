@@ -145,7 +145,7 @@ def test_a_restart_a_version_and_a_silence_stand_in_charts_and_their_tables(
     page.route("**/api/v1/changes**", lambda route: route.fulfill(status=500))
     page.keyboard.press("r")
     expect(panel.locator('[data-part="stale"]')).to_have_text(
-        "restarts and silences are not shown: the server answered 500"
+        "restarts, silences and incidents are not shown: the server answered 500"
     )
     expect(panel).not_to_have_attribute("data-outdated", "")
 

@@ -33,6 +33,16 @@ test("a silence has a mark at each end, one that goes on only the first", () => 
   assert.deepEqual(texts(over, { named: false }), ["silent", "host started", "back after 8 min"]);
 });
 
+test("maintenance, an incident and a block have a mark where they began, and one where they ended", () => {
+  assert.deepEqual(texts([change("maintenance", { ended_at: "2026-11-21T12:08:00Z" })]), ["mta-01: maintenance", "mta-01: maintenance over after 8 min"]);
+  const wrong = (kind, more = {}) => ({ ...change(kind), node: "", number: 7, severity: "critical", text: "gmail blocks 192.0.2.7", ...more });
+  const [began, ended] = marksOf([wrong("incident", { ended_at: "2026-11-21T13:00:00Z" })]);
+  assert.deepEqual([began.text, began.short, began.meaning, began.path], ["gmail blocks 192.0.2.7", "incident", "bounced", "/alerts/incidents/7/"]);
+  assert.deepEqual([ended.short, ended.meaning, ended.path], ["over after 1 h", "delivered", began.path]);
+  assert.equal(marksOf([wrong("block")])[0].path, "/email/blocks/7/");
+  assert.deepEqual(labels([{ ...began, ms: 10 }, mark(20, "mta-01: silent", 5)])[0][1], `${began.text} +1`);
+});
+
 test("only what lies in the chart's time is drawn", () => {
   assert.deepEqual(marksWithin([mark(1), mark(5), mark(9)], 5, 9).map(({ ms }) => ms), [5]);
 });

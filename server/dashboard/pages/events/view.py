@@ -1,11 +1,10 @@
 """View of the search for events."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -41,9 +40,12 @@ def search(request: HttpRequest) -> HttpResponse:
     after = page.parse_cursor(request.GET.get("after", ""))
     if after and not start <= after.occurred_at <= end:
         after = None  # of another range
-    events, too_slow = (
-        _search_within_limit(start, end, filters, after) if valid and not typed else ([], False)
-    )
+    result: list[dict[str, Any]] | None = []
+    if valid and not typed:
+        result = queries.search_within(
+            MAX_SEARCH_MS, start, end, filters, limit=PAGE_SIZE + 1, after=after
+        )
+    events = result or []
     shown = events[:PAGE_SIZE]
     last = page.format_cursor(shown[-1]) if events[PAGE_SIZE:] else ""
     more_fields = [field for field in form if field.name not in FIRST]
@@ -58,7 +60,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "pages": page.list_pages(filters, carried),
         "lines": [page.build_line(event) for event in shown],
         "searched": valid and not typed,
-        "too_slow": too_slow,
+        "too_slow": result is None,
         "seconds": MAX_SEARCH_MS // 1000,
         "start": start,
         "end": end,
@@ -69,20 +71,6 @@ def search(request: HttpRequest) -> HttpResponse:
         "export": page.build_query(filters, {"from": start.isoformat(), "to": end.isoformat()}),
     }
     return render_page(request, "events/page", context)
-
-
-def _search_within_limit(
-    start: datetime, end: datetime, filters: dict[str, Any], after: queries.Position | None
-) -> tuple[list[dict[str, Any]], bool]:
-    """Return a page and one more, and whether the search was given up for its length."""
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = %s", [MAX_SEARCH_MS])
-            return queries.search(start, end, filters, limit=PAGE_SIZE + 1, after=after), False
-    except OperationalError as error:
-        if getattr(error.__cause__, "pgcode", None) != "57014":  # cancelled by the timeout
-            raise
-        return [], True
 
 
 def _url_of_match(parameter: str, value: str, carried: dict[str, str]) -> str:

@@ -1,11 +1,16 @@
 """Headline, rows and timeline of the pages of incidents. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from server.alerts.evidence.queries import Evidence
+from server.alerts.evidence.series import Mark, find_events_span, find_span
 from server.alerts.models import Alert, Incident, IncidentNote, OutboxNotification, State
 from server.alerts.queries import IncidentDetail
+from server.dashboard.pages.events.search import param_name
+from server.dashboard.shell.lists.links import events_href
 from server.formats import duration, thousands
 
 VERBS = {
@@ -14,6 +19,14 @@ VERBS = {
     State.PENDING: "may fire",
     State.RECOVERING: "recovers",
     State.NO_DATA: "has no data",
+}
+#: The same as marks in the chart.
+MARKS = {
+    State.PENDING: "began",
+    State.FIRING: "fired",
+    State.OK: "all-clear",
+    State.RECOVERING: "recovers",
+    State.NO_DATA: "no data",
 }
 
 
@@ -71,6 +84,51 @@ def find_state(incident: Incident, now: datetime) -> str:
     if incident.acknowledged_at:
         return f"acknowledged by {incident.acknowledged_by}"
     return ""
+
+
+def build_events_link(
+    alert: Alert, filters: Mapping[str, str], carried: Mapping[str, str], now: datetime
+) -> str:
+    """Return where the events behind an alert are listed; empty where no event is behind it."""
+    if not filters:
+        return ""
+    start, end = find_events_span(alert, now)
+    times = {"from": start.isoformat(), "to": end.isoformat()}
+    kept = {name: value for name, value in carried.items() if name not in {"range", *times}}
+    named = {param_name(name): value for name, value in filters.items()}
+    return events_href({**kept, **times}, **named)
+
+
+def build_evidence(alert: Alert, evidence: Evidence | None, now: datetime) -> dict[str, Any]:
+    """Return the chart of an alert's metric as the page's script takes it, without points where no
+    figure is kept."""
+    if evidence is None:
+        span = find_span(alert, now)
+        times = {"start": span.start.isoformat(), "end": span.end.isoformat(), "width_s": 60}
+        return {"label": "", "unit": "", **times, "points": [], "marks": [], "levels": []}
+    return {
+        "label": evidence.metric.label,
+        "unit": evidence.metric.unit,
+        "start": evidence.buckets.start.isoformat(),
+        "end": evidence.buckets.end.isoformat(),
+        "width_s": evidence.buckets.width.total_seconds(),
+        "points": [[at.isoformat(), value] for at, value in evidence.points],
+        "marks": [_build_mark(alert, mark) for mark in evidence.marks],
+        "levels": list(_build_levels(alert, evidence)),
+    }
+
+
+def _build_mark(alert: Alert, mark: Mark) -> dict[str, str]:
+    text = MARKS.get(State(mark.state), mark.state)
+    level = find_level(alert, mark.state)
+    return {"at": mark.at.isoformat(), "text": text, "level": level}
+
+
+def _build_levels(alert: Alert, evidence: Evidence) -> Iterator[dict[str, Any]]:
+    if evidence.threshold is not None:
+        yield {"value": evidence.threshold, "text": "fires", "level": alert.severity}
+    if evidence.clear is not None and evidence.clear != evidence.threshold:
+        yield {"value": evidence.clear, "text": "ends", "level": "ok"}
 
 
 def build_timeline(detail: IncidentDetail) -> list[Moment]:

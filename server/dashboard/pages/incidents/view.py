@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.signing import BadSignature
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -13,10 +13,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 from server.accounts.audit import note
 from server.accounts.roles import STAFF, role_of
 from server.alerts import actions, queries
+from server.alerts.evidence.metrics import find_metric
+from server.alerts.evidence.queries import find_first_events, read_evidence
 from server.alerts.models import Incident
 from server.alerts.notifications.content import read_link
+from server.alerts.rules import active_rules
+from server.dashboard.pages.events.page import build_line
 from server.dashboard.pages.incidents import page
-from server.dashboard.shell.page import render_page
+from server.dashboard.shell.page import carried_params, render_page
 
 MAX_ENDED = 50
 
@@ -37,17 +41,36 @@ def incident(request: HttpRequest, pk: int) -> HttpResponse:
         detail = queries.incident_detail(pk)
     except Incident.DoesNotExist:
         raise Http404("no such incident") from None
-    now = timezone.now()
+    now, carried = timezone.now(), carried_params(request.GET)
+    first = detail.alerts[0] if detail.alerts else None
+    rule = active_rules().get(first.rule) if first else None
+    filters, behind = find_first_events(first, rule, now) if first else ({}, [])
     context: dict[str, Any] = {
         "detail": detail,
         "row": page.build_rows([detail.incident], now)[0],
         "timeline": page.build_timeline(detail),
         "before": page.build_rows(detail.before, now),
+        "has_chart": bool(first and rule and find_metric(rule.condition.name, first.subject)),
+        "lines": [build_line(event) for event in behind],
+        "events_url": page.build_events_link(first, filters, carried, now) if first else "",
         "can_act": role_of(request.user) in STAFF,
         "snoozes": actions.SNOOZES,
         "problem": request.GET.get("problem", "")[:200],
     }
     return render_page(request, "incidents/incident", context)
+
+
+def evidence(request: HttpRequest, pk: int) -> HttpResponse:
+    """The metric of an incident's first alert over time, for its chart."""
+    first = queries.first_alert(pk)
+    if first is None:
+        raise Http404("no such incident, or none of its alerts is kept")
+    rule = active_rules().get(first.rule)
+    now = timezone.now()
+    found = read_evidence(first, first.transitions.all(), rule, now)
+    response = JsonResponse(page.build_evidence(first, found, now))
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 @require_POST

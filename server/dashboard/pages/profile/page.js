@@ -15,6 +15,7 @@ stackedPanel("outcomes", {
   direction,
   filters,
   marks,
+  marked: { name },
   load: () => page.get("email/profile", { of, name, width: width() }),
   file: `${of}-outcomes`,
 });
@@ -22,6 +23,7 @@ stackedPanel("trend", {
   direction,
   filters,
   marks,
+  marked: { name },
   load: () => page.get("email/profile", { of, name, range: "30d", width: "1d" }),
   file: `${of}-30-days`,
 });

@@ -1,0 +1,177 @@
+"""Metrics of conditions: which figure over time shows what a condition judges. Pure."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from server.metrics.catalogue import AGENT, MAIL_QUEUE, MONGODB, REDIS, SYSTEM, SampleKind
+
+PERCENT, SECONDS, COUNT = "%", "s", ""
+REFUSED = ("bounced", "deferred")
+#: Subject of a block: its provider, whose mail is refused, and the name of that.
+_BLOCK = re.compile(r"(.+?) (?:ip|provider|sender|domain)(?: .*)?\Z")
+ROOT_ENDS = ":/"
+
+
+@dataclass(frozen=True)
+class OfSamples:
+    """Computed from gauges of a node's samples: from their means in a bucket, or their highest.
+    Without a node, or with several series, the highest result of a bucket counts."""
+
+    kind: SampleKind
+    gauges: tuple[str, ...]
+    compute: Callable[..., float | None]
+    of_highest: bool = False
+
+
+@dataclass(frozen=True)
+class OfContacts:
+    """For how long a node is silent, by its system samples."""
+
+
+@dataclass(frozen=True)
+class OfShares:
+    """How many recipients wait for a node."""
+
+
+@dataclass(frozen=True)
+class OfMail:
+    """Computed from outbound outcomes by type; of one value where the dimension is not `all`."""
+
+    compute: Callable[[Mapping[str, int]], float | None]
+    dimension: str = "all"
+
+
+@dataclass(frozen=True)
+class OfDeliveries:
+    """Mean time of deliveries."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure over time. `label`: what it is of, with the place of the subject's name. `value`: of
+    the dimension."""
+
+    label: str
+    unit: str
+    source: OfSamples | OfContacts | OfShares | OfMail | OfDeliveries
+    value: str = ""
+    #: Whether it is the figure that the rule's threshold is of.
+    is_judged: bool = True
+
+
+def _same(value: float) -> float:
+    return value
+
+
+def _share(part: float, whole: float) -> float | None:
+    return 100 * part / whole if whole else None
+
+
+def _bounced_percent(events: Mapping[str, int]) -> float | None:
+    bounced = events.get("bounced", 0)
+    return _share(bounced, bounced + events.get("delivered", 0))
+
+
+def _refused_percent(events: Mapping[str, int]) -> float | None:
+    refused = sum(events.get(name, 0) for name in REFUSED)
+    return _share(refused, refused + events.get("delivered", 0))
+
+
+def _attempts(events: Mapping[str, int]) -> float:
+    return float(sum(events.get(name, 0) for name in ("delivered", *REFUSED)))
+
+
+_FREE = OfSamples(SYSTEM, ("disk_used_percent",), lambda used: 100 - used, True)
+#: Condition → its metric. Others have none: they judge a state, or what no level holds.
+METRICS: dict[str, Metric] = {
+    "node_silent": Metric("Silence of {}", SECONDS, OfContacts()),
+    "clock_off": Metric(
+        "Clock of {}, off by", SECONDS,
+        OfSamples(AGENT, ("clock_skew_ms",), lambda skew: abs(skew) / 1_000),
+    ),
+    "spool_filling": Metric(
+        "Spool of {}, used", PERCENT, OfSamples(AGENT, ("spool_bytes", "spool_limit_bytes"), _share)
+    ),
+    "cpu_high": Metric("Processor of {}", PERCENT, OfSamples(SYSTEM, ("cpu_percent",), _same)),
+    "memory_high": Metric(
+        "Memory of {}, used", PERCENT, OfSamples(SYSTEM, ("ram_used_percent",), _same)
+    ),
+    "disk_low": Metric("Free on {}", PERCENT, _FREE),
+    "disk_full_soon": Metric("Free on {}", PERCENT, _FREE, is_judged=False),
+    "mongodb_lag": Metric(
+        "Lag of the slowest secondary of MongoDB", SECONDS,
+        OfSamples(MONGODB, ("replication_lag_s",), _same),
+    ),
+    "mongodb_oplog_short": Metric(
+        "Oplog of {}", SECONDS, OfSamples(MONGODB, ("oplog_window_s",), _same)
+    ),
+    "redis_memory": Metric(
+        "Redis on {}, of its maxmemory", PERCENT,
+        OfSamples(REDIS, ("used_memory_bytes", "maxmemory_bytes"), _share),
+    ),
+    "oldest_waiting": Metric(
+        "Oldest waiting mail", SECONDS, OfSamples(MAIL_QUEUE, ("oldest_age_s",), _same, True)
+    ),
+    "queue_long": Metric("Recipients that wait for {}", COUNT, OfShares()),
+    "bounce_share": Metric("Bounced, of what ended", PERCENT, OfMail(_bounced_percent)),
+    "nothing_delivered": Metric(
+        "Delivered", COUNT, OfMail(lambda events: float(events.get("delivered", 0)))
+    ),
+    "delivery_slow": Metric("Mean time of a delivery", SECONDS, OfDeliveries()),
+    "zone_silent": Metric(
+        "Attempts in zone {}", COUNT, OfMail(_attempts, "zone"), is_judged=False
+    ),
+    "destination_failing": Metric(
+        "Refused by {}", PERCENT, OfMail(_refused_percent, "to_domain")
+    ),
+    "provider_blocking": Metric("Refused by {}", PERCENT, OfMail(_refused_percent, "provider")),
+    "sender_refused": Metric("Refused by {}", PERCENT, OfMail(_refused_percent, "provider")),
+}  # fmt: skip
+
+
+def find_metric(condition: str, subject: str) -> Metric | None:
+    """Return what shows a condition's subject over time, None where nothing does."""
+    metric = METRICS.get(condition)
+    if metric is None or (metric.source is _FREE and not subject.endswith(ROOT_ENDS)):
+        return None  # levels have the free space of the root alone
+    name = find_provider(subject) if condition in BLOCKS else subject
+    return Metric(metric.label.replace("{}", name), metric.unit, metric.source, name,
+                  metric.is_judged)  # fmt: skip
+
+
+BLOCKS = ("provider_blocking", "sender_refused")
+
+
+def find_provider(subject: str) -> str:
+    """Return the provider of a block's subject."""
+    match = _BLOCK.match(subject)
+    return match[1] if match else subject
+
+
+def find_events(
+    condition: str, subject: str, node: str, evidence: Mapping[str, object]
+) -> dict[str, str]:
+    """Return the values by which the outbound events behind an alert are found, none where no event
+    is behind it."""
+    refused = "bounced" if _is_mostly_bounced(evidence) else "deferred"
+    filters = {
+        "bounce_share": {"event_type": "bounced"},
+        "nothing_delivered": {"event_type": "deferred"},
+        "delivery_slow": {"event_type": "delivered"},
+        "queue_long": {"event_type": "deferred", "mta_node": node},
+        "oldest_waiting": {"event_type": "deferred"},
+        "zone_silent": {"zone": subject},
+        "destination_failing": {"event_type": refused, "to_domain": subject},
+        "provider_blocking": {"event_type": refused, "provider": find_provider(subject)},
+        "sender_refused": {"event_type": refused, "provider": find_provider(subject)},
+    }
+    return filters.get(condition, {})
+
+
+def _is_mostly_bounced(evidence: Mapping[str, object]) -> bool:
+    """Return whether what is refused is refused for good: by its counts, else by its reply."""
+    bounced, deferred = evidence.get("bounced"), evidence.get("deferred")
+    if isinstance(bounced, int) and isinstance(deferred, int):
+        return bounced > deferred
+    return str(evidence.get("reply", "")).startswith("5")
