@@ -17,6 +17,7 @@ from agent import clock, wire
 from agent.events.change_stream import text
 from agent.events.change_stream.zonemta import (
     BOUNCE_INTERFACE,
+    OWN_INTERFACES,
     Deferral,
     Message,
     MessageData,
@@ -135,7 +136,7 @@ def to_message(data: MessageData) -> Message:
         # An empty sender is how ZoneMTA writes the null sender; absent is absent.
         sender=None if data.sender is None else (_text(data.sender) or wire.NULL_SENDER),
         message_id=_text(data.messageId),
-        client_ip=_ip(_text(data.origin)),
+        client_ip=None if data.interface in OWN_INTERFACES else _ip(_text(data.origin)),
         user=_text(data.user),
         size_bytes=size,
     )

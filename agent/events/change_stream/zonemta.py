@@ -18,6 +18,8 @@ COLLECTIONS = (QUEUE, FILES)
 FILENAME_PREFIX = "message "  # mail.files.filename is this and the queue id
 UNASSIGNED = "no"  # of a document that no instance has taken yet
 BOUNCE_INTERFACE = "bounce"  # the interface ZoneMTA's own notifications come in by
+# Of what WildDuck sends by itself: no client handed it in, and its origin is none's address.
+OWN_INTERFACES = frozenset({"forwarder", "autoreplies"})
 
 
 class Deferral(msgspec.Struct, frozen=True):

@@ -245,7 +245,7 @@ function deliveriesOf(entry, known) {
         const one = typeof known.recipient === 'string' ? known.recipient : entry.to;
         return [{ seq, recipient: typeof one === 'string' && one ? one : null }];
     }
-    if (entry.action === 'QUEUED') {
+    if (entry.action === 'QUEUED' && !known.deliveries) {
         // One entry for all of them: ZoneMTA numbers them in this order.
         return listRecipients(entry.to).map((recipient, at) => ({ seq: sequence(at + 1), recipient }));
     }

@@ -7,7 +7,8 @@
  * `log:entry` alone has no duration of a delivery, no queue time of its message, no attempt number,
  * and (when an operator deletes a delivery) no recipient. Other hooks have them:
  *
- *   sender process   sender:fetch          queue time, earlier deferrals, recipient, user
+ *   sender process   sender:fetch          queue time, earlier deferrals, recipient, user; and the first
+ *                                          that ZoneMTA shows of mail that WildDuck queued
  *                    log:entry             ACCEPTED, DEFERRED, REJECTED
  *                    sender:delivered      duration; it comes AFTER the ACCEPTED entry, when the
  *                                          master has taken the delivery off the queue
@@ -52,6 +53,12 @@ class Recent {
     }
 }
 
+// Of mail that WildDuck puts into the queue past ZoneMTA (lib/maildropper.js): from webmail and its API,
+// and what it sends by itself, which no client handed in: its origin is a host name or a loopback
+// address. Should a receiver of ZoneMTA have such a name, its QUEUED has the same event id.
+const SUBMITTED_TO_WILDDUCK = 'maildrop';
+const WILDDUCK_INTERFACES = new Set([SUBMITTED_TO_WILDDUCK, 'forwarder', 'autoreplies']);
+
 const TOO_LARGE = /^552[ -].*\bsize\b/i;
 
 const isText = value => typeof value === 'string' && value !== '';
@@ -87,21 +94,30 @@ class Monitor {
      * `sender:fetch`, and `sender:responseError` in case the first was not seen.
      *
      * @param {number} [fetchedAt] start of the attempt in ms, unknown to the second hook
+     * @returns {object[]} `sent` at the first attempt of mail that WildDuck queued: no QUEUED tells of it
      */
     attempt(delivery, fetchedAt) {
         const key = keyOf(delivery);
         if (!key) {
-            return;
+            return [];
         }
         const earlier = this.attempts.get(key);
         const deferred = delivery._deferred;
-        this.attempts.set(key, {
+        const known = {
             createdAt: milliseconds(delivery.created),
             fetchedAt: fetchedAt === undefined && earlier ? earlier.fetchedAt : fetchedAt,
             deferrals: deferred && typeof deferred === 'object' ? Number(deferred.count) || 0 : 0,
             recipient: isText(delivery.recipient) ? delivery.recipient : undefined,
             user: isText(delivery.user) ? delivery.user : undefined
-        });
+        };
+        this.attempts.set(key, known);
+        if (fetchedAt === undefined || known.deferrals || !WILDDUCK_INTERFACES.has(delivery.interface)) {
+            return [];
+        }
+        const { id, seq, recipient, from, messageId, user, sendingZone } = delivery;
+        const src = delivery.interface === SUBMITTED_TO_WILDDUCK ? delivery.origin : undefined;
+        const entry = { action: 'QUEUED', id, from, messageId, user, src, zone: sendingZone };
+        return toEvents(entry, known.createdAt ?? fetchedAt, { deliveries: [{ seq, recipient }] });
     }
 
     /** `sender:delivered`. @returns {object[]} the event that waited for it */
