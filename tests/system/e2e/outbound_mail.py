@@ -1,17 +1,21 @@
 """Messages for ZoneMTA, and the events that the sink's log says they must become."""
 
+import http.client
 import random
 import smtplib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from pymongo.errors import PyMongoError
 
 from build.stack import feeder
 from build.stack.feeder import Message
 from build.stack.ports import LOOPBACK
 from build.stack.zonemta import Zones
 from tests.programs import parse_queue_id
+from tests.system.e2e import queueing
 from tests.system.e2e.comparison import FINAL, Event, Key
 
 #: Two waits between attempts; the third failure bounces, so that the queue is empty in the end.
@@ -51,6 +55,11 @@ KINDS = {
 }
 DOMAIN_OF_KIND = {"dead": DEAD_DOMAIN, "suppressed": SUPPRESSED_DOMAIN}
 RECIPIENTS = {1: 50, 2: 25, 3: 15, 5: 10}
+#: The ways in: SMTP, where ZoneMTA drops a recipient that it has already, ZoneMTA's API with two
+#: addresses that differ in case, and its database as WildDuck uses it, with two relays of one
+#: address. The last only with answers that end a delivery: the sink cannot tell the two apart.
+WAYS = {"smtp": 90, "api": 6, "wildduck": 4}
+KINDS_OF_RELAYS = {"ok": 3, "bounce": 1}
 #: ZoneMTA tries these again later; every other refusal of the sink is final for it.
 TEMPORARY = frozenset({"once", "defer", "grey", "rate"})
 MAX_BODY_BYTES = 20_000
@@ -58,6 +67,14 @@ NULL = "<>"
 TIMEOUT_S = 60
 MAX_TRIES = 60
 RETRY_S = 1.0
+
+
+class ApiMessage(Message):
+    """A message for ZoneMTA's API. Only their sequence tells its recipients apart for sure."""
+
+
+class RelayedMessage(Message):
+    """A message that WildDuck queues for two relays of one address."""
 
 
 @dataclass(frozen=True)
@@ -68,58 +85,123 @@ class Submitted:
     message: Message
     queue_id: str | None
 
+    def list_recipients(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the address as ZoneMTA queues it, its name in the comparison, and its sequence."""
+        for number, recipient in enumerate(self.message.recipients, start=1):
+            address, seq = lower_domain(recipient), f"{number:03x}"
+            yield address, name_recipient(self.message, address, seq), seq
+
+
+@dataclass
+class WayIn:
+    """One connection to ZoneMTA, opened when it is needed, and the ways in beside it."""
+
+    port: int
+    api_port: int
+    mongo_uri: str
+    _connection: smtplib.SMTP | None = None
+
+    def submit(self, message: Message) -> str | None:
+        """Return the queue id, None when the message was refused.
+
+        Raise smtplib.SMTPException, http.client.HTTPException or OSError when it broke off, which
+        `may_have_arrived` tells from a connection that never was.
+        """
+        if isinstance(message, RelayedMessage):
+            return self._queue(message)
+        if isinstance(message, ApiMessage):
+            return queueing.send_by_api(
+                self.api_port, message.sender, message.recipients, message.message_id
+            )
+        if self._connection is None:
+            self._connection = smtplib.SMTP(LOOPBACK, self.port, timeout=TIMEOUT_S)
+        return parse_queue_id(feeder.submit(self._connection, message))
+
+    def may_have_arrived(self, message: Message) -> bool:
+        """Whether a message whose submission broke off may be in the queue."""
+        return isinstance(message, ApiMessage) or self._connection is not None
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _queue(self, message: Message) -> str:
+        """Queue it until all of it is there: MongoDB may go away in the middle."""
+        queue_id, deadline_s = queueing.make_queue_id(), time.monotonic() + TIMEOUT_S
+        recipients = [lower_domain(recipient) for recipient in message.recipients]
+        names = (queue_id, message.sender, recipients, message.message_id)
+        while True:
+            try:
+                queueing.queue_as_wildduck(self.mongo_uri, *names)
+            except PyMongoError:
+                if time.monotonic() > deadline_s:
+                    raise
+                time.sleep(RETRY_S)
+            else:
+                return queue_id
+
 
 @dataclass
 class Submission:
     """The fates of all messages, once they are handed in."""
 
-    port: int
+    open_way: Callable[[], WayIn]
     submitted: list[Submitted] = field(default_factory=list)
-    refused: list[Message] = field(default_factory=list)  # handed in again under other names
+    refused: list[Submitted] = field(default_factory=list)  # handed in again under other names
     failed: list[Message] = field(default_factory=list)  # given up
 
     def submit_all(self, messages: Iterator[Message]) -> None:
         """Hand messages in over one connection; repeat those that broke off or were refused."""
-        connection: smtplib.SMTP | None = None
+        way = self.open_way()
         for original in messages:
             message = original
             for turn in range(MAX_TRIES):
                 try:
-                    connection = connection or smtplib.SMTP(LOOPBACK, self.port, timeout=TIMEOUT_S)
-                    queue_id = parse_queue_id(feeder.submit(connection, message))
-                except (smtplib.SMTPException, OSError):
-                    if connection is not None:
-                        connection.close()
-                        connection = None
+                    queue_id = way.submit(message)
+                except (smtplib.SMTPException, http.client.HTTPException, OSError):
+                    if way.may_have_arrived(message):
                         self.submitted.append(Submitted(message, None))
                         message = rename(message, turn)
+                    way.close()
                 else:
                     if queue_id:
                         self.submitted.append(Submitted(message, queue_id))
                         break
-                    self.refused.append(message)
+                    self.refused.append(Submitted(message, None))
                     message = rename(message, turn)
                 time.sleep(RETRY_S)
             else:
                 self.failed.append(message)
-        if connection is not None:
-            connection.close()
+        way.close()
 
 
 def generate_messages(count: int, *, seed: int) -> Iterator[Message]:
-    """Yield messages, the same for the same seed. No two have a recipient in common."""
+    """Yield messages, the same for the same seed. No two have a recipient in common.
+
+    Recipients of one message are alike for the ways in that take such.
+    """
     chance = random.Random(seed)
 
     def pick(shares: Mapping[Any, int]) -> Any:
         return chance.choices(list(shares), weights=list(shares.values()))[0]
 
+    def name(number: int, index: int, kinds: Mapping[str, int]) -> str:
+        kind = pick(kinds)
+        domain = DOMAIN_OF_KIND.get(kind) or pick(DESTINATIONS)
+        return f"{kind}-{seed}-{number}-{index}@{domain}"
+
     for number in range(count):
-        sender, recipients = pick(SENDERS), []
-        for index in range(pick(RECIPIENTS)):
-            kind = pick(KINDS)
-            domain = DOMAIN_OF_KIND.get(kind) or pick(DESTINATIONS)
-            recipients.append(f"{kind}-{seed}-{number}-{index}@{domain}")
-        yield Message(
+        sender, way = pick(SENDERS), pick(WAYS)
+        message = Message
+        if way == "smtp":
+            recipients = [name(number, index, KINDS) for index in range(pick(RECIPIENTS))]
+        elif way == "api":
+            message, recipient = ApiMessage, name(number, 0, KINDS)
+            recipients = [recipient.replace("@", "-Case@"), recipient.replace("@", "-case@")]
+        else:
+            message, recipients = RelayedMessage, 2 * [name(number, 0, KINDS_OF_RELAYS)]
+        yield message(
             message_id=f"<{seed}.{number}@stack.example>",
             sender=sender,
             recipients=tuple(recipients),
@@ -142,27 +224,36 @@ def lower_domain(recipient: str) -> str:
     return f"{local}@{domain.lower()}"
 
 
+def name_recipient(message: Message, address: str, seq: str) -> str:
+    """Return a recipient's name in the comparison, with its sequence where others are alike."""
+    return f"{address} {seq}" if isinstance(message, ApiMessage | RelayedMessage) else address
+
+
 def parse_kind(recipient: str) -> str:
     """Return the sink's answer that the recipient's name selects."""
     return recipient.partition("-")[0]
 
 
 def build_expected(
-    submitted: Iterable[Submitted], log: Iterable[Mapping[str, Any]]
+    submitted: Sequence[Submitted], log: Iterable[Mapping[str, Any]]
 ) -> dict[Key, Event]:
     """Return every event there must be: of recipients by the sink's `log`, of those it never saw
     by ZoneMTA's rules, and of the notifications that the sink received."""
-    by_recipient = {lower_domain(r): one for one in submitted for r in one.message.recipients}
+    addresses = {address for one in submitted for address, *_ in one.list_recipients()}
     lines: dict[str, list[Mapping[str, Any]]] = {}
     events: list[Event] = []
     for line in log:
-        if line["recipient"] in by_recipient:
+        if line["recipient"] in addresses:
             lines.setdefault(line["recipient"], []).append(line)
         else:
             events += _build_notification(line)
-    for recipient, one in by_recipient.items():
-        if one.queue_id is not None or recipient in lines:  # else not accepted, for all we know
-            events += _build_events(recipient, one, lines.get(recipient, []))
+    for one in submitted:
+        for address, name, seq in one.list_recipients():
+            its = lines.get(address, [])
+            if isinstance(one.message, RelayedMessage):
+                its = its[int(seq, 16) - 1 :][:1]  # one each, whichever it was
+            if one.queue_id is not None or its:  # else not accepted, for all we know
+                events += _build_events(name, one, its)
     return {event.key: event for event in events}
 
 
@@ -174,9 +265,9 @@ def find_unfinished(
     events = build_expected(accepted, log).values()
     done = {event.target for event in events if event.event_type in FINAL}
     return {
-        (one.message.message_id, recipient.lower())
+        (one.message.message_id, name.lower())
         for one in accepted
-        for recipient in one.message.recipients
+        for _, name, _ in one.list_recipients()
     } - done
 
 
@@ -184,7 +275,10 @@ def _build_events(
     recipient: str, one: Submitted, lines: list[Mapping[str, Any]]
 ) -> Iterator[Event]:
     message_id, kind = one.message.message_id, parse_kind(recipient)
-    is_bulk = one.message.sender.endswith(f"@{BULK_DOMAIN}")  # the sender's zone goes first
+    is_relayed = isinstance(one.message, RelayedMessage)  # in the zone that WildDuck chose
+    is_bulk = not is_relayed and one.message.sender.endswith(
+        f"@{BULK_DOMAIN}"
+    )  # the sender's zone goes first
     is_dead = kind == "dead" and not is_bulk
     zone = "bulk" if is_bulk else "dead" if is_dead else "default"
     queued = {"queue_id": one.queue_id} if one.queue_id else {}
@@ -194,6 +288,8 @@ def _build_events(
         fields = {**queued, **sender, "zone": zone, "attempt": attempt}
         n = attempt if event_type == "deferred" else 0
         fields |= _read_line(event_type, line) if line else {}
+        if is_relayed:
+            fields.pop("sending_ip", None)  # either's
         return Event(message_id, recipient, event_type, n, fields)
 
     yield Event(message_id, recipient, "sent", fields={**queued, **sender, "attempt": 0})

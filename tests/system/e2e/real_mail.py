@@ -6,7 +6,6 @@ each run, `seed`, `runs` of (mode, harm), `ahead_s` of the node's clock, `within
 """
 
 import contextlib
-import http.client
 import json
 import os
 import re
@@ -33,12 +32,12 @@ from build.stack.paths import ROOT
 from build.stack.ports import LOOPBACK
 from build.stack.supervisor import Running
 from tests.fakes.agent_process import program_ahead
-from tests.system.e2e import cluster, inbound_mail, outbound_mail
+from tests.system.e2e import cluster, inbound_mail, outbound_mail, queueing
 from tests.system.e2e.cluster import Base, Cluster, InboundCluster
 from tests.system.e2e.comparison import Event, MailVerdict, judge_mail
 from tests.system.e2e.delivery import Delivery
 from tests.system.e2e.inbound_mail import Mail, Outcome
-from tests.system.e2e.outbound_mail import Submission
+from tests.system.e2e.outbound_mail import Submission, WayIn
 
 CHOSEN = json.loads(os.environ["REAL_MAIL"])
 AHEAD_S: int = CHOSEN["ahead_s"]
@@ -167,9 +166,12 @@ class Outbound:
 
     def __init__(self, programs: Cluster, *, is_stream_only: bool) -> None:
         self.programs, self.is_stream_only = programs, is_stream_only
-        suppressed = json.dumps({"domain": outbound_mail.SUPPRESSED_DOMAIN})
-        self._request_mta("POST", "/suppressionlist", suppressed)
-        self.submission = Submission(programs.mta.smtp_port)
+        api_port = programs.mta.api_port
+        suppressed = {"domain": outbound_mail.SUPPRESSED_DOMAIN}
+        queueing.request_mta(api_port, "POST", "/suppressionlist", suppressed)
+        self.submission = Submission(
+            partial(WayIn, programs.mta.smtp_port, api_port, programs.mongo.uri)
+        )
         self.repeated: set[str] = set()
         todo = list(outbound_mail.generate_messages(CHOSEN["messages"], seed=CHOSEN["seed"]))
         self.delivery = Delivery(todo, self.submission.submit_all)
@@ -212,7 +214,7 @@ class Outbound:
         for held in queue.find({"locked": True}):
             stored = held.get("_deferred", {}).get("count", 0)
             if replies[held["recipient"]] > stored:
-                self.repeated.add(held["recipient"])
+                self.repeated |= {held["recipient"], f"{held['recipient']} {held['seq']}"}
         self.programs.mta.running.start_again()
 
     def judge(self, name: str) -> MailVerdict:
@@ -226,9 +228,9 @@ class Outbound:
             and outbound_mail.parse_kind(event.recipient) in outbound_mail.TEMPORARY
         }
         expected = {key: one for key, one in expected.items() if one.target not in repeated}
-        unsure = [one.message for one in submission.submitted if one.queue_id is None]
+        unsure = [one for one in submission.submitted if one.queue_id is None]
         ours = {one.message.message_id for one in submission.submitted}
-        ours |= {message.message_id for message in submission.refused}
+        ours |= {one.message.message_id for one in submission.refused}
         # While MongoDB is away ZoneMTA refuses its own notifications too: the sink cannot know.
         unqueued = {
             event.target
@@ -246,9 +248,9 @@ class Outbound:
                 f"  left out, for ZoneMTA counts their attempts anew: {sorted(repeated)}"
             )
         ignored = {
-            (message.message_id, recipient.lower())
-            for message in (*unsure, *submission.refused)
-            for recipient in message.recipients
+            (one.message.message_id, name.lower())
+            for one in (*unsure, *submission.refused)
+            for _, name, _ in one.list_recipients()
         }
         verdict = judge_mail(
             name,
@@ -263,7 +265,8 @@ class Outbound:
         verdict.missing += len(submission.failed)
         # By outcome, what ZoneMTA's own counters have more: what the agent compares each hour.
         counted: Counter[str] = Counter()
-        for status, count in COUNTER.findall(self._request_mta("GET", "/metrics")):
+        metrics = queueing.request_mta(self.programs.mta.api_port, "GET", "/metrics")
+        for status, count in COUNTER.findall(metrics):
             counted[status] += int(count)
         stored = Counter(event.event_type for event in captured)
         verdict.uncounted = {ours: counted[its] - stored[ours] for its, ours in OUTCOMES.items()}
@@ -274,23 +277,21 @@ class Outbound:
         rows = self.programs.rows(
             "SELECT coalesce(message_id, ''), coalesce(to_address, ''), event_type, certainty,"
             " queue_id, from_address, attempt, status_message, host(sending_ip), zone,"
-            " message_size_bytes FROM email_events"
+            " message_size_bytes, queue_seq FROM email_events"
         )
         names = ("queue_id", "sender", "attempt", "reply", "sending_ip", "zone", "size_bytes")
-        message_ids = {one.queue_id: one.message.message_id for one in self.submission.submitted}
+        submitted = [*self.submission.submitted, *self.submission.refused]
+        by_queue_id = {one.queue_id: one.message for one in submitted}
+        by_message_id = {one.message.message_id: one.message for one in submitted}
         events = []
-        for message_id, recipient, event_type, certainty, *values in rows:
+        for message_id, address, event_type, certainty, *values, seq in rows:
             fields = dict(zip(names, values, strict=True))
-            name = message_id or message_ids.get(fields["queue_id"], "")
+            message = by_message_id.get(message_id) or by_queue_id.get(fields["queue_id"])
+            name = message.message_id if message else message_id
+            recipient = outbound_mail.name_recipient(message, address, seq) if message else address
             n = (fields["attempt"] or 0) if event_type == "deferred" else 0
             events.append(Event(name, recipient, event_type, n, fields, certainty))
         return events
-
-    def _request_mta(self, method: str, path: str, body: str | None = None) -> str:
-        connection = http.client.HTTPConnection(LOOPBACK, self.programs.mta.api_port, timeout=10)
-        with contextlib.closing(connection):
-            connection.request(method, path, body, {"Content-Type": "application/json"})
-            return connection.getresponse().read().decode()
 
 
 class Inbound:

@@ -1,21 +1,13 @@
 """Deliveries that only their sequence tells apart, through a real ZoneMTA and both sources."""
 
-import contextlib
-import http.client
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import pymongo
 import pytest
-from gridfs import GridFSBucket
 
 from build.stack import agent, zonemta
-from build.stack.ports import LOOPBACK
-from tests.system.e2e import cluster
+from tests.system.e2e import cluster, queueing
 from tests.system.e2e.cluster import Cluster
 from tests.waiting import until
 
@@ -29,40 +21,18 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield running
 
 
-def queue_as_wildduck(programs: Cluster, queue_id: str, recipients: Sequence[str]) -> None:
-    """Put a message into ZoneMTA's database past ZoneMTA, as WildDuck does: no hook sees it."""
-    headers = {"from": SENDER, "message-id": f"<{queue_id}@corp.example>"}
-    data = {
-        "id": queue_id,
-        "from": SENDER,
-        "to": list(recipients),
-        "interface": "forwarder",
-        "messageId": headers["message-id"],
-        "headers": [{"key": key, "line": f"{key}: {value}"} for key, value in headers.items()],
-        "time": 1795255630061,
-        "dkim": {"hashAlgo": "sha256"},
-        "bodySize": 4,
-    }
-    now = datetime.now(UTC)
-    documents = [
-        {"id": queue_id, "seq": f"{number:03x}", "domain": recipient.partition("@")[2]}
-        | {"recipient": recipient, "sendingZone": "default", "assigned": "no"}
-        | {"locked": False, "lockTime": 0, "queued": now, "created": now}
-        for number, recipient in enumerate(recipients, start=1)
-    ]
-    with pymongo.MongoClient[Any](programs.mongo.uri) as client:
-        db = client[zonemta.DATABASE]
-        bucket = GridFSBucket(db, bucket_name="mail")
-        bucket.upload_from_stream(f"message {queue_id}", b"hi\r\n", metadata={"data": data})
-        db["zone-queue"].insert_many(documents)
+def relay(programs: Cluster, queue_id: str, recipients: Sequence[str]) -> None:
+    queueing.queue_as_wildduck(programs.mongo.uri, queue_id, SENDER, recipients)
 
 
-def ask_mta(programs: Cluster, method: str, path: str, body: Any = None) -> Any:
-    connection = http.client.HTTPConnection(LOOPBACK, programs.mta.api_port, timeout=10)
-    with contextlib.closing(connection):
-        headers = {"Content-Type": "application/json"}
-        connection.request(method, path, json.dumps(body) if body else None, headers)
-        return json.loads(connection.getresponse().read())
+def send(programs: Cluster, recipients: Sequence[str], *, sender: str = SENDER) -> str:
+    queue_id = queueing.send_by_api(programs.mta.api_port, sender, recipients)
+    assert queue_id
+    return queue_id
+
+
+def delete(programs: Cluster, queue_id: str, seq: str) -> None:
+    queueing.request_mta(programs.mta.api_port, "DELETE", f"/message/{queue_id}/{seq}")
 
 
 def read_events(programs: Cluster, queue_id: str) -> Counter[tuple[str, str, str]]:
@@ -80,8 +50,7 @@ def count_of(programs: Cluster, queue_id: str, event_type: str) -> int:
 
 def test_two_recipients_whose_addresses_differ_in_case_are_two_deliveries(programs: Cluster):
     recipients = ["ok-Case@good.example", "ok-case@good.example"]
-    message = {"from": SENDER, "text": "hi", "envelope": {"from": SENDER, "to": recipients}}
-    queue_id = ask_mta(programs, "POST", "/send", message)["id"]
+    queue_id = send(programs, recipients)
 
     until(lambda: len(read_events(programs, queue_id)) >= 4, what="four events", within_s=60)
 
@@ -94,7 +63,7 @@ def test_two_recipients_whose_addresses_differ_in_case_are_two_deliveries(progra
 
 def test_wildducks_two_relays_of_one_address_are_two_deliveries(programs: Cluster):
     recipient = "ok-relay@good.example"
-    queue_as_wildduck(programs, "1a1fd92f960000aaaa", [recipient, recipient])
+    relay(programs, "1a1fd92f960000aaaa", [recipient, recipient])
 
     until(lambda: len(read_events(programs, "1a1fd92f960000aaaa")) >= 4, within_s=60)
 
@@ -110,12 +79,12 @@ def test_what_a_zonemta_deletes_that_did_not_route_it_is_dropped_once_and_named(
 ):
     recipients = ["defer-one@good.example", "defer-two@good.example"]
     queue_id = "1a1fd92f960000bbbb"
-    queue_as_wildduck(programs, queue_id, recipients)
+    relay(programs, queue_id, recipients)
     deferred = {("deferred", seq) for seq in ("001", "002")}
     until(lambda: deferred <= {key[:2] for key in read_events(programs, queue_id)}, within_s=60)
 
-    ask_mta(programs, "DELETE", f"/message/{queue_id}/001")
-    ask_mta(programs, "DELETE", f"/message/{queue_id}/002")
+    delete(programs, queue_id, "001")
+    delete(programs, queue_id, "002")
     until(lambda: len(read_events(programs, queue_id)) >= 6, what="two deletions", within_s=60)
 
     dropped = {key: n for key, n in read_events(programs, queue_id).items() if key[0] == "dropped"}
@@ -127,13 +96,12 @@ def test_what_a_zonemta_deletes_that_did_not_route_it_is_dropped_once_and_named(
 
 def test_what_is_deleted_after_zonemta_started_again_is_dropped_once_and_named(programs: Cluster):
     recipients = ["defer-three@good.example", "defer-four@good.example"]
-    message = {"from": SENDER, "text": "hi", "envelope": {"from": SENDER, "to": recipients}}
-    queue_id = ask_mta(programs, "POST", "/send", message)["id"]
+    queue_id = send(programs, recipients)
     until(lambda: len(read_events(programs, queue_id)) >= 4, what="deferred", within_s=60)
 
     programs.mta.running.start_again()
-    ask_mta(programs, "DELETE", f"/message/{queue_id}/001")
-    ask_mta(programs, "DELETE", f"/message/{queue_id}/002")
+    delete(programs, queue_id, "001")
+    delete(programs, queue_id, "002")
     until(lambda: count_of(programs, queue_id, "dropped") >= 2, what="deletions", within_s=60)
 
     assert {
@@ -159,8 +127,7 @@ def test_a_bounce_with_a_null_sender_has_one_row_where_two_agents_see_one_queue(
         mongo_uri=programs.mongo.uri_of(zonemta.DATABASE),
     )
     recipients = [f"bounce-null-{n}@good.example" for n in range(6)]
-    message = {"from": SENDER, "text": "hi", "envelope": {"from": "", "to": recipients}}
-    queue_id = ask_mta(programs, "POST", "/send", message)["id"]
+    queue_id = send(programs, recipients, sender="")
     received = (
         "SELECT coalesce(sum(upper(received) - 1), 0) FROM ledger_epoch WHERE node = 'mta-02'"
     )
@@ -186,8 +153,7 @@ def test_bounces_of_odd_recipients_are_bounced_for_the_stream_alone(
         "bounce-o'hara+tag@good.example",
     ]
     with cluster.running(tmp_path_factory.mktemp("odd"), plugin=False) as programs:
-        message = {"from": SENDER, "text": "hi", "envelope": {"from": SENDER, "to": recipients}}
-        queue_id = ask_mta(programs, "POST", "/send", message)["id"]
+        queue_id = send(programs, recipients)
         until(
             lambda: len(read_events(programs, queue_id)) >= 2 * len(recipients),
             what="an outcome each",

@@ -8,7 +8,7 @@ import pytest
 from build.stack.feeder import Message
 from tests.system.e2e import outbound_mail
 from tests.system.e2e.comparison import judge_mail
-from tests.system.e2e.outbound_mail import Submitted
+from tests.system.e2e.outbound_mail import ApiMessage, RelayedMessage, Submitted
 
 
 def line(recipient, reply, *, sender="alice@corp.example", message_id=None):
@@ -135,10 +135,28 @@ def test_of_a_message_that_was_not_answered_only_the_sink_knows():
 
 def test_the_same_seed_gives_the_same_messages_and_no_recipient_twice():
     first, again = (list(outbound_mail.generate_messages(200, seed=7)) for _ in range(2))
-    recipients = [recipient for message in first for recipient in message.recipients]
+    names = [name for message in first for _, name, _ in Submitted(message, None).list_recipients()]
 
     assert first == again
-    assert len(set(recipients)) == len(recipients)
-    assert {outbound_mail.parse_kind(recipient) for recipient in recipients} == set(
-        outbound_mail.KINDS
+    assert len(set(names)) == len(names)
+    assert {outbound_mail.parse_kind(name) for name in names} == set(outbound_mail.KINDS)
+    assert {type(message) for message in first} == {Message, ApiMessage, RelayedMessage}
+
+
+def test_relays_of_one_address_are_two_deliveries():
+    relayed = RelayedMessage(
+        message_id="<1@stack.example>",
+        sender="alice@corp.example",
+        recipients=2 * ("ok-1@Good.example",),
+        body_bytes=1,
     )
+    log = [line("ok-1@good.example", "250 one"), line("ok-1@good.example", "250 two")]
+
+    expected = outbound_mail.build_expected([Submitted(relayed, "1a1f")], log).values()
+
+    assert [(e.recipient, e.event_type, e.fields.get("reply")) for e in expected] == [
+        ("ok-1@good.example 001", "sent", None),
+        ("ok-1@good.example 001", "delivered", "250 one"),
+        ("ok-1@good.example 002", "sent", None),
+        ("ok-1@good.example 002", "delivered", "250 two"),
+    ]
