@@ -7,12 +7,10 @@ from django.db.models import Count
 from django.utils import timezone
 
 from server.alerts.models import Alert, Evaluation, State
+from server.alerts.present.standing import MAX_ROUND_AGE
 from server.alerts.rules import active_rules
 from server.observability.health import TIMEOUT_S, ProbeResult
 from server.observability.metrics import Metric
-
-#: Without a round for longer, nobody is woken: rounds are a quarter of this apart.
-MAX_ROUND_AGE_S = 60.0
 
 
 def alerts() -> ProbeResult | None:
@@ -28,7 +26,7 @@ def alerts() -> ProbeResult | None:
         return None
     age_s = max(0.0, (timezone.now() - last.started_at).total_seconds())
     figures = {"last_round_at": last.started_at, "duration_ms": round(last.duration_ms, 1)}
-    if age_s > MAX_ROUND_AGE_S:
+    if age_s > MAX_ROUND_AGE.total_seconds():
         text = f"No rule has been evaluated for {age_s:.0f} s: nobody is alerted of anything."
         return ProbeResult("alerts", ok=False, text=text, needed=False, figures=figures)
     if last.failures:

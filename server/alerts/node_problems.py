@@ -1,12 +1,8 @@
-"""Problems of nodes that report: stopped programs, closed ports, full disks. Pure."""
+"""Programs and ports of nodes that report: what stopped, what is closed. Pure."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, ClassVar
+from collections.abc import Sequence
 
-from server.alerts.nodes import fill_percent, find_fullest, judge_percent, judge_program
+from server.alerts.nodes import judge_program
 from server.formats import isolate
 from server.metrics.newest import NodeState
 from server.nodes.roles import programs_of
@@ -23,75 +19,8 @@ PROGRAM_OF_PORT = {
 }  # fmt: skip
 
 
-#: A clock this far off is told to everybody. Its times are corrected from 5 s ahead or 30 s behind.
-WRONG_CLOCK = timedelta(minutes=1)
-
-
 #: A problem that many nodes have names this many of them.
 MAX_NAMED_NODES = 3
-
-
-@dataclass(frozen=True)
-class NodeProblem:
-    """A problem of one node, or the same one of several. `kind`: program, ports or disk; `text`:
-    the problem in words."""
-
-    kind: str
-    nodes: tuple[str, ...]
-    text: str
-    level: ClassVar[str] = "warning"
-
-    def as_json(self) -> dict[str, Any]:
-        return vars(self)
-
-
-def find_node_problems(states: Iterable[NodeState]) -> list[NodeProblem]:
-    """Return the problems of nodes by kind: programs first, as their ports are closed for it.
-
-    One program that stopped everywhere is one problem, and so is one port.
-    """
-    nodes_of: dict[str, list[str]] = defaultdict(list)
-    closed_on: dict[str, list[str]] = defaultdict(list)
-    disks: list[NodeProblem] = []
-    for state in states:
-        stopped = find_stopped(state)
-        for name in sorted(PROGRAM_NAMES.get(program, program) for program in stopped):
-            nodes_of[name].append(state.name)
-        for number in find_closed(state, stopped):
-            closed_on[number].append(state.name)
-        disks += _full_disk(state)
-    programs = [
-        NodeProblem("program", nodes, f"{' and '.join(programs)} stopped on {_name_nodes(nodes)}")
-        for nodes, programs in _by_nodes(nodes_of)
-    ]
-    ports = [
-        NodeProblem(
-            "ports",
-            nodes,
-            f"{'port' if len(numbers) == 1 else 'ports'} {', '.join(numbers)}"
-            f" closed on {_name_nodes(nodes)}",
-        )
-        for nodes, numbers in _by_nodes(closed_on)
-    ]
-    return [*programs, *disks, *ports]
-
-
-def find_wrong_clocks(states: Iterable[NodeState]) -> list[tuple[str, timedelta]]:
-    """Return the nodes with a wrong clock, and how far it is ahead, the worst first."""
-    clocks = [(state.name, timedelta(milliseconds=state.clock_ahead_ms or 0)) for state in states]
-    wrong = [clock for clock in clocks if abs(clock[1]) >= WRONG_CLOCK]
-    return sorted(wrong, key=lambda clock: (-abs(clock[1]), clock[0]))
-
-
-def _full_disk(state: NodeState) -> Iterator[NodeProblem]:
-    fullest = find_fullest(state.file_systems)
-    if fullest:
-        what, percent = str(fullest["mount_point"]), fill_percent(fullest)
-    else:
-        what, percent = "the disk", state.disk_used_percent or 0.0
-    if judge_percent("disk", percent) == "critical":
-        text = f"{isolate(what)} of {isolate(state.name)} is {percent:.0f} % full"
-        yield NodeProblem("disk", (state.name,), text)
 
 
 def find_stopped(state: NodeState) -> list[str]:
@@ -111,15 +40,8 @@ def find_closed(state: NodeState, stopped: Sequence[str]) -> list[str]:
     return sorted(closed, key=lambda number: (len(number), number))
 
 
-def _by_nodes(nodes_of: Mapping[str, Sequence[str]]) -> list[tuple[tuple[str, ...], list[str]]]:
-    """Return what is so on the same nodes together, in the order of the first of each."""
-    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for what, nodes in nodes_of.items():
-        groups[tuple(nodes)].append(what)
-    return list(groups.items())
-
-
-def _name_nodes(nodes: Sequence[str]) -> str:
+def name_nodes(nodes: Sequence[str]) -> str:
+    """Return the names of some nodes, a few of them if there are many."""
     if len(nodes) == 1:
         return isolate(nodes[0])
     named = ", ".join(isolate(node) for node in nodes[:MAX_NAMED_NODES])

@@ -1,6 +1,6 @@
 """Queries of alerts, incidents, silences and rules; the only reader for pages and the API."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,7 +33,9 @@ from server.alerts.models import (
     Severity,
     Silence,
 )
+from server.alerts.present.standing import Standing, build_standing
 from server.alerts.rules import active_rules
+from server.timescale.rows import fetch_rows
 
 #: What one answer holds at most.
 MAX_ROWS = 500
@@ -44,6 +46,23 @@ MAX_HAPPENINGS = 100
 _GRAVEST_FIRST = Case(
     When(severity=Severity.CRITICAL, then=Value(0)), default=Value(1), output_field=IntegerField()
 )
+#: Fields of what a page shows of open alerts, and of their incidents.
+_ALERT = ("id", "rule", "severity", "kind", "subject", "node", "state", "since", "started_at",
+          "fired_at", "value", "text", "suppression", "incident_id")  # fmt: skip
+_INCIDENT = ("id", "severity", "text", "started_at", "acknowledged_at", "acknowledged_by",
+             "snoozed_until")  # fmt: skip
+#: Open alerts of a page, the gravest. More are only where hundreds of subjects have the same.
+MAX_OPEN = 2_000
+_STANDING = f"""SELECT e.started_at, {", ".join(f"a.{name}" for name in _ALERT)},
+  {", ".join(f"i.{name}" for name in _INCIDENT)}
+FROM (SELECT 1) AS always
+LEFT JOIN alerts_evaluation AS e ON true
+LEFT JOIN (
+  SELECT * FROM alerts_alert WHERE ended_at IS NULL
+  ORDER BY severity <> 'critical', fired_at DESC NULLS LAST LIMIT {MAX_OPEN}
+) AS a ON true
+LEFT JOIN alerts_incident AS i ON i.id = a.incident_id
+ORDER BY a.id"""  # noqa: S608 (names of the models)
 #: Of the alerts of an incident: those that count for it, and those hidden under them.
 _HAS_FIRED = Q(fired_at__isnull=False)
 
@@ -73,6 +92,21 @@ def incidents(*, is_open: bool = True, limit: int = MAX_ROWS) -> list[Incident]:
     rows = rows.annotate(alerts_count=Count("alerts"))
     order = [_GRAVEST_FIRST, "-started_at"] if is_open else ["-ended_at", "-pk"]
     return list(rows.order_by(*order)[:limit])
+
+
+def standing(now: datetime) -> Standing:
+    """Return the alerts of the last round, and when that was; one query."""
+    rows = fetch_rows(_STANDING)  # one at least
+    alerts = [_build_alert(row[1:]) for row in rows if row[1] is not None]
+    return build_standing(alerts, active_rules(), now, evaluated_at=rows[0][0])
+
+
+def _build_alert(row: Sequence[Any]) -> Alert:
+    alert = Alert(**dict(zip(_ALERT, row, strict=False)))
+    incident = dict(zip(_INCIDENT, row[len(_ALERT) :], strict=True))
+    if incident["id"] is not None:
+        alert.incident = Incident(**incident)
+    return alert
 
 
 @dataclass(frozen=True)

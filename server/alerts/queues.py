@@ -6,28 +6,29 @@ from datetime import datetime, timedelta
 from server.alerts.conditions import mail_queue
 from server.alerts.conditions.condition import find_thresholds
 from server.alerts.nodes import worst_level
+from server.alerts.present.standing import NONE_STANDS, Standing, build_glance, step_standing
+from server.alerts.rules import active_rules
 from server.mailqueues.accounting import Database, Share
 
 _THRESHOLDS = find_thresholds(mail_queue.RULES)
 #: A message that has waited longer needs a look; longer than the second, at once.
 OLDEST_WARNING = timedelta(seconds=_THRESHOLDS["oldest_waiting"])
 OLDEST_CRITICAL = timedelta(seconds=_THRESHOLDS["oldest_waiting_day"])
+CONDITIONS = tuple(condition.name for condition in mail_queue.CONDITIONS)
 
 
-def judge_queues(queues: Sequence[Database], now: datetime) -> str:
-    """Return the level of all queues. Of one that is not read in time nothing is known now, and
-    somebody must see why: that is a warning, and the others are judged all the same."""
+def judge_queues(
+    queues: Sequence[Database], now: datetime, standing: Standing = NONE_STANDS
+) -> str:
+    """Return the level of all queues: of their alerts, stepped over these readings. Of one that is
+    not read in time nothing is known now, and somebody must see why: that is a warning, and the
+    others are judged all the same."""
     if not queues:
         return "none"
-    fresh = [queue for queue in queues if not queue.reading.is_stale(now)]
-    created_at = oldest_created_at(fresh)
-    return worst_level(
-        {
-            judge_age(now - created_at if created_at else None),
-            "critical" if list_stranded(queues) else "ok",
-            "ok" if len(fresh) == len(queues) else "warning",
-        }
-    )
+    glance = build_glance(now, alerts=standing.alerts, queues=queues)
+    stepped = step_standing(standing, glance, active_rules(), only=CONDITIONS)
+    is_stale = any(queue.reading.is_stale(now) for queue in queues)
+    return worst_level({stepped.level_of(CONDITIONS) or "ok", "warning" if is_stale else "ok"})
 
 
 def judge_age(oldest: timedelta | None) -> str:

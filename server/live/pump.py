@@ -16,7 +16,7 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from server.alerts.problems import Facts, read_facts
+from server.alerts.present.problems import Facts, read_facts
 from server.live import counters, messages, metrics
 from server.live.counters import Seconds
 from server.observability import beats

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, F, Max, Q
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from server.nodes.models import HOST, Change, Node
 
-#: So many silent nodes are named, longest silent first; the others are only counted.
-SILENT_NAMED = 3
 #: The last sign of life; NULLs are left out of it.
 CONTACT_AT = Greatest("last_seen_at", "received_at")
 NOTHING = timedelta()
@@ -22,7 +21,7 @@ NOTHING = timedelta()
 class Reporting:
     """Number of nodes that report. `newest_sample_at`: arrival of the newest sample, None: never.
 
-    `silent`: name and last sign of life of the nodes that do not report, a few of them.
+    `silent`: name and last sign of life of the nodes that do not report, longest silent first.
     """
 
     known: int
@@ -40,16 +39,16 @@ def reporting(*, unstored: timedelta = NOTHING) -> Reporting:
     since = timezone.now() - timedelta(seconds=settings.NODE_OFFLINE_AFTER_S) - unstored
     expected = Node.objects.filter(in_maintenance=False, retired_at=None)
     expected = expected.annotate(alive_at=CONTACT_AT)
+    late = Q(alive_at__lt=since) | Q(alive_at=None)
+    longest_first = [F("alive_at").asc(nulls_first=True), F("name").asc()]
     row = expected.aggregate(
         known=Count("pk"),
         reporting=Count("pk", filter=Q(alive_at__gte=since)),
         newest_sample_at=Max("last_seen_at"),
+        names=ArrayAgg("name", filter=late, order_by=longest_first, default=[]),
+        times=ArrayAgg("alive_at", filter=late, order_by=longest_first, default=[]),
     )
-    silent: tuple[tuple[str, datetime | None], ...] = ()
-    if row["reporting"] < row["known"]:
-        late = expected.filter(Q(alive_at__lt=since) | Q(alive_at=None))
-        late = late.order_by(F("alive_at").asc(nulls_first=True), "name")
-        silent = tuple(late.values_list("name", "alive_at")[:SILENT_NAMED])
+    silent = tuple(zip(row.pop("names"), row.pop("times"), strict=True))
     return Reporting(**row, silent=silent)
 
 

@@ -14,7 +14,7 @@ import pytest
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
-from server.alerts.problems import read_facts
+from server.alerts.present.problems import read_facts
 from server.dashboard import urls as pages
 from server.events.wire import Event
 from server.ingest import writer

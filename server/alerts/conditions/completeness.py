@@ -8,6 +8,9 @@ from server.alerts.snapshot import Snapshot
 from server.formats import thousands
 from server.ledger.queries import Completeness
 
+#: The subject of events whose key belongs to no node.
+NO_NODE = "(no node)"
+
 
 def _reader(
     count_of: Callable[[Completeness], int], one: str, many: str
@@ -24,7 +27,7 @@ def _reader(
                 continue
             events = f"1 event {one}" if count == 1 else f"{thousands(count)} events {many}"
             text = f"{events} {name or 'a key of no node'}"
-            subject = Subject("node", name or "(no node)", name if node else "")
+            subject = Subject("node", name or NO_NODE, name if node else "")
             yield Reading(subject, float(count) if is_known else None, text, {"count": count})
 
     return read

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 
+from server.alerts.blocks.models import Block
 from server.alerts.conditions.condition import Condition, Reading, Subject, Values, alarm, warn
 from server.alerts.snapshot import Snapshot
 from server.formats import percent, thousands
@@ -33,6 +34,11 @@ def read_destinations(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
         yield Reading(subject, share, sentence, evidence, each.attempts)
 
 
+def name_block(block: Block) -> str:
+    """Return the name of a block as a subject."""
+    return f"{block.provider} {block.kind} {block.subject}".strip()
+
+
 def _reader(kinds: Collection[str]) -> Callable[[Snapshot, Values], Iterator[Reading]]:
     def read(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
         """Yield the refused messages of each open block of these kinds."""
@@ -51,7 +57,7 @@ def _reader(kinds: Collection[str]) -> Callable[[Snapshot, Values], Iterator[Rea
                 "bounce_class": block.bounce_class,
                 "reply": words,
             }
-            subject = Subject("block", f"{block.provider} {block.kind} {block.subject}".strip())
+            subject = Subject("block", name_block(block))
             sentence = f"{text}: {words}" if words else text
             value = float(block.refused_count) if is_known else None
             yield Reading(subject, value, sentence, evidence)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from django.conf import settings
+
 from server.alerts.conditions.condition import Condition, Reading, Subject, Values, alarm, warn
 from server.alerts.conditions.parameters import MINUTE, Parameter
 from server.alerts.snapshot import Snapshot
@@ -10,6 +12,9 @@ from server.formats import duration, milliseconds
 
 #: A source that has not succeeded for this many of its intervals is late.
 LATE_INTERVALS = 3
+#: Silent for longer, a node is offline, on pages too; no rule is sooner than its agent's interval.
+MIN_SILENCE_S = 15.0
+OFFLINE_AFTER_S = max(MIN_SILENCE_S, settings.NODE_OFFLINE_AFTER_S)
 
 
 def read_silence(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
@@ -79,7 +84,7 @@ def read_spools(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
 
 SILENCE = Condition(
     "node_silent", "node", "contact", "No sign of life of a node's agent.", read_silence,
-    Parameter("threshold", "s", 45, "Silent for longer.", 15), "above",
+    Parameter("threshold", "s", OFFLINE_AFTER_S, "Silent for longer.", MIN_SILENCE_S), "above",
 )  # fmt: skip
 CLOCK = Condition(
     "clock_off", "node", "agent", "A node's clock differs from the server's.", read_clocks,
@@ -95,8 +100,13 @@ SPOOL = Condition(
 )  # fmt: skip
 CONDITIONS = (SILENCE, CLOCK, SOURCE, SPOOL)
 RULES = (
-    warn("node_silent", SILENCE, threshold="45 s", keep_firing_for="30 s"),
-    alarm("node_silent_long", SILENCE, threshold="2 min", keep_firing_for="30 s"),
+    warn("node_silent", SILENCE, threshold=OFFLINE_AFTER_S, keep_firing_for="30 s"),
+    alarm(
+        "node_silent_long",
+        SILENCE,
+        threshold=max(2 * MINUTE, OFFLINE_AFTER_S),
+        keep_firing_for="30 s",
+    ),
     warn("clock_off", CLOCK, threshold="2 s", clear="1 s", for_="2 min"),
     alarm("clock_wrong", CLOCK, threshold="300 s", clear="240 s"),
     warn("source_failing", SOURCE, for_="2 min", keep_firing_for="2 min"),

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from server.alerts.blocks.models import Block
-from server.alerts.problems import read_facts
+from server.alerts.present.problems import read_facts
 from server.live.messages import read_totals
 
 pytestmark = pytest.mark.django_db

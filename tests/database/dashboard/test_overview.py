@@ -7,8 +7,10 @@ import time_machine
 from django.utils import timezone
 from msgspec import structs
 
-from server.alerts.problems import find_problems, read_facts
-from server.alerts.tiles import queue_tile
+from server.alerts.present.problems import find_problems, read_facts
+from server.alerts.present.standing import NONE_STANDS, build_glance, step_standing
+from server.alerts.present.tiles import queue_tile
+from server.alerts.rules import DEFAULT_RULES
 from server.events.mapping import to_line
 from server.formats import UNKNOWN
 from server.ledger.models import Epoch
@@ -217,13 +219,18 @@ def judge(databases):
     return tile.text, tile.note, tile.level
 
 
+def problems(databases):
+    glance = build_glance(NOW, queues=databases)
+    return find_problems(step_standing(NONE_STANDS, glance, DEFAULT_RULES), glance)
+
+
 def test_mail_that_waits_for_long_needs_somebody():
     young, old = queues(), queues(waits_for=timedelta(hours=3, minutes=12))
 
     assert judge(young) == ("1,234", "oldest 3 min", "ok")
     assert judge(old) == ("1,234", "oldest 3 h 12 min", "warning")
-    assert find_problems([], [], young, now=NOW) == []
-    (problem,) = find_problems([], [], old, now=NOW)
+    assert problems(young) == []
+    (problem,) = problems(old)
     assert problem.as_json() == {"kind": "queue", "oldest_s": 11520}
 
 
@@ -233,7 +240,7 @@ def test_stranded_mail_needs_somebody():
     databases = count_once([Reading("mta-01", at, whole, timedelta(seconds=90), (at, whole))], NOW)
 
     assert judge(databases)[2] == "critical"
-    (problem,) = find_problems([], [], databases, now=NOW)
+    (problem,) = problems(databases)
     assert problem.as_json() == {"kind": "stranded", "count": 3, "instances": ("mta-98", "mta-99")}
 
 
@@ -241,4 +248,4 @@ def test_a_queue_that_is_not_read_any_more_is_stale_which_is_a_warning_whatever_
     stale = queues(waits_for=timedelta(hours=3), read_ago=timedelta(minutes=4))
 
     assert judge(stale) == ("1,234", "stale: read 4 min ago", "warning")
-    assert find_problems([], [], stale, now=NOW) == []
+    assert problems(stale) == []

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from server.alerts.tiles import queue_tile
+from server.alerts.present.tiles import queue_tile
 from server.dashboard.pages.queue.page import build_headline
 from server.mailqueues.accounting import Reading, count_once
 from server.metrics.mail_queue import MailQueue, QueueShare

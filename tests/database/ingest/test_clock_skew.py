@@ -10,8 +10,8 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from server.alerts import problems
-from server.alerts.sentence import build_sentence
+from server.alerts.present import problems
+from server.alerts.present.sentence import build_sentence
 from server.ingest import writer
 from server.mailqueues import queries as mailqueues
 from server.nodes.models import ApiKey, Node

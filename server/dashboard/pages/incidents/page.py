@@ -8,6 +8,7 @@ from typing import Any
 from server.alerts.evidence.queries import Evidence
 from server.alerts.evidence.series import Mark, find_events_span, find_span
 from server.alerts.models import Alert, Incident, IncidentNote, OutboxNotification, State
+from server.alerts.present.standing import describe_attention
 from server.alerts.queries import IncidentDetail
 from server.dashboard.pages.events.search import param_name
 from server.dashboard.shell.lists.links import events_href
@@ -50,8 +51,12 @@ class Moment:
     text: str
 
 
-def build_headline(rows: Sequence[Row]) -> tuple[str, str]:
-    """Return level and sentence of the open incidents."""
+def build_headline(rows: Sequence[Row], old: str = "") -> tuple[str, str]:
+    """Return level and sentence of the open incidents. `old`: the age of the last round, where it
+    is too old to judge by."""
+    if old:
+        level, text = build_headline(rows) if rows else ("warning", "No incident was open.")
+        return level, f"The last round over the rules was {old} ago. {text}"
     if not rows:
         return "ok", "Nothing is wrong: no incident is open."
     waiting = [row for row in rows if not row.state]
@@ -70,20 +75,11 @@ def build_rows(incidents: Iterable[Incident], now: datetime) -> list[Row]:
         Row(
             incident,
             incident.severity if incident.ended_at is None else "none",
-            find_state(incident, now),
+            describe_attention(incident, now),
             duration(((incident.ended_at or now) - incident.started_at).total_seconds()),
         )
         for incident in incidents
     ]
-
-
-def find_state(incident: Incident, now: datetime) -> str:
-    """Return who looks after an incident; empty where nobody does."""
-    if incident.snoozed_until and incident.snoozed_until > now:
-        return f"snoozed until {incident.snoozed_until:%Y-%m-%d %H:%M} UTC"
-    if incident.acknowledged_at:
-        return f"acknowledged by {incident.acknowledged_by}"
-    return ""
 
 
 def build_events_link(

@@ -21,6 +21,7 @@ from server.alerts.rules import active_rules
 from server.dashboard.pages.events.page import build_line
 from server.dashboard.pages.incidents import page
 from server.dashboard.shell.page import carried_params, render_page
+from server.live.messages import read_totals
 
 MAX_ENDED = 50
 
@@ -29,10 +30,11 @@ def incidents(request: HttpRequest) -> HttpResponse:
     """Open incidents, the gravest first, and the newest of those that ended."""
     now = timezone.now()
     rows = page.build_rows(queries.incidents(), now)
-    level, headline = page.build_headline(rows)
+    totals = read_totals()
+    level, headline = page.build_headline(rows, totals.incidents.old)
     ended = page.build_rows(queries.incidents(is_open=False, limit=MAX_ENDED), now)
     context = {"rows": rows, "ended": ended, "level": level, "headline": headline}
-    return render_page(request, "incidents/page", context)
+    return render_page(request, "incidents/page", context, totals=totals)
 
 
 def incident(request: HttpRequest, pk: int) -> HttpResponse:

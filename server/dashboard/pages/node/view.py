@@ -16,6 +16,7 @@ from server.dashboard.pages.nodes.view import MAX_CLOCK_AHEAD, MAX_SAMPLE_AGE, b
 from server.dashboard.shell.lists.links import profile_href
 from server.dashboard.shell.page import carried_params, render_page
 from server.ledger.queries import completeness
+from server.live.messages import read_totals
 from server.metrics.newest import disk_free_by_hour, newest_of_all, newest_system
 from server.nodes.models import Node
 from server.observability.backlog import read_backlog
@@ -46,9 +47,10 @@ def node(request: HttpRequest, name: str) -> HttpResponse:
     always = {"system", "queue"} if "zonemta" in newest else {"system"}
     kinds = [kind for kind in charts.CHARTS if kind in newest or kind in always]
     behind = is_behind(backlog, now)
+    totals = read_totals()
     context = {
         "node": node_row,
-        "row": build_row(node_row, system, now=now, unstored_s=unstored_s),
+        "row": build_row(node_row, system, totals.standing, now=now, unstored_s=unstored_s),
         "forecast": forecast_disk(free),
         "forecast_point": point,
         "file_systems": file_systems.build_file_systems(readings),
@@ -79,7 +81,7 @@ def node(request: HttpRequest, name: str) -> HttpResponse:
             "charts": {kind: charts.CHARTS[kind] for kind in kinds},
         },
     }
-    return render_page(request, "node/page", context)
+    return render_page(request, "node/page", context, totals=totals)
 
 
 def find_node(name: str) -> Node:

@@ -16,6 +16,7 @@ from server.alerts.nodes import (
     judge_percent,
     judge_status,
 )
+from server.alerts.present.standing import Finding
 from server.formats import UNKNOWN, byte_size, duration, thousands
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -38,7 +39,10 @@ NOTHING = Reading(None, UNKNOWN, "none")
 
 @dataclass(frozen=True)
 class Row:
-    """A node (nodes.models.Node) now. `is_stale`: its readings are older than may be online."""
+    """A node (nodes.models.Node) now. `is_stale`: its readings are older than may be online.
+
+    `findings`: its open alerts, the gravest first.
+    """
 
     node: Any
     status: Status
@@ -50,6 +54,7 @@ class Row:
     network: Reading
     load: Reading
     uptime: Reading
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,7 @@ def build_row(
     offline_after_s: float,
     contact_at: datetime | None = None,
     unstored_s: float = 0.0,
+    findings: tuple[Finding, ...] = (),
 ) -> Row:
     """Return one node (nodes.models.Node) with its newest sample (metrics.models) or None.
 
@@ -142,6 +148,7 @@ def build_row(
         ),
         age_s=age_s,
         is_stale=age_s is not None and age_s > offline_after_s,
+        findings=findings,
         **readings,
     )
 

@@ -9,8 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from server.alerts.backlog import unstored
+from server.alerts.present.standing import NONE_STANDS, Standing
 from server.dashboard.pages.nodes import page
 from server.dashboard.shell.page import carried_params, render_page
+from server.live.messages import read_totals
 from server.metrics.newest import newest_system
 from server.nodes.models import Node
 from server.observability.backlog import read_backlog
@@ -25,7 +27,8 @@ PAGE_SIZE = 100
 def node_list(request: HttpRequest) -> HttpResponse:
     """Every node with its status and newest readings, filtered and sorted by the URL."""
     now = timezone.now()
-    rows = node_rows(now)
+    totals = read_totals()
+    rows = node_rows(now, totals.standing)
     params = page.parse_params(request.GET)
     carried = carried_params(request.GET)
     matches = page.filter_rows(rows, params)
@@ -48,20 +51,22 @@ def node_list(request: HttpRequest) -> HttpResponse:
         "at": now,
         "offline_after_s": settings.NODE_OFFLINE_AFTER_S,
     }
-    return render_page(request, "nodes/page", context)
+    return render_page(request, "nodes/page", context, totals=totals)
 
 
-def node_rows(now: datetime) -> list[page.Row]:
+def node_rows(now: datetime, standing: Standing = NONE_STANDS) -> list[page.Row]:
     """Return every node that is not retired, as it is at `now`. Runs two queries."""
     samples = newest_system(now - MAX_SAMPLE_AGE, now + MAX_CLOCK_AHEAD)
     unstored_s = unstored(read_backlog(), now).total_seconds()
     return [
-        build_row(node, samples.get(node.pk), now=now, unstored_s=unstored_s)
+        build_row(node, samples.get(node.pk), standing, now=now, unstored_s=unstored_s)
         for node in Node.objects.filter(retired_at=None).order_by("name")
     ]
 
 
-def build_row(node: Node, sample: Any, *, now: datetime, unstored_s: float) -> page.Row:
+def build_row(
+    node: Node, sample: Any, standing: Standing, *, now: datetime, unstored_s: float
+) -> page.Row:
     return page.build_row(
         node,
         sample,
@@ -69,6 +74,7 @@ def build_row(node: Node, sample: Any, *, now: datetime, unstored_s: float) -> p
         offline_after_s=settings.NODE_OFFLINE_AFTER_S,
         contact_at=node.contact_at,
         unstored_s=unstored_s,
+        findings=standing.of_node(node.name),
     )
 
 

@@ -1,13 +1,14 @@
 """The page Overview: destinations that refuse mail, and nodes with their state. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from server.alerts.backlog import unstored
-from server.alerts.nodes import OFFLINE, ONLINE, judge_status
-from server.alerts.problems import Facts
+from server.alerts.nodes import OFFLINE, ONLINE, judge_status, worst_level
+from server.alerts.present.problems import Facts
+from server.alerts.present.standing import Finding
 from server.formats import percent
 from server.nodes.models import Node
 from server.rollups.mail.failing_destinations import Destination
@@ -23,7 +24,9 @@ def overview_json(
         "findings": [problem.as_json() for problem in facts.problems],
         "complete": facts.complete,
         "destinations": [_destination(each) for each in facts.destinations],
-        "nodes": [_node(node, now, offline_after_s) for node in nodes],
+        "nodes": [
+            _node(node, now, offline_after_s, facts.standing.of_node(node.name)) for node in nodes
+        ],
     }
 
 
@@ -35,7 +38,9 @@ def _destination(each: Destination) -> dict[str, Any]:
     }
 
 
-def _node(node: Node, now: datetime, offline_after_s: float) -> dict[str, Any]:
+def _node(
+    node: Node, now: datetime, offline_after_s: float, findings: Sequence[Finding]
+) -> dict[str, Any]:
     status = judge_status(
         node.contact_at,
         now=now,
@@ -43,11 +48,15 @@ def _node(node: Node, now: datetime, offline_after_s: float) -> dict[str, Any]:
         maintenance=node.in_maintenance,
     )
     silent_since = node.contact_at if status is OFFLINE else None
+    state = "reports" if status is ONLINE else status.label
+    if findings:
+        state += ", 1 alert" if len(findings) == 1 else f", {len(findings)} alerts"
+    levels = {status.level, *(each.level for each in findings)}
     return {
         "name": node.name,
         "role": node.role,
-        "level": status.level,
-        "state": "reports" if status is ONLINE else status.label,
+        "level": worst_level(levels) if findings else status.level,
+        "state": state,
         "silent_since": silent_since and silent_since.isoformat(),
         "addresses": node.addresses,
     }

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
-from server.alerts.problems import read_facts
+from server.alerts.present.problems import read_facts
 from server.dashboard.pages.overview.page import overview_json
 from server.dashboard.shell.lists.blocks import list_blocks
 from server.dashboard.shell.page import render_page

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from server.alerts.present.standing import NONE_STANDS, Standing
 from server.alerts.queues import (
     OLDEST_WARNING,
     judge_age,
@@ -41,7 +42,9 @@ class Headline:
     unknown: tuple[str, ...]
 
 
-def build_headline(databases: Sequence[Database], now: datetime) -> Headline:
+def build_headline(
+    databases: Sequence[Database], now: datetime, standing: Standing = NONE_STANDS
+) -> Headline:
     """Judge the mail queues as they were read last, each database once."""
     if not databases:
         return Headline("none", "No mail queue was read in the last 7 days", (), None, (), ())
@@ -71,7 +74,7 @@ def build_headline(databases: Sequence[Database], now: datetime) -> Headline:
         text += f" · {tiles[4].text} stranded"
     if stale:
         text += f" · as last read: {', '.join(stale)} stale"
-    level = judge_queues(databases, now)
+    level = judge_queues(databases, now, standing)
     read_at = min(database.reading.at for database in databases)
     return Headline(level, text, tiles, read_at, stale, tuple(_list_unknown(databases)))
 

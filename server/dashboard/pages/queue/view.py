@@ -10,6 +10,7 @@ from server.dashboard.shell.event_types import EVENT_TYPES
 from server.dashboard.shell.lists.links import profile_href
 from server.dashboard.shell.page import carried_params, render_page
 from server.events import destinations
+from server.live.messages import read_totals
 from server.mailqueues import queries
 from server.mailqueues.accounting import count_once
 
@@ -20,7 +21,9 @@ def queue(request: HttpRequest) -> HttpResponse:
     """Waiting mail: for how long, where it is to go and why, as it was read last."""
     now = timezone.now()
     databases = count_once(queries.newest_readings(now), now)
-    return render_page(request, "queue/page", {"headline": page.build_headline(databases, now)})
+    totals = read_totals()
+    headline = page.build_headline(databases, now, totals.standing)
+    return render_page(request, "queue/page", {"headline": headline}, totals=totals)
 
 
 def destination(request: HttpRequest) -> HttpResponse:

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from server.alerts.sentence import Age, Part, Sentence
+from server.alerts.present.sentence import Age, Part, Sentence
 from server.live.messages import Totals
 
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from server.alerts.backlog import is_behind, judge_backlog, unstored
-from server.alerts.problems import MissingEvents, OldMail
-from server.alerts.sentence import build_sentence
-from server.alerts.tiles import completeness_tile
+from server.alerts.present.problems import MissingEvents, OldMail
+from server.alerts.present.sentence import build_sentence
+from server.alerts.present.tiles import completeness_tile
 from server.nodes.queries import Reporting
 from server.observability.backlog import Backlog
 from server.rollups.mail.queries import HourTotals

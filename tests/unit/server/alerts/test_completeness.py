@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from server.alerts.problems import MissingEvents
-from server.alerts.sentence import build_sentence
-from server.alerts.tiles import completeness_tile
+from server.alerts.present.problems import MissingEvents
+from server.alerts.present.sentence import build_sentence
+from server.alerts.present.tiles import completeness_tile
 from server.ledger.queries import Completeness
 from server.nodes.queries import Reporting
 from server.rollups.mail.queries import HourTotals

@@ -1,19 +1,28 @@
 """Problems of nodes that report, in the words of the sentence."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from agent import roles as agent_roles
-from server.alerts.node_problems import find_node_problems
 from server.alerts.nodes import judge_program
-from server.alerts.problems import find_problems
+from server.alerts.present.problems import find_problems
+from server.alerts.present.standing import NONE_STANDS, build_glance, step_standing
+from server.alerts.rules import DEFAULT_RULES
 from server.metrics.newest import NodeState
 from server.nodes import roles
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def state(name="mx-01", role="haraka-inbound", disk=50.0, mounts=(), closed=(), **programs):
     return NodeState(name, role, None, disk, list(mounts), programs, list(closed))
+
+
+def find(states):
+    glance = build_glance(NOW, states=states)
+    return find_problems(step_standing(NONE_STANDS, glance, DEFAULT_RULES), glance)
 
 
 def mount(mount_point, percent, inodes_percent=None):
@@ -62,13 +71,13 @@ def mount(mount_point, percent, inodes_percent=None):
     ],
 )  # fmt: skip
 def test_a_problem_of_a_node_is_named(node, texts):
-    assert [problem.text for problem in find_node_problems([node])] == texts
+    assert [problem.text for problem in find([node])] == texts
 
 
 def test_one_program_that_stopped_on_many_nodes_is_one_problem():
     states = [state(f"mx-{n:02}", haraka="stopped") for n in range(1, 11)]
 
-    (problem,) = find_node_problems(states)
+    (problem,) = find(states)
 
     assert problem.text == "Haraka stopped on 10 nodes: mx-01, mx-02, mx-03 …"
     assert problem.nodes == tuple(each.name for each in states)
@@ -77,19 +86,18 @@ def test_one_program_that_stopped_on_many_nodes_is_one_problem():
 def test_programs_that_stopped_on_the_same_nodes_are_named_together():
     both = {"haraka": "stopped", "rspamd": "stopped"}
 
+    assert [problem.text for problem in find([state("a", **both), state("b", **both)])] == [
+        "Haraka and Rspamd stopped on 2 nodes: a, b"
+    ]
     assert [
-        problem.text for problem in find_node_problems([state("a", **both), state("b", **both)])
-    ] == ["Haraka and Rspamd stopped on 2 nodes: a, b"]
-    assert [
-        problem.text
-        for problem in find_node_problems([state("a", **both), state("b", haraka="stopped")])
+        problem.text for problem in find([state("a", **both), state("b", haraka="stopped")])
     ] == ["Haraka stopped on 2 nodes: a, b", "Rspamd stopped on a"]
 
 
 def test_one_port_that_is_closed_on_many_nodes_is_one_problem():
     states = [state(name, closed=["port_993", "port_25"]) for name in "abcd"]
 
-    (problem,) = find_node_problems(states)
+    (problem,) = find(states)
 
     assert problem.text == "ports 25, 993 closed on 4 nodes: a, b, c …"
 
@@ -97,7 +105,7 @@ def test_one_port_that_is_closed_on_many_nodes_is_one_problem():
 def test_the_name_of_a_node_from_right_to_left_reorders_no_other_word():
     hebrew = "\N{HEBREW LETTER ALEF}-1"
 
-    (problem,) = find_node_problems([state(hebrew, haraka="stopped")])
+    (problem,) = find([state(hebrew, haraka="stopped")])
 
     assert problem.text == f"Haraka stopped on \N{FIRST STRONG ISOLATE}{hebrew}" + (
         "\N{POP DIRECTIONAL ISOLATE}"
@@ -107,7 +115,7 @@ def test_the_name_of_a_node_from_right_to_left_reorders_no_other_word():
 def test_causes_come_before_what_they_lead_to():
     states = [state("a", closed=["port_993"]), state("b", disk=99.0), state("c", haraka="stopped")]
 
-    assert [problem.kind for problem in find_node_problems(states)] == ["program", "disk", "ports"]
+    assert [problem.kind for problem in find(states)] == ["program", "disk", "ports"]
 
 
 @pytest.mark.parametrize(
@@ -135,9 +143,7 @@ def test_server_and_agent_read_the_same_programs_from_a_role(role):
 
 def test_full_disks_everywhere_do_not_hide_a_wrong_clock():
     states = [state(f"mx-0{n}", disk=99.0) for n in (1, 2, 3)]
-    clocks = [("mx-01", timedelta(minutes=11))]
+    states[0] = replace(states[0], clock_ahead_ms=660_000)
 
-    problems = find_problems([], [], [], clocks, states, now=datetime(2026, 11, 21, tzinfo=UTC))
-
-    kinds = [problem.as_json()["kind"] for problem in problems]
+    kinds = [problem.as_json()["kind"] for problem in find(states)]
     assert kinds == ["disk", "clock", "disk", "disk"]

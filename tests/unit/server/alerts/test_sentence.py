@@ -4,15 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from server.alerts.problems import FailingDestination, MissingEvents, OldMail, StrandedMail
-from server.alerts.sentence import build_sentence
+from server.alerts.present.problems import FailingDestination, MissingEvents, OldMail, StrandedMail
+from server.alerts.present.sentence import build_sentence
 from server.nodes.queries import Reporting
 from server.rollups.mail.queries import HourTotals
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 JUST_NOW = NOW - timedelta(seconds=2)
 FLOWING = {"sent": 5, "delivered": 4, "bounced": 1}
-STUCK = {"sent": 5, "bounced": 1}
+STUCK = {"sent": 15, "bounced": 11}
 
 
 def hour(*, inbound=None, **outbound):
@@ -71,9 +71,14 @@ def nodes(known, reporting, *, newest_sample_at=JUST_NOW, **silent_s):
             id="queued and not tried yet is mail",
         ),
         pytest.param(
-            hour(sent=9, bounced=2, deferred=7), nodes(2, 2), "critical",
+            hour(sent=19, bounced=3, deferred=7), nodes(2, 2), "critical",
             "All 2 nodes report, nothing delivered in the last 60 minutes",
             id="nothing gets through",
+        ),
+        pytest.param(
+            hour(sent=9, bounced=2, deferred=7), nodes(2, 2), "warning",
+            "All 2 nodes report, nothing delivered in the last 60 minutes",
+            id="nothing of few gets through",
         ),
         pytest.param(
             hour(**FLOWING), nodes(3, 2, mta_03=270), "warning",

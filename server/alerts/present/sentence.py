@@ -4,22 +4,28 @@ Times and ages stay values inside it: a page shows them in the reader's zone, an
 nothing new comes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from server.alerts.backlog import describe_unstored, is_worker_silent, judge_backlog
-from server.alerts.node_problems import NodeProblem
+from server.alerts.blocks.wording import one_line
+from server.alerts.evaluator.causes import SERVER
 from server.alerts.nodes import judge_reporting, worst_level
-from server.alerts.problems import (
+from server.alerts.present.problems import (
     BlockedMail,
     FailingDestination,
+    Handled,
     MissingEvents,
+    NodeProblem,
     OldMail,
+    OpenAlert,
     Problem,
     WrongClock,
 )
+from server.alerts.present.standing import NONE_STANDS, Finding, Standing
+from server.alerts.rules import active_rules
 from server.events.domains import to_unicode
 from server.events.vocabulary import OUTCOMES
 from server.formats import duration, isolate, thousands
@@ -72,6 +78,8 @@ def build_sentence(
     nodes: Reporting,
     problems: Sequence[Problem] = (),
     *,
+    handled: Sequence[Handled] = (),
+    standing: Standing = NONE_STANDS,
     complete: bool | None = None,
     backlog: Backlog = NOTHING_WAITS,
     now: datetime | None = None,
@@ -79,28 +87,82 @@ def build_sentence(
     """Judge the server, mail, nodes and problems of one moment.
 
     `complete`: whether all numbered events arrived; None when that is not known. `backlog`: as it
-    was `now`. While it waits to be stored the mail of this hour is not known either.
+    was `now`. While it waits to be stored the mail of this hour is not known either. `handled`:
+    what needs nobody now. `standing`: whose alerts of nodes and mail the sentence begins with.
     """
     own_level = judge_backlog(backlog, now) if now else "ok"
+    silence = Silence.of(standing, nodes)
     if now is None or own_level == "ok":
-        level, parts = _judge_nodes(hour, nodes)
+        level, parts = _judge_nodes(hour, nodes, silence, standing.find(["nothing_delivered"]))
     else:
-        level, parts = _judge_unstored(backlog, nodes, own_level, now)
-    if not problems:
+        level, parts = _judge_unstored(backlog, nodes, silence, own_level, now)
+    over = [*silence.over, *(standing.find(SERVER) if own_level == "ok" else ())]
+    handled = [*(_end(finding) for finding in over), *handled]
+    if standing.evaluated_at and now and standing.is_old(now):
+        level = worst_level({level, "warning"})
+        parts += [" · the judgement of alerts is ", Age(standing.evaluated_at), " old"]
+    if not problems and not handled:
         done = [", data complete"] if complete and level == "ok" else []
         return Sentence(level, _merge_texts([*parts, *done]))
-    named = [_problem_parts(problem) for problem in problems[:MAX_NAMED_PROBLEMS]]
-    if len(problems) > MAX_NAMED_PROBLEMS:
-        named.append([f"{len(problems) - MAX_NAMED_PROBLEMS} more"])
-    count = "1 thing needs" if len(problems) == 1 else f"{len(problems)} things need"
-    level = worst_level({level, *(problem.level for problem in problems)})
-    return Sentence(level, _merge_texts([*parts, f" · {count} attention: ", *_join(named, " · ")]))
+    level = worst_level({level, *(each.level for each in (*problems, *handled))})
+    return Sentence(level, _merge_texts([*parts, *_name_problems(problems, handled)]))
+
+
+def _name_problems(problems: Sequence[Problem], handled: Sequence[Handled]) -> list[Part]:
+    """Name what needs somebody, then what does not, a few of each."""
+    parts: list[Part] = []
+    if problems:
+        count = "1 thing needs" if len(problems) == 1 else f"{len(problems)} things need"
+        named = _cut_list([_problem_parts(problem) for problem in problems])
+        parts += [f" · {count} attention: ", *_join(named, " · ")]
+    if handled:
+        named = [[*_problem_parts(each.problem), f" ({each.why})"] for each in handled]
+        parts += [" · also open: ", *_join(_cut_list(named), " · ")]
+    return parts
+
+
+def _cut_list(named: list[list[Part]]) -> list[list[Part]]:
+    more = len(named) - MAX_NAMED_PROBLEMS
+    rest: list[list[Part]] = [[f"{more} more"]] if more > 0 else []
+    return named[:MAX_NAMED_PROBLEMS] + rest
+
+
+def _end(finding: Finding) -> Handled:
+    """Return an alert of what is over, which the next round will see."""
+    problem = OpenAlert(finding.alert.rule, one_line(finding.alert.text))
+    level = finding.level if finding.handled else "warning"
+    return Handled(problem, finding.handled or "recovering", level)
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Alerts of silent nodes. `why`: node → why its silence needs nobody; `is_alarm`: one of the
+    others is critical; `over`: of nodes that are not silent any more, or not watched."""
+
+    why: Mapping[str, str]
+    is_alarm: bool
+    over: tuple[Finding, ...] = ()
+
+    @classmethod
+    def of(cls, standing: Standing, nodes: Reporting) -> "Silence":
+        silent = {name for name, _ in nodes.silent}
+        findings = standing.find(["node_silent"])
+        current = [each for each in findings if each.alert.node in silent]
+        over = tuple(each for each in findings if each.alert.node not in silent)
+        why = {each.alert.node: each.handled for each in current if each.handled}
+        return cls(why, any(each.is_alarm for each in current), over)
+
+    def judge(self, nodes: Reporting) -> str:
+        """Return the level of the nodes: where somebody looks after each, at most a warning."""
+        if nodes.silent and all(name in self.why for name, _ in nodes.silent):
+            return "warning"
+        return "critical" if self.is_alarm else judge_reporting(nodes)
 
 
 def _judge_unstored(
-    backlog: Backlog, nodes: Reporting, level: str, now: datetime
+    backlog: Backlog, nodes: Reporting, silence: Silence, level: str, now: datetime
 ) -> tuple[str, list[Part]]:
-    silent = [" · ", *_silent(nodes)] if nodes.reporting < nodes.known else []
+    silent = [" · ", *_silent(nodes, silence)] if nodes.reporting < nodes.known else []
     if not backlog.is_known:
         return level, ["Redis does not answer this server: nothing is accepted", *silent]
     waiting = f"{describe_unstored(backlog)} to be stored"
@@ -111,9 +173,11 @@ def _judge_unstored(
     return level, [f"{waiting}: the worker has not run for ", Age(backlog.worker_at), *silent]
 
 
-def _judge_nodes(hour: HourTotals, nodes: Reporting) -> tuple[str, list[Part]]:
+def _judge_nodes(
+    hour: HourTotals, nodes: Reporting, silence: Silence, stuck: Sequence[Finding]
+) -> tuple[str, list[Part]]:
     known, reporting = nodes.known, nodes.reporting
-    mail_level, mail = _judge_mail(hour)
+    mail_level, mail = _judge_mail(hour, stuck)
     if known == 0:
         counted = "" if mail == QUIET else "; mail is counted nevertheless"
         return "none", [f"No node has reported yet{counted}"]
@@ -122,20 +186,20 @@ def _judge_nodes(hour: HourTotals, nodes: Reporting) -> tuple[str, list[Part]]:
     if reporting == known:
         everyone = "" if known == 1 else "All "
         return mail_level, [f"{everyone}{_nodes(known, 'reports', 'report')}, {mail}"]
-    level = judge_reporting(nodes)
-    return worst_level({level, mail_level}), [
-        *_silent(nodes),
+    return worst_level({silence.judge(nodes), mail_level}), [
+        *_silent(nodes, silence),
         *([f" · {mail}"] if reporting else []),
     ]
 
 
-def _silent(nodes: Reporting) -> list[Part]:
-    """Name the silent nodes."""
+def _silent(nodes: Reporting, silence: Silence) -> list[Part]:
+    """Name the silent nodes, the longest silent first."""
     known, reporting = nodes.known, nodes.reporting
-    named: list[list[Part]] = [
-        [f"{isolate(name)} for ", Age(seen_at)] if seen_at else [f"{isolate(name)} (never seen)"]
-        for name, seen_at in nodes.silent
-    ]
+    named: list[list[Part]] = []
+    for name, seen_at in nodes.silent[:MAX_NAMED_PROBLEMS]:
+        since: list[Part] = [" for ", Age(seen_at)] if seen_at else [" (never seen)"]
+        why = [f" ({silence.why[name]})"] if name in silence.why else []
+        named.append([isolate(name), *since, *why])
     unnamed = known - reporting - len(named)
     if unnamed > 0:
         named.append([f"{unnamed} more"])
@@ -145,17 +209,33 @@ def _silent(nodes: Reporting) -> list[Part]:
     return [f"{who}: ", *_join(named, ", ")]
 
 
-def _judge_mail(hour: HourTotals) -> tuple[str, str]:
+def _judge_mail(hour: HourTotals, stuck: Sequence[Finding]) -> tuple[str, str]:
+    """Judge the mail of the hour, and the alert that nothing is delivered, of a shorter time."""
     outbound = hour.outbound
     if not any([*hour.inbound.values(), *outbound.values()]):
         return "ok", QUIET
-    if not outbound["delivered"] and any(outbound[outcome] for outcome in OUTCOMES["outbound"]):
-        return "critical", "nothing delivered in the last 60 minutes"
+    alert = stuck[0] if stuck else None
+    why = f" ({alert.handled})" if alert and alert.handled else ""
+    if not outbound["delivered"]:
+        attempts = sum(outbound[outcome] for outcome in OUTCOMES["outbound"])
+        if attempts:
+            level = alert.level if alert else _judge_stuck(attempts)
+            return level, f"nothing delivered in the last 60 minutes{why}"
+    if alert:
+        text = one_line(alert.alert.text)
+        return alert.level, f"{text[:1].lower()}{text[1:]}{why}"
     return "ok", "mail flows"
 
 
+def _judge_stuck(attempts: int) -> str:
+    """Return the level of attempts of which none succeeded: of too few no alert is made."""
+    rule = active_rules().get("nothing_delivered")
+    min_count = rule.values["min_count"] if rule else 0
+    return "critical" if attempts >= min_count else "warning"
+
+
 def _problem_parts(problem: Problem) -> list[Part]:
-    if isinstance(problem, NodeProblem):
+    if isinstance(problem, NodeProblem | OpenAlert):
         return [problem.text]
     if isinstance(problem, BlockedMail | FailingDestination):
         return _refused_parts(problem)

@@ -1,0 +1,1 @@
+"""Judgement of the present for pages and live frames, from the same conditions as alerts."""
