@@ -17,6 +17,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from server import __version__
+from server.accounts.roles import STAFF, role_of
+from server.dashboard.shell.assets.icons import state_icons
 from server.dashboard.shell.assets.modules import imported_modules, page_script
 from server.dashboard.shell.live.sentence import painted_sentence
 from server.dashboard.shell.navigation import build_entries
@@ -104,17 +106,23 @@ def render_page(
     `page`: "queue/page" renders pages/queue/page.html, which extends dashboard/shell/base.html and
     finds `totals` in its context, and loads pages/queue/page.js if there is one. `totals`: where
     the view has read them already; without facts the first live frame brings the problems. Runs at
-    most three queries, besides the session's two.
+    most three queries, besides the session's two and the role.
     """
     totals = totals or messages.read_totals()
     carried = carried_params(request.GET)
     script = page_script(page)
+    icons = state_icons()
+    is_staff = role_of(request.user) in STAFF
     response = render(
         request,
         f"dashboard/pages/{page}.html",
         {
             "totals": totals,
             "sentence": painted_sentence(totals),
+            "state_icons": icons,
+            "state_icon": icons[totals.sentence.level],
+            "is_staff": is_staff,
+            "bell": totals.incidents.bell(is_staff=is_staff),
             "version": __version__,
             "nothing_watched": totals.nodes.known == 0 and not totals.has_mail,
             "params": parse_params(request.GET),

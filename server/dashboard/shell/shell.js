@@ -3,4 +3,5 @@
 
 import "./controls/controls.js";
 import "./live/connection.js";
+import "./live/incidents.js";
 import "./parts.js";

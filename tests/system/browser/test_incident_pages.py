@@ -1,6 +1,7 @@
 """The life of an incident: a node falls silent, somebody is woken, takes it on, and it is there."""
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -11,6 +12,13 @@ from tests.waiting import until
 
 #: A round comes every 15 seconds, and takes what was silent before it.
 NOTIFIED_WITHIN_S = 90.0
+#: Browsers show notifications outside of pages: this notes those of all tabs.
+NOTE_NOTIFICATIONS = """window.Notification = class extends Notification {
+  constructor(title, options) {
+    super(title, options);
+    localStorage.noted = `${localStorage.noted ?? ""}${options.body}\n`;
+  }
+};"""
 MAKE_CHANNEL = """from server.alerts.models import Channel, NotificationRoute
 from server.alerts.notifications.store import save_channel
 save_channel(Channel(name="ops", kind="webhook"), {{"url": "{url}", "secret": "k"}})
@@ -26,11 +34,24 @@ def receiver(site):
     site.execute("TRUNCATE notification_routes")
 
 
+def list_notified(page):
+    return page.evaluate("localStorage.noted ?? ''").splitlines()
+
+
 @pytest.mark.stack
 def test_a_silent_node_wakes_somebody_who_acknowledges_it_by_a_key(
     site, receiver, open_page, console
 ):
-    page = open_page(site, "/alerts/incidents/")
+    page = open_page(site, "/")
+    page.context.grant_permissions(["notifications"], origin=site.server.url)
+    page.context.add_init_script(NOTE_NOTIFICATIONS)
+    other = page.context.new_page()
+    page.goto(f"{site.server.url}/alerts/incidents/")
+    page.locator('[data-menu="user"] summary').click()
+    notify = page.get_by_role("button", name="Notify me in this browser")
+    notify.click()
+    expect(notify).to_have_attribute("aria-pressed", "true")
+    other.goto(site.server.url)
     silent = "now() - interval '10 minutes'"
     site.execute(f"UPDATE nodes_node SET last_seen_at = {silent}, received_at = {silent}")
     until(lambda: site.count("alerts_evaluation"), within_s=NOTIFIED_WITHIN_S)
@@ -40,7 +61,14 @@ def test_a_silent_node_wakes_somebody_who_acknowledges_it_by_a_key(
 
     body = json.loads(receiver.received[0].body)
     assert (body["kind"], body["severity"], body["node"]) == ("firing", "critical", NODE)
-    page.reload()
+    bell = page.get_by_role("link", name="Incidents: 1 critical waits for somebody")
+    expect(bell).to_be_visible()
+    expect(page).to_have_title("(1) Incidents · Mallard")
+    icon = page.locator('link[rel="icon"]')
+    expect(icon).to_have_attribute("href", re.compile("state-critical"))
+    until(lambda: list_notified(page), within_s=NOTIFIED_WITHIN_S)
+    expect(other.locator('[data-part="verdict"]')).to_have_attribute("data-level", "critical")
+    bell.click()
     page.get_by_role("link", name=body["text"]).first.click()
     expect(page).to_have_url(f"{site.server.url}/alerts/incidents/{body['incident']}/")
     expect(page.locator("#incident-timeline")).to_contain_text("ops")
@@ -50,4 +78,8 @@ def test_a_silent_node_wakes_somebody_who_acknowledges_it_by_a_key(
     assert find_serious(page) == []
     page.keyboard.press("a")
     expect(page.locator("#incident-now")).to_contain_text(f"acknowledged by {USER}")
+    expect(page.get_by_role("link", name="Incidents: 1 handled")).to_be_visible()
+    expect(icon).to_have_attribute("href", re.compile("state-warning"))
+    expect(other.locator('[data-part="verdict"]')).to_contain_text(f"(acknowledged by {USER})")
+    assert list_notified(page) == [body["text"]]  # by one of two tabs
     assert console == []

@@ -11,6 +11,8 @@ const { element, facts } = page;
 
 class Live {
   #listeners = [];
+  #stateListeners = [];
+  #staysOpen = false;
   #wasLive = false;
   /** The totals of the newest frame, as live.messages makes them; at first those of the first paint. */
   totals = facts.totals;
@@ -31,8 +33,27 @@ class Live {
     setInterval(() => document.hidden || this.#show(), BEAT_MS);
   }
 
-  onFrame(listener) {
-    this.#listeners.push(listener);
+  /** Call `listener` with every frame; while the tab is hidden only where `hidden`. */
+  onFrame(listener, { hidden = false } = {}) {
+    this.#listeners.push({ listener, hidden });
+  }
+
+  /** Call `listener` when the connection changed. */
+  onState(listener) {
+    this.#stateListeners.push(listener);
+  }
+
+  /** Whether the connection stays open while the tab is hidden: somebody wants to be notified. */
+  stayOpen(staysOpen) {
+    if (staysOpen === this.#staysOpen) return;
+    this.#staysOpen = staysOpen;
+    if (document.hidden) this.#look();
+  }
+
+  /** The level of the sentence; none while it is not of now. */
+  level() {
+    const isCurrent = ["live", "connecting"].includes(element.dataset.connection);
+    return isCurrent ? this.totals.sentence.level : "none";
   }
 
   /** How old the newest sample of any node is, in seconds; null when none ever came. */
@@ -50,7 +71,7 @@ class Live {
   #take(frame) {
     this.totals = frame;
     page.clock.learn(frame.at);
-    for (const listener of this.#listeners) listener(frame);
+    for (const { listener, hidden } of this.#listeners) if (hidden || !document.hidden) listener(frame);
     this.#show();
   }
 
@@ -60,6 +81,7 @@ class Live {
     if (state === "live" && this.#wasLive) page.autoRefresh(); // what happened while the connection was lost
     this.#wasLive ||= state === "live";
     this.#show();
+    for (const listener of this.#stateListeners) listener();
   }
 
   #catchUp() {
@@ -69,8 +91,9 @@ class Live {
   }
 
   #look() {
-    if (document.hidden) this.socket.pause();
-    else this.socket.start();
+    if (!document.hidden) this.socket.start();
+    else if (!this.#staysOpen) this.socket.pause();
+    else if (this.socket.state === "paused") this.socket.start();
   }
 
   #show() {
