@@ -1,7 +1,8 @@
 """Parts that all pages share: URL parameters, navigation, policy, number of queries."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 from django.contrib.auth.models import User
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from server.accounts import roles
 from server.accounts.roles import Role
+from server.alerts.models import Alert, Evaluation, Incident
 from server.dashboard.shell.page import parse_params
 from server.nodes.models import Node
 from tests.factories import write_mail
@@ -127,6 +129,70 @@ def test_only_staff_is_offered_administration(path, client, db):
     client.force_login(viewer, backend="django.contrib.auth.backends.ModelBackend")
 
     assert 'href="/admin/"' not in client.get(path).content.decode()
+
+
+@pytest.fixture
+def alerting(busy):
+    """A critical alert that waits for somebody, and a warning that somebody looks after."""
+    now = timezone.now()
+    for number, severity, who in ((1, "critical", ""), (2, "warning", "ann")):
+        incident = Incident.objects.create(
+            cause="cpu_high", severity=severity, text="busy", started_at=now, joined_at=now,
+            acknowledged_at=now if who else None, acknowledged_by=who,
+        )  # fmt: skip
+        Alert.objects.create(
+            rule="mongodb_no_primary" if number == 1 else "cpu_high", severity=severity,
+            kind="node", subject=f"mta-0{number}", node=f"mta-0{number}", state="firing",
+            since=now, started_at=now, fired_at=now, text=f"trouble {number} <b>",
+            incident=incident,
+        )  # fmt: skip
+    return Evaluation.objects.create(started_at=now, resumed_at=now)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_bell_counts_what_waits_for_staff_and_what_is_open_for_readers(
+    path, client, alerting, django_assert_max_num_queries
+):
+    bells = {}
+    for role in (Role.OPERATOR, Role.VIEWER):
+        user = User.objects.create_user(str(role))
+        roles.assign(user, role)
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        with django_assert_max_num_queries(FIRST_PAINT_QUERIES + 1):  # and the role
+            html = client.get(path).content.decode()
+        bells[role] = re.search(r'data-audience="(\w+)" title="([^"]*)"', html).groups()
+
+    assert bells[Role.OPERATOR] == ("staff", "Incidents: 1 critical waits for somebody, 1 handled")
+    assert bells[Role.VIEWER] == ("reader", "Incidents: 1 critical and 1 warning open")
+
+
+@pytest.mark.parametrize("path", ["/", "/nodes/"])
+def test_the_sentence_names_what_fires_and_what_is_looked_after(path, admin_client, alerting):
+    html = admin_client.get(path).content.decode()
+
+    sentence = unescape(Page(html).sentence)
+    assert "trouble 1 <b>" in sentence
+    assert sentence.endswith(" · also open: trouble 2 <b> (acknowledged by ann)")
+    assert 'data-part="favicon" data-level="critical"' in html
+
+
+def test_the_page_of_a_node_names_its_alerts(admin_client, alerting):
+    html = admin_client.get("/nodes/named/mta-01/").content.decode()
+
+    listed = html.split('aria-label="Open alerts"')[1].split("</ul>")[0]
+    assert "trouble 1 &lt;b&gt;" in listed
+    assert "trouble 2" not in listed
+
+
+def test_a_judgement_that_is_old_is_called_that_on_every_page(admin_client, alerting):
+    Evaluation.objects.update(started_at=timezone.now() - timedelta(minutes=4))
+
+    html = admin_client.get("/").content.decode()
+    incidents = admin_client.get("/alerts/incidents/").content.decode()
+
+    assert "the judgement of alerts is 4 min old" in Page(html).sentence
+    assert "1 handled, as judged 4 min ago" in html
+    assert "The last round over the rules was 4 min ago" in incidents
 
 
 def test_all_a_page_imports_is_fetched_at_once(admin_client, db):
