@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from server.alerts.backlog import describe_unstored, is_worker_silent, judge_backlog
-from server.alerts.blocks.wording import one_line
 from server.alerts.evaluator.causes import SERVER
 from server.alerts.nodes import judge_reporting, worst_level
 from server.alerts.present.problems import (
@@ -129,7 +128,7 @@ def _cut_list(named: list[list[Part]]) -> list[list[Part]]:
 
 def _end(finding: Finding) -> Handled:
     """Return an alert of what is over, which the next round will see."""
-    problem = OpenAlert(finding.alert.rule, one_line(finding.alert.text))
+    problem = OpenAlert(finding.alert.rule, finding.text)
     level = finding.level if finding.handled else "warning"
     return Handled(problem, finding.handled or "recovering", level)
 
@@ -222,7 +221,7 @@ def _judge_mail(hour: HourTotals, stuck: Sequence[Finding]) -> tuple[str, str]:
             level = alert.level if alert else _judge_stuck(attempts)
             return level, f"nothing delivered in the last 60 minutes{why}"
     if alert:
-        text = one_line(alert.alert.text)
+        text = alert.text
         return alert.level, f"{text[:1].lower()}{text[1:]}{why}"
     return "ok", "mail flows"
 

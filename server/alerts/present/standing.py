@@ -49,6 +49,11 @@ class Finding:
     handled: str = ""
 
     @property
+    def text(self) -> str:
+        """The alert's own words, on one line."""
+        return one_line(self.alert.text)
+
+    @property
     def is_expected(self) -> bool:
         return self.alert.suppression in EXPECTED
 
@@ -80,8 +85,8 @@ class Standing:
 
     def of_node(self, name: str) -> tuple[Finding, ...]:
         """Return what a round has seen of one node, the gravest first."""
-        found = [each for each in self.findings if each.alert.node == name and each.alert.pk]
-        return tuple(sorted(found, key=lambda each: (bool(each.handled), each.level != "critical")))
+        own = [each for each in self.findings if each.alert.node == name and each.alert.pk]
+        return tuple(sorted(own, key=lambda each: (bool(each.handled), each.level != "critical")))
 
     def level_of(self, conditions: Iterable[str]) -> str:
         """Return the worst level of some conditions; empty where nothing of them is found."""
