@@ -6,6 +6,7 @@ from threading import Event, Thread
 from time import monotonic
 
 import redis
+from django.db import close_old_connections, connection
 from dramatiq import Broker, Worker
 from dramatiq.errors import BrokerError
 from dramatiq.middleware import Middleware
@@ -24,7 +25,8 @@ class PeriodicThread(Middleware):
     """A thread of the worker process: started when it has booted, stopped before it shuts down.
 
     A subclass gives `name`, `every_s` and `work`. Whatever `work` raises is logged and counted,
-    and it runs again.
+    and it runs again. The thread's connection to the database is kept as that of a request is;
+    after an error it is not used again.
     """
 
     name: str
@@ -63,6 +65,7 @@ class PeriodicThread(Middleware):
 
     def _run_once(self, broker: Broker, task: Task) -> None:
         try:
+            close_old_connections()
             self.work(broker)
             task.done()
         except (redis.RedisError, BrokerError) as error:
@@ -71,6 +74,8 @@ class PeriodicThread(Middleware):
         except Exception as error:
             logger.exception("%s failed, running it again", self.name)
             task.failed(error)
+        if task.error:
+            connection.close()
 
     def _write_beat(self, task: Task, *, at_once: bool) -> None:
         if not at_once and monotonic() - self._written_at < beats.WRITE_EVERY_S:

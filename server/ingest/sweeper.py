@@ -3,7 +3,6 @@
 from math import inf
 from time import monotonic
 
-from django.db import connection
 from django.utils import timezone
 from dramatiq import Broker
 
@@ -35,13 +34,10 @@ class DetailCounter(PeriodicThread):
 
     def work(self, broker: Broker) -> None:
         """Count what is over and quiet by now; now and then bound what the levels name."""
-        try:
-            details.count_due(timezone.now())
-            if monotonic() - self._bounded_at >= bounding.EVERY_S:
-                bounding.bound_values(timezone.now())
-                self._bounded_at = monotonic()
-        finally:
-            connection.close()
+        details.count_due(timezone.now())
+        if monotonic() - self._bounded_at >= bounding.EVERY_S:
+            bounding.bound_values(timezone.now())
+            self._bounded_at = monotonic()
 
 
 def sweep(broker: Broker) -> None:

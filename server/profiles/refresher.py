@@ -1,6 +1,5 @@
 """Thread of each worker process that keeps the table of sending IPs current."""
 
-from django.db import close_old_connections, connection
 from django.utils import timezone
 from dramatiq import Broker
 
@@ -16,8 +15,4 @@ class SendingIpsRefresher(PeriodicThread):
 
     def work(self, broker: Broker) -> None:
         """Look at what was sent since the last time."""
-        close_old_connections()
-        try:
-            refresh(timezone.now())
-        finally:
-            connection.close()
+        refresh(timezone.now())

@@ -1,5 +1,7 @@
 """Schedulers: a thread in each worker process, one of which sends an actor when it is due."""
 
+from functools import cached_property
+
 import redis
 from django.conf import settings
 from dramatiq import Broker
@@ -22,22 +24,25 @@ class ActorScheduler(PeriodicThread):
 
     def work(self, broker: Broker) -> None:
         """Look at the claim that all processes share."""
-        with redis.Redis.from_url(
+        self.send_if_due(broker)
+
+    @cached_property
+    def _client(self) -> "redis.Redis":
+        return redis.Redis.from_url(
             settings.BROKER_REDIS_URL,
             socket_timeout=REDIS_TIMEOUT_S,
             socket_connect_timeout=REDIS_TIMEOUT_S,
-        ) as client:
-            self.send_if_due(broker, client)
+        )
 
-    def send_if_due(self, broker: Broker, client: "redis.Redis") -> bool:
+    def send_if_due(self, broker: Broker) -> bool:
         """Send the actor if no process did in `sent_every_s`; return whether it was sent."""
         claim = f"{self.name}:claimed"
-        if not client.set(claim, "1", nx=True, ex=self.sent_every_s):
+        if not self._client.set(claim, "1", nx=True, ex=self.sent_every_s):
             return False
         try:
             broker.get_actor(self.actor).send()
         except BrokerError:
-            client.delete(claim)
+            self._client.delete(claim)
             raise
         return True
 

@@ -4,7 +4,6 @@ from math import inf
 from time import monotonic
 
 from django.conf import settings
-from django.db import close_old_connections, connection
 from dramatiq import Broker
 
 from server.worker_threads import PeriodicThread
@@ -26,15 +25,13 @@ class AlertEvaluator(PeriodicThread):
         self._pinged_s: dict[str, float] = {}
 
     def work(self, broker: Broker) -> None:
-        """Run a round if it is due. A connection that failed is not used again."""
+        """Run a round if it is due."""
         # Django's apps are not there yet when the broker is set up.
         from server.alerts.evaluator.rounds import run_if_due  # noqa: PLC0415
 
-        close_old_connections()
         try:
             finished = run_if_due()
         except Exception:
-            connection.close()
             self._ping(broker, "fail")
             raise
         if finished:

@@ -72,11 +72,7 @@ def count_minutes(minutes: Sequence[datetime], *, now: datetime) -> None:
         cursor.execute(REMOVE_MARKS, {"minutes": list(minutes)})
         if kept:
             cursor.execute(MEMORY)
-            count = detail_sql.count(levels, RAW_ROWS, within=WITHIN)
-            end = kept[-1] + ONE_MINUTE.width
-            values: dict[str, Any] = {"minutes": kept, "start": kept[0], "end": end}
-            cursor.execute(count, values)
-            cursor.execute(replies.record(RAW_ROWS), values)
+            _count_rows(cursor, detail_sql.count(levels, RAW_ROWS, within=WITHIN), kept)
 
 
 def count_day(day: datetime, levels: Sequence[Level], *, into: Sequence[Level]) -> None:
@@ -86,10 +82,14 @@ def count_day(day: datetime, levels: Sequence[Level], *, into: Sequence[Level]) 
     with connection.cursor() as cursor:
         cursor.execute(TAKE_LOCK)
         for hour in (day + n * HOUR for n in range(24)):
-            minutes = [hour + n * ONE_MINUTE.width for n in range(60)]
-            values: dict[str, Any] = {"minutes": minutes, "start": hour, "end": hour + HOUR}
-            cursor.execute(count, values)
-            cursor.execute(replies.record(RAW_ROWS), values)
+            _count_rows(cursor, count, [hour + n * ONE_MINUTE.width for n in range(60)])
+
+
+def _count_rows(cursor: Any, count: str, minutes: Sequence[datetime]) -> None:
+    end = minutes[-1] + ONE_MINUTE.width
+    values: dict[str, Any] = {"minutes": list(minutes), "start": minutes[0], "end": end}
+    cursor.execute(count, values)
+    cursor.execute(replies.record(RAW_ROWS), values)
 
 
 def split_hours(minutes: Iterable[datetime]) -> Iterator[list[datetime]]:

@@ -183,9 +183,9 @@ def test_storage_drops_what_is_due_with_apply():
 
 def test_housekeeping_is_sent_once_however_many_processes_try(empty_redis):
     broker, scheduler = dramatiq.get_broker(), HousekeepingScheduler()
-    with redis.Redis.from_url(settings.BROKER_REDIS_URL) as client:
-        assert scheduler.send_if_due(broker, client)
-        assert not scheduler.send_if_due(broker, client)
+    with redis.Redis.from_url(settings.BROKER_REDIS_URL) as client, scheduler._client:
+        assert scheduler.send_if_due(broker)
+        assert not scheduler.send_if_due(broker)
         assert broker.queues["housekeeping"].qsize() == 1
         client.delete("housekeeping:claimed")  # as when its time is over
-        assert scheduler.send_if_due(broker, client)
+        assert scheduler.send_if_due(broker)

@@ -48,6 +48,15 @@ def test_a_run_that_raises_is_logged_with_its_traceback_counted_and_repeated(wri
     assert "year 9999" in caplog.text
 
 
+def test_a_connection_to_the_database_is_kept_until_a_run_fails(written, monkeypatch):
+    closed = []
+    monkeypatch.setattr(worker_threads.connection, "close", lambda: closed.append(len(written)))
+
+    Clockwork(None, ValueError("x"), None, None)._run(None)
+
+    assert closed == [1]
+
+
 def test_waits_after_errors_grow_to_a_bound_and_start_anew_after_a_success(written, monkeypatch):
     monkeypatch.setattr(worker_threads, "MIN_WAIT_AFTER_ERROR_S", 2.0)
     error = OSError("away")
