@@ -52,7 +52,8 @@ class Condition:
     no threshold, it fires where the value is not 0.
 
     `source`: what its readings are read from; a subject without a reading is not known while that
-    is stale. `parameters`: beside the threshold and the times. `threshold` None: it has none.
+    is stale. `parameters`: beside the threshold and the times, and all of a rule's values that
+    `read` may use. `threshold` None: it has none.
     """
 
     name: str
@@ -103,6 +104,12 @@ class Rule:
     @property
     def timing(self) -> Timing:
         return Timing(self.values["for"], self.values["keep_firing_for"])
+
+    @property
+    def reads(self) -> tuple[str, tuple[float, ...]]:
+        """The condition with all that its readings depend on: equal in rules that share them."""
+        own = self.condition.parameters
+        return self.condition.name, tuple(self.values[parameter.name] for parameter in own)
 
     def judge(self, reading: Reading) -> Holds:
         """Return whether the condition holds. A share of too few is none, so it does not."""

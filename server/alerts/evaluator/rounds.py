@@ -49,7 +49,8 @@ LOCK = 0x6D616C6C
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock(%s)"
 #: A statement of a round that takes longer ends it, and the next round tries again.
 STATEMENT_TIMEOUT_S = 10
-#: The figures of alerts that stay as they are are stored every so many rounds.
+#: The figures of alerts that stay as they are are stored every so many rounds; in each round those
+#: of some alerts, so that no round takes much longer than the others.
 ROUNDS_BETWEEN_FIGURES = 4
 
 
@@ -101,8 +102,7 @@ def run_round(now: datetime, *, backlog: Backlog, is_forced: bool = False) -> Ro
         if not timedelta() <= now - evaluation.started_at <= MAX_GAP:
             evaluation.resumed_at = now
         snapshot = take_snapshot(now, backlog=backlog, resumed_at=evaluation.resumed_at)
-        stores_figures = evaluation.rounds_count % ROUNDS_BETWEEN_FIGURES == 0
-        flips, notifications, failures = _apply(snapshot, stores_figures=stores_figures)
+        flips, notifications, failures = _apply(snapshot, evaluation.rounds_count)
         evaluation.started_at = now
         evaluation.rounds_count += 1
         evaluation.failures = failures
@@ -113,13 +113,14 @@ def run_round(now: datetime, *, backlog: Backlog, is_forced: bool = False) -> Ro
     return Round(now, evaluation.duration_ms, counter.count, flips, notifications, failures)
 
 
-def _apply(snapshot: Snapshot, *, stores_figures: bool) -> tuple[int, int, dict[str, str]]:
-    """Evaluate, group, and store what changed. Returns the numbers of flips and notifications."""
+def _apply(snapshot: Snapshot, number: int) -> tuple[int, int, dict[str, str]]:
+    """Evaluate, group, and store what changed in the round of this number. Returns the numbers of
+    flips and notifications, and the rules that failed."""
     now = snapshot.now
     rules = active_rules()
     incidents = {each.pk: each for each in Incident.objects.filter(ended_at=None)}
     known = list(Alert.objects.filter(ended_at=None).order_by("pk"))
-    stored = {alert.pk: _stored_fields(alert) for alert in known}
+    stored = {alert.pk: (_stored_fields(alert), _figures(alert)) for alert in known}
     for alert in known:
         if alert.incident_id is not None:
             alert.incident = incidents.get(alert.incident_id)
@@ -150,11 +151,7 @@ def _apply(snapshot: Snapshot, *, stores_figures: bool) -> tuple[int, int, dict[
     notifications = _decide(transitions, read_routes(), now)
     add_rows(notifications)
     kept = [a for a in alerts if a.ended_at is None or a.fired_at is not None]
-    store.update_alerts(
-        alert
-        for alert in kept
-        if _is_changed(alert, stored.get(alert.pk), stores_figures=stores_figures)
-    )
+    store.update_alerts(a for a in kept if _is_changed(a, stored.get(a.pk), number))
     store.delete_alerts(a for a in known if a.ended_at is not None and a.fired_at is None)
     return len(transitions), len(notifications), evaluated.failures
 
@@ -166,12 +163,20 @@ def _stored_fields(alert: Alert) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _is_changed(alert: Alert, stored: tuple[Any, ...] | None, *, stores_figures: bool) -> bool:
+def _figures(alert: Alert) -> tuple[Any, ...]:
+    return alert.value, alert.text, alert.evidence
+
+
+def _is_changed(alert: Alert, stored: tuple[Any, Any] | None, number: int) -> bool:
     """Return whether an alert must be stored: its state, or the figures of one that fires. A new
     one is stored, but for who hides it and its notification."""
     if stored is None:
         return alert.inhibited_by_id is not None or alert.notified_at is not None
-    return _stored_fields(alert) != stored or (stores_figures and is_active(alert))
+    fields, figures = stored
+    if _stored_fields(alert) != fields:
+        return True
+    is_its_turn = (alert.pk + number) % ROUNDS_BETWEEN_FIGURES == 0
+    return is_its_turn and is_active(alert) and _figures(alert) != figures
 
 
 def _suppress(alerts: Sequence[Alert], causes: dict[int, Alert], snapshot: Snapshot) -> list[Alert]:
