@@ -8,7 +8,7 @@ from typing import Any
 
 from server.events.vocabulary import OUTCOMES
 from server.rollups.histogram import NOTHING, DeliveryTimes
-from server.rollups.levels import DAILY, DELIVERY_HISTOGRAM, FIVE_MINUTES
+from server.rollups.levels import DAILY, DELIVERY_HISTOGRAM, FIVE_MINUTES, KEY
 from server.rollups.mail.level_query import LevelQuery, fast_sum
 from server.rollups.mail.queries import Count, counts
 from server.rollups.mail.sql import COLUMNS
@@ -25,6 +25,11 @@ TREND_DAYS = 30
 #: The course shows the newest steps, in which it is looked when refusals began.
 COURSE, COURSE_STEP = timedelta(hours=24), timedelta(minutes=15)
 _BINS = ", ".join(f"coalesce({fast_sum(m.column)}, 0)" for m in DELIVERY_HISTOGRAM)
+#: Steps and days have counts alone: the histograms are most of a row, and of a sum's work.
+_COUNTED = {*KEY, "events", "inferred_events"}
+_COUNTS = ", ".join(
+    name if name in _COUNTED else f"NULL::bigint AS {name}" for name in COLUMNS.split(", ")
+)
 #: All of the key is named, so that the few rows are looked up and not the many between.
 ARM = """SELECT {columns},
     %(base_{i})s + width_bucket(bucket, %(edges_{i})s::timestamptz[]) - 1 AS place
@@ -67,7 +72,8 @@ class Stretch:
 @dataclass(frozen=True)
 class History:
     """Outcomes in a range, in the same time before it (None: not kept), in the steps of the last
-    COURSE, and on the last TREND_DAYS; oldest first, empty ones too."""
+    COURSE, and on the last TREND_DAYS; oldest first, empty ones too. Steps and days are without
+    delivery times."""
 
     outcomes: Outcomes
     before: Outcomes | None
@@ -82,6 +88,7 @@ class _Piece:
     part: Part
     edges: Sequence[datetime]
     base: int
+    columns: str = COLUMNS
 
 
 def read_history(dimension: str, value: str, buckets: Buckets, now: datetime) -> History:
@@ -95,8 +102,8 @@ def read_history(dimension: str, value: str, buckets: Buckets, now: datetime) ->
     pieces = [*_split(buckets, timedelta(), 0)]
     if has_before:
         pieces += _split(buckets, shift, 1)
-    pieces.append(_Piece(Part(FIVE_MINUTES, steps[0], steps[-1]), steps, 2))
-    pieces.append(_Piece(Part(DAILY, days[0], days[-1]), days, 1 + len(steps)))
+    pieces.append(_Piece(Part(FIVE_MINUTES, steps[0], steps[-1]), steps, 2, _COUNTS))
+    pieces.append(_Piece(Part(DAILY, days[0], days[-1]), days, 1 + len(steps), _COUNTS))
     by_place = _sum(pieces, dimension, value)
     return History(
         by_place[0],
@@ -153,11 +160,12 @@ def _sum(pieces: Sequence[_Piece], dimension: str, value: str) -> defaultdict[in
         values |= {f"start_{i}": part.start, f"end_{i}": part.end, f"starts_{i}": part.starts}
         values |= {f"edges_{i}": list(piece.edges), f"base_{i}": piece.base}
     arms = "\n  UNION ALL\n  ".join(
-        ARM.format(columns=COLUMNS, table=piece.part.level.table, i=i)
+        ARM.format(columns=piece.columns, table=piece.part.level.table, i=i)
         for i, piece in enumerate(pieces)
     )
     statement = f"""SELECT place, event_type, sum(events)::bigint, sum(inferred_events)::bigint,
-  sum(delivery_count)::bigint, sum(delivery_ms_sum)::bigint, ARRAY[{_BINS}]::bigint[]
+  coalesce(sum(delivery_count), 0)::bigint, coalesce(sum(delivery_ms_sum), 0)::bigint,
+  ARRAY[{_BINS}]::bigint[]
 FROM (
   {arms}
 ) AS arms GROUP BY 1, 2"""  # noqa: S608 (names of the declaration)

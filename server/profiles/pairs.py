@@ -1,7 +1,7 @@
 """Outcomes of pairs of provider and sending IP: of a provider by IP, of an IP by provider."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from heapq import nlargest
 
@@ -14,44 +14,51 @@ from server.rollups.mail.queries import counts, largest_values
 from server.rollups.plan import DAY, Buckets, ceil, floor
 
 PAIR = "provider_ip"
-#: The largest of the range that are looked up.
+#: The other sides that are looked for: those that delivered most.
 MAX_PAIRED = 200
-#: Of these, providers with which an IP is counted: each costs a hundred or two lookups.
-MAX_PROVIDERS = 20
+#: Of these, the ones that are counted: each costs a hundred or two lookups.
+MAX_COUNTED = 50
+
+
+def find_other(kind: Kind) -> Kind | None:
+    """Return the kind with which a kind is paired; None: with none."""
+    return {kinds.PROVIDER: kinds.IP, kinds.IP: kinds.PROVIDER}.get(kind)
 
 
 def read_pairs(
-    kind: Kind, name: str, buckets: Buckets, refused_by: Collection[str]
+    kind: Kind, name: str, buckets: Buckets, refused: Collection[str]
 ) -> dict[str, Outcomes]:
     """Return outcomes by IP of a provider, by provider of an IP; of the others nothing.
 
-    `refused_by`: providers that are counted with an IP whatever it delivered. Runs two queries, of
-    an IP three.
+    `refused`: those that are counted whatever was delivered. Runs three queries at most.
     """
-    if kind is kinds.PROVIDER:
-        query = LevelQuery.of(buckets.merged, "outbound", kinds.IP.dimension)
-        by_pair = {f"{name} {ip}": ip for ip in largest_values(query, limit=MAX_PAIRED)}
-    elif kind is kinds.IP:
-        providers = dict.fromkeys([*_find_providers(name, buckets), *refused_by])
-        by_pair = {f"{provider} {name}": provider for provider in providers}
-    else:
+    other = find_other(kind)
+    if other is None:
         return {}
+    # Whole days, for these are few rows: to look all of the largest up in each hour and minute of
+    # the range took most of the time of a profile.
+    edges = (floor(buckets.start, DAY), ceil(buckets.end, DAY))
+    days = LevelQuery(DAILY, edges, "outbound", other.dimension)
+    largest = largest_values(days, limit=MAX_PAIRED, event_type="delivered")
+    by_pair = _pair(kind, name, largest)
+    if len(by_pair) > MAX_COUNTED:
+        by_pair = _keep_largest(by_pair, replace(days, dimension=PAIR))
+    by_pair |= _pair(kind, name, refused)
     of_pairs = read_values(LevelQuery.of(buckets.merged, "outbound", PAIR), list(by_pair))
     return {by_pair[pair]: outcomes for pair, outcomes in of_pairs.items()}
 
 
-def _find_providers(ip: str, buckets: Buckets) -> list[str]:
-    """Return the providers that took most from an IP on the days of the range.
+def _pair(kind: Kind, name: str, others: Collection[str]) -> dict[str, str]:
+    """Return the other sides by the values of their pairs."""
+    if kind is kinds.PROVIDER:
+        return {f"{name} {ip}": ip for ip in others}
+    return {f"{provider} {name}": provider for provider in others}
 
-    Whole days, for these are few rows: to look all of the largest providers up in each hour and
-    minute of the range took most of the time of a profile.
-    """
-    edges = (floor(buckets.start, DAY), ceil(buckets.end, DAY))
-    days = LevelQuery(DAILY, edges, "outbound", kinds.PROVIDER.dimension)
-    largest = largest_values(days, limit=MAX_PAIRED, event_type="delivered")
-    by_pair = {f"{provider} {ip}": provider for provider in largest}
+
+def _keep_largest(by_pair: Mapping[str, str], days: LevelQuery) -> dict[str, str]:
+    """Return the pairs that delivered most on these days."""
     delivered: Counter[str] = Counter()
-    of_days = replace(days, dimension=PAIR)
-    for count in counts(of_days, values=list(by_pair), event_types=("delivered",)):
-        delivered[by_pair[count.value]] += count.events
-    return nlargest(MAX_PROVIDERS, delivered, key=delivered.__getitem__)
+    for count in counts(days, values=list(by_pair), event_types=("delivered",)):
+        delivered[count.value] += count.events
+    largest = nlargest(MAX_COUNTED, delivered, key=delivered.__getitem__)
+    return {pair: by_pair[pair] for pair in largest}

@@ -58,7 +58,7 @@ def read_profile(
     buckets = plan_total(start, end, now=now, zone=zone)
     history = read_history(kind.dimension, name, buckets, now)
     refusals = read_refusals(kind, name, buckets.start, buckets.end)
-    refused_by = [each.value for each in refusals["providers"].values if each.value]
+    refused = refusals["ips" if kind is kinds.PROVIDER else "providers"].values
     return Profile(
         kind,
         name,
@@ -68,7 +68,7 @@ def read_profile(
         history.trend,
         find_worse(history.course, history.trend),
         refusals,
-        pairs=read_pairs(kind, name, buckets, refused_by),
+        pairs=read_pairs(kind, name, buckets, [each.value for each in refused if each.value]),
         waiting=_read_waiting(kind, name, refusals, now) if kind.is_peer else None,
         seen=find_ip(name) if kind is kinds.IP else None,
     )

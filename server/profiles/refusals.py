@@ -1,6 +1,7 @@
 """The newest refusals of one provider, destination, IP, domain or account, read from raw events.
 
-The levels have no pairs of most of these. What is read is bounded: the newest MAX_REFUSALS.
+The levels have no pairs of most of these. What is read is bounded: the newest MAX_REFUSALS. To
+group more took longer than all else of a page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from server.events.vocabulary import EMPTY_SENDER
 from server.profiles.kinds import Kind
 from server.timescale.rows import fetch_rows
 
-MAX_REFUSALS = 10_000
+MAX_REFUSALS = 5_000
 #: Values that are listed of each part; the others are counted.
 MAX_LISTED = 20
 #: Domains whose waiting mail is looked for.
@@ -29,11 +30,13 @@ PARTS = {
     "nodes": "mta_node",
     "mx_hosts": "mx_host",
 }
-_COLUMNS = ", ".join(PARTS.values())
-_PART = " ".join(f"WHEN GROUPING({column}) = 0 THEN '{part}'" for part, column in PARTS.items())
-_VALUE = ", ".join(f"{column}::text" for column in PARTS.values())
-_SETS = ", ".join(f"({column})" for column in PARTS.values())
-#: The partial indexes of 0009_indexes_of_refusals are in this order, and of these rows.
+_GROUPED = {part: column for part, column in PARTS.items() if part != "replies"}
+_PART = " ".join(f"WHEN GROUPING({column}) = 0 THEN '{part}'" for part, column in _GROUPED.items())
+_VALUE = ", ".join(f"{column}::text" for column in _GROUPED.values())
+_SETS = ", ".join(f"({column})" for column in _GROUPED.values())
+#: The partial indexes of 0009_indexes_of_refusals are in this order, and of these rows. Groups are
+#: hashed: an aggregate of distinct values would sort all rows for each part. Replies, long texts,
+#: are carried and compared, byte by byte, for their own part only.
 NEWEST = f"""WITH newest AS MATERIALIZED (
   SELECT occurred_at, bounce_class, reply_fingerprint, provider, to_domain,
     host(sending_ip) AS sending_ip, from_domain, auth_user, mta_node, mx_host,
@@ -46,19 +49,20 @@ NEWEST = f"""WITH newest AS MATERIALIZED (
   ORDER BY occurred_at DESC LIMIT %(limit)s
 ), grouped AS (
   SELECT CASE {_PART} ELSE 'all' END AS part, coalesce({_VALUE}, '') AS value, count(*) AS count,
-    min(occurred_at) AS first_at, max(occurred_at) AS last_at,
-    CASE WHEN GROUPING(reply_fingerprint) = 0 THEN max(reply) END AS reply,
-    CASE WHEN GROUPING(reply_fingerprint) = 0 THEN max(bounce_class) END AS bounce_class,
-    CASE WHEN GROUPING({_COLUMNS}) = {2 ** len(PARTS) - 1}
-      THEN (array_agg(DISTINCT to_domain))[:{MAX_DOMAINS}] END AS domains
+    min(occurred_at) AS first_at, max(occurred_at) AS last_at, '' AS reply, '' AS bounce_class
   FROM newest GROUP BY GROUPING SETS ((), {_SETS})
+  UNION ALL
+  SELECT 'replies', coalesce(reply_fingerprint, ''), count(*), min(occurred_at), max(occurred_at),
+    max(reply COLLATE "C"), max(bounce_class COLLATE "C")
+  FROM newest GROUP BY reply_fingerprint
 ), placed AS (
   SELECT *, row_number() OVER (PARTITION BY part ORDER BY count DESC, value) AS place,
     count(*) OVER (PARTITION BY part) AS values_count
   FROM grouped
 )
 SELECT part, value, count, first_at, last_at, coalesce(reply, ''), coalesce(bounce_class, ''),
-  values_count, domains
+  values_count, CASE part WHEN 'all' THEN (SELECT array_agg(value) FROM placed
+    WHERE part = 'destinations' AND value <> '' AND place <= {MAX_DOMAINS}) END
 FROM placed WHERE place <= {MAX_LISTED} ORDER BY part, place"""  # noqa: S608 (names of ours)
 
 
@@ -117,7 +121,7 @@ def group_rows(rows: Sequence[tuple[Any, ...]]) -> Refusals:
     total = None
     for part, *refused, values_count, domains in rows:
         if part == "all":
-            total = Refused(*refused), [domain for domain in domains or () if domain]
+            total = Refused(*refused), domains or []
         else:
             listed = parts.get(part, Part())
             parts[part] = Part([*listed.values, Refused(*refused)], values_count)

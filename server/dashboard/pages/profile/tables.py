@@ -8,6 +8,7 @@ from server.formats import UNKNOWN, percent, thousands
 from server.profiles import kinds
 from server.profiles.kinds import BY_COLUMN, show_name
 from server.profiles.outcomes import Outcomes
+from server.profiles.pairs import MAX_COUNTED, find_other
 from server.profiles.profile import Profile
 from server.profiles.refusals import PARTS, Refusals
 
@@ -71,15 +72,9 @@ def build_replies(profile: Profile, carried: Carried) -> Table:
     )
 
 
-PAIRS_NOTES = {
-    "ip": "all attempts of the range",
-    "provider": "all attempts of the range, of those that took or refused most",
-}
-
-
 def build_pairs(profile: Profile, carried: Carried) -> Table | None:
     """Return outcomes by IP of a provider, by provider of an IP; None of the others."""
-    other = {"provider": kinds.IP, "ip": kinds.PROVIDER}.get(profile.kind.key)
+    other = find_other(profile.kind)
     if other is None:
         return None
     mine = {profile.kind.column: profile.name}
@@ -95,12 +90,14 @@ def build_pairs(profile: Profile, carried: Carried) -> Table | None:
             ]
         )
     title = f"By {other.label}"
+    is_cut = len(rows) >= MAX_COUNTED
+    note = "all attempts of the range" + ", of those with most" * is_cut
     return Table(
         "pairs",
         title,
         [Column(other.title), *OUTCOME_COLUMNS],
         rows,
-        PAIRS_NOTES[other.key],
+        note,
         "No attempt in this range.",
     )
 
