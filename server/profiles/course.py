@@ -21,10 +21,12 @@ ALWAYS_WORSE_RATIO = 0.95
 class Worse:
     """Since when a larger share than usual is refused, and of how many attempts of the course.
 
-    `since`: the beginning of a step, or of a day where `is_day`.
+    `since`: the beginning of a step, or of a day where `is_day`; `last_at`: of the newest step with
+    attempts.
     """
 
     since: datetime
+    last_at: datetime
     attempts: int
     refused: int
     usual_ratio: float
@@ -46,7 +48,8 @@ def find_worse(course: Sequence[Stretch], days: Sequence[Stretch]) -> Worse | No
     refused = sum(step.outcomes.refused for step in steps)
     earlier, _ = _worse_from([day for day in days if day.start < steps[0].start], bound)
     is_day = reaches_back and bool(earlier)
-    return Worse((earlier if is_day else steps)[0].start, attempts, refused, usual, is_day)
+    since = (earlier if is_day else steps)[0].start
+    return Worse(since, steps[-1].start, attempts, refused, usual, is_day)
 
 
 def refused_ratio(outcomes: Outcomes) -> float:

@@ -58,6 +58,7 @@ class WorseAnswer(serializers.Serializer[Any]):
 
     since = serializers.DateTimeField()
     is_day = serializers.BooleanField(help_text="Only the UTC day is known.")
+    last_at = serializers.DateTimeField(help_text="The newest quarter of an hour with attempts.")
     attempts = serializers.IntegerField(help_text="Of the last 24 hours since then.")
     refused = serializers.IntegerField(help_text="Deferred and bounced, of these.")
     usual_ratio = serializers.FloatField(help_text="The median day's, of the 29 days before.")
@@ -84,7 +85,7 @@ class PartAnswer(serializers.Serializer[Any]):
 class RefusalsAnswer(serializers.Serializer[Any]):
     """The newest refusals of the range (deferred, bounced, rejected), by what they have."""
 
-    of_count = serializers.IntegerField(help_text="So many were read, 10 000 at most.")
+    of_count = serializers.IntegerField(help_text="So many were read, 5 000 at most.")
     cut = serializers.BooleanField(help_text="There are older ones in the range.")
     first_at = serializers.DateTimeField(allow_null=True)
     last_at = serializers.DateTimeField(allow_null=True)

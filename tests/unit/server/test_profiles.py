@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from server.dashboard.pages.profile.page import build_headline
 from server.profiles import kinds
 from server.profiles.course import find_worse
 from server.profiles.inventory import Counts, Inventory, IpFacts, Row, build_ip_rows, find_rows
 from server.profiles.kinds import clean_name, show_name
 from server.profiles.outcomes import Outcomes, Stretch
-from server.profiles.refusals import MAX_REFUSALS, group_rows
+from server.profiles.profile import Profile
+from server.profiles.refusals import MAX_REFUSALS, Refusals, group_rows
 from server.profiles.sending_ips import SeenIp
 from server.rollups.plan import plan_total
 
@@ -55,6 +57,21 @@ def test_steps_with_hardly_an_attempt_neither_begin_nor_end_it():
     steps = course((50, 1), (2, 0), (0, 20), (2, 0), (0, 20), (1, 0))
 
     assert find_worse(steps, GOOD_DAYS).since == steps[2].start
+
+
+def test_what_was_tried_last_long_ago_was_so_and_is_not_known_to_be_so():
+    steps = course((50, 1), (0, 50), *[(0, 0)] * 12)
+    worse = find_worse(steps, GOOD_DAYS)
+    buckets = plan_total(NOW - DAY, NOW, now=NOW)
+    profile = Profile(
+        kinds.PROVIDER, "Gmail", buckets, outcomes(50, 51), None, [], worse, Refusals()
+    )
+
+    old, fresh = (build_headline(profile, at) for at in (NOW, worse.last_at + STEP))
+
+    assert worse.last_at == steps[1].start
+    assert (old.text, old.last_at) == ("Gmail refused 100 % of what it was offered", worse.last_at)
+    assert (fresh.text, fresh.last_at) == ("Gmail refuses 100 % of what it is offered", None)
 
 
 def test_a_few_refusals_are_worth_no_sentence():
@@ -112,7 +129,7 @@ def test_domains_alone_are_shown_in_their_letters():
 
 
 def test_refusals_are_cut_when_as_many_were_read_as_may_be():
-    rows = [("all", "", MAX_REFUSALS, NOW, NOW, "", "", 1, ["b.example", None])]
+    rows = [("all", "", MAX_REFUSALS, NOW, NOW, "", "", 1, ["b.example"])]
 
     refusals = group_rows(rows)
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from server.dashboard.pages.profile import tables
 from server.dashboard.shell.lists.links import events_href, profile_href
 from server.dashboard.shell.lists.tables import Table
 from server.formats import UNKNOWN, change, milliseconds, percent, thousands
 from server.profiles import kinds
-from server.profiles.course import WORSE_RATIO
+from server.profiles.course import WORSE_RATIO, Worse
 from server.profiles.kinds import show_name
 from server.profiles.outcomes import Outcomes, shift_before
 from server.profiles.profile import Profile
@@ -17,16 +17,20 @@ from server.rollups.plan import DAY
 
 #: From this share of refusals on hardly anything gets through.
 CRITICAL_RATIO = 0.9
+#: What was tried last so long ago says how it was, not how it is.
+RECENT = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Headline:
-    """The first sentence: `text`, and since when where it got worse."""
+    """The first sentence: `text`, and since when where it got worse; `last_at`: when mail was tried
+    last, where that is long ago."""
 
     level: str
     text: str
     since: datetime | None = None
     is_day: bool = False
+    last_at: datetime | None = None
     more: str = ""
 
 
@@ -53,19 +57,11 @@ class Fact:
     is_external: bool = False
 
 
-def build_headline(profile: Profile) -> Headline:
+def build_headline(profile: Profile, now: datetime) -> Headline:
     name = show_name(profile.kind, profile.name)
     worse, outcomes = profile.worse, profile.outcomes
     if worse:
-        share = percent(worse.refused, worse.attempts)
-        whose = (
-            f"{name} refuses {share} of what it is offered"
-            if profile.kind.is_peer
-            else (f"{share} of the mail of {name} is refused")
-        )
-        level = "critical" if worse.refused >= CRITICAL_RATIO * worse.attempts else "warning"
-        usual = f"{worse.usual_ratio * 100:.1f} % as a rule" if worse.usual_ratio else ""
-        return Headline(level, whose, worse.since, worse.is_day, usual)
+        return _describe_worse(worse, name, now, is_peer=profile.kind.is_peer)
     if outcomes.attempts:
         share = percent(outcomes["delivered"], outcomes.attempts)
         verb = "takes its mail" if profile.kind.is_peer else "delivers"
@@ -80,6 +76,24 @@ def build_headline(profile: Profile) -> Headline:
         return Headline("none", f"No mail in this range; {name} had some in the last 30 days")
     return Headline(
         "none", f"Nothing is known of {name}: no mail in this range or in the last 30 days"
+    )
+
+
+def _describe_worse(worse: Worse, name: str, now: datetime, *, is_peer: bool) -> Headline:
+    share = percent(worse.refused, worse.attempts)
+    is_recent = now - worse.last_at < RECENT
+    if is_peer:
+        verb, is_offered = ("refuses", "is") if is_recent else ("refused", "was")
+        text = f"{name} {verb} {share} of what it {is_offered} offered"
+    else:
+        text = f"{share} of the mail of {name} {'is' if is_recent else 'was'} refused"
+    return Headline(
+        "critical" if worse.refused >= CRITICAL_RATIO * worse.attempts else "warning",
+        text,
+        worse.since,
+        worse.is_day,
+        None if is_recent else worse.last_at,
+        f"{worse.usual_ratio * 100:.1f} % as a rule" if worse.usual_ratio else "",
     )
 
 

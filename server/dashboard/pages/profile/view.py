@@ -30,7 +30,7 @@ def profile(request: HttpRequest, kind: str) -> HttpResponse:
         "name": name,
         "shown_name": show_name(of, name),
         "profile": read,
-        "headline": page.build_headline(read),
+        "headline": page.build_headline(read, now),
         "tiles": page.build_tiles(read, carried),
         "facts_known": page.build_facts(read, carried),
         "tables": page.build_tables(read, carried),

@@ -23,7 +23,7 @@ class Row:
 
 def build_headline(found: UnclassifiedList) -> str:
     if not found.replies:
-        return "Every refusal has a class."
+        return "No refusal without a class."
     refusals = "refusal" if found.of_count == 1 else "refusals"
     texts = "text" if found.texts_count == 1 else "texts"
     return (
