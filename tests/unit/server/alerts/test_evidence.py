@@ -19,7 +19,7 @@ from server.alerts.evidence.series import (
     find_span,
 )
 from server.alerts.models import Alert, AlertTransition, State
-from server.alerts.rules import CONDITIONS
+from server.alerts.rules import DEFAULT_RULES
 from server.dashboard.pages.incidents.page import build_events_link
 from tests.factories import NOW
 
@@ -43,8 +43,9 @@ def flip(after, before, state):
 
 
 def test_each_metric_is_of_a_condition_and_in_the_unit_of_its_threshold():
+    conditions = {rule.condition.name: rule.condition for rule in DEFAULT_RULES.values()}
     for name, metric in METRICS.items():
-        threshold = CONDITIONS[name].threshold
+        threshold = conditions[name].threshold
         assert not metric.is_judged or threshold is None or threshold.unit == metric.unit, name
 
 
