@@ -1,6 +1,6 @@
 """Queries of alerts, incidents, silences and rules; the only reader for pages and the API."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -97,16 +97,17 @@ def incidents(*, is_open: bool = True, limit: int = MAX_ROWS) -> list[Incident]:
 def standing(now: datetime) -> Standing:
     """Return the alerts of the last round, and when that was; one query."""
     rows = fetch_rows(_STANDING)  # one at least
-    alerts = [_build_alert(row[1:]) for row in rows if row[1] is not None]
+    of_alerts = [row[1:] for row in rows if row[1] is not None]
+    incidents: dict[int, Incident] = {}
+    for row in of_alerts:
+        number, *_ = values = row[len(_ALERT) :]
+        if number is not None and number not in incidents:
+            incidents[number] = Incident(**dict(zip(_INCIDENT, values, strict=True)))
+    alerts = [Alert(**dict(zip(_ALERT, row, strict=False))) for row in of_alerts]
+    for alert in alerts:
+        if alert.incident_id is not None:
+            alert.incident = incidents[alert.incident_id]
     return build_standing(alerts, active_rules(), now, evaluated_at=rows[0][0])
-
-
-def _build_alert(row: Sequence[Any]) -> Alert:
-    alert = Alert(**dict(zip(_ALERT, row, strict=False)))
-    incident = dict(zip(_INCIDENT, row[len(_ALERT) :], strict=True))
-    if incident["id"] is not None:
-        alert.incident = Incident(**incident)
-    return alert
 
 
 @dataclass(frozen=True)
