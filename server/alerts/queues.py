@@ -7,7 +7,6 @@ from server.alerts.conditions import mail_queue
 from server.alerts.conditions.condition import find_thresholds
 from server.alerts.nodes import worst_level
 from server.alerts.present.standing import NONE_STANDS, Standing, build_glance, step_standing
-from server.alerts.rules import active_rules
 from server.mailqueues.accounting import Database, Share
 
 _THRESHOLDS = find_thresholds(mail_queue.RULES)
@@ -26,7 +25,7 @@ def judge_queues(
     if not queues:
         return "none"
     glance = build_glance(now, alerts=standing.alerts, queues=queues)
-    stepped = step_standing(standing, glance, active_rules(), only=CONDITIONS)
+    stepped = step_standing(standing, glance, only=CONDITIONS)
     is_stale = any(queue.reading.is_stale(now) for queue in queues)
     return worst_level({stepped.level_of(CONDITIONS) or "ok", "warning" if is_stale else "ok"})
 

@@ -32,7 +32,6 @@ from server.alerts.present.standing import (
     step_standing,
 )
 from server.alerts.queues import judge_age
-from server.alerts.rules import active_rules
 from server.alerts.snapshot import Snapshot
 from server.formats import isolate
 from server.ledger import queries as ledger
@@ -244,7 +243,7 @@ def read_facts(now: datetime) -> Facts:
         queues=count_once(mailqueues.newest_readings(now), now),
         blocks=open_blocks(),
     )
-    standing = step_standing(stored, glance, active_rules())
+    standing = step_standing(stored, glance)
     return Facts(
         find_problems(standing, glance),
         list(glance.destinations),

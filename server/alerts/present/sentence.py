@@ -24,7 +24,6 @@ from server.alerts.present.problems import (
     WrongClock,
 )
 from server.alerts.present.standing import NONE_STANDS, Finding, Standing
-from server.alerts.rules import active_rules
 from server.events.domains import to_unicode
 from server.events.vocabulary import OUTCOMES
 from server.formats import duration, isolate, thousands
@@ -92,7 +91,7 @@ def build_sentence(
     own_level = judge_backlog(backlog, now) if now else "ok"
     silence = Silence.of(standing, nodes)
     if now is None or own_level == "ok":
-        level, parts = _judge_nodes(hour, nodes, silence, standing.find(["nothing_delivered"]))
+        level, parts = _judge_nodes(hour, nodes, silence, standing)
     else:
         level, parts = _judge_unstored(backlog, nodes, silence, own_level, now)
     over = [*silence.over, *(standing.find(SERVER) if own_level == "ok" else ())]
@@ -173,10 +172,10 @@ def _judge_unstored(
 
 
 def _judge_nodes(
-    hour: HourTotals, nodes: Reporting, silence: Silence, stuck: Sequence[Finding]
+    hour: HourTotals, nodes: Reporting, silence: Silence, standing: Standing
 ) -> tuple[str, list[Part]]:
     known, reporting = nodes.known, nodes.reporting
-    mail_level, mail = _judge_mail(hour, stuck)
+    mail_level, mail = _judge_mail(hour, standing)
     if known == 0:
         counted = "" if mail == QUIET else "; mail is counted nevertheless"
         return "none", [f"No node has reported yet{counted}"]
@@ -208,17 +207,17 @@ def _silent(nodes: Reporting, silence: Silence) -> list[Part]:
     return [f"{who}: ", *_join(named, ", ")]
 
 
-def _judge_mail(hour: HourTotals, stuck: Sequence[Finding]) -> tuple[str, str]:
+def _judge_mail(hour: HourTotals, standing: Standing) -> tuple[str, str]:
     """Judge the mail of the hour, and the alert that nothing is delivered, of a shorter time."""
     outbound = hour.outbound
     if not any([*hour.inbound.values(), *outbound.values()]):
         return "ok", QUIET
-    alert = stuck[0] if stuck else None
+    alert = next(iter(standing.find(["nothing_delivered"])), None)
     why = f" ({alert.handled})" if alert and alert.handled else ""
     if not outbound["delivered"]:
         attempts = sum(outbound[outcome] for outcome in OUTCOMES["outbound"])
         if attempts:
-            level = alert.level if alert else _judge_stuck(attempts)
+            level = alert.level if alert else _judge_stuck(attempts, standing)
             return level, f"nothing delivered in the last 60 minutes{why}"
     if alert:
         text = alert.text
@@ -226,9 +225,9 @@ def _judge_mail(hour: HourTotals, stuck: Sequence[Finding]) -> tuple[str, str]:
     return "ok", "mail flows"
 
 
-def _judge_stuck(attempts: int) -> str:
+def _judge_stuck(attempts: int, standing: Standing) -> str:
     """Return the level of attempts of which none succeeded: of too few no alert is made."""
-    rule = active_rules().get("nothing_delivered")
+    rule = standing.rules.get("nothing_delivered")
     min_count = rule.values["min_count"] if rule else 0
     return "critical" if attempts >= min_count else "warning"
 

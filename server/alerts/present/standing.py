@@ -7,7 +7,7 @@ not read stands as the last round left it.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from server.alerts.evaluator.causes import is_active
 from server.alerts.evaluator.evaluation import evaluate
 from server.alerts.models import Alert, Incident, Severity, State, Suppression
 from server.alerts.nodes import worst_level
+from server.alerts.rules import DEFAULT_RULES
 from server.alerts.snapshot import Resources, Snapshot, WatchedNode
 from server.metrics.newest import NodeState
 
@@ -73,11 +74,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Standing:
-    """All findings of one moment. `evaluated_at`: of the last round; None: none ever ran."""
+    """All findings of one moment, by the rules of that moment. `evaluated_at`: of the last round;
+    None: none ever ran."""
 
     findings: tuple[Finding, ...] = ()
     alerts: tuple[Alert, ...] = ()
     evaluated_at: datetime | None = None
+    rules: Mapping[str, Rule] = field(default_factory=lambda: DEFAULT_RULES)
 
     def find(self, conditions: Iterable[str]) -> list[Finding]:
         wanted = frozenset(conditions)
@@ -119,7 +122,7 @@ def build_standing(
         other = findings.get(key)
         if other is None or _gravity(finding) > _gravity(other):
             findings[key] = finding
-    return Standing(tuple(findings.values()), tuple(alerts), evaluated_at)
+    return Standing(tuple(findings.values()), tuple(alerts), evaluated_at, rules)
 
 
 def _is_shown(alert: Alert) -> bool:
@@ -133,17 +136,14 @@ def _gravity(finding: Finding) -> tuple[bool, bool]:
 
 
 def step_standing(
-    standing: Standing,
-    snapshot: Snapshot,
-    rules: Mapping[str, Rule],
-    *,
-    only: Collection[str] | None = None,
+    standing: Standing, snapshot: Snapshot, *, only: Collection[str] | None = None
 ) -> Standing:
     """Return the findings of now: the rules of AT_ONCE are evaluated over what was just read.
 
     `only`: of these conditions, as the snapshot has no more. The alerts of `standing` stay as they
     are.
     """
+    rules = standing.rules
     at_once = {
         name: rules[name]
         for name in AT_ONCE

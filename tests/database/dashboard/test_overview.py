@@ -10,7 +10,6 @@ from msgspec import structs
 from server.alerts.present.problems import find_problems, read_facts
 from server.alerts.present.standing import NONE_STANDS, build_glance, step_standing
 from server.alerts.present.tiles import queue_tile
-from server.alerts.rules import DEFAULT_RULES
 from server.events.mapping import to_line
 from server.formats import UNKNOWN
 from server.ledger.models import Epoch
@@ -221,7 +220,7 @@ def judge(databases):
 
 def problems(databases):
     glance = build_glance(NOW, queues=databases)
-    return find_problems(step_standing(NONE_STANDS, glance, DEFAULT_RULES), glance)
+    return find_problems(step_standing(NONE_STANDS, glance), glance)
 
 
 def test_mail_that_waits_for_long_needs_somebody():

@@ -9,7 +9,6 @@ from agent import roles as agent_roles
 from server.alerts.nodes import judge_program
 from server.alerts.present.problems import find_problems
 from server.alerts.present.standing import NONE_STANDS, build_glance, step_standing
-from server.alerts.rules import DEFAULT_RULES
 from server.metrics.newest import NodeState
 from server.nodes import roles
 
@@ -22,7 +21,7 @@ def state(name="mx-01", role="haraka-inbound", disk=50.0, mounts=(), closed=(), 
 
 def find(states):
     glance = build_glance(NOW, states=states)
-    return find_problems(step_standing(NONE_STANDS, glance, DEFAULT_RULES), glance)
+    return find_problems(step_standing(NONE_STANDS, glance), glance)
 
 
 def mount(mount_point, percent, inodes_percent=None):

@@ -60,7 +60,7 @@ def say(*alerts, nodes=BOTH, states=None, hour=FLOWS, evaluated_at=NOW):
     standing, glance = standing_of(*alerts, evaluated_at=evaluated_at), None
     if states is not None:
         glance = build_glance(NOW, alerts=standing.alerts, states=states)
-        standing = step_standing(standing, glance, DEFAULT_RULES)
+        standing = step_standing(standing, glance)
     sentence = build_sentence(
         hour, nodes, find_problems(standing, glance), handled=find_handled(standing, glance),
         standing=standing, complete=True, now=NOW,
