@@ -23,7 +23,7 @@ from server.api.endpoints import (
     throughput,
     unclassified,
 )
-from server.api.endpoints.refusals import blocks
+from server.api.endpoints.refusals import blocks, reclassifications
 
 urlpatterns = [
     path("health", health.HealthView.as_view(), name="health"),
@@ -45,6 +45,11 @@ urlpatterns = [
         "email/unclassified-replies",
         unclassified.UnclassifiedView.as_view(),
         name="email-unclassified",
+    ),
+    path(
+        "email/reclassifications",
+        reclassifications.ReclassificationsView.as_view(),
+        name="email-reclassifications",
     ),
     path("email/blocks", blocks.BlocksView.as_view(), name="email-blocks"),
     path("email/inbound", inbound.InboundView.as_view(), name="email-inbound"),

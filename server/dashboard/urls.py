@@ -30,7 +30,7 @@ from server.dashboard.pages.overview.view import overview, overview_facts
 from server.dashboard.pages.performance.view import performance
 from server.dashboard.pages.profile.view import profile
 from server.dashboard.pages.queue.view import destination, queue
-from server.dashboard.pages.replies.view import bounces_file, replies
+from server.dashboard.pages.replies.view import bounces_file, reclassify_range, replies
 from server.profiles.kinds import KINDS
 
 
@@ -62,6 +62,7 @@ urlpatterns = [
     *(page(f"email/by/{key}/named/", profile, f"{key}-page", kind=key) for key in KINDS),
     page("email/replies/", replies, "replies"),
     page("email/replies/bounces.txt", bounces_file, "replies-bounces"),
+    path("email/replies/reclassify/", login_required(reclassify_range), name="replies-reclassify"),
     page("nodes/", node_list, "nodes-list"),
     page("nodes/compare/", compare, "nodes-compare"),
     page("nodes/heat-map/", heat_map, "nodes-heat-map"),

@@ -18,7 +18,12 @@ from server.nodes.models import ApiKey
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
 EXAMPLES = 40
 #: Paths at which people act, not agents.
-ACTED = ("/api/v1/incidents", "/api/v1/rules", "/api/v1/silences")
+ACTED = (
+    "/api/v1/incidents",
+    "/api/v1/rules",
+    "/api/v1/silences",
+    "/api/v1/email/reclassifications",
+)
 KINDS = ["system", "zonemta", "haraka", "wildduck", "mongodb", "redis", "rspamd", "agent"]
 
 OPERATIONS = [
@@ -45,6 +50,8 @@ OPERATIONS = [
     ("GET", "/api/v1/email/queue"),
     ("GET", "/api/v1/email/replies"),
     ("GET", "/api/v1/email/blocks"),
+    ("GET", "/api/v1/email/reclassifications"),
+    ("POST", "/api/v1/email/reclassifications"),
     ("GET", "/api/v1/email/profile"),
     ("GET", "/api/v1/email/sending-ips"),
     ("GET", "/api/v1/email/sending-ips.csv"),

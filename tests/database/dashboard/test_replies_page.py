@@ -17,11 +17,14 @@ from server.events.bounce_classes import assigned
 from server.events.bounce_classes.classify import find_meaning
 from server.events.models import ReplyClass
 from server.events.outcomes import find_facts
+from server.ingest.actors import reclassify_days
 from server.rollups import reclassify
+from server.rollups.models import Reclassification
 from tests.factories import row, stored_events, write
 
 STRANGE = "550 5.7.1 <{0}@good.example>: no zxqv today (id 4F1Xyz0ABCz{0})"
-QUERIES = 12
+QUERIES = 13
+JSON, RECLASSIFICATIONS = "application/json", "/api/v1/email/reclassifications"
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +138,112 @@ def test_stored_events_get_the_assigned_class_on_demand_and_only_once(committing
     today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
     again = reclassify.reclassify(today - timedelta(days=1), today, now=timezone.now())
     assert [changed for _, changed in again] == [0, 0]
+
+
+@pytest.fixture
+def operator_client(client, committing_database, empty_redis):
+    roles.ensure_groups()
+    user = User.objects.create_user("olga", password="x")
+    roles.assign(user, Role.OPERATOR)
+    client.force_login(user)
+    return client
+
+
+def days_of(*, days_ago=1):
+    today = timezone.now().date()
+    return {"first_day": f"{today - timedelta(days=days_ago)}", "last_day": f"{today}"}
+
+
+def test_an_operator_starts_it_on_the_page_and_sees_how_far_it_is(operator_client):
+    write(bounce(number=1), bounce(number=2), bounce("550 qwrtz"))
+    ReplyClass.objects.create(example=STRANGE.format(5), bounce_class="policy")
+
+    operator_client.post(reverse("replies-reclassify"), days_of())
+
+    row = Reclassification.objects.get()
+    assert (row.author, row.done_count, row.days_count, row.is_open) == ("olga", 0, 2, True)
+    assert "0 of 2 days done" in operator_client.get(reverse("replies")).content.decode()
+    assert LogEntry.objects.get().change_message.startswith("Requested the reclassification of")
+    reclassify_days.fn(row.pk)
+    row.refresh_from_db()
+    assert (row.done_count, row.changed_count, row.is_open, row.failure) == (2, 2, False, "")
+    assert sorted(e["bounce_class"] for e in stored_events()) == ["other", "policy", "policy"]
+
+
+def test_a_run_that_was_stopped_goes_on_with_the_day_it_was_at(operator_client, monkeypatch):
+    first, last = (timezone.now().date() - timedelta(days=n) for n in (2, 0))
+    row = reclassify.request(first, last, author="olga", now=timezone.now())
+    done, original = [], reclassify.reclassify
+
+    def stop_on_the_second(start, end, *, now):
+        if len(done) == 1:
+            done.append("stopped")
+            raise OSError("the worker is killed")
+        done.append(start.date())
+        return original(start, end, now=now)
+
+    monkeypatch.setattr(reclassify, "reclassify", stop_on_the_second)
+    with pytest.raises(OSError, match="killed"):
+        reclassify.proceed(row.pk, max_s=60)
+    assert reclassify.proceed(row.pk, max_s=0)
+    assert not reclassify.proceed(row.pk, max_s=60)
+
+    assert done == [first, "stopped", first + timedelta(days=1), last]
+    assert not Reclassification.objects.get().is_open
+
+
+def test_one_runs_at_a_time_and_one_that_stalled_makes_room(operator_client):
+    operator_client.post(reverse("replies-reclassify"), days_of())
+    answer = operator_client.post(reverse("replies-reclassify"), days_of(days_ago=3))
+    assert "One+is+running" in answer["Location"]
+
+    stalled_at = timezone.now() - reclassify.STALLED_AFTER - timedelta(seconds=1)
+    Reclassification.objects.update(progressed_at=stalled_at)
+    operator_client.post(reverse("replies-reclassify"), days_of(days_ago=3))
+
+    newest, oldest = Reclassification.objects.all()
+    assert (newest.days_count, newest.is_open) == (4, True)
+    assert oldest.failure == "It got no further, and another was requested."
+
+
+@pytest.mark.parametrize(
+    ("days", "problem"),
+    [
+        ({"first_day": "2020-01-01", "last_day": "2020-01-02"}, "cannot be recounted"),
+        ({"first_day": "2999-01-01", "last_day": "2999-01-02"}, "has not begun"),
+        ({"first_day": "2026-01-02", "last_day": "2026-01-01"}, "after the last"),
+        ({"first_day": "<b>", "last_day": ""}, "such as 2026-11-21"),
+    ],
+    ids=["gone", "ahead", "backwards", "no day"],
+)
+def test_days_that_make_no_sense_are_refused_with_the_reason(operator_client, days, problem):
+    answer = operator_client.post(reverse("replies-reclassify"), days, follow=True)
+
+    assert problem in answer.content.decode()
+    assert not Reclassification.objects.exists()
+
+
+def test_who_only_views_may_not_reclassify(operator_client):
+    roles.assign(User.objects.get(), Role.VIEWER)
+
+    assert operator_client.post(reverse("replies-reclassify"), days_of()).status_code == 403
+    assert operator_client.post(RECLASSIFICATIONS, days_of(), JSON).status_code == 403
+    assert (
+        reverse("replies-reclassify")
+        not in operator_client.get(reverse("replies")).content.decode()
+    )
+    assert operator_client.get(RECLASSIFICATIONS).json() == {"reclassifications": []}
+
+
+def test_the_api_starts_it_and_lists_it(operator_client):
+    answer = operator_client.post(RECLASSIFICATIONS, days_of(), JSON)
+
+    assert answer.status_code == 202
+    (listed,) = operator_client.get(RECLASSIFICATIONS).json()["reclassifications"]
+    assert listed == answer.json()
+    assert (listed["changed_count"], listed["ended_at"]) == (0, None)
+    refused = operator_client.post(RECLASSIFICATIONS, days_of(), JSON)
+    assert (refused.status_code, list(refused.json())) == (400, ["first_day"])
 
 
 def test_days_whose_raw_events_are_gone_are_refused(db):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import cast
 from urllib.parse import urlencode
 
@@ -9,6 +10,10 @@ from server.events.bounce_classes.classes import BounceClass
 from server.events.bounce_classes.zonemta import format_line
 from server.events.reply_classes import Unclassified, UnclassifiedList
 from server.formats import thousands
+from server.rollups.reclassify import Refused
+
+#: How many requests to reclassify are shown.
+MAX_REQUESTS = 5
 
 
 @dataclass(frozen=True)
@@ -47,3 +52,15 @@ def build_bounces_file(assigned: Iterable[tuple[str, str]]) -> str:
     """Return lines for ZoneMTA's bounces.txt, of texts with their assigned classes."""
     lines = [format_line(text, cast(BounceClass, name)) for text, name in assigned]
     return "".join(f"{line}\n" for line in lines)
+
+
+def read_days(form: Mapping[str, str]) -> tuple[date, date]:
+    """Return the days of a form. Raises Refused."""
+    return _read_day(form, "first_day"), _read_day(form, "last_day")
+
+
+def _read_day(form: Mapping[str, str], field: str) -> date:
+    try:
+        return date.fromisoformat(form.get(field, ""))
+    except ValueError:
+        raise Refused(field, "Write both days, such as 2026-11-21.") from None

@@ -1,14 +1,14 @@
 """Give stored events the classes that people assigned to their replies."""
 
 from argparse import ArgumentParser
-from datetime import UTC, date, datetime, time
+from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from server.rollups.rebuild import RawRowsGone
-from server.rollups.reclassify import reclassify
+from server.rollups.reclassify import reclassify, start_of
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("days", nargs=2, type=date.fromisoformat, metavar="DAY")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        first, last = (datetime.combine(day, time(), UTC) for day in options["days"])
+        first, last = map(start_of, options["days"])
         if first > last:
             raise CommandError(f"{first:%F} is after {last:%F}: FROM comes first")
         try:
