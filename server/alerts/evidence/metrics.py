@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from server.metrics.catalogue import AGENT, MAIL_QUEUE, MONGODB, REDIS, SYSTEM, SampleKind
 
 PERCENT, SECONDS, COUNT = "%", "s", ""
 REFUSED = ("bounced", "deferred")
 #: Subject of a block: its provider, whose mail is refused, and the name of that.
-_BLOCK = re.compile(r"(.+?) (?:ip|provider|sender|domain)(?: .*)?\Z")
+_BLOCK = re.compile(r"(.+?) (ip|provider|sender|domain)(?: (.*))?\Z")
+#: Kind of a block → the column of its events that has its subject.
+_COLUMNS = {"ip": "sending_ip", "sender": "auth_user", "domain": "from_domain"}
 ROOT_ENDS = ":/"
 
 
@@ -135,18 +137,23 @@ def find_metric(condition: str, subject: str) -> Metric | None:
     metric = METRICS.get(condition)
     if metric is None or (metric.source is _FREE and not subject.endswith(ROOT_ENDS)):
         return None  # levels have the free space of the root alone
-    name = find_provider(subject) if condition in BLOCKS else subject
-    return Metric(metric.label.replace("{}", name), metric.unit, metric.source, name,
-                  metric.is_judged)  # fmt: skip
+    if condition in BLOCKS:
+        provider, kind, name = split_block(subject)
+        if kind == "ip":
+            label, value = f"{provider} of {name}", f"{provider} {name}"
+            source = OfMail(_refused_percent, "provider_ip")
+            return replace(metric, label=f"Refused by {label}", source=source, value=value)
+        subject = provider
+    return replace(metric, label=metric.label.replace("{}", subject), value=subject)
 
 
 BLOCKS = ("provider_blocking", "sender_refused")
 
 
-def find_provider(subject: str) -> str:
-    """Return the provider of a block's subject."""
+def split_block(subject: str) -> tuple[str, str, str]:
+    """Return the provider of a block's subject, whose mail is refused, and the name of that."""
     match = _BLOCK.match(subject)
-    return match[1] if match else subject
+    return (match[1], match[2], match[3] or "") if match else (subject, "provider", "")
 
 
 def find_events(
@@ -163,15 +170,21 @@ def find_events(
         "oldest_waiting": {"event_type": "deferred"},
         "zone_silent": {"zone": subject},
         "destination_failing": {"event_type": refused, "to_domain": subject},
-        "provider_blocking": {"event_type": refused, "provider": find_provider(subject)},
-        "sender_refused": {"event_type": refused, "provider": find_provider(subject)},
     }
+    if condition in BLOCKS:
+        return _find_refused(subject, str(evidence.get("bounce_class") or ""))
     return filters.get(condition, {})
 
 
+def _find_refused(subject: str, bounce_class: str) -> dict[str, str]:
+    provider, kind, name = split_block(subject)
+    column = _COLUMNS.get(kind, "")
+    if kind == "sender" and name.startswith("@"):
+        column, name = "from_domain", name[1:]  # nobody logged in
+    values = {"provider": provider, "bounce_class": bounce_class, column: name}
+    return {filter_name: value for filter_name, value in values.items() if filter_name and value}
+
+
 def _is_mostly_bounced(evidence: Mapping[str, object]) -> bool:
-    """Return whether what is refused is refused for good: by its counts, else by its reply."""
     bounced, deferred = evidence.get("bounced"), evidence.get("deferred")
-    if isinstance(bounced, int) and isinstance(deferred, int):
-        return bounced > deferred
-    return str(evidence.get("reply", "")).startswith("5")
+    return isinstance(bounced, int) and isinstance(deferred, int) and bounced > deferred

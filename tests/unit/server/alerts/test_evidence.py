@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from server.alerts.evidence.metrics import METRICS, find_events, find_metric, find_provider
+from server.alerts.evidence.metrics import METRICS, find_events, find_metric, split_block
 from server.alerts.evidence.series import (
     AFTER,
     BEFORE,
@@ -56,18 +56,18 @@ def test_what_is_judged_of_one_file_system_is_drawn_for_the_root_alone():
 
 
 @pytest.mark.parametrize(
-    ("subject", "provider"),
+    ("subject", "parts", "dimension", "value"),
     [
-        ("Microsoft 365 ip 192.0.2.7", "Microsoft 365"),
-        ("gmail.example provider", "gmail.example"),
-        ("gmail.example sender @a.example", "gmail.example"),
-        ("odd", "odd"),
+        ("M 365 ip 192.0.2.7", ("M 365", "ip", "192.0.2.7"), "provider_ip", "M 365 192.0.2.7"),
+        ("gmail provider", ("gmail", "provider", ""), "provider", "gmail"),
+        ("gmail sender @a.example", ("gmail", "sender", "@a.example"), "provider", "gmail"),
+        ("odd", ("odd", "provider", ""), "provider", "odd"),
     ],
 )
-def test_a_block_is_shown_by_what_its_provider_refuses(subject, provider):
-    assert find_provider(subject) == provider
+def test_a_block_is_shown_by_what_its_provider_refuses(subject, parts, dimension, value):
+    assert split_block(subject) == parts
     metric = find_metric("provider_blocking", subject)
-    assert (metric.value, metric.label) == (provider, f"Refused by {provider}")
+    assert (metric.source.dimension, metric.value) == (dimension, value)
 
 
 def test_the_events_behind_an_alert_are_those_of_its_kind_and_time():
@@ -76,8 +76,10 @@ def test_the_events_behind_an_alert_are_those_of_its_kind_and_time():
         "event_type": "deferred",
         "to_domain": "a.example",
     }
-    blocked = find_events("provider_blocking", "gmail ip 192.0.2.7", "", {"reply": "550 no"})
-    assert blocked == {"event_type": "bounced", "provider": "gmail"}
+    blocked = find_events("provider_blocking", "g ip 192.0.2.7", "", {"bounce_class": "policy"})
+    assert blocked == {"provider": "g", "bounce_class": "policy", "sending_ip": "192.0.2.7"}
+    refused = find_events("sender_refused", "g sender @a.example", "", {})
+    assert refused == {"provider": "g", "from_domain": "a.example"}
     assert find_events("cpu_high", "mta-01", "mta-01", {}) == {}
 
 
