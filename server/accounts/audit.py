@@ -1,5 +1,6 @@
 """The audit log: Django's own log of the admin, with the values that changed, for reading only."""
 
+from collections.abc import Collection
 from typing import Any, Generic, TypeVar
 
 from django.contrib import admin
@@ -51,13 +52,18 @@ class AuditedAdmin(admin.ModelAdmin[M], Generic[M]):
         self, request: HttpRequest, form: BaseForm, formsets: Any, add: bool = False
     ) -> str:
         """Name each changed field with both values, secrets apart."""
-        if add:
-            return "Made."
-        return "; ".join(_change(form, name) for name in form.changed_data) or "Nothing changed."
+        return "Made." if add else describe_changes(form)
 
 
-def _change(form: BaseForm, name: str) -> str:
-    if name in SECRET:
+def describe_changes(form: BaseForm, secrets: Collection[str] = ()) -> str:
+    """Return each changed field with both values; of SECRET and `secrets` that they changed."""
+    hidden = {*SECRET, *secrets}
+    changes = [_change(form, name, hidden) for name in form.changed_data]
+    return "; ".join(changes) or "Nothing changed."
+
+
+def _change(form: BaseForm, name: str, hidden: Collection[str]) -> str:
+    if name in hidden:
         return f"{name}: changed"
     before, after = form.initial.get(name), form.cleaned_data.get(name)
     return f"{name}: {_format(before)} → {_format(after)}"

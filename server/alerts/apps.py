@@ -13,6 +13,7 @@ class AlertsConfig(AppConfig):
         from server.alerts import health
         from server.alerts.blocks import records
         from server.alerts.evaluator import store
+        from server.alerts.notifications import addresses  # noqa: F401 (its check registers itself)
         from server.observability.health import register as register_probe
         from server.observability.metrics import register as register_source
         from server.timescale import retention

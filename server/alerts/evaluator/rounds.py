@@ -32,7 +32,7 @@ from server.alerts.models import (
 )
 from server.alerts.notifications.decisions import Flip, Route, decide_notifications
 from server.alerts.notifications.outbox import add_rows, build_row
-from server.alerts.notifications.routes import read_routes
+from server.alerts.notifications.queries import read_routes
 from server.alerts.rules import active_rules
 from server.alerts.snapshot import Snapshot
 from server.observability.backlog import Backlog, read_backlog

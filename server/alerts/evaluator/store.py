@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
-from server.alerts.models import Alert, AlertTransition, Incident, Silence
+from server.alerts.models import Alert, AlertTransition, Incident, OutboxNotification, Silence
 
 _UPDATE_ALERTS = """UPDATE alerts_alert AS a SET severity = r.severity, state = r.state,
   since = r.since, fired_at = r.fired_at, ended_at = r.ended_at, value = r.value, text = r.text,
@@ -73,9 +73,11 @@ def _update(statement: str, fields: Sequence[str], rows: Iterable[Any]) -> None:
 
 
 def delete_old(now: datetime) -> int:
-    """Delete what ended before its retention, with its history; return how many alerts."""
+    """Delete what ended before its retention, with its history, notifications and attempts;
+    return how many alerts. Tests of channels are of no alert."""
     before = now - timedelta(days=settings.ALERTS_RETENTION_DAYS)
     _, counts = Alert.objects.filter(ended_at__lt=before).delete()
     Incident.objects.filter(ended_at__lt=before, alerts=None).delete()
     Silence.objects.filter(ends_at__lt=before).delete()
+    OutboxNotification.objects.filter(transition=None, created_at__lt=before).delete()
     return counts.get("alerts.Alert", 0)

@@ -5,10 +5,13 @@ at 169.254.169.254, Redis on loopback, the routers of the network.
 """
 
 import socket
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -23,6 +26,20 @@ class RefusedAddress(Exception):
 def read_networks() -> list[Network]:
     """Return the networks of NOTIFICATION_NETWORKS. Raises ValueError for what is none."""
     return [ip_network(each, strict=False) for each in settings.NOTIFICATION_NETWORKS]
+
+
+@register()
+def check_networks(**_: object) -> list[CheckMessage]:
+    """Refuse networks that are none at the start: a notification would be the first to notice."""
+    errors: list[CheckMessage] = []
+    for each in settings.NOTIFICATION_NETWORKS:
+        try:
+            ip_network(each, strict=False)
+        except ValueError:
+            text = f"NOTIFICATION_NETWORKS: {each!r} is no network."
+            hint = "Write networks such as 10.0.0.0/8 or fd00::/8 with commas between them."
+            errors.append(Error(text, hint=hint, id="alerts.E001"))
+    return errors
 
 
 def is_allowed(address: Address, networks: Iterable[Network]) -> bool:
@@ -48,6 +65,44 @@ def resolve(host: str, port: int, networks: Sequence[Network]) -> list[str]:
             " NOTIFICATION_NETWORKS if it is yours"
         )
     return allowed
+
+
+def connect(
+    host: str, port: int, networks: Sequence[Network], *, timeout_s: float
+) -> socket.socket:
+    """Return a connection to the first allowed address that takes one. Raises RefusedAddress or
+    OSError."""
+    failure = OSError("no address")
+    for address in resolve(host, port, networks):
+        try:
+            connected = socket.create_connection((address, port), timeout_s)
+        except OSError as error:
+            failure = error
+        else:
+            with suppress(OSError):
+                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return connected
+    raise failure
+
+
+def end_after(connection: socket.socket, after_s: float) -> Callable[[], None]:
+    """Shut a connection down after so long, whatever it waits for; return what takes that back."""
+    # TLS takes the socket over, so the end is by another one of the same connection.
+    twin = connection.dup()
+
+    def end() -> None:
+        with twin, suppress(OSError):  # it may be closed already
+            twin.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(after_s, end)
+    timer.daemon = True
+    timer.start()
+
+    def take_back() -> None:
+        timer.cancel()
+        twin.close()
+
+    return take_back
 
 
 def _unwrap(address: Address) -> Address:

@@ -15,7 +15,13 @@ from server.accounts.audit import AuditedAdmin, ReadOnlyAdmin, note
 from server.alerts.models import OutboxNotification
 from server.alerts.notifications import store
 from server.alerts.notifications.channels import KINDS
-from server.alerts.notifications.forms import PREFIX, RouteForm, find_warning, make_channel_form
+from server.alerts.notifications.forms import (
+    PREFIX,
+    RouteForm,
+    describe_changes,
+    find_warning,
+    make_channel_form,
+)
 from server.alerts.notifications.models import Channel, DeliveryAttempt, NotificationRoute
 
 
@@ -55,13 +61,7 @@ class ChannelAdmin(AuditedAdmin[Channel]):
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> str:
         """Name changed secrets without their values."""
-        secret = {PREFIX + name for name in KINDS[form.instance.kind].secrets}
-        changed = [name.removeprefix(PREFIX) for name in form.changed_data if name in secret]
-        form.changed_data = [name for name in form.changed_data if name not in secret]
-        message = super().construct_change_message(request, form, formsets, add)
-        return "; ".join(
-            [*([] if add or not changed else [f"{', '.join(changed)}: changed"]), message]
-        )
+        return "Made." if add else describe_changes(form)
 
     def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: Any) -> None:
         """Store it, and warn of a relay that is watched."""

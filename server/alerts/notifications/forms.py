@@ -1,4 +1,4 @@
-"""Forms of channels and routes in the Django admin."""
+"""Forms of channels and routes, for the admin and the pages."""
 
 from typing import Any
 from zoneinfo import available_timezones
@@ -6,6 +6,7 @@ from zoneinfo import available_timezones
 from django import forms
 from django.core.exceptions import ValidationError
 
+from server.accounts import audit
 from server.alerts.models import Severity
 from server.alerts.notifications import smtp, store
 from server.alerts.notifications.channels import KINDS
@@ -65,6 +66,12 @@ def make_channel_form(kind: str) -> type[ChannelForm]:
     return FormOfKind
 
 
+def describe_changes(form: forms.ModelForm[Channel]) -> str:
+    """Return what the audit log says of a changed channel: of secrets that they changed."""
+    secrets = [PREFIX + name for name in KINDS[form.instance.kind].secrets]
+    return audit.describe_changes(form, secrets)
+
+
 def find_warning(channel: Channel) -> str:
     """Return what is wrong with a mail channel whose relay is watched; empty where nothing is."""
     if channel.kind != "mail":
@@ -72,10 +79,7 @@ def find_warning(channel: Channel) -> str:
     nodes = smtp.find_watched(channel.values.get("host", ""))
     if not nodes:
         return ""
-    return (
-        f"Its relay is {', '.join(nodes)}, which is watched: the alarm about mail that is stuck"
-        " would be stuck behind it. Use a relay of another provider."
-    )
+    return smtp.describe_watched(nodes)
 
 
 class RouteForm(forms.ModelForm[NotificationRoute]):

@@ -1,22 +1,26 @@
 """HTTP client of the channels: to checked addresses, without redirects, within bounds."""
 
+import base64
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from server.alerts.notifications.addresses import Network, RefusedAddress, resolve
+from server.alerts.notifications.addresses import Network, RefusedAddress, connect, end_after
 from server.alerts.notifications.channels.kind import Request
 from server.alerts.notifications.messages import clean
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S, MAX_TOTAL_S = 5.0, 10.0, 20.0
 MAX_REPLY_BYTES, CHUNK_BYTES = 65_536, 8_192
 MAX_ERROR_CHARS = 300
+#: Shorter ones are words of any text.
+MIN_SECRET_CHARS = 4
 MAX_RETRY_AFTER_S = 3_600
 OK = range(200, 300)
 
@@ -37,6 +41,27 @@ class SendError(Exception):
         super().__init__(clean(text, MAX_ERROR_CHARS))
         self.status, self.retry_after_s = status, retry_after_s
 
+    def without(self, secrets: Iterable[str]) -> "SendError":
+        """Return it without these secrets: a service may repeat what it was sent."""
+        text = redact(str(self), secrets)
+        return SendError(text, status=self.status, retry_after_s=self.retry_after_s)
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Return a text without secrets, nor what follows the host of those that are addresses. Pure.
+
+    The longest go first, as one may be a part of another.
+    """
+    forms = set()
+    for secret in secrets:
+        _, _, path = secret.partition("://")[2].partition("/")
+        encoded = base64.b64encode(secret.encode()).decode()
+        forms |= {secret, path, path.partition("?")[0], encoded, quote(secret, safe="")}
+    for form in sorted(forms, key=len, reverse=True):
+        if len(form) >= MIN_SECRET_CHARS:
+            text = text.replace(form, "[secret]")
+    return text
+
 
 def send(request: Request, networks: Sequence[Network]) -> Reply:
     """Send a request once. Raises SendError for whatever is not 2xx."""
@@ -52,7 +77,8 @@ def _exchange(request: Request, networks: Sequence[Network]) -> Reply:
     # Of an address with a secret in its path nothing but the host may be logged.
     where = url.host or "?"
     timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
-    pool = _make_pool(url, networks, timeout)
+    take_backs: list[Callable[[], None]] = []
+    pool = _make_pool(url, networks, timeout, take_backs)
     deadline = time.monotonic() + MAX_TOTAL_S
     try:
         response = pool.urlopen(
@@ -75,11 +101,16 @@ def _exchange(request: Request, networks: Sequence[Network]) -> Reply:
         raise SendError(f"{where}: {_describe(error)}") from None
     finally:
         pool.close()
+        for take_back in take_backs:
+            take_back()
     return Reply(response.status, body, _parse_seconds(response.headers.get("Retry-After")))
 
 
 def _make_pool(
-    url: urllib3.util.Url, networks: Sequence[Network], timeout: urllib3.Timeout
+    url: urllib3.util.Url,
+    networks: Sequence[Network],
+    timeout: urllib3.Timeout,
+    take_backs: list[Callable[[], None]],
 ) -> urllib3.HTTPConnectionPool:
     is_tls = url.scheme == "https"
     kind = urllib3.HTTPSConnectionPool if is_tls else urllib3.HTTPConnectionPool
@@ -90,28 +121,15 @@ def _make_pool(
         """Connects to an address that was checked: the name may mean another one a moment later."""
 
         def _new_conn(self) -> socket.socket:
-            return connect(self.host, self.port, networks, self)
+            try:
+                connected = connect(self.host, self.port, networks, timeout_s=CONNECT_TIMEOUT_S)
+            except OSError as error:
+                raise NewConnectionError(self, str(error)) from error
+            take_backs.append(end_after(connected, MAX_TOTAL_S))
+            return connected
 
     pool.ConnectionCls = CheckedConnection
     return pool
-
-
-def connect(host: str, port: int, networks: Sequence[Network], owner: Any) -> socket.socket:
-    """Return a connection to the first allowed address that takes one. Raises RefusedAddress or
-    urllib3's NewConnectionError."""
-    failure: OSError = OSError("no address")
-    try:
-        for address in resolve(host, port, networks):
-            try:
-                connected = socket.create_connection((address, port), CONNECT_TIMEOUT_S)
-            except OSError as error:
-                failure = error
-            else:
-                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return connected
-    except OSError as error:
-        failure = error
-    raise NewConnectionError(owner, str(failure)) from failure
 
 
 def _read(response: Any, deadline: float) -> bytes:

@@ -106,8 +106,8 @@ def claim_next(channel: Channel, now: datetime, *, digests: bool) -> Claimed | N
 
 
 def mark_sent(claimed: Claimed, attempt: DeliveryAttempt) -> None:
-    """Note that a notification arrived, and those with it."""
-    _finish(claimed, attempt, state=Delivery.SENT, sent_at=attempt.at, last_error="")
+    """Note that a notification arrived, and those with it; with what of it did not."""
+    _finish(claimed, attempt, state=Delivery.SENT, sent_at=attempt.at, last_error=attempt.error)
 
 
 def mark_failed(

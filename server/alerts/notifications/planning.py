@@ -10,7 +10,7 @@ from server.alerts.models import Alert, OutboxNotification, Severity, State
 from server.alerts.notifications.decisions import Draft, Kind, make_key
 from server.alerts.notifications.escalation import OpenAlert, escalate
 from server.alerts.notifications.outbox import add_rows, build_row
-from server.alerts.notifications.routes import read_plans
+from server.alerts.notifications.queries import read_plans
 
 #: Alerts that ended longer ago have had their all-clear.
 ENDED_WITHIN = timedelta(hours=1)

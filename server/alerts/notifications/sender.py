@@ -60,7 +60,8 @@ def _deliver(
     attempt = DeliveryAttempt(notification=claimed.leader, at=now())
     began, failure = monotonic(), None
     try:
-        attempt.status = _send(channel, kind, build_message(claimed.leader, claimed.others))
+        message = build_message(claimed.leader, claimed.others)
+        attempt.status, attempt.error = _send(channel, kind, message)
     except SendError as error:
         failure = error
     except Exception as error:
@@ -76,17 +77,19 @@ def _deliver(
     outbox.mark_failed(claimed, attempt, retry_after_s=failure.retry_after_s)
 
 
-def _send(channel: Channel, kind: ChannelKind, message: Message) -> int | None:
-    """Return HTTP's status; None of mail. Raises SendError."""
-    values = {each.name: each.default for each in kind.fields}
-    values |= channel.values | decrypt(channel.secrets)
-    if kind.build is None:
-        smtp.send(message, values)
-        return None
-    reply = send(kind.build(message, values), read_networks())
-    if error := kind.read_error(reply.body):
-        raise SendError(error, status=reply.status)
-    return reply.status
+def _send(channel: Channel, kind: ChannelKind, message: Message) -> tuple[int | None, str]:
+    """Return HTTP's status, None of mail, and what of it did not arrive. Raises SendError."""
+    secrets = decrypt(channel.secrets)
+    values = {each.name: each.default for each in kind.fields} | channel.values | secrets
+    try:
+        if kind.build is None:
+            return None, smtp.send(message, values)
+        reply = send(kind.build(message, values), read_networks())
+        if error := kind.read_error(reply.body):
+            raise SendError(error, status=reply.status)
+    except SendError as error:
+        raise error.without(secrets.values()) from None
+    return reply.status, ""
 
 
 def _find_quiet_end(notification: OutboxNotification, now: datetime) -> datetime | None:

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -19,8 +20,9 @@ from server.alerts.models import (
     NotificationRoute,
     OutboxNotification,
 )
-from server.alerts.notifications import outbox, planning, sender
+from server.alerts.notifications import outbox, planning, sender, store
 from server.alerts.notifications.secrets import encrypt
+from server.timescale import retention
 from tests.fakes.receiver import run_receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -249,7 +251,8 @@ def test_what_a_sender_that_died_left_is_sent_again_with_its_key(receiver):
     assert channel.claimed_until is None
 
 
-def test_many_at_once_come_as_one_message_and_stay_one_when_it_is_sent_again(receiver):
+def test_many_at_once_come_as_one_message_and_stay_one_when_it_is_sent_again(receiver, settings):
+    settings.PUBLIC_URL = ""  # links are signed with the time
     receiver.answers = [503]
     make_channel(receiver, kind="slack", digest_over=5)
     for number in range(12):
@@ -347,6 +350,63 @@ def test_a_service_that_never_ends_its_reply_is_left(receiver, monkeypatch):
 
     row.refresh_from_db()
     assert "no whole reply" in row.last_error
+
+
+def test_a_service_that_never_ends_its_header_is_left(receiver, monkeypatch):
+    def trickle(handler):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+        with suppress(OSError):
+            while True:
+                handler.wfile.write(b"x")
+                time.sleep(0.02)
+
+    monkeypatch.setattr("server.alerts.notifications.http.MAX_TOTAL_S", 0.3)
+    receiver.answers = [trickle]
+    make_channel(receiver)
+    row = put(make_alert())
+
+    sender.drain("ops")
+
+    row.refresh_from_db()
+    assert row.state == "waiting"
+
+
+def test_a_service_that_repeats_the_address_puts_no_secret_into_the_log(receiver, caplog):
+    receiver.answers = [(404, {}, f"Cannot POST {SECRET_PATH} for key".encode())]
+    make_channel(receiver)
+    row = put(make_alert())
+
+    sender.drain("ops")
+
+    row.refresh_from_db()
+    assert row.last_error == "HTTP 404: Cannot POST /[secret] for key"
+    assert "very-secret" not in caplog.text
+
+
+def test_old_alerts_go_with_their_notifications_and_attempts_and_so_do_old_tests(
+    receiver, settings
+):
+    settings.ALERTS_RETENTION_DAYS = 30
+    make_channel(receiver)
+    for subject in ("old", "new", "open"):
+        put(make_alert(subject))
+    store.send_test(Channel.objects.get(), NOW())
+    sender.drain("ops")
+    old = NOW() - timedelta(days=31)
+    for model in (Alert, Incident):
+        field = "subject" if model is Alert else "alerts__subject"
+        model.objects.filter(**{field: "old"}).update(ended_at=old)
+        model.objects.filter(**{field: "new"}).update(ended_at=NOW() - timedelta(days=29))
+    OutboxNotification.objects.filter(kind="test").update(created_at=old)
+
+    retention.delete_old_rows(NOW())
+
+    left = OutboxNotification.objects.values_list("transition__alert__subject", flat=True)
+    assert sorted(left) == ["new", "open"]
+    assert Incident.objects.count() == AlertTransition.objects.count() == 2
+    assert set(DeliveryAttempt.objects.values_list("notification", flat=True)) <= set(
+        OutboxNotification.objects.values_list("pk", flat=True)
+    )
 
 
 def test_who_was_told_by_escalation_gets_the_all_clear(receiver):
