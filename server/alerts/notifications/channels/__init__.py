@@ -2,6 +2,7 @@
 
 from server.alerts.notifications.channels import (
     alertmanager,
+    apprise,
     discord,
     mail,
     matrix,
@@ -27,5 +28,6 @@ KINDS: dict[str, ChannelKind] = {
         matrix.KIND,
         alertmanager.KIND,
         mail.KIND,
+        apprise.KIND,
     )
 }

@@ -27,6 +27,7 @@ VALUES = {
     "pagerduty": {"routing_key": "R", "url": "https://events.example/v2/enqueue"},
     "teams": {"url": "https://teams.example/workflows/x"},
     "matrix": {"url": "https://matrix.example", "room": "!a/b:example", "token": "syt"},
+    "apprise": {"url": "https://apprise.example/notify/key", "tag": "night"},
     "alertmanager": {"url": "https://am.example", "token": "tk"},
 }
 
@@ -142,6 +143,24 @@ def test_matrix_takes_the_key_as_its_transaction_and_mentions_nobody():
     assert request.method == "PUT"
     assert request.url.endswith(f"/rooms/%21a%2Fb%3Aexample/send/m.room.message/{'k' * 32}")
     assert body["m.mentions"] == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "type_"),
+    [
+        ({}, "failure"),
+        ({"severity": "warning"}, "warning"),
+        ({"kind": "resolved"}, "success"),
+        ({"kind": "test"}, "info"),
+    ],
+    ids=["critical", "warning", "all-clear", "test"],
+)
+def test_apprise_gets_plain_text_of_a_type(values, type_):
+    request, content = build("apprise", **values)
+
+    assert request.url == "https://apprise.example/notify/key"
+    assert (content["type"], content["format"], content["tag"]) == (type_, "text", "night")
+    assert URL in content["body"]
 
 
 def test_alertmanager_ends_what_it_was_sent():
