@@ -297,10 +297,11 @@ def _describe(findings: Sequence[Finding], snapshot: Snapshot | None) -> list[Pr
     for condition, describe_them in DESCRIBE.items():
         if snapshot is not None and condition in by_condition:
             problems += describe_them(by_condition[condition], snapshot)
-    return problems + [_in_own_words(finding) for finding in in_own_words]
+    return problems + [describe_alert(finding) for finding in in_own_words]
 
 
-def _in_own_words(finding: Finding) -> OpenAlert:
+def describe_alert(finding: Finding) -> OpenAlert:
+    """Return an alert in its own words, cut."""
     alert = finding.alert
     cut = alert.text if len(alert.text) <= MAX_ALERT_CHARS else f"{alert.text[:MAX_ALERT_CHARS]}…"
     unknown = " (no data now)" if alert.state == State.NO_DATA else ""
@@ -365,7 +366,7 @@ def _describe_blocks(findings: Sequence[Finding], snapshot: Snapshot) -> Iterato
     for finding in findings:
         block = blocks.get(finding.alert.subject)
         if block is None:
-            yield _in_own_words(finding)
+            yield describe_alert(finding)
             continue
         cause = describe_cause(block, MAX_CAUSE_CHARS)
         level = _level([finding])
@@ -378,7 +379,7 @@ def _describe_destinations(findings: Sequence[Finding], snapshot: Snapshot) -> I
     for finding in findings:
         each = destinations.get(finding.alert.subject)
         if each is None or each.since is None:
-            yield _in_own_words(finding)
+            yield describe_alert(finding)
             continue
         verb = "bounces" if each.bounced > each.deferred else "defers"
         words = each.words[:MAX_REPLY_CHARS]
@@ -395,7 +396,7 @@ def _describe_stranded(findings: Sequence[Finding], _: Snapshot) -> Iterator[Pro
     """Yield one problem for what is stranded in all queues."""
     instances = {name for each in findings for name in each.alert.evidence.get("instances", ())}
     if not instances:
-        yield from (_in_own_words(each) for each in findings)
+        yield from (describe_alert(each) for each in findings)
         return
     count = sum(round(each.alert.value or 0) for each in findings)
     yield StrandedMail(count, tuple(sorted(instances)))
@@ -412,7 +413,7 @@ def _describe_clocks(findings: Sequence[Finding], _: Snapshot) -> Iterator[Probl
     for each in sorted(findings, key=lambda each: -(each.alert.value or 0.0)):
         ahead_ms = each.alert.evidence.get("ahead_ms")
         if ahead_ms is None:
-            yield _in_own_words(each)
+            yield describe_alert(each)
         else:
             yield WrongClock(each.alert.node, ahead_ms / 1_000, _level([each]))
 

@@ -22,6 +22,7 @@ from server.alerts.present.problems import (
     OpenAlert,
     Problem,
     WrongClock,
+    describe_alert,
 )
 from server.alerts.present.standing import NONE_STANDS, Finding, Standing
 from server.events.domains import to_unicode
@@ -94,6 +95,8 @@ def build_sentence(
         level, parts = _judge_nodes(hour, nodes, silence, standing)
     else:
         level, parts = _judge_unstored(backlog, nodes, silence, own_level, now)
+        stuck = [each for each in standing.find(["nothing_delivered"]) if not each.handled]
+        problems = [*(describe_alert(each) for each in stuck), *problems]
     over = [*silence.over, *(standing.find(SERVER) if own_level == "ok" else ())]
     handled = [*(_end(finding) for finding in over), *handled]
     if standing.evaluated_at and now and standing.is_old(now):
@@ -160,6 +163,7 @@ class Silence:
 def _judge_unstored(
     backlog: Backlog, nodes: Reporting, silence: Silence, level: str, now: datetime
 ) -> tuple[str, list[Part]]:
+    level = "critical" if silence.is_alarm else level
     silent = [" · ", *_silent(nodes, silence)] if nodes.reporting < nodes.known else []
     if not backlog.is_known:
         return level, ["Redis does not answer this server: nothing is accepted", *silent]

@@ -20,6 +20,7 @@ from server.alerts.present.tiles import build_tiles
 from server.alerts.rules import DEFAULT_RULES
 from server.metrics.newest import NodeState
 from server.nodes.queries import Reporting
+from server.observability.backlog import NOTHING_WAITS, Backlog
 from server.rollups.mail.queries import HourTotals
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -55,7 +56,7 @@ def standing_of(*alerts, evaluated_at=NOW):
     return build_standing(alerts, DEFAULT_RULES, NOW, evaluated_at)
 
 
-def say(*alerts, nodes=BOTH, states=None, hour=FLOWS, evaluated_at=NOW):
+def say(*alerts, nodes=BOTH, states=None, hour=FLOWS, evaluated_at=NOW, backlog=NOTHING_WAITS):
     """Return level and sentence of a page that has read the states of nodes, or nothing."""
     standing, glance = standing_of(*alerts, evaluated_at=evaluated_at), None
     if states is not None:
@@ -63,7 +64,7 @@ def say(*alerts, nodes=BOTH, states=None, hour=FLOWS, evaluated_at=NOW):
         standing = step_standing(standing, glance)
     sentence = build_sentence(
         hour, nodes, find_problems(standing, glance), handled=find_handled(standing, glance),
-        standing=standing, complete=True, now=NOW,
+        standing=standing, complete=True, backlog=backlog, now=NOW,
     )  # fmt: skip
     return sentence.level, sentence.text(NOW)
 
@@ -89,9 +90,12 @@ def test_the_sentence_is_as_severe_as_an_alert_that_waits_for_somebody(rule):
     is_of_silence = DEFAULT_RULES[rule].condition.name == "node_silent"
     is_of_server = DEFAULT_RULES[rule].condition.source == "server"
 
-    level, _ = say(alert(rule), nodes=ONE_SILENT if is_of_silence else BOTH)
+    nodes = ONE_SILENT if is_of_silence else BOTH
+    behind = Backlog(events=5, oldest_at=ago(seconds=30), worker_at=NOW)
 
-    assert level == ("warning" if is_of_server else "critical")  # the server is well by now
+    wanted = "warning" if is_of_server else "critical"  # the server is well by now
+    assert say(alert(rule), nodes=nodes)[0] == wanted
+    assert say(alert(rule), nodes=nodes, backlog=behind)[0] == wanted
 
 
 def test_an_alert_has_its_own_words_and_those_of_others_stay_text():
