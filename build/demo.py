@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from build import incidents
 from build.stack import agent, claim, feeder, mongodb, postgres, redis, server, sink, zonemta
 from build.stack.command import report_progress, run, run_main, step
 from build.stack.errors import AlreadyRunningError
@@ -35,6 +36,7 @@ DATABASE = os.environ.get("DATABASE_URL", "private").rpartition("@")[2]
 
 USER = "admin"
 NODE = zonemta.INSTANCE
+RATE_PER_S, INCIDENT_RATE_PER_S = 1.0, 3.0
 WEB_PORTS = range(8000, 8100, 10)
 WATCH_EVERY_SECONDS = 1.0
 RESTARTS = 5
@@ -48,8 +50,11 @@ ZONES = {**zonemta.DEFAULT_ZONES, "newsletter": {"senderDomains": ["news.example
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m build.demo", description=__doc__)
-    parser.add_argument("--rate", type=float, default=1.0, help="messages a second (default 1)")
+    rate = "messages a second (default 1; 3 with an incident)"
+    parser.add_argument("--rate", type=float, help=rate)
     parser.add_argument("--port", type=int, help="of the pages (default 8000, or one that is free)")
+    words = "act one, and watch it from pending to all-clear"
+    parser.add_argument("--incident", choices=sorted(incidents.INCIDENTS), help=words)
     options = parser.parse_args()
     try:
         with (
@@ -58,7 +63,7 @@ def main() -> int:
             Supervisor(HOME, log_directory=LOGS) as supervisor,
         ):
             try:
-                return run_demo(supervisor, held, rate_per_s=options.rate, port=options.port)
+                return run_demo(supervisor, held, options)
             finally:
                 report_progress("mallard: stopping")
     except AlreadyRunningError as error:
@@ -67,9 +72,8 @@ def main() -> int:
         return 0
 
 
-def run_demo(
-    supervisor: Supervisor, held: claim.Claim, *, rate_per_s: float, port: int | None
-) -> int:
+def run_demo(supervisor: Supervisor, held: claim.Claim, options: argparse.Namespace) -> int:
+    incident = options.incident
     started_at = time.monotonic()
     stored = read_secrets(SECRETS, secret_key=48, admin_password=12)
     # npm waits for the network while the databases wait for the disk.
@@ -87,7 +91,7 @@ def run_demo(
             with step("PostgreSQL with TimescaleDB"):
                 database_url = postgres.start(supervisor, HOME).url
         redis_url = os.environ.get("REDIS_URL", mail_redis.url)
-        web_port = port or free_port(WEB_PORTS)
+        web_port = options.port or free_port(WEB_PORTS)
         live_port = free_port([web_port + 1])
         site = server.Site(database_url, redis_url, LOGS, stored["secret_key"], web_port, live_port)
         with step("MongoDB"):
@@ -97,7 +101,10 @@ def run_demo(
             site.manage("migrate", "--noinput")
         with step("user and key"):
             site.make_user(USER, stored["admin_password"])
-            api_key = make_key(site, stored)
+            api_key = make_key(site, stored, "--scope", "agent", "--node", NODE, "--name", "demo")
+        if incident:
+            with step(f"rule and channel of the incident {incident}"):
+                incidents.prepare(site, incident)
         with step(f"generated history of {HISTORY_HOURS} hours, labelled as such"):
             site.more["DEMO_HISTORY_UNTIL"] = fill_history(site, stored)
         with step("packages of ZoneMTA and of the pages"):
@@ -107,11 +114,14 @@ def run_demo(
         pool.shutdown(wait=False)  # when the demo is stopped, npm is ended with the rest
     with step("server: web, live, worker"):
         address = server.start(supervisor, site, restarts=RESTARTS).url
-    smtp_port = start_mail(supervisor, mongo_uri, mail_redis, address=address, api_key=api_key)
+    smtp_port, stage = start_mail(
+        supervisor, mongo_uri, mail_redis, incident, address=address, api_key=api_key
+    )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     # A new seed each time: the same addresses again would look like repetitions.
+    rate_per_s = options.rate or (INCIDENT_RATE_PER_S if incident else RATE_PER_S)
     stream = {"port": smtp_port, "rate_per_s": rate_per_s, "seed": int(time.time())}
     threading.Thread(target=feeder.feed, args=[stop], kwargs=stream, daemon=True).start()
     held.write_note(address=address)
@@ -125,17 +135,20 @@ def run_demo(
         live=f"{live_port}:{LOOPBACK}:{live_port}",
     )
     print(welcome, flush=True)
+    if incident:
+        key = make_key(site, stored, "--scope", "read", "--name", "incident", of=f"read {DATABASE}")
+        acted = {"address": address, "key": key, "stop": stop}
+        threading.Thread(target=incidents.act, args=[incident, stage], kwargs=acted).start()
     return watch(supervisor, stop)
 
 
-def make_key(site: server.Site, stored: dict[str, Any]) -> str:
-    """Return the agent's key, made once for each database."""
+def make_key(site: server.Site, stored: dict[str, Any], *options: str, of: str = DATABASE) -> str:
+    """Return a key, made once for each database."""
     keys: dict[str, str] = stored.setdefault("api_keys", {})
-    if DATABASE not in keys:
-        options = ["--scope", "agent", "--node", NODE, "--name", "demo"]
-        keys[DATABASE] = site.manage("create_api_key", *options).strip()
+    if of not in keys:
+        keys[of] = site.manage("create_api_key", *options).strip()
         write_file(SECRETS, json.dumps(stored).encode())
-    return keys[DATABASE]
+    return keys[of]
 
 
 def fill_history(site: server.Site, stored: dict[str, Any]) -> str:
@@ -160,9 +173,17 @@ def fill_history(site: server.Site, stored: dict[str, Any]) -> str:
 
 
 def start_mail(
-    supervisor: Supervisor, mongo_uri: str, mail_redis: Redis, *, address: str, api_key: str
-) -> int:
-    """Start the sink, the agent, and ZoneMTA with the agent's plugin; return its SMTP port."""
+    supervisor: Supervisor,
+    mongo_uri: str,
+    mail_redis: Redis,
+    incident: str | None,
+    *,
+    address: str,
+    api_key: str,
+) -> tuple[int, incidents.Stage]:
+    """Start the sink, the agent, and ZoneMTA with the agent's plugin, as an incident needs them;
+    return ZoneMTA's SMTP port, and what an incident is acted on."""
+    acted = incidents.INCIDENTS.get(incident or "")
     with step("SMTP sink"):
         receiving = sink.start(supervisor)
     api_port = free_port()
@@ -178,7 +199,9 @@ def start_mail(
                 "AGENT_DISCOVERY_ZONEMTA_API_URL": f"http://{LOOPBACK}:{api_port}",
                 "AGENT_DISCOVERY_ZONEMTA_INSTANCE": NODE,
                 "AGENT_DISCOVERY_REDIS_URL": mail_redis.url,
+                **(incidents.OFTEN if acted else {}),
             },
+            program=incidents.agent_program(incident, HOME),
             restarts=RESTARTS,
         )
     with step("ZoneMTA with the plugin"):
@@ -189,11 +212,13 @@ def start_mail(
             redis_port=mail_redis.port,
             sink_port=receiving.port,
             plugin_socket=watching.socket,
-            defer_times_ms=DEFER_TIMES_MS,
-            zones=ZONES,
+            defer_times_ms=acted.defer_times_ms
+            if acted and acted.defer_times_ms
+            else DEFER_TIMES_MS,
+            zones={**ZONES, **(acted.zones if acted else {})},
             api_port=api_port,
         )
-    return mta.smtp_port
+    return mta.smtp_port, incidents.Stage(sink=receiving, agent=watching)
 
 
 def watch(supervisor: Supervisor, stop: threading.Event) -> int:

@@ -64,6 +64,8 @@ PAGES = {
     "compare": f"/nodes/compare/?node={SENDING[0]}&node={SENDING[1]}&node={RECEIVING}",
     "heat-map": "/nodes/heat-map/",
     "events": "/events/",
+    "incidents": "/alerts/incidents/",
+    "incident": "/alerts/incidents/1/",
 }
 
 

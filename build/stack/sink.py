@@ -9,6 +9,7 @@ import email
 import logging
 import tomllib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,10 @@ def answer_to(recipient: str) -> Answer:
     return ANSWERS.get(kind, ACCEPTED)
 
 
+def decide(recipient: str, _client_ip: str) -> Answer:
+    return answer_to(recipient)
+
+
 def start(supervisor: Supervisor) -> "Sink":
     """Start one in this process, until the supervisor stops."""
     sink = Sink(free_port())
@@ -70,6 +75,7 @@ class Sink:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.decide: Callable[[str, str], Answer] = decide  # an incident of the demo replaces it
         self._answers: list[dict[str, Any]] = []
         self._seen: Counter[str] = Counter()
 
@@ -79,7 +85,7 @@ class Sink:
     async def handle_RCPT(  # noqa: N802  (the library's names)
         self, _server: Any, session: Any, envelope: Any, address: str, _options: list[str]
     ) -> str:
-        answer = answer_to(address)
+        answer = self.decide(address, session.peer[0])
         self._seen[address] += 1
         if answer.at_rcpt and not (answer.first_time_only and self._seen[address] > 1):
             self._record(session, envelope, recipient=address, reply=answer.at_rcpt)

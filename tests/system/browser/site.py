@@ -4,7 +4,7 @@ import contextlib
 import json
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -31,6 +31,8 @@ class Site:
     site: server.Site
     server: server.Server
     key: str
+    #: Of the administrator's session: checking a password takes longer than most pages.
+    cookies: list[Any] = field(default_factory=list)
 
     def post(self, path: str, body: Any) -> None:
         request = urllib.request.Request(
@@ -66,18 +68,17 @@ class Site:
         now = datetime.now(UTC).isoformat()
         self.post("metrics/system", {**golden, "node_id": NODE, "timestamp": now})
 
-    def execute(self, statement: str, *arguments: Any) -> None:
-        """Change the server's database behind its back."""
+    def execute(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        """Change or read the server's database behind its back; return the rows, if there are."""
         connection = psycopg2.connect(self.site.database_url)
         with contextlib.closing(connection), connection, connection.cursor() as cursor:
             cursor.execute(statement, arguments)
+            return cursor.fetchall() if cursor.description else []
 
     def count(self, table: str) -> int:
         """Return the number of rows of a table."""
-        connection = psycopg2.connect(self.site.database_url)
-        with contextlib.closing(connection), connection, connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM {table}")
-            return int(cursor.fetchone()[0])
+        ((rows,),) = self.execute(f"SELECT count(*) FROM {table}")
+        return int(rows)
 
 
 def post_sample(
