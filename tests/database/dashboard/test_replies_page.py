@@ -1,5 +1,6 @@
 """Replies without a class: the list, what a person assigns, and what stored events get of it."""
 
+import math
 from datetime import timedelta
 from io import StringIO
 
@@ -17,7 +18,7 @@ from server.events.bounce_classes import assigned
 from server.events.bounce_classes.classify import find_meaning
 from server.events.models import ReplyClass
 from server.events.outcomes import find_facts
-from server.ingest.actors import reclassify_days
+from server.ingest import actors
 from server.rollups import reclassify
 from server.rollups.models import Reclassification
 from tests.factories import row, stored_events, write
@@ -154,7 +155,8 @@ def days_of(*, days_ago=1):
     return {"first_day": f"{today - timedelta(days=days_ago)}", "last_day": f"{today}"}
 
 
-def test_an_operator_starts_it_on_the_page_and_sees_how_far_it_is(operator_client):
+def test_an_operator_starts_it_on_the_page_and_sees_how_far_it_is(operator_client, monkeypatch):
+    monkeypatch.setattr(actors, "MAX_RECLASSIFY_S", math.inf)  # however slow the machine is
     write(bounce(number=1), bounce(number=2), bounce("550 qwrtz"))
     ReplyClass.objects.create(example=STRANGE.format(5), bounce_class="policy")
 
@@ -164,7 +166,7 @@ def test_an_operator_starts_it_on_the_page_and_sees_how_far_it_is(operator_clien
     assert (row.author, row.done_count, row.days_count, row.is_open) == ("olga", 0, 2, True)
     assert "0 of 2 days done" in operator_client.get(reverse("replies")).content.decode()
     assert LogEntry.objects.get().change_message.startswith("Requested the reclassification of")
-    reclassify_days.fn(row.pk)
+    actors.reclassify_days.fn(row.pk)
     row.refresh_from_db()
     assert (row.done_count, row.changed_count, row.is_open, row.failure) == (2, 2, False, "")
     assert sorted(e["bounce_class"] for e in stored_events()) == ["other", "policy", "policy"]
@@ -184,9 +186,9 @@ def test_a_run_that_was_stopped_goes_on_with_the_day_it_was_at(operator_client, 
 
     monkeypatch.setattr(reclassify, "reclassify", stop_on_the_second)
     with pytest.raises(OSError, match="killed"):
-        reclassify.proceed(row.pk, max_s=60)
+        reclassify.proceed(row.pk, max_s=math.inf)
     assert reclassify.proceed(row.pk, max_s=0)
-    assert not reclassify.proceed(row.pk, max_s=60)
+    assert not reclassify.proceed(row.pk, max_s=math.inf)
 
     assert done == [first, "stopped", first + timedelta(days=1), last]
     assert not Reclassification.objects.get().is_open
