@@ -48,7 +48,7 @@ SUSPICIOUS = 0.3
 MINUTE_S, HOUR_S = 60.0, 3600.0
 _pair: Callable[[Attempts], tuple[str, str]] = itemgetter(0, 1)
 #: Where in a row the subject of these kinds of cells is.
-_PLACES = (("ip", 1), ("sender", 2), ("domain", 3))
+_PLACES = (("sender", 2), ("domain", 3))
 
 #: Returns the attempts of a provider from a time on, the present minute included.
 LookBack = Callable[[str, float], Iterable[Attempts]]
@@ -86,10 +86,11 @@ class Detector:
         for watch in self.watches:
             watch.add(by_block.get(id(watch), ()), minute)
         changes = self._end_watches(end)
-        first = [row for row in others if row[4] or row[5]]
-        refusals = [row for row in first if row[5]]
-        touched = self._add(first, refusals)
-        self._learn(first, refusals)
+        refusals = [row for row in others if row[5]]
+        taken = [row for row in others if row[4] and not row[5]]
+        pairs = Counter(map(_pair, taken))
+        touched = self._add(taken, pairs, refusals)
+        self._learn(pairs, refusals)
         for row in others:
             if row[7]:
                 touched |= self._note_retries(row)
@@ -122,13 +123,13 @@ class Detector:
             self.watches = [watch for watch in self.watches if id(watch) not in gone]
         return [Change(watch, *end) for watch, end in ended]
 
-    def _learn(self, rows: Sequence[Attempts], refusals: Sequence[Attempts]) -> None:
+    def _learn(self, taken: Counter[Place], refusals: Sequence[Attempts]) -> None:
         """Note what is under no suspicion. It is learnt when its hour is over, so that no refusal
         makes those usual that follow it."""
         threshold = SUSPICIOUS * self.threshold()
-        units = Counter(map(_pair, rows))
+        units = taken + Counter(map(_pair, refusals))
         self._recent.append((units, _count_unreached(refusals)))
-        self.learnt.update(map(_pair, rows))
+        self.learnt.update(units)
         suspected = set()
         for provider, ip in {_pair(row) for row in refusals}:
             cell = self.cells.get(Key("ip", provider, ip))
@@ -157,13 +158,15 @@ class Detector:
             of_reply = share_in(Key("reply", "", f" {reply.fingerprint}"), row) or 0.0
             self.baseline.add_reply(row.provider, reply.fingerprint, of_reply)
 
-    def _add(self, rows: Sequence[Attempts], refusals: Sequence[Attempts]) -> set[Key]:
-        """Add the units of a minute to the cells; return those that were refused any."""
+    def _add(
+        self, taken: Iterable[Attempts], pairs: Counter[Place], refusals: Sequence[Attempts]
+    ) -> set[Key]:
+        """Add the units of a minute to the cells; return those that were refused any. `pairs`: how
+        many units were all taken by provider and IP."""
         cells = self.cells
         refused = self._collect_refused(refusals)
         updated = set()
-        taken = _count_taken([row for row in rows if not row[5]])
-        for space, counts in taken.items():
+        for space, counts in self._count_taken(taken, pairs).items():
             for place in counts.keys() & cells.places(space):
                 for key in [*cells.at(space, place)]:
                     self._update(key, counts[place], refused.get(key, ()))
@@ -171,6 +174,19 @@ class Detector:
         for key in refused.keys() - updated:
             self._update(key, 0, refused[key])
         return set(refused)
+
+    def _count_taken(
+        self, taken: Iterable[Attempts], pairs: Counter[Place]
+    ) -> dict[str, Counter[Place]]:
+        """Return how many units were all taken at each place, of senders and domains at those
+        alone that have cells: there are many, and most are never refused."""
+        counts: dict[str, Counter[Place]] = {"ip": pairs, "provider": Counter()}
+        for (provider, _), count in pairs.items():
+            counts["provider"][provider, ""] += count
+        for name, place in _PLACES:
+            known = self.cells.places(name)
+            counts[name] = Counter(filter(known.__contains__, map(itemgetter(0, place), taken)))
+        return counts
 
     def _collect_refused(
         self, refusals: Sequence[Attempts]
@@ -306,15 +322,6 @@ class Detector:
                     providers.add(name)
             units += sum(n for (name, ip), n in attempts.items() if name != provider and ip in ips)
         return len(providers) >= OWN_PROVIDERS and unreached >= OWN_SHARE * units
-
-
-def _count_taken(rows: Sequence[Attempts]) -> dict[str, Counter[Place]]:
-    """Return how many units were all taken at each place."""
-    counts = {name: Counter(map(itemgetter(0, place), rows)) for name, place in _PLACES}
-    counts["provider"] = Counter()
-    for (provider, _), count in counts["ip"].items():
-        counts["provider"][provider, ""] += count
-    return counts
 
 
 def _count_unreached(refusals: Iterable[Attempts]) -> Counter[tuple[str, str]]:
