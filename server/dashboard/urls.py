@@ -11,7 +11,9 @@ from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
 from server.dashboard.pages.block.view import block
+from server.dashboard.pages.channels.view import channel, channels, new_channel, send_test
 from server.dashboard.pages.compare.view import compare
+from server.dashboard.pages.deliveries.view import deliveries
 from server.dashboard.pages.event.view import event
 from server.dashboard.pages.events.view import search
 from server.dashboard.pages.heat_map.view import heat_map
@@ -73,6 +75,11 @@ urlpatterns = [
     page("alerts/incidents/<int:pk>/", incident, "incident-page"),
     page("alerts/incidents/<int:pk>/evidence", evidence, "incident-evidence"),
     path("alerts/incidents/<int:pk>/act/", login_required(act), name="incident-act"),
+    page("alerts/channels/", channels, "channel-list"),
+    path("alerts/channels/new/<str:kind>/", login_required(new_channel), name="channel-new"),
+    path("alerts/channels/<int:pk>/", login_required(channel), name="channel-form"),
+    path("alerts/channels/<int:pk>/test/", login_required(send_test), name="channel-test"),
+    page("alerts/deliveries/", deliveries, "deliveries"),
     # Without a login: the link is out of a notification.
     path("alerts/acknowledge/<str:token>/", acknowledge_by_link, name="acknowledge-by-link"),
     page("events/", search, "events"),

@@ -29,6 +29,8 @@ class ChannelForm(forms.ModelForm[Channel]):
     class Meta:
         model = Channel
         fields = ["name", "is_enabled", "digest_over"]
+        labels = {"is_enabled": "Switched on", "digest_over": "Digest over"}
+        help_texts = {"digest_over": "More than so many within a minute come as one message."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""The life of an incident: a node falls silent, somebody is woken, takes it on, and it is there."""
+"""The life of an incident: a node falls silent, somebody is woken, takes it on; and the log."""
 
 import json
 import re
@@ -84,4 +84,14 @@ def test_a_silent_node_wakes_somebody_who_acknowledges_it_by_a_key(
     expect(icon).to_have_attribute("href", re.compile("state-warning"))
     expect(other.locator('[data-part="verdict"]')).to_contain_text(f"(acknowledged by {USER})")
     assert list_notified(page) == [body["text"]]  # by one of two tabs
+
+    page.goto(f"{site.server.url}/alerts/channels/")
+    page.get_by_role("button", name="Send a test by ops").click()
+    expect(page).to_have_url(f"{site.server.url}/alerts/deliveries/?channel=ops")
+    until(lambda: b'"kind":"test"' in b"".join(each.body for each in receiver.received))
+    until(lambda: site.count("delivery_attempts") >= len(receiver.received))
+    page.reload()
+    test = page.locator("#deliveries tbody tr").first
+    expect(test).to_contain_text("a test of the channel")
+    expect(test).to_contain_text("HTTP 200: arrived")
     assert console == []
