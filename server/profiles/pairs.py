@@ -17,7 +17,9 @@ PAIR = "provider_ip"
 #: The other sides that are looked for: those that delivered most.
 MAX_PAIRED = 200
 #: Of these, the ones that are counted: each costs a hundred or two lookups.
-MAX_COUNTED = 50
+MAX_COUNTED = 30
+#: They are looked for on so many of the newest days of the range.
+LOOKED_BACK = 7 * DAY
 
 
 def find_other(kind: Kind) -> Kind | None:
@@ -37,7 +39,8 @@ def read_pairs(
         return {}
     # Whole days, for these are few rows: to look all of the largest up in each hour and minute of
     # the range took most of the time of a profile.
-    edges = (floor(buckets.start, DAY), ceil(buckets.end, DAY))
+    start = max(buckets.start, buckets.end - LOOKED_BACK)
+    edges = (floor(start, DAY), ceil(buckets.end, DAY))
     days = LevelQuery(DAILY, edges, "outbound", other.dimension)
     largest = largest_values(days, limit=MAX_PAIRED, event_type="delivered")
     by_pair = _pair(kind, name, largest)
