@@ -20,6 +20,7 @@ from server.events.outcomes import find_facts
 from server.nodes import store as nodes
 from server.rollups import maintainer, rebuild
 from server.rollups.levels import LEVELS
+from server.rollups.mail import details
 from server.storage.samples_writer import write_samples
 from server.storage.transaction import write_events
 
@@ -138,6 +139,7 @@ def _store(history: History, part: DayPart) -> int:
     new = 0
     while batch := list(islice(lines, BATCH_EVENTS)):
         new += sum(stored.events for stored in write_events(batch))
+    details.count_all(timezone.now())  # before wider levels are made of them
     if new and part.end == part.midnight + DAY:
         # TimescaleDB looks for late events once a minute; it adds up the current day by itself.
         with transaction.atomic():

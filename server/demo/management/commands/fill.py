@@ -13,7 +13,6 @@ from server.demo import mail
 from server.demo.history import FILLERS, History, split_days
 from server.rollups import rebuild
 from server.rollups.levels import LEVELS
-from server.rollups.mail import details
 
 #: Default interval of samples.
 SAMPLES_EVERY_S = 60
@@ -76,7 +75,6 @@ class Command(BaseCommand):
                 new[name] += fill(history, part)
             counted = ", ".join(f"{count:,} {what}" for what, count in new.items())
             self.stderr.write(f"{part.start:%F}, {done} of {len(parts)} days: {counted}")
-        details.count_all(timezone.now())
         with connection.cursor() as cursor:  # the planner needs statistics of so many new rows
             for table in ("email_events", LEVELS[0].table):
                 cursor.execute(f"ANALYZE {table}")
