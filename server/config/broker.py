@@ -23,7 +23,7 @@ def dramatiq_broker(url: str) -> dict[str, Any]:
     is the safety net of the wake-ups. Task arguments never hold foreign text, so none is stored.
     """
     return {
-        "BROKER": "dramatiq.brokers.redis.RedisBroker",
+        "BROKER": "server.config.redis_broker.PatientRedisBroker",
         "OPTIONS": {"url": url},
         "MIDDLEWARE": [
             "django_dramatiq.middleware.DbConnectionsMiddleware",

@@ -225,6 +225,13 @@ class Inbox:
         """Return how many batches are accepted and not yet stored. `client`: to ask by another."""
         return sum(int((client or self.client).xlen(stream)) for stream in self.streams)
 
+    def is_empty(self) -> bool:
+        """Return whether nothing waits, nor anything apart, by one round trip."""
+        with self.client.pipeline(transaction=False) as pipeline:
+            for stream in (*self.streams, *self.apart.streams):
+                pipeline.xlen(stream)
+            return not any(pipeline.execute())
+
     def late_length(self) -> int:
         """Return how many of them are beyond the share of their nodes."""
         return int(self.client.xlen(self.late_stream))

@@ -44,5 +44,5 @@ def sweep(broker: Broker) -> None:
     """Wake the writer of each inbox that has entries, or some that wait apart, and no writer at
     work."""
     for inbox, actor_name in ACTORS:
-        if (inbox.length() or inbox.apart.length()) and inbox.claim_wakeup():
+        if not inbox.is_empty() and inbox.claim_wakeup():
             broker.get_actor(actor_name).send()
