@@ -205,6 +205,39 @@ class MutedRule(models.Model):
         return self.rule
 
 
+class RuleDefinition(models.Model):
+    """A rule that people defined: other figures of a default rule, or a rule of its own.
+
+    `fields`: as they are written, numbers in the units of the condition's parameters. `file`: the
+    rule file it stands in; empty: it was made by the form or the API.
+    """
+
+    name = models.CharField(max_length=MAX_NAME_CHARS, unique=True)
+    fields = models.JSONField(default=dict)
+    file = models.CharField(max_length=MAX_NAME_CHARS, blank=True)
+    changed_at = models.DateTimeField()
+    author = models.CharField(max_length=150)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RuleChange(models.Model):
+    """A change of a rule's definition: who made it, and what was before and after. Only added."""
+
+    rule = models.CharField(max_length=MAX_NAME_CHARS)
+    at = models.DateTimeField()
+    author = models.CharField(max_length=150)
+    text = models.CharField(max_length=MAX_WORDS_CHARS)
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        indexes = [models.Index(fields=["rule", "-at"], name="alerts_rulechange_rule")]
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.text}"
+
+
 class Evaluation(models.Model):
     """The rounds of the evaluator: one row, written in the transaction of each round.
 

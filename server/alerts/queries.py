@@ -1,5 +1,6 @@
 """Queries of alerts, incidents, silences and rules; the only reader for pages and the API."""
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,13 +29,13 @@ from server.alerts.models import (
     AlertTransition,
     Incident,
     IncidentNote,
-    MutedRule,
     OutboxNotification,
+    RuleDefinition,
     Severity,
     Silence,
 )
 from server.alerts.present.standing import Standing, build_standing
-from server.alerts.rules import active_rules
+from server.alerts.rules import build_entries, find_enabled
 from server.timescale.rows import fetch_rows
 
 #: What one answer holds at most.
@@ -53,7 +54,10 @@ _INCIDENT = ("id", "severity", "text", "started_at", "acknowledged_at", "acknowl
              "snoozed_until")  # fmt: skip
 #: Open alerts of a page, the gravest. More are only where hundreds of subjects have the same.
 MAX_OPEN = 2_000
-_STANDING = f"""SELECT e.started_at, {", ".join(f"a.{name}" for name in _ALERT)},
+_STANDING = f"""SELECT e.started_at,
+  CASE WHEN row_number() OVER (ORDER BY a.id) = 1
+    THEN (SELECT jsonb_object_agg(name, fields)::text FROM alerts_ruledefinition) END,
+  {", ".join(f"a.{name}" for name in _ALERT)},
   {", ".join(f"i.{name}" for name in _INCIDENT)}
 FROM (SELECT 1) AS always
 LEFT JOIN alerts_evaluation AS e ON true
@@ -95,9 +99,9 @@ def incidents(*, is_open: bool = True, limit: int = MAX_ROWS) -> list[Incident]:
 
 
 def standing(now: datetime) -> Standing:
-    """Return the alerts of the last round, and when that was; one query."""
-    rows = fetch_rows(_STANDING)  # one at least
-    of_alerts = [row[1:] for row in rows if row[1] is not None]
+    """Return the alerts of the last round, when that was, and the rules in force; one query."""
+    rows = fetch_rows(_STANDING)  # one at least, which has the definitions
+    of_alerts = [row[2:] for row in rows if row[2] is not None]
     incidents: dict[int, Incident] = {}
     for row in of_alerts:
         number, *_ = values = row[len(_ALERT) :]
@@ -107,7 +111,9 @@ def standing(now: datetime) -> Standing:
     for alert in alerts:
         if alert.incident_id is not None:
             alert.incident = incidents[alert.incident_id]
-    return build_standing(alerts, active_rules(), now, evaluated_at=rows[0][0])
+    defined = json.loads(rows[0][1] or "{}").items()
+    entries = build_entries(RuleDefinition(name=name, fields=fields) for name, fields in defined)
+    return build_standing(alerts, find_enabled(entries), now, evaluated_at=rows[0][0])
 
 
 @dataclass(frozen=True)
@@ -220,9 +226,3 @@ def silences(now: datetime, *, is_past: bool = False) -> QuerySet[Silence]:
     if is_past:
         return Silence.objects.filter(ends_at__lte=now).order_by("-ends_at")[:MAX_ROWS]
     return Silence.objects.filter(ends_at__gt=now).order_by("ends_at")[:MAX_ROWS]
-
-
-def muted_rules() -> dict[str, MutedRule]:
-    """Return name → mute of the rules that are muted and still there."""
-    names = list(active_rules())
-    return {mute.rule: mute for mute in MutedRule.objects.filter(rule__in=names)}

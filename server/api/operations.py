@@ -8,13 +8,13 @@ from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from server.accounts.audit import note
-from server.accounts.roles import STAFF, role_of
+from server.accounts.roles import STAFF, Role, role_of
 from server.alerts.actions import Refused
 from server.api.permissions import MayRead, ReadView
 from server.nodes.authentication import KeyHolder
@@ -48,11 +48,21 @@ class OperatorView(ReadView):
         values.is_valid(raise_exception=True)
         return dict(values.validated_data)
 
-    def audit(self, target: Model, message: str) -> None:
-        """Log that this person did something to `target`."""
+    @property
+    def person(self) -> HttpRequest:
+        """The request with the person who acts, as the audit log takes it."""
         request: HttpRequest = self.request._request  # noqa: SLF001 (documented by its users alone)
         request.user = self.request.user
-        note(request, target, message)
+        return request
+
+    def require_administrator(self) -> None:
+        """Refuse everybody else. Raises PermissionDenied."""
+        if role_of(self.request.user) is not Role.ADMIN:
+            raise PermissionDenied("Only administrators may do that.")
+
+    def audit(self, target: Model, message: str) -> None:
+        """Log that this person did something to `target`."""
+        note(self.person, target, message)
 
 
 @contextmanager

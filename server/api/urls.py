@@ -24,6 +24,7 @@ from server.api.endpoints import (
     unclassified,
 )
 from server.api.endpoints.refusals import blocks, reclassifications
+from server.api.endpoints.rules import definitions, preview
 
 urlpatterns = [
     path("health", health.HealthView.as_view(), name="health"),
@@ -32,8 +33,9 @@ urlpatterns = [
     path("alerts", alerts.AlertsView.as_view(), name="alerts"),
     path("incidents", incidents.IncidentsView.as_view(), name="incidents"),
     path("incidents/<int:pk>", incidents.IncidentView.as_view(), name="incident"),
-    path("rules", alerts.RulesView.as_view(), name="rules"),
-    path("rules/<str:name>", alerts.RuleView.as_view(), name="rule"),
+    path("rules", definitions.RulesView.as_view(), name="rules"),
+    path("rules/preview", preview.RulePreviewView.as_view(), name="rules-preview"),
+    path("rules/<str:name>", definitions.RuleView.as_view(), name="rule"),
     path("silences", incidents.SilencesView.as_view(), name="silences"),
     path("silences/<int:pk>", incidents.SilenceView.as_view(), name="silence"),
     path("changes", changes.ChangesView.as_view(), name="changes"),

@@ -63,6 +63,10 @@ OPERATIONS = [
     ("GET", "/api/v1/rules"),
     ("GET", "/api/v1/rules/{name}"),
     ("POST", "/api/v1/rules/{name}"),
+    ("POST", "/api/v1/rules"),
+    ("PATCH", "/api/v1/rules/{name}"),
+    ("DELETE", "/api/v1/rules/{name}"),
+    ("POST", "/api/v1/rules/preview"),
     ("GET", "/api/v1/silences"),
     ("POST", "/api/v1/silences"),
     ("GET", "/api/v1/silences/{id}"),
@@ -111,7 +115,7 @@ def test_every_operation_is_tried(description):
 def test_every_answer_is_one_the_description_promises(
     method, path, description, identity, empty_redis
 ):
-    acts = method == "DELETE" or (method == "POST" and path.startswith(ACTED))
+    acts = method in ("DELETE", "PATCH") or (method == "POST" and path.startswith(ACTED))
 
     @given(case=description[path][method].as_strategy())
     @hypothesis_settings(

@@ -12,15 +12,19 @@ from typing import Any, Literal
 from server.alerts.conditions.parameters import (
     HOUR,
     MAX_DAYS_S,
+    MAX_VALUE_CHARS,
     BadRule,
     Parameter,
     parse_parameters,
 )
+from server.alerts.matchers import matches_pattern
 from server.alerts.models import Severity
 from server.alerts.snapshot import Snapshot, Source
 from server.alerts.states import Holds, Timing
 
 Values = Mapping[str, float]
+#: Kinds of subjects that are of a node.
+NODE_KINDS = frozenset({"node", "source", "program", "port", "file_system"})
 
 
 @dataclass(frozen=True)
@@ -94,12 +98,17 @@ def _clear_of(threshold: Parameter) -> Parameter:
 
 @dataclass(frozen=True)
 class Rule:
-    """A condition with its figures, by the name under which alerts carry it."""
+    """A condition with its figures, by the name under which alerts carry it.
+
+    `nodes`, `subjects`: patterns of those that it judges; without any it judges all.
+    """
 
     name: str
     condition: Condition
     severity: Severity
     values: Values
+    nodes: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
 
     @property
     def timing(self) -> Timing:
@@ -111,23 +120,40 @@ class Rule:
         own = self.condition.parameters
         return self.condition.name, tuple(self.values[parameter.name] for parameter in own)
 
+    def matches(self, node: str, subject: str) -> bool:
+        """Return whether it judges a subject, by the subject's name and its node's."""
+        return all(
+            not patterns or any(matches_pattern(name, pattern) for pattern in patterns)
+            for name, patterns in ((node, self.nodes), (subject, self.subjects))
+        )
+
     def judge(self, reading: Reading) -> Holds:
-        """Return whether the condition holds. A share of too few is none, so it does not."""
-        if reading.value is None:
+        """Return whether the condition holds."""
+        return self.judge_value(reading.value, reading.count)
+
+    def judge_value(self, value: float | None, count: float | None) -> Holds:
+        """Return whether it holds of a value. A share of too few is none, so it does not."""
+        if value is None:
             return Holds.UNKNOWN
-        if reading.count is not None and reading.count < self.values.get("min_count", 0):
+        if count is not None and count < self.values.get("min_count", 0):
             return Holds.NO
         if self.condition.side == "is":
-            return Holds.YES if reading.value else Holds.NO
+            return Holds.YES if value else Holds.NO
         sign = 1 if self.condition.side == "above" else -1
-        value = sign * reading.value
-        if value > sign * self.values["threshold"]:
+        if sign * value > sign * self.values["threshold"]:
             return Holds.YES
-        return Holds.BETWEEN if value > sign * self.values["clear"] else Holds.NO
+        return Holds.BETWEEN if sign * value > sign * self.values["clear"] else Holds.NO
 
 
 def build_rule(
-    name: str, condition: Condition, severity: str, written: Mapping[str, Any], place: str
+    name: str,
+    condition: Condition,
+    severity: str,
+    written: Mapping[str, Any],
+    place: str,
+    *,
+    nodes: tuple[str, ...] = (),
+    subjects: tuple[str, ...] = (),
 ) -> Rule:
     """Return a rule of what a person wrote. Raises BadRule.
 
@@ -135,7 +161,8 @@ def build_rule(
     """
     if severity not in Severity.values:
         choices = " or ".join(Severity.values)
-        raise BadRule(f"{place}.severity", f"{severity!r} is no severity", f"Write {choices}.")
+        problem = f"{severity[:MAX_VALUE_CHARS]!r} is no severity"
+        raise BadRule(f"{place}.severity", problem, f"Write {choices}.")
     values = parse_parameters(condition.fields, written, place)
     if condition.threshold is not None:
         if "clear" not in written:
@@ -146,7 +173,22 @@ def build_rule(
             limit = condition.threshold.format(values["threshold"])
             problem = "it would end while it fires"
             raise BadRule(f"{place}.clear", problem, f"Write a value not {side} {limit}.")
-    return Rule(name, condition, Severity(severity), values)
+    return Rule(name, condition, Severity(severity), values, nodes, subjects)
+
+
+def keep_distance(
+    condition: Condition, base: Values, written: Mapping[str, Any], place: str
+) -> dict[str, float]:
+    """Return `clear` where only another threshold was written: as far from it, in proportion, as
+    before. Otherwise a rule that fires later would end as late as ever. Raises BadRule."""
+    parameter = condition.threshold
+    if parameter is None or "threshold" not in written or "clear" in written:
+        return {}
+    if not base.get("threshold") or base["clear"] == base["threshold"]:
+        return {"clear": written["threshold"]}
+    threshold = parameter.parse(written["threshold"], f"{place}.threshold")
+    clear = float(f"{threshold * base['clear'] / base['threshold']:.6g}")
+    return {"clear": min(max(clear, parameter.minimum), parameter.maximum)}
 
 
 def warn(name: str, condition: Condition, **written: Any) -> Rule:

@@ -18,10 +18,10 @@ def read_deliveries(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
     if total is None:
         yield Reading(CLUSTER, None)
         return
-    tries = total.delivered + total.bounced + total.deferred
+    value, tries = measure_deliveries(total)
     text = f"Nothing was delivered in {duration(values['window'])}, of {thousands(tries)} attempts"
     evidence = {"delivered": total.delivered, "attempts": tries}
-    yield Reading(CLUSTER, float(not total.delivered and tries > 0), text, evidence, tries)
+    yield Reading(CLUSTER, value, text, evidence, tries)
 
 
 def read_bounces(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
@@ -30,8 +30,7 @@ def read_bounces(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
     if total is None:
         yield Reading(CLUSTER, None)
         return
-    outcomes = total.delivered + total.bounced
-    share = 100 * total.bounced / outcomes if outcomes else 0.0
+    share, outcomes = measure_bounces(total)
     window = duration(values["window"])
     text = f"{percent(total.bounced, outcomes)} of mail bounced in the last {window}"
     evidence = {"bounced": total.bounced, "outcomes": outcomes}
@@ -44,10 +43,36 @@ def read_delivery_times(snapshot: Snapshot, values: Values) -> Iterator[Reading]
     if total is None:
         yield Reading(CLUSTER, None)
         return
+    mean_s, count = measure_delivery_times(total)
+    text = f"A delivery takes {milliseconds(1_000 * mean_s)} on average"
+    evidence = {"mean_ms": 1_000 * mean_s, "deliveries": count}
+    yield Reading(CLUSTER, mean_s, text, evidence, count)
+
+
+def measure_deliveries(total: MailMinute) -> tuple[float, int]:
+    """Return 1 where attempts were made and none succeeded, and the number of attempts."""
+    tries = total.delivered + total.bounced + total.deferred
+    return float(not total.delivered and tries > 0), tries
+
+
+def measure_bounces(total: MailMinute) -> tuple[float, int]:
+    """Return the percent of outcomes that are bounces, and the number of outcomes."""
+    outcomes = total.delivered + total.bounced
+    return (100 * total.bounced / outcomes if outcomes else 0.0), outcomes
+
+
+def measure_delivery_times(total: MailMinute) -> tuple[float, int]:
+    """Return the mean time of deliveries in seconds, and their number."""
     count = total.delivery_count
-    mean_ms = total.delivery_ms_sum / count if count else 0.0
-    text = f"A delivery takes {milliseconds(mean_ms)} on average"
-    yield Reading(CLUSTER, mean_ms / 1_000, text, {"mean_ms": mean_ms, "deliveries": count}, count)
+    return (total.delivery_ms_sum / 1_000 / count if count else 0.0), count
+
+
+#: Condition → its value and count, of the sum of a window.
+MEASURES = {
+    "nothing_delivered": measure_deliveries,
+    "bounce_share": measure_bounces,
+    "delivery_slow": measure_delivery_times,
+}
 
 
 def _sum(snapshot: Snapshot, values: Values) -> MailMinute | None:

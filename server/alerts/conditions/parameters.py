@@ -14,6 +14,8 @@ UNITS: dict[str, dict[str, float]] = {
     "B": {"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12},
     "": {"": 1.0},
 }
+#: Other ways to write a unit.
+ALIASES = {"m": "min"}
 MAX_VALUE_CHARS = 40
 MAX_DAYS_S = 30 * DAY
 _WRITTEN = re.compile(r"\s*([+-]?[0-9]+(?:\.[0-9]+)?)\s*([A-Za-z%]*)\s*\Z")
@@ -25,6 +27,11 @@ class BadRule(ValueError):
     def __init__(self, place: str, problem: str, fix: str) -> None:
         super().__init__(f"{place}: {problem}. {fix}")
         self.place, self.problem, self.fix = place, problem, fix
+
+    @property
+    def field(self) -> str:
+        """The field that is wrong; empty where it is the rule."""
+        return self.place.rpartition("].")[2] if "]." in self.place else ""
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class Parameter:
         if not match:
             raise BadRule(place, f"{shown} is no number with a unit", self._fix())
         units = UNITS[self.unit]
-        unit = match[2] or ("" if self.unit == "" else None)
+        unit = ALIASES.get(match[2], match[2]) or ("" if self.unit == "" else None)
         if unit not in units:
             problem = f"the unit of {shown} does not fit" if match[2] else f"{shown} has no unit"
             raise BadRule(place, problem, self._fix())

@@ -73,7 +73,7 @@ def evaluate(rules: Iterable[Rule], snapshot: Snapshot, open_alerts: Iterable[Al
             # Once for all rules that read the same: a hundred nodes have thousands of readings.
             if rule.reads not in readings_of:
                 readings_of[rule.reads] = _read(rule, snapshot)
-            readings = readings_of[rule.reads]
+            readings = _select(rule, readings_of[rule.reads])
         except Exception as error:
             logger.exception("The rule %s cannot be evaluated", rule.name)
             evaluated.failures[rule.name] = f"{type(error).__name__}: {error}"
@@ -92,6 +92,17 @@ def _read(rule: Rule, snapshot: Snapshot) -> dict[Key, Reading]:
         subject = _clean(reading.subject.name)[:MAX_SUBJECT_CHARS]
         readings[reading.subject.kind, subject] = reading
     return readings
+
+
+def _select(rule: Rule, readings: dict[Key, Reading]) -> dict[Key, Reading]:
+    """Return the readings of the subjects that a rule judges: of most rules all."""
+    if not (rule.nodes or rule.subjects):
+        return readings
+    return {
+        key: reading
+        for key, reading in readings.items()
+        if rule.matches(reading.subject.node, key[1])
+    }
 
 
 def _clean(text: str) -> str:
@@ -116,7 +127,10 @@ def _step_rule(
 
 
 def _step_unread(rule: Rule, alert: Alert, snapshot: Snapshot) -> Outcome:
-    """Step an alert without a reading: its subject is fine, gone, in maintenance or not known."""
+    """Step an alert without a reading: its subject is fine, gone, in maintenance or not known, or
+    its rule was changed and does not judge it any more."""
+    if not rule.matches(alert.node, alert.subject):
+        return _end(alert, snapshot.now)
     if alert.node:
         node = snapshot.nodes.get(alert.node)
         if node is None:

@@ -68,15 +68,16 @@ FROM nodes_node AS n CROSS JOIN LATERAL (
   FROM metrics_system WHERE {_OF_NODE}
 ) AS s
 WHERE n.retired_at IS NULL AND s.samples > 0"""  # noqa: S608
-_MINUTES = """SELECT bucket,
+OUTCOMES_OF_LEVEL = """SELECT bucket,
   coalesce(sum(events) FILTER (WHERE event_type = 'delivered'), 0)::bigint,
   coalesce(sum(events) FILTER (WHERE event_type = 'bounced'), 0)::bigint,
   coalesce(sum(events) FILTER (WHERE event_type = 'deferred'), 0)::bigint,
   coalesce(sum(delivery_ms_sum), 0)::bigint, coalesce(sum(delivery_count), 0)::bigint
-FROM email_stats_1m
+FROM {level}
 WHERE dimension = 'all' AND direction = 'outbound' AND bucket > %(since)s AND bucket < %(until)s
   AND event_type IN ('delivered', 'bounced', 'deferred')
 GROUP BY 1"""
+_MINUTES = OUTCOMES_OF_LEVEL.format(level="email_stats_1m")
 # When the bucket of the last outcome ends: up to so much later it may have been.
 _ZONES = f"""SELECT value, max(bucket) + interval '5 minutes' FROM email_stats_5m
 WHERE dimension = 'zone' AND direction = 'outbound' AND value <> '{OTHER}'

@@ -33,7 +33,7 @@ from server.alerts.models import (
 from server.alerts.notifications.decisions import Flip, Route, decide_notifications
 from server.alerts.notifications.outbox import add_rows, build_row
 from server.alerts.notifications.queries import read_routes
-from server.alerts.rules import active_rules
+from server.alerts.rules import find_enabled, read_rules
 from server.alerts.snapshot import Snapshot
 from server.observability.backlog import Backlog, read_backlog
 
@@ -117,7 +117,8 @@ def _apply(snapshot: Snapshot, number: int) -> tuple[int, int, dict[str, str]]:
     """Evaluate, group, and store what changed in the round of this number. Returns the numbers of
     flips and notifications, and the rules that failed."""
     now = snapshot.now
-    rules = active_rules()
+    entries = read_rules()
+    rules = find_enabled(entries)
     incidents = {each.pk: each for each in Incident.objects.filter(ended_at=None)}
     known = list(Alert.objects.filter(ended_at=None).order_by("pk"))
     stored = {alert.pk: (_stored_fields(alert), _figures(alert)) for alert in known}
@@ -153,7 +154,8 @@ def _apply(snapshot: Snapshot, number: int) -> tuple[int, int, dict[str, str]]:
     kept = [a for a in alerts if a.ended_at is None or a.fired_at is not None]
     store.update_alerts(a for a in kept if _is_changed(a, stored.get(a.pk), number))
     store.delete_alerts(a for a in known if a.ended_at is not None and a.fired_at is None)
-    return len(transitions), len(notifications), evaluated.failures
+    unread = {name: entry.problem for name, entry in entries.items() if entry.problem}
+    return len(transitions), len(notifications), unread | evaluated.failures
 
 
 def _stored_fields(alert: Alert) -> tuple[Any, ...]:

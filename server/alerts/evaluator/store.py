@@ -10,7 +10,14 @@ from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
-from server.alerts.models import Alert, AlertTransition, Incident, OutboxNotification, Silence
+from server.alerts.models import (
+    Alert,
+    AlertTransition,
+    Incident,
+    OutboxNotification,
+    RuleChange,
+    Silence,
+)
 
 _UPDATE_ALERTS = """UPDATE alerts_alert AS a SET severity = r.severity, state = r.state,
   since = r.since, fired_at = r.fired_at, ended_at = r.ended_at, value = r.value, text = r.text,
@@ -80,4 +87,5 @@ def delete_old(now: datetime) -> int:
     Incident.objects.filter(ended_at__lt=before, alerts=None).delete()
     Silence.objects.filter(ends_at__lt=before).delete()
     OutboxNotification.objects.filter(transition=None, created_at__lt=before).delete()
+    RuleChange.objects.filter(at__lt=before).delete()
     return counts.get("alerts.Alert", 0)

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from server.alerts.blocks.wording import one_line
+from server.alerts.conditions.catalogue import DEFAULT_RULES
 from server.alerts.conditions.condition import Rule
 from server.alerts.evaluator.causes import is_active
 from server.alerts.evaluator.evaluation import evaluate
 from server.alerts.models import Alert, Incident, Severity, State, Suppression
 from server.alerts.nodes import worst_level
-from server.alerts.rules import DEFAULT_RULES
 from server.alerts.snapshot import Resources, Snapshot, WatchedNode
 from server.metrics.newest import NodeState
 

@@ -303,6 +303,8 @@ NODE_OFFLINE_AFTER_S = env.int("NODE_OFFLINE_AFTER_S", default=45)
 # --- Alerts -------------------------------------------------------------------------------------
 # Where people reach the pages: links in notifications begin with it. Empty: they have none.
 PUBLIC_URL = env.str("PUBLIC_URL", default="")
+# Rule files, which `manage.py alerts` reads; empty: no directory.
+ALERT_RULES_DIR = env.str("ALERT_RULES_DIR", default="")
 # Networks beyond the public internet that notifications may be sent to.
 NOTIFICATION_NETWORKS = env.list("NOTIFICATION_NETWORKS", default=[])
 # Dead man's switch: pinged after each round of the rules that succeeded.

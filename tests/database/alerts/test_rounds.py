@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from server.alerts.conditions.catalogue import DEFAULT_RULES
 from server.alerts.evaluator.rounds import run_round
 from server.alerts.models import (
     Alert,
@@ -15,7 +16,6 @@ from server.alerts.models import (
     OutboxNotification,
     Silence,
 )
-from server.alerts.rules import DEFAULT_RULES
 from server.nodes.models import Node
 from server.observability.backlog import NOTHING_WAITS, Backlog
 

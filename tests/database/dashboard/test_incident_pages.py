@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from server.accounts.roles import Role, assign
+from server.alerts.conditions.catalogue import DEFAULT_RULES
 from server.alerts.models import Alert, AlertTransition, Incident, OutboxNotification
 from server.alerts.notifications.content import ACKNOWLEDGE_SALT, make_link
-from server.alerts.rules import DEFAULT_RULES
 from server.metrics.models import SystemSample
 from server.nodes.models import Node
 

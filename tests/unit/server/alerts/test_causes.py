@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from server.alerts.conditions.catalogue import DEFAULT_RULES
 from server.alerts.evaluator.causes import find_causes
 from server.alerts.evaluator.incidents import group
 from server.alerts.models import Alert
-from server.alerts.rules import DEFAULT_RULES
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

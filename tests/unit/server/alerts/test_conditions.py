@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from server.alerts.blocks.models import Block
+from server.alerts.conditions.catalogue import DEFAULT_RULES
 from server.alerts.conditions.databases import find_replica_sets
 from server.alerts.evaluator.evaluation import evaluate
-from server.alerts.rules import DEFAULT_RULES
 from server.alerts.snapshot import MailMinute, Resources, Sample, Snapshot, WatchedNode
 from server.alerts.states import Holds
 from server.mailqueues.accounting import Reading as QueueReading

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from server.alerts.conditions.catalogue import DEFAULT_RULES
 from server.alerts.evidence.metrics import METRICS, find_events, find_metric, split_block
 from server.alerts.evidence.series import (
     AFTER,
@@ -19,7 +20,6 @@ from server.alerts.evidence.series import (
     find_span,
 )
 from server.alerts.models import Alert, AlertTransition, State
-from server.alerts.rules import DEFAULT_RULES
 from server.dashboard.pages.incidents.page import build_events_link
 from tests.factories import NOW
 

@@ -2,12 +2,12 @@
 
 import pytest
 
+from server.alerts.conditions.catalogue import CONDITIONS, DEFAULT_RULES
 from server.alerts.conditions.condition import Reading, Subject, build_rule
 from server.alerts.conditions.mail_flow import BOUNCES
 from server.alerts.conditions.nodes import SILENCE
 from server.alerts.conditions.parameters import BadRule
 from server.alerts.conditions.resources import DISK
-from server.alerts.rules import CONDITIONS, DEFAULT_RULES
 from server.alerts.states import Holds
 from tests.paths import ROOT
 

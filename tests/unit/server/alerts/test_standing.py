@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from server.alerts.conditions.catalogue import DEFAULT_RULES
 from server.alerts.models import Alert, Incident, Severity, State, Suppression
 from server.alerts.nodes import worst_level
 from server.alerts.present.bell import count_incidents
@@ -17,7 +18,6 @@ from server.alerts.present.standing import (
     step_standing,
 )
 from server.alerts.present.tiles import build_tiles
-from server.alerts.rules import DEFAULT_RULES
 from server.metrics.newest import NodeState
 from server.nodes.queries import Reporting
 from server.observability.backlog import NOTHING_WAITS, Backlog
