@@ -33,6 +33,10 @@ from server.dashboard.pages.performance.view import performance
 from server.dashboard.pages.profile.view import profile
 from server.dashboard.pages.queue.view import destination, queue
 from server.dashboard.pages.replies.view import bounces_file, reclassify_range, replies
+from server.dashboard.pages.rules.view import act as act_on_rule
+from server.dashboard.pages.rules.view import new_rule, rule, rules
+from server.dashboard.pages.silences.view import act as act_on_silence
+from server.dashboard.pages.silences.view import silences
 from server.profiles.kinds import KINDS
 
 
@@ -80,6 +84,12 @@ urlpatterns = [
     path("alerts/channels/<int:pk>/", login_required(channel), name="channel-form"),
     path("alerts/channels/<int:pk>/test/", login_required(send_test), name="channel-test"),
     page("alerts/deliveries/", deliveries, "deliveries"),
+    page("alerts/rules/", rules, "rule-list"),
+    page("alerts/rules/new/", new_rule, "rule-new"),
+    path("alerts/rules/act/", login_required(act_on_rule), name="rule-act"),
+    page("alerts/rules/named/<str:name>/", rule, "rule-page"),
+    page("alerts/silences/", silences, "silence-list"),
+    path("alerts/silences/act/", login_required(act_on_silence), name="silence-act"),
     # Without a login: the link is out of a notification.
     path("alerts/acknowledge/<str:token>/", acknowledge_by_link, name="acknowledge-by-link"),
     page("events/", search, "events"),

@@ -25,6 +25,7 @@ class Entry:
 PAGES = (
     Entry("overview", "Overview", "layout-dashboard", "o", short="Home"),
     Entry("incident-list", "Incidents", "bell", "b", short="Alerts"),
+    Entry("rule-list", "Rules", "settings", "u"),
     Entry("outbound", "Outbound", "mail-forward", "e", "Email", "Out"),
     Entry("inbound", "Inbound", "inbox", "i", "Email", "In"),
     Entry("queue", "Queue", "stack-2", "q", "Email"),

@@ -103,6 +103,7 @@ def test_one_incident_shows_its_alerts_its_history_and_its_notifications(as_role
     assert "nobody has acknowledged it" in page
     assert "firing, waits" in page
     assert reverse("node-page", args=["mta-01"]) in page
+    assert f"{reverse('silence-list')}?rule=node_silent_long&amp;node=mta-01" in page
 
 
 def test_an_operator_acknowledges_snoozes_comments_and_takes_it_back(as_role, incident):

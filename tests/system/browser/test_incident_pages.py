@@ -95,3 +95,27 @@ def test_a_silent_node_wakes_somebody_who_acknowledges_it_by_a_key(
     expect(test).to_contain_text("a test of the channel")
     expect(test).to_contain_text("HTTP 200: arrived")
     assert console == []
+
+
+@pytest.fixture
+def own_rules(site):
+    yield
+    site.execute("TRUNCATE alerts_ruledefinition, alerts_rulechange")
+
+
+@pytest.mark.usefixtures("own_rules")
+def test_a_form_shows_what_a_rule_or_silence_would_do_before_it_is_saved(site, open_page, console):
+    page = open_page(site, "/alerts/rules/named/cpu_high/")
+    page.fill("#rule-threshold", "5 min")
+    expect(page.locator("#rule-preview")).to_contain_text("the unit of '5 min' does not fit")
+    page.fill("#rule-threshold", "99 %")
+    expect(page.locator("#rule-preview")).not_to_contain_text("does not fit")
+    assert find_serious(page) == []
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#rule-changes")).to_contain_text("threshold: 85 % → 99 %")
+    page.goto(f"{site.server.url}/alerts/silences/")
+    expect(page.locator("#silence-hides")).to_contain_text("matches everything")
+    page.fill("#silence-node", "no-such-node")
+    expect(page.locator("#silence-hides")).to_contain_text("This would hide no alert")
+    assert find_serious(page) == []
+    assert console == []

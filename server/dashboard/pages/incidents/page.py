@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from server.alerts.evidence.queries import Evidence
 from server.alerts.evidence.series import Mark, find_events_span, find_span
@@ -143,6 +144,16 @@ def build_timeline(detail: IncidentDetail) -> list[Moment]:
     moments += [_build_note(note) for note in detail.notes]
     moments += [_build_notification(row) for row in detail.notifications]
     return sorted(moments, key=lambda moment: moment.at, reverse=True)
+
+
+def build_silence_query(alerts: Sequence[Alert]) -> str:
+    """Return the query of a silence of what these alerts have in common."""
+    common = {
+        name: values.pop()
+        for name in ("rule", "node", "subject")
+        if len(values := {str(getattr(alert, name)) for alert in alerts}) == 1
+    }
+    return urlencode({name: value for name, value in common.items() if value})
 
 
 def find_level(alert: Alert, state: str) -> str:

@@ -57,6 +57,7 @@ def incident(request: HttpRequest, pk: int) -> HttpResponse:
         "events_url": page.build_events_link(first, filters, carried, now) if first else "",
         "can_act": role_of(request.user) in STAFF,
         "snoozes": actions.SNOOZES,
+        "silence": page.build_silence_query(detail.alerts),
         "problem": request.GET.get("problem", "")[:200],
     }
     return render_page(request, "incidents/incident", context)

@@ -1,0 +1,1 @@
+"""Silences: which there are, and a form with what they would hide."""
