@@ -11,7 +11,7 @@ from server.alerts.definitions.parser import Definition, parse_definition
 
 MAX_FILES, MAX_FILE_BYTES, MAX_RULES = 100, 256 * 1024, 200
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,58}\.toml\Z")
-_TABLE = re.compile(r"""\s*\[\s*(?:"([^"]*)"|'([^']*)'|([^\]\s]*))\s*\]""")
+_TABLE = re.compile(r"""\s*+\[\s*+(?:"([^"]*)"|'([^']*)'|([^\]\s]*+))\s*+\]""")
 
 
 @dataclass
