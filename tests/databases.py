@@ -10,9 +10,11 @@ from server.timescale import edition
 
 #: As migrations leave them, whatever a test commits.
 KEPT = ("django_content_type", "auth_permission", "auth_group", "auth_group_permissions")
+#: Continuous aggregates are views, whose rows are elsewhere.
 FILLED_SQL = (
-    "SELECT name FROM unnest(%s) AS name WHERE pg_relation_size(name::regclass) > 0"
-    " OR EXISTS (SELECT FROM pg_inherits WHERE inhparent = name::regclass)"
+    "SELECT name FROM unnest(%s) AS name JOIN pg_class ON oid = name::regclass"
+    " WHERE relkind = 'v' OR pg_relation_size(oid) > 0"
+    " OR EXISTS (SELECT FROM pg_inherits WHERE inhparent = oid)"
 )
 KEPT_SQL = "SELECT " + ", ".join(
     f"(SELECT md5(string_agg(t::text, '' ORDER BY id)) FROM {table} t)" for table in KEPT

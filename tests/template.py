@@ -46,6 +46,9 @@ def make_template() -> str:
             _execute(cursor, "CREATE DATABASE {}", half_made)
             site = Site(_address_of(half_made), os.environ["REDIS_URL"], logs=LOGS / "template")
             site.migrate()
+            # Who copies it must be alone with it, and TimescaleDB's scheduler looks into each
+            # database that it may connect to.
+            _execute(cursor, "ALTER DATABASE {} ALLOW_CONNECTIONS false", half_made)
             _execute_alone(cursor, "ALTER DATABASE {} RENAME TO {}", half_made, name)
     return name
 
@@ -83,7 +86,7 @@ def _execute(cursor: psycopg2.extensions.cursor, statement: str, *names: str) ->
 
 
 def _execute_alone(cursor: psycopg2.extensions.cursor, statement: str, *names: str) -> None:
-    """Execute it once nobody is in the database: TimescaleDB's scheduler looks into each."""
+    """Execute it once nobody is in the database."""
 
     def is_done() -> bool:
         try:

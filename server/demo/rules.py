@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from server.alerts.conditions.catalogue import DEFAULT_RULES
 from server.alerts.conditions.condition import build_rule
-from server.alerts.rules import DEFAULT_RULES
 
 
 def shorten_rules(figures: Mapping[str, Mapping[str, str]]) -> None:

@@ -10,13 +10,13 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+from server.alerts.conditions.catalogue import DEFAULT_RULES
 from server.alerts.conditions.condition import Rule
 from server.alerts.evaluator.causes import find_causes, find_suppression, is_active
 from server.alerts.evaluator.evaluation import Outcome, evaluate
 from server.alerts.evaluator.incidents import group
 from server.alerts.models import Alert, Severity, Suppression
 from server.alerts.notifications.decisions import Draft, Flip, Kind, Route, decide_notifications
-from server.alerts.rules import DEFAULT_RULES
 from server.alerts.snapshot import Snapshot
 from tests.incidents.cluster import INCIDENTS, START, Cluster, Trouble, generate_troubles
 

@@ -8,7 +8,7 @@ import pytest
 from build import incidents
 from build.incidents import INCIDENTS
 from build.stack import sink
-from server.alerts.rules import DEFAULT_RULES
+from server.alerts.conditions.catalogue import DEFAULT_RULES
 from server.demo.rules import shorten_rules
 
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from server.alerts.rules import DEFAULT_RULES
+from server.alerts.conditions.catalogue import DEFAULT_RULES
 from tests.incidents.alert_replay import Verdict, replay_troubles
 from tests.incidents.cluster import INCIDENTS, NOISE, Trouble, generate_troubles
 
