@@ -5,7 +5,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -29,10 +29,16 @@ CUT_SESSIONS = f"SELECT pg_terminate_backend(pid) {SESSIONS}"
 
 
 class ServerFaults:
-    """Seeded faults of one installation, and their counts."""
+    """Seeded faults of one installation, and their counts. `spared`: programs that are not
+    killed."""
 
-    def __init__(self, installation: Installation, *, seed: int) -> None:
+    def __init__(
+        self, installation: Installation, *, seed: int, spared: Sequence[str] = ()
+    ) -> None:
         self._installation, self.seed = installation, seed
+        self._victims = {
+            name: each for name, each in installation.programs.items() if name not in spared
+        }
         self._rng = random.Random(f"{seed}|harm")  # noqa: S311 (the same order for a seed)
         self.kills: Counter[str] = Counter()
         self.others: Counter[str] = Counter()
@@ -61,7 +67,7 @@ class ServerFaults:
 
     def _kill_program(self) -> None:
         """SIGKILL a program with all its processes; start it again after a moment."""
-        name, running = self._rng.choice(list(self._installation.programs.items()))
+        name, running = self._rng.choice(list(self._victims.items()))
         self.kills[name] += 1
         running.kill()
         time.sleep(self._rng.uniform(0, 1.0))
@@ -69,8 +75,9 @@ class ServerFaults:
 
     def _kill_process(self) -> None:
         """SIGKILL one process below a program's first, as the kernel does out of memory."""
-        name = self._rng.choice(("web", *self._installation.workers, "live", "postgres"))
-        running = self._installation.programs[name]
+        # Redis is one process: there is none below its first.
+        name = self._rng.choice([name for name in self._victims if name != "redis"])
+        running = self._victims[name]
         children = usage.list_processes(running.pid)[1:]
         if name == "postgres":
             sessions: set[int] = set()

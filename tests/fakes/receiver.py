@@ -1,6 +1,7 @@
 """Receiving end of notifications: an HTTP server on loopback whose answers a test scripts."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,15 +20,19 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+    at: float
+    answer: Any
 
 
 @dataclass
 class Receiver:
-    """Takes requests; answers with the next of `answers`, and with 200 once they are used up."""
+    """Takes requests; answers with the next of `answers`, and with what `choose` returns once they
+    are used up."""
 
     port: int = 0
     received: list[Received] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
+    choose: Callable[[], Answer] = lambda: 200
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -47,8 +52,9 @@ def run_receiver() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             with receiver.lock:
-                receiver.received.append(Received(self.command, self.path, headers, body))
-                answer = receiver.answers.pop(0) if receiver.answers else 200
+                answer = receiver.answers.pop(0) if receiver.answers else receiver.choose()
+                received = Received(self.command, self.path, headers, body, time.time(), answer)
+                receiver.received.append(received)
             if callable(answer):
                 self.close_connection = True
                 answer(self)

@@ -10,7 +10,8 @@ import contextlib
 import json
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 
 from build.lab.faults import ServerFaults
@@ -18,6 +19,7 @@ from build.lab.installation import Installation, run_installation
 from build.lab.oracle import ServerVerdict, judge_server
 from build.stack.command import report_progress
 from tests.fakes.numbered_agent import TIMEOUT_S, NumberedAgent
+from tests.incidents.real_alerts import LOOPBACK_ALLOWED
 
 AGENTS = 4
 #: Entries of a dead worker are claimed ten times sooner than by default: harsher on living ones.
@@ -51,24 +53,32 @@ def run(options: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def run_under_faults(
-    name: str, *, seed: int, cycles: int
+    name: str,
+    *,
+    seed: int,
+    cycles: int,
+    beside: Callable[[Installation], AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> Iterator[tuple[Installation, list[NumberedAgent], ServerFaults]]:
-    """Inject faults under load, let everything be acknowledged and stored, and yield all of it."""
+    """Inject faults under load, let everything be acknowledged and stored, and yield all of it.
+
+    `beside`: what else happens to the installation while faults are injected.
+    """
     nodes = [f"crash-mta-{n}" for n in range(AGENTS)]
     with run_installation(
         name,
         nodes=nodes,
-        environment={"WRITER_CLAIM_AFTER_MS": str(CLAIM_AFTER_MS)},
+        environment={"WRITER_CLAIM_AFTER_MS": str(CLAIM_AFTER_MS), **LOOPBACK_ALLOWED},
         inbox_disk_mib=INBOX_DISK_MIB,
         workers=WORKERS,
     ) as installation:
         faults = ServerFaults(installation, seed=seed)
         port, keys = installation.server.web_port, installation.keys
         agents = [NumberedAgent(port, keys[node], n, seed=seed) for n, node in enumerate(nodes)]
-        for cycle in range(1, cycles + 1):
-            faults.inject()
-            if cycle % REPORT_EVERY == 0:
-                report_progress(f"  {cycle} kills")
+        with beside(installation):
+            for cycle in range(1, cycles + 1):
+                faults.inject()
+                if cycle % REPORT_EVERY == 0:
+                    report_progress(f"  {cycle} kills")
         for agent in agents:
             if not agent.finish(within_s=FINISH_WITHIN_S):
                 agent.join(2 * TIMEOUT_S)

@@ -1,11 +1,13 @@
 """The crash scenario in short: a handful of kills under load, and an oracle that sees sabotage."""
 
+import contextlib
 import json
 
 import pytest
 
 from build.lab.oracle import judge_server
 from build.lab.scenarios import crash_server
+from tests.incidents.real_alerts import is_bad, judge_alerts, watch_alerts
 
 KILLS = 6
 SEED = 11
@@ -20,10 +22,23 @@ KEYS = [
 ]
 
 
+RECEIVERS = []
+
+
+@contextlib.contextmanager
+def alerts(installation):
+    """Let clocks jump while processes are killed, and notify a receiver that fails."""
+    with watch_alerts(installation, nodes=6, fails=True, hurries=True) as (receiver, _):
+        RECEIVERS.append(receiver)
+        yield
+
+
 @pytest.fixture(scope="module")
 def survivor():
     """Inject faults under load, drain, and give the installation with what was acknowledged."""
-    with crash_server.run_under_faults("crash-test", seed=SEED, cycles=KILLS) as survivor:
+    with crash_server.run_under_faults(
+        "crash-test", seed=SEED, cycles=KILLS, beside=alerts
+    ) as survivor:
         yield survivor
 
 
@@ -41,6 +56,18 @@ def test_kills_under_load_lose_nothing_and_double_nothing(survivor):
     row = json.loads(crash_server.format_json(faults, verdict))
     assert list(row) == KEYS
     assert row["kills"] == KILLS
+
+
+@pytest.mark.stack
+def test_kills_leave_no_flip_without_its_notification_and_send_none_under_another_key(survivor):
+    installation, *_ = survivor
+    figures = judge_alerts(installation, RECEIVERS[-1])
+    assert not is_bad(figures), figures
+
+    installation.query("DELETE FROM notifications WHERE id IN (SELECT min(id) FROM notifications)")
+
+    figures = judge_alerts(installation, RECEIVERS[-1])
+    assert figures["without_notification"] == figures["invented"] == 1, figures
 
 
 @pytest.mark.stack
