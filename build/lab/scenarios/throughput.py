@@ -17,8 +17,8 @@ from build.lab.installation import Installation, run_installation
 from build.lab.live_probe import LiveProbe
 from build.lab.plain_copy import COPY_NODE, copy_plainly
 from build.lab.report import compute_percentile
-from build.lab.traffic import Load
 from build.stack.command import report_progress
+from tests.fakes.load import Load
 
 Figures = dict[str, Any]
 BATCHES = (1, 10, 100, 500)
