@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
+from psycopg2 import errors
 
 from build.browser import open_chromium
 from build.stack import redis, server
@@ -11,6 +12,7 @@ from build.stack.supervisor import Supervisor
 from server.metrics.catalogue import KINDS
 from tests.system.browser.site import NODE, PASSWORD, USER, WITHIN_MS, Site
 from tests.template import STATIC, make_static, own_database
+from tests.waiting import until
 
 
 # Not those of the plugin pytest-playwright: they keep an event loop running until the session ends,
@@ -54,15 +56,24 @@ def installed_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def site(installed_site: Site) -> Site:
     """The site without events or samples; its node is known and reported just now."""
-    samples = ", ".join(kind.table for kind in KINDS)
-    installed_site.execute(
-        "TRUNCATE email_events, email_stats_1m, email_stats_5m, email_stats_1h, email_stats_daily,"
-        f" ledger_epoch, nodes_change, {samples}"
-    )
+    until(lambda: _empty(installed_site), within_s=60, what="empty tables")
     installed_site.execute("DELETE FROM nodes_node")
     installed_site.post("nodes", {"node_id": NODE, "hostname": "mta-01.example"})
     installed_site.execute("UPDATE nodes_node SET last_seen_at = now()")
     return installed_site
+
+
+def _empty(site: Site) -> bool:
+    """Empty the tables that fill; return False where the site's worker was in the way."""
+    samples = ", ".join(kind.table for kind in KINDS)
+    try:
+        site.execute(
+            "TRUNCATE email_events, email_stats_1m, email_stats_5m, email_stats_1h,"
+            f" email_stats_daily, ledger_epoch, nodes_change, {samples}"
+        )
+    except errors.DeadlockDetected:
+        return False
+    return True
 
 
 @pytest.fixture

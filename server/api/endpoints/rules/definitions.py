@@ -204,6 +204,7 @@ class RuleView(OperatorView):
         request=MuteBody,
         responses={200: RuleAnswer, **REFUSALS, **NOT_FOUND},
         summary="Mute or unmute a rule",
+        operation_id="v1_rules_mute",
     )
     def post(self, request: Request, name: str) -> Response:
         body = self.parse(MuteBody)
