@@ -135,10 +135,14 @@ def _make_pool(
 def _read(response: Any, deadline: float) -> bytes:
     """Return the first bytes of a body. A service that trickles is left at the deadline."""
     body = b""
+    late = TimeoutError(f"no whole reply within {MAX_TOTAL_S:g} s")
     while len(body) < MAX_REPLY_BYTES:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"no whole reply within {MAX_TOTAL_S:g} s")
-        chunk = response.read1(CHUNK_BYTES)
+            raise late
+        try:
+            chunk = response.read1(CHUNK_BYTES)
+        except HTTPError as error:  # its connection was taken away, or it broke
+            raise (late if time.monotonic() > deadline else error) from None
         if not chunk:
             break
         body += chunk

@@ -16,6 +16,8 @@ from build.deadline import Deadline, stretch
 from build.package.assets import MODULES
 from build.stack import server
 from build.stack.paths import ROOT
+from server.metrics import catalogue
+from tests.waiting import until
 
 USER, PASSWORD, NODE = "admin", "an admin's password", "mta-01"
 # Of a page that is late on a busy machine; one that is in time waits for nothing.
@@ -92,10 +94,13 @@ def post_sample(
 
 
 def post_samples_of_an_hour(site: Site) -> None:
-    """Samples of all kinds of an hour."""
-    for minutes in range(60, -1, -10):
+    """Store samples of all kinds of an hour."""
+    ages = range(60, -1, -10)
+    for minutes in ages:
         for kind in KINDS:
             post_sample(site, kind, ago=timedelta(minutes=minutes))
+    for table in (kind.table for kind in catalogue.KINDS):
+        until(lambda: site.count(table) >= len(ages), within_s=60, what=table)  # noqa: B023
 
 
 def post_mail_of_all_kinds(site: Site) -> None:

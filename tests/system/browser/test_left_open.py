@@ -153,7 +153,6 @@ def test_a_restart_a_version_and_a_silence_stand_in_charts_and_their_tables(
 def test_a_node_has_a_chart_of_its_share_of_the_queue(left_open):
     page = left_open(f"/nodes/named/{NODE}/?range=1h")
     panel = page.locator("#queue-share")
-    panel.scroll_into_view_if_needed()  # below what is open on the node, and loaded when it is near
 
     shown = panel.locator("[data-part=legend] li")
     expect(shown).to_have_text([re.compile("its own share 5"), re.compile("3"), re.compile("9")])
