@@ -22,10 +22,8 @@ function show() {
   showCount("critical", critical);
   showCount("warning", warning);
   showCount("quiet", critical || warning ? 0 : quiet);
-  if (bell.title !== label) {
-    bell.title = label;
-    bell.setAttribute("aria-label", label);
-  }
+  if (bell.title !== label) bell.title = label;
+  setText(part("bell-label"), label);
   bell.toggleAttribute("data-old", isOld || live.level() === "none");
   const title = titled(TITLE, critical + warning);
   if (document.title !== title) document.title = title;
