@@ -102,9 +102,7 @@ def run_demo(supervisor: Supervisor, held: claim.Claim, options: argparse.Namesp
         with step("user and key"):
             site.make_user(USER, stored["admin_password"])
             api_key = make_key(site, stored, "--scope", "agent", "--node", NODE, "--name", "demo")
-        if incident:
-            with step(f"rule and channel of the incident {incident}"):
-                incidents.prepare(site, incident)
+        incidents.prepare(site, incident, HOME / "rules")
         with step(f"generated history of {HISTORY_HOURS} hours, labelled as such"):
             site.more["DEMO_HISTORY_UNTIL"] = fill_history(site, stored)
         with step("packages of ZoneMTA and of the pages"):

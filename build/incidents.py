@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from build.stack import agent, sink
-from build.stack.command import report_progress
+from build.stack.command import report_progress, step
 from build.stack.errors import MissingError
 from build.stack.ports import LOOPBACK
 from build.stack.server import Site
@@ -62,7 +62,7 @@ class Incident:
         return sink.Answer(at_rcpt=self.answer) if is_meant else sink.answer_to(recipient)
 
 
-FILE = Path(__file__).with_suffix(".toml")
+FILE, RULE_FILE = Path(__file__).with_suffix(".toml"), "demo.toml"
 INCIDENTS = {name: Incident(**each) for name, each in tomllib.loads(FILE.read_text()).items()}
 
 
@@ -108,13 +108,28 @@ def agent_program(name: str | None, home: Path) -> list[str] | None:
     return [*map(str, argv), *agent.command()]
 
 
-def prepare(site: Site, name: str) -> None:
-    """Shorten the figures of the rule, in this run alone, and notify this terminal."""
+def write_rule(name: str, folder: Path) -> None:
+    """Write the rule file with the shortened figures of an incident."""
     incident = INCIDENTS[name]
-    site.more["DEMO_RULES"] = json.dumps({incident.rule: incident.figures})
-    site.more["NOTIFICATION_NETWORKS"] = f"{LOOPBACK}/32"
-    channel = CHANNEL.format(url=_receive(), rule=incident.rule)
-    site.manage("shell", "--no-imports", "-c", channel)
+    lines = [f"{field} = {json.dumps(value)}\n" for field, value in incident.figures.items()]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RULE_FILE).write_text(f"[{incident.rule}]\n{''.join(lines)}")
+
+
+def prepare(site: Site, name: str | None, folder: Path) -> None:
+    """Load the shortened figures of an incident's rule and notify this terminal; without one, take
+    back what an earlier run shortened."""
+    if name is None:
+        if (folder / RULE_FILE).exists():
+            (folder / RULE_FILE).unlink()
+            site.manage("alerts", "load", str(folder))
+        return
+    with step(f"rule and channel of the incident {name}"):
+        write_rule(name, folder)
+        site.manage("alerts", "load", str(folder))
+        site.more["NOTIFICATION_NETWORKS"] = f"{LOOPBACK}/32"
+        channel = CHANNEL.format(url=_receive(), rule=INCIDENTS[name].rule)
+        site.manage("shell", "--no-imports", "-c", channel)
 
 
 def _receive() -> str:

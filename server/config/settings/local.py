@@ -18,5 +18,3 @@ INSTALLED_APPS = [*INSTALLED_APPS, "server.demo"]
 CONTEXT_PROCESSORS.append("server.demo.context.history")
 # Events before this time were generated; a banner shows it.
 DEMO_HISTORY_UNTIL = env.str("DEMO_HISTORY_UNTIL", default="")
-# Figures of rules that an incident of the demo shortens: {"node_silent": {"threshold": "20 s"}}.
-DEMO_RULES = env.json("DEMO_RULES", default={})

@@ -9,18 +9,18 @@ from build import incidents
 from build.incidents import INCIDENTS
 from build.stack import sink
 from server.alerts.conditions.catalogue import DEFAULT_RULES
-from server.demo.rules import shorten_rules
+from server.alerts.definitions.files import read_rule_files
 
 
 @pytest.mark.parametrize("name", sorted(INCIDENTS))
-def test_the_shortened_figures_are_those_of_a_rule(name, monkeypatch):
-    incident = INCIDENTS[name]
-    rule = DEFAULT_RULES[incident.rule]
-    monkeypatch.setitem(DEFAULT_RULES, incident.rule, rule)  # as it was, afterwards
+def test_the_shortened_figures_are_those_of_a_rule(name, tmp_path):
+    rule = DEFAULT_RULES[INCIDENTS[name].rule]
 
-    shorten_rules({incident.rule: incident.figures})
+    incidents.write_rule(name, tmp_path)
 
-    shortened = DEFAULT_RULES[incident.rule]
+    files = read_rule_files(tmp_path)
+    assert files.problems == []
+    shortened = files.definitions[rule.name][1].rule
     assert shortened.severity == rule.severity
 
     assert shortened.values["for"] == 10
