@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
+from server.accounts.roles import Role, assign
 from server.events.mapping import to_line
 from server.metrics.mail_queue import MailQueue, QueueShare
 from server.metrics.models import AgentSample, MongoDbSample, ProcessSample, SystemSample
@@ -22,6 +25,19 @@ RS0 = "rs0/zone-mta@10.0.0.21:27017"
 DIFFERENCES = """SELECT count(*) FROM ({wanted}) AS wanted
 FULL JOIN (SELECT {columns} FROM {table}) AS kept USING ({key})
 WHERE wanted.events IS NULL OR kept.events IS NULL OR ({wanted_all}) <> ({kept_all})"""
+
+
+def log_in(client: Client, role: Role, name: str) -> Client:
+    """Return the client, logged in as a new person with a role."""
+    user = User.objects.create_user(name)
+    assign(user, role)
+    client.force_login(user)
+    return client
+
+
+def client_of(role: Role) -> Client:
+    """Return a client of its own, whose person is named as the role."""
+    return log_in(Client(), role, str(role))
 
 
 def row(**fields: Any) -> dict[str, Any]:

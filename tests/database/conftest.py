@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client, TransactionTestCase
 
+from server.accounts.roles import Role
 from server.ingest import rate_limit
 from server.ingest.inbox import EVENTS, SAMPLES
 from server.nodes import authentication
@@ -25,6 +26,7 @@ from tests.databases import (
     hold_policies,
     read_kept,
 )
+from tests.factories import log_in
 from tests.template import make_template
 
 
@@ -91,6 +93,12 @@ def committing_database(transactional_db: None) -> Iterator[None]:
 @pytest.fixture
 def node(db: None) -> Node:
     return Node.objects.create(name="mta-01")
+
+
+@pytest.fixture
+def as_role(client: Client) -> Callable[[Role], Client]:
+    """Log the test's client in as `a-ROLE`."""
+    return lambda role: log_in(client, role, f"a-{role}")
 
 
 @pytest.fixture

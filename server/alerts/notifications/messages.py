@@ -95,6 +95,11 @@ class Message:
         return [(name, url) for name, url in named if url]
 
     @property
+    def link_lines(self) -> list[str]:
+        """The links as lines of plain text."""
+        return [f"{name}: {url}" for name, url in self.links]
+
+    @property
     def is_over(self) -> bool:
         """Whether it is the all-clear."""
         return self.kind == "resolved"

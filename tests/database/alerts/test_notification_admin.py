@@ -2,11 +2,10 @@
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
-from server.accounts.roles import Role, assign
+from server.accounts.roles import Role
 from server.alerts.models import Channel, NotificationRoute, OutboxNotification
 from server.alerts.notifications import store
 from server.alerts.notifications.forms import check_steps
@@ -15,17 +14,6 @@ from server.nodes.models import Node
 pytestmark = pytest.mark.django_db
 URL = "https://hooks.example/very-secret"
 ADD = reverse("admin:alerts_channel_add")
-
-
-@pytest.fixture
-def as_role(client):
-    def login(role):
-        user = get_user_model().objects.create_user(f"a-{role}", password="x")
-        assign(user, role)
-        client.force_login(user)
-        return client
-
-    return login
 
 
 def make_webhook(client, **values):

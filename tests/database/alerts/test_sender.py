@@ -330,6 +330,17 @@ def test_secrets_that_no_key_opens_are_said_and_not_sent(receiver, settings):
     assert receiver.received == []
 
 
+def send_to(trickle, receiver, monkeypatch):
+    """Send a notification to a service that takes longer than one may."""
+    monkeypatch.setattr("server.alerts.notifications.http.MAX_TOTAL_S", 0.3)
+    receiver.answers = [trickle]
+    make_channel(receiver)
+    row = put(make_alert())
+    sender.drain("ops")
+    row.refresh_from_db()
+    return row
+
+
 def test_a_service_that_never_ends_its_reply_is_left(receiver, monkeypatch):
     def trickle(handler):
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
@@ -341,14 +352,8 @@ def test_a_service_that_never_ends_its_reply_is_left(receiver, monkeypatch):
                 return
             time.sleep(0.02)
 
-    monkeypatch.setattr("server.alerts.notifications.http.MAX_TOTAL_S", 0.3)
-    receiver.answers = [trickle]
-    make_channel(receiver)
-    row = put(make_alert())
+    row = send_to(trickle, receiver, monkeypatch)
 
-    sender.drain("ops")
-
-    row.refresh_from_db()
     assert "no whole reply" in row.last_error
 
 
@@ -360,14 +365,8 @@ def test_a_service_that_never_ends_its_header_is_left(receiver, monkeypatch):
                 handler.wfile.write(b"x")
                 time.sleep(0.02)
 
-    monkeypatch.setattr("server.alerts.notifications.http.MAX_TOTAL_S", 0.3)
-    receiver.answers = [trickle]
-    make_channel(receiver)
-    row = put(make_alert())
+    row = send_to(trickle, receiver, monkeypatch)
 
-    sender.drain("ops")
-
-    row.refresh_from_db()
     assert row.state == "waiting"
 
 

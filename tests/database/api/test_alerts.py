@@ -8,12 +8,12 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 
-from server.accounts.roles import Role, assign
+from server.accounts.roles import Role
 from server.alerts.evaluator.rounds import run_round
 from server.alerts.models import Alert, Incident, MutedRule, Silence
 from server.nodes.models import ApiKey, Node
 from server.observability.backlog import NOTHING_WAITS
-from tests.factories import NOW
+from tests.factories import NOW, client_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("at_now")]
 
@@ -30,14 +30,6 @@ def incident():
 @pytest.fixture
 def operator():
     return client_of(Role.OPERATOR)
-
-
-def client_of(role):
-    user = User.objects.create_user(str(role))
-    assign(user, role)
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def post(client, path, **body):

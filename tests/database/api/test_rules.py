@@ -4,10 +4,8 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
-from django.test import Client
 
-from server.accounts.roles import Role, assign
+from server.accounts.roles import Role
 from server.alerts.backtest import history, preview
 from server.alerts.definitions.parser import parse_definition
 from server.alerts.definitions.store import load_definitions
@@ -16,17 +14,9 @@ from server.metrics.models import SystemSample
 from server.nodes.models import Node
 from server.rollups.samples.rebuild import rebuild
 from server.timescale.rows import fetch_rows
-from tests.factories import NOW, row, write
+from tests.factories import NOW, client_of, row, write
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("at_now")]
-
-
-def client_of(role):
-    user = User.objects.create_user(str(role))
-    assign(user, role)
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

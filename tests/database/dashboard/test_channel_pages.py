@@ -4,11 +4,10 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
-from server.accounts.roles import Role, assign
+from server.accounts.roles import Role
 from server.alerts.models import Channel, DeliveryAttempt, NotificationRoute, OutboxNotification
 from server.alerts.notifications import store
 from server.nodes.models import Node
@@ -17,17 +16,6 @@ pytestmark = pytest.mark.django_db
 HOSTILE = "<script>x</script>\u202e refused"
 URL = "https://hooks.example/very-secret"
 LIST, LOG = reverse("channel-list"), reverse("deliveries")
-
-
-@pytest.fixture
-def as_role(client):
-    def login(role):
-        user = get_user_model().objects.create_user(f"a-{role}", password="x")
-        assign(user, role)
-        client.force_login(user)
-        return client
-
-    return login
 
 
 @pytest.fixture

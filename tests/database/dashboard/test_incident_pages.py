@@ -4,12 +4,11 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth import get_user_model
 from django.core import signing
 from django.urls import reverse
 from django.utils import timezone
 
-from server.accounts.roles import Role, assign
+from server.accounts.roles import Role
 from server.alerts.conditions.catalogue import DEFAULT_RULES
 from server.alerts.models import Alert, AlertTransition, Incident, OutboxNotification
 from server.alerts.notifications.content import ACKNOWLEDGE_SALT, make_link
@@ -18,17 +17,6 @@ from server.nodes.models import Node
 
 pytestmark = pytest.mark.django_db
 HOSTILE = "<script>x</script>\u202e mta-01"
-
-
-@pytest.fixture
-def as_role(client):
-    def login(role):
-        user = get_user_model().objects.create_user(f"a-{role}", password="x")
-        assign(user, role)
-        client.force_login(user)
-        return client
-
-    return login
 
 
 @pytest.fixture

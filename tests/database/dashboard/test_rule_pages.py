@@ -4,11 +4,10 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
-from server.accounts.roles import Role, assign
+from server.accounts.roles import Role
 from server.alerts.definitions.parser import parse_definition
 from server.alerts.definitions.store import load_definitions
 from server.alerts.models import Alert, MutedRule, RuleDefinition, Silence
@@ -18,17 +17,6 @@ from tests.page import Page
 pytestmark = pytest.mark.django_db
 HOSTILE = '<script>x</script>\u202e"mta-01'
 QUERIES = 12
-
-
-@pytest.fixture
-def as_role(client):
-    def login(role):
-        user = get_user_model().objects.create_user(f"a-{role}", password="x")
-        assign(user, role)
-        client.force_login(user)
-        return client
-
-    return login
 
 
 @pytest.fixture

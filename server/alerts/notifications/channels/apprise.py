@@ -17,10 +17,9 @@ from server.alerts.notifications.messages import Message
 
 
 def build(message: Message, values: Values) -> Request:
-    links = "".join(f"\n{name}: {url}" for name, url in message.links)
     content = {
         "title": message.title,
-        "body": "\n".join(message.lines) + links,
+        "body": "\n".join([*message.lines, *message.link_lines]),
         "type": _find_type(message),
         "format": "text",
     }

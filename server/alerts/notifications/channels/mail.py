@@ -69,8 +69,7 @@ def build_mail(message: Message, values: Values) -> EmailMessage:
     mail["References"] = f"<alert-{_name(message.alert)}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Mallard-Severity"] = message.severity
-    links = [f"{name}: {url}" for name, url in message.links]
-    mail.set_content("\n".join([message.title, "", *message.lines, "", *links, ""]))
+    mail.set_content("\n".join([message.title, "", *message.lines, "", *message.link_lines, ""]))
     return mail
 
 

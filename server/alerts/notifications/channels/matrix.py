@@ -19,8 +19,8 @@ from server.alerts.notifications.messages import Message
 
 
 def build(message: Message, values: Values) -> Request:
-    links = "".join(f"\n{name}: {url}" for name, url in message.links)
-    content = {"msgtype": "m.text", "body": message.body + links, "m.mentions": {}}
+    body = "\n".join([message.body, *message.link_lines])
+    content = {"msgtype": "m.text", "body": body, "m.mentions": {}}
     room, key = quote(values["room"], safe=""), quote(message.key, safe="")
     path = f"/_matrix/client/v3/rooms/{room}/send/m.room.message/{key}"
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {values['token']}"}
