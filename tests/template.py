@@ -26,7 +26,7 @@ def own_database(purpose: str) -> Iterator[str]:
     name = f"mallard_{purpose}_{secrets.token_hex(4)}"
     template = make_template()
     with _connect() as cursor:
-        _execute_alone(cursor, "CREATE DATABASE {} TEMPLATE {}", name, template)
+        _execute(cursor, "CREATE DATABASE {} TEMPLATE {}", name, template)
     try:
         yield _address_of(name)
     finally:
@@ -49,7 +49,7 @@ def make_template() -> str:
             # Who copies it must be alone with it, and TimescaleDB's scheduler looks into each
             # database that it may connect to.
             _execute(cursor, "ALTER DATABASE {} ALLOW_CONNECTIONS false", half_made)
-            _execute_alone(cursor, "ALTER DATABASE {} RENAME TO {}", half_made, name)
+            until(lambda: _rename(cursor, half_made, name), within_s=60, what="the scheduler's end")
     return name
 
 
@@ -85,14 +85,10 @@ def _execute(cursor: psycopg2.extensions.cursor, statement: str, *names: str) ->
     cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
-def _execute_alone(cursor: psycopg2.extensions.cursor, statement: str, *names: str) -> None:
-    """Execute it once nobody is in the database."""
-
-    def is_done() -> bool:
-        try:
-            _execute(cursor, statement, *names)
-        except errors.ObjectInUse:
-            return False
-        return True
-
-    until(is_done, within_s=60, what=statement)
+def _rename(cursor: psycopg2.extensions.cursor, before: str, after: str) -> bool:
+    """Rename a database; return False while somebody is in it."""
+    try:
+        _execute(cursor, "ALTER DATABASE {} RENAME TO {}", before, after)
+    except errors.ObjectInUse:
+        return False
+    return True

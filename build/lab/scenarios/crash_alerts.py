@@ -24,7 +24,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
-    with run_installation("alerts", workers=WORKERS, environment=LOOPBACK_ALLOWED) as installation:
+    with run_installation(
+        "crash-alerts", workers=WORKERS, environment=LOOPBACK_ALLOWED
+    ) as installation:
         faults = ServerFaults(installation, seed=seed, spared=SPARED)
         with watch_alerts(installation, seed=seed, fails=True, hurries=True) as (receiver, _):
             for cycle in range(1, options.cycles + 1):

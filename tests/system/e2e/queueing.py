@@ -82,5 +82,5 @@ def queue_as_wildduck(
 
 
 def make_queue_id() -> str:
-    """Return an id like ZoneMTA's own: 16 hexadecimal digits and two zeros' worth of counter."""
+    """Return an id in the form of ZoneMTA's own: 18 hexadecimal digits."""
     return secrets.token_hex(9)
