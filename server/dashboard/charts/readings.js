@@ -4,6 +4,7 @@ import { byteSize, duration, milliseconds, thousands, UNKNOWN } from "../shell/f
 import { bounds } from "./flow.js";
 import { page } from "../shell/page.js";
 
+const MINUTE_S = 60, HOUR_S = 3600;
 /** How a value of each unit is written. */
 const FORMATS = {
   percent: (value) => `${value.toFixed(1)} %`,
@@ -12,7 +13,7 @@ const FORMATS = {
   per_s: (value) => `${value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : thousands(Math.round(value))} /s`,
   count: (value) => thousands(Math.round(value)),
   ms: milliseconds,
-  s: (value) => (value < 60 ? milliseconds(1000 * value) : duration(value)),
+  s: (value) => (value < MINUTE_S ? milliseconds(1000 * value) : duration(value)),
   load: (value) => value.toFixed(2),
 };
 
@@ -26,6 +27,8 @@ export function formatTick(value, unit) {
   if (unit === "percent") return `${Math.round(value)} %`;
   if (unit === "per_s") return `${Number(value.toPrecision(2))} /s`;
   if (unit === "load") return String(Number(value.toPrecision(2)));
+  // Whole minutes would give 1 min twice, for 60 and for 90 s.
+  if (unit === "s" && value < HOUR_S) return value < MINUTE_S ? `${Number(value.toPrecision(3))} s` : `${Number((value / MINUTE_S).toPrecision(3))} min`;
   return formatReading(value, unit);
 }
 

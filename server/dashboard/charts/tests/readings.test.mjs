@@ -32,3 +32,9 @@ test("a bucket without a sample is a gap, and the newest known value is found", 
   assert.equal(readings.newestOf(buckets, "nothing"), null);
   assert.deepEqual(readings.bucketsOf({ series: [] }, "mta-01"), []);
 });
+
+test("a scale of seconds names each of its steps once", () => {
+  const steps = [0, 30, 60, 90, 120, 600, 3600, 5400].map((value) => readings.formatTick(value, "s"));
+
+  assert.deepEqual(steps, ["0 s", "30 s", "1 min", "1.5 min", "2 min", "10 min", "1 h", "1 h 30 min"]);
+});

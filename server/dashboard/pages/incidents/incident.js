@@ -2,7 +2,7 @@
 
 import "../../shell/shell.js";
 import { bucketTable, chartPanel } from "../../charts/chart_panel.js";
-import { boundsOf } from "../../charts/readings.js";
+import { boundsOf, formatTick } from "../../charts/readings.js";
 import { page } from "../../shell/page.js";
 import { setUpKeys } from "../../shell/controls/keys.js";
 import { evidenceLevels, evidenceMarks, formatFigure, scaleTop } from "./evidence.js";
@@ -18,7 +18,7 @@ if (document.getElementById("evidence")) {
   chartPanel("evidence", {
     marked: null,
     load: () => page.getJson(new URL("evidence", location.href).pathname),
-    chart: { alone: true, format },
+    chart: { alone: true, format, axis: (value) => (unit === "s" ? formatTick(value, unit) : format(value)) },
     empty: ({ points }) => (points.some(([, value]) => value !== null) ? "" : "No reading of this time is kept."),
     show(answer) {
       unit = answer.unit;
