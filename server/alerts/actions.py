@@ -8,7 +8,14 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from server.alerts.models import MAX_WORDS_CHARS, Incident, IncidentNote, MutedRule, Silence
+from server.alerts.models import (
+    MAX_WORDS_CHARS,
+    Incident,
+    IncidentNote,
+    MutedRule,
+    Severity,
+    Silence,
+)
 from server.alerts.rules import active_rules
 
 Kind = IncidentNote.Kind
@@ -119,6 +126,8 @@ def silence(
         raise Refused("reason", "Say why: others will wonder.")
     if rule and rule not in active_rules():
         raise Refused("rule", f"There is no rule {rule!r}.")
+    if severity and severity not in Severity.values:
+        raise Refused("severity", f"Write {' or '.join(Severity.values)}, or nothing for any.")
     return Silence.objects.create(
         rule=rule,
         severity=severity,

@@ -162,6 +162,9 @@ def test_a_silence_shows_what_it_would_hide_is_made_and_ended(as_role, firing):
     no_reason = act(operator, "silence-act", node="mx-*", length="4h", reason=" ")
     assert "Say why" in no_reason.text
     assert 'value="mx-*"' in no_reason
+    unknown = act(operator, "silence-act", severity="fatal", length="4h", reason="x")
+    assert "severity: Write warning or critical" in unknown.text
+    assert Silence.objects.count() == 1  # it would hide everything if the severity were left out
 
     ended = act(operator, "silence-act", action="end", silence=silence.pk)
     assert "Nothing is silenced" in ended.text

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from server.alerts.models import MAX_NAME_CHARS, MAX_SUBJECT_CHARS, Alert, Severity, Silence
+from server.alerts.models import MAX_NAME_CHARS, MAX_SUBJECT_CHARS, Alert, Silence
 from server.formats import thousands
 
 #: Lengths that are offered, the first one chosen.
@@ -52,11 +52,8 @@ def build_headline(rows: Sequence[Row]) -> str:
 
 
 def read_matchers(query: Mapping[str, str]) -> dict[str, str]:
-    """Return the matchers that were typed, bounded; what cannot be is left out."""
-    typed = {name: query.get(name, "")[:bound] for name, bound in MATCHERS.items()}
-    if typed["severity"] not in Severity.values:
-        typed["severity"] = ""
-    return typed
+    """Return the matchers that were typed, bounded."""
+    return {name: query.get(name, "")[:bound] for name, bound in MATCHERS.items()}
 
 
 def describe_hidden(hidden: Sequence[Alert], matchers: Mapping[str, Any]) -> str:
