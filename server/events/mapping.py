@@ -28,8 +28,8 @@ INVALID, TIME_AHEAD, NO_NODE, TOO_OLD = "invalid", "time_ahead", "no_node", "too
 NULL = "\\N"
 IP_FIELDS = ("sending_ip", "sending_ip_v6", "client_ip")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
-_LINE_BREAKS = re.compile(r"[\n\r]")
-_NOT_PLAIN = re.compile(r"[\\\n\r\t\0]")
+LINE_BREAKS = re.compile(r"[\n\r]")
+_TO_ESCAPE = re.compile(r"[\\\n\r\t\0]")
 _decode = msgspec.json.Decoder(Event).decode
 
 # An event is a list of values in the order of the columns: this is the inner loop of ingest, and
@@ -109,12 +109,12 @@ class Context:
         if at < self.oldest:
             raise Refused(f"{field} {at.isoformat()} is older than the retention", TOO_OLD)
 
-    def is_plain(self, body: bytes) -> bool:
-        """Return whether no text of the events in `body`, which is JSON, needs escaping for COPY.
+    def needs_escaping(self, body: bytes) -> bool:
+        """Return whether a text of the events in `body`, which is JSON, may need escaping for COPY.
 
         In JSON a tab, a line break, a NUL or a backslash can only be written with a backslash.
         """
-        return b"\\" not in body and not _NOT_PLAIN.search(self.node or "")
+        return b"\\" in body or _TO_ESCAPE.search(self.node or "") is not None
 
 
 def copy_line(raw: bytes | msgspec.Raw, context: Context) -> str:
@@ -189,14 +189,18 @@ def _line(row: Sequence[Any]) -> str:
         # PostgreSQL refuses the batch for one of these.
         name = next(name for name, text in zip(NAMES, texts, strict=True) if "\0" in text)
         raise Refused(f"{name}: a NUL character cannot be stored")
-    # One check of the line: characters to escape are rare, and a check of each value costs more.
-    plain = line.count("\t") == len(NAMES) - 1 and line.count("\\") == row.count(None)
-    if plain and not _LINE_BREAKS.search(line):
+    return escape(line, texts, row.count(None))
+
+
+def escape(line: str, texts: Sequence[str], nulls: int) -> str:
+    """Return `line`, which is `texts` of which `nulls` are NULL, escaped for COPY.
+
+    One check of the line: characters to escape are rare, and a check of each value costs more.
+    """
+    plain = line.count("\t") == len(texts) - 1 and line.count("\\") == nulls
+    if plain and "\n" not in line and "\r" not in line:
         return line
-    return "\t".join(
-        text if value is None else text.translate(_ESCAPES)
-        for text, value in zip(texts, row, strict=True)
-    )
+    return "\t".join([text if text is NULL else text.translate(_ESCAPES) for text in texts])
 
 
 def _texts(row: Sequence[Any]) -> list[str]:
@@ -218,7 +222,7 @@ def _node(event: Event, context: Context) -> str:
     if context.node is None:
         if not event.mta_node:
             raise Refused("mta_node is missing, and this key is bound to no node", NO_NODE)
-        return _LINE_BREAKS.sub(" ", event.mta_node)
+        return LINE_BREAKS.sub(" ", event.mta_node)
     if event.mta_node and event.mta_node != context.node:
         raise WrongNode(context.node, event.mta_node)
     return context.node

@@ -1,6 +1,6 @@
 """Fast path of mapping: what `mapping` does, for batches in which no event needs mending. Pure.
 
-Most are of this kind: every text fits, nothing is null or has to be escaped, nothing is refused.
+Most are of this kind: every text fits, nothing is null, nothing is refused.
 Their events are mapped column by column, so that a step is one pass over a list. Anything else is
 left to the reference path; a property test holds both to the same lines.
 """
@@ -15,7 +15,16 @@ import msgspec
 
 from server.events import domains
 from server.events.columns import COLUMNS, MAX_SPAM_SYMBOLS, NAMES
-from server.events.mapping import IP_FIELDS, NULL, Context, Refused, format_array, read_ip
+from server.events.mapping import (
+    IP_FIELDS,
+    LINE_BREAKS,
+    NULL,
+    Context,
+    Refused,
+    escape,
+    format_array,
+    read_ip,
+)
 from server.events.outcomes import FACTS, REFUSALS, find_facts, has_facts
 from server.events.vocabulary import EMPTY_SENDER
 from server.events.wire import Event
@@ -28,6 +37,7 @@ _NO_TEXTS = tuple(column.name for column in COLUMNS if column.type in _NO_TEXT)
 _FACTS_FROM = ("direction", "event_type", "mx_host", "to_domain", "status_code", "bounce_category",
                "bounce_message", "status_message")  # fmt: skip
 _NO_FACTS = (NULL,) * len(FACTS)
+_LIKE_NULL = (b"\\\\N", b"\\u004", b"\\u005")
 _values = msgspec.structs.astuple
 _Columns = dict[str, Sequence[Any]]
 
@@ -52,10 +62,22 @@ PlainEvent = msgspec.defstruct(
 )
 
 
-def plain_lines(events: Sequence[Any], context: Context) -> list[str] | None:
-    """Return PlainEvents of a body that `context.is_plain` as COPY lines, in order.
+def is_mappable(body: bytes) -> bool:
+    """Return whether `plain_lines` can take the events in `body`, which is JSON.
 
-    None: at least one of them is to be refused; the reference path says which, and why.
+    Not with what may be a text that is equal to NULL: a backslash before an N, or letters by
+    number, which nobody writes.
+    """
+    return b"\\" not in body or not any(each in body for each in _LIKE_NULL)
+
+
+def plain_lines(
+    events: Sequence[Any], context: Context, *, escaped: bool = False
+) -> list[str] | None:
+    """Return PlainEvents of a body that `is_mappable` as COPY lines, in order.
+
+    None: at least one of them is to be refused; the reference path says which, and why. `escaped`:
+    whether a text may need escaping.
     """
     if not events:
         return []
@@ -72,7 +94,11 @@ def plain_lines(events: Sequence[Any], context: Context) -> list[str] | None:
     facts = map(_find_facts, zip(*(columns[name] for name in _FACTS_FROM), strict=True))
     columns |= dict(zip(FACTS, zip(*facts, strict=True), strict=True))
     columns |= {name: _each(str, columns[name]) for name in _NO_TEXTS}
-    return list(map("\t".join, zip(*columns.values(), strict=True)))
+    rows = list(zip(*columns.values(), strict=True))
+    lines = list(map("\t".join, rows))
+    if not escaped:
+        return lines
+    return [escape(line, row, row.count(NULL)) for line, row in zip(lines, rows, strict=True)]
 
 
 def _each(read: Callable[[Any], str], values: Sequence[Any]) -> Sequence[str]:
@@ -87,6 +113,8 @@ def _read_nodes(nodes: Sequence[str], context: Context) -> Sequence[str]:
     named = set(nodes) - {NULL, ""}
     if named - {context.node} if context.node else len(named) != len(set(nodes)):
         raise Refused("of another node, or of none")
+    if any(map(LINE_BREAKS.search, named)):
+        raise Refused("a name to be mended")
     return [context.node] * len(nodes) if context.node else nodes
 
 

@@ -17,7 +17,7 @@ from server.events.mapping import (
     WrongNode,
     copy_line,
 )
-from server.events.mapping_fast_path import PlainEvent, plain_lines
+from server.events.mapping_fast_path import PlainEvent, is_mappable, plain_lines
 from server.ingest.errors import Malformed, NodeMismatch, TooLarge
 from server.ingest.parsing.readings import (
     MAX_UNREADABLE_PER_BODY,
@@ -201,7 +201,7 @@ def _read_at_once(
     body: bytes, context: Context, max_events: int
 ) -> tuple[Envelope[Any], Batch] | None:
     """Read a batch of which no event has to be mended or refused. None: there may be some."""
-    if not context.is_plain(body):
+    if not is_mappable(body):
         return None
     try:
         envelope: Envelope[Any] = (
@@ -211,7 +211,8 @@ def _read_at_once(
         )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    lines = plain_lines(envelope.events, _context_of(envelope, context, max_events))
+    context = _context_of(envelope, context, max_events)
+    lines = plain_lines(envelope.events, context, escaped=context.needs_escaping(body))
     return None if lines is None else (envelope, Batch(accepted=lines))
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from build.lab.traffic import SHARES, build_event
 from server.events.columns import NAMES
 from server.events.mapping import Context, copy_line
-from server.events.mapping_fast_path import PlainEvent, plain_lines
+from server.events.mapping_fast_path import PlainEvent, is_mappable, plain_lines
 from server.events.vocabulary import EVENT_TYPES
 from server.ingest.errors import NodeMismatch
 from server.ingest.parsing.batch import parse_event_batch
@@ -56,14 +56,18 @@ def test_a_batch_read_at_once_gives_the_same_lines_as_its_events_one_by_one(
     assert take(body).accepted == one_by_one(events)
 
 
-TEXT = st.one_of(st.text(max_size=12), st.sampled_from(["", "null", "x" * 600, "a,b\tc", "Bücher"]))
+ODD = ["", "null", "x" * 600, "a,b\tc", "Bücher", '"', "\\", "\\n", "\\N", "a\r\nb", "/", "\\U@\\N"]
+TEXT = st.one_of(st.text(max_size=12), st.text('\\nN\n"@', max_size=4), st.sampled_from(ODD))
 ADDRESS = st.one_of(
     TEXT,
     st.sampled_from(["<>", "a@B.example", "@", "a@b@Bücher.example", f"a@{'ü' * 250}", "ü@"]),
 )
 REPLY = st.sampled_from(
-    ["", " ", "550 5.1.1 No such user", "451 4.7.1 Try again at 10:07", "x" * 600, "ü"]
-)
+    [
+        "", " ", "550 5.1.1 No such user", "451 4.7.1 Try again at 10:07", "x" * 600, "ü",
+        '550 5.1.1 <"a b"@x.example>', "550 EXCH\\mbx: no such user", "550-one\r\n550\ttwo", "\\",
+    ]
+)  # fmt: skip
 TIME = st.sampled_from(
     [
         "2026-11-21T10:07:10.228Z", "2026-11-21T12:07:10+02:00", "2026-11-21T10:20:30Z",
@@ -76,7 +80,7 @@ OWN: dict[str, st.SearchStrategy[object]] = {
     "event_id": st.sampled_from(["A6E612FF-3AE6-55FF-B3B7-AAF16D8EAE42", "a6e612ff"]),
     "event_type": st.sampled_from([*EVENT_TYPES, "lost"]),
     "direction": st.sampled_from(["inbound", "outbound"]),
-    "mta_node": st.sampled_from(["mta-01", "", "mta-02"]),
+    "mta_node": st.sampled_from(["mta-01", "", "mta-02", "a\tb", "a\nb"]),
     "from_address": ADDRESS,
     "to_address": ADDRESS,
     **dict.fromkeys(("from_user", "from_domain", "to_domain", "message_id", "queue_seq"), TEXT),
@@ -118,14 +122,14 @@ CONTEXTS = st.builds(
     st.sampled_from([0, 0, 3_600_000]),
 )
 def test_both_paths_give_the_same_lines_and_refusals(events, context, clock_set_ms):
-    # The backslash in a field that nobody reads sends the second body to the reference path.
+    # What may be NULL, in a field that nobody reads, sends the second body to the reference path.
     body = {"epoch": "e", "first_seq": 7, "clock_set_ms": clock_set_ms, "events": events}
     at_once, one_by_one = (json.dumps(each, ensure_ascii=False) for each in (body, body | OTHER))
 
     assert outcome(at_once, context) == outcome(one_by_one, context)
 
 
-OTHER = {"note": "\\"}
+OTHER = {"note": "\\N"}
 
 
 def outcome(body: str, context: Context) -> object:
@@ -143,6 +147,17 @@ def test_events_as_agents_send_them_take_the_fast_path():
     lines = plain_lines(decode(json.dumps([event | own for event in events])), CONTEXT)
 
     assert lines == one_by_one([event | own for event in events])
+
+
+def test_texts_to_escape_keep_their_batch_on_the_fast_path():
+    reply = '550 5.1.1 <"a b"@x.example> EXCH\\mbx:\r\n\tno such user'
+    body = json.dumps([GOOD | {"status_message": reply}, GOOD | {"spam_symbols": ['"']}])
+    events = msgspec.json.decode(body, type=list[PlainEvent])
+
+    assert is_mappable(body.encode())
+    line, other = plain_lines(events, CONTEXT, escaped=True)
+    assert '550 5.1.1 <"a b"@x.example> EXCH\\\\mbx:\\r\\n\\tno such user' in line.split("\t")
+    assert '{"\\\\""}' in other.split("\t")
 
 
 def test_booleans_and_numbers_are_written_as_postgresql_reads_them():
