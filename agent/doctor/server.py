@@ -35,8 +35,8 @@ def check_server(config: Config) -> Iterator[Finding]:
     finally:
         client.close()
     yield from [refusal] if refusal else judge_answer(outcome, config.backend.url)
-    if outcome.server_at is not None:
-        yield judge_skew(middle - outcome.server_at)
+    if outcome.status is not None:
+        yield judge_skew(middle - outcome.server_at if outcome.server_at else None)
 
 
 def judge_answer(outcome: Outcome, url: str) -> Iterator[Finding]:
@@ -66,7 +66,16 @@ def judge_node(outcome: Outcome, node: str) -> Finding | None:
     return None
 
 
-def judge_skew(ahead: timedelta) -> Finding:
+def judge_skew(ahead: timedelta | None) -> Finding:
+    """Return the finding about this clock; None: the response had no time to compare it with."""
+    if ahead is None:
+        return Finding(
+            "warning",
+            "clock",
+            "It is not compared with the server's: the response had no Date.",
+            "Compare both with timedatectl. A proxy on the way drops Date and Mallard-Date, or the"
+            " server is older than this agent.",
+        )
     skew = abs(ahead)
     side = "ahead of" if ahead > timedelta(0) else "behind"
     if skew <= TOLERATED_SKEW:

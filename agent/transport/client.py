@@ -39,6 +39,9 @@ GZIP_LEVEL = 3
 MAX_ANSWER_BYTES = 1_000_000
 MAX_SHOWN_CHARS = 200
 
+#: The sender's clock as in `Date`, in requests and responses: some gateways drop or replace that.
+DATE_HEADER = "Mallard-Date"
+
 ACCEPTED_STATUS = 202
 MAX_OK = 299
 MAX_REDIRECT = 399
@@ -122,17 +125,20 @@ class Client:
         `answer_needed`: only the ingest endpoint's own 202 counts as accepted, so that a portal
         that answers 200 to everything does not swallow events.
         """
+        sent_at, sent_s = clock.utc_now(), clock.monotonic_s()
+        # The server corrects the times in the body by it.
+        date = http_date_of(sent_at)
         headers = {
             "Authorization": f"Bearer {self._settings.api_key.reveal()}",
             "Content-Type": "application/json",
             "Accept": "application/json",
-            "Date": http_date_of(clock.utc_now()),  # the server corrects the times in the body
+            "Date": date,
+            DATE_HEADER: date,
             "User-Agent": f"mallard-agent/{__version__}",
         }
         if len(body) >= MIN_GZIP_BYTES:
             body = gzip.compress(body, GZIP_LEVEL, mtime=0)
             headers["Content-Encoding"] = "gzip"
-        sent_at, sent_s = clock.utc_now(), clock.monotonic_s()
         with self._request(sent_s) as request:
             outcome = self._exchange(
                 self._settings.url + path, body, headers, answer_needed=answer_needed
@@ -349,7 +355,9 @@ def _judge_ok(summary: str, status: int, text: bytes, *, answer_needed: bool) ->
 
 
 def _server_at(response: BaseHTTPResponse) -> datetime | None:
-    return http_date(response.headers.get("Date"))
+    """Return the server's clock; where its own program did not answer, that of what did."""
+    headers = response.headers
+    return http_date(headers.get(DATE_HEADER)) or http_date(headers.get("Date"))
 
 
 def _short(error: Exception) -> str:

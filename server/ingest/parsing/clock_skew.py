@@ -1,4 +1,4 @@
-"""Clock skew of the node behind a request: its `Date` against the time of receipt.
+"""Clock skew of the node behind a request: the `Date` in it against the time of receipt.
 
 The times of its events and samples are corrected by it. A value once measured stays in use while
 later ones are near it, so that a batch that comes again gets the same times.
@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 from django.http import HttpRequest
+from django.http.request import HttpHeaders
 
 from server.http.client_address import of_request
 from server.ingest.errors import InboxUnavailable
@@ -18,6 +19,9 @@ from server.ingest.inbox import EVENTS
 from server.nodes.authentication import KeyHolder
 from server.nodes.models import ApiKey
 
+#: The sender's clock as in `Date`, in requests and responses: some gateways drop or replace that.
+DATE_HEADER = "Mallard-Date"
+DATE_META = HttpHeaders.to_wsgi_name(DATE_HEADER)
 #: Not corrected: nothing arrives before it was sent, but `Date` has whole seconds and clocks are
 #: slewed; and a request may be under way, or wait in a proxy, for as long as an agent waits for it.
 MAX_AHEAD, MAX_BEHIND = timedelta(seconds=5), timedelta(seconds=30)
@@ -30,9 +34,11 @@ MILLISECOND = timedelta(milliseconds=1)
 def of_agent(request: HttpRequest, holder: KeyHolder, received_at: datetime) -> timedelta | None:
     """Return how far the agent's clock is ahead, negative when behind, zero when that is tolerated.
 
-    None: it sent no `Date`, or is no agent: then it is not known. Raises InboxUnavailable.
+    None: it sent no clock, or is no agent: then it is not known. Raises InboxUnavailable.
     """
-    sent_at = _read_date(request.META.get("HTTP_DATE", ""))
+    sent_at = _read_date(request.META.get(DATE_META, "")) or _read_date(
+        request.META.get("HTTP_DATE", "")
+    )
     if sent_at is None or holder.scope != ApiKey.Scope.AGENT:
         return None
     ahead = sent_at - received_at

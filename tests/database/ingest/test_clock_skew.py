@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from uuid import uuid4
 
 import pytest
@@ -83,6 +83,19 @@ def test_what_the_way_of_a_request_may_take_is_no_wrong_clock(send, event, now, 
     writer.drain_events()
 
     assert times(stored_events()) == [(own, None)]
+
+
+@pytest.mark.parametrize("date", [None, "yesterday", ""])
+def test_a_proxy_that_drops_or_replaces_date_leaves_the_clock_of_the_agent(post, event, now, date):
+    own = now + 11 * MINUTE
+    others = {} if date is None else {"date": date or format_datetime(now, usegmt=True)}
+    others["mallard-date"] = format_datetime(own, usegmt=True)
+
+    answer = post("events/ingest", [event(occurred_at=own.isoformat())], **others)
+    writer.drain_events()
+
+    assert times(stored_events()) == [(now, own)]
+    assert parsedate_to_datetime(answer.headers["Mallard-Date"]) == now
 
 
 def test_an_agent_that_sends_no_clock_is_judged_by_the_times_in_its_events(post, event, now):

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -15,6 +16,7 @@ from agent import clock
 from agent.config import Backend, Secret
 from agent.errors import ConfigError
 from agent.lifecycle import EVENTS_ROUTE, samples_route
+from agent.transport.backoff import http_date_of
 from agent.transport.client import Action, Client
 from agent.transport.shipper import BATCHES_BEFORE_PAUSE, Shipper
 from tests.agent_fixtures import take, waiting_count
@@ -256,20 +258,18 @@ def test_a_clock_that_is_off_is_measured_and_logged(serve, client_of, caplog):
     assert "timedatectl" in caplog.text
 
 
-# The shipper and its lanes
+@pytest.mark.parametrize(
+    "date", [b"", b"Date: soon\r\n", b"Date: Sat, 21 Nov 2020 10:00:00 GMT\r\n"]
+)
+def test_a_clock_is_compared_with_the_servers_own_whatever_a_proxy_makes_of_date(
+    serve, client_of, date
+):
+    own = b"\r\nMallard-Date: %s\r\n%s\r\n" % (http_date_of(clock.utc_now()).encode(), date)
+    client = client_of(serve(respond(ANSWER.replace(b"\r\n\r\n", own))).url)
 
+    client.post(PATH, b"[]")
 
-@pytest.fixture
-def ship_to(spool, in_thread, client_of):
-    def start(url, lanes=None, *, wait_ratio=0.01, **settings):
-        client = client_of(url, **settings)
-        backend = Backend(url=url, api_key=Secret("k"), **settings)
-        lanes = lanes or [(spool.events, EVENTS_ROUTE)]
-        shipper = Shipper(lanes, client, backend, wait_ratio=wait_ratio)
-        in_thread(shipper)
-        return shipper
-
-    return start
+    assert abs(client.stats.skew.ahead()) < timedelta(minutes=1)
 
 
 def test_collecting_goes_on_while_the_server_hangs(serve, ship_to, spool):

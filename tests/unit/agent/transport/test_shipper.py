@@ -414,7 +414,7 @@ def test_each_request_carries_this_clock_for_the_server_to_correct_by(
     until(lambda: fake_server.requests)
 
     _, headers, _, _ = fake_server.requests[0]
-    assert headers["Date"] == "Sat, 21 Nov 2026 10:07:13 GMT"
+    assert headers["Date"] == headers["Mallard-Date"] == "Sat, 21 Nov 2026 10:07:13 GMT"
 
 
 def test_a_clock_ahead_keeps_the_queue_as_it_is_until_it_is_set(
