@@ -1,7 +1,7 @@
 """Inventory: every provider, destination, sending IP, sending domain or account of a range."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -12,20 +12,25 @@ from server.profiles.outcomes import REFUSALS
 from server.profiles.sending_ips import SeenIp, list_ips
 from server.rollups.levels import OTHER
 from server.rollups.mail.level_query import LevelQuery, fast_sum
-from server.rollups.plan import DAY, HOUR, Buckets, plan_total
+from server.rollups.plan import DAY, HOUR, Buckets, floor, plan_total
 
 #: So many of the largest are listed; of IPs every one that was ever seen is.
 MAX_VALUES = 5_000
-#: Pairs of provider and IP with the most refusals that are looked at.
-MAX_PAIRS = 5_000
+#: Pairs of provider and IP with the most refusals that are looked at, and of how many of the
+#: newest days of the range: a month of them were two thirds of the list's time.
+MAX_PAIRS, REFUSED_LOOKED_BACK = 5_000, 7 * DAY
 _TYPES = ("sent", *OUTCOMES["outbound"])
 _SUMS = ", ".join(
-    f"coalesce({fast_sum('events')} FILTER (WHERE event_type = '{kind}'), 0)::bigint"
-    for kind in _TYPES
+    f"coalesce(sum(events) FILTER (WHERE event_type = '{kind}'), 0)::bigint" for kind in _TYPES
 )
-LARGEST = f"""SELECT value, {_SUMS} FROM {{relation}}
+#: Many rows become few by the cheapest grouping; the rest is of the few.
+LARGEST = f"""SELECT value, {_SUMS} FROM (
+  SELECT value, event_type, {fast_sum("events")} AS events FROM {{relation}} {{only}} GROUP BY 1, 2
+) AS by_type
 WHERE event_type = ANY(%(types)s) AND value NOT IN ('', '{OTHER}')
-GROUP BY 1 ORDER BY {fast_sum("events")} DESC, 1 LIMIT %(limit)s"""  # noqa: S608 (names of ours)
+GROUP BY 1 ORDER BY sum(events) DESC, 1 LIMIT %(limit)s"""  # noqa: S608 (names of ours)
+#: For what only few of the rows are of: the key finds them.
+ONLY_TYPES = "WHERE event_type = ANY(%(types)s)"
 
 
 class Counts(NamedTuple):
@@ -51,7 +56,7 @@ class Row:
     """One value with its counts in the range. What follows is of IPs alone.
 
     `hour`, `day`: attempts of the last hour and 24 hours. `refused_by`: the provider that refused
-    most of it in the range, and how much.
+    most of it in the newest week of the range, and how much.
     """
 
     name: str
@@ -140,16 +145,17 @@ def _texts(kind: Kind, row: Row) -> Iterable[str]:
 
 def _largest(dimension: str, buckets: Buckets, limit: int) -> dict[str, Counts]:
     query = LevelQuery.of(buckets.merged, "outbound", dimension)
-    statement = LARGEST.format(relation=query.relation)
+    statement = LARGEST.format(relation=query.relation, only="")
     rows = query.execute(statement, types=list(_TYPES), limit=limit)
     return {value: Counts(*counts) for value, *counts in rows}
 
 
 def _most_refused(buckets: Buckets) -> list[tuple[str, int]]:
-    query = LevelQuery.of(buckets.merged, "outbound", "provider_ip")
-    rows: list[tuple[Any, ...]] = query.execute(
-        LARGEST.format(relation=query.relation), types=list(REFUSALS), limit=MAX_PAIRS
-    )
+    start = max(buckets.start, floor(buckets.end - REFUSED_LOOKED_BACK, DAY))
+    newest = replace(buckets, edges=(start, buckets.end))
+    query = LevelQuery.of(newest, "outbound", "provider_ip")
+    statement = LARGEST.format(relation=query.relation, only=ONLY_TYPES)
+    rows: list[tuple[Any, ...]] = query.execute(statement, types=list(REFUSALS), limit=MAX_PAIRS)
     return [(value, bounced + deferred) for value, _, _, bounced, deferred in rows]
 
 

@@ -2,16 +2,15 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from server.events.vocabulary import OUTCOMES
 from server.rollups.histogram import NOTHING, DeliveryTimes
-from server.rollups.levels import DAILY, DELIVERY_HISTOGRAM, FIVE_MINUTES, KEY
+from server.rollups.levels import DAILY, DELIVERY_HISTOGRAM, FIVE_MINUTES
 from server.rollups.mail.level_query import LevelQuery, fast_sum
 from server.rollups.mail.queries import Count, counts
-from server.rollups.mail.sql import COLUMNS
 from server.rollups.plan import DAY, HOUR, Buckets, Part, floor, split_by_level
 from server.rollups.retention import oldest_counts
 from server.timescale.rows import fetch_rows
@@ -24,12 +23,18 @@ SHOWN_TYPES = ("sent", *OUTCOMES["outbound"], "rejected")
 TREND_DAYS = 30
 #: The course shows the newest steps, in which it is looked when refusals began.
 COURSE, COURSE_STEP = timedelta(hours=24), timedelta(minutes=15)
-_BINS = ", ".join(f"coalesce({fast_sum(m.column)}, 0)" for m in DELIVERY_HISTOGRAM)
-#: Steps and days have counts alone: the histograms are most of a row, and of a sum's work.
-_COUNTED = {*KEY, "events", "inferred_events"}
-_COUNTS = ", ".join(
-    name if name in _COUNTED else f"NULL::bigint AS {name}" for name in COLUMNS.split(", ")
-)
+#: Steps and days have counts alone: the histograms are most of a row, of a sum's work, and of what
+#: has to be planned for each arm.
+_COUNTS = "event_type, events, inferred_events"
+_BINS = [measure.column for measure in DELIVERY_HISTOGRAM]
+_COUNTS_AND_TIMES = ", ".join([_COUNTS, "delivery_count", "delivery_ms_sum", *_BINS])
+#: Columns of an arm → what is summed of them.
+SUMS = {
+    _COUNTS: "0, 0, NULL::bigint[]",
+    _COUNTS_AND_TIMES: f"""coalesce(sum(delivery_count), 0)::bigint,
+  coalesce(sum(delivery_ms_sum), 0)::bigint,
+  ARRAY[{", ".join(f"coalesce({fast_sum(column)}, 0)" for column in _BINS)}]::bigint[]""",
+}
 #: All of the key is named, so that the few rows are looked up and not the many between.
 ARM = """SELECT {columns},
     %(base_{i})s + width_bucket(bucket, %(edges_{i})s::timestamptz[]) - 1 AS place
@@ -88,7 +93,7 @@ class _Piece:
     part: Part
     edges: Sequence[datetime]
     base: int
-    columns: str = COLUMNS
+    columns: str = _COUNTS_AND_TIMES
 
 
 def read_history(dimension: str, value: str, buckets: Buckets, now: datetime) -> History:
@@ -101,7 +106,7 @@ def read_history(dimension: str, value: str, buckets: Buckets, now: datetime) ->
     steps, days = _steps_until(now), _days_until(now)
     pieces = [*_split(buckets, timedelta(), 0)]
     if has_before:
-        pieces += _split(buckets, shift, 1)
+        pieces += _split(replace(buckets, is_running=False), shift, 1)
     pieces.append(_Piece(Part(FIVE_MINUTES, steps[0], steps[-1]), steps, 2, _COUNTS))
     pieces.append(_Piece(Part(DAILY, days[0], days[-1]), days, 1 + len(steps), _COUNTS))
     by_place = _sum(pieces, dimension, value)
@@ -136,7 +141,7 @@ def add_counts(rows: Iterable[Count]) -> dict[str, Outcomes]:
 
 def _split(buckets: Buckets, earlier: timedelta, base: int) -> Iterator[_Piece]:
     start, end = buckets.start - earlier, buckets.end - earlier
-    for part in split_by_level(buckets.level, start, end):
+    for part in split_by_level(buckets.level, start, end, is_running=buckets.is_running):
         yield _Piece(part, (start, end), base)
 
 
@@ -159,23 +164,28 @@ def _sum(pieces: Sequence[_Piece], dimension: str, value: str) -> defaultdict[in
         part = piece.part
         values |= {f"start_{i}": part.start, f"end_{i}": part.end, f"starts_{i}": part.starts}
         values |= {f"edges_{i}": list(piece.edges), f"base_{i}": piece.base}
-    arms = "\n  UNION ALL\n  ".join(
-        ARM.format(columns=piece.columns, table=piece.part.level.table, i=i)
-        for i, piece in enumerate(pieces)
-    )
-    statement = f"""SELECT place, event_type, sum(events)::bigint, sum(inferred_events)::bigint,
-  coalesce(sum(delivery_count), 0)::bigint, coalesce(sum(delivery_ms_sum), 0)::bigint,
-  ARRAY[{_BINS}]::bigint[]
-FROM (
-  {arms}
-) AS arms GROUP BY 1, 2"""  # noqa: S608 (names of the declaration)
+    statement = " UNION ALL ".join(_sum_columns(pieces, columns) for columns in SUMS)
     sums: defaultdict[int, Outcomes] = defaultdict(Outcomes)
     for place, kind, events, inferred, count, ms_sum, histogram in fetch_rows(statement, values):
         before = sums[place]
-        times = DeliveryTimes(count, ms_sum, tuple(histogram))
+        times = DeliveryTimes(count, ms_sum, tuple(histogram)) if histogram else NOTHING
         sums[place] = Outcomes(
             before.events + Counter({kind: events}),
             before.inferred + inferred,
             times if kind == "delivered" else before.times,
         )
     return sums
+
+
+def _sum_columns(pieces: Sequence[_Piece], columns: str) -> str:
+    """Return the statement that sums the pieces of which these columns are read."""
+    arms = "\n  UNION ALL\n  ".join(
+        ARM.format(columns=columns, table=piece.part.level.table, i=i)
+        for i, piece in enumerate(pieces)
+        if piece.columns is columns
+    )
+    return f"""SELECT place, event_type, sum(events)::bigint, sum(inferred_events)::bigint,
+  {SUMS[columns]}
+FROM (
+  {arms}
+) AS arms GROUP BY 1, 2"""  # noqa: S608 (names of the declaration)

@@ -64,12 +64,14 @@ class Buckets:
     """The edges of neighbouring buckets, and the level whose rows fall into them whole.
 
     `cut`: the range began before the oldest rows, so the first edge is later than requested.
+    `is_running`: the last bucket is that of now, so no row is of later.
     """
 
     edges: tuple[datetime, ...]
     level: Level
     width: timedelta
     cut: bool = False
+    is_running: bool = False
 
     @property
     def start(self) -> datetime:
@@ -121,7 +123,8 @@ def plan_counts(
             edges = edges[1:]
         level = _aligned_level(edges, candidate, oldest) if len(edges) > 1 else None
         if level:
-            return Buckets(edges, level, candidate, cut=span.start < earliest)
+            is_cut, is_running = span.start < earliest, span.end >= span.now
+            return Buckets(edges, level, candidate, is_cut, is_running)
     raise BadRange(
         "counts this narrow are not kept for so long: choose a later `from`, a larger `width`, or"
         " a `tz` whose days begin on a whole hour"
@@ -153,7 +156,7 @@ def plan_total(
 ) -> Buckets:
     """Return one bucket for a page's range, with the edges of the buckets that its charts draw."""
     width = chart_width(end - start, hourly_up_to=MAX_HOURLY_MAIL)
-    end = min(end, now)
+    is_running, end = end >= now, min(end, now)
     if width < DAY:
         first = floor(start, width)
         last = max(ceil(end, width), first + width)
@@ -163,7 +166,8 @@ def plan_total(
         if last < end or last == first:
             last = _next_edge(last, width, zone)
     aligned = [each for each in LEVELS if _is_aligned((first, last), each)]
-    return Buckets((first, last), widest_level(width, aligned), width)
+    level = widest_level(width, aligned)
+    return Buckets((first, last), level, width, is_running=is_running)
 
 
 def count_width(length: timedelta) -> timedelta:
@@ -224,21 +228,26 @@ class Part(NamedTuple):
         return [self.start + i * width for i in range((self.end - self.start) // width)]
 
 
-def split_by_level(level: Level, start: datetime, end: datetime) -> list[Part]:
+def split_by_level(
+    level: Level, start: datetime, end: datetime, *, is_running: bool = False
+) -> list[Part]:
     """Return neighbouring parts that make up [start, end), oldest first.
 
     `level` is the narrowest to use; both ends are edges of its buckets. Wider levels are kept as
-    long as it at least (a check sees to that), so what it holds, they hold.
+    long as it at least (a check sees to that), so what it holds, they hold. `is_running`: no row
+    is of later than the end, so that the wider bucket it is in may be read: today is one row of a
+    value instead of one of each of its hours.
     """
     if start >= end:
         return []
     place = LEVELS.index(level) + 1
     if place < len(LEVELS):
         wider = LEVELS[place]
-        first, last = ceil(start, wider.width), floor(end, wider.width)
+        round_end = ceil if is_running else floor
+        first, last = ceil(start, wider.width), round_end(end, wider.width)
         if first < last:
             head, tail = Part(level, start, first), Part(level, last, end)
-            inner = split_by_level(wider, first, last)
+            inner = split_by_level(wider, first, last, is_running=is_running)
             return [part for part in (head, *inner, tail) if part.start < part.end]
     return [Part(level, start, end)]
 

@@ -43,7 +43,8 @@ class SendingIpAnswer(serializers.Serializer[Any]):
     bounced = serializers.IntegerField()
     refused_ratio = serializers.FloatField(allow_null=True, help_text="Null: no attempt.")
     refused_by = serializers.CharField(
-        allow_null=True, help_text="The provider that refused most of it."
+        allow_null=True,
+        help_text="The provider that refused most of it in the newest week of the range.",
     )
     refused_by_count = serializers.IntegerField()
     first_used_at = serializers.DateTimeField(allow_null=True)

@@ -27,7 +27,7 @@ class LevelQuery:
     """The rows of one level, direction and dimension, counted in the buckets between `edges`.
 
     `prefix`: how their values begin, up to the last blank, as the pairs of one provider do; None:
-    any.
+    any. `is_running`: no row is of later than the last edge.
     """
 
     level: Level
@@ -35,10 +35,12 @@ class LevelQuery:
     direction: str
     dimension: str = "all"
     prefix: str | None = None
+    is_running: bool = False
 
     @classmethod
     def of(cls, buckets: Buckets, direction: str, dimension: str = "all") -> "LevelQuery":
-        return cls(buckets.level, buckets.edges, direction, dimension)
+        is_running = buckets.is_running
+        return cls(buckets.level, buckets.edges, direction, dimension, is_running=is_running)
 
     @property
     def is_single(self) -> bool:
@@ -48,7 +50,7 @@ class LevelQuery:
     def parts(self) -> list[Part]:
         """The rows to read: one bucket is added up from all levels, many from the one level."""
         if self.is_single:
-            return split_by_level(self.level, *self.edges)
+            return split_by_level(self.level, *self.edges, is_running=self.is_running)
         return [Part(self.level, self.edges[0], self.edges[-1])]
 
     @property

@@ -44,10 +44,11 @@ OF_IPS = (
     Sort("day", "24 h", lambda row: row.day, explained="attempts of the last 24 hours"),
 )
 LAST_OF_IPS = (
-    Sort("refused_by", "Refused most by", lambda row: row.refused_count or None, is_number=False),
+    Sort("refused_by", "Refused most by", lambda row: row.refused_count or None, is_number=False,
+         explained="in the newest week of the range"),
     Sort("first", "First used", lambda row: row.seen and row.seen.first_used_at, is_number=False),
     Sort("last", "Last used", lambda row: row.seen and row.seen.last_used_at, is_number=False),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Names come from outside: as query parameters, so that a slash, a blank or an @ i
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,7 +24,7 @@ def profile_href(kind: str, name: str, carried: Mapping[str, str] | str = "") ->
     """Return where the profile of a name is; empty for what has none."""
     if not name or name == OTHER:
         return ""
-    return f"{reverse(f'{kind}-page')}?{_join(urlencode({'name': name}), carried)}"
+    return f"{_path(f'{kind}-page')}?{_join(urlencode({'name': name}), carried)}"
 
 
 def column_href(column: str, value: Any, carried: Mapping[str, str] | str = "") -> str:
@@ -39,7 +40,7 @@ def column_href(column: str, value: Any, carried: Mapping[str, str] | str = "") 
 def events_href(carried: Mapping[str, str] | str = "", **filters: str | None) -> str:
     """Return where the outbound events with these values are listed."""
     named = {"direction": "outbound"} | {k: v for k, v in filters.items() if v}
-    return f"{reverse('events')}?{_join(urlencode(named), carried)}"
+    return f"{_path('events')}?{_join(urlencode(named), carried)}"
 
 
 @register.simple_tag
@@ -50,6 +51,12 @@ def profile_link(kind: str, name: str, carried: str = "") -> SafeString:
     if not href:
         return format_html("<bdi>{}</bdi>", shown)
     return format_html('<a href="{}"><bdi>{}</bdi></a>', href, shown)
+
+
+@cache
+def _path(name: str) -> str:
+    """Return the path of a page: a list has hundreds of links to the same few."""
+    return reverse(name)
 
 
 def _join(query: str, carried: Mapping[str, str] | str) -> str:

@@ -6,9 +6,9 @@ shell/lists/data_table.html shows one; shell/lists/sorting.js lets a reader sort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape
 
 from django.template.loader import render_to_string
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from server.formats import UNKNOWN, thousands
@@ -62,40 +62,40 @@ class Table:
 
     @property
     def body(self) -> SafeString:
-        """The rows as HTML. A template took a tenth of a millisecond for each of 700 cells."""
-        return format_html_join("\n", "<tr>{}</tr>", ((self._render(row),) for row in self.rows))
+        """The rows as HTML. A template took a tenth of a millisecond for each of 700 cells, and
+        `format_html` half of the rest: it looks at the kind of what was escaped already."""
+        labels = [escape(column.label) for column in self.columns]
+        frames = [NUMBER if column.is_number else TEXT for column in self.columns]
+        frames[:1] = [ROW_HEAD]
+        return SafeString("\n".join(_render(row, frames, labels) for row in self.rows))
 
-    def _render(self, row: Sequence[Cell]) -> SafeString:
-        head, *columns = self.columns
-        name, *cells = row
-        first = format_html(ROW_HEAD, head.label, name.sort or name.text, render_cell(name))
-        others = (
-            (
-                format_html(
-                    NUMBER if column.is_number else TEXT, column.label, cell.sort, render_cell(cell)
-                ),
-            )
-            for column, cell in zip(columns, cells, strict=True)
-        )
-        return first + format_html_join("", "{}", others)
+
+def _render(row: Sequence[Cell], frames: Sequence[str], labels: Sequence[str]) -> str:
+    """Return a row. `frames`, `labels`: of its cells, as HTML."""
+    name, *_ = row
+    sorts = [name.sort or name.text, *(cell.sort for cell in row[1:])]
+    cells = (
+        frame.format(label, escape(str(sort)), render_cell(cell))
+        for frame, label, sort, cell in zip(frames, labels, sorts, row, strict=True)
+    )
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 def render_cell(cell: Cell) -> SafeString:
-    """Return what is in a cell as HTML."""
-    content = _render_content(cell)
-    return content + format_html(NOTE, cell.note) if cell.note else content
+    """Return what is in a cell as HTML: all of its words escaped here."""
+    note = NOTE.format(escape(cell.note)) if cell.note else ""
+    return SafeString(_render_content(cell) + note)
 
 
-def _render_content(cell: Cell) -> SafeString:
+def _render_content(cell: Cell) -> str:
     if cell.is_reply:
         return render_to_string("dashboard/shell/reply.html", {"reply": cell.text})
     if cell.at:
         at = cell.at.astimezone(UTC)
         shown = f"{at:%Y-%m-%d}" if cell.is_day else f"{at:%Y-%m-%d %H:%M} UTC"
-        return format_html(DAY if cell.is_day else TIME, cell.at.isoformat(), shown)
-    if cell.href:
-        return format_html(LINK, cell.href, cell.text)
-    return format_html("<span>{}</span>", cell.text)
+        return (DAY if cell.is_day else TIME).format(cell.at.isoformat(), shown)
+    text = escape(cell.text)
+    return LINK.format(escape(cell.href), text) if cell.href else f"<span>{text}</span>"
 
 
 def number(count: int | None, href: str = "") -> Cell:

@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.rollups.levels import DAILY, FIVE_MINUTES, LEVELS, ONE_HOUR
+from server.rollups.mail.level_query import LevelQuery
 from server.rollups.plan import (
     EPOCH,
     Part,
     are_days,
     nearest_midnights,
+    plan_total,
     shifts_to_midnight,
     split_by_level,
 )
@@ -67,6 +69,35 @@ def test_no_narrower_level_is_read_where_a_bucket_of_a_wider_one_fits(level, fir
             assert part.end - part.start < wider or (
                 part.start + (EPOCH - part.start) % wider + wider > part.end
             )
+
+
+@tried
+@given(levels, minutes, minutes)
+def test_a_range_that_ends_now_is_read_from_the_wider_buckets_that_run_and_from_nothing_narrower(
+    level, first, length
+):
+    start, end = stretch(level, first, length)
+    parts = split_by_level(level, start, end, is_running=True)
+
+    for before, after in pairwise(parts):
+        assert before.end == after.start
+        assert after.level.width > before.level.width
+    if parts:
+        assert parts[0].start == start
+        assert timedelta() <= parts[-1].end - end < parts[-1].level.width
+
+
+def test_a_day_that_ends_now_is_some_hours_and_today():
+    start, now = NOON - timedelta(hours=23, minutes=30), NOON + timedelta(minutes=30)
+    buckets = plan_total(start, now, now=now)
+
+    parts = LevelQuery.of(buckets, "outbound").parts
+
+    today = NOON.replace(hour=0)
+    assert [part.level for part in parts] == [FIVE_MINUTES, ONE_HOUR, DAILY]
+    assert (parts[-1].start, parts[-1].end) == (today, today + timedelta(days=1))
+    past = LevelQuery.of(plan_total(start, now, now=now + timedelta(days=2)), "outbound").parts
+    assert past[-1].end == now
 
 
 def test_a_month_of_berlin_is_days_and_a_few_hours():
