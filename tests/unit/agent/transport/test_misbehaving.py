@@ -272,6 +272,19 @@ def test_a_clock_is_compared_with_the_servers_own_whatever_a_proxy_makes_of_date
     assert abs(client.stats.skew.ahead()) < timedelta(minutes=1)
 
 
+@pytest.fixture
+def ship_to(spool, in_thread, client_of):
+    def start(url, lanes=None, *, wait_ratio=0.01, **settings):
+        client = client_of(url, **settings)
+        backend = Backend(url=url, api_key=Secret("k"), **settings)
+        lanes = lanes or [(spool.events, EVENTS_ROUTE)]
+        shipper = Shipper(lanes, client, backend, wait_ratio=wait_ratio)
+        in_thread(shipper)
+        return shipper
+
+    return start
+
+
 def test_collecting_goes_on_while_the_server_hangs(serve, ship_to, spool):
     server = serve(hang)
     take(spool, range(10))
