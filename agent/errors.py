@@ -1,5 +1,7 @@
 """The tree of the agent's errors. Catch the level of your decision."""
 
+from typing import Literal
+
 
 class AgentError(Exception):
     """Any error that the agent raises itself."""
@@ -29,12 +31,28 @@ class SourceAbsent(CollectError):
     """The collector's program is absent: no failure, and it may appear."""
 
 
+#: What is wrong with a certificate that is refused: its time, its name, or who signed it.
+CertificateFault = Literal["time", "name", "authority"]
+_LOCAL_FIXES: dict[CertificateFault, str] = {
+    "time": ". Renew its certificate, or set the clock of this node if that is wrong",
+    "name": ". Use a name that is in its certificate",
+    "authority": ". Set ca_file of [discovery] to the file of the authority that signed its"
+    " certificate",
+}
+
+
+def certificate_fault(text: str) -> CertificateFault | None:
+    """Return what is wrong with a certificate by an error's text; None for any other error."""
+    text = text.lower().replace("_", " ")
+    if "certificate verify failed" not in text:
+        return None
+    if "has expired" in text or "not yet valid" in text:
+        return "time"
+    return "name" if "mismatch" in text else "authority"
+
+
 def certificate_fix(text: str) -> str:
-    """Return the fix for a certificate of a local program that is not trusted, by an error's text;
+    """Return the fix for a certificate of a local program that is refused, by an error's text;
     empty for any other error."""
-    if "certificate verify failed" not in text.lower().replace("_", " "):
-        return ""
-    return (
-        ". Set ca_file of [discovery] to the file of the authority that signed its certificate, and"
-        " use a name that is in it"
-    )
+    fault = certificate_fault(text)
+    return _LOCAL_FIXES[fault] if fault else ""

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
-from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
+from typing import Any, Literal, get_args, get_origin
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from agent.config import mongodb
 from agent.config.identity import default_node_id
 from agent.config.settings import (
     IN_MILLISECONDS,
@@ -205,8 +206,10 @@ def _convert(key: Key, value: Any, source: str, shown: str, *, strict: bool) -> 
         shown_value = "the given text" if hides else repr(value)
         wants = str(error).partition(" - at")[0].replace("`", "")
         unit = " (in seconds; the variable itself is in milliseconds)" if milliseconds else ""
+        choices = get_args(TYPES[key]) if get_origin(TYPES[key]) is Literal else ()
+        fix = f"Write one of: {', '.join(choices)}." if choices else f"Correct {shown} there."
         raise ConfigError(
-            f"{source}: {shown} cannot be {shown_value}: {wants}{unit}. Correct {shown} there."
+            f"{source}: {shown} cannot be {shown_value}: {wants}{unit}. {fix}"
         ) from error
 
 
@@ -222,24 +225,12 @@ def _assemble(values: dict[Key, Any], sources: dict[Key, str]) -> Config:
         values[url] = _clean_url(values[url], sources[url])
     if ca_file := values.get(("discovery", "ca_file")):
         for key in MONGODB_URIS & values.keys():
-            values[key] = Secret(_with_ca(values[key].reveal(), ca_file))
+            values[key] = Secret(mongodb.with_ca(values[key].reveal(), ca_file))
     settings: dict[str, Any] = {key[0]: value for key, value in values.items() if len(key) == 1}
     for table, struct in TABLES.items():
         given = {key[1]: value for key, value in values.items() if key[0] == table}
         settings[table] = struct(**given)
     return Config(**settings)
-
-
-def _with_ca(uri: str, ca_file: str) -> str:
-    """Return the address of a MongoDB with these authorities, where it uses TLS and names none."""
-    address, _, query = uri.partition("?")
-    options = {name.lower(): text.lower() for name, text in parse_qsl(query)}
-    by_name = "true" if address.startswith("mongodb+srv://") else ""
-    uses_tls = options.get("tls", options.get("ssl", by_name)) == "true"
-    if not uses_tls or "tlscafile" in options:
-        return uri
-    begin = uri if query else f"{address if '/' in address.partition('://')[2] else f'{address}/'}?"
-    return f"{begin}{'&' * bool(query)}tlsCAFile={quote(ca_file, safe='')}"
 
 
 def _split(url: str) -> SplitResult | None:
@@ -252,12 +243,22 @@ def _split(url: str) -> SplitResult | None:
     return parts
 
 
+def _is_web(url: str, parts: SplitResult) -> bool:
+    is_plain = url.isascii() and url.isprintable() and " " not in url
+    return is_plain and parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
 def _check_node(config: Config, sources: dict[Key, str]) -> None:
-    if re.search(r"[\s/]", config.node_id):
+    if re.search(r"[\s/]", config.node_id) or not config.node_id.isprintable():
         raise ConfigError(
             f"{sources.get(('node_id',), 'the host name')}: NODE_ID cannot be"
-            f" {config.node_id!r}: a blank or a slash is no part of a name. Write it like mta-01 or"
-            " mta-01.mail.example."
+            f" {config.node_id!r}: a blank, a slash or an invisible character is no part of a"
+            " name. Write it like mta-01 or mta-01.mail.example."
+        )
+    if not config.node_role.isprintable():
+        raise ConfigError(
+            f"{sources['node_role',]}: NODE_ROLE cannot be {config.node_role!r}: it holds an"
+            " invisible character. Write it like zonemta-outbound."
         )
     for word in words_of(config.node_role):
         near = difflib.get_close_matches(word, WORDS, n=1, cutoff=0.75)
@@ -271,10 +272,10 @@ def _check_node(config: Config, sources: dict[Key, str]) -> None:
 def _clean_url(url: str, source: str) -> str:
     shown = "DASHBOARD_URL (or url in [backend])"
     parts = _split(url)
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+    if not parts or not _is_web(url, parts):
         raise ConfigError(
             f"{source}: {shown} cannot be {url!r}: not an address."
-            " Write it like https://dashboard.example."
+            " Write it like https://dashboard.example, a name outside ASCII as xn--."
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError(
@@ -353,37 +354,10 @@ def _check_addresses(config: Config, sources: dict[Key, str]) -> None:
     ]:
         source = sources.get(("discovery", name))
         if source and uri:
-            _check_mongodb(name, uri.reveal(), source, database=database)
+            mongodb.check(name, uri.reveal(), source, database=database)
     source = sources.get(("discovery", "redis_url"))
     if source and discovery.redis_url:
         _check_redis(discovery.redis_url.reveal(), source)
-
-
-def _check_mongodb(name: str, uri: str, source: str, *, database: str) -> None:
-    shown = f"AGENT_{name.upper()}" if "zonemta" in name else f"{name} of [discovery]"
-    scheme, _, rest = uri.partition("://")
-    login, _, place = rest.partition("?")[0].rpartition("@")
-    if re.search(r"[@/]", login) or login.count(":") > 1:
-        raise ConfigError(
-            f"{source}: user or password of {shown} contain an unescaped @, / or :. Write %40 for"
-            " @, %2F for /, %3A for : and %25 for %."
-        )
-    hosts, _, path = place.partition("/")
-    if not database:  # the MongoDB of this node
-        if uri != "auto" and (scheme != "mongodb" or not hosts or "," in hosts):
-            raise ConfigError(
-                f"{source}: {shown} must begin with mongodb:// and name one host, which is queried"
-                " directly. Write it like mongodb://user:password@127.0.0.1:27017/, or auto."
-            )
-        return
-    # The name of the database stands after the hosts; without one there is nothing to watch.
-    if scheme not in ("mongodb", "mongodb+srv") or not path:
-        owner = {"zone-mta": "ZoneMTA", "wildduck": "WildDuck"}[database]
-        raise ConfigError(
-            f"{source}: {shown} must begin with mongodb:// and name {owner}'s"
-            f" database in its path. Write it like mongodb://127.0.0.1:27017/{database}"
-            "?replicaSet=rs0."
-        )
 
 
 def _check_redis(url: str, source: str) -> None:
@@ -421,8 +395,7 @@ def _check_webhook(config: Config, sources: dict[Key, str]) -> list[str]:
             )
         return []
     source, parts = sources["outage_webhook", "url"], _split(url)
-    is_plain = url.isascii() and url.isprintable() and " " not in url
-    if not is_plain or not parts or parts.scheme not in ("http", "https") or not parts.hostname:
+    if not parts or not _is_web(url, parts):
         raise ConfigError(
             f"{source}: {shown} is no address. Write it like https://alerts.example/hook."
         )

@@ -16,6 +16,16 @@ INGEST_PATH, EMPTY_BATCH = "/api/v1/events/ingest", b"[]"
 # The server refuses events more than ten minutes ahead; long before that, pages look odd.
 MAX_SKEW = timedelta(seconds=60)
 KEY_STATUSES = (401, 403)
+_NO_SERVER = "The proxy answers, the server behind it does not: systemctl status mallard-web there."
+#: Fixes where a server, or the proxy before it, was reached.
+_STATUS_FIXES: dict[int | None, str] = {
+    400: "Check DASHBOARD_URL, above all whether it is http or https.",
+    429: "Too many requests of this key or address: do many agents share it? What waits is kept.",
+    502: _NO_SERVER,
+    503: "The server runs and cannot accept now: its address /health/ready names the part that"
+    " fails. What waits is kept.",
+    504: _NO_SERVER,
+}
 NODE_STATUS = 403
 
 
@@ -35,7 +45,7 @@ def check_server(config: Config) -> Iterator[Finding]:
     finally:
         client.close()
     yield from [refusal] if refusal else judge_answer(outcome, config.backend.url)
-    if outcome.status is not None:
+    if outcome.server_at is not None or outcome.action is Action.ACCEPTED:
         yield judge_skew(middle - outcome.server_at if outcome.server_at else None)
 
 
@@ -53,7 +63,7 @@ def judge_answer(outcome: Outcome, url: str) -> Iterator[Finding]:
         yield Finding("failure", "server", line, fix)
     else:
         general = "Check DASHBOARD_URL, the network (firewall, proxy, certificate) and the server."
-        yield Finding("failure", "server", line, fix or general)
+        yield Finding("failure", "server", line, fix or _STATUS_FIXES.get(outcome.status, general))
 
 
 def judge_node(outcome: Outcome, node: str) -> Finding | None:

@@ -21,6 +21,7 @@ import msgspec
 
 from agent import __version__, clock
 from agent.config import Backend
+from agent.errors import CertificateFault, certificate_fault
 from agent.logs import RateLimitedLog
 from agent.transport.backoff import http_date, http_date_of, retry_after_s
 from agent.transport.refusals import Cause, find_cause
@@ -51,12 +52,15 @@ MIN_SERVER_ERROR = 500
 TOLERATED_SKEW = timedelta(seconds=5)
 SKEW_WARNING_PERIOD_S = 3600.0
 _OBJECT = re.compile(r"^\w+\(host=[^)]*\): ")
-UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
-NAME_FIX = " Its certificate is for another name: set DASHBOARD_URL to the name in it."
-UNTRUSTED_FIX = (
-    " Its certificate is not trusted here: set ca_file in [backend] to the file of the authority"
-    " that signed it, or install ca-certificates."
-)
+_TLS_FIXES: dict[CertificateFault, str] = {
+    "time": " Its certificate has expired or is not valid yet: renew it, or set this clock if that"
+    " is wrong.",
+    "name": " Its certificate is for another name: set DASHBOARD_URL to the name in it.",
+    "authority": " Its certificate is not trusted here: set ca_file in [backend] to the file of the"
+    " authority that signed it, or install ca-certificates.",
+}
+NO_TLS = "WRONG_VERSION_NUMBER"
+NO_TLS_FIX = " Nothing speaks TLS there: set scheme and port in DASHBOARD_URL to the server's."
 
 
 class Action(enum.Enum):
@@ -218,10 +222,9 @@ class Client:
                 response.release_conn()
         except (HTTPError, OSError) as error:
             shown = _short(error)
-            fix = UNTRUSTED_FIX if UNTRUSTED in shown else ""
-            if "mismatch, certificate is not valid" in shown:
-                fix = NAME_FIX
-            if fix:
+            fault = certificate_fault(str(error))
+            fix = _TLS_FIXES[fault] if fault else NO_TLS_FIX if NO_TLS in shown else ""
+            if fault:
                 self.close()  # the pool has the authorities of its creation
             return Outcome(Action.RETRY, f"{url} is not reachable: {shown}{fix}", fix)
         outcome = _judge(url, response, text, answer_needed=answer_needed)
@@ -362,5 +365,7 @@ def _server_at(response: BaseHTTPResponse) -> datetime | None:
 
 def _short(error: Exception) -> str:
     """Return urllib3's error without the names of its objects."""
-    reason = str(getattr(error, "reason", None) or error)
+    cause = getattr(error, "reason", None) or error
+    is_pair = len(cause.args) > 1 and isinstance(cause.args[1], Exception)
+    reason = f"{cause.args[0]} {cause.args[1]}".strip() if is_pair else str(cause)
     return _OBJECT.sub("", reason.rpartition(">: ")[2])[:MAX_SHOWN_CHARS]

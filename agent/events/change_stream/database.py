@@ -199,10 +199,12 @@ def explain(error: Exception, *, where: str) -> tuple[str, str]:
             " db.grantRolesToUser(user, [{role: 'read', db: database}])."
         )
     if isinstance(error, errors.ConfigurationError | errors.InvalidURI):
-        return "uri", (
-            f"AGENT_ZONEMTA_MONGODB_URI cannot be used ({first_line}). Write it like"
-            " mongodb://127.0.0.1:27017/zone-mta?replicaSet=rs0."
-        )
+        fix = "Write it like mongodb://127.0.0.1:27017/zone-mta?replicaSet=rs0."
+        if "DNS" in first_line:
+            fix = (
+                "Check its name and the DNS of this node, or name the hosts: mongodb://HOST:27017/…"
+            )
+        return "uri", f"AGENT_ZONEMTA_MONGODB_URI cannot be used ({first_line}). {fix}"
     if isinstance(error, errors.ConnectionFailure):
         asked = ". Is mongod running, and is AGENT_ZONEMTA_MONGODB_URI right?"
         fix = f"{certified}." if (certified := certificate_fix(str(error))) else asked

@@ -102,6 +102,10 @@ def test_a_key_of_another_node_is_a_failure_with_its_remedy(call, fake_server, a
         (403, "key", "NODE_ID"),
         (404, "server", "DASHBOARD_URL"),
         (500, "server", "DASHBOARD_URL"),
+        (400, "server", "http or https"),
+        (429, "server", "many agents"),
+        (502, "server", "behind it does not"),
+        (503, "server", "/health/ready"),
         (302, "server", "final address"),
     ],
 )

@@ -91,7 +91,11 @@ def test_any_setting_can_come_from_the_environment(tmp_path):
         ({"AGENT_ZONEMTA_MONGO_URI": "x"}, ["AGENT_ZONEMTA_MONGODB_URI"]),
         ({"HEARTBEAT_INTERVAL": "soon"}, ["environment", "HEARTBEAT_INTERVAL", "'soon'"]),
         ({"HEARTBEAT_INTERVAL": "5"}, ["HEARTBEAT_INTERVAL", ">= 1", "milliseconds"]),
-        ({"LOG_LEVEL": "loud"}, ["LOG_LEVEL", "'loud'"]),
+        ({"LOG_LEVEL": "loud"}, ["LOG_LEVEL", "'loud'", "debug, info, warning, error"]),
+        ({"NODE_ID": "mta\u202e01"}, ["NODE_ID", "\\u202e", "invisible"]),
+        ({"NODE_ROLE": "zonemta\u202e"}, ["NODE_ROLE", "\\u202e", "invisible"]),
+        ({"DASHBOARD_URL": "https://d.exam ple"}, ["DASHBOARD_URL", "not an address"]),
+        ({"DASHBOARD_URL": "https://bücher.example"}, ["DASHBOARD_URL", "xn--"]),
         ({"NODE_ID": "n" * 65}, ["NODE_ID", "64"]),
         ({"DASHBOARD_URL": "dashboard.example"}, ["DASHBOARD_URL", "https://"]),
         ({"DASHBOARD_URL": "https://u:p@d.example"}, ["DASHBOARD_URL", "only scheme"]),
@@ -158,7 +162,15 @@ def test_any_other_role_is_accepted(role, tmp_path):
 
 @pytest.mark.parametrize("name", ["AGENT_ZONEMTA_MONGODB_URI", "AGENT_DISCOVERY_MONGODB_URI"])
 @pytest.mark.parametrize(
-    "login", ["mallard:p@ss", "mallard:pa/ss", "mallard:pa:ss", "mal@lard:pass"]
+    "login",
+    [
+        "mallard:p@ss",
+        "mallard:pa/ss",
+        "mallard:pa:ss",
+        "mal@lard:pass",
+        "mallard:pa?ss",
+        "mallard:pa%ss",
+    ],
 )
 def test_a_password_that_is_not_escaped_is_refused_and_not_repeated(name, login, tmp_path):
     uri = f"mongodb://{login}@127.0.0.1:27017/zone-mta?authSource=admin"
@@ -166,7 +178,45 @@ def test_a_password_that_is_not_escaped_is_refused_and_not_repeated(name, login,
     text = complaint(GOOD | {name: uri}, tmp_path)
 
     assert "%40" in text
-    assert not any(part in text for part in ("ss@", "pa/", "pa:", "p@", "mallard", "mal@"))
+    assert not any(
+        part in text for part in ("ss@", "pa/", "pa:", "p@", "pa?", "pa%", "mallard", "mal@")
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("h1,h2:x/zone-mta", "host"),
+        ("h1:70000/zone-mta", "port"),
+        ("h1:0/zone-mta", "port"),
+        ("h1,,h2/zone-mta", "host"),
+        ("[hush/zone-mta", "host"),
+        ("h1/zone-mta?replicaSet", "option 1 after the ?"),
+        ("h1/zone-mta?w=1&replicaSet=", "option 2 after the ?"),
+        ("h1/zone-mta?tls=hush", "tls in"),
+    ],
+)
+def test_hosts_and_options_of_a_mongodb_are_checked(place, words, tmp_path):
+    text = complaint(GOOD | {"AGENT_ZONEMTA_MONGODB_URI": f"mongodb://u:p@{place}"}, tmp_path)
+
+    assert "AGENT_ZONEMTA_MONGODB_URI" in text
+    assert words in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "mongodb://[2001:db8::1]:27017,db-2.example/zone-mta?replicaSet=rs0&tls=true",
+        "mongodb://%2Frun%2Fmongodb-27017.sock/zone-mta",
+        "mongodb://us%40er:p%25@localhost/zone-mta?w=1;journal=true",
+        "mongodb+srv://cluster.example/zone-mta",
+    ],
+)
+def test_an_address_of_a_mongodb_as_its_drivers_read_it_is_accepted(uri, tmp_path):
+    made = load_from(GOOD | {"AGENT_ZONEMTA_MONGODB_URI": uri}, tmp_path).config
+
+    assert made.discovery.zonemta_mongodb_uri.reveal() == uri
 
 
 def test_an_escaped_password_is_accepted(tmp_path):
