@@ -6,17 +6,10 @@ from the time the message was queued.
 
 from typing import NamedTuple
 
-import msgspec
-from msgspec.structs import replace
-
+from agent.spool.stream_position import StreamPosition
 from agent.spool.transaction import Transaction
 
-POSITION = "stream.position"
-SOURCE = "stream.source"
 SNAPSHOT = "stream.snapshot"  # present while a snapshot is not yet complete
-SEEN_MS = "stream.seen_ms"  # MongoDB's time, up to which the stream was read
-GAPS = "stream.gaps"  # JSON, the latest last
-MAX_GAPS = 20
 GENERATION = "stream.generation"  # a counter: snapshots begun
 
 # A delivery status notification is remembered this long for the delete it belongs to.
@@ -51,73 +44,21 @@ class Notice(NamedTuple):
 _HELD = ", ".join(HeldEvent._fields)
 
 
-class Gap(msgspec.Struct, frozen=True):
-    """A stretch of time that the stream has no changes of. `from_ms` None: from the beginning.
-    `lost_count`: recipients that left the queue in it, in unknown ways; None: not counted yet."""
-
-    from_ms: int | None
-    to_ms: int
-    reason: str
-    lost_count: int | None = None
-
-
-def read_gaps(tx: Transaction) -> list[Gap]:
-    """Return the latest gaps, oldest first."""
-    value = tx.meta(GAPS)
-    return msgspec.json.decode(value, type=list[Gap]) if value is not None else []
-
-
-class ChangeStreamState:
+class ChangeStreamState(StreamPosition):
     """The tables of the change stream, in one transaction."""
 
     def __init__(self, tx: Transaction, *, grace_ms: int) -> None:
-        self.tx = tx
+        super().__init__(tx, "stream")
         self.grace_ms = grace_ms
 
-    # Position and snapshots
-
-    def position(self) -> bytes | None:
-        return self.tx.meta(POSITION)
-
-    def save_position(self, position: bytes) -> None:
-        """Save the position up to which everything in this transaction was taken."""
-        self.tx.set_meta(POSITION, position)
-
-    def seen_until(self) -> int | None:
-        """Return MongoDB's time in ms up to which the stream was read; None before the first."""
-        value = self.tx.meta(SEEN_MS)
-        return int(value) if value is not None else None
-
-    def save_seen(self, at_ms: int) -> None:
-        """Save up to which of MongoDB's times the stream was read."""
-        self.tx.set_meta(SEEN_MS, str(at_ms).encode())
-
-    def begin_gap(self, reason: str, now_ms: int) -> None:
-        """Record that from the time read last until a snapshot is taken the stream is not known."""
-        gap = Gap(from_ms=self.seen_until(), to_ms=now_ms, reason=reason)
-        self._save_gaps([*read_gaps(self.tx), gap])
-        self.tx.add("stream.gaps", 1)
-
-    def end_gap(self, now_ms: int, lost: int) -> None:
-        """Record when the last gap ended and how many recipients left the queue in it."""
-        *others, gap = read_gaps(self.tx)
-        self._save_gaps([*others, replace(gap, to_ms=now_ms, lost_count=lost)])
-
-    def _save_gaps(self, gaps: list[Gap]) -> None:
-        self.tx.set_meta(GAPS, msgspec.json.encode(gaps[-MAX_GAPS:]))
-
-    def source(self) -> str | None:
-        """Return which database the position belongs to."""
-        value = self.tx.meta(SOURCE)
-        return value.decode() if value is not None else None
+    # Snapshots
 
     def snapshot_pending(self) -> bool:
         return self.tx.meta(SNAPSHOT) is not None
 
     def begin_snapshot(self, position: bytes, source: str) -> None:
         """Begin a snapshot: `position` was taken before it, so nothing falls between."""
-        self.tx.set_meta(POSITION, position)
-        self.tx.set_meta(SOURCE, source.encode())
+        self.begin(position, source)
         self.tx.set_meta(SNAPSHOT, b"1")
         self.tx.add(GENERATION, 1)
 
@@ -126,13 +67,13 @@ class ChangeStreamState:
 
     def forget_position(self) -> None:
         """Forget the position; the next start takes a snapshot. The caches stay."""
-        self.tx.set_meta(POSITION, None)
+        super().forget_position()
         self.tx.set_meta(SNAPSHOT, None)
 
     def forget_all(self) -> None:
         """Forget everything: it belonged to another database. Held events stay."""
-        for name in (POSITION, SOURCE, SNAPSHOT):
-            self.tx.set_meta(name, None)
+        super().forget_all()
+        self.tx.set_meta(SNAPSHOT, None)
         self.tx.execute("DELETE FROM documents")
         self.tx.execute("DELETE FROM messages")
 

@@ -6,7 +6,6 @@ from typing import Any
 from agent import clock
 from agent.errors import SpoolError
 from agent.samples import SpoolHealth
-from agent.spool.change_stream_state import read_gaps
 from agent.spool.compression import CompressedBlocks
 from agent.spool.database import open_read_only
 from agent.spool.items import Items
@@ -19,6 +18,7 @@ from agent.spool.schema import (
     QUEUES,
     SET_ASIDE,
 )
+from agent.spool.stream_position import read_gaps
 from agent.spool.transaction import Transaction
 
 
@@ -96,15 +96,8 @@ def _summary(tx: Transaction, path: Path) -> dict[str, Any]:
         "processes_count": _count(tx, "plugin_processes"),
         "heard_at": _last_plugin_report(tx),
     }
-    summary["stream_gaps"] = [
-        {
-            "from_at": None if gap.from_ms is None else clock.from_ms(gap.from_ms).isoformat(),
-            "to_at": clock.from_ms(gap.to_ms).isoformat(),
-            "reason": gap.reason,
-            "lost_count": gap.lost_count,
-        }
-        for gap in read_gaps(tx)
-    ]
+    summary["stream_gaps"] = _gaps(tx, "stream")
+    summary["wildduck_gaps"] = _gaps(tx, "wildduck")
     summary["damaged_files"] = sorted(
         other.name for other in path.parent.glob(f"{path.name}.damaged-*")
     )
@@ -112,6 +105,18 @@ def _summary(tx: Transaction, path: Path) -> dict[str, Any]:
     summary["failed_commits_count"] = counters.pop(FAILED_COMMITS, 0)
     summary["counters"] = counters
     return summary
+
+
+def _gaps(tx: Transaction, stream: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "from_at": None if gap.from_ms is None else clock.from_ms(gap.from_ms).isoformat(),
+            "to_at": clock.from_ms(gap.to_ms).isoformat(),
+            "reason": gap.reason,
+            "lost_count": gap.lost_count,
+        }
+        for gap in read_gaps(tx, stream)
+    ]
 
 
 def _oldest(tx: Transaction, name: str) -> tuple[int | None, int | None]:

@@ -6,6 +6,7 @@ pymongo is imported inside functions: an agent without a change stream starts wi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import fields
@@ -37,6 +38,24 @@ NO_RIGHTS = {13, 18, 8000}
 # Fallen out of the oplog (286, 280, 260, 222), or a token this server cannot read.
 POSITION_LOST = {286, 280, 260, 222, 9, 15, 50811, 50872}
 EVENT_TOO_LARGE = 10334
+
+
+@dataclass(frozen=True)
+class Names:
+    """A database in the agent's messages: the setting with its URI, an example of its name, and how
+    the agent's user gets its rights."""
+
+    setting: str
+    example: str
+    grant: str
+
+
+ZONEMTA_NAMES = Names(
+    setting="AGENT_ZONEMTA_MONGODB_URI",
+    example="zone-mta",
+    grant="Give the user of AGENT_ZONEMTA_MONGODB_URI the role 'read' on ZoneMTA's database:"
+    " db.grantRolesToUser(user, [{role: 'read', db: database}]).",
+)
 
 # The SMTP dialogue of every attempt, kilobytes a document: never read.
 _LOG = "_deferred.log"
@@ -173,10 +192,11 @@ def enable_pre_images(db: Database[dict[str, Any]]) -> list[str]:
 WRONG_PASSWORD = 18
 
 
-def explain(error: Exception, *, where: str) -> tuple[str, str]:
+def explain(error: Exception, *, where: str, names: Names = ZONEMTA_NAMES) -> tuple[str, str]:
     """Return a kind for not repeating, and one line with the cause and its fix."""
     from pymongo import errors  # noqa: PLC0415
 
+    setting = names.setting
     code = getattr(error, "code", None)
     first_line = str(error).partition(", full error")[0].partition(", Timeout:")[0][:300]
     if code in NOT_A_REPLICA_SET:
@@ -187,26 +207,24 @@ def explain(error: Exception, *, where: str) -> tuple[str, str]:
     if code == WRONG_PASSWORD:
         return "password", (
             f"MongoDB at {where} refuses user or password ({first_line}). Correct both in"
-            " AGENT_ZONEMTA_MONGODB_URI, and add authSource=admin to it if the user was created"
+            f" {setting}, and add authSource=admin to it if the user was created"
             " in the database admin."
         )
     if code in NO_RIGHTS:
         return "rights", (
             # Without the command, which is the pipeline.
             f"MongoDB at {where} refuses the agent"
-            f" ({first_line.partition(' to execute command')[0]}). Give the user of"
-            " AGENT_ZONEMTA_MONGODB_URI the role 'read' on ZoneMTA's database:"
-            " db.grantRolesToUser(user, [{role: 'read', db: database}])."
+            f" ({first_line.partition(' to execute command')[0]}). {names.grant}"
         )
     if isinstance(error, errors.ConfigurationError | errors.InvalidURI):
-        fix = "Write it like mongodb://127.0.0.1:27017/zone-mta?replicaSet=rs0."
+        fix = f"Write it like mongodb://127.0.0.1:27017/{names.example}?replicaSet=rs0."
         if "DNS" in first_line:
             fix = (
                 "Check its name and the DNS of this node, or name the hosts: mongodb://HOST:27017/…"
             )
-        return "uri", f"AGENT_ZONEMTA_MONGODB_URI cannot be used ({first_line}). {fix}"
+        return "uri", f"{setting} cannot be used ({first_line}). {fix}"
     if isinstance(error, errors.ConnectionFailure):
-        asked = ". Is mongod running, and is AGENT_ZONEMTA_MONGODB_URI right?"
+        asked = f". Is mongod running, and is {setting} right?"
         fix = f"{certified}." if (certified := certificate_fix(str(error))) else asked
         return "connection", (
             f"MongoDB at {where} is not reachable ({first_line}){fix} The agent keeps trying;"

@@ -1,9 +1,5 @@
-"""Thread that follows ZoneMTA's database: a snapshot once, then its change stream from the saved
-position.
-
-Whatever MongoDB does (down, electing, no replica set, no rights, oplog too short), it logs one line
-with the fix, waits, and tries again; no other part of the agent notices.
-"""
+"""The change stream of ZoneMTA's database: a snapshot once, then every change from the saved
+position."""
 
 from __future__ import annotations
 
@@ -12,17 +8,23 @@ import threading
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import replace
-
 from agent import clock
 from agent.config import Secret
 from agent.errors import SpoolError
 from agent.events.change_stream import database
+from agent.events.change_stream.clients import SharedClients
+from agent.events.change_stream.follower import (
+    CLOCK_INTERVAL_S,
+    IDLE_SAVE_S,
+    OUT_OF_OPLOG,
+    Document,
+    Follower,
+    decode_position,
+    encode_position,
+)
 from agent.events.change_stream.tracker import Tracker
 from agent.events.change_stream.zonemta import Change
-from agent.logs import RateLimitedLog
-from agent.samples import SourceHealth
-from agent.spool import Spool, read_gaps
+from agent.spool import Spool
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -30,24 +32,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FIRST_WAIT_S = 1.0
-MAX_WAIT_S = 60.0
-# An idle position is saved now and then, or it would fall out of the oplog in a quiet week.
-IDLE_SAVE_S = 60.0
-CLOCK_INTERVAL_S = 60.0
-# An answer of MongoDB older than a few of these is late: see database.AWAIT_MS.
-HEALTH_INTERVAL_S = 15.0
-OUT_OF_OPLOG = "MongoDB's oplog no longer reaches back to it"
 LONGER_OPLOG = (
     " If the agent was down for less than a day, enlarge the oplog:"
     " db.adminCommand({replSetResizeOplog: 1, size: megabytes})."
 )
 
-Document = dict[str, Any]
 
-
-class ChangeStream:
-    """One thread's work. `run` returns when `stop` is set; it raises nothing."""
+class ChangeStream(Follower):
+    """Follows ZoneMTA's queue."""
 
     name = "change-stream"
 
@@ -59,38 +51,16 @@ class ChangeStream:
         node: str,
         instance: str = "",
         enable_pre_images: bool = False,
+        clients: SharedClients | None = None,
     ) -> None:
+        super().__init__(uri, clients)
         self._spool = spool
-        self._uri = uri
         self._tracker = Tracker(spool, node=node, instance=instance)
-        self._warnings = RateLimitedLog(logger)
-        # Replaced as a whole: other threads read it.
-        self._health = SourceHealth(name=self.name, interval_s=HEALTH_INTERVAL_S)
         self._pre_images = True
         self._enable_pre_images = enable_pre_images
-        self._where = "the configured address"
-        self._wait_s = FIRST_WAIT_S
 
-    def health(self) -> SourceHealth:
-        return self._health
-
-    def run(self, stop: threading.Event) -> None:
-        from bson.errors import BSONError  # noqa: PLC0415
-        from pymongo.errors import PyMongoError  # noqa: PLC0415
-
-        while not stop.is_set():
-            try:
-                client = database.connect(self._uri.reveal())
-                with client:
-                    self._follow(client, stop)
-            except (PyMongoError, BSONError, SpoolError) as error:
-                self._report(error)
-                self._release_certain()
-                stop.wait(self._wait_s)
-                self._wait_s = min(self._wait_s * 2, MAX_WAIT_S)
-
-    def _follow(self, client: MongoClient[Document], stop: threading.Event) -> None:
-        db = client.get_default_database()
+    def _follow(self, db: Database[Document], stop: threading.Event) -> None:
+        client = db.client
         hello = client.admin.command("hello")
         self._where = f"{hello.get('me') or client.address}/{db.name}"
         version = database.major_version(client)
@@ -108,10 +78,8 @@ class ChangeStream:
             return
         with self._spool.read() as tx:
             position = self._spool.stream(tx).position()
-        with db.watch(resume_after=_decode(position), **options) as stream:
-            logger.info("Following the change stream of %s.", self._where)
-            self._warnings.resolve("The change stream of %s is back.", self._where)
-            self._wait_s = FIRST_WAIT_S
+        with db.watch(resume_after=decode_position(position), **options) as stream:
+            self._note_followed()
             self._read(client, stream, stop)
             if not stop.is_set() and not stream.alive and not self._is_lost():
                 # The database was dropped or renamed: the stream is over, not interrupted.
@@ -135,7 +103,7 @@ class ChangeStream:
             with db.watch(**options) as stream:
                 token = stream.resume_token
             with self._spool.begin() as tx:
-                self._spool.stream(tx).begin_snapshot(_encode(token), source)
+                self._spool.stream(tx).begin_snapshot(encode_position(token), source)
         count = 0
         with database.queue_documents(db) as cursor:
             while not stop.is_set() and (chunk := list(islice(cursor, database.BATCH))):
@@ -159,17 +127,12 @@ class ChangeStream:
             if clock.monotonic_s() - measured_s >= CLOCK_INTERVAL_S:
                 self._tracker.database_ahead_ms = database.measure_clock(client)
                 measured_s = clock.monotonic_s()
-            self._health = replace(
-                self._health,
-                runs_total=self._health.runs_total + bool(changes),
-                last_error=None,
-                succeeded_at=clock.utc_now(),
-            )
+            self._note_batch(len(changes))
             if changes:
                 seen_until_ms = changes[-1].at_ms
             if changes or clock.monotonic_s() - saved_s >= IDLE_SAVE_S:
                 seen_ms = seen_until_ms if changes else clock.now_ms()
-                self._tracker.apply(changes, _encode(stream.resume_token), seen_ms=seen_ms)
+                self._tracker.apply(changes, encode_position(stream.resume_token), seen_ms=seen_ms)
                 saved_s = clock.monotonic_s()
             if gone is not None:
                 self._lose_position(gone)
@@ -183,7 +146,7 @@ class ChangeStream:
         with self._spool.begin() as tx:
             state = self._spool.stream(tx)
             lost = state.drop_unseen()
-            if any(gap.lost_count is None for gap in read_gaps(tx)[-1:]):
+            if any(gap.lost_count is None for gap in state.gaps()[-1:]):
                 state.end_gap(clock.now_ms(), lost)
         if lost:
             logger.warning(
@@ -226,20 +189,13 @@ class ChangeStream:
         with self._spool.read() as tx:
             return self._spool.stream(tx).position() is None
 
-    def _report(self, error: Exception) -> None:
-        if isinstance(error, SpoolError):
-            kind, line = "spool", str(error)
-        else:
-            kind, line = database.explain(error, where=self._where)
-        failures = self._health.failures_total + 1
-        self._health = replace(self._health, failures_total=failures, last_error=line[:300])
-        if database.is_event_too_large(error):
-            self._pre_images = False
-            self._warnings.warn("size", "A change was too large with its pre-image: going without.")
-        elif database.is_position_lost(error):
-            self._lose_position(OUT_OF_OPLOG)
-        else:
-            self._warnings.warn(kind, "%s", line)
+    def _wait(self, stop: threading.Event) -> None:
+        self._release_certain()
+        super()._wait(stop)
+
+    def _skip_too_large(self) -> None:
+        self._pre_images = False
+        self._warnings.warn("size", "A change was too large with its pre-image: going without.")
 
     def _lose_position(self, reason: str) -> None:
         logger.warning(
@@ -272,15 +228,3 @@ def _next_batch(stream: Any) -> tuple[list[Change], bool, str | None]:
             continue
         changes.append(database.parse_change(raw))
     return changes, False, None
-
-
-def _encode(token: Any) -> bytes:
-    import bson  # noqa: PLC0415
-
-    return bson.encode(token)
-
-
-def _decode(position: bytes | None) -> Any:
-    import bson  # noqa: PLC0415
-
-    return None if position is None else bson.decode(position)

@@ -282,7 +282,7 @@ def test_an_unreachable_mongodb_is_one_line_with_the_fix(
     make_spool, in_thread, caplog, monkeypatch
 ):
     monkeypatch.setattr("agent.events.change_stream.database.SELECT_TIMEOUT_MS", 200)
-    monkeypatch.setattr("agent.events.change_stream.stream.FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr("agent.events.change_stream.follower.FIRST_WAIT_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     uri = Secret(f"mongodb://agent:secret-password@127.0.0.1:{port}/zone-mta?replicaSet=rs0")
