@@ -13,6 +13,7 @@ from server.alerts.blocks.cusum import clamp_usual
 
 FADE_S = 14 * 86_400.0
 SECONDS_A_MONTH = 30 * 86_400.0
+LEARNT_EVERY_S = 3600.0
 #: How many units the provider's mean weighs in an IP's share, and a first guess in a provider's.
 IP_PRIOR, PROVIDER_PRIOR = 200.0, 200.0
 FIRST_GUESS, FIRST_GUESS_OF_REPLY = 0.01, 0.002
@@ -69,7 +70,10 @@ class Baseline:
             self.add(provider, ip, units, refused)
 
     def units_a_month(self) -> float:
-        return sum(self._ips.values()) * SECONDS_A_MONTH / FADE_S
+        """Return the units of a month at the rate of what is known, however short that is."""
+        begin = min(self.first_at.values(), default=self.faded_at) - LEARNT_EVERY_S
+        known_s = FADE_S * (1 - exp((begin - self.faded_at) / FADE_S))
+        return sum(self._ips.values()) * SECONDS_A_MONTH / known_s
 
     def of_provider(self, provider: str, *, of_all: bool = False) -> float:
         """Return the usual share at a provider; `of_all`: with what nobody answered."""

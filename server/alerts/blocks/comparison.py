@@ -6,9 +6,9 @@ is all that was seen, and several are as likely, the class of the replies decide
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import log
+from math import inf, log
 
 from server.alerts.blocks.attempts import NULL_SENDER, UNREACHABLE, Attempts
 
@@ -22,6 +22,8 @@ MIN_SHARE, MAX_SHARE = 0.2, 0.98
 MARGIN_OF_ONE_SENDER = 2.0
 #: With fewer refused units of others than of its first sender a domain must be likewise.
 MIN_OTHERS = 2.0
+#: Senders and domains that are compared.
+MAX_CANDIDATES = 5
 #: What the class of the replies speaks for, where what was seen fits several explanations.
 HINTS = {
     "reputation": ("ip", 1.5),
@@ -66,33 +68,55 @@ def explain(
     refused_by = {name: _sum_refused(seen, name) for name in ("ip", "sender", "domain")}
     if not any(each.refused for each in seen):
         return None
-    tops = {name: by.most_common(1)[0][0] for name, by in refused_by.items() if by}
-    ip = ip if refused_by["ip"].get(ip) else tops.get("ip", "")
+    top_ip = refused_by["ip"].most_common(1)
+    ip = ip if refused_by["ip"].get(ip) else next((name for name, _ in top_ip), "")
     scores = {Explanation("provider", ""): _score(seen, usual, lambda row: True)}
     if ip:
         scores[Explanation("ip", ip)] = max(
             _score(seen, usual, _is_of("ip", ip)), _score_ips(seen, usual, ip)
         )
     for kind in ("sender", "domain"):
-        if kind in tops:
-            is_its = _is_of(kind, tops[kind])
-            scores[Explanation(kind, tops[kind])] = _score(seen, usual, is_its)
+        for subject in _most_unusual(seen, refused_by[kind], usual, kind):
+            scores[Explanation(kind, subject)] = _score(seen, usual, _is_of(kind, subject))
     for name, count in classes.items():
         kind, weight = HINTS.get(name, ("ip", 0.0))
         share = count / classes.total()
         scores |= {e: s + weight * share for e, s in scores.items() if e.kind == kind}
     best = max(scores, key=lambda each: scores[each])
-    of_sender = Explanation("sender", tops.get("sender", ""))
+    if best.kind not in {"ip", "domain"}:
+        return best
+    return _prefer_sender(best, scores, seen)
+
+
+def _most_unusual(
+    seen: Iterable[_Seen], refused: Counter[str], usual: float, kind: str
+) -> list[str]:
+    """Return the senders or domains with the most refused units beyond what is usual: the busiest
+    have the most, and nothing may be wrong with them."""
+    excess = Counter(refused)
+    for each in seen:
+        if (name := getattr(each.row, kind)) in excess:
+            excess[name] -= usual * each.units  # type: ignore[assignment]
+    return [name for name, _ in excess.most_common(MAX_CANDIDATES)]
+
+
+def _prefer_sender(
+    best: Explanation, scores: dict[Explanation, float], seen: Sequence[_Seen]
+) -> Explanation:
+    """Return the first sender of an IP or a domain, where it explains nearly as much alone."""
+    belongs = _is_of(best.kind, best.subject)
+    its = [each for each in seen if belongs(each.row)]
+    senders = _sum_refused(its, "sender")
+    if not senders:
+        return best
+    (top, refused), *_ = senders.most_common(1)
+    of_sender = Explanation("sender", top)
+    margin = scores[best] - scores.get(of_sender, -inf)
     if best.kind == "domain":
-        others = sum(refused_by["sender"].values()) - refused_by["sender"][of_sender.subject]
-        margin = scores[best] - scores[of_sender]
-        return of_sender if others < MIN_OTHERS and margin < MARGIN_OF_ONE_SENDER else best
-    senders = {each.row.sender for each in seen if each.refused and each.row.ip == ip}
-    if best.kind == "ip" and len(senders) == 1 and "sender" in tops:
-        others_seen = any(each.row.sender not in senders for each in seen if each.row.ip == ip)
-        if others_seen and scores[best] - scores[of_sender] < MARGIN_OF_ONE_SENDER:
-            return of_sender
-    return best
+        is_one = sum(senders.values()) - refused < MIN_OTHERS
+    else:
+        is_one = len(senders) == 1 and any(each.row.sender != top for each in its)
+    return of_sender if is_one and margin < MARGIN_OF_ONE_SENDER else best
 
 
 def _is_of(kind: str, subject: str) -> Belongs:

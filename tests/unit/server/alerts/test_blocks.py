@@ -7,6 +7,7 @@ import pytest
 
 from server.alerts.blocks import state
 from server.alerts.blocks.attempts import Attempts, Reply
+from server.alerts.blocks.baseline import SECONDS_A_MONTH, Baseline
 from server.alerts.blocks.cells import Cell
 from server.alerts.blocks.comparison import Explanation, explain
 from server.alerts.blocks.cusum import clamp_usual, compute_gains, compute_threshold
@@ -84,6 +85,35 @@ def test_what_may_be_greylisting_is_an_alarm_only_once_retries_are_refused_too()
     cell.refused_later += 2
 
     assert (before, cell.is_alarm("ip", 13.0)) == (False, True)
+
+
+def test_units_of_a_month_are_those_of_the_rate_from_the_first_hour_on():
+    baseline, a_month = Baseline(), []
+    for hour in range(1, 24 * 30):
+        baseline.add(GOOGLE, IP, 1000.0)
+        baseline.fade(hour * 3600.0)
+        a_month.append(baseline.units_a_month())
+
+    assert a_month == pytest.approx([1000.0 * SECONDS_A_MONTH / 3600] * len(a_month), rel=0.01)
+
+
+def test_in_the_first_hour_of_all_nothing_is_found_and_everything_is_learnt():
+    detector = Detector()
+    for minute in range(60):
+        rows = [refused(sender=f"s{minute}-{n}", at=60 * minute + n) for n in range(5)]
+        assert not detector.observe(60.0 * minute, rows, lambda provider, since: [])
+    detector.observe(3660.0, [], lambda provider, since: [])
+
+    assert detector.baseline.pairs[GOOGLE, IP] == pytest.approx([300.0, 300.0], rel=0.05)
+
+
+def test_the_sender_whose_mail_is_refused_is_named_not_the_busiest_nor_the_domain():
+    busy = [taken(IP, "busy", domain="other.example")] * 600
+    busy += [refused(IP, "busy", domain="other.example")] * 9
+    rows = [refused(IP, "alice", Reply("5ba0", "content", is_permanent=True))] * 8
+    rows += [*map(taken, [IP] * 50, ["bob"] * 50), refused(IP, "bob")]
+
+    assert explain([*busy, *rows], 0.015) == Explanation("sender", "alice")
 
 
 def test_one_of_several_ips_is_blocked_where_the_others_are_not():
@@ -172,7 +202,7 @@ def test_an_ip_of_ours_that_reaches_nobody_is_no_block_of_a_provider():
 
 def test_cells_are_bounded_and_those_that_are_dropped_are_counted(monkeypatch):
     monkeypatch.setattr("server.alerts.blocks.detection.MAX_CELLS", 100)
-    detector = Detector()
+    detector = Detector(Baseline({(GOOGLE, IP): [100.0, 1.0]}, faded_at=1.0))
     rows = [refused(f"10.0.0.{n}", f"s{n}", domain=f"d{n}") for n in range(200)]
     detector.observe(0.0, rows, lambda provider, since: ())
     held = len(detector.cells)
@@ -218,7 +248,8 @@ def test_refusals_of_one_minute_count_in_whatever_order_they_are_read():
 
 
 def test_refusals_make_none_usual_that_follow_within_the_hour():
-    detector, changes = Detector(), []
+    detector, changes = Detector(Baseline(faded_at=1.0)), []
+    detector.baseline.add(GOOGLE, OTHER_IP, 100.0)
     minutes = [
         [refused(sender=f"s{n}", at=60 * minute + n) for n in range(5)]
         + [taken(OTHER_IP, f"s{n}") for n in range(5)]
