@@ -1,6 +1,6 @@
 """Snapshot of a round: all that conditions read, gathered once. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -67,12 +67,38 @@ class MailMinute:
     delivery_count: int = 0
 
 
+def add_minutes(at: datetime, minutes: Iterable[MailMinute]) -> MailMinute:
+    """Return the sum of some minutes, as of `at`."""
+    every = list(minutes)
+    return MailMinute(
+        at,
+        delivered=sum(minute.delivered for minute in every),
+        bounced=sum(minute.bounced for minute in every),
+        deferred=sum(minute.deferred for minute in every),
+        delivery_ms_sum=sum(minute.delivery_ms_sum for minute in every),
+        delivery_count=sum(minute.delivery_count for minute in every),
+    )
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """The mail that an open block is of: one IP's or everybody's to a provider.
+
+    `minutes`: its outcomes; `nodes`: whose mail was refused lately.
+    """
+
+    provider: str
+    minutes: Sequence[MailMinute] = ()
+    nodes: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """Readings of one moment. `resumed_at`: since when this server has watched without a gap.
 
     `full_in`: node → how long until its root disk is full, where it is filling. `zones`: zone → its
-    last outcome of a day.
+    last outcome of a day. `blocked`: name of an open block → its mail, whose minutes are counted
+    up to `details_until`; `providers`: domain → provider, of what waits while a block is open.
     """
 
     now: datetime
@@ -89,6 +115,9 @@ class Snapshot:
     minutes: Sequence[MailMinute] = ()
     zones: Mapping[str, datetime] = field(default_factory=dict)
     blocks: Sequence[Block] = ()
+    blocked: Mapping[str, Blocked] = field(default_factory=dict)
+    details_until: datetime | None = None
+    providers: Mapping[str, str] = field(default_factory=dict)
     dead_letters: int = 0
 
     @property

@@ -10,11 +10,18 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from math import cos, pi
 
+from server.alerts.blocks import effects
 from server.alerts.blocks.models import Block
 from server.alerts.forecast import forecast_disk
-from server.alerts.snapshot import MailMinute, Resources, Sample, Snapshot, WatchedNode
+from server.alerts.snapshot import Blocked, MailMinute, Resources, Sample, Snapshot, WatchedNode
 from server.mailqueues.accounting import Database, Reading, count_once
-from server.metrics.mail_queue import MailQueue, QueueShare, ZoneQueue
+from server.metrics.mail_queue import (
+    MailQueue,
+    OtherDestinations,
+    QueueDestination,
+    QueueShare,
+    ZoneQueue,
+)
 from server.metrics.newest import NodeState
 from server.observability.backlog import NOTHING_WAITS
 
@@ -96,6 +103,8 @@ class Cluster:
         self._troubles, self._chance = deque(troubles), chance
         self._open: list[Trouble] = []
         self._minutes: deque[MailMinute] = deque(maxlen=20)
+        self._refused: deque[MailMinute] = deque(maxlen=20)
+        self._blocked = (0.0, "", "")
         self._free = {name: chance.uniform(40e9, 70e9) for name in NODES}
         self._free_by_hour = {name: deque[tuple[datetime, float]]() for name in NODES}
         self._full_in: dict[str, timedelta] = {}
@@ -126,6 +135,12 @@ class Cluster:
 
     def _read(self, at_s: float) -> Snapshot:
         now = START + timedelta(seconds=at_s)
+        found = self._is("block")
+        block = _make_block(found) if found else None
+        if block:
+            self._blocked = (at_s + effects.LEADS_FOR.total_seconds(), block.name, block.provider)
+        blocked_until_s, name, provider = self._blocked
+        leads = at_s < blocked_until_s
         nodes = {name: self._watch(name, now) for name in NODES}
         states = [
             NodeState(name, "zonemta", 0, None, [], self._list_stopped(name), [])
@@ -143,8 +158,12 @@ class Cluster:
             queues=self._get_queues(at_s, now),
             minutes=list(self._minutes),
             zones={"bulk": self._find_last_outcome(at_s)},
-            blocks=[_make_block(each) for each in self._open if each.kind == "block"],
-        )
+            blocks=[block] if block else [],
+            blocked={name: Blocked(provider, list(self._refused), frozenset(NODES[:1]))}
+            if leads else {},
+            details_until=now - timedelta(minutes=3),
+            providers={"blocked.example": "google"},
+        )  # fmt: skip
 
     def _watch(self, name: str, now: datetime) -> WatchedNode:
         away = self._is("node", "flap", "maintenance", node=name)
@@ -171,7 +190,10 @@ class Cluster:
 
     def _get_queues(self, at_s: float, now: datetime) -> list[Database]:
         """Return the readings of the last minute, until a queue changes."""
-        key = (at_s // MINUTE, [each for each in self._open if each.kind in ("queue", "burst")])
+        key = (
+            at_s // MINUTE,
+            [each for each in self._open if each.kind in ("queue", "burst", "block")],
+        )
         if key != self._queues_of:
             self._queues, self._queues_of = self._read_queues(now), key
         return self._queues
@@ -181,7 +203,11 @@ class Cluster:
         queue = MailQueue(
             source="mongodb", zones=[ZoneQueue("bulk", 50, 10)], deferred_count=0,
             active_count=sum(share.count for share in shares), database="rs0/zone-mta@db-1:27017",
-            instance=NODES[0], oldest_created_at=now - timedelta(minutes=20), shares=shares,
+            instance=NODES[0], shares=shares, destinations=[
+                QueueDestination("blocked.example", [0, 0, 0, 0, 0, 0, self._count_blocked()])
+            ],
+            oldest_created_at=now - timedelta(hours=30 if self._is("block") else 0.3),
+            other_destinations=OtherDestinations(900, [0, 0, 0, 4_000, 0, 0, 0]),
         )  # fmt: skip
         reading = Reading(NODES[0], now, queue, STALE_AFTER, (now, queue))
         others = [
@@ -194,7 +220,11 @@ class Cluster:
     def _count_waiting(self, name: str) -> int:
         if self._is("queue", node=name):
             return 25_000
-        return 14_000 if self._is("burst", node=name) else self._chance.randrange(50, 400)
+        held = self._count_blocked() if name == NODES[0] else 0
+        return held + (14_000 if self._is("burst", node=name) else self._chance.randrange(50, 400))
+
+    def _count_blocked(self) -> int:
+        return 22_000 if self._is("block") else 0
 
     def _find_last_outcome(self, at_s: float) -> datetime:
         stuck = self._is("zone")
@@ -207,9 +237,14 @@ class Cluster:
         count = max(0, round(self._chance.gauss(rate, rate**0.5))) if rate > 1 else 0
         night = self._chance.random() < 0.3 and not count
         bad = self._is("bounces", "spike")
+        # What a block leads to must not wake anybody beside it: its IP sends a third of the mail.
+        refused = count // 3 if self._is("block") else 0
+        at = START + timedelta(seconds=at_s - MINUTE)
+        self._refused.append(MailMinute(at, bounced=refused))
         bounced = round(count * (0.4 if bad else self._chance.uniform(0, 0.03)))
+        bounced = min(count, bounced + refused)
         return MailMinute(
-            START + timedelta(seconds=at_s - MINUTE),
+            at,
             delivered=count - bounced,
             bounced=bounced,
             deferred=int(night) or count // 20,
@@ -250,5 +285,6 @@ def _instance(queue: MailQueue, name: str) -> MailQueue:
     return MailQueue(
         source=queue.source, zones=queue.zones, deferred_count=0, active_count=queue.active_count,
         database=queue.database, instance=name, oldest_created_at=queue.oldest_created_at,
-        shares=queue.shares,
+        shares=queue.shares, destinations=queue.destinations,
+        other_destinations=queue.other_destinations,
     )  # fmt: skip

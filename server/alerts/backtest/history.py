@@ -15,7 +15,6 @@ from django.conf import settings
 from server.alerts.backtest.replay import TICK_S, Point, Track
 from server.alerts.blocks.models import Block
 from server.alerts.conditions.condition import Rule, Subject
-from server.alerts.conditions.destinations import name_block
 from server.alerts.conditions.mail_flow import CLUSTER, MEASURES
 from server.alerts.evaluator.gathering import OUTCOMES_OF_LEVEL
 from server.alerts.snapshot import MailMinute
@@ -212,7 +211,7 @@ def _read_blocks(kinds: Sequence[str]) -> Callable[[datetime, datetime, Rule], S
         for row in rows.order_by("found_at")[:MAX_BLOCKS]:
             found_s = _to_minute(max(start, row.found_at))
             ended_s = _to_minute(row.ended_at or end)
-            of_block = points.setdefault(Subject("block", name_block(row)), [])
+            of_block = points.setdefault(Subject("block", row.name), [])
             of_block.append(
                 Point(found_s, max(ended_s, found_s + TICK_S), float(row.refused_count))
             )

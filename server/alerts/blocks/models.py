@@ -69,7 +69,12 @@ class Block(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.provider} {self.kind} {self.subject}: since {self.started_at:%F %T}"
+        return f"{self.name}: since {self.started_at:%F %T}"
+
+    @property
+    def name(self) -> str:
+        """Its name as the subject of an alert."""
+        return f"{self.provider} {self.kind} {self.subject}".strip()
 
 
 class BlockDetection(models.Model):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 
-from server.alerts.blocks.models import Block
+from server.alerts.conditions.blocked import find_block
 from server.alerts.conditions.condition import Condition, Reading, Subject, Values, alarm, warn
 from server.alerts.snapshot import Snapshot
 from server.formats import percent, thousands
@@ -23,20 +23,18 @@ def read_destinations(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
         verb = "bounces" if each.bounced > each.deferred else "defers"
         words = " ".join(each.words.split())[:MAX_REPLY_CHARS]
         text = f"{each.domain} {verb} {percent(refused, each.attempts)} of its mail"
+        block = find_block(snapshot, each.provider, each.sending_ip)
         evidence = {
             "since": each.since.isoformat() if each.since else None,
             "attempts": each.attempts,
             "bounced": each.bounced,
             "deferred": each.deferred,
             "reply": words,
-        }
+            "provider": each.provider,
+            "sending_ip": each.sending_ip,
+        } | ({"block": block} if block else {})
         sentence = f"{text}: {words}" if words else text
         yield Reading(subject, share, sentence, evidence, each.attempts)
-
-
-def name_block(block: Block) -> str:
-    """Return the name of a block as a subject."""
-    return f"{block.provider} {block.kind} {block.subject}".strip()
 
 
 def _reader(kinds: Collection[str]) -> Callable[[Snapshot, Values], Iterator[Reading]]:
@@ -57,7 +55,7 @@ def _reader(kinds: Collection[str]) -> Callable[[Snapshot, Values], Iterator[Rea
                 "bounce_class": block.bounce_class,
                 "reply": words,
             }
-            subject = Subject("block", name_block(block))
+            subject = Subject("block", block.name)
             sentence = f"{text}: {words}" if words else text
             value = float(block.refused_count) if is_known else None
             yield Reading(subject, value, sentence, evidence)
@@ -82,6 +80,7 @@ SENDER_REFUSED = Condition(
 CONDITIONS = (FAILING, BLOCKING, SENDER_REFUSED)
 RULES = (
     warn("destination_failing", FAILING, for_="2 min", keep_firing_for="10 min"),
-    alarm("provider_blocking", BLOCKING),
+    # As long as it leads to bounces in the windows of other rules, which are hidden under it.
+    alarm("provider_blocking", BLOCKING, keep_firing_for="15 min"),
     warn("sender_refused", SENDER_REFUSED),
 )

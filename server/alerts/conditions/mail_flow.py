@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from server.alerts.conditions.blocked import explain_mail
 from server.alerts.conditions.condition import Condition, Reading, Subject, Values, alarm, warn
 from server.alerts.conditions.parameters import HOUR, MINUTE, Parameter
-from server.alerts.snapshot import MailMinute, Snapshot
+from server.alerts.snapshot import MailMinute, Snapshot, add_minutes
 from server.formats import duration, milliseconds, percent, thousands
 
 CLUSTER = Subject("cluster", "outbound mail")
@@ -20,7 +21,9 @@ def read_deliveries(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
         return
     value, tries = measure_deliveries(total)
     text = f"Nothing was delivered in {duration(values['window'])}, of {thousands(tries)} attempts"
-    evidence = {"delivered": total.delivered, "attempts": tries}
+    evidence = {"delivered": total.delivered, "attempts": tries} | explain_mail(
+        snapshot, _in_window(snapshot, values), measure_deliveries, lambda m: m.bounced + m.deferred
+    )
     yield Reading(CLUSTER, value, text, evidence, tries)
 
 
@@ -33,7 +36,9 @@ def read_bounces(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
     share, outcomes = measure_bounces(total)
     window = duration(values["window"])
     text = f"{percent(total.bounced, outcomes)} of mail bounced in the last {window}"
-    evidence = {"bounced": total.bounced, "outcomes": outcomes}
+    evidence = {"bounced": total.bounced, "outcomes": outcomes} | explain_mail(
+        snapshot, _in_window(snapshot, values), measure_bounces, lambda m: m.bounced
+    )
     yield Reading(CLUSTER, share, text, evidence, outcomes)
 
 
@@ -79,16 +84,12 @@ def _sum(snapshot: Snapshot, values: Values) -> MailMinute | None:
     """Add up the minutes of the window; None while what was accepted is not stored."""
     if not snapshot.is_known("mail", ""):
         return None
+    return add_minutes(snapshot.now, _in_window(snapshot, values))
+
+
+def _in_window(snapshot: Snapshot, values: Values) -> list[MailMinute]:
     since = snapshot.now - timedelta(seconds=values["window"])
-    minutes = [minute for minute in snapshot.minutes if minute.at > since]
-    return MailMinute(
-        since,
-        delivered=sum(minute.delivered for minute in minutes),
-        bounced=sum(minute.bounced for minute in minutes),
-        deferred=sum(minute.deferred for minute in minutes),
-        delivery_ms_sum=sum(minute.delivery_ms_sum for minute in minutes),
-        delivery_count=sum(minute.delivery_count for minute in minutes),
-    )
+    return [minute for minute in snapshot.minutes if minute.at > since]
 
 
 NO_DELIVERY = Condition(

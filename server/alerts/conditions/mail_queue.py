@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from server.alerts.conditions.blocked import count_waiting, explain_age, explain_length
 from server.alerts.conditions.condition import Condition, Reading, Subject, Values, alarm, warn
 from server.alerts.conditions.parameters import HOUR, MAX_DAYS_S, MINUTE, Parameter
 from server.alerts.snapshot import Snapshot
@@ -24,12 +25,18 @@ def read_ages(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
         age_s = (snapshot.now - oldest_at).total_seconds() if oldest_at else 0.0
         text = f"Mail waits for {duration(age_s)} in {_name(queue)}"
         evidence = {"oldest_created_at": oldest_at.isoformat() if oldest_at else None}
-        yield Reading(subject, age_s, text, evidence)
+        yield Reading(
+            subject,
+            age_s,
+            text,
+            evidence | explain_age(snapshot, count_waiting(snapshot, queue), age_s),
+        )
 
 
 def read_lengths(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
     """Yield how many recipients wait for each node's ZoneMTA."""
     for queue in snapshot.queues:
+        waiting = count_waiting(snapshot, queue)
         for share in queue.shares:
             node = snapshot.nodes.get(share.node or "")
             if node is None or node.in_maintenance:
@@ -37,7 +44,9 @@ def read_lengths(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
             known = None if share.stale or share.count is None else float(share.count)
             text = f"{thousands(share.count)} recipients wait on {node.name}"
             subject = Subject("node", node.name, node.name)
-            yield Reading(subject, known, text, {"database": queue.name, "waiting": share.count})
+            evidence = {"database": queue.name, "waiting": share.count}
+            evidence |= explain_length(snapshot, waiting, node.name, share.count or 0)
+            yield Reading(subject, known, text, evidence)
 
 
 def read_stranded(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
@@ -52,7 +61,10 @@ def read_stranded(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
         instances = [share.instance or "" for share in shares]
         where = f" at {instances[0]}" if instances else ""
         text = f"{thousands(count)} recipients are stranded{where}"
-        yield Reading(subject, float(count), text, {"instances": instances, "count": count})
+        # Whose it was: of what a node that is away leaves behind, that node is the cause.
+        nodes = [share.node or "" for share in shares]
+        evidence = {"instances": instances, "count": count, "nodes": nodes}
+        yield Reading(subject, float(count), text, evidence)
 
 
 def read_zones(snapshot: Snapshot, values: Values) -> Iterator[Reading]:

@@ -150,10 +150,25 @@ def _step(
     if reading is not None and reading.value is not None and holds is not Holds.NO:
         alert.value = reading.value
         alert.text = _clean(reading.text)[:MAX_TEXT_CHARS]
-        alert.evidence = dict(reading.evidence)
+        alert.evidence = _note_block(rule, alert, reading, now)
     elif reading is not None and reading.value is not None:
         alert.value = reading.value
     return _note(alert, before, after, now)
+
+
+def _note_block(rule: Rule, alert: Alert, reading: Reading, now: datetime) -> dict[str, Any]:
+    """Return the evidence of a reading; of one with a block since when its rule holds without that
+    too, and whether for so long that it would have fired."""
+    evidence = dict(reading.evidence)
+    if "without_block" not in evidence:
+        return evidence
+    without, of_count = evidence["without_block"], evidence.get("without_block_of")
+    if rule.judge_value(without, of_count) is Holds.YES:
+        since = alert.evidence.get("without_block_since") or now.isoformat()
+        evidence["without_block_since"] = since
+        age_s = (now - datetime.fromisoformat(since)).total_seconds()
+        evidence["fires_without_block"] = age_s >= rule.values["for"]
+    return evidence
 
 
 def _end(alert: Alert, now: datetime) -> Outcome:

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from server.alerts.backlog import unstored
+from server.alerts.blocks import effects
 from server.alerts.blocks.models import Block
 from server.alerts.forecast import forecast_disk
 from server.alerts.snapshot import SAMPLED, MailMinute, Resources, Sample, Snapshot, WatchedNode
@@ -98,11 +99,13 @@ _trends: dict[str, Any] = {}
 def take_snapshot(
     now: datetime, *, backlog: Backlog, resumed_at: datetime | None = None
 ) -> Snapshot:
-    """Return the readings of this moment, by at most fifteen queries. Raises django.db.Error.
+    """Return the readings of this moment, by at most eighteen queries. Raises django.db.Error.
 
     `backlog`: as it was before them. What waited then may be stored meanwhile, not the other way.
     """
     offline_after = timedelta(seconds=settings.NODE_OFFLINE_AFTER_S) + unstored(backlog, now)
+    queues = count_once(mailqueues.newest_readings(now), now)
+    blocked = effects.read_blocked(now, since=now - MAIL_SPAN)
     return Snapshot(
         now,
         resumed_at=resumed_at,
@@ -112,12 +115,15 @@ def take_snapshot(
         resources=_read_resources(now),
         full_in=_read_trends(now),
         samples=_read_samples(now),
-        queues=count_once(mailqueues.newest_readings(now), now),
+        queues=queues,
         destinations=failing_destinations.destinations(now),
         epochs=ledger.completeness(now - LEDGER_SPAN),
         minutes=[MailMinute(*row) for row in fetch_rows(_MINUTES, _span(now, MAIL_SPAN))],
         zones=dict(fetch_rows(_ZONES, _span(now, ZONE_SPAN))),
         blocks=list(Block.objects.filter(ended_at=None).order_by("started_at")[:MAX_BLOCKS]),
+        blocked=blocked,
+        details_until=effects.find_details_until(blocked, now),
+        providers=effects.read_providers(blocked, queues, now),
         dead_letters=fetch_rows(_DEAD_LETTERS)[0][0],
     )
 

@@ -20,7 +20,6 @@ from server.alerts.blocks.listing import open_blocks
 from server.alerts.blocks.models import Block
 from server.alerts.blocks.wording import describe, describe_cause, one_line
 from server.alerts.conditions.completeness import NO_NODE
-from server.alerts.conditions.destinations import name_block
 from server.alerts.evaluator.causes import SERVER
 from server.alerts.models import State
 from server.alerts.node_problems import PROGRAM_NAMES, name_nodes
@@ -362,7 +361,7 @@ def _describe_disks(findings: Sequence[Finding], snapshot: Snapshot) -> Iterator
 
 
 def _describe_blocks(findings: Sequence[Finding], snapshot: Snapshot) -> Iterator[Problem]:
-    blocks = {name_block(block): block for block in snapshot.blocks}
+    blocks = {block.name: block for block in snapshot.blocks}
     for finding in findings:
         block = blocks.get(finding.alert.subject)
         if block is None:

@@ -34,21 +34,30 @@ WHERE dimension = 'to_domain' AND direction = 'outbound' AND value <> '{OTHER}'
 GROUP BY 1
 HAVING sum(events) FILTER (WHERE event_type <> 'delivered') > 0
 ORDER BY sum(events) FILTER (WHERE event_type <> 'delivered') DESC, value LIMIT %(limit)s"""  # noqa: S608 (a value of the declaration)
-LAST_REPLIES = """SELECT DISTINCT ON (domain) domain, coalesce(bounce_message, status_message, '')
-FROM unnest(%(domains)s::text[]) AS domain CROSS JOIN LATERAL (
-  SELECT occurred_at, bounce_message, status_message FROM email_events
-  WHERE to_domain = domain AND direction = 'outbound' AND event_type IN ('deferred', 'bounced')
-    AND occurred_at > %(since)s
-  ORDER BY occurred_at DESC LIMIT 1
-) AS newest
-ORDER BY domain, occurred_at DESC"""
+#: Of so many of its newest refusals a domain's provider and sending IP are the most frequent ones.
+MAX_REFUSALS = 50
+LAST_REFUSALS = f"""SELECT domain, newest.* FROM unnest(%(domains)s::text[]) AS domain
+CROSS JOIN LATERAL (
+  SELECT coalesce((array_agg(words ORDER BY occurred_at DESC))[1], ''),
+    coalesce(mode() WITHIN GROUP (ORDER BY provider), ''),
+    coalesce(mode() WITHIN GROUP (ORDER BY ip), '')
+  FROM (
+    SELECT occurred_at, coalesce(bounce_message, status_message, '') AS words, provider,
+      host(sending_ip) AS ip
+    FROM email_events
+    WHERE to_domain = domain AND direction = 'outbound' AND event_type IN ('deferred', 'bounced')
+      AND occurred_at > %(since)s
+    ORDER BY occurred_at DESC LIMIT {MAX_REFUSALS}
+  ) AS refusals
+) AS newest"""  # noqa: S608 (a number)
 
 
 @dataclass(frozen=True)
 class Destination:
     """One domain in the last hour. `since`: when most of its mail began to fail, None: it does not.
 
-    `words`: its server's reply when it last refused a message; empty when it is not known.
+    `words`: its server's reply when it last refused a message; `provider`, `sending_ip`: whose
+    server that is, and which of our IPs it refuses most. Empty when it is not known.
     """
 
     domain: str
@@ -57,6 +66,8 @@ class Destination:
     bounced: int
     since: datetime | None
     words: str
+    provider: str = ""
+    sending_ip: str = ""
 
     @property
     def attempts(self) -> int:
@@ -77,7 +88,11 @@ def destinations(now: datetime) -> list[Destination]:
     edges = bucket_edges(end - LOOKED_BACK, end, FIVE_MINUTES.width)
     query = LevelQuery(FIVE_MINUTES, edges, "outbound", "to_domain")
     began = find_beginnings(counts(query, values=domains), edges)
-    replies = dict(fetch_rows(LAST_REPLIES, {"domains": domains, "since": now - LOOKED_BACK}))
+    values = {"domains": domains, "since": now - LOOKED_BACK}
+    refusals = {
+        domain: {"words": words, "provider": provider, "sending_ip": ip}
+        for domain, words, provider, ip in fetch_rows(LAST_REFUSALS, values)
+    }
     return [
         Destination(
             domain,
@@ -87,7 +102,7 @@ def destinations(now: datetime) -> list[Destination]:
             since=began.get(domain)
             if is_failing(delivered=delivered, refused=deferred + bounced)
             else None,
-            words=replies.get(domain, ""),
+            **refusals.get(domain, {"words": ""}),
         )
         for domain, delivered, deferred, bounced in rows
     ]

@@ -12,16 +12,20 @@ from server.alerts.models import Alert
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
-def alert(rule, subject="mta-01", node="mta-01", *, state="firing", fired_at=NOW):
+def alert(rule, subject="mta-01", node="mta-01", evidence=(), *, state="firing", fired_at=NOW):
     condition = DEFAULT_RULES[rule].condition
     return Alert(
         rule=rule, severity=DEFAULT_RULES[rule].severity, kind=condition.subject, subject=subject,
         node=node, state=state, since=NOW, started_at=NOW, fired_at=fired_at, text=f"{rule}!",
+        evidence=dict(evidence),
     )  # fmt: skip
 
 
 SILENT, SILENT_LONG = ("node_silent",), ("node_silent_long",)
-NO_PRIMARY = ("mongodb_no_primary", "rs0", "")
+NO_PRIMARY = ("mongodb_no_primary", "rs0", "", {"members": {"mta-01.example.net:27017": "DOWN"}})
+BLOCK = ("provider_blocking", "Yahoo ip 192.0.2.7", "")
+OF_BLOCK = {"block": "Yahoo ip 192.0.2.7"}
+WITHOUT_BLOCK = OF_BLOCK | {"fires_without_block": True}
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,19 @@ NO_PRIMARY = ("mongodb_no_primary", "rs0", "")
         (("redis_memory",), ("program_stopped", "mta-01/redis")),
         (("node_silent",), ("redis_silent", "redis", "")),
         (("bounce_share", "outbound mail", ""), ("inbox_waits", "inbox", "")),
+        (("destination_failing", "yahoo.example", "", OF_BLOCK), BLOCK),
+        (("bounce_share", "outbound mail", "", OF_BLOCK), BLOCK),
+        (("nothing_delivered", "outbound mail", "", OF_BLOCK), BLOCK),
+        (("queue_very_long", "mta-01", "mta-01", OF_BLOCK), BLOCK),
+        (("oldest_waiting", "a queue", "", OF_BLOCK), BLOCK),
+        (("program_stopped", "mta-01/mongodb"), NO_PRIMARY),
+        (("mongodb_member_down", "rs0/mta-01.example.net:27017", ""), SILENT),
+        (("mongodb_lag", "rs0/mta-01:27017", ""), ("program_stopped", "mta-01/mongodb")),
+        (("mail_stranded", "a queue", "", {"nodes": ["mta-01"]}), SILENT),
+        (
+            ("mail_stranded", "a queue", "", {"nodes": ["mta-01"]}),
+            ("program_stopped", "mta-01/zonemta"),
+        ),
     ],
 )
 def test_a_cause_hides_what_it_leads_to_and_not_the_other_way(hidden, cause):
@@ -55,6 +72,15 @@ def test_a_cause_hides_what_it_leads_to_and_not_the_other_way(hidden, cause):
         (("bounce_share", "outbound mail", ""), SILENT),
         (("port_closed", "mta-01/25"), ("program_stopped", "mta-01/zonemta")),
         (("dead_letters", "dead letters", ""), ("redis_silent", "redis", "")),
+        (("destination_failing", "yahoo.example", "", {"block": "Yahoo provider"}), BLOCK),
+        (("bounce_share_high", "outbound mail", "", WITHOUT_BLOCK), BLOCK),
+        (("delivery_slow", "outbound mail", "", OF_BLOCK), BLOCK),
+        (("mail_stranded", "a queue", "", {"nodes": ["mta-01", ""]}), SILENT),
+        (
+            ("mongodb_member_down", "rs0/10.0.0.1:27017", ""),
+            ("node_silent", "10.0.0.2", "10.0.0.2"),
+        ),
+        (("program_stopped", "mta-02/mongodb", "mta-02"), NO_PRIMARY),
     ],
 )
 def test_what_has_nothing_to_do_with_it_is_not_hidden(one, other):
@@ -69,6 +95,27 @@ def test_the_cause_of_a_cause_is_the_cause_of_both():
     causes = find_causes([source, program, node, longer], DEFAULT_RULES)
 
     assert causes == {id(source): longer, id(program): longer, id(node): longer}
+
+
+def test_what_a_block_does_not_explain_is_not_hidden_under_what_it_does():
+    few = alert("bounce_share", "outbound mail", "", WITHOUT_BLOCK)
+    many = alert("bounce_share_very_high", "outbound mail", "", OF_BLOCK)
+    block = alert(*BLOCK)
+
+    assert find_causes([few, many, block], DEFAULT_RULES) == {id(many): block}
+
+
+def test_an_effect_that_fired_before_its_block_was_found_joins_the_incident_of_the_block():
+    effect = alert("queue_long", evidence=OF_BLOCK)
+    (before,) = group([effect], [], {}, DEFAULT_RULES, NOW).new
+    block = alert(*BLOCK)
+    causes = find_causes([effect, block], DEFAULT_RULES)
+
+    grouping = group([effect, block], [before], causes, DEFAULT_RULES, NOW)
+
+    assert effect.incident is block.incident
+    assert (before.ended_at, before.merged_into) == (NOW, block.incident)
+    assert grouping.merged == [(before, block.incident)]
 
 
 def test_what_has_not_fired_hides_nothing():

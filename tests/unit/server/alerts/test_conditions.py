@@ -1,5 +1,6 @@
 """Conditions on snapshots: each fires on what it is for, and on nothing that is not known."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,11 +9,17 @@ from server.alerts.blocks.models import Block
 from server.alerts.conditions.catalogue import DEFAULT_RULES
 from server.alerts.conditions.databases import find_replica_sets
 from server.alerts.evaluator.evaluation import evaluate
-from server.alerts.snapshot import MailMinute, Resources, Sample, Snapshot, WatchedNode
+from server.alerts.snapshot import Blocked, MailMinute, Resources, Sample, Snapshot, WatchedNode
 from server.alerts.states import Holds
 from server.mailqueues.accounting import Reading as QueueReading
 from server.mailqueues.accounting import count_once
-from server.metrics.mail_queue import MailQueue, QueueShare, ZoneQueue
+from server.metrics.mail_queue import (
+    MailQueue,
+    OtherDestinations,
+    QueueDestination,
+    QueueShare,
+    ZoneQueue,
+)
 from server.metrics.newest import NodeState
 from server.observability.backlog import Backlog
 from server.rollups.mail.failing_destinations import Destination
@@ -62,11 +69,12 @@ def minutes(delivered=0, bounced=0, deferred=0, **values):
     return [MailMinute(NOW - timedelta(minutes=1), delivered, bounced, deferred, **values)]
 
 
-def queue(*, at=NOW, zones=(), oldest_at=None, **shares):
+def queue(*, at=NOW, zones=(), oldest_at=None, destinations=None, others=None, **shares):
     reading = MailQueue(
         source="mongodb", zones=list(zones), active_count=sum(shares.values()), deferred_count=0,
         database="rs0/zone-mta@10.0.0.1:27017", instance="mta_01", oldest_created_at=oldest_at,
         shares=[QueueShare(name, count) for name, count in shares.items()],
+        destinations=destinations, other_destinations=others,
     )  # fmt: skip
     stale_after = timedelta(seconds=90)
     return {"queues": count_once([QueueReading("mta-01", at, reading, stale_after, (at, reading))],
@@ -208,3 +216,100 @@ def test_two_sets_of_one_name_are_two():
     sets = find_replica_sets(snapshot(nodes=nodes, samples=samples))
 
     assert [each.name for each in sets] == ["rs0 of a:1", "rs0 of b:1"]
+
+
+YAHOO = "Yahoo ip 192.0.2.7"
+
+
+def of_block(*blocked, nodes=("mta-01",)):
+    """Return the fields of a snapshot while a block is open, of which these minutes are."""
+    return {
+        "blocked": {YAHOO: Blocked("Yahoo", blocked, frozenset(nodes))},
+        "details_until": NOW - timedelta(minutes=1),
+        "providers": {"yahoo.example": "Yahoo", "aol.example": "Yahoo", "gmail.example": "Google"},
+    }
+
+
+def evidence_of(name, **values):
+    rule = DEFAULT_RULES[name]
+    (reading,) = rule.condition.read(snapshot(**values), rule.values)
+    own = ("block", "without_block", "without_block_of")
+    return tuple(reading.evidence[key] for key in own if key in reading.evidence)
+
+
+@pytest.mark.parametrize(
+    ("name", "blocked", "evidence"),
+    [
+        ("bounce_share", {"bounced": 30}, (YAHOO, 100 * 5 / 75, 75)),
+        ("bounce_share", {"bounced": 5}, (YAHOO, 30.0, 100)),
+        ("bounce_share", {"delivered": 30}, ()),
+        ("nothing_delivered", {"bounced": 30, "deferred": 10, "delivered": 70}, (YAHOO, 1.0, 15)),
+    ],
+)
+def test_the_share_without_an_open_block_is_evidence(name, blocked, evidence):
+    of_minute = MailMinute(NOW - timedelta(minutes=1), **blocked)
+    later = [MailMinute(NOW, bounced=500)]  # whose details are not counted yet
+
+    values = of_block(of_minute) | {"minutes": minutes(70, 35, 20) + later}
+
+    assert evidence_of(name, **values) == pytest.approx(evidence)
+
+
+def test_what_waits_without_an_open_block_is_evidence():
+    oldest_at = NOW - timedelta(hours=3)
+    waiting = [
+        QueueDestination("yahoo.example", [0, 0, 0, 0, 60, 0, 0]),
+        QueueDestination("aol.example", [0, 0, 0, 10, 0, 0, 0]),
+        QueueDestination("gmail.example", [0, 0, 20, 0, 0, 0, 0]),
+    ]
+    queued = queue(
+        mta_01=12_000, oldest_at=oldest_at, destinations=waiting,
+        others=OtherDestinations(2, [5, 5, 0, 0, 0, 0, 0]),
+    )  # fmt: skip
+
+    assert evidence_of("queue_long", **queued, **of_block()) == (YAHOO, 3_600)
+    assert evidence_of("queue_long", **queued, **of_block(nodes=["mta-02"])) == ()
+    assert evidence_of("oldest_waiting", **queued, **of_block()) == (YAHOO, 1_800.0)
+    assert evidence_of("oldest_waiting", **queued) == ()
+
+
+def test_the_oldest_mail_of_somebody_else_is_not_the_blocks():
+    waiting = [
+        QueueDestination("yahoo.example", [0, 0, 0, 0, 60, 0, 0]),
+        QueueDestination("gmail.example", [0, 0, 0, 0, 1, 0, 0]),
+    ]
+    queued = queue(mta_01=61, oldest_at=NOW - timedelta(hours=3), destinations=waiting)
+
+    assert evidence_of("oldest_waiting", **queued, **of_block()) == (YAHOO, 3 * 3_600.0)
+
+
+@pytest.mark.parametrize(
+    ("provider", "sending_ip", "evidence"),
+    [
+        ("Yahoo", "192.0.2.7", (YAHOO,)),
+        ("Yahoo", "192.0.2.8", ()),
+        ("Google", "192.0.2.7", ()),
+        ("", "", ()),
+    ],
+)
+def test_a_failing_destination_carries_the_block_of_its_provider_and_ip(
+    provider, sending_ip, evidence
+):
+    failing = Destination("yahoo.example", 0, 12, 0, NOW, "421 no", provider, sending_ip)
+
+    assert evidence_of("destination_failing", destinations=[failing], **of_block()) == evidence
+
+
+def test_what_holds_without_the_block_too_fires_on_its_own_after_its_time():
+    rule, seen = DEFAULT_RULES["queue_long"], []
+    alerts = []
+    for minute, blocked in enumerate((9_000, 1_000, 1_000, 1_000)):
+        others = OtherDestinations(1, [0, 0, 0, 12_000 - blocked, 0, 0, 0])
+        waiting = [QueueDestination("yahoo.example", [0, 0, 0, blocked, 0, 0, 0])]
+        queued = queue(mta_01=12_000, destinations=waiting, others=others)
+        now = NOW + timedelta(minutes=minute)
+        outcomes = evaluate([rule], replace(snapshot(**queued, **of_block()), now=now), alerts)
+        alerts = [outcome.alert for outcome in outcomes.outcomes]
+        seen.append(alerts[0].evidence.get("fires_without_block"))
+
+    assert seen == [None, False, False, True]
