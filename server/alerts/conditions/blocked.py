@@ -23,13 +23,10 @@ def explain_mail(
     wrong: Callable[[MailMinute], int],
 ) -> Evidence:
     """Return the evidence of the outcomes of some minutes, of which `wrong` says how many are too
-    many. Minutes whose details are not counted yet are left out."""
-    counted = {
-        minute.at: minute
-        for minute in minutes
-        if snapshot.details_until and minute.at <= snapshot.details_until
-    }
-    total = add_minutes(snapshot.now, counted.values())
+    many. Minutes whose details are not counted yet are taken to be as the others."""
+    every = {minute.at: minute for minute in minutes}
+    until = snapshot.details_until
+    counted = {at: minute for at, minute in every.items() if until and at <= until}
     sums = {
         name: add_minutes(snapshot.now, (m for m in each.minutes if m.at in counted))
         for name, each in snapshot.blocked.items()
@@ -37,15 +34,17 @@ def explain_mail(
     name = _find_largest({name: wrong(each) for name, each in sums.items()})
     if not name:
         return {}
+    total, of_counted = (add_minutes(snapshot.now, e.values()) for e in (every, counted))
     blocked = add_minutes(snapshot.now, sums.values())
-    value, count = measure(
-        MailMinute(
-            snapshot.now,
-            max(0, total.delivered - blocked.delivered),
-            max(0, total.bounced - blocked.bounced),
-            max(0, total.deferred - blocked.deferred),
-        )
-    )
+
+    def leave(outcome: str) -> int:
+        """Return how many of all are not the blocks', by how many of the counted are not."""
+        known = getattr(of_counted, outcome)
+        part = max(0, known - getattr(blocked, outcome)) / known if known else 1.0
+        return round(getattr(total, outcome) * part)
+
+    rest = MailMinute(snapshot.now, leave("delivered"), leave("bounced"), leave("deferred"))
+    value, count = measure(rest)
     return {"block": name, "without_block": value, "without_block_of": count}
 
 

@@ -10,6 +10,8 @@ from server.alerts.snapshot import Sample, Snapshot
 from server.formats import byte_size, duration
 
 PRIMARY = "PRIMARY"
+#: Of the time that passes, an oplog that drops nothing grows by nearly all.
+MIN_GROWTH = 0.9
 #: States of a member that does its work, or is about to.
 LIVING = frozenset({PRIMARY, "SECONDARY", "ARBITER", "STARTUP2", "RECOVERING", "ROLLBACK"})
 
@@ -93,13 +95,24 @@ def read_lags(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
 
 
 def read_oplogs(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
-    """Yield the seconds of writes that each node's oplog holds."""
+    """Yield the seconds of writes that each node's oplog holds, of those that are full: a young one
+    holds little, and has dropped nothing yet."""
     for name, sample in snapshot.fresh_samples("mongodb").items():
         window_s = sample.values.get("oplog_window_s")
-        if window_s is None:
+        if window_s is None or not _has_dropped(window_s, sample.values.get("oplog_before")):
             continue
         text = f"MongoDB's oplog on {name} holds {duration(window_s)} of writes"
         yield Reading(Subject("node", name, name), float(window_s), text, {"window_s": window_s})
+
+
+def _has_dropped(window_s: float, before: tuple[float, float] | None) -> bool:
+    """Return whether an oplog has dropped its first entries of late: its window has grown by less
+    than the time that has passed. `before`: the seconds that have, and the window then.
+
+    MongoDB drops a tenth of an oplog at once, or less: one that dropped nothing for a quarter of
+    its window is not full. Without a reading from then its history is too short to judge it.
+    """
+    return before is not None and window_s - before[1] < MIN_GROWTH * before[0]
 
 
 def read_redis_memory(snapshot: Snapshot, values: Values) -> Iterator[Reading]:

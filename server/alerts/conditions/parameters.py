@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from server.formats import duration, thousands
+
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 #: Unit of a parameter → the units in which a person may write it, and their factors.
 UNITS: dict[str, dict[str, float]] = {
@@ -84,6 +86,13 @@ class Parameter:
             if value >= factor and value % factor == 0:
                 return f"{value / factor:.12g} {unit}"
         return f"{value:.12g} s"
+
+    def describe(self, value: float) -> str:
+        """Return a value that was read, in three digits or whole: "12 min", "4.21 %", "12,161"."""
+        if self.unit == "s":
+            return duration(value)
+        number = thousands(round(value)) if abs(value) >= 100 else f"{float(f'{value:.3g}'):.12g}"  # noqa: PLR2004 (three digits)
+        return f"{number} {self.unit}".rstrip()
 
     def _fix(self) -> str:
         units = " or ".join(unit for unit in UNITS[self.unit] if unit)

@@ -10,6 +10,7 @@ from server.alerts.conditions.condition import Reading, Rule
 from server.alerts.models import MAX_SUBJECT_CHARS, MAX_TEXT_CHARS, Alert, State
 from server.alerts.snapshot import Snapshot
 from server.alerts.states import Holds, Status, step
+from server.formats import duration
 
 logger = logging.getLogger(__name__)
 
@@ -173,6 +174,17 @@ def _note_block(rule: Rule, alert: Alert, reading: Reading, now: datetime) -> di
 
 def _end(alert: Alert, now: datetime) -> Outcome:
     return _note(alert, status_of(alert), Status(State.OK, now), now)
+
+
+def describe_end(alert: Alert, rule: Rule | None) -> str:
+    """Return the sentence of an all-clear: how long it lasted, the value now, and what it was."""
+    began, ended = alert.fired_at or alert.started_at, alert.ended_at or alert.since
+    lasted = duration(max(0.0, (ended - began).total_seconds()))
+    parameter = rule.condition.threshold if rule else None
+    now = ""
+    if parameter is not None and alert.value is not None:
+        now = f", now {parameter.describe(alert.value)}"
+    return f"Over after {lasted}{now}. It was: {alert.text}"[:MAX_TEXT_CHARS]
 
 
 def _note(alert: Alert, before: Status, after: Status, now: datetime) -> Outcome:

@@ -10,6 +10,7 @@ from django.conf import settings
 from server.alerts.backlog import unstored
 from server.alerts.blocks import effects
 from server.alerts.blocks.models import Block
+from server.alerts.conditions.parameters import MAX_DAYS_S
 from server.alerts.forecast import forecast_disk
 from server.alerts.snapshot import SAMPLED, MailMinute, Resources, Sample, Snapshot, WatchedNode
 from server.events.mapping import MAX_AHEAD
@@ -44,13 +45,27 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "mongodb": ("replica_set", "members", "oplog_window_s"),
     "redis": ("used_memory_bytes", "maxmemory_bytes"),
 }
+#: Kind → what is read beside its newest sample: the oplog's window a quarter of it before.
+EXTRA = {
+    "mongodb": f""",
+  'oplog_before', (
+    SELECT jsonb_build_array(extract(epoch FROM newest.time - b.time), b.oplog_window_s)
+    FROM {catalogue.MONGODB.table} AS b
+    WHERE b.node_id = newest.node_id AND b.oplog_window_s IS NOT NULL
+      AND b.time <= newest.time
+        - least(newest.oplog_window_s, %(month_s)s) / 4 * interval '1 second'
+      AND b.time > newest.time - least(newest.oplog_window_s, %(month_s)s) * interval '1 second'
+    ORDER BY b.time DESC LIMIT 1
+  )"""  # noqa: S608 (a name of the declaration)
+}
 _TABLES = {kind.name: kind.table for kind in catalogue.METRICS}
 _OF_NODE = "node_id = n.id AND time > %(since)s AND time <= %(until)s"
 _NEWEST = " UNION ALL ".join(
-    f"""SELECT n.name, '{kind}', newest.time, newest.row::text, t.times
+    f"""SELECT n.name, '{kind}', newest.time, jsonb_build_object(
+  {", ".join(f"'{name}', {name}" for name in COLUMNS[kind])}{EXTRA.get(kind, "")}
+)::text, t.times
 FROM nodes_node AS n CROSS JOIN LATERAL (
-  SELECT time, jsonb_build_object({", ".join(f"'{name}', {name}" for name in COLUMNS[kind])}) AS row
-  FROM {_TABLES[kind]} WHERE {_OF_NODE} ORDER BY time DESC LIMIT 1
+  SELECT * FROM {_TABLES[kind]} WHERE {_OF_NODE} ORDER BY time DESC LIMIT 1
 ) AS newest CROSS JOIN LATERAL (
   SELECT array_agg(time) AS times FROM (
     SELECT time FROM {_TABLES[kind]} WHERE {_OF_NODE} ORDER BY time DESC
@@ -150,7 +165,8 @@ def _read_resources(now: datetime) -> dict[str, Resources]:
 
 def _read_samples(now: datetime) -> dict[str, dict[str, Sample]]:
     samples: dict[str, dict[str, Sample]] = {kind: {} for kind in SAMPLED}
-    for name, kind, at, row, times in fetch_rows(_NEWEST, _span(now, SAMPLE_SPAN)):
+    values = {**_span(now, SAMPLE_SPAN), "month_s": MAX_DAYS_S}
+    for name, kind, at, row, times in fetch_rows(_NEWEST, values):
         stale_after_s = freshness.stale_after_s(times, at_least_s=FRESH_FOR_S)
         is_fresh = (now - at).total_seconds() <= stale_after_s
         samples[kind][name] = Sample(at, json.loads(row), is_fresh)

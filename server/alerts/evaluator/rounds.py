@@ -6,7 +6,7 @@ when a process dies the next one that looks goes on. A round that dies leaves no
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -15,9 +15,10 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from server.alerts.conditions.condition import Rule
 from server.alerts.evaluator import store
 from server.alerts.evaluator.causes import find_causes, find_suppression, is_active
-from server.alerts.evaluator.evaluation import Outcome, evaluate
+from server.alerts.evaluator.evaluation import Outcome, describe_end, evaluate
 from server.alerts.evaluator.gathering import take_snapshot
 from server.alerts.evaluator.incidents import group
 from server.alerts.models import (
@@ -147,7 +148,7 @@ def _apply(snapshot: Snapshot, number: int) -> tuple[int, int, dict[str, str]]:
         cause = causes.get(id(alert))
         alert.inhibited_by_id = cause.pk if cause else None
     store.update_incidents(grouping.changed)
-    transitions = _flips(evaluated.outcomes, changed, now)
+    transitions = _flips(evaluated.outcomes, changed, rules, now)
     store.add_transitions(transitions)
     notifications = _decide(transitions, read_routes(), now)
     add_rows(notifications)
@@ -204,7 +205,10 @@ def _suppress(alerts: Sequence[Alert], causes: dict[int, Alert], snapshot: Snaps
 
 
 def _flips(
-    outcomes: Sequence[Outcome], changed: Sequence[Alert], now: datetime
+    outcomes: Sequence[Outcome],
+    changed: Sequence[Alert],
+    rules: Mapping[str, Rule],
+    now: datetime,
 ) -> list[AlertTransition]:
     """Return the history of this round: flips, and what is suppressed or not any more."""
     news = [(o.alert, o.before.state) for o in outcomes if o.is_news]
@@ -218,7 +222,7 @@ def _flips(
             to_state=alert.state,
             suppression=alert.suppression,
             value=alert.value,
-            text=alert.text,
+            text=describe_end(alert, rules.get(alert.rule)) if alert.ended_at else alert.text,
             evidence=alert.evidence,
         )
         for alert, before in news

@@ -1,6 +1,7 @@
 """Content of a notification: the message of a row of the outbox, or of several as a digest."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.conf import settings
 from django.core import signing
@@ -66,11 +67,20 @@ def make_link(notification: OutboxNotification) -> str:
     """Return the address at which whoever has it can acknowledge the incident, without a login."""
     if not notification.incident_id:
         return ""
-    token = signing.dumps(
-        {"incident": notification.incident_id, "channel": notification.channel},
-        salt=ACKNOWLEDGE_SALT,
-    )
+    content = {"incident": notification.incident_id, "channel": notification.channel}
+    token = _DecisionSigner(notification.created_at).sign_object(content)
     return _absolute("acknowledge-by-link", token)
+
+
+class _DecisionSigner(signing.TimestampSigner):
+    """Signs with the time of the decision: each attempt of a notification has the same link."""
+
+    def __init__(self, decided_at: datetime) -> None:
+        super().__init__(salt=ACKNOWLEDGE_SALT)
+        self._decided_at = decided_at
+
+    def timestamp(self) -> str:
+        return signing.b62_encode(int(self._decided_at.timestamp()))
 
 
 def read_link(token: str) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""An open block and what it leads to: read from real events, and nobody is woken by it beside."""
+"""Causes and histories that a round reads: blocks and what they lead to, oplogs that are full."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,10 +6,12 @@ import msgspec
 import pytest
 
 from server.alerts.blocks.models import Block
+from server.alerts.conditions.catalogue import DEFAULT_RULES
 from server.alerts.evaluator.gathering import take_snapshot
 from server.alerts.models import Alert, Incident, OutboxNotification
 from server.mailqueues.models import MailQueueSnapshot
 from server.metrics.mail_queue import QueueDestination
+from server.metrics.models import MongoDbSample
 from server.observability.backlog import NOTHING_WAITS
 from server.rollups.mail.details import count_all
 from tests.factories import mail_queue, row, write
@@ -80,3 +82,21 @@ def test_a_block_that_has_ended_leads_to_bounces_for_as_long_as_windows_hold_the
     assert seen[0].blocked[BLOCK].nodes == {"mta-01"}
     assert seen[0].providers == {"yahoo.example": "Yahoo"}
     assert not seen[0].blocks
+
+
+def test_an_oplog_is_short_once_it_drops_what_it_holds(make_node):
+    node = make_node()
+    windows = {-1_000: 3_000, 0: 3_100}  # a quarter of it ago it held nearly as much
+    for after_s, window_s in windows.items():
+        at = NOW + timedelta(seconds=after_s)
+        MongoDbSample.objects.create(node=node, time=at, oplog_window_s=window_s)
+    (full,) = _read_oplogs()
+    MongoDbSample.objects.filter(time__lt=NOW).update(oplog_window_s=2_100)
+
+    assert (full.subject.name, full.value) == ("mta-01", 3_100.0)
+    assert _read_oplogs() == []
+
+
+def _read_oplogs():
+    rule = DEFAULT_RULES["mongodb_oplog_short"]
+    return list(rule.condition.read(take_snapshot(NOW, backlog=NOTHING_WAITS), rule.values))

@@ -63,6 +63,8 @@ def test_every_flip_is_in_the_history_with_its_evidence(make_node, watch):
     first = AlertTransition.objects.first()
     assert first.evidence == {"last_contact_at": NOW.isoformat()}
     assert first.text == "mta-01 is silent for 1 min"
+    last = AlertTransition.objects.last()
+    assert last.text == "Over after 1 min, now 44 s. It was: mta-01 is silent for 1 min"
 
 
 def test_a_silent_node_hides_its_programs_which_stay_visible_under_it(

@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connection
 from django.utils import timezone
 
@@ -135,10 +136,12 @@ def test_what_fails_waits_and_is_sent_again_with_the_same_key(receiver, answer):
         assert row.last_error
         assert "very-secret" not in row.last_error
         OutboxNotification.objects.update(next_attempt_at=NOW())
-        sender.drain("ops")
+        with time_machine.travel(NOW() + timedelta(seconds=90), tick=True):
+            sender.drain("ops")
 
     assert states() == ["sent"]
     assert len({each["key"] for each in bodies(receiver)}) == 1
+    assert len({each["acknowledge_url"] for each in bodies(receiver)}) == 1
     assert DeliveryAttempt.objects.count() == (1 if is_taken else 2)
 
 

@@ -211,9 +211,7 @@ def build_firings(preview: Preview, rule: Rule) -> Table:
 def _firing_row(firing: Firing, preview: Preview, rule: Rule) -> list[Cell]:
     threshold, at = rule.condition.threshold, datetime.fromtimestamp(firing.fired_s, UTC)
     lasted_s = preview.lasted_s(firing)
-    peak = "" if firing.peak is None or threshold is None else threshold.format(
-        float(f"{firing.peak:.3g}")
-    )  # fmt: skip
+    peak = "" if firing.peak is None or threshold is None else threshold.describe(firing.peak)
     note = "still" if firing.ended_s is None else ""
     return [
         Cell(firing.subject.name),

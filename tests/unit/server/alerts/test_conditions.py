@@ -130,7 +130,7 @@ FIRING = [
     ("mongodb_lag", {"samples": {"mongodb": {"mta-01": of_mongodb(
         member("a:1", "PRIMARY"), member("b:1", lag_s=11.0))}}}),
     ("mongodb_oplog_very_short", {"samples": {"mongodb": {"mta-01": of_mongodb(
-        oplog_window_s=40_000)}}}),
+        oplog_window_s=40_000, oplog_before=[10_000, 39_000])}}}),
     ("redis_memory", {"samples": {"redis": {"mta-01": Sample(
         NOW, {"used_memory_bytes": 81, "maxmemory_bytes": 100})}}}),
     ("inbox_waits", {"backlog": BEHIND}),
@@ -240,15 +240,15 @@ def evidence_of(name, **values):
 @pytest.mark.parametrize(
     ("name", "blocked", "evidence"),
     [
-        ("bounce_share", {"bounced": 30}, (YAHOO, 100 * 5 / 75, 75)),
-        ("bounce_share", {"bounced": 5}, (YAHOO, 30.0, 100)),
+        ("bounce_share", {"bounced": 30}, (YAHOO, 100 * 10 / 80, 80)),
+        ("bounce_share", {"bounced": 5}, (YAHOO, 100 * 60 / 130, 130)),
         ("bounce_share", {"delivered": 30}, ()),
-        ("nothing_delivered", {"bounced": 30, "deferred": 10, "delivered": 70}, (YAHOO, 1.0, 15)),
+        ("nothing_delivered", {"bounced": 30, "deferred": 10, "delivered": 70}, (YAHOO, 1.0, 20)),
     ],
 )
 def test_the_share_without_an_open_block_is_evidence(name, blocked, evidence):
     of_minute = MailMinute(NOW - timedelta(minutes=1), **blocked)
-    later = [MailMinute(NOW, bounced=500)]  # whose details are not counted yet
+    later = [MailMinute(NOW - timedelta(seconds=30), bounced=35)]  # not counted yet
 
     values = of_block(of_minute) | {"minutes": minutes(70, 35, 20) + later}
 
@@ -313,3 +313,10 @@ def test_what_holds_without_the_block_too_fires_on_its_own_after_its_time():
         seen.append(alerts[0].evidence.get("fires_without_block"))
 
     assert seen == [None, False, False, True]
+
+
+@pytest.mark.parametrize("before", [None, [75, 226]])
+def test_an_oplog_that_has_dropped_nothing_is_not_short(before):
+    young = of_mongodb(oplog_window_s=301, oplog_before=before)
+
+    assert judge("mongodb_oplog_very_short", samples={"mongodb": {"mta-01": young}}) == ({}, [])
