@@ -37,15 +37,17 @@ def explain_mail(
     total, of_counted = (add_minutes(snapshot.now, e.values()) for e in (every, counted))
     blocked = add_minutes(snapshot.now, sums.values())
 
-    def leave(outcome: str) -> int:
-        """Return how many of all are not the blocks', by how many of the counted are not."""
-        known = getattr(of_counted, outcome)
-        part = max(0, known - getattr(blocked, outcome)) / known if known else 1.0
-        return round(getattr(total, outcome) * part)
-
-    rest = MailMinute(snapshot.now, leave("delivered"), leave("bounced"), leave("deferred"))
-    value, count = measure(rest)
+    rest = [
+        _leave(getattr(total, name), getattr(of_counted, name), getattr(blocked, name))
+        for name in ("delivered", "bounced", "deferred")
+    ]
+    value, count = measure(MailMinute(snapshot.now, *rest))
     return {"block": name, "without_block": value, "without_block_of": count}
+
+
+def _leave(total: int, counted: int, blocked: int) -> int:
+    """Return how many of all are not the blocks', by how many of those with details are not."""
+    return round(total * max(0, counted - blocked) / counted) if counted else total
 
 
 @dataclass(frozen=True)
