@@ -135,8 +135,8 @@ class Cluster:
 
     def _read(self, at_s: float) -> Snapshot:
         now = START + timedelta(seconds=at_s)
-        found = self._is("block")
-        block = _make_block(found) if found else None
+        trouble = self._is("block")
+        block = _make_block(trouble) if trouble else None
         if block:
             self._blocked = (at_s + effects.LEADS_FOR.total_seconds(), block.name, block.provider)
         blocked_until_s, name, provider = self._blocked
