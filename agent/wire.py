@@ -13,13 +13,16 @@ import msgspec
 
 EVENT_NAMESPACE = UUID("f7972ba4-c67e-59f5-b609-efd69fe0e842")
 ZONEMTA = "zonemta"
+WILDDUCK = "wildduck"
 OUTBOUND: Literal["outbound"] = "outbound"
 NULL_SENDER = "<>"
 
 EventType = Literal[
-    "received", "sent", "delivered", "bounced", "deferred", "rejected", "greylisted", "dropped"
-]
-Direction = Literal["inbound", "outbound"]
+    "received", "sent", "delivered", "bounced", "deferred", "rejected", "greylisted", "dropped",
+    "stored", "forwarded", "autoreplied", "duplicate", "refused", "login", "login_failed",
+]  # fmt: skip
+Direction = Literal["inbound", "outbound", "mailbox"]
+Origin = Literal["smtp", "webmail", "api", "forward", "autoreply", "dsn"]
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 
 # No event of that recipient and message follows one of these.
@@ -46,7 +49,7 @@ class EmailEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mta_node: str
     queue_id: str
     to_address: str
-    source: Literal["change_stream"]
+    source: Literal["change_stream", "wildduck_stream", "gelf"]
     certainty: Literal["reported", "inferred"]
     queue_seq: str | None = None
     message_id: str | None = None
@@ -61,6 +64,16 @@ class EmailEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message_size_bytes: int | None = None
     zone: str | None = None
     auth_user: str | None = None
+    account: str | None = None
+    account_name: str | None = None
+    origin: Origin | None = None
+    parent_id: str | None = None
+    wildduck_id: str | None = None
+    mailbox: str | None = None
+    filter_outcome: str | None = None
+    caused_queue_id: str | None = None
+    protocol: str | None = None
+    scope: str | None = None
 
     @property
     def own_id(self) -> UUID:

@@ -40,6 +40,7 @@ _AT, NODE, _NODE_AT = (_place[n] for n in ("occurred_at", "mta_node", "node_occu
 _FROM, _FROM_USER, _FROM_DOMAIN = (_place[f"from_{part}"] for part in ("address", "user", "domain"))
 _TO, _TO_DOMAIN, _SYMBOLS = (_place[n] for n in ("to_address", "to_domain", "spam_symbols"))
 _MX, _STATUS = _place["mx_host"], _place["status_message"]
+_AUTH_USER, _ACCOUNT = _place["auth_user"], _place["account"]
 _CATEGORY, _BOUNCE = _place["bounce_category"], _place["bounce_message"]
 _FACTS = slice(_place[FACTS[0]], _place[FACTS[-1]] + 1)
 _IPS = tuple((_place[name], name) for name in IP_FIELDS)
@@ -136,6 +137,8 @@ def normalize(event: Event, context: Context) -> list[Any]:
     context.check_time("occurred_at", at)
     row[_AT] = msgspec.to_builtins(at)
     _derive(row, event)
+    if row[_ACCOUNT] is None and event.auth_user:
+        row[_ACCOUNT] = name_account(event.auth_user) or None
     for place, name in _IPS:
         if row[place] is not None:
             row[place] = read_ip(name, row[place])
@@ -174,6 +177,12 @@ def _derive(row: list[Any], event: Event) -> None:
         name = row[place]
         if name is not None:
             row[place] = name.lower() if name.isascii() else domains.to_ascii(name)
+
+
+def name_account(user: str) -> str:
+    """Return a user name without what zonemta-wildduck adds in brackets: how the login was typed.
+    Empty where nothing is left."""
+    return user.partition("[")[0]
 
 
 def to_line(row: dict[str, Any]) -> str:

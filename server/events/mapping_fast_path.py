@@ -23,6 +23,7 @@ from server.events.mapping import (
     Refused,
     escape,
     format_array,
+    name_account,
     read_ip,
 )
 from server.events.outcomes import FACTS, REFUSALS, find_facts, has_facts
@@ -89,6 +90,7 @@ def plain_lines(
     except (Refused, OverflowError):
         return None
     columns |= _read_addresses(columns)
+    columns["account"] = _read_accounts(columns["account"], columns["auth_user"])
     columns["event_id"] = msgspec.to_builtins(columns["event_id"])
     columns["spam_symbols"] = _each(format_array, columns["spam_symbols"])
     facts = map(_find_facts, zip(*(columns[name] for name in _FACTS_FROM), strict=True))
@@ -139,6 +141,13 @@ def _read_addresses(columns: _Columns) -> _Columns:
         "from_domain": _each(_read_domain, _first(from_domains, columns["from_domain"])),
         "to_domain": _each(_read_domain, _first(to_domains, columns["to_domain"])),
     }
+
+
+def _read_accounts(accounts: Sequence[str], users: Sequence[str]) -> Sequence[str]:
+    """Return the account of each event, by its user where it names none."""
+    if NULL not in accounts:
+        return accounts
+    return _first(accounts, _each(lambda user: name_account(user) or NULL, users))
 
 
 def _first(values: Sequence[str], others: Sequence[str]) -> Sequence[str]:

@@ -18,7 +18,7 @@ class OutcomeFacts(NamedTuple):
     reply_fingerprint: str | None
 
 
-#: Their columns, the last ones of an event.
+#: Their columns, one after the other.
 FACTS = OutcomeFacts._fields
 NO_FACTS = OutcomeFacts(None, None, None)
 

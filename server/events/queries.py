@@ -22,7 +22,8 @@ FILTERS = (
     "event_type", "direction", "mta_node", "message_id", "queue_id", "from_address", "from_domain",
     "to_address", "to_domain", "sending_ip", "mx_host", "status_code", "bounce_type",
     "bounce_category", "zone", "source", "certainty", "provider", "bounce_class",
-    "reply_fingerprint", "auth_user",
+    "reply_fingerprint", "auth_user", "account", "origin", "parent_id", "wildduck_id",
+    "caused_queue_id",
 )  # fmt: skip
 #: Of these the case and the spelling (A-labels or U-labels) are ignored.
 DOMAINS = ("from_domain", "to_domain")
@@ -33,7 +34,7 @@ SQL_TYPES = {column.name: column.type.removesuffix(" NOT NULL") for column in EV
 OF_REFUSALS = ("bounce_class", "reply_fingerprint")
 REFUSED = ", ".join(f"'{event_type}'" for event_type in sorted(REFUSALS))
 #: Columns whose index finds few rows in any stretch of time.
-FOUND_BY_ID = ("message_id", "queue_id")
+FOUND_BY_ID = ("message_id", "queue_id", "parent_id", "wildduck_id", "caused_queue_id")
 #: Columns that have an index of their own in the order of time.
 NEWEST_FIRST = ({"from_domain"}, {"to_domain"})
 #: So many of the newest events are read before a search goes further back.

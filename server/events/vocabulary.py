@@ -2,19 +2,35 @@
 
 from typing import Literal, get_args
 
-EventType = Literal[
+MailType = Literal[
     "received", "sent", "delivered", "bounced", "deferred", "rejected", "greylisted", "dropped"
 ]
-Direction = Literal["inbound", "outbound"]
+MailboxType = Literal[
+    "stored", "forwarded", "autoreplied", "duplicate", "refused", "login", "login_failed"
+]
+EventType = Literal[MailType, MailboxType]
+MailDirection = Literal["inbound", "outbound"]
+Direction = Literal[MailDirection, "mailbox"]
 BounceType = Literal["hard", "soft"]
 AuthResult = Literal[
     "pass", "fail", "softfail", "neutral", "none", "policy", "temperror", "permerror"
 ]
-Source = Literal["zonemta_plugin", "haraka_plugin", "change_stream", "api"]
+Source = Literal[
+    "zonemta_plugin", "haraka_plugin", "change_stream", "api", "wildduck_stream", "gelf",
+    "haraka_log",
+]  # fmt: skip
+Origin = Literal["smtp", "webmail", "api", "forward", "autoreply", "dsn"]
 Certainty = Literal["reported", "inferred"]
 
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)
-DIRECTIONS: tuple[str, ...] = get_args(Direction)
+#: The types of SMTP, which levels count and pages add up; `dropped` is of mailboxes as well.
+MAIL_TYPES: tuple[str, ...] = get_args(MailType)
+#: The directions that pages, ratios and totals are of: what happens at mailboxes is beside them.
+DIRECTIONS: tuple[str, ...] = get_args(MailDirection)
+ALL_DIRECTIONS: tuple[str, ...] = get_args(Direction)
+#: Where something happened to mail, or to a user, at a mailbox of WildDuck.
+MAILBOX = "mailbox"
+ORIGINS: tuple[str, ...] = get_args(Origin)
 BOUNCE_TYPES: tuple[str, ...] = get_args(BounceType)
 CERTAINTIES: tuple[str, ...] = get_args(Certainty)
 #: The type with which a message begins.

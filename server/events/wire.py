@@ -16,6 +16,7 @@ from server.events.vocabulary import (
     Certainty,
     Direction,
     EventType,
+    Origin,
     Source,
 )
 
@@ -54,7 +55,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ]
     event_type: Annotated[EventType, Stored("What happened.", "text NOT NULL")]
     direction: Annotated[
-        Direction, Stored("Whether the mail comes in or goes out.", "text NOT NULL")
+        Direction,
+        Stored(
+            "Whether the mail comes in or goes out; `mailbox`: what happened at a user's mailbox.",
+            "text NOT NULL",
+        ),
     ]
     mta_node: Annotated[
         str | None,
@@ -178,6 +183,46 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             " digits. Of the events with a `bounce_class`. Set by the server.",
             max_chars=16,
         ),
+    ] = None
+    account: Annotated[
+        str | None,
+        Stored(
+            "Whose mail it is: WildDuck's id of the user; where that is not known, the user name."
+            " Default: `auth_user` without its `[…]`.",
+            max_chars=254,
+        ),
+    ] = None
+    account_name: Annotated[
+        str | None, Stored("Name or main address of the user.", max_chars=254)
+    ] = None
+    origin: Annotated[
+        Origin | None, Stored("How outbound mail came into the queue; `dsn`: a bounce notice.")
+    ] = None
+    parent_id: Annotated[
+        str | None,
+        Stored(
+            "What caused this mail: WildDuck's id of the message, or Haraka's of the transaction.",
+            max_chars=64,
+        ),
+    ] = None
+    wildduck_id: Annotated[
+        str | None, Stored("WildDuck's id of the stored message.", max_chars=24)
+    ] = None
+    mailbox: Annotated[str | None, Stored("Path of the mailbox.", max_chars=255)] = None
+    filter_outcome: Annotated[
+        str | None,
+        Stored("What WildDuck's filters decided: `spam`, ids of filters.", max_chars=255),
+    ] = None
+    caused_queue_id: Annotated[
+        str | None,
+        Stored("ZoneMTA's id of the mail that this caused: a forward, an autoreply.", max_chars=64),
+    ] = None
+    protocol: Annotated[
+        str | None, Stored("Of a login: `imap`, `pop3`, `smtp`, `api` …", max_chars=16)
+    ] = None
+    scope: Annotated[
+        str | None,
+        Stored("What a login's password is for: `master`, `imap` …", max_chars=16),
     ] = None
     #: Aliases of occurred_at; no columns.
     timestamp: AwareTime | None = None

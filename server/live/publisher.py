@@ -12,6 +12,7 @@ from time import time as epoch_s  # noqa: TID251 (compared with the seconds of e
 import redis
 from django.conf import settings
 
+from server.events.vocabulary import DIRECTIONS
 from server.live import counters, metrics
 from server.storage.events_writer import NewEvents
 
@@ -35,7 +36,8 @@ def publish(new_events: Sequence[NewEvents]) -> None:
         with _client().pipeline(transaction=False) as pipe:
             for event in new_events:
                 second = int(event.second.timestamp())
-                if second >= recent and not event.is_null_sender:
+                is_shown = event.direction in DIRECTIONS and not event.is_null_sender
+                if second >= recent and is_shown:
                     seconds.add(second)
                     key, field = (
                         counters.second_key(second),

@@ -13,7 +13,6 @@ from django.db.backends.utils import CursorWrapper
 
 from server.events.columns import NAMES
 from server.events.mapping import NULL
-from server.events.outcomes import FACTS
 from server.rollups import maintainer
 from server.rollups.levels import KEY, ONE_MINUTE, Level
 from server.rollups.mail import detail_sql, sql
@@ -23,9 +22,11 @@ from server.storage.events_writer import COLUMNS, NewEvents, Span
 from server.storage.same_event import IS_STORED, STAGED_ONCE, STAGING
 
 _ID = NAMES.index("event_id")
-#: The certainty of a plain line, what it replaces, and the time of a node's wrong clock: the
-#: columns before the last ones, which are what the server found out.
-PLAIN_END = ["reported", NULL, NULL]
+#: The certainty of a plain line, what it replaces, and the time of a node's wrong clock: three
+#: columns one after the other, and how many come after them.
+PLAIN_COLUMNS = ["certainty", "replaces", "node_occurred_at"]
+PLAIN_VALUES = ["reported", NULL, NULL]
+_AFTER = len(NAMES) - NAMES.index(PLAIN_COLUMNS[-1]) - 1
 INFERRED = "\tinferred\t"
 #: What the staged rows add to each level, in this session until its commit.
 COUNTED = "counted_email_stats"
@@ -96,13 +97,13 @@ def sort_by_key(lines: Sequence[str]) -> tuple[list[str], bool]:
 def _are_plain(lines: Sequence[str]) -> bool:
     """Return whether all lines report what replaces nothing and is replaced by nothing, by a right
     clock."""
-    return all(_end(line) == PLAIN_END for line in lines)
+    return all(_read_plain(line) == PLAIN_VALUES for line in lines)
 
 
-def _end(line: str) -> list[str]:
-    """Return the values that PLAIN_END is compared with. Of a line from before the last columns
-    they are others, and its source is never NULL."""
-    return line.rsplit("\t", len(FACTS) + len(PLAIN_END))[1 : len(PLAIN_END) + 1]
+def _read_plain(line: str) -> list[str]:
+    """Return the values that PLAIN_VALUES is compared with. Of a line from before the last columns
+    they are others, of which the first is never a text of the sender's."""
+    return line.rsplit("\t", _AFTER + len(PLAIN_VALUES))[1 : len(PLAIN_VALUES) + 1]
 
 
 def _count_ahead(cursor: CursorWrapper, levels: tuple[Level, ...]) -> list[NewEvents]:
@@ -148,7 +149,7 @@ def _remove_replaced(
 ) -> None:
     """Remove inferred outcomes whose report is staged or stored. Costs nothing without any."""
     # Of lines with a corrected time, or from before that column, some are looked at for nothing.
-    corrects = any(_end(line)[1:] != PLAIN_END[1:] for line in lines)
+    corrects = any(_read_plain(line)[1:] != PLAIN_VALUES[1:] for line in lines)
     if corrects:
         cursor.execute(reference.REMOVE_BESIDE)
     if any(INFERRED in line for line in lines):

@@ -30,7 +30,13 @@ from server.events import queries
 from server.events.bounce_classes.classes import CLASSES
 from server.events.columns import COLUMNS as EVENT_COLUMNS
 from server.events.queries import COLUMNS, FILTERS, Position
-from server.events.vocabulary import BOUNCE_TYPES, CERTAINTIES, DIRECTIONS, EVENT_TYPES
+from server.events.vocabulary import (
+    ALL_DIRECTIONS,
+    BOUNCE_TYPES,
+    CERTAINTIES,
+    EVENT_TYPES,
+    ORIGINS,
+)
 from server.http.client_address import validate_no_zone
 from server.rollups.plan import YEARS, BadRange, Span
 
@@ -58,7 +64,7 @@ class EventsFilter(SpanQuery):
     """Query of a search: values that must be equal, of addresses and domains in any case."""
 
     type = serializers.ChoiceField(choices=EVENT_TYPES, required=False, source="event_type")
-    direction = serializers.ChoiceField(choices=DIRECTIONS, required=False)
+    direction = serializers.ChoiceField(choices=ALL_DIRECTIONS, required=False)
     mta_node = TextFilter()
     message_id = TextFilter()
     queue_id = TextFilter()
@@ -77,6 +83,11 @@ class EventsFilter(SpanQuery):
     bounce_class = serializers.ChoiceField(choices=list(CLASSES), required=False)
     reply_fingerprint = TextFilter()
     auth_user = TextFilter()
+    account = TextFilter()
+    origin = serializers.ChoiceField(choices=ORIGINS, required=False)
+    parent_id = TextFilter()
+    wildduck_id = TextFilter()
+    caused_queue_id = TextFilter()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Gather the `filters`. A search by id without a range covers all that is retained."""

@@ -14,6 +14,10 @@ class EventType:
 
 _SIGNS = {
     "sent": "↑", "received": "↓", "delivered": "✓", "deferred": "◷", "bounced": "✕",
-    "rejected": "⊘", "greylisted": "◐", "dropped": "⌫",
+    "rejected": "⊘", "greylisted": "◐", "dropped": "⌫", "stored": "▣", "forwarded": "↪",
+    "autoreplied": "↩", "duplicate": "⧉", "refused": "⊗", "login": "→", "login_failed": "⊣",
 }  # fmt: skip
-EVENT_TYPES = {name: EventType(name, name.capitalize(), sign) for name, sign in _SIGNS.items()}
+EVENT_TYPES = {
+    name: EventType(name, name.replace("_", " ").capitalize(), sign)
+    for name, sign in _SIGNS.items()
+}

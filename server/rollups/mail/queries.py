@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from server.events.mapping import MAX_AHEAD
-from server.events.vocabulary import DIRECTIONS, EVENT_TYPES, OUTCOMES, SHOWN, SIZED_BY
+from server.events.vocabulary import DIRECTIONS, MAIL_TYPES, OUTCOMES, SHOWN, SIZED_BY
 from server.rollups.histogram import DeliveryTimes
 from server.rollups.levels import DAILY, DELIVERY_HISTOGRAM, SIZE_HISTOGRAM
 from server.rollups.mail.level_query import LevelQuery, fast_sum
@@ -92,7 +92,7 @@ def counts(
     query: LevelQuery,
     *,
     values: Sequence[str] | None = None,
-    event_types: Sequence[str] = EVENT_TYPES,
+    event_types: Sequence[str] = MAIL_TYPES,
 ) -> list[Count]:
     """Return the events by bucket, value and type; buckets without any are left out."""
     if values and are_days(query.level, query.edges):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from server.events.vocabulary import EVENT_TYPES, OUTCOMES, SIZED_BY
+from server.events.vocabulary import MAIL_TYPES, OUTCOMES, SIZED_BY
 from server.rollups.histogram import NOTHING, DeliveryTimes
 from server.rollups.mail.level_query import LevelQuery, fast_sum
 from server.rollups.mail.queries import delivery_times
@@ -17,7 +17,7 @@ SORTS = {
     "size_bytes": "size_bytes",
     "average_ms": "delivery_ms::float / nullif(delivery_count, 0)",
     **dict.fromkeys(PERCENTILES, "place"),
-    **{kind: kind for kind in EVENT_TYPES},
+    **{kind: kind for kind in MAIL_TYPES},
     **{
         f"{kind}_ratio": kind
         for kind in dict.fromkeys(kind for kinds in OUTCOMES.values() for kind in kinds)
@@ -71,7 +71,7 @@ def stats(
     timed = "FILTER (WHERE event_type = 'delivered')"
     events = ", ".join(
         f"coalesce(sum(events) FILTER (WHERE event_type = '{kind}'), 0)::bigint AS {kind}"
-        for kind in EVENT_TYPES
+        for kind in MAIL_TYPES
     )
     # First by value and type, then by value: a row of a level is then added up once and not for
     # each type it might be of.
@@ -96,13 +96,13 @@ ORDER BY {key} {order} NULLS LAST, value LIMIT %(limit)s OFFSET %(offset)s"""  #
     times = ranked or {
         t.value: t.times for t in delivery_times(query, values=[row[0] for row in rows])
     }
-    kinds = len(EVENT_TYPES)
+    kinds = len(MAIL_TYPES)
     return StatsPage(
         values_count=rows[0][-1] if rows else 0,
         values=[
             Stats(
                 row[0],
-                {kind: n for kind, n in zip(EVENT_TYPES, row[1:], strict=False) if n},
+                {kind: n for kind, n in zip(MAIL_TYPES, row[1:], strict=False) if n},
                 inferred=row[kinds + 2],
                 size_bytes=row[kinds + 3],
                 times=times.get(row[0], NOTHING),

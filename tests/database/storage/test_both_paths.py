@@ -28,8 +28,8 @@ COUNT = st.none() | st.integers(0, 500_000)
 #: node sends the id: then the event is that node's, or both of a queue that they share.
 FIELDS = st.fixed_dictionaries(
     {
-        "event_type": st.sampled_from(["delivered", "deferred", "bounced", "rejected"]),
-        "direction": st.sampled_from(["inbound", "outbound"]),
+        "event_type": st.sampled_from(["delivered", "deferred", "bounced", "rejected", "stored"]),
+        "direction": st.sampled_from(["inbound", "outbound", "mailbox"]),
         "queue_id": st.sampled_from([None, "1a1f", "2b2e"]),
         "queue_seq": st.sampled_from([None, "001"]),
         "to_address": st.sampled_from([None, "to@good.example"]),
@@ -42,6 +42,7 @@ FIELDS = st.fixed_dictionaries(
         "bounce_category": st.sampled_from([None, "spam"]),
         "spam_action": st.sampled_from([None, "add header"]),
         "auth_user": st.sampled_from([None, "user@corp.example"]),
+        "account": st.sampled_from([None, "6929f0b1c2d3e4f5a6b7c8aa"]),
         "provider": st.sampled_from([None, "Microsoft 365", "good.example"]),
         "bounce_class": st.sampled_from([None, "rate", "policy"]),
         "reply_fingerprint": st.sampled_from([None, "0123456789abcdef", "fedcba9876543210"]),

@@ -54,13 +54,19 @@ class Fact:
 GROUPS: dict[str, dict[str, str]] = {
     "Envelope": {
         "from_address": "from", "from_domain": "from domain", "to_address": "to",
-        "to_domain": "to domain", "auth_user": "submitted by",
+        "to_domain": "to domain", "auth_user": "submitted by", "account": "account",
+        "account_name": "name of the account", "origin": "origin",
     },
     "Outcome": {
         "status_code": "reply code", "mx_host": "remote server", "bounce_type": "bounce type",
         "bounce_category": "bounce category", "attempt": "attempt", "tls": "TLS",
         "provider": "provider", "bounce_class": "class of the reply",
         "reply_fingerprint": "fingerprint of the reply",
+    },
+    "Mailbox": {
+        "mailbox": "mailbox", "filter_outcome": "filters", "wildduck_id": "WildDuck's id",
+        "parent_id": "caused by", "caused_queue_id": "caused mail", "protocol": "protocol",
+        "scope": "password for",
     },
     "Times": {
         "delivery_time_ms": "delivery (connect to final reply)",
@@ -85,6 +91,8 @@ FOREIGN = frozenset((
     "from_address", "from_domain", "to_address", "to_domain", "auth_user", "mx_host",
     "bounce_category", "tls", "mta_node", "zone", "message_id", "queue_id", "queue_seq",
     "subject_hash", "spam_action", "spam_symbols", "provider",
+    "account", "account_name", "mailbox", "filter_outcome", "wildduck_id", "parent_id",
+    "caused_queue_id", "protocol", "scope",
 ))  # fmt: skip
 #: Outcomes whose reply says why mail was not taken.
 REFUSALS = frozenset(("bounced", "deferred"))

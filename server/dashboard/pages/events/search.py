@@ -8,7 +8,13 @@ from django import forms
 
 from server.events.bounce_classes.classes import CLASSES
 from server.events.queries import DOMAINS, FOUND_BY_ID
-from server.events.vocabulary import BOUNCE_TYPES, CERTAINTIES, DIRECTIONS, EVENT_TYPES
+from server.events.vocabulary import (
+    ALL_DIRECTIONS,
+    BOUNCE_TYPES,
+    CERTAINTIES,
+    EVENT_TYPES,
+    ORIGINS,
+)
 from server.http.client_address import is_ip, validate_no_zone
 
 MAX_TEXT = 255
@@ -38,7 +44,7 @@ class SearchForm(forms.Form):
     use_required_attribute = False
 
     type = _choice("type", EVENT_TYPES)
-    direction = _choice("direction", DIRECTIONS)
+    direction = _choice("direction", ALL_DIRECTIONS)
     mta_node = _text("node")
     to_domain = _text("to domain")
     to_address = _text("to address")
@@ -61,6 +67,11 @@ class SearchForm(forms.Form):
     bounce_class = _choice("class of the reply", tuple(CLASSES))
     reply_fingerprint = _text("fingerprint of the reply")
     auth_user = _text("submitted by")
+    account = _text("account")
+    origin = _choice("origin", ORIGINS)
+    parent_id = _text("caused by")
+    wildduck_id = _text("WildDuck's id")
+    caused_queue_id = _text("caused mail")
 
     def filters(self) -> dict[str, Any]:
         """Return the filters as events.queries takes them. The form must be valid."""
