@@ -17,6 +17,7 @@ from agent import clock, wire
 from agent.events.change_stream import text
 from agent.events.change_stream.zonemta import (
     BOUNCE_INTERFACE,
+    ORIGINS,
     OWN_INTERFACES,
     Deferral,
     Message,
@@ -28,7 +29,8 @@ from agent.wire import EmailEvent, EventType
 
 CRLF = 2
 #: What a plugin does not know of a delivery that its ZoneMTA did not route.
-NAMING = ("to_address", "from_address", "message_id", "zone", "auth_user", "message_size_bytes")
+NAMING = ("to_address", "from_address", "message_id", "zone", "auth_user", "message_size_bytes",
+          "account", "account_name", "origin", "parent_id")  # fmt: skip
 _REPLY = re.compile(r"([2-5]\d\d)(?:[ -]|$)")
 
 
@@ -132,12 +134,19 @@ def to_message(data: MessageData) -> Message:
         # ZoneMTA keeps header lines as binary strings: a character is a byte.
         lines = sum(len(header.line) + CRLF for header in data.headers)
         size = int(data.bodySize) + lines + CRLF
+    user, user_id = _text(data.user), _id(data.userId)
+    name = _text(user.partition("[")[0]) if user else None
     return Message(
         # An empty sender is how ZoneMTA writes the null sender; absent is absent.
         sender=None if data.sender is None else (_text(data.sender) or wire.NULL_SENDER),
         message_id=_text(data.messageId),
         client_ip=None if data.interface in OWN_INTERFACES else _ip(_text(data.origin)),
-        user=_text(data.user),
+        user=user,
+        account=user_id or name,
+        account_name=name if user_id else None,
+        origin=ORIGINS.get(data.interface, "smtp") if data.interface else None,
+        # Of a submission it names nothing.
+        parent_id=_id(data.parentId) if data.interface in OWN_INTERFACES else None,
         size_bytes=size,
     )
 
@@ -205,6 +214,10 @@ def _event(
         from_address=message.sender,
         message_id=message.message_id,
         auth_user=message.user,
+        account=message.account,
+        account_name=message.account_name,
+        origin=message.origin,
+        parent_id=message.parent_id,
         message_size_bytes=message.size_bytes,
         source="change_stream",
         certainty=certainty,
@@ -222,6 +235,12 @@ def _queue_time_ms(document: QueueDocument) -> int | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _id(value: object) -> str | None:
+    """Return an id that is text, or MongoDB's own, as text. By name: its library is loaded only
+    where a database is followed."""
+    return str(value) if type(value).__name__ == "ObjectId" else _text(value)
 
 
 def _ip(address: str | None) -> str | None:

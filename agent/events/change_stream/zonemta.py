@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from agent.wire import AwareTime
+from agent.wire import AwareTime, Origin
 
 QUEUE = "zone-queue"
 FILES = "mail.files"
@@ -20,6 +20,14 @@ UNASSIGNED = "no"  # of a document that no instance has taken yet
 BOUNCE_INTERFACE = "bounce"  # the interface ZoneMTA's own notifications come in by
 # Of what WildDuck sends by itself: no client handed it in, and its origin is none's address.
 OWN_INTERFACES = frozenset({"forwarder", "autoreplies"})
+# Interface → how mail came into the queue; those of other names are receivers of ZoneMTA's.
+ORIGINS: Mapping[str, Origin] = {
+    "maildrop": "webmail",
+    "forwarder": "forward",
+    "autoreplies": "autoreply",
+    "api": "api",
+    BOUNCE_INTERFACE: "dsn",
+}
 
 
 class Deferral(msgspec.Struct, frozen=True):
@@ -60,6 +68,9 @@ class MessageData(msgspec.Struct, frozen=True, rename={"queue_id": "id", "sender
     interface: str | None = None
     origin: str | bool | None = None
     user: str | bool | None = None
+    # Of another type in each version: text, or MongoDB's id.
+    userId: Any = None  # noqa: N815
+    parentId: Any = None  # noqa: N815
     messageId: str | bool | None = None  # noqa: N815
     sessionId: str | bool | None = None  # noqa: N815
     bodySize: float | None = None  # noqa: N815 (without the headers)
@@ -73,6 +84,10 @@ class Message(msgspec.Struct, frozen=True):
     message_id: str | None = None
     client_ip: str | None = None
     user: str | None = None
+    account: str | None = None
+    account_name: str | None = None
+    origin: Origin | None = None
+    parent_id: str | None = None
     size_bytes: int | None = None
 
 

@@ -9,11 +9,13 @@ const net = require('node:net');
 
 // Maximum characters of each text; the server truncates at the same lengths.
 const LIMITS = {
+    account: 254,
     address: 254,
     authUser: 254,
     category: 64,
     host: 255,
     messageId: 255,
+    parentId: 64,
     queueId: 64,
     queueSeq: 8,
     reply: 500,

@@ -23,6 +23,17 @@ const {
 } = require('../mallard-shared/text');
 
 const PROGRAM = 'zonemta';
+// Interface → how mail came into the queue: of WildDuck (lib/maildropper.js), of ZoneMTA's API and its
+// notices. The others are receivers, whose names the operator chooses.
+const ORIGINS = new Map([
+    ['maildrop', 'webmail'],
+    ['forwarder', 'forward'],
+    ['autoreplies', 'autoreply'],
+    ['api', 'api'],
+    ['bounce', 'dsn']
+]);
+// Of what WildDuck sends because it took a message; that of a submission names nothing.
+const CAUSED = ['forward', 'autoreply'];
 
 /** Cuts at commas outside of a quoted local part; null when a quote is never closed. */
 function cutOutsideQuotes(list) {
@@ -186,6 +197,24 @@ function submissionFields(entry, known) {
     };
 }
 
+/**
+ * The account behind a message: WildDuck's id of the user, else the name, without the login that
+ * zonemta-wildduck adds in brackets; how it came into the queue; and what caused it.
+ */
+function accountFields(entry, known) {
+    const id = text(known.userId, LIMITS.account);
+    const user = text(entry.user, LIMITS.authUser) || text(known.user, LIMITS.authUser) || '';
+    const name = text(user.split('[', 1)[0], LIMITS.account);
+    const from = text(entry.interface, LIMITS.zone) || text(known.interface, LIMITS.zone);
+    const origin = from && (ORIGINS.get(from) || 'smtp');
+    return {
+        account: id || name,
+        account_name: id && name,
+        origin,
+        parent_id: CAUSED.includes(origin) ? text(known.parentId, LIMITS.parentId) : null
+    };
+}
+
 function localReason(entry) {
     const reply = text(entry.responseText, LIMITS.reply);
     return {
@@ -278,6 +307,7 @@ function toEvents(entry, at, known = {}) {
         message_id: messageId(entry, known),
         from_address: sender(entry, known)
     };
+    const account = accountFields(entry, known);
     return deliveriesOf(entry, known).map(({ seq, recipient }) =>
         withoutUnknown({
             event_id: eventId(PROGRAM, entry.id, seq || recipient || '', made.event_type, n),
@@ -286,6 +316,7 @@ function toEvents(entry, at, known = {}) {
             to_address: text(recipient, LIMITS.address),
             ...made,
             zone: text(entry.zone, LIMITS.zone),
+            ...account,
             source: 'zonemta_plugin',
             certainty: 'reported'
         })

@@ -7,8 +7,9 @@
  * `log:entry` alone has no duration of a delivery, no queue time of its message, no attempt number,
  * and (when an operator deletes a delivery) no recipient. Other hooks have them:
  *
- *   sender process   sender:fetch          queue time, earlier deferrals, recipient, user; and the first
- *                                          that ZoneMTA shows of mail that WildDuck queued
+ *   sender process   sender:fetch          queue time, earlier deferrals, recipient, user, interface,
+ *                                          cause; and the first that ZoneMTA shows of mail that
+ *                                          WildDuck queued
  *                    log:entry             ACCEPTED, DEFERRED, REJECTED
  *                    sender:delivered      duration; it comes AFTER the ACCEPTED entry, when the
  *                                          master has taken the delivery off the queue
@@ -68,6 +69,9 @@ function keyOf(delivery) {
     return delivery && isText(delivery.id) && isText(delivery.seq) ? delivery.id + '.' + delivery.seq : null;
 }
 
+/** Returns what a delivery or an envelope holds of who submitted it, and why. */
+const submissionOf = ({ user, userId, interface: from, parentId }) => ({ user, userId, interface: from, parentId });
+
 function milliseconds(time) {
     const value = time instanceof Date ? time.getTime() : typeof time === 'string' ? Date.parse(time) : time;
     return Number.isFinite(value) ? value : undefined;
@@ -108,16 +112,16 @@ class Monitor {
             fetchedAt: fetchedAt === undefined && earlier ? earlier.fetchedAt : fetchedAt,
             deferrals: deferred && typeof deferred === 'object' ? Number(deferred.count) || 0 : 0,
             recipient: isText(delivery.recipient) ? delivery.recipient : undefined,
-            user: isText(delivery.user) ? delivery.user : undefined
+            ...submissionOf(delivery)
         };
         this.attempts.set(key, known);
         if (fetchedAt === undefined || known.deferrals || !WILDDUCK_INTERFACES.has(delivery.interface)) {
             return [];
         }
-        const { id, seq, recipient, from, messageId, user, sendingZone } = delivery;
+        const { id, seq, recipient, from, messageId, sendingZone } = delivery;
         const src = delivery.interface === SUBMITTED_TO_WILDDUCK ? delivery.origin : undefined;
-        const entry = { action: 'QUEUED', id, from, messageId, user, src, zone: sendingZone };
-        return toEvents(entry, known.createdAt ?? fetchedAt, { deliveries: [{ seq, recipient }] });
+        const entry = { action: 'QUEUED', id, from, messageId, src, zone: sendingZone };
+        return toEvents(entry, known.createdAt ?? fetchedAt, { ...submissionOf(delivery), deliveries: [{ seq, recipient }] });
     }
 
     /** `sender:delivered`. @returns {object[]} the event that waited for it */
@@ -154,7 +158,7 @@ class Monitor {
         const seq = sequence(count + 1);
         let message = this.routed.get(envelope.id);
         if (!message) {
-            message = { from: envelope.from, messageId: envelope.messageId, user: envelope.user, recipients: new Map() };
+            message = { from: envelope.from, messageId: envelope.messageId, ...submissionOf(envelope), recipients: new Map() };
             this.routed.set(envelope.id, message);
         }
         message.recipients.set(seq, routing.recipient);
@@ -271,7 +275,7 @@ class Monitor {
         if (!message) {
             return {};
         }
-        const { from, messageId, user, recipients } = message;
+        const { recipients, ...known } = message;
         let taken = [];
         if (seq) {
             taken = recipients.has(seq) ? [[seq, recipients.get(seq)]] : [];
@@ -284,7 +288,7 @@ class Monitor {
         if (!recipients.size) {
             this.routed.delete(id);
         }
-        return { from, messageId, user, deliveries: taken.map(([seq, recipient]) => ({ seq, recipient })) };
+        return { ...known, deliveries: taken.map(([seq, recipient]) => ({ seq, recipient })) };
     }
 }
 

@@ -82,8 +82,9 @@ function raise() {
 const TYPES = ['received', 'sent', 'delivered', 'bounced', 'deferred', 'rejected', 'greylisted', 'dropped'];
 const TEXT_LIMITS = {
     queue_id: 64, queue_seq: 8, message_id: 255, from_address: 254, to_address: 254, mx_host: 255, status_message: 500,
-    bounce_category: 64, bounce_message: 500, tls: 32, zone: 64, auth_user: 254, sending_ip: 45, sending_ip_v6: 45, client_ip: 45
+    bounce_category: 64, bounce_message: 500, tls: 32, zone: 64, auth_user: 254, account: 254, account_name: 254, parent_id: 64, sending_ip: 45, sending_ip_v6: 45, client_ip: 45
 };
+const ORIGINS = ['smtp', 'webmail', 'api', 'forward', 'autoreply', 'dsn'];
 const NUMBERS = ['status_code', 'delivery_time_ms', 'queue_time_ms', 'total_time_ms', 'attempt', 'message_size_bytes'];
 
 /** Fails unless the event, as JSON, has nothing the wire would refuse. */
@@ -103,6 +104,7 @@ function isWireEvent(event) {
             assert.doesNotMatch(read[name], /[\u0000-\u001f\u007f]/, name); // eslint-disable-line no-control-regex
         }
     }
+    assert.ok(!('origin' in read) || ORIGINS.includes(read.origin));
     for (const name of NUMBERS) {
         assert.ok(!(name in read) || (Number.isInteger(read[name]) && read[name] >= 0 && read[name] < 2 ** 31), name);
     }

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from bson import ObjectId
 
 from agent.events.change_stream import database, mapping, zonemta
 from agent.events.change_stream.tracker import Tracker
@@ -306,3 +307,41 @@ def test_an_event_that_the_version_before_held_goes_out_under_its_id_of_today():
 
     assert event.earlier_id == event_id("zonemta", event.queue_id, event.to_address, "deferred", 2)
     assert mapping.identify(earlier) == event
+
+
+def test_the_stream_reads_the_same_account_origin_and_cause_as_the_plugin(golden):
+    cases = [
+        (call["args"][0], case["events"][0])
+        for case in golden("zonemta_log_entries.json")["cases"]
+        for call in case["calls"]
+        if "interface" in call["args"][0] and case["events"]
+    ]
+    names = ("account", "account_name", "origin", "parent_id")
+
+    for delivery, event in cases:
+        message = mapping.to_message(zonemta.parse_message_data(delivery))
+        assert {name: getattr(message, name) for name in names} == {
+            name: event.get(name) for name in names
+        }
+
+    assert {event["origin"] for _, event in cases} == {
+        "smtp", "webmail", "api", "forward", "autoreply", "dsn",
+    }  # fmt: skip
+
+
+def test_mongodb_has_the_ids_of_users_and_causes_as_its_own():
+    user, cause = ObjectId(), ObjectId()
+    data = {"id": "1a", "interface": "forwarder", "userId": user, "parentId": cause}
+
+    message = mapping.to_message(zonemta.parse_message_data(data))
+
+    assert (message.account, message.parent_id) == (str(user), str(cause))
+
+
+@pytest.mark.parametrize("odd", [False, 7, {"a": 1}, [], ""], ids=repr)
+def test_what_is_no_id_names_no_account(odd):
+    data = {"id": "1a", "interface": "forwarder", "userId": odd, "parentId": odd}
+
+    message = mapping.to_message(zonemta.parse_message_data(data))
+
+    assert (message.account, message.parent_id) == (None, None)
