@@ -201,7 +201,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     parent_id: Annotated[
         str | None,
         Stored(
-            "What caused this mail: WildDuck's id of the message, or Haraka's of the transaction.",
+            "What caused this mail: WildDuck's id of the message, or what haraka-plugin-wildduck"
+            " calls the transaction, whose own events have it as well.",
             max_chars=64,
         ),
     ] = None
@@ -211,7 +212,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     mailbox: Annotated[str | None, Stored("Path of the mailbox.", max_chars=255)] = None
     filter_outcome: Annotated[
         str | None,
-        Stored("What WildDuck's filters decided: `spam`, ids of filters.", max_chars=255),
+        Stored(
+            "What WildDuck's filters decided: `spam`, ids of filters; or why it refused:"
+            " `MBOX_FULL` …",
+            max_chars=255,
+        ),
     ] = None
     caused_queue_id: Annotated[
         str | None,

@@ -35,6 +35,8 @@ const CONNECTION_HOOKS = ['connect', 'lookup_rdns', 'helo', 'ehlo'];
 const DELAYING_PLUGIN = 'delay_deny'; // repeats in rcpt_ok what others refused before
 const TERMINATOR_BYTES = 3; // Haraka counts the line that ends DATA, ".\r\n"
 const MAX_COMMAND = 1000; // characters
+const MAX_TARGETS = 1000; // of one transaction
+const OBJECT_ID = /^[0-9a-f]{24}$/i;
 const OVERSIZED_MAIL = /^MAIL FROM: ?(?:<([^>]*)>|(\S+)) .*\bSIZE=\d/i;
 const GREYLIST_WORDS = /gr[ae]y-?list/i;
 
@@ -108,12 +110,15 @@ function wordsOf(message) {
  * A refusal as `deny` reports it; stored until the transaction ends.
  *
  * @param {unknown} params [return value, message, plugin, function, hook's parameters, hook]
+ * @param {unknown} [reason] haraka-plugin-wildduck's code of its last refusal: of this one, as the
+ *     next recipient changes it
  */
-function denial(params, at) {
+function denial(params, at, reason = null) {
     const [value, message, plugin, , hookParams, hook] = Array.isArray(params) ? params : [];
     return {
         at,
         plugin: text(plugin, LIMITS.category),
+        reason: plugin === 'wildduck' ? text(reason, LIMITS.category) : null,
         hook: typeof hook === 'string' ? hook : '',
         soft: value === DENYSOFT || value === DENYSOFTDISCONNECT,
         code: replyCode(String(message?.code ?? '')),
@@ -188,7 +193,8 @@ function refusal({ soft, reply, denial, transaction, at }) {
         reply,
         at,
         category: denial ? denial.plugin : null,
-        words: denial ? text(denial.words, LIMITS.reply) : null
+        words: denial ? text(denial.words, LIMITS.reply) : null,
+        reason: denial ? denial.reason : null
     };
 }
 
@@ -321,6 +327,49 @@ function messageId(transaction) {
     return id === '<>' ? null : id;
 }
 
+/** Returns the values of a Map of haraka-plugin-wildduck's, which is of another context than ours. */
+function targetsOf(map) {
+    const targets = [];
+    if (!isObject(map) || typeof map.values !== 'function') {
+        return targets;
+    }
+    for (const target of map.values()) {
+        if (targets.push(target) >= MAX_TARGETS) {
+            break;
+        }
+    }
+    return targets.filter(isObject);
+}
+
+/** Returns an id of MongoDB's as text. */
+function objectId(value) {
+    const id = isObject(value) && typeof value.toHexString === 'function' ? value.toHexString() : value;
+    return typeof id === 'string' && OBJECT_ID.test(id) ? id.toLowerCase() : null;
+}
+
+/**
+ * What haraka-plugin-wildduck found out about the recipients that it accepted: whose mailbox each is,
+ * and the id that the mail it forwards for an address names as its cause.
+ *
+ * @returns {(address: string) => object} the fields of a recipient
+ */
+function accountsOf(transaction) {
+    const { targets, id } = isObject(transaction.notes) ? transaction.notes : {};
+    const { users, forwards } = isObject(targets) ? targets : {};
+    const accounts = new Map();
+    for (const { userData, recipient } of targetsOf(users)) {
+        const account = objectId(userData?._id);
+        const fields = { account, account_name: account && text(userData.address, LIMITS.address) };
+        accounts.set((addressOf(recipient) || '').toLowerCase(), fields);
+    }
+    const forwarded = targetsOf(forwards).map(({ recipient }) => (addressOf(recipient) || '').toLowerCase());
+    const parent_id = forwarded.length ? objectId(id) : null;
+    return address => {
+        const key = address.toLowerCase();
+        return { ...accounts.get(key), parent_id: forwarded.includes(key) ? parent_id : null };
+    };
+}
+
 /** Fields of the peer, for every event of its connection. */
 function connectionFields(connection) {
     return {
@@ -364,6 +413,7 @@ function pair(queueId, recipient, outcome, { receivedAt = outcome.at, shared, fi
             status_message: outcome.reply ? outcome.reply.message : null,
             bounce_category: outcome.category,
             bounce_message: outcome.words,
+            filter_outcome: outcome.reason,
             ...final
         })
     ];
@@ -389,6 +439,7 @@ function transactionEvents(connection, transaction, denials, at) {
     const ownDelivery = listOf(resultsOf(transaction, 'outbound').pass).includes('queued');
     const whole = message ? { ...shared, ...messageFields(transaction) } : null;
     const checked = message ? { ...spamFields(transaction), ...authFields(connection, transaction) } : null;
+    const accountOf = accountsOf(transaction);
     const endedAt = Number.isFinite(transaction.data_post_start) ? transaction.data_post_start : at;
     for (const { address, refusal: refused } of recipients.values()) {
         if (refused) {
@@ -397,7 +448,8 @@ function transactionEvents(connection, transaction, denials, at) {
             events.push(event(queueId, address, 'sent', at, { ...whole, ...checked, attempt: 0 }, { direction: 'outbound' }));
         } else if (message) {
             const final = { ...checked, delivery_time_ms: message.type === 'delivered' ? wholeNumber(at - endedAt) : null };
-            events.push(...pair(queueId, address, message, { receivedAt: endedAt, shared: whole, final }));
+            const mine = { ...whole, ...accountOf(address) };
+            events.push(...pair(queueId, address, message, { receivedAt: endedAt, shared: mine, final }));
         }
     }
     return events;

@@ -85,7 +85,7 @@ class Plugin {
         const about = connection.transaction || connection;
         const known = this.denialsOf(about);
         if (known.length < MAX_DENIALS) {
-            known.push(mapping.denial(params, at));
+            known.push(mapping.denial(params, at, connection.transaction?.notes?.rejectCode));
             this.denials.set(about, known);
         }
         return [];

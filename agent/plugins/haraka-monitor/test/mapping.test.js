@@ -162,3 +162,51 @@ test('every deferral of mail that Haraka sends has an id of its own', () => {
     assert.equal(first.from_address, '<>');
     assert.equal(first.status_code, undefined);
 });
+
+// The notes of haraka-plugin-wildduck 6.0.1; ids are objects of MongoDB's driver.
+const anId = hex => ({ toHexString: () => hex });
+const USER = '6b0deea5d6fc7d5e9051a44f';
+const TRANSACTION = '6b0deea7d6fc7d5e9051a473';
+
+function resolved({ users = [], forwards = [] }) {
+    return { id: anId(TRANSACTION), targets: { users: new Map(users), forwards: new Map(forwards), recipients: new Set() } };
+}
+
+test('an accepted recipient has the account whose mailbox it is, and no other has', () => {
+    const recipient = [
+        { address: 'Alias@local.example', action: 'accept' },
+        { address: 'list@local.example', action: 'accept' }
+    ];
+    const userData = { _id: anId(USER), address: 'bob@local.example', quota: 1 };
+    const notes = resolved({
+        users: [[USER, { userData, recipient: 'alias@local.example' }]],
+        forwards: [['bob@other.example', { type: 'mail', value: 'bob@other.example', recipient: 'list@local.example' }]]
+    });
+    const events = transactionEvents(aConnection(), aTransaction({ notes, store: { rcpt_to: { recipient } } }), [], AT);
+    assert.deepEqual(
+        events.map(({ event_type, account, account_name, parent_id }) => [event_type, account, account_name, parent_id]),
+        [
+            ['received', USER, 'bob@local.example', undefined],
+            ['delivered', USER, 'bob@local.example', undefined],
+            ['received', undefined, undefined, TRANSACTION],
+            ['delivered', undefined, undefined, TRANSACTION]
+        ]
+    );
+});
+
+test("a refusal has WildDuck's code of it, which the next recipient changes", () => {
+    const recipient = [{ address: 'full@local.example', action: 'reject', msg: 'Mailbox full', code: 'DENY' }];
+    const params = [DENY, 'Mailbox full', 'wildduck', 'hook_rcpt', [{ address: 'full@local.example' }], 'rcpt'];
+    const denials = [denial(params, AT, 'MBOX_FULL')];
+    const event = outcome({}, { msg_status: undefined, store: { rcpt_to: { recipient } } }, denials);
+    assert.equal(event.bounce_category, 'wildduck');
+    assert.equal(event.filter_outcome, 'MBOX_FULL');
+});
+
+test("odd notes of another plugin's cost nothing but what they say", () => {
+    for (const targets of [null, 7, {}, { users: {} }, { users: new Map([[1, null]]) }, { users: [{ userData: { _id: 'x' } }] }]) {
+        const event = outcome({}, { notes: { id: {}, targets } });
+        assert.equal(event.event_type, 'delivered');
+        assert.equal(event.account, undefined);
+    }
+});
