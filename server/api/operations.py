@@ -28,8 +28,13 @@ class MayOperate(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         if request.method in SAFE_METHODS:
             return MayRead().has_permission(request, view)
-        user: Any = request.user
-        return not isinstance(user, KeyHolder) and role_of(user) in STAFF
+        return is_staff(request)
+
+
+def is_staff(request: Request) -> bool:
+    """Return whether an operator or administrator asks, by a session."""
+    user: Any = request.user
+    return not isinstance(user, KeyHolder) and role_of(user) in STAFF
 
 
 class OperatorView(ReadView):
@@ -59,6 +64,11 @@ class OperatorView(ReadView):
         """Refuse everybody else. Raises PermissionDenied."""
         if role_of(self.request.user) is not Role.ADMIN:
             raise PermissionDenied("Only administrators may do that.")
+
+    def require_staff(self) -> None:
+        """Refuse readers and keys. Raises PermissionDenied."""
+        if not is_staff(self.request):
+            raise PermissionDenied(MayOperate.message)
 
     def audit(self, target: Model, message: str) -> None:
         """Log that this person did something to `target`."""

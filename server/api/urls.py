@@ -23,6 +23,7 @@ from server.api.endpoints import (
     throughput,
     unclassified,
 )
+from server.api.endpoints.notifications import routes
 from server.api.endpoints.refusals import blocks, reclassifications
 from server.api.endpoints.rules import definitions, preview
 
@@ -38,6 +39,9 @@ urlpatterns = [
     path("rules/<str:name>", definitions.RuleView.as_view(), name="rule"),
     path("silences", incidents.SilencesView.as_view(), name="silences"),
     path("silences/<int:pk>", incidents.SilenceView.as_view(), name="silence"),
+    path("routes", routes.RoutesView.as_view(), name="routes"),
+    path("routes/preview", routes.RoutePreviewView.as_view(), name="routes-preview"),
+    path("routes/<int:pk>", routes.RouteView.as_view(), name="route"),
     path("changes", changes.ChangesView.as_view(), name="changes"),
     path("email/throughput", throughput.ThroughputView.as_view(), name="email-throughput"),
     path("email/stats", stats.StatsView.as_view(), name="email-stats"),

@@ -33,6 +33,7 @@ from server.dashboard.pages.performance.view import performance
 from server.dashboard.pages.profile.view import profile
 from server.dashboard.pages.queue.view import destination, queue
 from server.dashboard.pages.replies.view import bounces_file, reclassify_range, replies
+from server.dashboard.pages.routes.view import delete_route, new_route, route, routes
 from server.dashboard.pages.rules.view import act as act_on_rule
 from server.dashboard.pages.rules.view import new_rule, rule, rules
 from server.dashboard.pages.silences.view import act as act_on_silence
@@ -83,6 +84,10 @@ urlpatterns = [
     path("alerts/channels/new/<str:kind>/", login_required(new_channel), name="channel-new"),
     path("alerts/channels/<int:pk>/", login_required(channel), name="channel-form"),
     path("alerts/channels/<int:pk>/test/", login_required(send_test), name="channel-test"),
+    page("alerts/routes/", routes, "route-list"),
+    path("alerts/routes/new/", login_required(new_route), name="route-new"),
+    path("alerts/routes/<int:pk>/", login_required(route), name="route-form"),
+    path("alerts/routes/<int:pk>/delete/", login_required(delete_route), name="route-delete"),
     page("alerts/deliveries/", deliveries, "deliveries"),
     page("alerts/rules/", rules, "rule-list"),
     page("alerts/rules/new/", new_rule, "rule-new"),

@@ -22,6 +22,7 @@ ACTED = (
     "/api/v1/incidents",
     "/api/v1/rules",
     "/api/v1/silences",
+    "/api/v1/routes",
     "/api/v1/email/reclassifications",
 )
 KINDS = ["system", "zonemta", "haraka", "wildduck", "mongodb", "redis", "rspamd", "agent"]
@@ -71,6 +72,12 @@ OPERATIONS = [
     ("POST", "/api/v1/silences"),
     ("GET", "/api/v1/silences/{id}"),
     ("DELETE", "/api/v1/silences/{id}"),
+    ("GET", "/api/v1/routes"),
+    ("POST", "/api/v1/routes"),
+    ("GET", "/api/v1/routes/preview"),
+    ("GET", "/api/v1/routes/{id}"),
+    ("PATCH", "/api/v1/routes/{id}"),
+    ("DELETE", "/api/v1/routes/{id}"),
     ("GET", "/api/v1/health"),
     ("GET", "/api/v1/health/ready"),
 ]

@@ -102,7 +102,20 @@ class RouteForm(forms.ModelForm[NotificationRoute]):
         choices: Any = self.fields["rules"]
         choices.choices = [(name, name) for name in active_rules()]
         self.fields["steps"].help_text = STEPS_HELP
+        # Compared with what is stored: pages and the API send no copy of it.
+        self.fields["steps"].show_hidden_initial = False
         self.fields["node"].help_text = self.fields["subject"].help_text = "* is any text."
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse quiet hours without an end, or of no length."""
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        start, end = values.get("quiet_from"), values.get("quiet_to")
+        if (start is None) != (end is None):
+            missing = "quiet_to" if end is None else "quiet_from"
+            self.add_error(missing, "Give both times, or neither: without quiet hours.")
+        elif start is not None and start == end:
+            self.add_error("quiet_to", "Give another time than the first, or neither.")
+        return values
 
     def clean_steps(self) -> list[dict[str, Any]]:
         """Refuse steps that cannot be taken."""
@@ -128,7 +141,7 @@ def check_steps(steps: Any, channels: set[str]) -> list[dict[str, Any]]:
         if type(after_min) is not int or not 0 <= after_min <= MAX_MINUTES:
             raise ValidationError(f"Step {number}: after_min is minutes, 0 to {MAX_MINUTES}.")
         if not isinstance(names, list) or not names:
-            raise ValidationError(f"Step {number}: channels is a list of names.")
+            raise ValidationError(f"Step {number}: name one channel at least.")
         unknown = [str(name) for name in names if str(name) not in channels]
         if unknown:
             raise ValidationError(f"Step {number}: there is no channel {', '.join(unknown)}.")

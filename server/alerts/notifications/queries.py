@@ -37,32 +37,30 @@ class DeliveryFilter:
 def read_routes() -> list[Route]:
     """Return the routes with the channels of their first step, in the order in which they are
     tried. One query. Raises django.db.Error."""
-    return [
-        Route(
-            row.name,
-            tuple(row.steps[0]["channels"]) if row.steps else (),
-            rules=tuple(row.rules),
-            severities=tuple(row.severities),
-            node=row.node,
-            subject=row.subject,
-        )
-        for row in NotificationRoute.objects.all()
-    ]
+    return [build_route(row) for row in NotificationRoute.objects.all()]
+
+
+def build_route(row: NotificationRoute) -> Route:
+    """Return a route with the channels of its first step. Pure."""
+    return Route(
+        row.name,
+        tuple(row.steps[0]["channels"]) if row.steps else (),
+        rules=tuple(row.rules),
+        severities=tuple(row.severities),
+        node=row.node,
+        subject=row.subject,
+    )
 
 
 def read_plans() -> list[Plan]:
     """Return the steps of the routes. One query. Raises django.db.Error."""
-    return [
-        Plan(
-            row.name,
-            tuple(
-                Step(timedelta(minutes=step["after_min"]), tuple(step["channels"]))
-                for step in row.steps
-            ),
-            timedelta(minutes=row.repeat_min),
-        )
-        for row in NotificationRoute.objects.all()
-    ]
+    return [build_plan(row) for row in NotificationRoute.objects.all()]
+
+
+def build_plan(row: NotificationRoute) -> Plan:
+    """Return the steps of a route. Pure."""
+    steps = (Step(timedelta(minutes=s["after_min"]), tuple(s["channels"])) for s in row.steps)
+    return Plan(row.name, tuple(steps), timedelta(minutes=row.repeat_min))
 
 
 def list_routes() -> list[NotificationRoute]:
@@ -73,6 +71,11 @@ def list_routes() -> list[NotificationRoute]:
 def list_channel_names() -> list[str]:
     """Return the names of all channels. One query."""
     return list(Channel.objects.values_list("name", flat=True))
+
+
+def list_enabled_channels() -> frozenset[str]:
+    """Return the names of the channels that are switched on. One query."""
+    return frozenset(Channel.objects.filter(is_enabled=True).values_list("name", flat=True))
 
 
 def channel_health() -> list[ChannelHealth]:

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from time import monotonic
-from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
@@ -14,10 +13,10 @@ from server.alerts.notifications.addresses import read_networks
 from server.alerts.notifications.channels import KINDS
 from server.alerts.notifications.channels.kind import ChannelKind
 from server.alerts.notifications.content import build_message
-from server.alerts.notifications.escalation import find_quiet_end
 from server.alerts.notifications.http import SendError, send
 from server.alerts.notifications.messages import Message
 from server.alerts.notifications.models import Channel, DeliveryAttempt, NotificationRoute
+from server.alerts.notifications.routes.preview import find_held_until
 from server.alerts.notifications.secrets import decrypt
 
 logger = logging.getLogger(__name__)
@@ -100,5 +99,4 @@ def _find_quiet_end(notification: OutboxNotification, now: datetime) -> datetime
     route = NotificationRoute.objects.filter(name=notification.route).first()
     if route is None:
         return None
-    zone = ZoneInfo(route.time_zone)
-    return find_quiet_end(now, route.quiet_from, route.quiet_to, zone)
+    return find_held_until(route, now)

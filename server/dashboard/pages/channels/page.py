@@ -68,6 +68,19 @@ def build_headline(rows: Sequence[Row], routes: Sequence[NotificationRoute]) -> 
     return "ok", f"{count} {channels}, {paths} {'route' if paths == 1 else 'routes'}; none fails."
 
 
+def build_route_row(route: NotificationRoute) -> tuple[NotificationRoute, str, str]:
+    """Return a route of the list, with its alerts and its steps in words."""
+    return route, describe_filter(route), describe_steps(route)
+
+
+def describe_filter(route: NotificationRoute) -> str:
+    """Return which alerts a route is of."""
+    parts = [", ".join(route.severities) or "all", ", ".join(route.rules)]
+    parts += [f"node {route.node}" if route.node else ""]
+    parts += [f"subject {route.subject}" if route.subject else ""]
+    return " · ".join(filter(None, parts))
+
+
 def describe_steps(route: NotificationRoute) -> str:
     """Return the steps of a route as one sentence."""
     steps = []

@@ -27,7 +27,8 @@ def channels(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "level": level,
         "headline": headline,
-        "routes": [(route, page.describe_steps(route)) for route in routes],
+        "routes": [page.build_route_row(route) for route in routes],
+        "can_route": request.user.has_perm("alerts.change_notificationroute"),
         "kinds": KINDS.values(),
         "can_change": request.user.has_perm("alerts.change_channel"),
     }

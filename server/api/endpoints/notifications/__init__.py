@@ -1,0 +1,1 @@
+"""/routes: who is notified of what."""
