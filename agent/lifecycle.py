@@ -1,4 +1,4 @@
-"""Wiring of the agent: configuration → spool → receiver, change stream, collectors, shippers.
+"""Wiring of the agent: configuration → spool → receiver, change streams, collectors, shippers.
 
 Stopping goes the other way: first the producers that fill the spool, then a last attempt to empty
 it, all within one deadline. Threads are daemons: one that hangs in a system call cannot keep the
@@ -19,14 +19,17 @@ from agent.collectors import build_collectors
 from agent.config import Config
 from agent.discovery import Discovery
 from agent.events.change_stream import ChangeStream
+from agent.events.change_stream.clients import SharedClients
+from agent.events.gelf import GelfReceiver
 from agent.events.outcome_counts import OutcomeCounts
 from agent.events.receiver import health_client
 from agent.events.receiver.server import Receiver, TcpReceiver
 from agent.events.reconciliation import Reconciler
+from agent.events.wildduck import MailboxStream
 from agent.instance_lock import InstanceLock
 from agent.registration import Registration
 from agent.spool import Spool
-from agent.status import AgentStatus
+from agent.status import AgentStatus, Source
 from agent.transport.client import Client
 from agent.transport.outage_webhook import OutageWebhook
 from agent.transport.shipper import Route, Shipper
@@ -70,6 +73,10 @@ class Worker(Protocol):
     name: str
 
     def run(self, stop: threading.Event) -> None: ...
+
+
+class EventSource(Worker, Source, Protocol):
+    """A worker that brings events, with its health."""
 
 
 class Agent:
@@ -167,16 +174,9 @@ class Agent:
     def _start_all(self) -> None:
         config, status = self.config, self.status
         discovery = Discovery(config, status=status)
-        producers = list(self._open_receivers())
-        if uri := config.discovery.zonemta_mongodb_uri:
-            status.change_stream = stream = ChangeStream(
-                self._spool,
-                uri,
-                node=config.node_id,
-                instance=config.discovery.zonemta_instance,
-                enable_pre_images=config.discovery.zonemta_pre_images,
-            )
-            producers.append(stream)
+        event_sources = list(self._build_event_sources())
+        status.event_sources = event_sources
+        producers = [*self._open_receivers(), *event_sources]
         collectors = self._build_collectors()
         status.collectors = collectors
         producers.extend(collectors)
@@ -220,6 +220,25 @@ class Agent:
             over_tcp = TcpReceiver(self._spool, settings, node=node, plugins=plugins)
             over_tcp.open()
             yield over_tcp
+
+    def _build_event_sources(self) -> Iterator[EventSource]:
+        """Yield the sources beside the plugins, as configured."""
+        config, discovery = self.config, self.config.discovery
+        clients = SharedClients()
+        if uri := discovery.zonemta_mongodb_uri:
+            yield ChangeStream(
+                self._spool,
+                uri,
+                node=config.node_id,
+                instance=discovery.zonemta_instance,
+                enable_pre_images=discovery.zonemta_pre_images,
+                clients=clients,
+            )
+        if config.follows_wildduck:
+            uri = discovery.wildduck_mongodb_uri
+            yield MailboxStream(self._spool, uri, node=config.node_id, clients=clients)
+        if config.gelf.port:
+            yield GelfReceiver(self._spool, config.gelf, node=config.node_id)
 
     def _build_collectors(self) -> list[CollectorThread]:
         return [

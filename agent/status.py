@@ -4,7 +4,7 @@
 |---|---|---|
 | `programs` | discovery | the system collector, for the ports to check |
 | `plugins` | the receiver | the agent's and Haraka's collectors, discovery |
-| `collectors`, `change_stream` | each of these threads | the agent's collector, the receiver |
+| `collectors`, `event_sources` | each of these threads | the agent's collector, the receiver |
 | `spool`, `transport` | the spool, the client | the agent's collector, systemd's status line |
 | `webhook` | the thread that calls it | systemd's status line |
 | `reconciler` | ZoneMTA's collector | the agent's collector |
@@ -50,7 +50,7 @@ class AgentStatus:
     programs: tuple[str, ...] = ()  # found on this node, in the order of roles.PROGRAMS
     plugins: PluginRegistry = field(default_factory=PluginRegistry)
     collectors: Sequence[CollectorSource] = ()
-    change_stream: Source | None = None
+    event_sources: Sequence[Source] = ()  # the change streams, GELF
     spool: Spool | None = None
     transport: TransportStats | None = None
     webhook: OutageWebhook | None = None
@@ -62,8 +62,7 @@ class AgentStatus:
         return {name: stuck_s for name, stuck_s in ages.items() if stuck_s is not None}
 
     def source_health(self) -> list[SourceHealth]:
-        sources = [*self.collectors, *([self.change_stream] if self.change_stream else [])]
-        return [source.health() for source in sources]
+        return [source.health() for source in (*self.collectors, *self.event_sources)]
 
     def spool_health(self) -> SpoolHealth:
         """Return counts and sizes of the spool, all None while it cannot be read."""

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import SplitResult, urlsplit
@@ -100,6 +100,7 @@ def load(
     warnings = _check_backend(config, sources, needed=backend_needed)
     _check_addresses(config, sources)
     _check_receiver(config, sources)
+    _check_mailbox(config, sources)
     warnings += _check_webhook(config, sources)
     return Loaded(config, warnings, sources)
 
@@ -380,6 +381,37 @@ def _check_receiver(config: Config, sources: dict[Key, str]) -> None:
             f"{sources['receiver', 'tcp_port']}: tcp_port in [receiver] needs a tcp_token of at"
             f" least {TOKEN_CHARS} characters, which the plugins send as their key. Make one:"
             " openssl rand -hex 24."
+        )
+
+
+def _check_mailbox(config: Config, sources: dict[Key, str]) -> None:
+    gelf, discovery = config.gelf, config.discovery
+    if discovery.wildduck_stream == "on" and not discovery.wildduck_mongodb_uri:
+        raise ConfigError(
+            f"{sources['discovery', 'wildduck_stream']}: wildduck_stream in [discovery] needs"
+            " wildduck_mongodb_uri. Write it like"
+            " mongodb://127.0.0.1:27017/wildduck?replicaSet=rs0."
+        )
+    try:
+        address = IPv4Address(gelf.address)
+    except ValueError as error:
+        raise ConfigError(
+            f"{sources['gelf', 'address']}: address in [gelf] is no IPv4 address ({error}). Write"
+            " 127.0.0.1, or the address of the interface that the programs reach."
+        ) from error
+    try:
+        networks = gelf.networks
+    except ValueError as error:
+        raise ConfigError(
+            f"{sources['gelf', 'allow']}: allow in [gelf] has no list of networks ({error}). Write"
+            ' "127.0.0.0/8, 10.0.0.0/24".'
+        ) from error
+    if not networks:
+        raise ConfigError(f"{sources['gelf', 'allow']}: allow in [gelf] lets no one send.")
+    if gelf.relay_target == (str(address), gelf.port):
+        raise ConfigError(
+            f"{sources['gelf', 'relay_to']}: relay_to in [gelf] is the agent's own socket. Give the"
+            " agent another port, or Graylog."
         )
 
 

@@ -1,11 +1,12 @@
 """Every setting: name, unit, range and default. Read by `load`."""
 
+from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from agent.roles import RSPAMD_PORT, ZONEMTA_API_PORT, api_ports_of
+from agent.roles import RSPAMD_PORT, ZONEMTA_API_PORT, api_ports_of, programs_of
 
 TOKEN_CHARS = 16
 MIB = 1024**2
@@ -75,6 +76,9 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     wildduck_metrics_url: Url = "http://127.0.0.1:8081"
     # With the database in its path; without it users are counted by paging through the API.
     wildduck_mongodb_uri: Secret = Secret("")
+    # Whether its deliveries and logins are followed. "auto": where that URI is set, unless the
+    # node's role names other programs alone.
+    wildduck_stream: Literal["auto", "on", "off"] = "auto"
     # PEM file of the only authorities that may sign the certificates of these programs, reached by
     # https://, rediss:// or tls=true. Empty: the system's.
     ca_file: Annotated[str, Meta(max_length=4096)] = ""
@@ -163,6 +167,30 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     idle_timeout_s: Seconds = 120.0
 
 
+class Gelf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[gelf]: the socket that Haraka, WildDuck and ZoneMTA send their records to."""
+
+    # 0: none is received. Graylog's own is 12201.
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    address: Annotated[str, Meta(max_length=15)] = "127.0.0.1"
+    # Networks that may send, separated by commas: "127.0.0.0/8, 10.0.0.0/24".
+    allow: Annotated[str, Meta(max_length=500)] = "127.0.0.0/8"
+    # The Graylog that every datagram is sent on to, host:port. Empty: none.
+    relay_to: Annotated[str, Meta(max_length=260, pattern=r"^([^\s:]+:\d{1,5})?$")] = ""
+    # Of the kernel, which allows no more than net.core.rmem_max.
+    receive_buffer_bytes: Annotated[int, Meta(ge=65_536, le=GIB)] = 4 * MIB
+
+    @property
+    def networks(self) -> list[IPv4Network]:
+        """The networks that may send. Raises ValueError for one that is none."""
+        return [IPv4Network(each.strip()) for each in self.allow.split(",") if each.strip()]
+
+    @property
+    def relay_target(self) -> tuple[str, int] | None:
+        host, _, port = self.relay_to.rpartition(":")
+        return (host, int(port)) if host else None
+
+
 class OutageWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[outage_webhook]: whom this node calls while it cannot reach the server."""
 
@@ -188,7 +216,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     spool: Spool = Spool()
     events: Events = Events()
     receiver: Receiver = Receiver()
+    gelf: Gelf = Gelf()
     outage_webhook: OutageWebhook = OutageWebhook()
+
+    @property
+    def follows_wildduck(self) -> bool:
+        """Whether WildDuck's deliveries and logins are followed in its database."""
+        wanted, programs = self.discovery.wildduck_stream, programs_of(self.node_role)
+        by_role = wanted == "auto" and (not programs or "wildduck" in programs)
+        return bool(self.discovery.wildduck_mongodb_uri) and (wanted == "on" or by_role)
 
 
 Key = tuple[str, ...]  # ("node_id",), or table and name

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from agent.config import Loaded
 from agent.doctor.disk import check_spool
 from agent.doctor.finding import Finding
+from agent.doctor.mailbox import check_mailbox
 from agent.doctor.mongodb import check_mongodb
 from agent.doctor.outage import call_webhook, check_outage_webhook
 from agent.doctor.plugins import check_ports, check_receiver
@@ -20,6 +21,7 @@ def run_checks(loaded: Loaded) -> Iterator[Finding]:
     for check in (
         check_server,
         check_mongodb,
+        check_mailbox,
         check_receiver,
         check_spool,
         check_ports,

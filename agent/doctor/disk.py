@@ -34,6 +34,7 @@ def check_spool(config: Config) -> Iterator[Finding]:
         yield from judge_spool(summary, now=now)
         yield from judge_plugins(summary["plugin"], now=now)
         yield from judge_gaps(summary["stream_gaps"], now=now)
+        yield from judge_wildduck_gaps(summary["wildduck_gaps"], now=now)
 
 
 def judge_gaps(gaps: list[dict[str, Any]], *, now: datetime) -> Iterator[Finding]:
@@ -49,6 +50,19 @@ def judge_gaps(gaps: list[dict[str, Any]], *, now: datetime) -> Iterator[Finding
             f" the queue in it: {lost}.",
             "Events that ZoneMTA's plugin reported are not affected; see docs/capture.md.",
         )
+
+
+def judge_wildduck_gaps(gaps: list[dict[str, Any]], *, now: datetime) -> Iterator[Finding]:
+    for gap in gaps:
+        if now - datetime.fromisoformat(gap["to_at"]) <= MAX_GAP_AGE:
+            begin = gap["from_at"] or "the beginning"
+            yield Finding(
+                "warning",
+                "wildduck stream",
+                f"It has a gap from {begin} to {gap['to_at']}: {gap['reason']}. Deliveries and"
+                " logins in it are not known.",
+                "If the agent was down for less than a day, enlarge MongoDB's oplog.",
+            )
 
 
 def judge_disk(directory: Path, config: Config) -> Finding:

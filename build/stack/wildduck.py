@@ -21,6 +21,7 @@ class WildDuck:
     api_port: int
     metrics_port: int
     imap_port: int
+    lmtp_port: int
     running: Running
     token: str = "for-tests-only"  # noqa: S105 (on loopback, with invented users)
 
@@ -33,16 +34,28 @@ class WildDuck:
         return f"http://{LOOPBACK}:{self.metrics_port}"
 
     def post(self, path: str, content: object) -> dict[str, object]:
+        return self.call("POST", path, content)
+
+    def call(self, method: str, path: str, content: object) -> dict[str, object]:
         connection = http.client.HTTPConnection(LOOPBACK, self.api_port, timeout=TIMEOUT_SECONDS)
         with contextlib.closing(connection):
             headers = {"X-Access-Token": self.token, "Content-Type": "application/json"}
-            connection.request("POST", path, json.dumps(content), headers)
+            connection.request(method, path, json.dumps(content), headers)
             answer = json.loads(connection.getresponse().read())
             return answer if isinstance(answer, dict) else {}
 
 
-def start(supervisor: Supervisor, directory: Path, *, mongo_uri: str, redis_port: int) -> WildDuck:
-    """Start one that keeps its users in the database `wildduck`, named in `mongo_uri`."""
+def start(
+    supervisor: Supervisor,
+    directory: Path,
+    *,
+    mongo_uri: str,
+    redis_port: int,
+    sends: bool = False,
+    gelf_port: int | None = None,
+) -> WildDuck:
+    """Start one that keeps its users in the database `wildduck`, named in `mongo_uri`. With `sends`
+    it queues forwards and autoreplies in ZoneMTA's database; it logs to `gelf_port`."""
     home = directory / "wildduck"
     api_port, metrics_port, imap_port, lmtp_port = free_ports(4)
     fill_templates(
@@ -55,13 +68,16 @@ def start(supervisor: Supervisor, directory: Path, *, mongo_uri: str, redis_port
         metrics_port=metrics_port,
         imap_port=imap_port,
         lmtp_port=lmtp_port,
+        sends=json.dumps(sends),
+        gelf=json.dumps(gelf_port is not None),
+        gelf_port=gelf_port or 0,
     )
     program = Program(
         name="wildduck",
         argv=[node_program(), "server.js", f"--config={home / 'wildduck.toml'}"],
         cwd=install_program("wildduck") / "@zone-eu" / "wildduck",
         environment={"NODE_ENV": "production"},
-        is_ready=lambda: all(map(answers, (api_port, metrics_port, imap_port))),
+        is_ready=lambda: all(map(answers, (api_port, metrics_port, imap_port, lmtp_port))),
         ready_within_s=90,
     )
-    return WildDuck(api_port, metrics_port, imap_port, supervisor.start(program))
+    return WildDuck(api_port, metrics_port, imap_port, lmtp_port, supervisor.start(program))
