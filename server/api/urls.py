@@ -23,6 +23,7 @@ from server.api.endpoints import (
     throughput,
     unclassified,
 )
+from server.api.endpoints.messages import trace
 from server.api.endpoints.notifications import routes
 from server.api.endpoints.refusals import blocks, reclassifications
 from server.api.endpoints.rules import definitions, preview
@@ -72,6 +73,8 @@ urlpatterns = [
     path("email/events.csv", events.EventsCsvView.as_view(), name="email-events-csv"),
     path("email/events.json", events.EventsJsonView.as_view(), name="email-events-json"),
     path("email/events/<uuid:event_id>", events.EventView.as_view(), name="email-event"),
+    path("trace", trace.TraceView.as_view(), name="trace-api"),
+    path("trace/messages", trace.MessagesView.as_view(), name="trace-messages"),
     path("nodes", nodes.NodesView.as_view(), name="nodes"),
     path("nodes/<str:name>", nodes.NodeView.as_view(), name="node"),
     path("nodes/<str:name>/metrics", metrics.NodeMetricsView.as_view(), name="node-metrics"),

@@ -38,6 +38,7 @@ from server.dashboard.pages.rules.view import act as act_on_rule
 from server.dashboard.pages.rules.view import new_rule, rule, rules
 from server.dashboard.pages.silences.view import act as act_on_silence
 from server.dashboard.pages.silences.view import silences
+from server.dashboard.pages.trace.view import trace
 from server.profiles.kinds import KINDS
 
 
@@ -99,6 +100,7 @@ urlpatterns = [
     path("alerts/acknowledge/<str:token>/", acknowledge_by_link, name="acknowledge-by-link"),
     page("events/", search, "events"),
     page("events/<uuid:event_id>/", event, "event"),
+    page("trace/", trace, "trace"),
     path("favicon.ico", icon),
     # Links of an earlier version.
     path("email-flow/", RedirectView.as_view(pattern_name="outbound", query_string=True)),

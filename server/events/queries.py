@@ -43,7 +43,7 @@ DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 MAX_BOUNCES = 2_000
 #: Of a statement that took longer than it may.
 CANCELLED = "57014"
-_SELECTED = ", ".join(
+SELECTED = ", ".join(
     f"host({name}) AS {name}" if name in {"sending_ip", "sending_ip_v6", "client_ip"} else name
     for name in COLUMNS
 )
@@ -146,7 +146,7 @@ def _search(
     # No index has the order of this expression.
     order = "occurred_at + interval '0'" if all_of_it else "occurred_at"
     return _events(
-        f"SELECT {_SELECTED} FROM email_events WHERE {' AND '.join(conditions)}"  # noqa: S608
+        f"SELECT {SELECTED} FROM email_events WHERE {' AND '.join(conditions)}"  # noqa: S608
         f" ORDER BY {order} DESC, event_id DESC LIMIT %(limit)s",
         values,
     )
@@ -232,7 +232,7 @@ def search_all(
 
 def find_event(event_id: UUID) -> dict[str, Any] | None:
     events = _events(
-        f"SELECT {_SELECTED} FROM email_events WHERE event_id = %(id)s::uuid LIMIT 1",  # noqa: S608
+        f"SELECT {SELECTED} FROM email_events WHERE event_id = %(id)s::uuid LIMIT 1",  # noqa: S608
         {"id": str(event_id)},
     )
     return events[0] if events else None

@@ -43,6 +43,8 @@ OPERATIONS = [
     ("GET", "/api/v1/email/events.csv"),
     ("GET", "/api/v1/email/events.json"),
     ("GET", "/api/v1/email/events/{event_id}"),
+    ("GET", "/api/v1/trace"),
+    ("GET", "/api/v1/trace/messages"),
     ("GET", "/api/v1/nodes"),
     ("GET", "/api/v1/nodes/{name}"),
     ("GET", "/api/v1/nodes/{name}/metrics"),

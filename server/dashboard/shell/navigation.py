@@ -34,6 +34,7 @@ PAGES = (
     Entry("by", "Delivery", "network", "d", "Email"),
     Entry("nodes-list", "Nodes", "server-2", "n"),
     Entry("events", "Events", "list-search"),
+    Entry("trace", "Trace", "search", "t"),
 )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from server.dashboard.pages.events.search import LABELS, param_name
 from server.dashboard.shell.event_types import EVENT_TYPES, EventType
-from server.dashboard.shell.lists.links import column_href
+from server.dashboard.shell.lists.links import column_href, trace_href
 from server.events.bounce_classes.classify import find_meaning
 from server.events.domains import to_unicode
 from server.events.providers import find_provider
@@ -22,7 +22,10 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Line:
-    """One event of the list. `reply`: the remote server's, verbatim; empty: not known."""
+    """One event of the list. `reply`: the remote server's, verbatim; empty: not known.
+
+    `story`: where the trace of its message is.
+    """
 
     event_id: UUID
     at: datetime
@@ -34,6 +37,7 @@ class Line:
     reply: str
     peer: str
     is_inferred: bool
+    story: str
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ def build_line(event: Event) -> Line:
         reply=event["bounce_message"] or event["status_message"] or "",
         peer=event["mx_host"] or event["client_ip"] or "",
         is_inferred=event["certainty"] == "inferred",
+        story=trace_href(event["queue_id"] or event["message_id"] or event["event_id"]),
     )
 
 
@@ -160,12 +165,14 @@ def build_chips(
 
 
 def list_pages(filters: Mapping[str, Any], carried: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return label and address of the page of each thing that the filters name."""
+    """Return label and address of the page of each thing that the filters name, and the trace."""
     pages = [
         (f"page of this {LABELS[name]}", column_href(name, value, carried))
         for name, value in filters.items()
         if value and filters.get("direction") != "inbound"
     ]
+    of_message = filters.get("queue_id") or filters.get("message_id")
+    pages.append(("trace of this message", trace_href(of_message, carried)))
     return [(label, href) for label, href in pages if href]
 
 

@@ -43,6 +43,13 @@ def events_href(carried: Mapping[str, str] | str = "", **filters: str | None) ->
     return f"{_path('events')}?{_join(urlencode(named), carried)}"
 
 
+def trace_href(identifier: Any, carried: Mapping[str, str] | str = "") -> str:
+    """Return where the story of a message is; empty without an id."""
+    if not identifier:
+        return ""
+    return f"{reverse('trace')}?{_join(urlencode({'id': identifier}), carried)}"
+
+
 @register.simple_tag
 def profile_link(kind: str, name: str, carried: str = "") -> SafeString:
     """Return the name as a link to its page, isolated from the text around it."""

@@ -1,0 +1,1 @@
+"""Endpoints of single messages: their stories."""

@@ -1,0 +1,1 @@
+"""The page of a trace: the story of one message, and the search for it."""
