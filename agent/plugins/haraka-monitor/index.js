@@ -31,9 +31,13 @@ for (const name of [
     'on_disconnect',
     'on_delivered',
     'on_deferred',
-    'on_bounce'
+    'on_bounce',
+    'on_log'
 ]) {
     exports[name] = function (next, subject, params) {
+        if (!this.mallard) {
+            return next(); // a line that is logged before register() ends
+        }
         this.mallard.handle(name, next, subject, params);
     };
 }

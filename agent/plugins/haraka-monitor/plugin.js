@@ -3,7 +3,7 @@
 /**
  * Wiring of hooks and the process's end:
  *
- *   hooks → mapping.js (events) → reporter.js (POST)
+ *   hooks → mapping.js, gelf.js (events) → reporter.js (POST)
  *
  * `reset_transaction` comes once for each transaction, when its outcome is final. `deny` comes before
  * a refusal, with the refusing plugin and its reason; another plugin may still revoke it, so it is
@@ -16,13 +16,15 @@
 const { Reporter } = require('../mallard-shared/reporter');
 const { watch } = require('../mallard-shared/watch');
 const { Counters } = require('./counters');
+const { logEvents } = require('./gelf');
 const mapping = require('./mapping');
 
 const CONFIG_FILE = 'haraka-monitor.ini';
 // Before all other plugins: one that answers a hook ends it for those behind.
 const FIRST = -100;
 const MAX_DENIALS = 1000; // of one transaction or connection
-const HOOKS = ['connect_init', 'deny', 'reset_transaction', 'disconnect', 'delivered', 'deferred', 'bounce'];
+// `log` last: a line that is logged while the others are registered has no plugin yet.
+const HOOKS = ['connect_init', 'deny', 'reset_transaction', 'disconnect', 'delivered', 'deferred', 'bounce', 'log'];
 const WITHOUT_EVENTS = ['on_connect_init', 'on_deny'];
 
 class Plugin {
@@ -105,6 +107,11 @@ class Plugin {
     on_disconnect(connection, _params, at) {
         this.counters.disconnected(connection);
         return mapping.connectionEvents(connection, this.denialsOf(connection), at);
+    }
+
+    /** WildDuck's records, where its GELF is off. Never logs: that line would come here again. */
+    on_log(_logger, line, at) {
+        return logEvents(line, at);
     }
 
     denialsOf(about) {

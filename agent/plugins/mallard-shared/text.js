@@ -14,6 +14,7 @@ const LIMITS = {
     authUser: 254,
     category: 64,
     host: 255,
+    mailbox: 255,
     messageId: 255,
     parentId: 64,
     queueId: 64,
