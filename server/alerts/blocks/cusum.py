@@ -18,6 +18,9 @@ from math import log
 BLOCKED_SHARE = 0.5
 #: A smaller share cannot be distinguished from none: of clean cells few units are known.
 MIN_USUAL_SHARE, MAX_USUAL_SHARE = 0.01, 0.3
+#: The sum jumps over the threshold, on average by so much: simulated with p0 0.01 and p1 0.5, four
+#: to eleven times as many units passed as e^h says (ln 4 is 1.4).
+OVERSHOOT = 1.4
 #: The fewest units a month that a threshold is made for.
 MIN_UNITS = 100_000.0
 
@@ -29,7 +32,7 @@ def compute_gains(usual: float, blocked: float = BLOCKED_SHARE) -> tuple[float, 
 
 def compute_threshold(units_a_month: float, accepted_a_month: float) -> float:
     """Return h for so many units a month in all cells, and false alarms accepted in that time."""
-    return log(max(units_a_month, MIN_UNITS) / accepted_a_month)
+    return log(max(units_a_month, MIN_UNITS) / accepted_a_month) - OVERSHOOT
 
 
 def clamp_usual(share: float) -> float:
