@@ -13,6 +13,7 @@ SHARED_WITH_INGEST = {"/api/v1/nodes", "/api/v1/metrics/system"}
 REQUIRED = {
     "email-queue-share": "?node=mta-01",
     "email-profile": "?of=ip&name=192.0.2.7",
+    "routes-preview": "?rule=cpu_high",
 }
 PATHS = [
     "/api/v1/"

@@ -144,7 +144,7 @@ def test_a_preview_replays_mail_and_blocks(call):
 
     assert (mail["fired_count"], mail["firings"][0]["peak"]) == (1, 100)
     assert block["firings"][0]["subject"] == "Outlook ip 192.0.2.1"
-    assert block["firings"][0]["lasted_s"] == 2 * 3_600 + 60
+    assert block["firings"][0]["lasted_s"] == 2 * 3_600 + 15 * 60
 
 
 def test_a_preview_of_silence_looks_for_gaps_between_samples(call, busy_node):

@@ -81,7 +81,7 @@ class RoutesAnswer(serializers.Serializer[Any]):
 
 
 class RoutesView(OperatorView):
-    """Routes: operators read them, administrators add them."""
+    """Routes: operators and read keys read them, administrators add them."""
 
     @extend_schema(
         responses={200: RoutesAnswer, **REFUSALS},
@@ -104,7 +104,7 @@ class RoutesView(OperatorView):
 
 
 class RouteView(OperatorView):
-    """One route: operators read it, administrators change and delete it."""
+    """One route: operators and read keys read it, administrators change and delete it."""
 
     @extend_schema(responses={200: RouteAnswer, **REFUSALS, **NOT_FOUND}, summary="Route")
     def get(self, request: Request, pk: int) -> Response:
