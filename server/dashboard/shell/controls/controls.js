@@ -32,6 +32,8 @@ function setUp() {
   setUpForms();
   page.addEventListener("moved", show);
   show();
+  // In a narrow window the pages are a bar that scrolls: the current one may be past its edge.
+  document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   showClock();
   setInterval(showClock, CLOCK_EVERY_MS);
 }
