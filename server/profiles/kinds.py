@@ -52,7 +52,7 @@ BY_COLUMN = {kind.column: kind for kind in KINDS.values()}
 
 def clean_name(kind: Kind, text: str) -> str | None:
     """Return the name as events have it; None: nothing can have this name."""
-    text = text.strip()
+    text = text.strip() or text  # hostile mail is of a name of blanks
     if not text or len(text) > MAX_NAME_CHARS or "\0" in text or text == OTHER:
         return None
     if kind.is_domain:

@@ -5,8 +5,10 @@ tests/database/test_fuzz.py, which makes its values up from the API's descriptio
 """
 
 import json
+import re
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from uuid import uuid4
 
 import msgspec
@@ -14,6 +16,9 @@ import pytest
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
+from server.alerts.backlog import Backlog
+from server.alerts.blocks.evaluation import evaluate as evaluate_blocks
+from server.alerts.evaluator.rounds import run_round
 from server.alerts.present.problems import read_facts
 from server.dashboard import urls as pages
 from server.events.wire import Event
@@ -24,6 +29,7 @@ from server.ingest.models import DeadLetter
 from server.live import messages
 from server.metrics.wire import SAMPLES
 from server.nodes.models import ApiKey, Node
+from server.rollups.mail import details
 from tests.factories import stored_events
 
 #: JSON texts, because some of these Python would not write.
@@ -115,6 +121,11 @@ QUESTIONS = (
     "q", "range", "reading", "reason", "role", "sending_ip", "sort", "status_code", "theme", "to",
     "zone",
 )  # fmt: skip
+PROFILE_HREF = re.compile(r'href="(/email/[^"]*/named/\?[^"]*)"')
+TEXT_FIELDS = (
+    "message_id", "queue_id", "queue_seq", "from_address", "from_user", "from_domain", "mx_host",
+    "status_message", "bounce_category", "bounce_message", "zone", "auth_user", "tls",
+)  # fmt: skip
 FIELDS = [field.encode_name for field in msgspec.structs.fields(Event)]
 
 
@@ -205,6 +216,39 @@ def test_no_sample_breaks_the_writer_a_page_or_the_live_tick(golden, post, admin
         assert answer.status_code < 500, (kind, answer.content)
     totals = messages.read_totals(read_facts(timezone.now()))
     json.dumps(messages.frame(1, totals.as_json(), {}, kind="tick"), allow_nan=False)
+
+
+@pytest.mark.usefixtures("committing_database")
+def test_no_text_of_an_event_breaks_a_profile_a_round_or_a_look_for_blocks(post, admin_client):
+    now = timezone.now()
+    events = [
+        dict.fromkeys(TEXT_FIELDS, text)
+        | {
+            "event_id": str(uuid4()),
+            "occurred_at": (now - timedelta(minutes=2)).isoformat(),
+            "event_type": kind,
+            "direction": "outbound",
+            "to_address": address,
+        }
+        for text in (*HOSTILE_TEXTS, *HOSTILE_NAMES, "a&b=c#d", "//evil.example", "Others", "\\N")
+        for kind in ("bounced", "deferred", "delivered")
+        for address in (f"user@{text}", f"{text}@x.example")
+    ]
+    assert post("events/ingest", events).json()["rejected"] == []
+    writer.drain_events()
+    details.count_all(now)
+
+    run_round(now, backlog=Backlog(), is_forced=True)
+    evaluate_blocks(now)
+
+    assert not DeadLetter.objects.exists()
+    for path in plain_pages():
+        answer = admin_client.get(path)
+        assert answer.status_code in (200, 301, 302, 404, 405), path
+        for href in set(
+            re.findall(r'href="(/email/[^"]*/named/\?[^"]*)"', answer.content.decode())
+        ):
+            assert admin_client.get(unescape(href)).status_code == 200, href
 
 
 @pytest.mark.usefixtures("committing_database")
