@@ -24,6 +24,8 @@ RECEIVE_BYTES = 65536
 RETRY_S = 0.1
 POLL_S = 0.5
 TEMPLATES_PER_CONNECTION = 16
+#: Names in a body, each of which a hostile one makes new: of domains, hosts and zones.
+NAMES = re.compile(rb"(?:tenant|destination)-\d+|default")
 FROM_DOMAINS = tuple(f"tenant-{n:02}.example" for n in range(20))
 TO_DOMAINS = tuple(f"destination-{n:03}.example" for n in range(200))
 #: A heavy tail: the first destinations get most of the mail.
@@ -110,6 +112,7 @@ class Bodies:
     size: int
     mark: int
     made: int = 0
+    is_hostile: bool = False
 
     def __post_init__(self) -> None:
         rng = random.Random(self.mark)  # noqa: S311 (the same load for every run)
@@ -131,7 +134,10 @@ class Bodies:
         values: list[int | bytes] = [first]
         for n in range(self.size):
             values += (spread[8 * n : 8 * n + 8], first + n, at, first + n, first + n)
-        return template % tuple(values)
+        body = template % tuple(values)
+        if not self.is_hostile:
+            return body
+        return NAMES.sub(lambda match: b"%b-%b" % (match[0], os.urandom(6).hex().encode()), body)
 
 
 def wait_until(condition: Callable[[], bool], *, within_s: float, poll_s: float = POLL_S) -> None:

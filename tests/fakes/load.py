@@ -50,6 +50,7 @@ class Load:
     seconds: float
     rate: float = 0.0
     gzip: bool = False
+    is_hostile: bool = False
 
     def run(self) -> LoadResult:
         """Send from a process of its own."""
@@ -61,7 +62,7 @@ class Load:
         # Before the clock starts: making the templates of all bodies takes seconds.
         marks = range(self.first_mark, self.first_mark + self.connections)
         senders = [
-            (key, Bodies(node, f"bench-{mark}", self.batch, mark))
+            (key, Bodies(node, f"bench-{mark}", self.batch, mark, is_hostile=self.is_hostile))
             for mark, (node, key) in zip(marks, cycle(self.keys), strict=False)
         ]
         started = time.monotonic()

@@ -36,6 +36,8 @@ EMPTY = (
     "TRUNCATE email_events, email_stats_1m, email_stats_5m, email_stats_1h, email_stats_daily,"
     " ledger_epoch"
 )
+#: Of the database, without its log of changes.
+SIZE = "SELECT pg_database_size(current_database())"
 #: Figures of each load at the steady rate, whose latencies are a server's that keeps up.
 ACK = {"ack_p50_ms": 0.5, "ack_p99_ms": 0.99}
 LIVE = {"live_p50_ms": 0.5, "live_p95_ms": 0.95, "live_p99_ms": 0.99}
@@ -44,12 +46,14 @@ LIVE = {"live_p50_ms": 0.5, "live_p95_ms": 0.95, "live_p99_ms": 0.99}
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=15.0, help="of load at each step")
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, metavar="EVENTS")
+    parser.add_argument("--hostile", action="store_true", help="no name of a domain or zone twice")
     parser.add_argument("--gzip", action="store_true", help="compress the bodies, as agents do")
 
 
 def run(options: argparse.Namespace) -> int:
     with run_installation("bench", nodes=NODES) as installation:
-        bench = Bench(installation, seconds=options.seconds, gzip=options.gzip)
+        load = {"gzip": options.gzip, "is_hostile": options.hostile}
+        bench = Bench(installation, seconds=options.seconds, **load)
         results = [bench.measure(batch) for batch in options.batches]
     print(json.dumps(results, indent=1))
     print(format_json(results), flush=True)
@@ -59,9 +63,9 @@ def run(options: argparse.Namespace) -> int:
 class Bench:
     """Measures one batch size after the other on one installation."""
 
-    def __init__(self, installation: Installation, *, seconds: float, gzip: bool = False) -> None:
+    def __init__(self, installation: Installation, *, seconds: float, **load: Any) -> None:
         self._installation = installation
-        self._seconds, self._gzip = seconds, gzip
+        self._seconds, self._options = seconds, load
         self._session = installation.log_in()
         self._next_mark = 1
 
@@ -71,12 +75,14 @@ class Bench:
         self._installation.query(EMPTY)
         copy_per_s = copy_plainly(self._installation, rows=copy_rows)
         report_progress(f"  plain COPY {copy_per_s:,.0f} rows/s")
+        ((bytes_before,),) = self._installation.query(SIZE)
         full = self._load(batch, CLOSED_CONNECTIONS, self._seconds)
         report_progress(f"  full load: stored {full['stored_per_s']:,}/s")
         offered_per_s = min(STEADY_EVENTS_PER_S, STEADY_SHARE * full["stored_per_s"])
         report_progress(f"  steady load: {offered_per_s:,.0f}/s")
         seconds = min(self._seconds, MAX_STEADY_S)
         steady = self._load(batch, OPEN_CONNECTIONS, seconds, rate=offered_per_s)
+        ((bytes_after,),) = self._installation.query(SIZE)
         rows, events = oracle.count_stored(self._installation, but_not=COPY_NODE)
         return {
             "batch": batch,
@@ -86,6 +92,7 @@ class Bench:
             "copy_ratio": round(full["stored_per_s"] / copy_per_s, 3),
             **{name: steady[name] for name in ACK | LIVE},
             "cpu_us_per_event": full["cpu_us_per_event"],
+            "bytes_per_event": round((bytes_after - bytes_before) / max(1, events)),
             "missing": full["events"] + steady["events"] - events,
             "twice": rows - events,
             "full load": full,
@@ -98,7 +105,7 @@ class Bench:
         probe = LiveProbe(self._installation, session=self._session)
         port, keys = self._installation.server.web_port, sorted(self._installation.keys.items())
         load = (port, keys, connections, self._next_mark, batch, seconds)
-        result = Load(*load, rate=rate, gzip=self._gzip).run()
+        result = Load(*load, rate=rate, **self._options).run()
         self._next_mark += connections
         sent_at = time.monotonic()
         probe.finish(within_s=PROBED_WITHIN_S)

@@ -21,6 +21,7 @@ KEYS = [
     "live_p95_ms",
     "live_p99_ms",
     "cpu_us_per_event",
+    "bytes_per_event",
     "missing",
     "twice",
 ]
