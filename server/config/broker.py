@@ -35,6 +35,7 @@ def dramatiq_broker(url: str) -> dict[str, Any]:
             "server.ingest.sweeper.InboxSweeper",
             "server.timescale.scheduler.HousekeepingScheduler",
             "server.profiles.refresher.SendingIpsRefresher",
+            "server.profiles.refresher.AccountNamesRefresher",
             "server.alerts.blocks.scheduler.BlockScheduler",
             "server.ingest.sweeper.DetailCounter",
             "server.ingest.health.WorkerHeartbeat",

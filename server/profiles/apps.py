@@ -9,7 +9,8 @@ class ProfilesConfig(AppConfig):
     name = "server.profiles"
 
     def ready(self) -> None:
-        from server.profiles import sending_ips
+        from server.profiles import accounts, sending_ips
         from server.timescale import retention
 
         retention.register("sending IPs", sending_ips.delete_old)
+        retention.register("account names", accounts.delete_old)

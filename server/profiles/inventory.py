@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from server.events.vocabulary import OUTCOMES
-from server.profiles import kinds
+from server.profiles import accounts, kinds
 from server.profiles.kinds import Kind, show_name
 from server.profiles.outcomes import REFUSALS
 from server.profiles.sending_ips import SeenIp, list_ips
@@ -53,7 +53,7 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """One value with its counts in the range. What follows is of IPs alone.
+    """One value with its counts in the range. `known_as`: names of an account. All else is of IPs.
 
     `hour`, `day`: attempts of the last hour and 24 hours. `refused_by`: the provider that refused
     most of it in the newest week of the range, and how much.
@@ -66,6 +66,7 @@ class Row:
     seen: SeenIp | None = None
     refused_by: str = ""
     refused_count: int = 0
+    known_as: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,13 @@ class IpFacts:
 
 
 def read_inventory(kind: Kind, start: datetime, end: datetime, *, now: datetime) -> Inventory:
-    """Read all values of a kind. Runs one query, of IPs five, or four where the range is a day."""
+    """Read all values of a kind. Runs one query, of accounts two, of IPs five, or four where the
+    range is a day."""
     buckets = plan_total(start, end, now=now)
     counts = _largest(kind.dimension, buckets, MAX_VALUES)
     if kind is not kinds.IP:
-        rows = [Row(name, each) for name, each in counts.items()]
+        known_as = accounts.find_names(counts) if kind is kinds.ACCOUNT else {}
+        rows = [Row(name, each, known_as=known_as.get(name, "")) for name, each in counts.items()]
         return Inventory(kind, buckets, rows, is_cut=len(rows) >= MAX_VALUES)
     day = _last(DAY, now)
     facts = IpFacts(
@@ -138,7 +141,7 @@ def find_rows(inventory: Inventory, text: str) -> list[Row]:
 
 
 def _texts(kind: Kind, row: Row) -> Iterable[str]:
-    yield from (row.name, show_name(kind, row.name), row.refused_by)
+    yield from (row.name, show_name(kind, row.name), row.refused_by, row.known_as)
     if row.seen:
         yield from (row.seen.node, row.seen.zone)
 

@@ -44,7 +44,7 @@ PROVIDER = Kind("provider", "provider", "providers", "provider", "provider")
 DESTINATION = Kind("destination", "destination", "destinations", "to_domain", "to_domain")
 IP = Kind("ip", "sending IP", "sending IPs", "sending_ip", "sending_ip")
 DOMAIN = Kind("domain", "sending domain", "sending domains", "from_domain", "from_domain")
-ACCOUNT = Kind("account", "account", "accounts", "account", "auth_user")
+ACCOUNT = Kind("account", "account", "accounts", "account", "account")
 KINDS: Mapping[str, Kind] = {k.key: k for k in (PROVIDER, DESTINATION, IP, DOMAIN, ACCOUNT)}
 #: Column of an event → the kind whose page its value has.
 BY_COLUMN = {kind.column: kind for kind in KINDS.values()}

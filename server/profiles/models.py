@@ -1,4 +1,5 @@
-"""Sending IPs that were ever seen: one row each, kept current by sending_ips.py."""
+"""Sending IPs and names of accounts that were ever seen, kept current by sending_ips.py and
+accounts.py."""
 
 from django.db import models
 
@@ -21,3 +22,18 @@ class SendingIp(models.Model):
 
     def __str__(self) -> str:
         return self.ip
+
+
+class AccountName(models.Model):
+    """One name or address of an account, beside WildDuck's id of it."""
+
+    pk = models.CompositePrimaryKey("account", "name")
+    account = models.TextField()
+    name = models.TextField(db_index=True)
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "account_names"
+
+    def __str__(self) -> str:
+        return f"{self.account}: {self.name}"

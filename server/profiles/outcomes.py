@@ -42,7 +42,7 @@ ARM = """SELECT {columns},
   WHERE dimension = %(dimension)s AND direction = 'outbound'
     AND bucket >= %(start_{i})s::timestamptz AND bucket < %(end_{i})s::timestamptz
     AND bucket = ANY(%(starts_{i})s::timestamptz[])
-    AND event_type = ANY(%(types)s) AND value = %(value)s"""
+    AND event_type = ANY(%(types)s) AND value = ANY(%(names)s::text[])"""
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,9 @@ class _Piece:
     columns: str = _COUNTS_AND_TIMES
 
 
-def read_history(dimension: str, value: str, buckets: Buckets, now: datetime) -> History:
-    """Return the outcomes of a value. Before is a day earlier, or as many days as the range has.
+def read_history(dimension: str, names: Sequence[str], buckets: Buckets, now: datetime) -> History:
+    """Return the outcomes of a value by all of its names. Before is a day earlier, or as many days
+    as the range has.
 
     Runs one query.
     """
@@ -109,7 +110,7 @@ def read_history(dimension: str, value: str, buckets: Buckets, now: datetime) ->
         pieces += _split(replace(buckets, is_running=False), shift, 1)
     pieces.append(_Piece(Part(FIVE_MINUTES, steps[0], steps[-1]), steps, 2, _COUNTS))
     pieces.append(_Piece(Part(DAILY, days[0], days[-1]), days, 1 + len(steps), _COUNTS))
-    by_place = _sum(pieces, dimension, value)
+    by_place = _sum(pieces, dimension, names)
     return History(
         by_place[0],
         by_place[1] if has_before else None,
@@ -155,10 +156,12 @@ def _days_until(now: datetime) -> list[datetime]:
     return [end - (TREND_DAYS - i) * DAY for i in range(TREND_DAYS + 1)]
 
 
-def _sum(pieces: Sequence[_Piece], dimension: str, value: str) -> defaultdict[int, Outcomes]:
+def _sum(
+    pieces: Sequence[_Piece], dimension: str, names: Sequence[str]
+) -> defaultdict[int, Outcomes]:
     """Return events and delivery times by number of the bucket."""
     values: dict[str, Any] = {
-        "dimension": dimension, "value": value, "types": list(SHOWN_TYPES),
+        "dimension": dimension, "names": list(names), "types": list(SHOWN_TYPES),
     }  # fmt: skip
     for i, piece in enumerate(pieces):
         part = piece.part

@@ -1,13 +1,13 @@
 """Profile of one provider, destination, sending IP, sending domain or account: all that is read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from server.mailqueues import queries as mailqueues
 from server.mailqueues.accounting import count_once
-from server.profiles import kinds
+from server.profiles import accounts, kinds
 from server.profiles.course import Worse, find_worse
 from server.profiles.kinds import Kind
 from server.profiles.outcomes import Outcomes, Stretch, read_history
@@ -21,7 +21,8 @@ from server.rollups.plan import UTC_ZONE, Buckets, plan_total
 @dataclass(frozen=True)
 class Profile:
     """What is known of `name` in the time of `buckets`. `worse` is of this moment, whatever the
-    range. `pairs`: of a provider the outcomes by IP, of an IP those by provider."""
+    range. `pairs`: of a provider the outcomes by IP, of an IP those by provider. `names`: of an
+    account all that it goes by, the one asked for first."""
 
     kind: Kind
     name: str
@@ -34,6 +35,7 @@ class Profile:
     pairs: Mapping[str, Outcomes] = field(default_factory=dict)
     waiting: Waiting | None = None
     seen: SeenIp | None = None
+    names: Sequence[str] = ()
 
     @property
     def is_known(self) -> bool:
@@ -54,10 +56,12 @@ def read_profile(
     now: datetime,
     zone: ZoneInfo = UTC_ZONE,
 ) -> Profile:
-    """Read what is known of a name, as `kinds.clean_name` returns it. Runs six queries at most."""
+    """Read what is known of a name, as `kinds.clean_name` returns it. Runs six queries at most,
+    of an account seven."""
     buckets = plan_total(start, end, now=now, zone=zone)
-    history = read_history(kind.dimension, name, buckets, now)
-    refusals = read_refusals(kind, name, buckets.start, buckets.end)
+    names = accounts.find_spellings(name) if kind is kinds.ACCOUNT else [name]
+    history = read_history(kind.dimension, names, buckets, now)
+    refusals = read_refusals(kind, names, buckets.start, buckets.end)
     refused = refusals["ips" if kind is kinds.PROVIDER else "providers"].values
     return Profile(
         kind,
@@ -71,6 +75,7 @@ def read_profile(
         pairs=read_pairs(kind, name, buckets, [each.value for each in refused if each.value]),
         waiting=_read_waiting(kind, name, refusals, now) if kind.is_peer else None,
         seen=find_ip(name) if kind is kinds.IP else None,
+        names=names,
     )
 
 

@@ -26,7 +26,7 @@ PARTS = {
     "destinations": "to_domain",
     "ips": "sending_ip",
     "domains": "from_domain",
-    "accounts": "auth_user",
+    "accounts": "account",
     "nodes": "mta_node",
     "mx_hosts": "mx_host",
 }
@@ -34,15 +34,15 @@ _GROUPED = {part: column for part, column in PARTS.items() if part != "replies"}
 _PART = " ".join(f"WHEN GROUPING({column}) = 0 THEN '{part}'" for part, column in _GROUPED.items())
 _VALUE = ", ".join(f"{column}::text" for column in _GROUPED.values())
 _SETS = ", ".join(f"({column})" for column in _GROUPED.values())
-#: The partial indexes of 0009_indexes_of_refusals are in this order, and of these rows. Groups are
-#: hashed: an aggregate of distinct values would sort all rows for each part. Replies, long texts,
-#: are carried and compared, byte by byte, for their own part only.
+#: The partial indexes of 0009_indexes_of_refusals and 0014_index_of_accounts are in this order, and
+#: of these rows. Groups are hashed: an aggregate of distinct values would sort all rows for each
+#: part. Replies, long texts, are carried and compared, byte by byte, for their own part only.
 NEWEST = f"""WITH newest AS MATERIALIZED (
   SELECT occurred_at, bounce_class, reply_fingerprint, provider, to_domain,
-    host(sending_ip) AS sending_ip, from_domain, auth_user, mta_node, mx_host,
+    host(sending_ip) AS sending_ip, from_domain, account, mta_node, mx_host,
     coalesce(bounce_message, status_message) AS reply
   FROM email_events
-  WHERE {{column}} = %(value)s AND direction = 'outbound'
+  WHERE {{column}} {{is_named}} AND direction = 'outbound'
     AND event_type IN ('bounced', 'deferred', 'rejected')
     AND from_address IS DISTINCT FROM '{EMPTY_SENDER}'
     AND occurred_at >= %(start)s::timestamptz AND occurred_at < %(end)s::timestamptz
@@ -105,13 +105,16 @@ class Refusals:
         return self.parts.get(part, Part())
 
 
-def read_refusals(kind: Kind, name: str, start: datetime, end: datetime) -> Refusals:
+def read_refusals(kind: Kind, names: Sequence[str], start: datetime, end: datetime) -> Refusals:
     """Return the newest refusals of [start, end), those of DSNs left out as in all counts.
 
-    Runs one query.
+    `names`: the spellings of one name. Runs one query.
     """
-    statement = NEWEST.format(column=kind.column)
-    values = {"value": name, "start": start, "end": end, "limit": MAX_REFUSALS}
+    # One is compared by "=": the index is in the order of time for a single value alone.
+    is_named = "= %(value)s" if len(names) == 1 else "= ANY(%(names)s)"
+    statement = NEWEST.format(column=kind.column, is_named=is_named)
+    values = {"value": names[0], "names": list(names), "start": start, "end": end,
+              "limit": MAX_REFUSALS}  # fmt: skip
     return group_rows(fetch_rows(statement, values))
 
 

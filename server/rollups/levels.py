@@ -44,7 +44,12 @@ DIMENSIONS = {
 DETAILS = {
     "provider": ("provider", 1_000),
     "bounce_class": ("bounce_class", 100),
-    "account": ("auth_user", 1_000),
+    # Whoever submitted it: what WildDuck forwards and answers by itself is nobody's sending.
+    "account": (
+        """CASE WHEN origin IS NULL OR origin NOT IN ('forward', 'autoreply')
+      THEN coalesce(account, auth_user) END""",
+        1_000,
+    ),
     "provider_ip": ("provider || ' ' || host(sending_ip)", 1_000),
     "provider_reply": ("provider || ' ' || reply_fingerprint", 200),
 }

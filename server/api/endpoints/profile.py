@@ -166,7 +166,7 @@ def build_profile(*, buckets: Buckets, now: datetime, kind: Any, name: str) -> d
         "outcomes": _build_outcomes(profile.outcomes),
         "before": profile.before and _build_outcomes(profile.before),
         "worse": profile.worse and vars(profile.worse),
-        "buckets": build_buckets(queries.counts(query, values=[name]), buckets, now),
+        "buckets": build_buckets(queries.counts(query, values=profile.names), buckets, now),
         "trend": [
             {"start": day.start, "events": dict(day.outcomes.events)} for day in profile.trend
         ],

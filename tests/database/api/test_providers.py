@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 REPLY = "550 5.7.1 Blocked 192.0.2.7"
 AT = NOW - timedelta(hours=2)
 OUTLOOK = {
-    "provider": "Microsoft 365", "sending_ip": "192.0.2.7", "auth_user": "a@corp.example",
+    "provider": "Microsoft 365", "sending_ip": "192.0.2.7", "account": "a@corp.example",
     "to_domain": "one.example", "occurred_at": AT,
 }  # fmt: skip
 REFUSED = OUTLOOK | {
@@ -113,7 +113,7 @@ def test_delivery_times_by_provider(get_json):
         {"provider": "Microsoft 365"},
         {"bounce_class": "policy"},
         {"reply_fingerprint": "0123456789abcdef"},
-        {"auth_user": "a@corp.example", "type": "bounced"},
+        {"account": "a@corp.example", "type": "bounced"},
     ],
 )
 def test_the_search_finds_events_by_what_the_server_set(get_json, named):

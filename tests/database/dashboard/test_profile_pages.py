@@ -33,7 +33,7 @@ REFUSAL = {
     "provider": "Microsoft 365",
     "mx_host": "slow-example.mail.protection.outlook.com",
     "sending_ip": "192.0.2.10",
-    "auth_user": "alice@corp.example",
+    "account": "alice@corp.example",
     "zone": "default",
     "bounce_class": "rate",
     "reply_fingerprint": "00000000000000aa",
@@ -190,7 +190,7 @@ def test_without_any_mail_a_page_says_that_nothing_is_known(page, kind):
 def test_a_hostile_name_stays_text(admin_client, store_events, kind, name):
     columns = {
         "provider": "provider", "destination": "to_domain", "domain": "from_domain",
-        "account": "auth_user",
+        "account": "account",
     }  # fmt: skip
     stored = clean_name(KIND_OF[kind], name)  # as an event of it is stored
     store_events(REFUSAL | {columns[kind]: stored, "status_message": "451 <img src=x>"})
@@ -297,7 +297,7 @@ def test_the_file_of_sending_ips_is_safe_for_spreadsheets(admin_client, store_ev
 
 
 def test_links_carry_the_range_and_quote_what_is_in_a_name(page, store_events):
-    store_events(REFUSAL | {"auth_user": "a/b@c&d=e"})
+    store_events(REFUSAL | {"account": "a/b@c&d=e"})
 
     text = page("provider", "Microsoft 365", range="7d")
 

@@ -133,7 +133,8 @@ def _head(sort: Sort, kind: Kind, params: ListParams, carried: Mapping[str, str]
 def _cells(row: Row, kind: Kind, carried: Mapping[str, str]) -> list[Cell]:
     mine = {kind.column: row.name}
     counts = row.counts
-    name = Cell(show_name(kind, row.name), profile_href(kind.key, row.name, carried))
+    href = profile_href(kind.key, row.name, carried)
+    name = Cell(show_name(kind, row.name), href, note=row.known_as)
     numbers = [
         number(counts.attempts, events_href(carried, **mine)),
         *(

@@ -148,6 +148,7 @@ def build_facts(profile: Profile, carried: Mapping[str, str]) -> list[Fact]:
             for each in profile.refusals["providers"].values[:3]
             if each.value and each.value != profile.name
         ]
+    facts += [Fact("known as", name) for name in profile.names[1:]]
     if profile.kind is kinds.IP:
         facts += _ip_facts(profile, carried)
     return facts
