@@ -1,6 +1,6 @@
 """Queries of the raw events. Time ranges are always parameters, and always bound the time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
 
-from server.events import domains
+from server.events import domains, search_values
 from server.events.columns import COLUMNS as EVENT_COLUMNS
 from server.events.columns import NAMES
 from server.events.outcomes import REFUSALS
@@ -17,13 +17,14 @@ from server.timescale.rows import fetch_rows
 
 #: The columns of an answer: those of the wire, and when it was stored.
 COLUMNS = (*NAMES, "received_at")
-#: Columns to search by. The value must be equal, see DOMAINS and ADDRESSES.
+#: Columns to search by. The value must be equal; see DOMAINS, ADDRESSES and search_values. `reply`
+#: are words of one.
 FILTERS = (
     "event_type", "direction", "mta_node", "message_id", "queue_id", "from_address", "from_domain",
     "to_address", "to_domain", "sending_ip", "mx_host", "status_code", "bounce_type",
     "bounce_category", "zone", "source", "certainty", "provider", "bounce_class",
     "reply_fingerprint", "auth_user", "account", "origin", "parent_id", "wildduck_id",
-    "caused_queue_id",
+    "caused_queue_id", "reply",
 )  # fmt: skip
 #: Of these the case and the spelling (A-labels or U-labels) are ignored.
 DOMAINS = ("from_domain", "to_domain")
@@ -33,6 +34,7 @@ SQL_TYPES = {column.name: column.type.removesuffix(" NOT NULL") for column in EV
 #: Columns of refusals alone.
 OF_REFUSALS = ("bounce_class", "reply_fingerprint")
 REFUSED = ", ".join(f"'{event_type}'" for event_type in sorted(REFUSALS))
+FAILED = ", ".join(f"'{event_type}'" for event_type in sorted(FAILURES))
 #: Columns whose index finds few rows in any stretch of time.
 FOUND_BY_ID = ("message_id", "queue_id", "parent_id", "wildduck_id", "caused_queue_id")
 #: Columns that have an index of their own in the order of time.
@@ -158,13 +160,13 @@ def _condition(name: str, value: Any) -> tuple[str, dict[str, Any]]:
     Addresses are as mail programs wrote them: their case is ignored. No index has them, but that of
     their domain leaves little to compare.
     """
+    if name in _SEVERAL:
+        return _SEVERAL[name](name, value)
     if name in OF_REFUSALS:
         # What the index of failures is of: nothing else has a class.
         return f"{name} = %({name})s::text AND event_type IN ({REFUSED})", {name: value}
-    if name not in (*DOMAINS, *ADDRESSES):
+    if name not in ADDRESSES:
         return f"{name} = %({name})s::{SQL_TYPES[name]}", {name: value}
-    if name in DOMAINS:
-        return _is_one_of(name, name, domains.spellings(value))
     condition, values = _is_one_of(f"lower({name})", name, domains.spellings(value))
     _, at, domain = value.rpartition("@")
     if not at:
@@ -172,6 +174,48 @@ def _condition(name: str, value: Any) -> tuple[str, dict[str, Any]]:
     of = ADDRESSES[name]
     of_domain, more = _is_one_of(of, f"{name}_domain", domains.spellings(domain))
     return f"{condition} AND {of_domain}", values | more
+
+
+def _has_type(name: str, value: str) -> tuple[str, dict[str, Any]]:
+    return _is_one_of(name, name, search_values.split_list(value))
+
+
+def _is_of_node(name: str, value: str) -> tuple[str, dict[str, Any]]:
+    return _is_one_of(name, name, search_values.list_nodes(value))
+
+
+def _has_code(name: str, value: str | int) -> tuple[str, dict[str, Any]]:
+    first, last = search_values.parse_codes(str(value))
+    condition = f"{name} BETWEEN %(first_code)s::smallint AND %(last_code)s::smallint"
+    return condition, {"first_code": first, "last_code": last}
+
+
+def _is_of_domain(name: str, value: str) -> tuple[str, dict[str, Any]]:
+    if not search_values.is_wildcard(value):
+        return _is_one_of(name, name, domains.spellings(value))
+    domain = search_values.parse_wildcard(value)
+    domain = domains.to_ascii(domain) or domain.lower()
+    pattern = search_values.like_pattern(domain, before="%.", after="")
+    return f"{name} LIKE %({name})s::text", {name: pattern}
+
+
+def _has_words(name: str, value: str) -> tuple[str, dict[str, Any]]:
+    # Of mail that did not go on, which has an index: what is delivered is most of all, and its
+    # replies say little.
+    words = search_values.split_words(value)
+    values = {f"word_{n}": search_values.like_pattern(word) for n, word in enumerate(words)}
+    reply = "coalesce(bounce_message, status_message)"
+    has_all = " AND ".join(f"{reply} ILIKE %({key})s::text" for key in values)
+    return f"event_type IN ({FAILED}) AND {has_all}", values
+
+
+_SEVERAL: dict[str, Callable[[str, Any], tuple[str, dict[str, Any]]]] = {
+    "event_type": _has_type,
+    "mta_node": _is_of_node,
+    "status_code": _has_code,
+    "reply": _has_words,
+    **dict.fromkeys(DOMAINS, _is_of_domain),
+}
 
 
 def _is_one_of(expression: str, name: str, texts: Sequence[str]) -> tuple[str, dict[str, Any]]:
@@ -190,7 +234,8 @@ def _are_found_in_order(filters: Mapping[str, Any]) -> bool:
     names = filters.keys() - {"direction"}
     if names == {"event_type"}:
         return filters["event_type"] in FAILURES
-    return not filters or names in NEWEST_FIRST
+    is_wild = any(search_values.is_wildcard(filters.get(name, "")) for name in DOMAINS)
+    return not filters or (names in NEWEST_FIRST and not is_wild)
 
 
 def _windows(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -26,7 +26,7 @@ from server.api.csv_safe import csv_cell
 from server.api.permissions import NOT_FOUND, REFUSALS, ReadView
 from server.api.query_params import SpanQuery, TextFilter, parse_query
 from server.api.views import query_view
-from server.events import queries
+from server.events import queries, search_values
 from server.events.bounce_classes.classes import CLASSES
 from server.events.columns import COLUMNS as EVENT_COLUMNS
 from server.events.queries import COLUMNS, FILTERS, Position
@@ -60,21 +60,49 @@ FIELD_OF_TYPE: dict[str, Callable[..., serializers.Field[Any, Any, Any, Any]]] =
 }
 
 
-class EventsFilter(SpanQuery):
-    """Query of a search: values that must be equal, of addresses and domains in any case."""
+def _checked(check: Callable[[str], object]) -> Callable[[str], None]:
+    """Return the validator of values that `check` takes."""
 
-    type = serializers.ChoiceField(choices=EVENT_TYPES, required=False, source="event_type")
+    def validate(text: str) -> None:
+        try:
+            check(text)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error
+
+    return validate
+
+
+class EventsFilter(SpanQuery):
+    """Query of a search: values that must be equal, of addresses and domains in any case; lists,
+    ranges, wildcards and words where it is written so."""
+
+    type = TextFilter(
+        source="event_type",
+        validators=[_checked(search_values.check_types)],
+        help_text=f"One or several with commas: {', '.join(EVENT_TYPES)}.",
+    )
     direction = serializers.ChoiceField(choices=ALL_DIRECTIONS, required=False)
-    mta_node = TextFilter()
+    mta_node = TextFilter(
+        validators=[_checked(search_values.check_nodes)], help_text="One or several with commas."
+    )
     message_id = TextFilter()
     queue_id = TextFilter()
     from_address = TextFilter()
-    from_domain = TextFilter()
+    from_domain = TextFilter(validators=[_checked(search_values.check_domain)])
     to_address = TextFilter()
-    to_domain = TextFilter()
+    to_domain = TextFilter(
+        validators=[_checked(search_values.check_domain)],
+        help_text="`*.example.com`: every domain below it.",
+    )
     sending_ip = serializers.IPAddressField(required=False, validators=[validate_no_zone])
     mx_host = TextFilter()
-    status_code = serializers.IntegerField(min_value=200, max_value=599, required=False)
+    status_code = TextFilter(
+        validators=[_checked(search_values.check_codes)], help_text="451, 450-459 or 4xx."
+    )
+    reply = TextFilter(
+        validators=[_checked(search_values.check_words)],
+        help_text="Words of the reply of mail that did not go on; of 7 days at most.",
+    )
     bounce_type = serializers.ChoiceField(choices=BOUNCE_TYPES, required=False)
     bounce_category = TextFilter()
     zone = TextFilter()
@@ -105,6 +133,8 @@ class EventsFilter(SpanQuery):
         oldest = span.now - timedelta(days=days)
         if span.end <= oldest:
             raise BadRange(f"events are kept for {days} days only")
+        if "reply" in attrs and span.end - span.start > search_values.MAX_WORDS_SPAN:
+            raise BadRange(f"words are looked for in {search_values.MAX_WORDS_SPAN.days} days only")
         is_cut = span.start < oldest
         return {**attrs, "span": replace(span, start=max(span.start, oldest)), "cut": is_cut}
 

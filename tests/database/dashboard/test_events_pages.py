@@ -66,6 +66,14 @@ def test_events_are_listed_newest_first_with_what_the_other_side_answered(page, 
         ({"zone": "bulk"}, 1),
         ({"certainty": "inferred"}, 1),
         ({"type": "bounced", "direction": "inbound"}, 0),
+        ({"type": "bounced,deferred"}, 1),
+        ({"mta_node": "mta-09,mta-01"}, 4),
+        ({"to_domain": "*.example"}, 4),
+        ({"to_domain": "*.other.example"}, 0),
+        ({"status_code": "5xx"}, 1),
+        ({"status_code": "400-499"}, 0),
+        ({"reply": "FULL mailbox"}, 1),
+        ({"reply": "full %"}, 0),
         ({"range": "1h"}, 3),
         ({"range": "24h"}, 4),
     ],
@@ -76,6 +84,7 @@ def test_every_field_can_be_searched(page, store_events, query, found):
         to_address="eve@other.example", from_domain="shop.example", message_id="<1@shop.example>",
         queue_id="1a1fd92f960000a951", status_code=550, bounce_type="hard",
         bounce_category="recipient", mx_host="mx9.example", sending_ip="192.0.2.10", zone="bulk",
+        bounce_message="552 5.2.2 Mailbox full",
     )  # fmt: skip
     store_events(direction="inbound")
     store_events(certainty="inferred")

@@ -169,11 +169,16 @@ def list_pages(filters: Mapping[str, Any], carried: Mapping[str, str]) -> list[t
     pages = [
         (f"page of this {LABELS[name]}", column_href(name, value, carried))
         for name, value in filters.items()
-        if value and filters.get("direction") != "inbound"
+        if value and filters.get("direction") != "inbound" and not is_several(value)
     ]
     of_message = filters.get("queue_id") or filters.get("message_id")
     pages.append(("trace of this message", trace_href(of_message, carried)))
     return [(label, href) for label, href in pages if href]
+
+
+def is_several(value: Any) -> bool:
+    """Return whether a filter's value stands for several, which have no page of their own."""
+    return isinstance(value, str) and ("," in value or value.startswith("*"))
 
 
 def build_query(filters: Mapping[str, Any], carried: Mapping[str, str], **more: str) -> str:

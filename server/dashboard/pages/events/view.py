@@ -13,6 +13,7 @@ from server.dashboard.pages.events import page
 from server.dashboard.pages.events.search import FIRST, SearchForm, interpret_text, is_by_id
 from server.dashboard.shell.page import carried_params, parse_params, render_page
 from server.events import queries
+from server.events.search_values import MAX_WORDS_SPAN
 from server.nodes.models import Node
 
 #: Events on a page of the list.
@@ -37,6 +38,9 @@ def search(request: HttpRequest) -> HttpResponse:
     start, end = parse_params(request.GET).span(now)
     if everything:
         start, end = now - timedelta(days=settings.EVENTS_RETENTION_DAYS), now
+    if "reply" in filters and end - start > MAX_WORDS_SPAN:
+        form.add_error("reply", f"Words are looked for in {MAX_WORDS_SPAN.days} days only.")
+        valid = False
     after = page.parse_cursor(request.GET.get("after", ""))
     if after and not start <= after.occurred_at <= end:
         after = None  # of another range
