@@ -400,8 +400,9 @@ class HarakaReadings(HarakaProcess, frozen=True, kw_only=True):
 
 class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Runs of one source since the agent began. `is_on`: its program was present in the last run.
-    `missed_total`: runs skipped because the one before was still going. `unreadable_total`: lines
-    of the program's metrics that could not be read. `last_error`: the reason for a missing sample,
+    `missed_total`: runs skipped because the one before was still going; of GELF, datagrams that the
+    kernel dropped. `unreadable_total`: lines of the program's metrics, or datagrams, that could not
+    be read. `last_error`: the reason for a missing sample,
     None when the last run gave one."""
 
     name: str

@@ -7,7 +7,7 @@ it back. So only what no durable source has becomes an event here.
 import logging
 import socket
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from agent.errors import SpoolError
 from agent.events import mailbox_event
 from agent.events.gelf import records
 from agent.events.gelf.datagrams import MAX_DATAGRAM_BYTES, Assembler
+from agent.events.gelf.relay import Relay
 from agent.events.mailbox_event import MailboxEvent
 from agent.logs import RateLimitedLog
 from agent.samples import SourceHealth
@@ -83,12 +84,11 @@ class GelfReceiver:
                 continue
             wait_s = FIRST_WAIT_S
             self._warnings.resolve("GELF is received again at %s.", self._where)
-            with opened, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as relay:
-                relay.setblocking(False)
+            with opened, closing(Relay(self._settings.relay_target)) as relay:
                 self._drops_before = read_drops(self._settings.port)
                 while not stop.is_set():
                     self._step(opened, relay)
-                self._store()
+                self._store(with_counts=True)
 
     @property
     def _where(self) -> str:
@@ -105,7 +105,7 @@ class GelfReceiver:
             raise
         return opened
 
-    def _step(self, opened: socket.socket, relay: socket.socket) -> None:
+    def _step(self, opened: socket.socket, relay: Relay) -> None:
         """Receive what comes within a moment, and store it."""
         opened.settimeout(IDLE_S)
         end_s = float("inf")
@@ -121,19 +121,22 @@ class GelfReceiver:
                 break
             opened.settimeout(end_s - now_s)
         self._assembler.forget_old()
-        self._check_health()
-        self._store()
+        is_due = clock.monotonic_s() - self._checked_s >= HEALTH_INTERVAL_S
+        if is_due:
+            self._count_losses()
+        # Counters alone are worth no transaction: most records are ignored.
+        self._store(with_counts=is_due)
 
-    def _take(self, datagram: bytes, host: str, port: int, relay: socket.socket) -> None:
+    def _take(self, datagram: bytes, host: str, port: int, relay: Relay) -> None:
         if not any(ip_address(host) in network for network in self._allowed):
             self._count(FOREIGN)
             return
-        if target := self._settings.relay_target:
-            try:
-                relay.sendto(datagram, target)
-            except OSError as error:
+        try:
+            if not relay.send(datagram):
                 self._count(RELAY_FAILED)
-                self._warnings.warn("relay", "A datagram was not relayed: %s.", error)
+        except OSError as error:
+            self._count(RELAY_FAILED)
+            self._warnings.warn("relay", "A datagram was not relayed: %s.", error)
         try:
             body = self._assembler.take(datagram, (host, port))
             record = None if body is None else records.read_record(body)
@@ -152,10 +155,8 @@ class GelfReceiver:
     def _count(self, name: str, amount: int = 1) -> None:
         self._counts[name] = self._counts.get(name, 0) + amount
 
-    def _check_health(self) -> None:
+    def _count_losses(self) -> None:
         """Count what was lost since the last look."""
-        if clock.monotonic_s() - self._checked_s < HEALTH_INTERVAL_S:
-            return
         self._checked_s = clock.monotonic_s()
         drops = read_drops(self._settings.port)
         lost = max(drops - self._drops_before, 0)
@@ -171,9 +172,12 @@ class GelfReceiver:
                 lost,
             )
 
-    def _store(self) -> None:
-        """Store events and counters, in one transaction."""
-        counts = {name: amount for name, amount in self._counts.items() if amount}
+    def _store(self, *, with_counts: bool) -> None:
+        """Store events, and counters with them or `with_counts`, in one transaction."""
+        counts: dict[str, int] = {}
+        taken = len(self._events)
+        if self._events or with_counts:
+            counts = {name: amount for name, amount in self._counts.items() if amount}
         if self._events or counts:
             try:
                 with self._spool.begin() as tx:
@@ -188,7 +192,7 @@ class GelfReceiver:
         before = self._health
         self._health = replace(
             before,
-            runs_total=before.runs_total + bool(counts),
+            runs_total=before.runs_total + bool(taken),
             missed_total=before.missed_total + counts.get(KERNEL_DROPS, 0),
             unreadable_total=before.unreadable_total + counts.get(UNREADABLE, 0),
             last_error=None,

@@ -217,7 +217,8 @@ def test_records_are_stored_once_counted_and_relayed(spool, tmp_path, in_thread)
     assert source.health().unreadable_total == 1
 
 
-def test_a_foreign_sender_is_counted_and_not_read(spool, tmp_path, in_thread):
+def test_a_foreign_sender_is_counted_and_not_read(spool, tmp_path, in_thread, monkeypatch):
+    monkeypatch.setattr(receiver, "HEALTH_INTERVAL_S", 0.1)
     settings = Gelf(port=free_udp_port(), allow="10.0.0.0/8")
     source = GelfReceiver(spool, settings, node="mx-01")
     in_thread(source)
