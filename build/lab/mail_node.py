@@ -4,7 +4,7 @@ from typing import Any
 
 from build.stack import agent, haraka, mongodb, redis, rspamd, sink, wildduck, zonemta
 from build.stack.errors import StackError
-from build.stack.ports import LOOPBACK
+from build.stack.ports import LOOPBACK, free_port
 from build.stack.supervisor import Supervisor
 
 USERS = 50  # of WildDuck, so that there is something to count
@@ -28,8 +28,10 @@ def start_mail_node(supervisor: Supervisor) -> dict[str, str]:
     zonemta_uri = documents.uri_of(zonemta.DATABASE)
     mta = zonemta.start(supervisor, directory, mongo_uri=zonemta_uri, **shared)
     haraka.start(supervisor, directory, rspamd_port=scan_port, **shared)
-    wildduck_uri = documents.uri_of(wildduck.DATABASE)
-    mailboxes = wildduck.start(supervisor, directory, mongo_uri=wildduck_uri, redis_port=keys.port)
+    wildduck_uri, gelf_port = documents.uri_of(wildduck.DATABASE), free_port()
+    mailboxes = wildduck.start(
+        supervisor, directory, mongo_uri=wildduck_uri, redis_port=keys.port, gelf_port=gelf_port
+    )
     for n in range(USERS):
         # Without a password: hashing it would take longer than all the rest.
         account = {"username": f"user{n}", "password": False, "quota": (n + 1) * 1_000_000}
@@ -44,6 +46,7 @@ def start_mail_node(supervisor: Supervisor) -> dict[str, str]:
         "AGENT_DISCOVERY_WILDDUCK_METRICS_URL": mailboxes.metrics_url,
         "AGENT_DISCOVERY_WILDDUCK_TOKEN": mailboxes.token,
         "AGENT_DISCOVERY_WILDDUCK_MONGODB_URI": wildduck_uri,
+        "AGENT_GELF_PORT": str(gelf_port),
         # Every five minutes otherwise, which would be once or never in what is measured.
         "AGENT_INTERVALS_WILDDUCK_S": "60",
     }

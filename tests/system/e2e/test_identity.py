@@ -1,13 +1,15 @@
 """Deliveries that only their sequence tells apart, through a real ZoneMTA and both sources."""
 
+import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from build.stack import agent, zonemta
-from tests.system.e2e import cluster, queueing
+from build.stack import agent, wildduck, zonemta
+from build.stack.ports import LOOPBACK
+from tests.system.e2e import cluster, mailbox, queueing
 from tests.system.e2e.cluster import Cluster
 from tests.waiting import until
 
@@ -141,6 +143,83 @@ def test_a_bounce_with_a_null_sender_has_one_row_where_two_agents_see_one_queue(
         for number, recipient in enumerate(recipients, start=1)
         for event_type in ("sent", "bounced")
     )
+
+
+def test_what_wildduck_does_with_mail_and_logins_is_one_event_each(
+    programs: Cluster, tmp_path: Path
+):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind((LOOPBACK, 0))
+        gelf_port = free.getsockname()[1]
+    uri = programs.mongo.uri_of(wildduck.DATABASE)
+    started = wildduck.start(
+        programs.supervisor,
+        tmp_path,
+        mongo_uri=uri,
+        redis_port=programs.redis.port,
+        sends=True,
+        gelf_port=gelf_port,
+    )
+    key = programs.site.manage("create_api_key", "--node", "mailbox-01", "--name", "m").strip()
+    watching = agent.start(
+        programs.supervisor,
+        tmp_path,
+        server_url=programs.server.url,
+        api_key=key,
+        node="mailbox-01",
+        environment={
+            "NODE_ROLE": "wildduck",
+            "AGENT_DISCOVERY_WILDDUCK_MONGODB_URI": uri,
+            "AGENT_GELF_PORT": str(gelf_port),
+        },
+    )
+    users = {name: mailbox.make_user(started, name) for name in ("plain", "junk", "auto")}
+    users["fwd"] = mailbox.make_user(started, "fwd", targets=["ok-forwarded@good.example"])
+    matched = mailbox.add_filter(started, users["junk"], {"spam": True})
+    mailbox.answer_mail(started, users["auto"])
+    assert mailbox.log_in(started, "plain")
+    mailbox.deliver(started, "plain")
+    mailbox.deliver(started, "fwd")
+    until(lambda: count_of_node(programs, "mailbox-01") == 4, what="four events", within_s=60)
+    watching.running.kill()
+    mailbox.deliver(started, "junk")
+    mailbox.deliver(started, "auto")
+    assert mailbox.log_in(started, "plain")
+    assert not mailbox.log_in(started, "plain", "wrong")
+    watching.running.start_again()
+    assert not mailbox.log_in(started, "nobody")
+    until(lambda: count_of_node(programs, "mailbox-01") == 9, what="nine events", within_s=60)
+
+    rows = programs.rows("SELECT * FROM email_events WHERE mta_node = 'mailbox-01'")
+    assert Counter((row["event_type"], row["account"]) for row in rows) == Counter(
+        [("stored", users[name]) for name in users]
+        + [("forwarded", users["fwd"])]
+        + [("login", users["plain"])] * 2
+        + [("login_failed", users["plain"]), ("login_failed", None)]
+    )
+    stored = {row["to_address"]: row for row in rows if row["event_type"] == "stored"}
+    assert stored[mailbox.address("plain")]["mailbox"] == "INBOX"
+    assert stored[mailbox.address("junk")]["filter_outcome"] == f"spam, {matched}"
+    assert stored[mailbox.address("junk")]["mailbox"] == "Junk"
+    (forwarded,) = [row for row in rows if row["event_type"] == "forwarded"]
+    assert forwarded["caused_queue_id"] == stored[mailbox.address("fwd")]["caused_queue_id"]
+    assert stored[mailbox.address("auto")]["caused_queue_id"]
+    until(
+        lambda: count_of(programs, forwarded["caused_queue_id"], "delivered") == 1, what="forward"
+    )
+    (sent,) = programs.rows(
+        "SELECT parent_id, origin FROM email_events WHERE queue_id = %s AND event_type = 'sent'",
+        forwarded["caused_queue_id"],
+    )
+    assert sent == [stored[mailbox.address("fwd")]["wildduck_id"], "forward"]
+    assert "secret" not in repr(rows)
+    watching.running.stop()
+    started.running.stop()
+
+
+def count_of_node(programs: Cluster, node: str) -> int:
+    count = "SELECT count(*) FROM email_events WHERE mta_node = %s"
+    return int(programs.rows(count, node)[0][0])
 
 
 def test_bounces_of_odd_recipients_are_bounced_for_the_stream_alone(

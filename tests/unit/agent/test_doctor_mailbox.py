@@ -1,4 +1,4 @@
-"""What doctor says of WildDuck's events, and what the configuration refuses of their settings."""
+"""Checks of the sources of mailbox events by doctor, and of their settings."""
 
 from datetime import UTC, datetime, timedelta
 
