@@ -17,6 +17,8 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 #: Where an IPv4 address is inside one of IPv6 (RFC 6052), beside those that `ipaddress` knows.
 _NAT64 = ip_network("64:ff9b::/96")
+#: All that is given out as public addresses of IPv6.
+_PUBLIC_IPV6 = ip_network("2000::/3")
 
 
 class RefusedAddress(Exception):
@@ -45,6 +47,9 @@ def check_networks(**_: object) -> list[CheckMessage]:
 def is_allowed(address: Address, networks: Iterable[Network]) -> bool:
     """Return whether an address may be connected to. Pure."""
     plain = _unwrap(address)
+    if isinstance(plain, IPv6Address) and plain not in _PUBLIC_IPV6:
+        # IPv4 inside of it in a way that systems translate, site-local, or not given to anybody.
+        return any(plain in each for each in networks if each.version == plain.version)
     if any(each in network for each in {address, plain} for network in networks
            if each.version == network.version):  # fmt: skip
         return True

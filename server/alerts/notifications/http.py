@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError
 
 from server.alerts.notifications.addresses import Network, RefusedAddress, connect, end_after
 from server.alerts.notifications.channels.kind import Request
@@ -73,7 +73,10 @@ def send(request: Request, networks: Sequence[Network]) -> Reply:
 
 
 def _exchange(request: Request, networks: Sequence[Network]) -> Reply:
-    url = urllib3.util.parse_url(request.url)
+    try:
+        url = urllib3.util.parse_url(request.url)
+    except LocationParseError:
+        raise SendError("its address is none: enter it again") from None
     # Of an address with a secret in its path nothing but the host may be logged.
     where = url.host or "?"
     timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
@@ -114,7 +117,9 @@ def _make_pool(
 ) -> urllib3.HTTPConnectionPool:
     is_tls = url.scheme == "https"
     kind = urllib3.HTTPSConnectionPool if is_tls else urllib3.HTTPConnectionPool
-    pool = kind(str(url.host).strip("[]"), url.port, timeout=timeout, maxsize=1, block=False)
+    # With its port: an address of IPv6 would lose its end, which looks like one.
+    port = url.port or kind.ConnectionCls.default_port
+    pool = kind(str(url.host).strip("[]"), port, timeout=timeout, maxsize=1, block=False)
     base = HTTPSConnection if is_tls else HTTPConnection
 
     class CheckedConnection(base):  # type: ignore[misc, valid-type]

@@ -97,6 +97,8 @@ def check_url(text: str) -> str:
         raise BadField("not an address such as https://example.com/hook")
     if parts.username is not None:
         raise BadField("an address with a user name in it is not supported")
+    if "%" in parts.netloc:
+        raise BadField("a host has no % in it: leave the zone of an address out")
     if parts.fragment:
         raise BadField("leave out what follows #")
     return url

@@ -5,6 +5,8 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from server.alerts.notifications.addresses import RefusedAddress, is_allowed, resolve
+from server.alerts.notifications.channels.kind import BadField, Request, check_url
+from server.alerts.notifications.http import SendError, send
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,10 @@ from server.alerts.notifications.addresses import RefusedAddress, is_allowed, re
         "::ffff:127.0.0.1",
         "64:ff9b::a9fe:a9fe",
         "2002:a9fe:a9fe::",
+        "::169.254.169.254",
+        "::ffff:0:169.254.169.254",
+        "64:ff9b:1::a9fe:a9fe",
+        "fec0::1",
     ],
 )
 def test_what_only_this_server_reaches_is_refused(address):
@@ -58,3 +64,24 @@ def test_a_name_of_an_address_that_is_not_allowed_is_refused_with_the_fix():
 def test_other_spellings_of_an_address_are_the_same_address(host):
     with pytest.raises(RefusedAddress):
         resolve(host, 80, [])
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]", "[::1]", "2852039166", "0xa9fea9fe",
+     "0251.0376.0251.0376", "169.254.43518", "127.1"],
+)  # fmt: skip
+def test_a_private_address_is_refused_however_it_is_written(host):
+    request = Request("POST", check_url(f"http://{host}/latest"), b"", {})
+
+    with pytest.raises(SendError, match="is no public address: add its network"):
+        send(request, [])
+
+
+@pytest.mark.parametrize(
+    "address", ["http://user:pw@example.com/", "http://a@169.254.169.254/", "http://[fe80::1%25e]/",
+                "http://169.254.169.254#@example.com/", "http:///latest", "file:///etc/passwd"],
+)  # fmt: skip
+def test_an_address_that_hides_its_host_is_not_taken(address):
+    with pytest.raises(BadField):
+        check_url(address)
