@@ -94,7 +94,7 @@ def test_a_rule_of_a_file_cannot_be_changed(call):
 
 
 @pytest.fixture
-def busy_node():
+def busy_node(committing_database):
     """A node whose processors were busy for 20 minutes an hour ago; its levels are counted."""
     node = Node.objects.create(name="mta-01", last_seen_at=NOW)
     start = NOW.replace(minute=0, second=0) - timedelta(hours=2)

@@ -38,7 +38,10 @@ def test_each_rule_knows_its_example(rule):
     assert find_rule(rule.example) is rule
 
 
-@pytest.mark.parametrize("name", ["labelled.jsonl", "held_out.jsonl", "held_out_later.jsonl"])
+@pytest.mark.parametrize(
+    "name",
+    ["labelled.jsonl", "held_out.jsonl", "held_out_later.jsonl", "held_out_december.jsonl"],
+)
 def test_of_the_samples_97_percent_are_right(name):
     lines = read_sample(name)
     wrong = [
