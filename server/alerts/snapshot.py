@@ -93,6 +93,30 @@ class Blocked:
 
 
 @dataclass(frozen=True)
+class AccountActivity:
+    """What an account did: messages of the last hour and of its usual hour, bounces and outcomes of
+    half an hour, destination domains and client addresses, and failures before its last login."""
+
+    account: str
+    sent: int = 0
+    usual: float = 0.0
+    bounced: int = 0
+    outcomes: int = 0
+    domains: int = 0
+    clients: int = 0
+    failures: int = 0
+
+
+@dataclass(frozen=True)
+class LoginFailures:
+    """Failed logins of an address: in five minutes, and to how many accounts in an hour."""
+
+    client: str
+    failures: int
+    accounts: int
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Readings of one moment. `resumed_at`: since when this server has watched without a gap.
 
@@ -119,6 +143,8 @@ class Snapshot:
     details_until: datetime | None = None
     providers: Mapping[str, str] = field(default_factory=dict)
     dead_letters: int = 0
+    accounts: Sequence[AccountActivity] = ()
+    login_failures: Sequence[LoginFailures] = ()
 
     @property
     def is_behind(self) -> bool:

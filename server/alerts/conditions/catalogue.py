@@ -1,6 +1,7 @@
 """Catalogue of conditions by name, and of the rules that are on by default. Pure."""
 
 from server.alerts.conditions import (
+    accounts,
     completeness,
     databases,
     destinations,
@@ -22,6 +23,7 @@ FAMILIES = {
     "mail_flow": mail_flow,
     "mail_queue": mail_queue,
     "destinations": destinations,
+    "accounts": accounts,
     "completeness": completeness,
 }
 #: Name → condition.

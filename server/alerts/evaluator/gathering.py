@@ -11,6 +11,7 @@ from server.alerts.backlog import unstored
 from server.alerts.blocks import effects
 from server.alerts.blocks.models import Block
 from server.alerts.conditions.parameters import MAX_DAYS_S
+from server.alerts.evaluator.accounts import watch_accounts
 from server.alerts.forecast import forecast_disk
 from server.alerts.snapshot import SAMPLED, MailMinute, Resources, Sample, Snapshot, WatchedNode
 from server.events.mapping import MAX_AHEAD
@@ -114,13 +115,14 @@ _trends: dict[str, Any] = {}
 def take_snapshot(
     now: datetime, *, backlog: Backlog, resumed_at: datetime | None = None
 ) -> Snapshot:
-    """Return the readings of this moment, by at most eighteen queries. Raises django.db.Error.
+    """Return the readings of this moment, by at most nineteen queries. Raises django.db.Error.
 
     `backlog`: as it was before them. What waited then may be stored meanwhile, not the other way.
     """
     offline_after = timedelta(seconds=settings.NODE_OFFLINE_AFTER_S) + unstored(backlog, now)
     queues = count_once(mailqueues.newest_readings(now), now)
     blocked = effects.read_blocked(now, since=now - MAIL_SPAN)
+    accounts, login_failures = watch_accounts(now)
     return Snapshot(
         now,
         resumed_at=resumed_at,
@@ -140,6 +142,8 @@ def take_snapshot(
         details_until=effects.find_details_until(blocked, now),
         providers=effects.read_providers(blocked, queues, now),
         dead_letters=fetch_rows(_DEAD_LETTERS)[0][0],
+        accounts=accounts,
+        login_failures=login_failures,
     )
 
 

@@ -169,6 +169,7 @@ def find_events(
         "queue_long": {"event_type": "deferred", "mta_node": node},
         "oldest_waiting": {"event_type": "deferred"},
         "zone_silent": {"zone": subject},
+        "account_compromised": {"account": subject},
         "destination_failing": {"event_type": refused, "to_domain": subject},
     }
     if condition in BLOCKS:

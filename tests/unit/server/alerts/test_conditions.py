@@ -9,7 +9,16 @@ from server.alerts.blocks.models import Block
 from server.alerts.conditions.catalogue import DEFAULT_RULES
 from server.alerts.conditions.databases import find_replica_sets
 from server.alerts.evaluator.evaluation import evaluate
-from server.alerts.snapshot import Blocked, MailMinute, Resources, Sample, Snapshot, WatchedNode
+from server.alerts.snapshot import (
+    AccountActivity,
+    Blocked,
+    LoginFailures,
+    MailMinute,
+    Resources,
+    Sample,
+    Snapshot,
+    WatchedNode,
+)
 from server.alerts.states import Holds
 from server.mailqueues.accounting import Reading as QueueReading
 from server.mailqueues.accounting import count_once
@@ -137,6 +146,11 @@ FIRING = [
     ("worker_silent", {"backlog": Backlog(worker_at=NOW - timedelta(seconds=31))}),
     ("redis_silent", {"backlog": Backlog(is_known=False)}),
     ("dead_letters", {"dead_letters": 1}),
+    ("account_compromised", {"accounts": [
+        AccountActivity("anna", sent=1_200, usual=12, bounced=30, outcomes=100)]}),
+    ("account_compromised", {"accounts": [AccountActivity("anna", clients=6, failures=10)]}),
+    ("logins_failing", {"login_failures": [LoginFailures("192.0.2.1", 11, 1)]}),
+    ("logins_sprayed", {"login_failures": [LoginFailures("192.0.2.1", 3, 11)]}),
 ]  # fmt: skip
 
 
@@ -183,6 +197,10 @@ def test_what_is_not_known_neither_holds_nor_is_fine(name, values):
         ("bounce_share_very_high", {"minutes": minutes(delivered=10, bounced=39)}),  # too few
         ("nothing_delivered", {"minutes": minutes(deferred=9)}),  # too few
         ("nothing_delivered", {"minutes": []}),
+        ("account_compromised", {"accounts": [AccountActivity("a", sent=1_000, usual=120)]}),
+        ("account_compromised", {"accounts": [AccountActivity("a", 99, outcomes=9, bounced=9)]}),
+        ("account_compromised", {"accounts": [AccountActivity("a", sent=500)]}),  # one sign
+        ("logins_failing", {"login_failures": [LoginFailures("192.0.2.1", 10, 1)]}),
         ("destination_failing", {"destinations": [Destination("a.example", 0, 12, 0, None, "")]}),
         ("zone_silent", {"zones": {"bulk": NOW - timedelta(hours=2)}}),  # nothing is due
         ("redis_memory", {"samples": {"redis": {"mta-01": Sample(

@@ -99,6 +99,8 @@ WANTED = {
     "mongodb_lag_high": ("critical", 30, 60), "mongodb_oplog_short": ("warning", 86_400, 600),
     "mongodb_oplog_very_short": ("critical", 43_200, 600), "redis_memory": ("warning", 80, 60),
     "inbox_waits": ("critical", 60, 0), "worker_silent": ("critical", 30, 0),
+    "account_compromised": ("critical", 40, 0), "logins_failing": ("warning", 10, 0),
+    "logins_sprayed": ("warning", 10, 0),
     "delivery_slow": ("warning", 30, 600), "zone_silent": ("critical", 900, 60),
 }  # fmt: skip
 
