@@ -53,7 +53,7 @@ def _find_story(
     return {
         "story": story,
         "lines": page.build_lines(story, carried),
-        "facts": page.build_facts(story),
+        "known": page.build_facts(story),
         "link": address,
         "text": page.write_text(story, address),
     }
