@@ -15,6 +15,7 @@ from server.dashboard.pages.channels.view import channel, channels, new_channel,
 from server.dashboard.pages.compare.view import compare
 from server.dashboard.pages.deliveries.view import deliveries
 from server.dashboard.pages.event.view import event
+from server.dashboard.pages.events.saved import act as act_on_saved_search
 from server.dashboard.pages.events.view import search
 from server.dashboard.pages.heat_map.view import heat_map
 from server.dashboard.pages.incidents.view import (
@@ -99,6 +100,7 @@ urlpatterns = [
     # Without a login: the link is out of a notification.
     path("alerts/acknowledge/<str:token>/", acknowledge_by_link, name="acknowledge-by-link"),
     page("events/", search, "events"),
+    path("events/saved/", login_required(act_on_saved_search), name="events-saved"),
     page("events/<uuid:event_id>/", event, "event"),
     page("trace/", trace, "trace"),
     path("favicon.ico", icon),

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
+from server.accounts.models import SavedSearch
 from server.dashboard.pages.events import page
 from server.dashboard.pages.events.search import FIRST, SearchForm, interpret_text, is_by_id
 from server.dashboard.shell.page import carried_params, parse_params, render_page
@@ -20,6 +21,7 @@ from server.nodes.models import Node
 PAGE_SIZE = 50
 #: A search that takes longer is given up.
 MAX_SEARCH_MS = 8_000
+MAX_PROBLEM_CHARS = 300
 
 
 def search(request: HttpRequest) -> HttpResponse:
@@ -60,6 +62,9 @@ def search(request: HttpRequest) -> HttpResponse:
         "more_open": any(field.name in filters or field.errors for field in more_fields),
         "nodes": nodes,
         "not_understood": typed,
+        "saved": SavedSearch.objects.filter(user_id=int(request.user.pk or 0)),
+        "problem": request.GET.get("problem", "")[:MAX_PROBLEM_CHARS],
+        "own_query": page.build_query(filters, carried),
         "chips": page.build_chips(filters, carried),
         "pages": page.list_pages(filters, carried),
         "lines": [page.build_line(event) for event in shown],
