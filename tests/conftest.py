@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -11,6 +12,10 @@ from tests.paths import CONTRACT
 
 # Fixtures of the agent, for its unit and system tests.
 pytest_plugins = ["tests.agent_fixtures"]
+
+# A busy machine makes inputs slowly, and runs slowly.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 BROWSER = "tests/system/browser"
 #: The longest first: at the end of a run no process is left alone with minutes of work.

@@ -76,7 +76,9 @@ REPORT = PLAIN | {"event_type": "bounced", "replaces": IDS[0]}
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(FIELDS, min_size=len(IDS), max_size=len(IDS)), BATCHES)
 @example([PLAIN] * 3, [[(n, "reported", timedelta(hours=n)) for n in range(3)]] * 2)

@@ -115,7 +115,7 @@ def test_without_any_mail_nothing_is_worse():
         (kinds.ACCOUNT, "a/b@C", "a/b@C"),
         (kinds.ACCOUNT, "x" * 256, None),
         (kinds.PROVIDER, "a\0b", None),
-        (kinds.PROVIDER, "  ", None),
+        (kinds.PROVIDER, "  ", "  "),
         (kinds.PROVIDER, "(other)", None),
     ],
 )

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.alerts.backtest.history import join_buckets, mail_track
@@ -47,7 +47,7 @@ def times(firings):
 
 
 #: A machine may be slow.
-AT_LEISURE = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+AT_LEISURE = settings(max_examples=60)
 CPU = st.sampled_from([None, 10.0, 80.0, 99.0])
 LENGTHS = st.integers(1, 8)
 

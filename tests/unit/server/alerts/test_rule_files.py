@@ -4,7 +4,7 @@ import contextlib
 import os
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.alerts.conditions.catalogue import DEFAULT_RULES
@@ -173,7 +173,7 @@ FIELDS = st.sampled_from(
 
 
 #: A machine may be slow.
-AT_LEISURE = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+AT_LEISURE = settings(max_examples=60)
 
 
 @AT_LEISURE
