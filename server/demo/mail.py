@@ -193,6 +193,8 @@ def _outbound(rng: random.Random, at: datetime, of: Cluster, wrong: Incidents) -
         "to_domain": to_domain,
         "zone": "bulk" if bulk else "default",
         "auth_user": f"{user}@{from_domain}",
+        "account": f"{user}@{from_domain}",
+        "origin": "smtp",
     }
     size_bytes = min(int(rng.lognormvariate(9.9, 1.3)), 30_000_000)
     yield _event(rng, message, "sent", at, attempt=0)
