@@ -221,7 +221,11 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "server.ingest.openapi.add_wire_components",
     ],
-    "ENUM_NAME_OVERRIDES": {"AlertStateEnum": "server.alerts.models.State"},
+    "ENUM_NAME_OVERRIDES": {
+        "AlertStateEnum": "server.alerts.models.State",
+        "SeverityEnum": "server.alerts.models.Severity",
+        "SuppressionEnum": "server.alerts.models.Suppression",
+    },
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SWAGGER_UI_DIST": "SIDECAR",
