@@ -1,8 +1,8 @@
 """Rule of which rows are one event: an id, a node, and the hour around.
 
 A node speaks for itself alone: an id that comes from two nodes is two events, or one of them could
-suppress the other's by being first. The exception is a queue of ZoneMTA that several nodes share:
-their change streams see each other's deliveries, under the same ids.
+suppress the other's by being first. The exceptions are a queue of ZoneMTA and a database of
+WildDuck that several nodes share: their change streams see each other's events, under the same ids.
 """
 
 from datetime import timedelta
@@ -48,9 +48,12 @@ def _at_the_same_time(other: str, within: str = _interval(SAME_EVENT_WITHIN)) ->
 
 def _is_of_another_node(other: str) -> str:
     """Return the condition that a row has the id of a staged row and is another event."""
-    return f"""{other}.mta_node <> staged.mta_node AND NOT (
-      coalesce({other}.queue_id = staged.queue_id, false)
-      AND 'change_stream' IN ({other}.source, staged.source))"""
+    return f"""{other}.mta_node <> staged.mta_node AND NOT CASE
+      WHEN 'wildduck_stream' IN ({other}.source, staged.source)
+      THEN {other}.source = staged.source AND {other}.event_type = staged.event_type
+        AND {other}.account IS NOT DISTINCT FROM staged.account
+      ELSE coalesce({other}.queue_id = staged.queue_id, false)
+        AND 'change_stream' IN ({other}.source, staged.source) END"""
 
 
 #: The two inequalities are for the planner alone, which without statistics (a new chunk has none)
@@ -100,7 +103,8 @@ SET_APART_FROM_STORED = _set_apart(
 )
 SET_APART_FROM_STAGED = _set_apart(
     f"""FROM (
-    SELECT DISTINCT ON (event_id) event_id, mta_node, queue_id, source, occurred_at FROM {STAGING}
+    SELECT DISTINCT ON (event_id) event_id, mta_node, queue_id, source, occurred_at, event_type,
+      account FROM {STAGING}
     ORDER BY event_id, certainty = 'inferred', occurred_at, mta_node) AS first
   WHERE first.event_id = staged.event_id
     AND {_at_the_same_time("first")} AND {_is_of_another_node("first")}"""  # noqa: S608

@@ -32,8 +32,8 @@ ATTEMPTED = ("delivered", "bounced", "deferred")
 
 @dataclass(frozen=True)
 class Capture:
-    """Where WildDuck's doings are captured: `nodes` report them, `silent_nodes` run WildDuck and do
-    not. None: not known."""
+    """Where what WildDuck stores is captured: `nodes` report it, one for each database is enough;
+    `silent_nodes` run WildDuck and do not. None: not known."""
 
     nodes: tuple[str, ...] | None
     silent_nodes: tuple[str, ...] = ()
@@ -106,9 +106,8 @@ def _end_delivered(event: Event, capture: Capture, now: datetime) -> Ending:
     if now - at < STORE_WITHIN:
         text = "Handed to WildDuck; not stored yet"
         return Ending("handed_over", "none", text, is_over=False, at=at, next_at=at + STORE_WITHIN)
-    missing = f" (not captured on {_name(capture.silent_nodes)})" if capture.silent_nodes else ""
     seconds = int(STORE_WITHIN.total_seconds())
-    text = f"Handed to WildDuck; no store seen within {seconds} s{missing}"
+    text = f"Handed to WildDuck; no store seen within {seconds} s by {_name(capture.nodes)}"
     return Ending("handed_over", "warning", text, is_over=False, at=at)
 
 

@@ -37,8 +37,8 @@ MAX_MS = 3_000
 MAX_CANDIDATES, MAX_CANDIDATE_EVENTS = 20, 400
 #: Agents report more often.
 CAPTURE_WITHIN = timedelta(hours=1)
-#: Sources of an agent that report what WildDuck does.
-MAILBOX_SOURCES = ("wildduck_stream", "gelf", "haraka_log")
+#: The source of an agent that reports what WildDuck stores, as the agent's samples name it.
+STORES_SOURCE = "wildduck-stream"
 #: A part of a node's role.
 RUNS_WILDDUCK = "wildduck"
 
@@ -106,12 +106,11 @@ def find_messages(
 
 
 def read_capture(now: datetime) -> Capture:
-    """Return which nodes report what WildDuck does, by the newest samples of their agents."""
-    names = " || ".join(f'@.name == "{name}"' for name in MAILBOX_SOURCES)
+    """Return which nodes report what WildDuck stores, by the newest samples of their agents."""
     values = {
         "since": now - CAPTURE_WITHIN,
         "until": now,
-        "is_on": f"$[*] ? (@.is_on == true && ({names}))",
+        "is_on": f'$[*] ? (@.is_on == true && @.name == "{STORES_SOURCE}")',
     }
     rows = fetch_rows(SOURCES, values)
     return Capture(

@@ -91,6 +91,20 @@ def test_two_streams_of_one_queue_report_one_event():
     assert count_collisions() == 0
 
 
+def test_two_streams_of_one_wildduck_report_one_event_and_nobody_else_does():
+    same = uuid4()
+    ours = row(
+        event_id=same, event_type="stored", direction="mailbox", source="wildduck_stream",
+        account="64b0c0ffee64b0c0ffee64b0", mta_node="mailbox-01",
+    )  # fmt: skip
+
+    assert write(ours, ours | {"mta_node": "mailbox-02"}) == 1
+    assert write(ours | {"mta_node": "mailbox-03"}) == 0
+    assert count_collisions() == 0
+    assert write(ours | {"mta_node": "mta-01", "source": "gelf"}) == 1
+    assert write(ours | {"mta_node": "mta-02", "account": "mallory"}) == 1
+
+
 def test_a_queue_restored_from_a_backup_delivers_again_under_its_old_ids():
     first = row(**DELIVERY)
     again = first | {"occurred_at": NOW + timedelta(minutes=61)}

@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from agent.events.wildduck import MailboxStream
 from server.accounts.roles import Role
 from server.metrics.models import AgentSample
 from server.nodes.models import ApiKey, Node
@@ -163,7 +164,7 @@ def test_only_the_days_around_a_message_are_looked_at(forwarded_mail):
 
 def test_where_wildducks_doings_are_captured_is_read_from_the_agents(forwarded_mail):
     now = timezone.now()
-    for name, source in (("mailbox-01", "wildduck_stream"), ("mailbox-02", "system")):
+    for name, source in (("mailbox-01", MailboxStream.name), ("mailbox-02", "gelf")):
         node = Node.objects.create(name=name, role="wildduck")
         sources = [{"name": source, "is_on": True, "interval_s": 30}]
         AgentSample.objects.create(

@@ -104,7 +104,12 @@ def test_the_story_names_where_it_ends_and_why(events, after_s, state, text, is_
     [
         (WATCHED, 30, "Handed to WildDuck; not stored yet", "none"),
         (WATCHED, 120, "Handed to WildDuck; no store seen within 60 s", "warning"),
-        (Capture(("mailbox-01",), ("mailbox-02",)), 120, "(not captured on mailbox-02)", "warning"),
+        (
+            Capture(("mailbox-01",), ("mailbox-02",)),
+            120,
+            "within 60 s by mailbox-01",
+            "warning",
+        ),
         (Capture((), ("mailbox-02",)), 120, "not captured on any node: mailbox-02", "none"),
         (Capture(None), 120, "is not known", "none"),
     ],
