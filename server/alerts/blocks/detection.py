@@ -133,7 +133,7 @@ class Detector:
         suspected = set()
         for provider, ip in {_pair(row) for row in refusals}:
             cell = self.cells.get(Key("ip", provider, ip))
-            if cell is not None and cell.s >= threshold and self.baseline.pairs:
+            if cell is not None and cell.s >= threshold:
                 self.learnt[provider, ip] -= units[provider, ip]
                 suspected.add((provider, ip))
         refused = [row for row in refusals if _pair(row) not in suspected]
@@ -228,9 +228,7 @@ class Detector:
 
     def _forget(self, now: float) -> None:
         """Once an hour: learn what was counted, let it fade, and forget old cells and the smallest
-        of too many. The first hour of all only teaches: what is usual is not known before."""
-        if not self.baseline.pairs:
-            self.cells = Cells()
+        of too many."""
         self._learn_hour()
         self.baseline.fade(now)
         for key, cell in self.cells.items():
@@ -247,8 +245,6 @@ class Detector:
         return compute_threshold(units, ACCEPTED_A_MONTH)
 
     def _raise_alarms(self, keys: set[Key], now: float, look_back: LookBack) -> list[Change]:
-        if not self.baseline.pairs:
-            return []
         threshold, cells = self.threshold(), self.cells
         over = [key for key in keys if key in cells and cells[key].is_alarm(key.kind, threshold)]
         changes: list[Change] = []

@@ -1,5 +1,6 @@
 """Sums of refusals, their comparison, and a short history with known incidents."""
 
+import itertools
 import random
 from math import exp
 
@@ -97,14 +98,17 @@ def test_units_of_a_month_are_those_of_the_rate_from_the_first_hour_on():
     assert a_month == pytest.approx([1000.0 * SECONDS_A_MONTH / 3600] * len(a_month), rel=0.01)
 
 
-def test_in_the_first_hour_of_all_nothing_is_found_and_everything_is_learnt():
-    detector = Detector()
-    for minute in range(60):
-        rows = [refused(sender=f"s{minute}-{n}", at=60 * minute + n) for n in range(5)]
-        assert not detector.observe(60.0 * minute, rows, lambda provider, since: [])
-    detector.observe(3660.0, [], lambda provider, since: [])
+@pytest.mark.parametrize(("of_ten", "found"), [(1, False), (10, True)])
+def test_while_nothing_is_known_a_tenth_of_refused_mail_may_be_usual(of_ten, found):
+    detector, minutes = Detector(), []
+    for minute in range(50):
+        senders = [f"s{minute}-{n}" for n in range(10)]
+        minutes.append([*map(refused, [IP] * of_ten, senders[:of_ten])])
+        minutes[-1] += [*map(taken, [IP] * 10, senders[of_ten:])]
+        minutes[-1] += [*map(taken, [OTHER_IP] * 10, senders)]
+        detector.observe(60.0 * minute, minutes[-1], lambda *_: itertools.chain(*minutes))
 
-    assert detector.baseline.pairs[GOOGLE, IP] == pytest.approx([300.0, 300.0], rel=0.05)
+    assert [watch.subject for watch in detector.watches] == [IP] * found
 
 
 def test_the_sender_whose_mail_is_refused_is_named_not_the_busiest_nor_the_domain():
@@ -202,7 +206,7 @@ def test_an_ip_of_ours_that_reaches_nobody_is_no_block_of_a_provider():
 
 def test_cells_are_bounded_and_those_that_are_dropped_are_counted(monkeypatch):
     monkeypatch.setattr("server.alerts.blocks.detection.MAX_CELLS", 100)
-    detector = Detector(Baseline({(GOOGLE, IP): [100.0, 1.0]}, faded_at=1.0))
+    detector = Detector()
     rows = [refused(f"10.0.0.{n}", f"s{n}", domain=f"d{n}") for n in range(200)]
     detector.observe(0.0, rows, lambda provider, since: ())
     held = len(detector.cells)
@@ -248,8 +252,7 @@ def test_refusals_of_one_minute_count_in_whatever_order_they_are_read():
 
 
 def test_refusals_make_none_usual_that_follow_within_the_hour():
-    detector, changes = Detector(Baseline(faded_at=1.0)), []
-    detector.baseline.add(GOOGLE, OTHER_IP, 100.0)
+    detector, changes = Detector(), []
     minutes = [
         [refused(sender=f"s{n}", at=60 * minute + n) for n in range(5)]
         + [taken(OTHER_IP, f"s{n}") for n in range(5)]
