@@ -68,6 +68,14 @@ export function carrying(href, search) {
   return path + changed(own, kept);
 }
 
+/** `href` of a link with its own query, and what is carried out of `search` in place of what it carried before. */
+export function recarrying(href, search) {
+  const at = href.indexOf("?");
+  const [path, own] = at < 0 ? [href, ""] : [href.slice(0, at), href.slice(at)];
+  const from = new URLSearchParams(search);
+  return path + changed(own, Object.fromEntries(CARRIED.map((name) => [name, from.get(name)])));
+}
+
 /** Whether the browser knows this time zone. */
 export function isZone(name) {
   if (!name) return false;

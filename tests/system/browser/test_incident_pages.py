@@ -75,6 +75,10 @@ def test_a_silent_node_wakes_somebody_who_acknowledges_it_by_a_key(
     expect(page).to_have_url(f"{site.server.url}/alerts/incidents/{body['incident']}/")
     expect(page.locator("#incident-timeline")).to_contain_text("ops")
     expect(page.locator("#evidence")).to_have_attribute("data-loaded", "")
+    silence = page.get_by_role("link", name="Silence…")
+    expect(silence).to_have_attribute(
+        "href", re.compile(rf"/alerts/silences/\?(.*&)?node={NODE}\b")
+    )
     page.get_by_role("button", name="as table").click()
     expect(page.locator("#evidence")).to_contain_text("Silence of")
     assert find_serious(page) == []

@@ -1,7 +1,7 @@
 // The frame around every page: menus, theme, clock, keys, full screen, links that carry the range.
 // A page's module imports it once for what it does.
 
-import { carrying, isZone, rfc3339 } from "../params.js";
+import { isZone, recarrying, rfc3339 } from "../params.js";
 import { setUpKeys } from "./keys.js";
 import { page } from "../page.js";
 import { setUpPrinting } from "./print.js";
@@ -121,7 +121,7 @@ function show() {
   mark("refresh", refresh);
   mark("zone", zone);
   for (const link of document.querySelectorAll("a[data-carry]")) {
-    link.href = carrying(link.getAttribute("href").split("?")[0], location.search);
+    link.href = recarrying(link.getAttribute("href"), location.search);
   }
   const login = part("login");
   login.href = `${login.getAttribute("href").split("?")[0]}?next=${encodeURIComponent(location.pathname + location.search).replaceAll("%2F", "/")}`;

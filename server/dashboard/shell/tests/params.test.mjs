@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { carrying, changed, isZone, parseParams, rfc3339 } from "../params.js";
+import { carrying, changed, isZone, parseParams, recarrying, rfc3339 } from "../params.js";
 
 const NOW = Date.parse("2026-11-21T12:00:00Z");
 const HOUR = 3_600_000;
@@ -41,6 +41,13 @@ test("a change keeps what else is there", () => {
 test("a link carries range, refresh, zone and theme, but not what belongs to one page", () => {
   assert.equal(carrying("/nodes/", "?range=7d&sort=p95&tz=UTC"), "/nodes/?range=7d&tz=UTC");
   assert.equal(carrying("/events/?type=bounced", "?range=7d"), "/events/?type=bounced&range=7d");
+});
+
+test("a link of the page keeps its own query and follows the page's range", () => {
+  const silence = "/silences/?rule=disk_low&reason=why%3F+now&range=7d";
+  assert.equal(recarrying(silence, "?from=a&to=b&sort=p95"), "/silences/?rule=disk_low&reason=why%3F+now&from=a&to=b");
+  assert.equal(recarrying(silence, "?range=1h"), "/silences/?rule=disk_low&reason=why%3F+now&range=1h");
+  assert.equal(recarrying("/nodes/?range=7d", ""), "/nodes/");
 });
 
 test("zones and times are those of the standards", () => {
