@@ -71,7 +71,7 @@ def judge_disk(directory: Path, config: Config) -> Finding:
         directory = directory.parent
     free = shutil.disk_usage(directory).free
     reserve = config.spool.min_free_bytes
-    line = f"{free / 2**30:.1f} GiB free at {directory}"
+    line = f"{format_size(free)} free at {directory}"
     if free < reserve:
         return Finding(
             "failure",
@@ -85,10 +85,18 @@ def judge_disk(directory: Path, config: Config) -> Finding:
             "warning",
             "disk",
             f"{line}: the spool cannot grow to its maximum of"
-            f" {config.spool.max_event_bytes / 2**30:.1f} GiB.",
+            f" {format_size(config.spool.max_event_bytes)}.",
             "Free space there, or lower max_event_bytes in [spool].",
         )
     return Finding("ok", "disk", f"{line}.")
+
+
+def format_size(count: int) -> str:
+    """Return bytes in the largest unit of which they are at least one: "4.0 GiB", "48.0 MiB"."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} B"
 
 
 def judge_spool(summary: dict[str, Any], *, now: datetime) -> Iterator[Finding]:

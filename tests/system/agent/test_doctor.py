@@ -12,7 +12,7 @@ from agent import cli, clock
 from agent.collectors.ports import PortWatch, parse_listening
 from agent.config import Config, Secret
 from agent.config import Spool as SpoolSettings
-from agent.doctor.disk import judge_disk, judge_gaps, judge_spool
+from agent.doctor.disk import format_size, judge_disk, judge_gaps, judge_spool
 from agent.doctor.mongodb import examine, judge_oplog
 from agent.doctor.plugins import judge_plugins
 from agent.doctor.server import judge_answer, judge_skew
@@ -184,6 +184,16 @@ def test_the_skew_of_a_clock_is_reported(ahead_s, level, words):
     assert words in finding.line
 
 
+def test_a_wrong_clock_is_reported_once(call, fake_server, monkeypatch, caplog):
+    ahead = timedelta(seconds=90)
+    monkeypatch.setattr(clock, "utc_now", lambda: datetime.now(UTC) + ahead)
+
+    output = call(DASHBOARD_URL=fake_server.url)[1]
+
+    assert "FAILURE clock: " in output
+    assert not [each for each in caplog.messages if "This clock" in each]
+
+
 def test_the_running_agent_is_found_by_its_socket(call, fake_server, receiver):
     output = call(DASHBOARD_URL=fake_server.url, AGENT_RUNTIME_DIR=str(receiver.path.parent))[1]
 
@@ -346,6 +356,11 @@ def test_a_disk_too_small_for_the_spool_is_seen_before_it_is_full(tmp_path):
         config = Config(node_id="a", spool=SpoolSettings(**settings))
         return judge_disk(tmp_path / "not" / "yet", config).level
 
+    assert [format_size(count) for count in (900, 48 * 2**20, 2**32)] == [
+        "900 B",
+        "48.0 MiB",
+        "4.0 GiB",
+    ]
     assert level(min_free_bytes=0, max_event_bytes=2**20) == "ok"
     assert level(min_free_bytes=0, max_event_bytes=2**62) == "warning"
     assert level(min_free_bytes=2**62, max_event_bytes=2**20) == "failure"
