@@ -106,41 +106,40 @@ def render_page(
     `page`: "queue/page" renders pages/queue/page.html, which extends dashboard/shell/base.html and
     finds `totals` in its context, and loads pages/queue/page.js if there is one. `totals`: where
     the view has read them already; without facts the first live frame brings the problems. Runs at
-    most three queries, besides the session's two and the role.
+    most three queries, besides the session's two and the role. Raises ValueError when `context`
+    has a name of the frame: the frame would lose its own without a word.
     """
     totals = totals or messages.read_totals()
     carried = carried_params(request.GET)
     script = page_script(page)
     icons = state_icons()
     is_staff = role_of(request.user) in STAFF
-    response = render(
-        request,
-        f"dashboard/pages/{page}.html",
-        {
-            "totals": totals,
-            "sentence": painted_sentence(totals),
-            "state_icons": icons,
-            "state_icon": icons[totals.sentence.level],
-            "is_staff": is_staff,
-            "bell": totals.incidents.bell(is_staff=is_staff),
-            "version": __version__,
-            "nothing_watched": totals.nodes.known == 0 and not totals.has_mail,
-            "params": parse_params(request.GET),
-            "carried_params": carried,
-            "carried": urlencode(carried),
-            "ranges": RANGES,
-            "refreshes": REFRESHES,
-            "navigation": build_entries(request.path),
-            "page_module": script,
-            "modules": imported_modules(script),
-            "facts": {
-                "totals": totals.as_json(),
-                "offline_after_s": settings.NODE_OFFLINE_AFTER_S,
-                "live_url": settings.LIVE_URL,
-            },
-            **context,
+    frame = {
+        "totals": totals,
+        "sentence": painted_sentence(totals),
+        "state_icons": icons,
+        "state_icon": icons[totals.sentence.level],
+        "is_staff": is_staff,
+        "bell": totals.incidents.bell(is_staff=is_staff),
+        "version": __version__,
+        "nothing_watched": totals.nodes.known == 0 and not totals.has_mail,
+        "params": parse_params(request.GET),
+        "carried_params": carried,
+        "carried": urlencode(carried),
+        "ranges": RANGES,
+        "refreshes": REFRESHES,
+        "navigation": build_entries(request.path),
+        "page_module": script,
+        "modules": imported_modules(script),
+        "facts": {
+            "totals": totals.as_json(),
+            "offline_after_s": settings.NODE_OFFLINE_AFTER_S,
+            "live_url": settings.LIVE_URL,
         },
-    )
+    }
+    if taken := sorted(frame.keys() & context.keys()):
+        raise ValueError(f"{page}: the frame of every page has {', '.join(taken)}; use other names")
+    response = render(request, f"dashboard/pages/{page}.html", {**frame, **context})
     # Numbers of a moment: going back loads the page again.
     response["Cache-Control"] = "no-store"
     return response

@@ -11,7 +11,7 @@ from django.utils import timezone
 from server.accounts import roles
 from server.accounts.roles import Role
 from server.alerts.models import Alert, Evaluation, Incident
-from server.dashboard.shell.page import parse_params
+from server.dashboard.shell.page import parse_params, render_page
 from server.nodes.models import Node
 from tests.factories import write_mail
 from tests.page import Page
@@ -70,6 +70,14 @@ def test_the_first_paint_asks_few_questions(
 ):
     with django_assert_max_num_queries(FIRST_PAINT_QUERIES):
         assert admin_client.get(path).status_code == 200
+
+
+def test_a_page_does_not_replace_what_the_frame_of_every_page_needs(rf, admin_user):
+    request = rf.get("/")
+    request.user = admin_user
+
+    with pytest.raises(ValueError, match=r"overview/page: .* facts, modules; use other names"):
+        render_page(request, "overview/page", {"facts": {}, "modules": [], "own": 1})
 
 
 @pytest.mark.parametrize("path", PAGES)
