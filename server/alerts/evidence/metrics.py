@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from server.alerts.conditions.resources import ROOT
 from server.metrics.catalogue import AGENT, MAIL_QUEUE, MONGODB, REDIS, SYSTEM, SampleKind
 
 PERCENT, SECONDS, COUNT = "%", "s", ""
@@ -12,7 +13,6 @@ REFUSED = ("bounced", "deferred")
 _BLOCK = re.compile(r"(.+?) (ip|provider|sender|domain)(?: (.*))?\Z")
 #: Kind of a block → the column of its events that has its subject.
 _COLUMNS = {"ip": "sending_ip", "sender": "auth_user", "domain": "from_domain"}
-ROOT_ENDS = ":/"
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,13 @@ class OfSamples:
     gauges: tuple[str, ...]
     compute: Callable[..., float | None]
     of_highest: bool = False
+
+
+@dataclass(frozen=True)
+class OfFileSystem:
+    """Percent free of a node's file system, as its samples list it: levels have the root alone."""
+
+    mount_point: str
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class Metric:
 
     label: str
     unit: str
-    source: OfSamples | OfContacts | OfShares | OfMail | OfDeliveries
+    source: OfSamples | OfFileSystem | OfContacts | OfShares | OfMail | OfDeliveries
     value: str = ""
     #: Whether it is the figure that the rule's threshold is of.
     is_judged: bool = True
@@ -135,8 +142,10 @@ METRICS: dict[str, Metric] = {
 def find_metric(condition: str, subject: str) -> Metric | None:
     """Return what shows a condition's subject over time, None where nothing does."""
     metric = METRICS.get(condition)
-    if metric is None or (metric.source is _FREE and not subject.endswith(ROOT_ENDS)):
-        return None  # levels have the free space of the root alone
+    if metric is None:
+        return None
+    if metric.source is _FREE and (mount_point := f"/{subject.partition(':/')[2]}") != ROOT:
+        metric = replace(metric, source=OfFileSystem(mount_point))
     if condition in BLOCKS:
         provider, kind, name = split_block(subject)
         if kind == "ip":

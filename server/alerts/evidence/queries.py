@@ -1,6 +1,7 @@
 """Queries of evidence: the metric of an alert over time, and the first events behind it. Each reads
 a bounded time and a bounded number of rows."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from server.alerts.evidence.metrics import (
     Metric,
     OfContacts,
     OfDeliveries,
+    OfFileSystem,
     OfMail,
     OfSamples,
     OfShares,
@@ -62,6 +64,15 @@ CONTACTS = """SELECT time FROM metrics_system
 WHERE node_id = (SELECT id FROM nodes_node WHERE name = %(node)s)
   AND time >= %(start)s AND time < %(end)s
 ORDER BY time DESC LIMIT %(limit)s"""
+#: Samples of a file system that is no root are read one by one: those of so long.
+MAX_LISTED = timedelta(days=7)
+FULLEST_OF_POINT = """SELECT width_bucket(time, %(edges)s::timestamptz[]) - 1,
+  max(greatest((listed ->> 'used_percent')::float, (listed ->> 'inodes_used_percent')::float))
+FROM metrics_system, jsonb_path_query_first(
+  file_systems, '$[*] ? (@.mount_point == $point)', %(point)s::jsonb) AS listed
+WHERE node_id = (SELECT id FROM nodes_node WHERE name = %(node)s)
+  AND time >= %(start)s AND time < %(end)s AND listed IS NOT NULL
+GROUP BY 1"""
 Values = dict[int, float | None]
 
 
@@ -119,6 +130,8 @@ def _read(metric: Metric, node: str, buckets: Buckets, now: datetime) -> list[Po
         return _read_shares(node, buckets)
     if isinstance(source, OfSamples):
         values = _read_samples(source, node, buckets)
+    elif isinstance(source, OfFileSystem):
+        values = _read_file_system(source.mount_point, node, buckets)
     elif isinstance(source, OfMail):
         values = _read_mail(source, metric.value, buckets)
     else:
@@ -143,6 +156,18 @@ def _read_samples(source: OfSamples, node: str, buckets: Buckets) -> Values:
         if value is not None:
             values[row.bucket] = max(value, values.get(row.bucket) or value)
     return values
+
+
+def _read_file_system(mount_point: str, node: str, buckets: Buckets) -> Values:
+    """Return by bucket how much was free of a file system, of bytes or inodes, at its fullest."""
+    values = {
+        "edges": list(buckets.edges),
+        "point": json.dumps({"point": mount_point}),
+        "node": node,
+        "start": max(buckets.start, buckets.end - MAX_LISTED),
+        "end": buckets.end,
+    }
+    return {place: 100 - used for place, used in fetch_rows(FULLEST_OF_POINT, values)}
 
 
 def _read_mail(source: OfMail, value: str, buckets: Buckets) -> Values:

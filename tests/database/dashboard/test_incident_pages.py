@@ -185,6 +185,27 @@ def test_the_evidence_of_an_incident_is_its_metric_with_thresholds_and_marks(
     assert client.get(reverse("incident-evidence", args=[99])).status_code == 404
 
 
+def test_the_evidence_of_a_full_disk_is_the_fill_of_that_file_system(as_role, incident):
+    Alert.objects.update(rule="disk_low", kind="file_system", subject="mta-01:/srv")
+    node = Node.objects.create(name="mta-01")
+    listed = [
+        {"mount_point": "/", "used_percent": 20.0, "inodes_used_percent": 1.0},
+        {"mount_point": "/srv", "used_percent": 91.0, "inodes_used_percent": None},
+    ]
+    fuller = [listed[0], listed[1] | {"inodes_used_percent": 95.0}]
+    now = timezone.now()
+    for minutes, disks in ((30, None), (20, listed), (10, fuller)):
+        at = now - timedelta(minutes=minutes)
+        SystemSample.objects.create(node=node, time=at, cpu_core_percents=[], file_systems=disks)
+
+    client = as_role(Role.VIEWER)
+    answer = client.get(reverse("incident-evidence", args=[incident.pk])).json()
+
+    assert (answer["label"], answer["unit"]) == ("Free on mta-01:/srv", "%")
+    assert [value for _, value in answer["points"] if value is not None] == [9.0, 5.0]
+    assert [level["value"] for level in answer["levels"]] == [15.0, 17.0]
+
+
 @pytest.mark.parametrize("rule", sorted(DEFAULT_RULES))
 def test_every_rule_has_evidence_or_none_within_the_bound_of_queries(
     as_role, incident, rule, django_assert_max_num_queries

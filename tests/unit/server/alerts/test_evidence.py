@@ -5,7 +5,13 @@ from datetime import timedelta
 import pytest
 
 from server.alerts.conditions.catalogue import DEFAULT_RULES
-from server.alerts.evidence.metrics import METRICS, find_events, find_metric, split_block
+from server.alerts.evidence.metrics import (
+    METRICS,
+    OfFileSystem,
+    find_events,
+    find_metric,
+    split_block,
+)
 from server.alerts.evidence.series import (
     AFTER,
     BEFORE,
@@ -49,9 +55,12 @@ def test_each_metric_is_of_a_condition_and_in_the_unit_of_its_threshold():
         assert not metric.is_judged or threshold is None or threshold.unit == metric.unit, name
 
 
-def test_what_is_judged_of_one_file_system_is_drawn_for_the_root_alone():
-    assert find_metric("disk_low", "mta-01:/").label == "Free on mta-01:/"
-    assert find_metric("disk_low", "mta-01:/srv") is None
+def test_a_file_system_that_is_no_root_is_read_from_what_its_samples_list():
+    root, other = (find_metric("disk_low", f"mta-01:{point}") for point in ("/", "/srv/a:/b"))
+
+    assert (root.label, root.source) == ("Free on mta-01:/", METRICS["disk_low"].source)
+    assert (other.label, other.source) == ("Free on mta-01:/srv/a:/b", OfFileSystem("/srv/a:/b"))
+    assert other.is_judged
     assert find_metric("program_stopped", "mta-01/zonemta") is None
 
 
