@@ -10,9 +10,8 @@ import pytest
 
 from agent import cli, clock
 from agent.collectors.ports import PortWatch, parse_listening
-from agent.config import Config, Secret
-from agent.config import Spool as SpoolSettings
-from agent.doctor.disk import format_size, judge_disk, judge_gaps, judge_spool
+from agent.config import Secret
+from agent.doctor.disk import judge_gaps, judge_spool
 from agent.doctor.mongodb import examine, judge_oplog
 from agent.doctor.plugins import judge_plugins
 from agent.doctor.server import judge_answer, judge_skew
@@ -349,21 +348,6 @@ def test_a_spool_that_a_plugin_speaks_to_is_well(spool, tmp_path):
     findings = judge_summary(tmp_path, datetime.now(UTC))
 
     assert {finding.level for finding in findings.values()} == {"ok"}
-
-
-def test_a_disk_too_small_for_the_spool_is_seen_before_it_is_full(tmp_path):
-    def level(**settings):
-        config = Config(node_id="a", spool=SpoolSettings(**settings))
-        return judge_disk(tmp_path / "not" / "yet", config).level
-
-    assert [format_size(count) for count in (900, 48 * 2**20, 2**32)] == [
-        "900 B",
-        "48.0 MiB",
-        "4.0 GiB",
-    ]
-    assert level(min_free_bytes=0, max_event_bytes=2**20) == "ok"
-    assert level(min_free_bytes=0, max_event_bytes=2**62) == "warning"
-    assert level(min_free_bytes=2**62, max_event_bytes=2**20) == "failure"
 
 
 @pytest.mark.parametrize(
