@@ -53,7 +53,7 @@ def test_the_list_shows_every_rule_with_its_figures_and_its_state(admin, firing)
     assert set(rows) == set(read_rules())
     assert rows["cpu_high"] == ["warning", "> 85 %", "10 min", "1 firing", "1", "by default"]
     assert rows["disk_low"][3] == "muted"
-    assert "41 rules are evaluated every 15 seconds; 1 fires now, 1 muted." in page.text
+    assert f"{len(rows)} rules are evaluated every 15 seconds; 1 fires now, 1 muted." in page.text
 
 
 def test_the_pages_take_a_bounded_number_of_queries(admin, firing, django_assert_max_num_queries):

@@ -25,7 +25,7 @@ FAMILY_LABELS = {
     "server": "This server", "nodes": "Nodes and their agents", "programs": "Programs and ports",
     "resources": "Resources", "databases": "Databases", "mail_flow": "Mail flow",
     "mail_queue": "Mail queue", "destinations": "Destinations and blocks",
-    "completeness": "Completeness",
+    "accounts": "Accounts and logins", "completeness": "Completeness",
 }  # fmt: skip
 COLUMNS = (
     Column("Rule"), Column("Severity"), Column("Fires"), Column("For"),
