@@ -35,7 +35,7 @@ NotificationRoute.objects.create(
 Node.objects.bulk_create([Node(name=f"clock-{{n:02}}", clock_ahead_ms=0) for n in range({nodes})])
 """
 #: Flips of critical clocks of which a channel has no notification, and the other way round.
-WITHOUT = """SELECT a.subject, t.to_state, c.name
+WITHOUT = """SELECT DISTINCT a.id, t.to_state, c.name
 FROM alerts_alerttransition AS t JOIN alerts_alert AS a ON a.id = t.alert_id
 CROSS JOIN notification_channels AS c
 WHERE a.rule = 'clock_wrong' AND a.node LIKE 'clock-%%' AND t.from_state <> t.to_state

@@ -14,6 +14,8 @@ REQUIRED = {
     "email-queue-share": "?node=mta-01",
     "email-profile": "?of=ip&name=192.0.2.7",
     "routes-preview": "?rule=cpu_high",
+    "trace-api": "?id=1a1fd92f960000a951",
+    "trace-messages": "?to_address=user@example.com",
 }
 PATHS = [
     "/api/v1/"
