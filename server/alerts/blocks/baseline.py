@@ -17,8 +17,8 @@ LEARNT_EVERY_S = 3600.0
 #: How many units the provider's mean weighs in an IP's share, and a first guess in a provider's.
 IP_PRIOR, PROVIDER_PRIOR = 200.0, 200.0
 FIRST_GUESS, FIRST_GUESS_OF_REPLY = 0.01, 0.002
-#: What may be usual at a provider while nothing is known of any: until the first hour is learnt.
-UNKNOWN_SHARE = 0.1
+#: What may be usual at a provider while so little is known of all: in a new installation.
+UNKNOWN_SHARE, MIN_KNOWN_UNITS = 0.1, 500.0
 #: An IP that began so recently, or with fewer units at all providers, is new: providers slow down
 #: what they do not know. Those of the first day of all were there before.
 NEW_IP_S, NEW_IP_UNITS, NEW_IP_SHARE = 21 * 86_400.0, 500.0, 0.1
@@ -79,12 +79,12 @@ class Baseline:
 
     def of_provider(self, provider: str, *, of_all: bool = False) -> float:
         """Return the usual share at a provider; `of_all`: with what nobody answered."""
-        if not self.pairs:
-            return UNKNOWN_SHARE
         units, refused = self._providers.get(provider, (0.0, 0.0))
         more = self.unreached.get(provider, 0.0) if of_all else 0.0
         prior = FIRST_GUESS * PROVIDER_PRIOR
-        return clamp_usual((refused + more + prior) / (units + more + PROVIDER_PRIOR))
+        share = (refused + more + prior) / (units + more + PROVIDER_PRIOR)
+        is_known = sum(self._ips.values()) >= MIN_KNOWN_UNITS
+        return clamp_usual(share if is_known else max(share, UNKNOWN_SHARE))
 
     def of_ip(self, provider: str, ip: str) -> float:
         """Return the usual share of an IP at a provider."""
