@@ -49,7 +49,7 @@ class EmailEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mta_node: str
     queue_id: str
     to_address: str
-    source: Literal["change_stream", "wildduck_stream", "gelf"]
+    source: Literal["change_stream"]
     certainty: Literal["reported", "inferred"]
     queue_seq: str | None = None
     message_id: str | None = None
@@ -68,12 +68,6 @@ class EmailEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     account_name: str | None = None
     origin: Origin | None = None
     parent_id: str | None = None
-    wildduck_id: str | None = None
-    mailbox: str | None = None
-    filter_outcome: str | None = None
-    caused_queue_id: str | None = None
-    protocol: str | None = None
-    scope: str | None = None
 
     @property
     def own_id(self) -> UUID:

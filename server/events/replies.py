@@ -6,9 +6,10 @@ than one word, such as a date, is read once for each text.
 """
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 #: More of a reply is not stored, and so not read.
 MAX_REPLY_CHARS = 500
@@ -115,6 +116,12 @@ class Reply(NamedTuple):
 
 
 NO_REPLY = Reply("", "")
+
+
+def find_reply(event: Mapping[str, Any]) -> str | None:
+    """Return the reply that an event is about, None where it has none."""
+    reply: str | None = event["bounce_message"] or event["status_message"]
+    return reply
 
 
 def normalize(reply: str) -> str:

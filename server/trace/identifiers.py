@@ -1,7 +1,8 @@
 """Identifiers of messages as people type or paste them. Pure."""
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 #: ZoneMTA's ids, alone or with the number of a recipient, as log lines have them.
 ZONEMTA_ID = re.compile(r"[0-9a-f]{16,20}(\.[0-9a-f]{3})?", re.IGNORECASE)
@@ -24,6 +25,11 @@ class Identifier(NamedTuple):
     @property
     def value(self) -> str:
         return self.values[0]
+
+
+def identify(event: Mapping[str, Any]) -> str:
+    """Return the identifier of the message that an event is of; of an event without one its own."""
+    return event["queue_id"] or str(event["event_id"])
 
 
 def parse_identifier(text: str) -> Identifier | None:  # noqa: PLR0911

@@ -19,7 +19,7 @@ from server.metrics.catalogue import AGENT
 from server.timescale.rows import fetch_rows
 from server.trace import links
 from server.trace.endings import Capture
-from server.trace.identifiers import Identifier
+from server.trace.identifiers import Identifier, identify
 from server.trace.timeline import Trace, build_trace
 
 Row = dict[str, Any]
@@ -101,7 +101,7 @@ def find_messages(
         return None
     newest: dict[str, Row] = {}
     for event in rows:
-        newest.setdefault(event["queue_id"] or str(event["event_id"]), event)
+        newest.setdefault(identify(event), event)
     return list(newest.values())[:MAX_CANDIDATES]
 
 

@@ -1,11 +1,11 @@
 """Conditions of accounts that others may use, and of addresses that guess passwords. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from server.alerts.conditions.condition import Condition, Reading, Subject, Values, alarm, warn
 from server.alerts.conditions.parameters import HOUR, Parameter
-from server.alerts.snapshot import AccountActivity, Snapshot
+from server.alerts.snapshot import AccountActivity, LoginFailures, Snapshot
 from server.formats import percent, thousands
 
 #: From so many messages in an hour, and so many times its usual hour, an account sends too much.
@@ -77,25 +77,28 @@ def read_accounts(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
 
 def read_clients(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
     """Yield the failed logins of each address in five minutes."""
-    if not snapshot.is_known("mail", ""):
-        return
-    for each in snapshot.login_failures:
+    for each in _list_failures(snapshot):
         text = (
             f"{each.client} failed to log in {thousands(each.failures)} times in 5 minutes,"
             f" to {thousands(each.accounts)} accounts in an hour"
         )
-        evidence = {"failures": each.failures, "accounts": each.accounts}
-        yield Reading(Subject("client", each.client), float(each.failures), text, evidence)
+        yield _read_client(each, each.failures, text)
 
 
 def read_sprayed(snapshot: Snapshot, values: Values) -> Iterator[Reading]:
     """Yield the accounts that each address failed to log in to."""
-    if not snapshot.is_known("mail", ""):
-        return
-    for each in snapshot.login_failures:
+    for each in _list_failures(snapshot):
         text = f"{each.client} failed to log in to {thousands(each.accounts)} accounts in an hour"
-        evidence = {"failures": each.failures, "accounts": each.accounts}
-        yield Reading(Subject("client", each.client), float(each.accounts), text, evidence)
+        yield _read_client(each, each.accounts, text)
+
+
+def _list_failures(snapshot: Snapshot) -> Sequence[LoginFailures]:
+    return snapshot.login_failures if snapshot.is_known("mail", "") else ()
+
+
+def _read_client(each: LoginFailures, value: int, text: str) -> Reading:
+    evidence = {"failures": each.failures, "accounts": each.accounts}
+    return Reading(Subject("client", each.client), float(value), text, evidence)
 
 
 COMPROMISED = Condition(

@@ -12,9 +12,10 @@ from rest_framework.exceptions import APIException
 from server.api.permissions import NOT_FOUND, REFUSALS
 from server.api.query_params import SpanQuery, TextFilter
 from server.api.views import query_view
+from server.events.replies import find_reply
 from server.rollups.plan import Span
 from server.trace import queries
-from server.trace.identifiers import MAX_CHARS, Identifier, parse_identifier
+from server.trace.identifiers import MAX_CHARS, Identifier, identify, parse_identifier
 from server.trace.timeline import Message, Recipient, Step, Trace, walk
 
 TOO_SLOW = {503: OpenApiResponse(description="It took too long, and was given up.")}
@@ -213,7 +214,7 @@ def _build_step(step: Step) -> dict[str, Any]:
         "program": step.program,
         "node": event["mta_node"],
         "to_next_s": step.to_next_s,
-        "reply": event["bounce_message"] or event["status_message"],
+        "reply": find_reply(event),
         **{name: event[name] for name in STEP_COLUMNS},
     }
 
@@ -229,7 +230,7 @@ def _build_candidate(event: dict[str, Any]) -> dict[str, Any]:
     at: datetime = event["occurred_at"]
     names = ("event_type", "direction", "from_address", "to_address", "message_id")
     return {
-        "id": event["queue_id"] or str(event["event_id"]),
+        "id": identify(event),
         "at": at,
         **{name: event[name] for name in names},
     }

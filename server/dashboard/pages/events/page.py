@@ -14,6 +14,7 @@ from server.events.bounce_classes.classify import find_meaning
 from server.events.domains import to_unicode
 from server.events.providers import find_provider
 from server.events.queries import DOMAINS, Position
+from server.events.replies import find_reply
 from server.formats import UNKNOWN, byte_size, milliseconds, thousands
 from server.rollups.plan import YEARS
 
@@ -120,7 +121,7 @@ def build_line(event: Event) -> Line:
         node=event["mta_node"],
         sender=event["from_address"] or UNKNOWN,
         recipient=event["to_address"] or event["to_domain"] or UNKNOWN,
-        reply=event["bounce_message"] or event["status_message"] or "",
+        reply=find_reply(event) or "",
         peer=event["mx_host"] or event["client_ip"] or "",
         is_inferred=event["certainty"] == "inferred",
         story=trace_href(event["queue_id"] or event["message_id"] or event["event_id"]),
@@ -148,7 +149,7 @@ def _read_outcome(event: Event) -> Iterator[Fact]:
     provider = find_provider(event["mx_host"])
     if provider and provider.kind != "unknown":
         yield Fact("operator of the remote server", f"{provider.name} ({provider.kind})")
-    reply = event["bounce_message"] or event["status_message"]
+    reply = find_reply(event)
     if event["event_type"] in REFUSALS and reply and event["bounce_class"] is None:
         meaning = find_meaning(event["bounce_category"], reply, code=event["status_code"])
         yield Fact("class of the reply", meaning.bounce_class)

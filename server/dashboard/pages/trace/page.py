@@ -7,8 +7,10 @@ from typing import Any
 
 from server.dashboard.shell.event_types import EVENT_TYPES, EventType
 from server.dashboard.shell.lists.links import column_href, trace_href
+from server.events.replies import find_reply
 from server.formats import UNKNOWN, duration, isolate, milliseconds, thousands
 from server.trace.endings import Ending
+from server.trace.identifiers import identify
 from server.trace.timeline import Message, Recipient, Step, Trace
 
 Event = Mapping[str, Any]
@@ -117,7 +119,7 @@ def build_facts(trace: Trace) -> list[tuple[str, str]]:
 
 def build_candidates(rows: Sequence[Event], carried: Mapping[str, str]) -> list[tuple[Any, str]]:
     """Return each event with the address of its message's trace."""
-    return [(row, trace_href(row["queue_id"] or row["event_id"], carried)) for row in rows]
+    return [(row, trace_href(identify(row), carried)) for row in rows]
 
 
 def write_text(trace: Trace, address: str) -> str:
@@ -148,7 +150,7 @@ def _write_step(step: Step) -> str:
         f"{at:%Y-%m-%d %H:%M:%S}Z {step.program} on {event['mta_node']}: {_title(event)}",
         *(f"{label} {value}" for label, value, _ in _details(event, {})),
         *_checks(event),
-        _reply(event),
+        find_reply(event) or "",
         "inferred" if event["certainty"] == "inferred" else "",
     ]
     return " ".join(isolate("; ".join(part for part in parts if part)).split())
@@ -193,7 +195,7 @@ def _build_step(step: Step, carried: Mapping[str, str]) -> StepLine:
         title=_title(event),
         details=tuple(_details(event, carried)),
         checks=tuple(_checks(event)),
-        reply=_reply(event),
+        reply=find_reply(event) or "",
         took=milliseconds(event["delivery_time_ms"]) if event["delivery_time_ms"] else "",
         gap="" if step.to_next_s is None else _write_gap(step.to_next_s),
         is_inferred=event["certainty"] == "inferred",
@@ -235,10 +237,6 @@ def _checks(event: Event) -> Iterator[str]:
     for column, label in CHECKS.items():
         if event[column]:
             yield f"{label} {event[column]}"
-
-
-def _reply(event: Event) -> str:
-    return event["bounce_message"] or event["status_message"] or ""
 
 
 def _write_gap(seconds: float) -> str:

@@ -47,7 +47,7 @@ def trace_href(identifier: Any, carried: Mapping[str, str] | str = "") -> str:
     """Return where the story of a message is; empty without an id."""
     if not identifier:
         return ""
-    return f"{reverse('trace')}?{_join(urlencode({'id': identifier}), carried)}"
+    return f"{_path('trace')}?{_join(urlencode({'id': identifier}), carried)}"
 
 
 @register.simple_tag
